@@ -1,0 +1,2 @@
+//! Build script: nothing to do yet.
+fn main() {}

@@ -1,0 +1,87 @@
+//! A capture: one observed message with its addresses, its time and where it is bound for.
+//!
+//! Sources make captures, lanes carry them, the writer turns them into rows. Everything here borrows: a capture
+//! points into the datagram or the lane that holds its bytes.
+
+use std::net::SocketAddr;
+
+/// Transport of the observed message, numbered as the `proto` column stores it (the numbers of Kamailio's core).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Transport {
+    /// Not known.
+    #[default]
+    None = 0,
+    /// UDP, IP protocol 17.
+    Udp = 1,
+    /// TCP, IP protocol 6.
+    Tcp = 2,
+    /// TLS, IP protocol 22 on the HEP wire.
+    Tls = 3,
+    /// SCTP, IP protocol 132.
+    Sctp = 4,
+    /// WebSocket.
+    Ws = 5,
+    /// WebSocket over TLS.
+    Wss = 6,
+}
+
+impl Transport {
+    /// The transport that a HEP packet's IP protocol number means; `None` for a number that carries no SIP.
+    pub fn from_ip_protocol(number: u8) -> Transport {
+        match number {
+            17 => Transport::Udp,
+            6 => Transport::Tcp,
+            22 => Transport::Tls,
+            132 => Transport::Sctp,
+            _ => Transport::None,
+        }
+    }
+
+    /// The transport with this number in the `proto` column; `None` for any other.
+    pub fn from_number(number: u8) -> Transport {
+        match number {
+            1 => Transport::Udp,
+            2 => Transport::Tcp,
+            3 => Transport::Tls,
+            4 => Transport::Sctp,
+            5 => Transport::Ws,
+            6 => Transport::Wss,
+            _ => Transport::None,
+        }
+    }
+}
+
+/// Which row a capture becomes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowKind {
+    /// The 44 columns of a SIP message.
+    Sip,
+    /// The 12 columns of a report, an RTCP summary or a log line; the number is the `type` column.
+    Report(u8),
+}
+
+/// One observed message. Byte fields borrow from the datagram, the host's message buffer or a lane.
+#[derive(Clone, Copy, Debug)]
+pub struct Capture<'a> {
+    /// Capture time, microseconds since the Unix epoch (HEP chunks 0x0009 and 0x000a, else the clock).
+    pub time_us: i64,
+    /// Where the message came from.
+    pub source: SocketAddr,
+    /// Where the message went to; the same family as `source`.
+    pub destination: SocketAddr,
+    /// What carried it.
+    pub transport: Transport,
+    /// Which row it becomes.
+    pub kind: RowKind,
+    /// Capture agent id (HEP chunk 0x000c), present when the packet carried its own time; shown behind the node name.
+    pub agent_id: Option<u32>,
+    /// Correlation id (HEP chunk 0x0011), when the packet had one.
+    pub correlation_id: Option<&'a [u8]>,
+    /// The request URI as the script has rewritten it, when it has.
+    pub rewritten_uri: Option<&'a [u8]>,
+    /// Table name from the script, before expansion; `None` for the mode's own.
+    pub table: Option<&'a [u8]>,
+    /// The message, complete as it was received.
+    pub payload: &'a [u8],
+}

@@ -1,0 +1,25 @@
+//! SIP capture inside the SIP server: the map of the house.
+//!
+//! ```text
+//! SIP worker ─ sip_capture() ─┐                      writer process
+//! HEP datagram (host socket) ─┼─► Capture ─► lane ─► decode ─► table ─► batch ─► sink
+//! ```
+//!
+//! | room | what it is for | may call |
+//! |---|---|---|
+//! | [`abi`] | every `extern "C"` function, the panic guard, process control | everything |
+//! | [`module`] | what the host modules offer: parameters, functions, commands, their rules and errors | writer and below |
+//! | [`writer`] | drains lanes, batches, delivers, retries, shuts down | sink, queue and below |
+//! | [`sink`] | where captures end: one file a database | table and below |
+//! | [`queue`] | the lane: a byte ring in shared memory from one process to a writer | capture |
+//! | [`table`] | table names, layouts (columns of a row), creation | capture and below |
+//! | [`capture`] | one observed message with its addresses and time, and its byte form | hep, sip |
+//! | [`hep`], [`sip`] | codecs: bytes in, borrowed fields out; no I/O, no allocation, no unsafe | nothing |
+//!
+//! Arrows run downwards only. `unsafe` lives in [`abi`] and in the lane of [`queue`]; everything else denies it.
+
+pub mod capture;
+pub mod hep;
+pub mod sink;
+pub mod sip;
+pub mod table;

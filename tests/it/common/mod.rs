@@ -1,0 +1,1 @@
+//! Servers, senders and messages that the tests share.

@@ -1,0 +1,3 @@
+//! Everything that needs more than one room, a server or a peer. One binary, so that it links once.
+
+mod common;
