@@ -1,3 +1,4 @@
 //! Everything that needs more than one room, a server or a peer. One binary, so that it links once.
 
 mod common;
+mod kamailio_parity;

@@ -1,1 +1,8 @@
 //! Servers, senders and messages that the tests share.
+
+pub mod hep;
+pub mod hep_sender;
+pub mod kamailio;
+pub mod rows;
+pub mod sip;
+pub mod wait;

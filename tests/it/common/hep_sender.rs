@@ -1,0 +1,43 @@
+//! Sends packets to a capture node, at a pace.
+
+use std::net::{SocketAddr, UdpSocket};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// A capture agent's socket.
+#[derive(Debug)]
+pub struct HepSender {
+    socket: UdpSocket,
+}
+
+impl HepSender {
+    /// A sender to the node at `address`.
+    pub fn to(address: SocketAddr) -> HepSender {
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
+        socket.connect(address).expect("a loopback address connects");
+        HepSender { socket }
+    }
+
+    /// Sends one packet now.
+    pub fn send(&self, packet: &[u8]) {
+        self.socket.send(packet).expect("loopback takes a datagram");
+    }
+
+    /// Sends all packets evenly spread, `rate` a second; the answer is how many were sent.
+    ///
+    /// A sender that the machine has held up catches up in small bursts rather than falling behind.
+    pub fn send_paced<P: AsRef<[u8]>>(&self, rate: u32, packets: impl IntoIterator<Item = P>) -> u64 {
+        let start = Instant::now();
+        let gap = Duration::from_secs(1) / rate;
+        let mut sent = 0;
+        for packet in packets {
+            let due = start + gap * sent;
+            if let Some(ahead) = due.checked_duration_since(Instant::now()) {
+                sleep(ahead.max(Duration::from_millis(1)));
+            }
+            self.send(packet.as_ref());
+            sent += 1;
+        }
+        u64::from(sent)
+    }
+}

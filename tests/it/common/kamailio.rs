@@ -1,0 +1,418 @@
+//! A real Kamailio in a private directory, on free loopback ports, started from a generated configuration.
+//!
+//! The server runs in the foreground as its own process group, its log in a file, its command socket in the private
+//! directory. Dropping a [`Kamailio`] kills the whole group, so that a failed test leaves nothing behind.
+
+use super::wait::{eventually, within};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use std::fmt::Write as _;
+use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+use std::{env, fs};
+use tempfile::TempDir;
+
+/// How long a server may take to answer its first command, and to end after SIGTERM.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Which capture module a server loads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Module {
+    /// The one that the distribution ships, found on Kamailio's own module path: the oracle.
+    Stock,
+    /// The one that this project builds.
+    Ours,
+}
+
+impl Module {
+    /// What `loadmodule` is given.
+    fn path(self) -> String {
+        match self {
+            Module::Stock => "sipcapture.so".to_owned(),
+            Module::Ours => our_module().display().to_string(),
+        }
+    }
+}
+
+/// The module under test: `SIPCAPTURE_KAMAILIO_MODULE`, else what `make kamailio` leaves behind.
+fn our_module() -> PathBuf {
+    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("build/kamailio/sipcapture.so");
+    let path = env::var_os("SIPCAPTURE_KAMAILIO_MODULE").map_or(built, PathBuf::from);
+    assert!(
+        path.is_file(),
+        "{} does not exist: run `make kamailio` first, or set SIPCAPTURE_KAMAILIO_MODULE to the module to test",
+        path.display()
+    );
+    path
+}
+
+/// A parameter's value as `modparam` takes it.
+#[derive(Clone, Debug)]
+pub enum Param {
+    /// A quoted string.
+    Text(String),
+    /// A bare number.
+    Number(i64),
+}
+
+impl From<&str> for Param {
+    fn from(text: &str) -> Param {
+        Param::Text(text.to_owned())
+    }
+}
+
+impl From<&String> for Param {
+    fn from(text: &String) -> Param {
+        Param::Text(text.clone())
+    }
+}
+
+impl From<i64> for Param {
+    fn from(number: i64) -> Param {
+        Param::Number(number)
+    }
+}
+
+/// What a server is started with.
+#[derive(Clone, Debug)]
+pub struct ConfigBuilder {
+    children: u32,
+    sockets: usize,
+    tcp: bool,
+    globals: Vec<String>,
+    modules: Vec<String>,
+    params: Vec<(String, String, Param)>,
+    routes: Vec<(String, String)>,
+    environment: Vec<(String, String)>,
+}
+
+impl ConfigBuilder {
+    /// A server with one UDP socket, two workers, the modules that answer commands, and no routes.
+    pub fn new() -> ConfigBuilder {
+        ConfigBuilder {
+            children: 2,
+            sockets: 1,
+            tcp: false,
+            globals: Vec::new(),
+            modules: ["kex", "ctl", "pv", "sl", "xlog", "textops"].map(|name| format!("{name}.so")).to_vec(),
+            params: Vec::new(),
+            routes: Vec::new(),
+            environment: Vec::new(),
+        }
+    }
+
+    /// A capture node: HEP in, every message through `sip_capture()`, rows to `db_url`.
+    ///
+    /// The stock module needs the host's driver for the URL; ours brings its own.
+    pub fn capture_node(module: Module, db_url: &str) -> ConfigBuilder {
+        let bare = ConfigBuilder::capture_module(module, db_url);
+        bare.route("request_route", "sip_capture(); exit;").route("onreply_route", "sip_capture(); exit;")
+    }
+
+    /// As [`ConfigBuilder::capture_node`], without routes.
+    pub fn capture_module(module: Module, db_url: &str) -> ConfigBuilder {
+        let mut config = ConfigBuilder::new();
+        if module == Module::Stock {
+            config = config.load(match db_url.split("://").next() {
+                Some("sqlite") => "db_sqlite.so",
+                Some("mysql") => "db_mysql.so",
+                Some("postgres") => "db_postgres.so",
+                other => panic!("no stock driver is known for {other:?}"),
+            });
+        }
+        let config = config.load(&module.path()).param("sipcapture", "db_url", db_url);
+        config.param("sipcapture", "capture_on", 1).param("sipcapture", "hep_capture_on", 1)
+    }
+
+    /// Sets the number of UDP workers a socket.
+    pub fn children(mut self, children: u32) -> ConfigBuilder {
+        self.children = children;
+        self
+    }
+
+    /// Sets the number of UDP sockets.
+    pub fn sockets(mut self, sockets: usize) -> ConfigBuilder {
+        self.sockets = sockets;
+        self
+    }
+
+    /// Listens on TCP too, on the port of the first UDP socket.
+    pub fn tcp(mut self) -> ConfigBuilder {
+        self.tcp = true;
+        self
+    }
+
+    /// Adds a line to the global part of the configuration.
+    pub fn global(mut self, line: &str) -> ConfigBuilder {
+        self.globals.push(line.to_owned());
+        self
+    }
+
+    /// Loads a module, after those loaded before.
+    pub fn load(mut self, module: &str) -> ConfigBuilder {
+        self.modules.push(module.to_owned());
+        self
+    }
+
+    /// Sets a module's parameter; a second value for the same one is a second `modparam` line.
+    pub fn param(mut self, module: &str, name: &str, value: impl Into<Param>) -> ConfigBuilder {
+        self.params.push((module.to_owned(), name.to_owned(), value.into()));
+        self
+    }
+
+    /// Sets a parameter of the capture module in place of the value it had.
+    pub fn set(mut self, name: &str, value: impl Into<Param>) -> ConfigBuilder {
+        self.params.retain(|(module, known, _)| module != "sipcapture" || known != name);
+        self.param("sipcapture", name, value)
+    }
+
+    /// Sets the body of a route block (`request_route`, `onreply_route`, `event_route[...]`, `route[...]`).
+    pub fn route(mut self, block: &str, body: &str) -> ConfigBuilder {
+        self.routes.retain(|(known, _)| known != block);
+        self.routes.push((block.to_owned(), body.to_owned()));
+        self
+    }
+
+    /// Sets an environment variable of the server.
+    pub fn environment(mut self, name: &str, value: &str) -> ConfigBuilder {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    fn text(&self, directory: &Path, sockets: &[SocketAddr]) -> String {
+        let mut text = String::from("#!KAMAILIO\ndebug=2\nlog_stderror=yes\nauto_aliases=no\ndns=no\nrev_dns=no\n");
+        // A quiet machine cannot be relied on: a busy worker must not lose datagrams to a small socket buffer.
+        text.push_str("maxbuffer=8388608\n");
+        let _ = writeln!(text, "children={}\ndisable_tcp={}", self.children, if self.tcp { "no" } else { "yes" });
+        for socket in sockets {
+            let _ = writeln!(text, "listen=udp:{socket}");
+        }
+        if self.tcp {
+            let _ = writeln!(text, "tcp_children=1\nlisten=tcp:{}", sockets[0]);
+        }
+        for line in &self.globals {
+            let _ = writeln!(text, "{line}");
+        }
+        for module in &self.modules {
+            let _ = writeln!(text, "loadmodule \"{module}\"");
+        }
+        let _ = writeln!(text, "modparam(\"ctl\", \"binrpc\", \"unix:{}\")", command_socket(directory).display());
+        for (module, name, value) in &self.params {
+            let value = match value {
+                Param::Text(text) => format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")),
+                Param::Number(number) => number.to_string(),
+            };
+            let _ = writeln!(text, "modparam(\"{module}\", \"{name}\", {value})");
+        }
+        if !self.routes.iter().any(|(block, _)| block == "request_route") {
+            text.push_str("request_route {\n    exit;\n}\n");
+        }
+        for (block, body) in &self.routes {
+            let _ = writeln!(text, "{block} {{\n    {body}\n}}");
+        }
+        text
+    }
+
+    /// Starts the server and waits until it answers commands; panics with its log if it does not.
+    pub fn start(self) -> Kamailio {
+        let mut server = self.spawn();
+        let ready = eventually(PATIENCE, || server.ended().is_some() || server.rpc(&["core.version"]).is_ok());
+        assert!(ready && server.ended().is_none(), "Kamailio does not come up:\n{}", server.log());
+        server
+    }
+
+    /// Starts a server that is to refuse its configuration; the answer is its log.
+    pub fn refused(self) -> String {
+        let mut server = self.spawn();
+        let decided = eventually(PATIENCE, || server.ended().is_some() || server.rpc(&["core.version"]).is_ok());
+        assert!(decided && server.ended().is_some(), "Kamailio starts, though it should not:\n{}", server.log());
+        server.log()
+    }
+
+    fn spawn(self) -> Kamailio {
+        let directory = TempDir::new().expect("a private directory");
+        let sockets: Vec<_> = (0..self.sockets).map(|_| free_address(self.tcp)).collect();
+        let config = directory.path().join("kamailio.cfg");
+        fs::write(&config, self.text(directory.path(), &sockets)).expect("the configuration is written");
+        let log = fs::File::create(directory.path().join("log")).expect("the log is created");
+        let mut command = Command::new("kamailio");
+        command.arg("-f").arg(&config).args(["-DD", "-E", "-m", "64", "-M", "8"]);
+        command.arg("-w").arg(directory.path()).arg("-Y").arg(directory.path());
+        command.arg("-P").arg(directory.path().join("pid"));
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.stdin(Stdio::null()).stdout(log.try_clone().expect("a second handle of the log")).stderr(log);
+        let child = command.process_group(0).spawn().expect("the kamailio program starts");
+        Kamailio { child, directory, sockets, status: None }
+    }
+}
+
+/// A running server.
+#[derive(Debug)]
+pub struct Kamailio {
+    child: Child,
+    directory: TempDir,
+    sockets: Vec<SocketAddr>,
+    status: Option<ExitStatus>,
+}
+
+impl Kamailio {
+    /// The address of the first UDP socket.
+    pub fn address(&self) -> SocketAddr {
+        self.sockets[0]
+    }
+
+    /// The addresses of all UDP sockets.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.sockets
+    }
+
+    /// The private directory, which is also the server's working directory.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Everything that the server has logged.
+    pub fn log(&self) -> String {
+        let bytes = fs::read(self.directory.path().join("log")).expect("the log is readable");
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// Runs a command through `kamcmd`; `Err` is the fault as `code - text`, or that nobody answers.
+    pub fn rpc(&self, words: &[&str]) -> Result<String, String> {
+        let socket = format!("unix:{}", command_socket(self.directory.path()).display());
+        let output = Command::new("kamcmd").args(["-s", &socket]).args(words).output().expect("kamcmd runs");
+        let answer = String::from_utf8_lossy(&output.stdout).trim_end().to_owned();
+        match answer.strip_prefix("error: ") {
+            Some(fault) => Err(fault.to_owned()),
+            None if output.status.success() => Ok(answer),
+            None => Err(String::from_utf8_lossy(&output.stderr).trim_end().to_owned()),
+        }
+    }
+
+    /// A statistic of the capture module by name.
+    pub fn statistic(&self, name: &str) -> u64 {
+        let answer = self.rpc(&["stats.get_statistics", name]).expect("statistics are answered");
+        let value = answer.split(" = ").nth(1).and_then(|value| value.trim().parse().ok());
+        value.unwrap_or_else(|| panic!("statistic {name} is {answer:?}"))
+    }
+
+    /// Process ids and descriptions of the processes that the server knows of, the main one first.
+    pub fn processes(&self) -> Vec<(i32, String)> {
+        let answer = self.rpc(&["core.psx"]).expect("core.psx is answered");
+        let field = |line: &str, name: &str| line.trim().strip_prefix(name).map(str::to_owned);
+        let pids = answer.lines().filter_map(|line| field(line, "PID: ")?.parse().ok());
+        pids.zip(answer.lines().filter_map(|line| field(line, "DSC: "))).collect()
+    }
+
+    /// Process ids of the UDP workers.
+    pub fn workers(&self) -> Vec<i32> {
+        let udp = |(pid, what): (i32, String)| what.starts_with("udp receiver").then_some(pid);
+        self.processes().into_iter().filter_map(udp).collect()
+    }
+
+    /// Processes of the server's group that the server itself does not know of: children of its children.
+    pub fn grandchildren(&self) -> Vec<i32> {
+        let known: Vec<_> = self.processes().into_iter().map(|(pid, _)| pid).collect();
+        self.group().into_iter().filter(|pid| !known.contains(pid)).collect()
+    }
+
+    /// All processes of the server's group that run (zombies are no longer running).
+    pub fn group(&self) -> Vec<i32> {
+        let entries = fs::read_dir("/proc").expect("/proc is there").flatten();
+        let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+        pids.filter(|pid| process_group(*pid) == Some(self.pid())).collect()
+    }
+
+    /// Process id of the main process, which is also the id of the group.
+    pub fn pid(&self) -> i32 {
+        self.child.id().cast_signed()
+    }
+
+    /// Whether the main process has ended, and how.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        if self.status.is_none() {
+            self.status = self.child.try_wait().expect("the server is our child");
+        }
+        self.status
+    }
+
+    /// Asserts that the server is there and answers.
+    pub fn assert_serving(&mut self) {
+        assert!(self.ended().is_none(), "the server has ended:\n{}", self.log());
+        self.rpc(&["core.version"]).unwrap_or_else(|fault| panic!("no answer: {fault}\n{}", self.log()));
+    }
+
+    /// Sends SIGTERM to the main process and waits until the whole group has gone.
+    pub fn stop(&mut self) -> ExitStatus {
+        self.terminate();
+        within(Duration::from_secs(60), "the server and its children end after SIGTERM", || {
+            self.ended().is_some() && self.group().is_empty()
+        });
+        self.status.expect("the server has ended")
+    }
+
+    /// Sends SIGTERM to the main process and does not wait.
+    pub fn terminate(&self) {
+        signal(self.pid(), Signal::TERM);
+    }
+
+    /// Kills the main process alone, as an out-of-memory killer would, and reaps it.
+    pub fn kill_main(&mut self) {
+        signal(self.pid(), Signal::KILL);
+        within(PATIENCE, "the killed main process is reaped", || self.ended().is_some());
+    }
+}
+
+impl Drop for Kamailio {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = self.log();
+            let start = log.len().saturating_sub(4000);
+            eprintln!("--- end of the server's log\n{}", String::from_utf8_lossy(&log.as_bytes()[start..]));
+        }
+        if let Some(group) = Pid::from_raw(self.pid()) {
+            // Nobody is left to be killed when the server has been stopped.
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+        let _ = self.child.wait();
+    }
+}
+
+/// Sends a signal to one process.
+pub fn signal(pid: i32, signal: Signal) {
+    let pid = Pid::from_raw(pid).expect("a process id");
+    kill_process(pid, signal).unwrap_or_else(|error| panic!("{signal:?} to {pid:?}: {error}"));
+}
+
+/// Nanoseconds that a process has spent on a processor, in user and in kernel mode.
+pub fn cpu_ns(pid: i32) -> u64 {
+    let text = fs::read_to_string(format!("/proc/{pid}/schedstat")).expect("the process runs");
+    text.split_whitespace().next().and_then(|field| field.parse().ok()).expect("schedstat opens with a number")
+}
+
+/// The group of a running process; `None` when it has gone or is a zombie.
+fn process_group(pid: i32) -> Option<i32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The command's name, in brackets, may hold blanks; what follows it does not.
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    let (state, _parent, group) = (fields.next()?, fields.next()?, fields.next()?);
+    if state == "Z" { None } else { group.parse().ok() }
+}
+
+fn command_socket(directory: &Path) -> PathBuf {
+    directory.join("ctl")
+}
+
+/// A loopback address whose port is free for UDP, and for TCP when asked.
+fn free_address(tcp: bool) -> SocketAddr {
+    for _ in 0..100 {
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
+        let address = socket.local_addr().expect("the socket is bound");
+        if !tcp || TcpListener::bind(address).is_ok() {
+            return address;
+        }
+    }
+    panic!("no port is free for UDP and TCP at once");
+}
