@@ -22,7 +22,7 @@ type Stored = BTreeMap<(&'static str, u16), Vec<StoredRow>>;
 #[test]
 fn sqlite_rows_are_those_of_the_stock_module() {
     let directory = tempfile::tempdir().expect("a private directory");
-    let url = |name: &str| format!("sqlite://{}/{name}.db", directory.path().display());
+    let url = |name: &str| format!("sqlite:///{}/{name}.db", directory.path().display());
     compare(Engine::Sqlite, &url("stock"), &url("ours"));
 }
 
@@ -55,12 +55,7 @@ fn compare(engine: Engine, stock_url: &str, our_url: &str) {
     assert!(report.is_empty(), "{engine:?}, {} of them:\n{}", report.len(), report.join("\n"));
 }
 
-fn inequalities<'a>(
-    engine: Engine,
-    sent: &'a Sent,
-    stock: &'a [StoredRow],
-    ours: &'a [StoredRow],
-) -> Vec<Unequal<'a>> {
+fn inequalities<'a>(engine: Engine, sent: &'a Sent, stock: &'a [StoredRow], ours: &'a [StoredRow]) -> Vec<Unequal<'a>> {
     let unequal = |column, stock, ours| Unequal { engine, sent, column, stock, ours };
     let present = |rows: &[StoredRow]| (!rows.is_empty()).then_some(&b"present"[..]);
     let ([stock], [ours]) = (stock, ours) else {

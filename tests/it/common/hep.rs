@@ -71,7 +71,8 @@ impl Observed {
         let (first, second) = if self.source.is_ipv4() { (3, 4) } else { (5, 6) };
         let chunks = chunks.chunk(first, &address_bytes(self.source.ip()));
         let chunks = chunks.chunk(second, &address_bytes(self.destination.ip()));
-        let chunks = chunks.chunk(7, &self.source.port().to_be_bytes()).chunk(8, &self.destination.port().to_be_bytes());
+        let chunks =
+            chunks.chunk(7, &self.source.port().to_be_bytes()).chunk(8, &self.destination.port().to_be_bytes());
         let chunks = chunks.chunk(9, &seconds(self.time_us).to_be_bytes());
         let chunks = chunks.chunk(10, &micros(self.time_us).to_be_bytes());
         let chunks = chunks.chunk(11, &[self.payload_type]).chunk(12, &self.agent.to_be_bytes());

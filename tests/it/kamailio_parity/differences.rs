@@ -73,7 +73,8 @@ pub const DIFFERENCES: &[Difference] = &[
         engines: &[Engine::PostgresText],
         messages: &[],
         holds: |unequal| {
-            let hexadecimal = |bytes: &[u8]| bytes.iter().fold("\\x".to_owned(), |hex, byte| hex + &format!("{byte:02x}"));
+            let hexadecimal =
+                |bytes: &[u8]| bytes.iter().fold("\\x".to_owned(), |hex, byte| hex + &format!("{byte:02x}"));
             text(unequal.stock) == hexadecimal(&unequal.sent.observed.payload)
                 && unequal.ours == Some(&unequal.sent.observed.payload)
         },
@@ -83,7 +84,9 @@ pub const DIFFERENCES: &[Difference] = &[
         columns: &["proto"],
         engines: EVERY,
         messages: &[],
-        holds: |unequal| unequal.sent.name.starts_with("v3 ") && unequal.sent.name.contains(" tls ") && unequal.ours == Some(b"3"),
+        holds: |unequal| {
+            unequal.sent.name.starts_with("v3 ") && unequal.sent.name.contains(" tls ") && unequal.ours == Some(b"3")
+        },
     },
 ];
 
