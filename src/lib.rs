@@ -20,6 +20,7 @@
 
 pub mod capture;
 pub mod hep;
+pub mod queue;
 pub mod sink;
 pub mod sip;
 pub mod table;

@@ -3,6 +3,8 @@
 //! Sources make captures, lanes carry them, the writer turns them into rows. Everything here borrows: a capture
 //! points into the datagram or the lane that holds its bytes.
 
+pub mod record;
+
 use std::net::SocketAddr;
 
 /// Transport of the observed message, numbered as the `proto` column stores it (the numbers of Kamailio's core).
@@ -62,7 +64,7 @@ pub enum RowKind {
 }
 
 /// One observed message. Byte fields borrow from the datagram, the host's message buffer or a lane.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capture<'a> {
     /// Capture time, microseconds since the Unix epoch (HEP chunks 0x0009 and 0x000a, else the clock).
     pub time_us: i64,
@@ -84,4 +86,28 @@ pub struct Capture<'a> {
     pub table: Option<&'a [u8]>,
     /// The message, complete as it was received.
     pub payload: &'a [u8],
+}
+
+impl<'a> Capture<'a> {
+    /// A SIP message without HEP metadata, bound for its mode's own table.
+    pub fn sip(
+        time_us: i64,
+        source: SocketAddr,
+        destination: SocketAddr,
+        transport: Transport,
+        payload: &'a [u8],
+    ) -> Capture<'a> {
+        Capture {
+            time_us,
+            source,
+            destination,
+            transport,
+            kind: RowKind::Sip,
+            agent_id: None,
+            correlation_id: None,
+            rewritten_uri: None,
+            table: None,
+            payload,
+        }
+    }
 }

@@ -1,0 +1,183 @@
+/*
+ * The contract between a host's shim and the sipcapture core.
+ *
+ * A shim names parameters and functions to its host, fills the structs below and hands on what the core answers. It holds no
+ * rule of its own. bindgen reads this file; the core checks at compile time that each function here is the one it defines.
+ *
+ * Order of calls (one handle a module):
+ *
+ *   sc_core_new -> sc_core_set_text / sc_core_set_number (any number) -> sc_core_check     configuration, main process
+ *   -> sc_core_map_lanes                                              last call before the first fork
+ *   -> sc_core_attach                                                 first call in each forked process
+ *   -> sc_capture_*, sc_hep_*, sc_command, sc_counter_value           any number, from any attached process
+ *   -> sc_writer_supervise                                            in the processes that sc_core_writers asked for
+ *   -> sc_core_finish -> sc_core_free                                 main process, after its children have ended
+ *
+ * A call out of order answers SC_ERR_WRONG_STATE and changes nothing. Every function accepts null pointers and freed handles and
+ * answers SC_ERR_NULL_POINTER or SC_ERR_UNKNOWN_HANDLE. A panic in the core ends as SC_ERR_PANIC. Outputs stay untouched
+ * unless the answer is SC_OK. No function keeps a pointer that it was given. None may be called from a signal handler.
+ * A handle belongs to one thread of each process.
+ */
+#ifndef SIPCAPTURE_CORE_H
+#define SIPCAPTURE_CORE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Raised by every change of this file that an older shim would not survive. */
+#define SC_CONTRACT_VERSION 1u
+
+/* What a call came to. Numbers are never reused. */
+typedef enum sc_status {
+    SC_OK = 0,
+    SC_ERR_NULL_POINTER = -1,      /* a pointer that must not be null was */
+    SC_ERR_UNKNOWN_HANDLE = -2,    /* the handle was never made, or is freed */
+    SC_ERR_PANIC = -3,             /* a fault of the core, contained; logged */
+    SC_ERR_WRONG_STATE = -4,       /* called out of order */
+    SC_ERR_CONTRACT_VERSION = -5,  /* shim and core were built from different versions of this file */
+    SC_ERR_UNKNOWN_NAME = -6,      /* no such module, parameter, command or counter */
+    SC_ERR_INVALID_VALUE = -7,     /* a parameter's or argument's value; the log names it and what is allowed */
+    SC_ERR_IO = -8,                /* the system refused memory, a file or a process; logged */
+    SC_ERR_CAPTURE_OFF = -9,       /* capture is switched off */
+    SC_ERR_QUEUE_FULL = -10,       /* the lane has no room; counted */
+    SC_ERR_TOO_LARGE = -11         /* the message exceeds what a capture can hold; counted */
+} sc_status;
+
+/* Bytes that somebody else owns; `ptr` may be null only when `len` is 0. Not terminated. */
+typedef struct sc_bytes {
+    const char *ptr;
+    size_t len;
+} sc_bytes;
+
+/* Levels of the host's log. */
+typedef enum sc_log_level {
+    SC_LOG_ERROR = 1,
+    SC_LOG_WARNING = 2,
+    SC_LOG_INFO = 3,
+    SC_LOG_DEBUG = 4
+} sc_log_level;
+
+/* What the host lends to the core. */
+typedef struct sc_host {
+    uint32_t contract_version; /* SC_CONTRACT_VERSION as the shim was compiled */
+    int64_t user;              /* user id that the server will run as after its start, or -1 for the present one */
+    int64_t group;             /* group id likewise */
+    /* Writes one line, `text` of `len` bytes without a line end, to the host's log. Called only from the thread that called the
+     * core, or from the main thread of a writer process. */
+    void (*log)(sc_log_level level, const char *text, size_t len);
+} sc_host;
+
+/* One module of one host. */
+typedef struct sc_core sc_core;
+
+/* ---- configuration: main process, before any fork ---- */
+
+/* Makes the state of module `module`; known is "kamailio/sipcapture". */
+sc_status sc_core_new(const sc_host *host, const char *module, sc_core **out);
+
+/* Frees the handle and unmaps its lanes in this process. */
+sc_status sc_core_free(sc_core *core);
+
+/* Sets a parameter. An unknown name, a wrong type or a value that is not allowed is logged with what would be right. */
+sc_status sc_core_set_text(sc_core *core, const char *name, sc_bytes value);
+sc_status sc_core_set_number(sc_core *core, const char *name, int64_t value);
+
+/* Checks the parameters together and prepares the embedded database's directory. */
+sc_status sc_core_check(sc_core *core);
+
+/* How many processes must run sc_writer_supervise. Valid after sc_core_check. */
+sc_status sc_core_writers(sc_core *core, uint32_t *out);
+
+/* Maps shared memory: one lane for each of `producers` processes. */
+sc_status sc_core_map_lanes(sc_core *core, uint32_t producers);
+
+/* ---- processes ---- */
+
+/* Makes lane `producer` (0 to producers - 1) this process's own. No two live processes may share one. */
+sc_status sc_core_attach(sc_core *core, uint32_t producer);
+
+/* Runs writer number `writer` in a child of this process and restarts it when it dies. Returns when the server ends: on SIGTERM, or
+ * when the parent of this process is gone. */
+sc_status sc_writer_supervise(sc_core *core, uint32_t writer);
+
+/* Stores what the writers left in the lanes, within the parameter shutdown_timeout. Call it once the host's children have ended. */
+sc_status sc_core_finish(sc_core *core);
+
+/* ---- captures ---- */
+
+/* An IP address and a port. */
+typedef struct sc_address {
+    uint8_t length;    /* bytes of `ip` in use: 4 or 16 */
+    uint8_t ip[16];    /* network order */
+    uint16_t port;     /* host order */
+} sc_address;
+
+/* One SIP message as the host's script sees it. */
+typedef struct sc_message {
+    sc_address source;
+    sc_address destination;
+    uint8_t transport;         /* 1 UDP, 2 TCP, 3 TLS, 4 SCTP, 5 WS, 6 WSS; others: not known */
+    sc_bytes payload;          /* the message as received */
+    sc_bytes rewritten_uri;    /* the request URI that the script put in place of the first line's; empty for none */
+} sc_message;
+
+/* Queues `message` for `table` (a strftime template; empty for the parameter table_name). Never waits. */
+sc_status sc_capture_sip(sc_core *core, const sc_message *message, sc_bytes table);
+
+/* ---- HEP ---- */
+
+/* What is to become of a datagram. */
+typedef enum sc_hep_verdict {
+    SC_HEP_PASS = 0,   /* no HEP packet: the host's own */
+    SC_HEP_ROUTE = 1,  /* SIP inside: route sc_hep_packet.payload, then call sc_hep_end */
+    SC_HEP_DONE = 2    /* taken, and stored or counted: nothing is left to do */
+} sc_hep_verdict;
+
+/* The SIP message inside a HEP packet. */
+typedef struct sc_hep_packet {
+    uint8_t version;         /* 1, 2 or 3 */
+    uint8_t transport;       /* as in sc_message */
+    sc_address source;       /* of the captured message */
+    sc_address destination;
+    sc_bytes payload;        /* points into the datagram, or into the core when the packet was compressed; valid until sc_hep_end */
+} sc_hep_packet;
+
+/* Looks at one datagram. With SC_HEP_ROUTE `packet` is filled, and captures made until sc_hep_end get the packet's time, agent id
+ * and correlation id. */
+sc_status sc_hep_receive(sc_core *core, sc_bytes datagram, sc_hep_verdict *verdict, sc_hep_packet *packet);
+
+/* Ends the packet. `refused` is not 0 when the host's own parser refused the payload before any route ran: it is captured then,
+ * into the table of the parameter table_name. */
+sc_status sc_hep_end(sc_core *core, int refused);
+
+/* ---- commands and counters ---- */
+
+/* How a command answers. Every function gets `context` first; names and texts are not terminated. */
+typedef struct sc_reply {
+    void *context;
+    void (*text)(void *context, sc_bytes text);                     /* the whole answer is one text */
+    void (*fault)(void *context, int code, sc_bytes text);          /* the command failed */
+    void (*open)(void *context, sc_bytes name);                     /* begins a group of fields; the first has no name */
+    void (*close)(void *context);                                   /* ends it */
+    void (*number)(void *context, sc_bytes name, uint64_t value);   /* a field */
+    void (*word)(void *context, sc_bytes name, sc_bytes text);      /* a field */
+} sc_reply;
+
+/* Runs command `name` ("status", "sip_capture", "stats") with its argument, empty for none. SC_OK also when the answer is a fault. */
+sc_status sc_command(sc_core *core, const char *name, sc_bytes argument, const sc_reply *reply);
+
+/* Counter number `index`, from 0: its name and description, terminated and static. SC_ERR_UNKNOWN_NAME behind the last one. */
+sc_status sc_counter_at(uint32_t index, const char **name, const char **description);
+
+/* Its value; 0 until the lanes are mapped. */
+sc_status sc_counter_value(sc_core *core, uint32_t index, uint64_t *value);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

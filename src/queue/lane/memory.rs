@@ -1,0 +1,284 @@
+//! The mapped region: its geometry, its blocks as typed references, and the locks that make consumers unique.
+
+use super::totals::{COMMITTED, PRODUCED};
+use rustix::fs::{FlockOperation, MemfdFlags};
+use rustix::mm::{MapFlags, ProtFlags};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+/// Longest text of a sink's last error that other processes can see, bytes.
+pub(super) const ERROR_TEXT: usize = 192;
+/// One-second samples kept for rates.
+pub(super) const SAMPLES: usize = 16;
+
+/// Sizes of a region.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Geometry {
+    /// Lanes: one for each process that may capture.
+    pub lanes: usize,
+    /// Writers that share them.
+    pub writers: usize,
+    /// Bytes of each lane's ring; a multiple of 4096.
+    pub lane_bytes: usize,
+    /// Queued bytes in one lane at which a gathering writer is woken.
+    pub wake_bytes: usize,
+}
+
+#[repr(C, align(64))]
+pub(super) struct Header {
+    pub capture_on: AtomicU32,
+    /// Milliseconds on the monotonic clock by which everything must be stored; 0 while the server runs.
+    pub shutdown_deadline: AtomicU64,
+    pub writer_restarts: AtomicU64,
+}
+
+#[repr(C, align(64))]
+pub(super) struct Slot {
+    pub counters: [AtomicU64; COMMITTED],
+}
+
+#[repr(C)]
+pub(super) struct Sample {
+    pub at_ms: AtomicU64,
+    pub captured: AtomicU64,
+    pub stored: AtomicU64,
+}
+
+#[repr(C, align(64))]
+pub(super) struct WriterBlock {
+    /// 0 busy, 1 idle, 2 gathering: the futex word.
+    pub state: AtomicU32,
+    /// Which of the two slots, here and in the lanes' progress, counts.
+    pub active: AtomicU32,
+    /// Stamp of the oldest record that is read and not committed, plus 1; 0 for none.
+    pub oldest: AtomicU64,
+    /// 0 not tried yet, 1 up, 2 down.
+    pub sink_state: AtomicU32,
+    pub sink_errors: AtomicU64,
+    pub sink_error_ms: AtomicU64,
+    pub sink_error_len: AtomicU32,
+    pub sink_error: [AtomicU8; ERROR_TEXT],
+    pub next_sample: AtomicU32,
+    pub samples: [Sample; SAMPLES],
+    pub slots: [Slot; 2],
+}
+
+#[repr(C)]
+pub(super) struct LaneProgress {
+    pub position: AtomicU64,
+    pub records: AtomicU64,
+}
+
+#[repr(C, align(64))]
+pub(super) struct LaneProducerSide {
+    pub head: AtomicU64,
+    pub pushed: AtomicU64,
+    pub counters: [AtomicU64; PRODUCED],
+}
+
+#[repr(C, align(64))]
+pub(super) struct LaneConsumerSide {
+    pub tail: AtomicU64,
+    /// How far the consumer has read ahead of what it has committed; only tells producers whether waking is worth it.
+    pub read: AtomicU64,
+    pub owner: AtomicU32,
+}
+
+#[repr(C)]
+pub(super) struct LaneBlock {
+    pub producer: LaneProducerSide,
+    pub consumer: LaneConsumerSide,
+}
+
+const fn align(bytes: usize) -> usize {
+    bytes.next_multiple_of(64)
+}
+
+/// The region of one module, mapped into every process of the server.
+#[derive(Debug)]
+pub struct Lanes {
+    base: NonNull<u8>,
+    geometry: Geometry,
+    locks: Vec<OwnedFd>,
+    /// Consumers alive in this process: file locks do not tell threads apart.
+    consumers: Vec<AtomicBool>,
+}
+
+// SAFETY:
+// * the mapping lives as long as the value and is never remapped;
+// * everything in it but ring bytes is atomic;
+// * ring bytes are touched through `Producer` and `Consumer` only, which are unique by owner field and lock.
+unsafe impl Send for Lanes {}
+// SAFETY: as above.
+unsafe impl Sync for Lanes {}
+
+impl Lanes {
+    /// Maps a zeroed region of this geometry, shared with every later child.
+    pub fn map(geometry: Geometry) -> io::Result<Lanes> {
+        let valid = geometry.lanes > 0
+            && geometry.writers > 0
+            && geometry.lane_bytes >= 1 << 18
+            && geometry.lane_bytes.is_multiple_of(4096)
+            && geometry.lane_bytes <= u32::MAX as usize;
+        if !valid {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("impossible lanes: {geometry:?}")));
+        }
+        let lock = || rustix::fs::memfd_create("sipcapture-writer", MemfdFlags::CLOEXEC);
+        let locks = (0..geometry.writers).map(|_| lock()).collect::<Result<Vec<_>, _>>()?;
+        let prot = ProtFlags::READ | ProtFlags::WRITE;
+        let flags = MapFlags::SHARED | MapFlags::NORESERVE;
+        // SAFETY: a new anonymous mapping at an address of the kernel's choice aliases nothing.
+        let base = unsafe { rustix::mm::mmap_anonymous(std::ptr::null_mut(), region_bytes(geometry), prot, flags)? };
+        let base = NonNull::new(base.cast::<u8>()).ok_or(io::ErrorKind::OutOfMemory)?;
+        let consumers = (0..geometry.writers).map(|_| AtomicBool::new(false)).collect();
+        Ok(Lanes { base, geometry, locks, consumers })
+    }
+
+    /// The sizes that it was mapped with.
+    pub fn geometry(&self) -> Geometry {
+        self.geometry
+    }
+
+    /// Whether capture is switched on, in every process.
+    pub fn capture_on(&self) -> bool {
+        self.header().capture_on.load(Ordering::Relaxed) != 0
+    }
+
+    /// Switches capture on or off in every process.
+    pub fn set_capture_on(&self, on: bool) {
+        self.header().capture_on.store(u32::from(on), Ordering::Relaxed);
+    }
+
+    /// Sets the moment by which everything must be stored, `timeout` from now, unless a process already has.
+    pub fn begin_shutdown(&self, timeout: Duration) {
+        let deadline = now_ms().saturating_add(timeout.as_millis() as u64).max(1);
+        let cell = &self.header().shutdown_deadline;
+        let _ = cell.compare_exchange(0, deadline, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// Time left until the deadline of [`Lanes::begin_shutdown`]; `None` while the server runs.
+    pub fn shutdown_left(&self) -> Option<Duration> {
+        match self.header().shutdown_deadline.load(Ordering::Relaxed) {
+            0 => None,
+            deadline => Some(Duration::from_millis(deadline.saturating_sub(now_ms()))),
+        }
+    }
+
+    /// Counts a writer that died and was started again.
+    pub fn count_writer_restart(&self) {
+        self.header().writer_restarts.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Wakes writer `writer`, however it sleeps.
+    pub fn wake(&self, writer: usize) {
+        let state = &self.writer(writer).state;
+        state.store(0, Ordering::SeqCst);
+        let _ = rustix::thread::futex::wake(state, rustix::thread::futex::Flags::empty(), 1);
+    }
+
+    /// File descriptors that must stay open in a writer process.
+    pub fn kept_open(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.locks.iter().map(AsFd::as_fd)
+    }
+
+    /// Locks writer `writer` for this process; false when another process, or another thread of this one, holds it.
+    pub(super) fn lock_writer(&self, writer: usize) -> io::Result<bool> {
+        if self.consumers[writer].swap(true, Ordering::Acquire) {
+            return Ok(false);
+        }
+        match rustix::fs::fcntl_lock(&self.locks[writer], FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(true),
+            Err(error) => {
+                self.consumers[writer].store(false, Ordering::Release);
+                let held = [rustix::io::Errno::AGAIN, rustix::io::Errno::ACCESS].contains(&error);
+                if held { Ok(false) } else { Err(error.into()) }
+            }
+        }
+    }
+
+    pub(super) fn unlock_writer(&self, writer: usize) {
+        let _ = rustix::fs::fcntl_lock(&self.locks[writer], FlockOperation::NonBlockingUnlock);
+        self.consumers[writer].store(false, Ordering::Release);
+    }
+
+    pub(super) fn header(&self) -> &Header {
+        self.at(0)
+    }
+
+    pub(super) fn writer(&self, writer: usize) -> &WriterBlock {
+        assert!(writer < self.geometry.writers);
+        self.at(writers_offset() + writer * align(size_of::<WriterBlock>()))
+    }
+
+    pub(super) fn progress(&self, slot: u32, lane: usize) -> &LaneProgress {
+        assert!(lane < self.geometry.lanes && slot < 2);
+        let index = slot as usize * self.geometry.lanes + lane;
+        self.at(progress_offset(self.geometry) + index * size_of::<LaneProgress>())
+    }
+
+    pub(super) fn lane(&self, lane: usize) -> &LaneBlock {
+        self.at(self.lane_offset(lane))
+    }
+
+    /// The writer that lane `lane` belongs to.
+    pub(super) fn writer_of(&self, lane: usize) -> usize {
+        lane % self.geometry.writers
+    }
+
+    /// Where the ring bytes of `lane` begin; `lane_bytes` of them are mapped.
+    pub(super) fn ring(&self, lane: usize) -> *mut u8 {
+        let offset = self.lane_offset(lane) + align(size_of::<LaneBlock>());
+        // SAFETY: the offset lies within the mapping, see `region_bytes`.
+        unsafe { self.base.as_ptr().add(offset) }
+    }
+
+    fn lane_offset(&self, lane: usize) -> usize {
+        assert!(lane < self.geometry.lanes);
+        lanes_offset(self.geometry) + lane * lane_block_bytes(self.geometry)
+    }
+
+    fn at<T>(&self, offset: usize) -> &T {
+        assert!(offset.is_multiple_of(align_of::<T>()) && offset + size_of::<T>() <= region_bytes(self.geometry));
+        // SAFETY:
+        // * offset and size lie within the mapping and the alignment is right, checked above;
+        // * every T used here is made of atomics alone, for which zeroed memory is valid and sharing is sound;
+        // * the private accessors above give each offset to one type only.
+        unsafe { self.base.add(offset).cast::<T>().as_ref() }
+    }
+}
+
+impl Drop for Lanes {
+    fn drop(&mut self) {
+        // SAFETY: `base` and the length are those of the mapping, and no reference outlives the value.
+        let _ = unsafe { rustix::mm::munmap(self.base.as_ptr().cast(), region_bytes(self.geometry)) };
+    }
+}
+
+const fn writers_offset() -> usize {
+    align(size_of::<Header>())
+}
+
+const fn progress_offset(geometry: Geometry) -> usize {
+    writers_offset() + geometry.writers * align(size_of::<WriterBlock>())
+}
+
+const fn lanes_offset(geometry: Geometry) -> usize {
+    align(progress_offset(geometry) + 2 * geometry.lanes * size_of::<LaneProgress>())
+}
+
+const fn lane_block_bytes(geometry: Geometry) -> usize {
+    align(size_of::<LaneBlock>()) + geometry.lane_bytes
+}
+
+const fn region_bytes(geometry: Geometry) -> usize {
+    lanes_offset(geometry) + geometry.lanes * lane_block_bytes(geometry)
+}
+
+/// Milliseconds on the monotonic clock, the same in every process of the machine; coarse, and cheap to read.
+pub(super) fn now_ms() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::MonotonicCoarse);
+    now.tv_sec as u64 * 1000 + now.tv_nsec as u64 / 1_000_000
+}

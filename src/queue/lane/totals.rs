@@ -1,0 +1,221 @@
+//! What the lanes have counted, as any process can read it.
+
+use super::memory::{ERROR_TEXT, Lanes, SAMPLES, now_ms};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Counters of a producing process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Produced {
+    /// Captures refused because the lane was full.
+    DroppedFull,
+    /// Captures refused because they are larger than a record can be.
+    DroppedTooLarge,
+    /// SIP requests accepted from the script.
+    Requests,
+    /// SIP replies accepted from the script.
+    Replies,
+    /// HEP packets taken.
+    HepPackets,
+    /// HEP packets that could not be decoded, or lacked what a capture needs.
+    HepBad,
+    /// HEP packets that were longer than they said.
+    HepTrailing,
+    /// HEP packets whose payload type has no table of its own.
+    HepOtherType,
+    /// HEP packets whose payload had to be inflated.
+    HepCompressed,
+    /// SIP payloads that the host's parser refused, captured all the same.
+    HepRefused,
+}
+
+/// Number of [`Produced`] counters.
+pub const PRODUCED: usize = Produced::HepRefused as usize + 1;
+
+/// Counters that a writer commits together with its progress.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Committed {
+    /// Rows stored.
+    Stored,
+    /// Captures that the database refused, or that no row can be made of.
+    Rejected,
+    /// Captures still queued when the time for the shutdown was over.
+    Shutdown,
+    /// Captures lost to corrupt lane memory.
+    Corrupt,
+    /// Values cut to their column's width.
+    Truncated,
+    /// Stored SIP messages in which something could not be read.
+    Malformed,
+    /// Batches written.
+    Batches,
+}
+
+/// Number of [`Committed`] counters.
+pub const COMMITTED: usize = Committed::Batches as usize + 1;
+
+/// How a sink fares.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SinkState {
+    /// `None` before the first write.
+    pub up: Option<bool>,
+    /// Writes that found the sink away.
+    pub errors: u64,
+    /// Text of the last error; empty for none yet.
+    pub last_error: String,
+    /// Seconds since the last error.
+    pub last_error_age: Option<u64>,
+}
+
+/// A reading of all counters. `captured() = stored + dropped() + queued` whenever nothing is on the move.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// By [`Produced`].
+    pub produced: [u64; PRODUCED],
+    /// By [`Committed`].
+    pub committed: [u64; COMMITTED],
+    /// Captures accepted into lanes.
+    pub pushed: u64,
+    /// Captures that writers have finished with.
+    pub finished: u64,
+}
+
+impl Totals {
+    /// One producer counter.
+    pub fn produced(&self, counter: Produced) -> u64 {
+        self.produced[counter as usize]
+    }
+
+    /// One writer counter.
+    pub fn committed(&self, counter: Committed) -> u64 {
+        self.committed[counter as usize]
+    }
+
+    /// Captures that sources made, whatever became of them.
+    pub fn captured(&self) -> u64 {
+        self.pushed + self.produced(Produced::DroppedFull) + self.produced(Produced::DroppedTooLarge)
+    }
+
+    /// Captures that are in a lane, or on their way from there to a sink.
+    pub fn queued(&self) -> u64 {
+        self.pushed.saturating_sub(self.finished)
+    }
+
+    /// Captures that were lost, for whatever reason.
+    pub fn dropped(&self) -> u64 {
+        self.produced(Produced::DroppedFull)
+            + self.produced(Produced::DroppedTooLarge)
+            + self.committed(Committed::Rejected)
+            + self.committed(Committed::Shutdown)
+            + self.committed(Committed::Corrupt)
+    }
+}
+
+impl Lanes {
+    /// Reads every counter.
+    pub fn totals(&self) -> Totals {
+        let mut totals = Totals::default();
+        let add = |sum: &mut [u64], cells: &[AtomicU64]| {
+            sum.iter_mut().zip(cells).for_each(|(sum, cell)| *sum += cell.load(Ordering::Relaxed));
+        };
+        for writer in 0..self.geometry().writers {
+            let block = self.writer(writer);
+            let before = loop {
+                // A reading across a switch could pair old counters with new positions: read again.
+                let active = block.active.load(Ordering::Acquire);
+                let mut reading = totals.clone();
+                add(&mut reading.committed, &block.slots[active as usize].counters);
+                for lane in (0..self.geometry().lanes).filter(|&lane| self.writer_of(lane) == writer) {
+                    reading.finished += self.progress(active, lane).records.load(Ordering::Relaxed);
+                }
+                std::sync::atomic::fence(Ordering::Acquire);
+                if block.active.load(Ordering::Relaxed) == active {
+                    break reading;
+                }
+            };
+            totals = before;
+        }
+        for lane in 0..self.geometry().lanes {
+            let producer = &self.lane(lane).producer;
+            totals.pushed += producer.pushed.load(Ordering::Relaxed);
+            add(&mut totals.produced, &producer.counters);
+        }
+        totals
+    }
+
+    /// Milliseconds that the oldest capture on its way from a lane to a sink has waited; 0 when none is.
+    pub fn lag_ms(&self) -> u64 {
+        let oldest = |writer| self.writer(writer).oldest.load(Ordering::Relaxed);
+        let stamps = (0..self.geometry().writers).map(oldest).filter(|&stamp| stamp != 0);
+        stamps.map(|stamp| now_ms().saturating_sub(stamp)).max().unwrap_or(0)
+    }
+
+    /// Writers that died and were started again.
+    pub fn writer_restarts(&self) -> u64 {
+        self.header().writer_restarts.load(Ordering::Relaxed)
+    }
+
+    /// Takes a sample for [`Lanes::rates`], once a second; called by the writers.
+    pub fn sample(&self, writer: usize) {
+        let block = self.writer(writer);
+        let next = block.next_sample.load(Ordering::Relaxed) as usize % SAMPLES;
+        let now = now_ms();
+        if now < block.samples[(next + SAMPLES - 1) % SAMPLES].at_ms.load(Ordering::Relaxed) + 1000 {
+            return;
+        }
+        let totals = self.totals();
+        let sample = &block.samples[next];
+        sample.captured.store(totals.captured(), Ordering::Relaxed);
+        sample.stored.store(totals.committed(Committed::Stored), Ordering::Relaxed);
+        sample.at_ms.store(now, Ordering::Release);
+        block.next_sample.store(((next + 1) % SAMPLES) as u32, Ordering::Relaxed);
+    }
+
+    /// Captures and rows a second over the last ten seconds or so.
+    pub fn rates(&self) -> (f64, f64) {
+        let now = now_ms();
+        let samples = self.writer(0).samples.iter().map(|sample| {
+            let at = sample.at_ms.load(Ordering::Acquire);
+            (at, sample.captured.load(Ordering::Relaxed), sample.stored.load(Ordering::Relaxed))
+        });
+        let recent = samples.filter(|&(at, ..)| at != 0 && at + 12_000 > now && at + 500 < now);
+        let Some((at, captured, stored)) = recent.min() else { return (0.0, 0.0) };
+        let totals = self.totals();
+        let seconds = (now - at) as f64 / 1000.0;
+        let rate = |total: u64, then: u64| total.saturating_sub(then) as f64 / seconds;
+        (rate(totals.captured(), captured), rate(totals.committed(Committed::Stored), stored))
+    }
+
+    /// Notes that the sink of `writer` answered.
+    pub fn sink_is_up(&self, writer: usize) {
+        self.writer(writer).sink_state.store(1, Ordering::Relaxed);
+    }
+
+    /// Notes that the sink of `writer` is away, and why.
+    pub fn sink_is_down(&self, writer: usize, why: &str) {
+        let block = self.writer(writer);
+        let text = &why.as_bytes()[..why.floor_char_boundary(ERROR_TEXT)];
+        block.sink_error_len.store(0, Ordering::Relaxed);
+        block.sink_error.iter().zip(text).for_each(|(cell, &byte)| cell.store(byte, Ordering::Relaxed));
+        block.sink_error_len.store(text.len() as u32, Ordering::Release);
+        block.sink_error_ms.store(now_ms(), Ordering::Relaxed);
+        block.sink_errors.fetch_add(1, Ordering::Relaxed);
+        block.sink_state.store(2, Ordering::Relaxed);
+    }
+
+    /// How the sink of `writer` fares.
+    pub fn sink_state(&self, writer: usize) -> SinkState {
+        let block = self.writer(writer);
+        let len = (block.sink_error_len.load(Ordering::Acquire) as usize).min(ERROR_TEXT);
+        let text: Vec<u8> = block.sink_error[..len].iter().map(|cell| cell.load(Ordering::Relaxed)).collect();
+        let at = block.sink_error_ms.load(Ordering::Relaxed);
+        SinkState {
+            up: match block.sink_state.load(Ordering::Relaxed) {
+                0 => None,
+                state => Some(state == 1),
+            },
+            errors: block.sink_errors.load(Ordering::Relaxed),
+            last_error: String::from_utf8_lossy(&text).into_owned(),
+            last_error_age: (at != 0).then(|| now_ms().saturating_sub(at) / 1000),
+        }
+    }
+}

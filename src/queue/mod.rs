@@ -1,0 +1,3 @@
+//! Queues between the processes that capture and the writers that store. Called by the writer and by modules.
+
+pub mod lane;
