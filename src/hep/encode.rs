@@ -1,0 +1,171 @@
+//! HEP out, byte for byte as the stock `siptrace` module of Kamailio orders it.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::chunk::{CHUNK_HEADER_LENGTH, HEADER_LENGTH, kind};
+use super::{EncodeError, PAYLOAD_SIP, Packet, Payload, Version, family, v1v2};
+
+/// Two addresses of one family.
+enum Pair {
+    V4(Ipv4Addr, Ipv4Addr),
+    V6(Ipv6Addr, Ipv6Addr),
+}
+
+impl Pair {
+    /// The IPv4 side of a mixed pair goes out as an IPv4-mapped IPv6 address: no message is lost to its addresses.
+    fn of(packet: &Packet<'_>) -> Pair {
+        match (packet.source.ip(), packet.destination.ip()) {
+            (IpAddr::V4(source), IpAddr::V4(destination)) => Pair::V4(source, destination),
+            (source, destination) => Pair::V6(as_v6(source), as_v6(destination)),
+        }
+    }
+
+    fn address_length(&self) -> usize {
+        match self {
+            Pair::V4(..) => 4,
+            Pair::V6(..) => 16,
+        }
+    }
+
+    fn family(&self) -> u8 {
+        match self {
+            Pair::V4(..) => family::IPV4,
+            Pair::V6(..) => family::IPV6,
+        }
+    }
+}
+
+fn as_v6(address: IpAddr) -> Ipv6Addr {
+    match address {
+        IpAddr::V4(v4) => v4.to_ipv6_mapped(),
+        IpAddr::V6(v6) => v6,
+    }
+}
+
+/// Appends `packet` to `out` in the form of `version`; `packet.version` and `packet.trailing` have no say.
+///
+/// * Version 3 writes the chunks in this order: family, IP protocol, source and destination address, source and
+///   destination port, seconds, microseconds, payload type, capture agent, correlation id, authentication key, payload.
+///   What is `None` or empty is left out, but for the payload.
+/// * Version 2 writes the low 16 bits of the capture agent, 0 for none, and 0 seconds for no time; no correlation id and
+///   no key.
+/// * Version 1 writes addresses, ports and payload alone.
+///
+/// Nothing is allocated when `out` has room.
+///
+/// # Errors
+/// `out` is as it was when the packet is too long, its time does not fit, or the version has no place for its payload.
+pub fn encode(packet: &Packet<'_>, version: Version, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+    let pair = Pair::of(packet);
+    match version {
+        Version::V3 => encode_v3(packet, &pair, out),
+        Version::V1 | Version::V2 => encode_v1v2(packet, &pair, version, out),
+    }
+}
+
+fn encode_v3(packet: &Packet<'_>, pair: &Pair, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+    let time = seconds_and_microseconds(packet)?;
+    let correlation_id = packet.correlation_id.filter(|id| !id.is_empty());
+    let auth_key = packet.auth_key.filter(|key| !key.is_empty());
+    let (payload_kind, payload) = match packet.payload {
+        Payload::Plain(bytes) => (kind::PAYLOAD, bytes),
+        Payload::Compressed(bytes) => (kind::COMPRESSED_PAYLOAD, bytes),
+    };
+    let chunk = |body: usize| CHUNK_HEADER_LENGTH + body;
+    let total = HEADER_LENGTH
+        + 3 * chunk(1)
+        + 2 * chunk(pair.address_length())
+        + 2 * chunk(2)
+        + time.map_or(0, |_| 2 * chunk(4))
+        + packet.agent_id.map_or(0, |_| chunk(4))
+        + correlation_id.map_or(0, |id| chunk(id.len()))
+        + auth_key.map_or(0, |key| chunk(key.len()))
+        + chunk(payload.len());
+    let total_field = u16::try_from(total).map_err(|_| EncodeError::TooLong(total))?;
+
+    out.reserve(total);
+    out.extend_from_slice(b"HEP3");
+    out.extend_from_slice(&total_field.to_be_bytes());
+    put(out, kind::FAMILY, &[pair.family()]);
+    put(out, kind::IP_PROTOCOL, &[packet.ip_protocol]);
+    match pair {
+        Pair::V4(source, destination) => {
+            put(out, kind::SOURCE_IP4, &source.octets());
+            put(out, kind::DESTINATION_IP4, &destination.octets());
+        }
+        Pair::V6(source, destination) => {
+            put(out, kind::SOURCE_IP6, &source.octets());
+            put(out, kind::DESTINATION_IP6, &destination.octets());
+        }
+    }
+    put(out, kind::SOURCE_PORT, &packet.source.port().to_be_bytes());
+    put(out, kind::DESTINATION_PORT, &packet.destination.port().to_be_bytes());
+    if let Some((seconds, microseconds)) = time {
+        put(out, kind::SECONDS, &seconds.to_be_bytes());
+        put(out, kind::MICROSECONDS, &microseconds.to_be_bytes());
+    }
+    put(out, kind::PAYLOAD_TYPE, &[packet.payload_type]);
+    if let Some(agent_id) = packet.agent_id {
+        put(out, kind::AGENT_ID, &agent_id.to_be_bytes());
+    }
+    if let Some(correlation_id) = correlation_id {
+        put(out, kind::CORRELATION_ID, correlation_id);
+    }
+    if let Some(auth_key) = auth_key {
+        put(out, kind::AUTH_KEY, auth_key);
+    }
+    put(out, payload_kind, payload);
+    Ok(())
+}
+
+/// Appends a generic chunk. The body fits its length field, since the whole packet fits its own.
+fn put(out: &mut Vec<u8>, kind: u16, body: &[u8]) {
+    let length = (CHUNK_HEADER_LENGTH + body.len()) as u16;
+    out.extend_from_slice(&[0, 0]);
+    out.extend_from_slice(&kind.to_be_bytes());
+    out.extend_from_slice(&length.to_be_bytes());
+    out.extend_from_slice(body);
+}
+
+fn encode_v1v2(packet: &Packet<'_>, pair: &Pair, version: Version, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+    let Payload::Plain(payload) = packet.payload else { return Err(EncodeError::CompressedNeedsV3) };
+    if packet.payload_type != PAYLOAD_SIP {
+        return Err(EncodeError::TypeNeedsV3(packet.payload_type));
+    }
+    let time = if version == Version::V2 { seconds_and_microseconds(packet)? } else { None };
+    let header_length = v1v2::FIXED_LENGTH + 2 * pair.address_length();
+    let total = header_length + if version == Version::V2 { v1v2::TIME_LENGTH } else { 0 } + payload.len();
+    if total > usize::from(u16::MAX) {
+        return Err(EncodeError::TooLong(total));
+    }
+
+    out.reserve(total);
+    out.extend_from_slice(&[version.number(), header_length as u8, pair.family(), packet.ip_protocol]);
+    out.extend_from_slice(&packet.source.port().to_be_bytes());
+    out.extend_from_slice(&packet.destination.port().to_be_bytes());
+    match pair {
+        Pair::V4(source, destination) => {
+            out.extend_from_slice(&source.octets());
+            out.extend_from_slice(&destination.octets());
+        }
+        Pair::V6(source, destination) => {
+            out.extend_from_slice(&source.octets());
+            out.extend_from_slice(&destination.octets());
+        }
+    }
+    if version == Version::V2 {
+        let (seconds, microseconds) = time.unwrap_or((0, 0));
+        out.extend_from_slice(&seconds.to_le_bytes());
+        out.extend_from_slice(&microseconds.to_le_bytes());
+        out.extend_from_slice(&(packet.agent_id.unwrap_or(0) as u16).to_le_bytes());
+        out.extend_from_slice(&[0, 0]);
+    }
+    out.extend_from_slice(payload);
+    Ok(())
+}
+
+fn seconds_and_microseconds(packet: &Packet<'_>) -> Result<Option<(u32, u32)>, EncodeError> {
+    let Some(time_us) = packet.time_us else { return Ok(None) };
+    let seconds = u32::try_from(time_us.div_euclid(1_000_000)).map_err(|_| EncodeError::TimeOutOfRange(time_us))?;
+    Ok(Some((seconds, time_us.rem_euclid(1_000_000) as u32)))
+}
