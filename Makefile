@@ -1,0 +1,71 @@
+# Build, try, test and install sipcapture. `make help` lists what can be asked for.
+#
+# Variables:
+#   KAMAILIO              the Kamailio that will load the modules (default: kamailio in PATH)
+#   KAMAILIO_SRC          its source tree (default: fetched from the distribution, see doc/building.md)
+#   PREFIX, DESTDIR       where `make install` puts the tool and the documentation (default: /usr/local)
+#   KAMAILIO_MODULES_DIR  where it puts the modules (default: as KAMAILIO tells)
+#   OPENSIPS_SRC, FREESWITCH_PREFIX   trees of the other hosts, for their tests
+
+KAMAILIO ?= kamailio
+PREFIX ?= /usr/local
+DESTDIR ?=
+KAMAILIO_MODULES_DIR ?=
+TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))
+
+# Servers live in sbin, which an ordinary user's PATH lacks; a fresh toolchain may not be in PATH either.
+export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin:$(HOME)/.cargo/bin
+export KAMAILIO PREFIX DESTDIR KAMAILIO_MODULES_DIR
+# Kamailio's makefiles, run on the way, have variables of these names.
+unexport CFLAGS LDFLAGS
+MAKEFLAGS += --no-print-directory
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help setup setup-build setup-demo core kamailio tool demo contract test bench install uninstall clean
+
+help:  ## what can be asked for
+	@sed -n 's/^\([a-z-]*\):.*## */  make \1|/p' Makefile | column -t -s '|' 2>/dev/null || \
+	    sed -n 's/^\([a-z-]*\):.*## */  make \1: /p' Makefile
+
+setup:  ## install what build, demo and tests need (apt-get; nothing to do when it is all there)
+	@sh scripts/setup.sh test
+
+setup-build:
+	@sh scripts/setup.sh build
+
+setup-demo:
+	@sh scripts/setup.sh demo
+
+core: setup-build
+	cargo build --release --locked --lib
+
+kamailio: core  ## build/kamailio/sipcapture.so, for the Kamailio that is installed
+	@scripts/build-kamailio.sh sipcapture $(TARGET_DIR)/release/libsipcapture_core.a
+
+tool: setup-build  ## build/sipcapture, the operator's tool
+	cargo build --release --locked --bin sipcapture
+	@mkdir -p build
+	@cp -f $(TARGET_DIR)/release/sipcapture build/sipcapture
+
+demo: setup-demo kamailio tool  ## real calls through a real Kamailio, captured and shown as a ladder
+	@scripts/demo.sh
+
+contract: core
+	@scripts/contract.sh $(TARGET_DIR)/release/libsipcapture_core.a
+
+test: setup  ## everything: format, lints, modules, tests against real servers
+	@scripts/test.sh
+
+bench: setup kamailio tool  ## speed against the stock module, as ratios of one run
+	cargo bench --locked
+
+install:  ## modules, tool and documentation in their places (DESTDIR, PREFIX, KAMAILIO_MODULES_DIR)
+	@scripts/install.sh install
+
+uninstall:  ## take them away again and put the stock module back
+	@scripts/install.sh uninstall
+
+clean:  ## remove all that was built, but not the fetched source package
+	cargo clean
+	@find build -mindepth 1 -maxdepth 1 ! -name 'kamailio-src-*' -exec rm -rf {} + 2>/dev/null || true

@@ -1,0 +1,73 @@
+#!/bin/bash
+# Runs everything that proves the project, goes on after a failure, and ends with one line that sums it up.
+#
+#   scripts/test.sh
+#
+# A step without tests of its own (format, lints, a build) counts as one. The tests find what was built by environment:
+# SIPCAPTURE_KAMAILIO_MODULE is the path of the module. Logs are kept in build/test/.
+set -euo pipefail
+
+cd "$(dirname "$0")/.."
+logs=build/test
+mkdir -p "$logs"
+passed=0
+failed=0
+skipped=0
+failures=()
+
+# count LOG STATUS: adds the "N passed; N failed; N ignored" of a log, or the step itself where it says nothing.
+count() {
+    local log=$1 status=$2 sums
+    sums=$(awk '/^test result:/ { p += $4; f += $6; s += $8; n++ }
+        /^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$/ { p += $1; f += $3; s += $5; n++ }
+        END { if (n) print p, f, s }' "$log")
+    if [ -z "$sums" ]; then
+        sums="$((status == 0)) $((status != 0)) 0"
+    fi
+    # shellcheck disable=SC2086  # three words are meant
+    set -- $sums
+    # A runner that was killed, or did not compile, has failed whatever it printed before.
+    if [ "$status" != 0 ] && [ "$2" = 0 ]; then
+        set -- "$1" 1 "$3"
+    fi
+    passed=$((passed + $1))
+    failed=$((failed + $2))
+    skipped=$((skipped + $3))
+}
+
+# step NAME COMMAND...: one step, its output on the terminal and in the log.
+step() {
+    local name=$1 status=0
+    shift
+    echo "== $name"
+    "$@" 2>&1 | tee "$logs/$name.log" || status=$?
+    [ "$status" = 0 ] || failures+=("$name: $logs/$name.log")
+    count "$logs/$name.log" "$status"
+}
+
+skip() {
+    echo "skipped: $*"
+    skipped=$((skipped + 1))
+}
+
+export SIPCAPTURE_KAMAILIO_MODULE=$PWD/build/kamailio/sipcapture.so
+
+step format cargo fmt --check
+step lints cargo clippy --locked --all-targets -- -D warnings
+step kamailio make kamailio
+if [ -f tests/c_contract.c ]; then
+    step contract make contract
+fi
+step tests cargo test --locked --no-fail-fast
+
+if [ -z "${OPENSIPS_SRC:-}" ] || [ ! -d "$OPENSIPS_SRC" ]; then
+    skip "no OpenSIPS tree"
+fi
+if [ -z "${FREESWITCH_PREFIX:-}" ] || [ ! -d "$FREESWITCH_PREFIX" ]; then
+    skip "no FreeSWITCH prefix"
+fi
+for failure in "${failures[@]}"; do
+    echo "failed: $failure"
+done
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" = 0 ]
