@@ -25,8 +25,7 @@ MAKEFLAGS += --no-print-directory
 .PHONY: help setup setup-build setup-demo core kamailio tool demo contract test bench install uninstall clean
 
 help:  ## what can be asked for
-	@sed -n 's/^\([a-z-]*\):.*## */  make \1|/p' Makefile | column -t -s '|' 2>/dev/null || \
-	    sed -n 's/^\([a-z-]*\):.*## */  make \1: /p' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 setup:  ## install what build, demo and tests need (apt-get; nothing to do when it is all there)
 	@sh scripts/setup.sh test

@@ -97,10 +97,11 @@ uninstall_all() {
         rm -f "$destdir$path"
         echo "removed $destdir$path"
         restore_stock "$path"
-        rmdir -p --ignore-fail-on-non-empty "$(dirname "$destdir$path")" 2>/dev/null || true
     done <"$destdir$manifest"
     rm -f "$destdir$manifest"
-    rmdir --ignore-fail-on-non-empty "$(dirname "$destdir$manifest")"
+    for path in share/doc/sipcapture/examples share/doc/sipcapture share/sipcapture; do
+        rmdir "$destdir$prefix/$path" 2>/dev/null || true
+    done
 }
 
 case ${1:-} in
