@@ -15,7 +15,7 @@ core=${2:?usage: scripts/build-kamailio.sh MODULE CORE.a}
 kamailio=${KAMAILIO:-kamailio}
 cc=${CC:-gcc}
 out=$root/build/kamailio
-shim=${SHIM_DIR:-$root/c_shim/kamailio}
+shim=$root/c_shim/kamailio
 
 fail() {
     printf 'build-kamailio: %s\n' "$@" >&2

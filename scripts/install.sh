@@ -49,7 +49,7 @@ put() {
 
 keep_stock() {
     local path=$1
-    if [ ! -e "$destdir$path" ] || listed "$path"; then
+    if [ ! -e "$destdir$path" ] || [ -e "$destdir$path.stock" ] || listed "$path"; then
         return
     fi
     if owned_by_package "$path"; then

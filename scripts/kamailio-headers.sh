@@ -85,7 +85,7 @@ if ! fetch_source >"$log" 2>&1; then
     fail "apt offers no source package $package $version (log: $log); $hint"
 fi
 # apt has checked the files against the signed index.
-dpkg-source --no-check -x "$apt/"*.dsc "$tree" >>"$log" 2>&1 || {
+dpkg-source --no-check --no-copy -x "$apt/"*.dsc "$tree" >>"$log" 2>&1 || {
     tail -n 15 "$log" >&2
     fail "cannot unpack the source package (log: $log)"
 }
