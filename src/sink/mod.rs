@@ -1,11 +1,28 @@
 //! Sinks: where captures end. A sink writes a slice of rows to one table and says what became of them.
+//!
+//! The writer's database threads call this room, one sink a thread; it calls [`table`](crate::table) and below.
+//!
+//! What all databases have in common lives in `session`: connect when needed, look at the real table once, match its
+//! columns by name, make a table that is missing, look again when the table has changed. One file a database holds the
+//! rest: [`open`] picks it.
+
+pub mod escape;
+mod local_time;
+mod real_table;
+mod session;
+mod sqlite;
+pub mod url;
+
+use std::time::Duration;
 
 use crate::table::{Layout, Row};
+use session::Reconnecting;
+pub use url::{DatabaseUrl, UrlError};
 
 /// What a successful write did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Written {
-    /// Values that were cut to their column's width.
+    /// Values that were cut to their column's width, or brought into its range.
     pub truncated: u64,
 }
 
@@ -23,5 +40,43 @@ pub enum SinkError {
 /// A place to write rows to. Opened without a connection; connects, and reconnects, when it writes.
 pub trait Sink: Send {
     /// Writes all of `rows` to `table` in one transaction, or none of them.
+    ///
+    /// `table` is a checked name ([`table::name`](crate::table::name)); a row has a value for each column of `layout`.
+    /// Returns within about `io_timeout`, also when the server does not answer any more.
     fn write(&mut self, table: &str, layout: &Layout, rows: &[Row<'_>]) -> Result<Written, SinkError>;
+}
+
+/// How a sink behaves, whatever its database.
+#[derive(Clone, Copy, Debug)]
+pub struct SinkOptions {
+    /// Create a table that does not exist, and an SQLite file that does not exist.
+    pub create_tables: bool,
+    /// Use INSERT DELAYED where the database and the table's engine take it (MySQL, MariaDB).
+    pub insert_delayed: bool,
+    /// How long a connection may take to come about.
+    pub connect_timeout: Duration,
+    /// How long the server may stay silent before a write gives up.
+    pub io_timeout: Duration,
+}
+
+impl Default for SinkOptions {
+    /// Existing tables, plain INSERT, 5 s to connect and 30 s for an answer.
+    fn default() -> SinkOptions {
+        SinkOptions {
+            create_tables: false,
+            insert_delayed: false,
+            connect_timeout: Duration::from_secs(5),
+            io_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+/// The sink for `url`. Connects to nothing yet.
+pub fn open(url: &DatabaseUrl, options: &SinkOptions) -> Box<dyn Sink> {
+    match url {
+        DatabaseUrl::Sqlite(path) => {
+            Box::new(Reconnecting::<sqlite::File>::new(path.clone(), url.to_string(), *options))
+        }
+        DatabaseUrl::Mysql(_) | DatabaseUrl::Postgres(_) => todo!(),
+    }
 }

@@ -1,0 +1,149 @@
+//! What every database's sink does alike: connect, look at the table, write, and start over when something has changed.
+
+use super::real_table::{MissingColumns, Plan, Plans, RealColumn, Target, match_columns};
+use super::{Sink, SinkError, SinkOptions, Written};
+use crate::table::{Dialect, Layout, Row, ddl};
+
+/// Why a database did not do what it was asked.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// The connection is lost, or the database cannot write now.
+    Unavailable(String),
+    /// The database refuses these rows.
+    Rejected(String),
+    /// The database refuses these rows, and it may be because the table is not what it was: look again.
+    Changed(String),
+}
+
+/// A connection to a database.
+pub(super) trait Session: Sized {
+    /// What it takes to connect.
+    type Address: Send;
+    /// What is prepared once for a table; dies with the connection.
+    type Statement: Send;
+    /// The SQL that it speaks.
+    const DIALECT: Dialect;
+
+    /// Connects.
+    fn connect(address: &Self::Address, options: &SinkOptions) -> Result<Self, Fault>;
+
+    /// Whether the connection still leads to the database: a cheap look before each write.
+    fn is_current(&self) -> bool {
+        true
+    }
+
+    /// The columns of `table` that can be written; `None` if there is no such table.
+    fn columns(&mut self, table: &str) -> Result<Option<Vec<RealColumn>>, Fault>;
+
+    /// Runs the statements that create a table.
+    fn create(&mut self, statements: &[String]) -> Result<(), Fault>;
+
+    /// Prepares to write `targets` of `table`.
+    fn prepare(&mut self, table: &str, targets: &[Target]) -> Result<Self::Statement, Fault>;
+
+    /// Writes all rows or none.
+    fn insert(&mut self, plan: &Plan<Self::Statement>, rows: &[Row<'_>]) -> Result<Written, Fault>;
+}
+
+/// A sink over a [`Session`] that comes and goes.
+pub(super) struct Reconnecting<S: Session> {
+    address: S::Address,
+    /// The URL as logs may show it.
+    shown_url: String,
+    options: SinkOptions,
+    session: Option<S>,
+    plans: Plans<S::Statement>,
+    missing: MissingColumns,
+}
+
+impl<S: Session> Reconnecting<S> {
+    pub fn new(address: S::Address, shown_url: String, options: SinkOptions) -> Reconnecting<S> {
+        let (plans, missing) = (Plans::new(), MissingColumns::new());
+        Reconnecting { address, shown_url, options, session: None, plans, missing }
+    }
+
+    fn disconnect(&mut self) {
+        self.plans = Plans::new();
+        self.session = None;
+    }
+
+    fn try_write(&mut self, table: &str, layout: &Layout, rows: &[Row<'_>]) -> Result<Written, Fault> {
+        if self.session.as_ref().is_some_and(|session| !session.is_current()) {
+            self.disconnect();
+        }
+        let session = match &mut self.session {
+            Some(session) => session,
+            none => none.insert(S::connect(&self.address, &self.options)?),
+        };
+        let width = layout.columns.len();
+        if self.plans.get(table, width).is_none() {
+            let real = existing_columns(session, table, layout, self.options.create_tables)?;
+            let (targets, missing) = match_columns(layout, &real);
+            if targets.is_empty() {
+                return Err(Fault::Rejected(format!("table {table} has none of the columns {}", missing.join(", "))));
+            }
+            self.missing.warn(table, width, &missing);
+            let statement = session.prepare(table, &targets)?;
+            self.plans.insert(table, width, Plan { targets, statement });
+        }
+        match self.plans.get(table, width) {
+            Some(plan) => session.insert(plan, rows),
+            None => Err(Fault::Rejected(format!("table {table} has no plan"))),
+        }
+    }
+}
+
+/// The columns of `table`, which is created first if it is missing and may be.
+fn existing_columns<S: Session>(
+    session: &mut S,
+    table: &str,
+    layout: &Layout,
+    create: bool,
+) -> Result<Vec<RealColumn>, Fault> {
+    if let Some(columns) = session.columns(table)? {
+        return Ok(columns);
+    }
+    let absent = || {
+        Fault::Rejected(format!(
+            "table {table} does not exist; create it (`sipcapture schema` prints the statements) or set create_tables to 1"
+        ))
+    };
+    if !create {
+        return Err(absent());
+    }
+    log::info!("creating table {table}");
+    let created = session.create(&ddl::create_table(S::DIALECT, table, layout));
+    // Another thread or server may have created it at the same moment: what counts is whether it is there.
+    match (session.columns(table)?, created) {
+        (Some(columns), _) => Ok(columns),
+        (None, Err(fault)) => Err(fault),
+        (None, Ok(())) => Err(absent()),
+    }
+}
+
+impl<S: Session + Send> Sink for Reconnecting<S> {
+    fn write(&mut self, table: &str, layout: &Layout, rows: &[Row<'_>]) -> Result<Written, SinkError> {
+        if rows.is_empty() {
+            return Ok(Written::default());
+        }
+        if let Some(row) = rows.iter().find(|row| row.len() != layout.columns.len()) {
+            let (has, wants) = (row.len(), layout.columns.len());
+            return Err(SinkError::Rejected(format!("a row for table {table} has {has} values instead of {wants}")));
+        }
+        let mut outcome = self.try_write(table, layout, rows);
+        if let Err(Fault::Changed(_)) = outcome {
+            self.plans.forget(table);
+            outcome = self.try_write(table, layout, rows);
+        }
+        outcome.map_err(|fault| match fault {
+            Fault::Unavailable(why) => {
+                self.disconnect();
+                SinkError::Unavailable(format!("{}: {why}", self.shown_url))
+            }
+            Fault::Rejected(why) | Fault::Changed(why) => {
+                self.plans.forget(table);
+                SinkError::Rejected(why)
+            }
+        })
+    }
+}

@@ -1,0 +1,315 @@
+//! Database URLs: `scheme://[user[:password]@]host[:port]/database`, in the forms that the SIP servers' own parsers take.
+//!
+//! ```text
+//! sqlite:////var/lib/sipcapture/sipcapture.db     a file; with three slashes the path is relative
+//! mysql://user:password@host:3306/database        MySQL, MariaDB
+//! mysql://user:password@localhost/database        its Unix socket, else TCP on the loopback
+//! mysql://user:password@/run/mysqld/mysqld.sock/database
+//! postgres://user:password@host:5432/database     PostgreSQL; postgresql:// is the same
+//! postgres://user@/database                       its Unix socket in the usual directory
+//! postgres://user@/var/run/postgresql/database    its Unix socket in this directory
+//! ```
+//!
+//! As in the hosts, nothing is percent-decoded but a socket path in the host (`%2Frun%2Fmysqld`); `@`, `:` and `/` may stand in
+//! a password as long as no `@` follows the real one; an IPv6 host stands in brackets; what follows a `?` behind the
+//! database is ignored. Neither `Display` nor `Debug` nor an error shows a password.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// A password that no log shows.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Password(String);
+
+impl Password {
+    /// The password itself, for a driver.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("xxxx")
+    }
+}
+
+/// Where a database server listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Host {
+    /// Not said: the driver's own default.
+    Default,
+    /// A name or an address, without brackets.
+    Name(String),
+    /// A Unix socket: its file for MySQL, its directory for PostgreSQL.
+    Socket(PathBuf),
+}
+
+/// A database on a server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// Login name; empty if not given.
+    pub user: String,
+    /// Password, if given.
+    pub password: Option<Password>,
+    /// Where the server listens.
+    pub host: Host,
+    /// TCP port, if given.
+    pub port: Option<u16>,
+    /// Name of the database.
+    pub database: String,
+}
+
+/// A parsed database URL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DatabaseUrl {
+    /// An SQLite file.
+    Sqlite(PathBuf),
+    /// A MySQL or MariaDB server.
+    Mysql(Server),
+    /// A PostgreSQL server.
+    Postgres(Server),
+}
+
+/// Why a text is no database URL. Never contains a password.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "database URL {url:?}: {fault}; allowed are sqlite:////path/to/file, mysql://user:password@host:port/database and \
+     postgres://user:password@host:port/database"
+)]
+pub struct UrlError {
+    /// The URL, user and password left out.
+    pub url: String,
+    /// What is wrong with it.
+    pub fault: String,
+}
+
+impl DatabaseUrl {
+    /// Reads a database URL; see the forms in the [module's description](self).
+    pub fn parse(url: &str) -> Result<DatabaseUrl, UrlError> {
+        let refuse = |fault: &str| UrlError { url: redact(url), fault: fault.to_owned() };
+        let url = url.trim();
+        let (scheme, rest) = url.split_once("://").ok_or_else(|| refuse("it has no \"scheme://\""))?;
+        match scheme {
+            "sqlite" => parse_sqlite(rest).map_err(refuse),
+            "mysql" => parse_server(rest).map(DatabaseUrl::Mysql).map_err(refuse),
+            "postgres" | "postgresql" => parse_server(rest).map(DatabaseUrl::Postgres).map_err(refuse),
+            _ => Err(refuse("its scheme is not known")),
+        }
+    }
+}
+
+fn parse_sqlite(rest: &str) -> Result<DatabaseUrl, &'static str> {
+    let path = rest.strip_prefix('/').ok_or("a host makes no sense; an absolute path needs four slashes")?;
+    let path = path.split('?').next().unwrap_or(path);
+    if path.is_empty() {
+        return Err("it names no file");
+    }
+    Ok(DatabaseUrl::Sqlite(PathBuf::from(path)))
+}
+
+fn parse_server(rest: &str) -> Result<Server, &'static str> {
+    let (login, place) = split_login(rest);
+    let (user, password) = match login.split_once(':') {
+        Some((user, password)) => (user, Some(Password(password.to_owned()))),
+        None => (login, None),
+    };
+    let place = place.split('?').next().unwrap_or(place);
+    let (host, database) = split_database(place).ok_or("it names no database")?;
+    if database.is_empty() {
+        return Err("it names no database");
+    }
+    let (host, port) = split_port(host)?;
+    Ok(Server { user: user.to_owned(), password, host: parse_host(host)?, port, database: database.to_owned() })
+}
+
+/// Splits off the login: what stands before the last `@` that still has a `/` behind it. A slash before the first `@`
+/// and no colon before that slash means that there is no login.
+fn split_login(rest: &str) -> (&str, &str) {
+    let end = rest.match_indices('@').map(|(position, _)| position).rfind(|&at| rest[at..].contains('/'));
+    let Some(end) = end else { return ("", rest) };
+    let first_slash = rest.find('/').unwrap_or(rest.len());
+    if first_slash < end && !rest[..first_slash].contains([':', '@']) {
+        return ("", rest);
+    }
+    (&rest[..end], &rest[end + 1..])
+}
+
+/// Splits host and port from the database. A host that is a path has slashes of its own.
+fn split_database(place: &str) -> Option<(&str, &str)> {
+    if place.starts_with('/') {
+        return place.rsplit_once('/');
+    }
+    if place.starts_with('[') {
+        let end = place.find(']')?;
+        let slash = end + place[end..].find('/')?;
+        return Some((&place[..slash], &place[slash + 1..]));
+    }
+    place.split_once('/')
+}
+
+fn split_port(host: &str) -> Result<(&str, Option<u16>), &'static str> {
+    let after_brackets = if host.starts_with('[') { host.find(']').ok_or("a bracket is not closed")? } else { 0 };
+    let Some(colon) = host[after_brackets..].rfind(':') else { return Ok((host, None)) };
+    let (host, port) = (&host[..after_brackets + colon], &host[after_brackets + colon + 1..]);
+    if port.is_empty() {
+        return Ok((host, None));
+    }
+    match port.parse::<u16>() {
+        Ok(0) | Err(_) => Err("its port is not a number from 1 to 65535"),
+        Ok(port) => Ok((host, Some(port))),
+    }
+}
+
+fn parse_host(host: &str) -> Result<Host, &'static str> {
+    let inner = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    let decoded = inner.replace("%2F", "/").replace("%2f", "/");
+    if decoded.is_empty() {
+        return Ok(Host::Default);
+    }
+    if decoded.starts_with('/') {
+        return Ok(Host::Socket(PathBuf::from(decoded)));
+    }
+    if host.starts_with('[') && decoded.parse::<std::net::Ipv6Addr>().is_err() {
+        return Err("groups of option files are not read: write user, password and host into the URL");
+    }
+    Ok(Host::Name(decoded))
+}
+
+/// The URL with everything left out that may be a login: up to the last `@`, or else what follows a colon.
+fn redact(url: &str) -> String {
+    let (scheme, rest) = match url.split_once("://") {
+        Some((scheme, rest)) => (format!("{scheme}://"), rest),
+        None => (String::new(), url),
+    };
+    match (rest.rfind('@'), rest.find(':')) {
+        (Some(at), _) => format!("{scheme}...{}", &rest[at..]),
+        (None, Some(colon)) => format!("{scheme}{}...", &rest[..=colon]),
+        (None, None) => url.to_owned(),
+    }
+}
+
+impl fmt::Display for DatabaseUrl {
+    /// The URL in its canonical form, `xxxx` for the password.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (scheme, server) = match self {
+            DatabaseUrl::Sqlite(path) => return write!(formatter, "sqlite:///{}", path.display()),
+            DatabaseUrl::Mysql(server) => ("mysql", server),
+            DatabaseUrl::Postgres(server) => ("postgres", server),
+        };
+        write!(formatter, "{scheme}://{}", server.user)?;
+        if server.password.is_some() {
+            formatter.write_str(":xxxx")?;
+        }
+        if !server.user.is_empty() || server.password.is_some() {
+            formatter.write_str("@")?;
+        }
+        match &server.host {
+            Host::Default => {}
+            Host::Name(name) if name.contains(':') => write!(formatter, "[{name}]")?,
+            Host::Name(name) => formatter.write_str(name)?,
+            Host::Socket(path) => write!(formatter, "{}", path.display())?,
+        }
+        if let Some(port) = server.port {
+            write!(formatter, ":{port}")?;
+        }
+        write!(formatter, "/{}", server.database)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server(url: &str) -> Server {
+        match DatabaseUrl::parse(url) {
+            Ok(DatabaseUrl::Mysql(server) | DatabaseUrl::Postgres(server)) => server,
+            other => panic!("{url}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn three_slashes_are_a_relative_sqlite_file_and_four_an_absolute_one() {
+        for (url, path) in [
+            ("sqlite:////var/lib/x.db", "/var/lib/x.db"),
+            ("sqlite:///x.db", "x.db"),
+            ("sqlite:///dir/x.db?cache=shared", "dir/x.db"),
+        ] {
+            let parsed = DatabaseUrl::parse(url).unwrap();
+            assert_eq!(parsed, DatabaseUrl::Sqlite(path.into()));
+            assert_eq!(DatabaseUrl::parse(&parsed.to_string()), Ok(parsed));
+        }
+    }
+
+    #[test]
+    fn the_parts_of_a_server_url_are_found() {
+        let name = |name: &str| Host::Name(name.to_owned());
+        let socket = |path: &str| Host::Socket(path.into());
+        for (url, user, password, host, port, database) in [
+            ("mysql://u:p@h:3307/d", "u", Some("p"), name("h"), Some(3307), "d"),
+            (
+                "mysql://kamailio:kamailiorw@localhost/kamailio",
+                "kamailio",
+                Some("kamailiorw"),
+                name("localhost"),
+                None,
+                "kamailio",
+            ),
+            ("mysql://h/d", "", None, name("h"), None, "d"),
+            ("mysql://h:1/d@x", "", None, name("h"), Some(1), "d@x"),
+            ("mysql://u@h/d", "u", None, name("h"), None, "d"),
+            ("mysql://u@d.example:p@h/d", "u@d.example", Some("p"), name("h"), None, "d"),
+            ("mysql://u:p@s:s/%41@h/d", "u", Some("p@s:s/%41"), name("h"), None, "d"),
+            ("mysql://u:@h/d?ssl=1", "u", Some(""), name("h"), None, "d"),
+            ("mysql://u:p@[::1]:3306/d", "u", Some("p"), name("::1"), Some(3306), "d"),
+            ("mysql://u:p@/run/mysqld/mysqld.sock/d", "u", Some("p"), socket("/run/mysqld/mysqld.sock"), None, "d"),
+            ("mysql://u:p@%2Frun%2Fmysqld.sock/d", "u", Some("p"), socket("/run/mysqld.sock"), None, "d"),
+            ("postgres://u@/d", "u", None, Host::Default, None, "d"),
+            ("postgresql://u@:5433/d", "u", None, Host::Default, Some(5433), "d"),
+            ("postgres://u@/var/run/pg:5433/d", "u", None, socket("/var/run/pg"), Some(5433), "d"),
+            ("postgres://u@[/var/run/pg]:5433/d", "u", None, socket("/var/run/pg"), Some(5433), "d"),
+        ] {
+            let parsed = server(url);
+            assert_eq!(parsed.user, user, "{url}");
+            assert_eq!(parsed.password.as_ref().map(Password::expose), password, "{url}");
+            assert_eq!(parsed.host, host, "{url}");
+            assert_eq!(parsed.port, port, "{url}");
+            assert_eq!(parsed.database, database, "{url}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_database_url_is_refused_with_what_is_allowed() {
+        for url in [
+            "",
+            "mysql",
+            "mysql:/u@h/d",
+            "oracle://u:geheim@h/d",
+            "db_mysql://u:geheim@h/d",
+            "mysql://u:geheim@h",
+            "mysql://u:geheim/d",
+            "u:geheim",
+            "mysql://u:geheim@h/",
+            "mysql://u:geheim@h:port/d",
+            "mysql://u:geheim@h:0/d",
+            "mysql://u:geheim@h:65536/d",
+            "mysql://u:geheim@[group]/d",
+            "mysql://u:geheim@[::1/d",
+            "sqlite://x.db",
+            "sqlite:///",
+        ] {
+            let error = DatabaseUrl::parse(url).unwrap_err().to_string();
+            assert!(error.contains("allowed are sqlite:////path/to/file"), "{error}");
+            assert!(!error.contains("geheim"), "{error}");
+        }
+    }
+
+    #[test]
+    fn no_text_of_a_url_shows_the_password() {
+        for url in ["mysql://u:geheim@h/d", "postgres://u:geheim@[::1]:1/d", "postgres://:geheim@/tmp/x/d"] {
+            let parsed = DatabaseUrl::parse(url).unwrap();
+            assert_eq!(parsed.to_string(), url.replace("geheim", "xxxx"));
+            assert!(!format!("{parsed:?}").contains("geheim"));
+        }
+    }
+}
