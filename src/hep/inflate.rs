@@ -45,7 +45,8 @@ impl InflateError {
 pub fn inflate(compressed: &[u8], out: &mut Vec<u8>) -> Result<(), InflateError> {
     out.clear();
     let inflated = match compressed {
-        [0x1f, 0x8b, ..] => gunzip(compressed, out),
+        // 0x1f opens no deflate block and no zlib stream.
+        [0x1f, ..] => gunzip(compressed, out),
         [first, second, ..] if is_zlib(*first, *second) => {
             let inflated = run(Decompress::new(true), compressed, out);
             // A raw stream may begin with the same two bytes by chance.
@@ -114,7 +115,7 @@ fn behind_gzip_header(compressed: &[u8]) -> Result<&[u8], InflateError> {
     const COMMENT: u8 = 1 << 4;
     let cut = InflateError::CutShort;
     let (header, mut left) = compressed.split_first_chunk::<GZIP_HEADER_LENGTH>().ok_or(cut)?;
-    if header[2] != 8 {
+    if header[1] != 0x8b || header[2] != 8 {
         return Err(InflateError::Damaged);
     }
     let flags = header[3];
