@@ -1,4 +1,26 @@
 //! SIP field extraction: a message's bytes in, borrowed fields out. No state, no I/O, no allocation.
+//!
+//! One pass goes over the headers ([`headers`] finds them, [`collect`] keeps those that count); what has a grammar of
+//! its own is read by the file named for it. The writer calls [`extract`] for every captured message; a source that
+//! only wants to know requests from replies calls [`first_line_kind`].
+//!
+//! Values equal those of Kamailio's sipcapture module, its habits included: the *last* contact of the *first* Contact
+//! header counts, of several tags the last, and a header that is looked up by its name (Reason, X-OIP, the statistics
+//! and the operator's own) must be written with the first letter in the case of the name looked for.
+
+mod collect;
+mod contact;
+mod digest;
+mod first_line;
+mod headers;
+mod identity;
+mod name_addr;
+mod originator;
+mod scan;
+#[cfg(test)]
+mod tests;
+mod uri;
+mod via;
 
 /// Header names that the operator chooses.
 #[derive(Clone, Debug, Default)]
@@ -27,7 +49,8 @@ pub enum FirstLine {
 pub struct Fields<'a> {
     /// Request or reply.
     pub first_line: FirstLine,
-    /// Whether anything that ought to be there could not be read.
+    /// Whether the message breaks the grammar where it matters: first line, request URI, a header without a name, From,
+    /// To, Via, CSeq, Contact or Content-Length unreadable, missing (Contact and Content-Length may be) or given twice.
     pub malformed: bool,
     /// Request method, or the status code's text.
     pub method: &'a [u8],
@@ -43,21 +66,21 @@ pub struct Fields<'a> {
     pub from_user: &'a [u8],
     /// Host part of the From URI.
     pub from_domain: &'a [u8],
-    /// From tag.
+    /// From tag, the last if there are several.
     pub from_tag: &'a [u8],
     /// User part of the To URI.
     pub to_user: &'a [u8],
     /// Host part of the To URI.
     pub to_domain: &'a [u8],
-    /// To tag.
+    /// To tag, the last if there are several.
     pub to_tag: &'a [u8],
     /// User of P-Asserted-Identity, else P-Preferred-Identity, else Remote-Party-ID.
     pub pid_user: &'a [u8],
-    /// User of the first Contact; `*` for a star.
+    /// User of the contact: the last one in the first Contact header; `*` for a star.
     pub contact_user: &'a [u8],
-    /// Host of the first Contact.
+    /// Host of that contact, an IPv6 address in its brackets.
     pub contact_ip: &'a [u8],
-    /// Port of the first Contact, 0 for none.
+    /// Port of that contact, 0 for none.
     pub contact_port: u16,
     /// User part of the digest user name, of Proxy-Authorization before Authorization.
     pub auth_user: &'a [u8],
@@ -67,7 +90,7 @@ pub struct Fields<'a> {
     pub callid_aleg: &'a [u8],
     /// Body of the first Via header.
     pub via_1: &'a [u8],
-    /// Branch of the first Via.
+    /// Branch of the first Via in it.
     pub via_1_branch: &'a [u8],
     /// CSeq body.
     pub cseq: &'a [u8],
@@ -77,7 +100,7 @@ pub struct Fields<'a> {
     pub content_type: &'a [u8],
     /// User-Agent body.
     pub user_agent: &'a [u8],
-    /// Host of X-OIP.
+    /// Host of X-OIP, an IPv6 address without brackets.
     pub originator_ip: &'a [u8],
     /// Port of X-OIP, 0 for none.
     pub originator_port: u16,
@@ -93,7 +116,31 @@ pub struct Fields<'a> {
 ///
 /// `rewritten_uri` is the request URI that the host's script has put in place of the first line's, if any: user and
 /// domain come from it, while `ruri` stays as received.
+///
+/// Any bytes may come: it takes time in proportion to their number, never allocates and never panics. The values are
+/// those that Kamailio's own sipcapture module stores for messages that it stores; a message that it would refuse is
+/// read as far as it goes and marked `malformed`.
 pub fn extract<'a>(message: &'a [u8], rewritten_uri: Option<&'a [u8]>, names: &HeaderNames) -> Fields<'a> {
-    let _ = (message, rewritten_uri, names);
-    Fields::default()
+    let line = first_line::parse(message);
+    let mut fields = Fields {
+        first_line: line.kind,
+        malformed: line.kind == FirstLine::Invalid || !line.is_sip,
+        method: line.method,
+        reply_reason: line.reason,
+        ruri: line.uri,
+        ..Fields::default()
+    };
+    if line.kind == FirstLine::Request {
+        match uri::parse(rewritten_uri.unwrap_or(line.uri)) {
+            Some(uri) => (fields.ruri_user, fields.ruri_domain) = (uri.user, uri.host),
+            None => fields.malformed = true,
+        }
+    }
+    collect::headers(message, line.headers, names, &mut fields);
+    fields
+}
+
+/// Whether `message` starts as a request or a reply: looks at the first line alone.
+pub fn first_line_kind(message: &[u8]) -> FirstLine {
+    first_line::parse(message).kind
 }

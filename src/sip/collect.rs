@@ -1,0 +1,261 @@
+//! One pass over the headers: keeps those that become columns and marks what is unreadable.
+
+use super::headers::{self, Known};
+use super::identity::Identity;
+use super::name_addr::{self, Comma, NameAddr};
+use super::scan::Cursor;
+use super::{Fields, HeaderNames, contact, digest, originator, uri, via};
+
+/// RTP statistics headers, the preferred one first.
+const RTP_STATS: [&[u8]; 7] = [
+    b"X-RTP-Stat-Add",
+    b"X-RTP-Stat-T38",
+    b"X-RTP-Stat",
+    b"P-RTP-Stat",
+    b"X-Siemens-RTP-stats",
+    b"X-NG-RTP-STATS",
+    b"RTP-RxStat",
+];
+
+/// Headers seen so far. A body is `Some` once its header has come, also when it is empty.
+#[derive(Default)]
+struct Seen<'a> {
+    via: bool,
+    from: bool,
+    to: bool,
+    callid: bool,
+    cseq: bool,
+    max_forwards: bool,
+    content_length: bool,
+    content_type: bool,
+    user_agent: bool,
+    diversion: bool,
+    reason: bool,
+    originator: bool,
+    contact: bool,
+    authorization: Option<&'a [u8]>,
+    proxy_authorization: Option<&'a [u8]>,
+    asserted: Identity<'a>,
+    preferred: Identity<'a>,
+    remote_party: Option<NameAddr<'a>>,
+    remote_party_seen: bool,
+    /// Place in the operator's list of the header that fills `callid_aleg`.
+    aleg_rank: Option<usize>,
+    rtp_stat_rank: Option<usize>,
+    custom: [bool; 3],
+}
+
+/// Reads the headers of `message` from offset `at` into `fields`.
+pub(super) fn headers<'a>(message: &'a [u8], at: usize, names: &HeaderNames, fields: &mut Fields<'a>) {
+    let mut seen = Seen::default();
+    let mut cursor = Cursor::new(message, at);
+    while let Some(first) = cursor.peek() {
+        if first == b'\r' || first == b'\n' {
+            break;
+        }
+        let Some(name) = headers::name(&mut cursor) else {
+            fields.malformed = true;
+            headers::skip(&mut cursor);
+            continue;
+        };
+        let known = Known::named(name);
+        let body = seen.read(known, &mut cursor, fields);
+        seen.keep_named(name, body, names, fields);
+    }
+    seen.finish(fields);
+}
+
+impl<'a> Seen<'a> {
+    /// Moves `cursor` over the header whose body it stands at and gives that body; what the header means goes into
+    /// `fields`.
+    fn read(&mut self, known: Option<Known>, cursor: &mut Cursor<'a>, fields: &mut Fields<'a>) -> &'a [u8] {
+        match known {
+            Some(Known::Via) => self.read_via(cursor, fields),
+            Some(Known::To) if !self.to => self.read_to(cursor, fields),
+            _ => {
+                let (raw, body) = skip(cursor, fields);
+                if let Some(known) = known {
+                    self.keep(known, raw, body, fields);
+                }
+                body
+            }
+        }
+    }
+
+    fn read_via(&mut self, cursor: &mut Cursor<'a>, fields: &mut Fields<'a>) -> &'a [u8] {
+        let mut ahead = *cursor;
+        let branch = via::parse(&mut ahead);
+        let body = end_at(cursor, branch.is_some().then_some(ahead), fields);
+        fields.malformed |= branch.is_none();
+        if !self.via {
+            self.via = true;
+            (fields.via_1, fields.via_1_branch) = (body, branch.unwrap_or_default());
+        }
+        body
+    }
+
+    fn read_to(&mut self, cursor: &mut Cursor<'a>, fields: &mut Fields<'a>) -> &'a [u8] {
+        self.to = true;
+        let mut ahead = *cursor;
+        let address = name_addr::parse(&mut ahead, Comma::Ordinary);
+        ahead.skip_line_break();
+        (fields.to_user, fields.to_domain, fields.to_tag) = party(address, &mut fields.malformed);
+        end_at(cursor, address.is_some().then_some(ahead), fields)
+    }
+
+    /// Takes in one header. `raw` is its body with the line break, `body` without.
+    fn keep(&mut self, known: Known, raw: &'a [u8], body: &'a [u8], fields: &mut Fields<'a>) {
+        match known {
+            Known::From => {
+                if self.only(|seen| &mut seen.from, fields) {
+                    let address = name_addr::parse(&mut Cursor::new(raw, 0), Comma::Ordinary);
+                    (fields.from_user, fields.from_domain, fields.from_tag) = party(address, &mut fields.malformed);
+                }
+            }
+            Known::CallId => {
+                if self.only(|seen| &mut seen.callid, fields) {
+                    fields.callid = body;
+                }
+            }
+            Known::CSeq => {
+                if self.only(|seen| &mut seen.cseq, fields) {
+                    fields.cseq = body;
+                    fields.malformed |= !headers::is_cseq(body);
+                }
+            }
+            Known::ContentLength => {
+                self.only(|seen| &mut seen.content_length, fields);
+                fields.malformed |= !headers::is_content_length(body);
+            }
+            Known::MaxForwards => {
+                self.only(|seen| &mut seen.max_forwards, fields);
+            }
+            Known::RetryAfter => fields.malformed |= !headers::is_retry_after(body),
+            Known::Contact => {
+                if first(&mut self.contact) {
+                    read_contact(body, fields);
+                }
+            }
+            Known::ContentType => keep_first(&mut self.content_type, &mut fields.content_type, body),
+            Known::UserAgent => keep_first(&mut self.user_agent, &mut fields.user_agent, body),
+            Known::Diversion => keep_first(&mut self.diversion, &mut fields.diversion, body),
+            Known::Authorization => _ = self.authorization.get_or_insert(body),
+            Known::ProxyAuthorization => _ = self.proxy_authorization.get_or_insert(body),
+            Known::PAssertedIdentity => self.asserted.read(body),
+            Known::PPreferredIdentity => self.preferred.read_of_two(body),
+            Known::RemotePartyId => {
+                if first(&mut self.remote_party_seen) {
+                    self.remote_party = name_addr::parse(&mut Cursor::new(raw, 0), Comma::Ordinary);
+                }
+            }
+            Known::To => fields.malformed = true,
+            Known::Via => {}
+        }
+    }
+
+    /// Takes in a header that is looked for by its name.
+    fn keep_named(&mut self, name: &'a [u8], body: &'a [u8], names: &HeaderNames, fields: &mut Fields<'a>) {
+        match name.first() {
+            Some(b'R') if is_named(name, b"Reason") => keep_first(&mut self.reason, &mut fields.reason, body),
+            Some(b'X') if is_named(name, b"X-OIP") && first(&mut self.originator) => {
+                (fields.originator_ip, fields.originator_port) = originator::parse(body);
+            }
+            Some(b'X' | b'P' | b'R') => {
+                let rank = RTP_STATS.iter().position(|wanted| is_named(name, wanted));
+                keep_best(&mut self.rtp_stat_rank, rank, &mut fields.rtp_stat, body);
+            }
+            _ => {}
+        }
+        let rank = names.callid_aleg.iter().position(|wanted| is_named(name, wanted));
+        keep_best(&mut self.aleg_rank, rank, &mut fields.callid_aleg, body);
+        for (index, wanted) in names.custom.iter().enumerate() {
+            if wanted.as_ref().is_some_and(|wanted| is_named(name, wanted)) {
+                keep_first(&mut self.custom[index], &mut fields.custom[index], body);
+            }
+        }
+    }
+
+    /// What can be said only when all headers have been seen.
+    fn finish(self, fields: &mut Fields<'a>) {
+        fields.malformed |= !(self.via && self.from && self.to && self.callid && self.cseq);
+        fields.auth_user = self.proxy_authorization.or(self.authorization).map(digest::user).unwrap_or_default();
+        let remote_party = || self.remote_party.map(|address| address.uri);
+        let identity = self.asserted.uri().or_else(|| self.preferred.uri()).or_else(remote_party);
+        fields.pid_user = identity.and_then(uri::parse).map(|uri| uri.user).unwrap_or_default();
+    }
+
+    /// Whether this is the first of a header that may come once; a second one makes the message malformed.
+    fn only(&mut self, flag: impl Fn(&mut Self) -> &mut bool, fields: &mut Fields<'a>) -> bool {
+        let is_first = first(flag(self));
+        fields.malformed |= !is_first;
+        is_first
+    }
+}
+
+/// Whether `flag` was not set before; sets it.
+fn first(flag: &mut bool) -> bool {
+    !std::mem::replace(flag, true)
+}
+
+fn keep_first<'a>(flag: &mut bool, field: &mut &'a [u8], body: &'a [u8]) {
+    if first(flag) {
+        *field = body;
+    }
+}
+
+/// Takes `body` into `field` if its rank is better than the best so far.
+fn keep_best<'a>(best: &mut Option<usize>, rank: Option<usize>, field: &mut &'a [u8], body: &'a [u8]) {
+    if let Some(rank) = rank
+        && best.is_none_or(|best| rank < best)
+    {
+        *best = Some(rank);
+        *field = body;
+    }
+}
+
+/// Whether `name` is `wanted`: the first letter exactly, the others in any case.
+fn is_named(name: &[u8], wanted: &[u8]) -> bool {
+    name.len() == wanted.len() && name.first() == wanted.first() && name.eq_ignore_ascii_case(wanted)
+}
+
+/// Moves `cursor` over a header; gives its body with and without the line break.
+fn skip<'a>(cursor: &mut Cursor<'a>, fields: &mut Fields<'a>) -> (&'a [u8], &'a [u8]) {
+    let start = cursor.at();
+    fields.malformed |= !headers::skip(cursor);
+    let raw = cursor.since(start);
+    (raw, headers::body(raw))
+}
+
+/// Moves `cursor` behind a header whose own grammar says where it ends, or, where that could not be read, behind its
+/// lines; gives the body.
+fn end_at<'a>(cursor: &mut Cursor<'a>, end: Option<Cursor<'a>>, fields: &mut Fields<'a>) -> &'a [u8] {
+    let start = cursor.at();
+    let Some(end) = end else {
+        return skip(cursor, fields).1;
+    };
+    *cursor = end;
+    headers::body(cursor.since(start))
+}
+
+/// User, host and tag of a From or To.
+fn party<'a>(address: Option<NameAddr<'a>>, malformed: &mut bool) -> (&'a [u8], &'a [u8], &'a [u8]) {
+    let uri = address.and_then(|address| uri::parse(address.uri));
+    *malformed |= uri.is_none();
+    let uri = uri.unwrap_or_default();
+    (uri.user, uri.host, address.unwrap_or_default().tag)
+}
+
+fn read_contact<'a>(body: &'a [u8], fields: &mut Fields<'a>) {
+    let uri = match contact::parse(body) {
+        Some(contact::Contact::Star) => {
+            fields.contact_user = b"*";
+            return;
+        }
+        Some(contact::Contact::Uri(uri)) => uri::parse(uri),
+        None => None,
+    };
+    match uri {
+        Some(uri) => (fields.contact_user, fields.contact_ip, fields.contact_port) = (uri.user, uri.host, uri.port),
+        None => fields.malformed = true,
+    }
+}

@@ -1,0 +1,94 @@
+//! P-Asserted-Identity and P-Preferred-Identity (RFC 3325): several headers, each with several addresses.
+
+use super::name_addr::{self, Comma};
+use super::scan::Cursor;
+
+/// The P-Asserted-Identity or P-Preferred-Identity headers of a message.
+#[derive(Default)]
+pub(super) struct Identity<'a> {
+    /// How many have been read.
+    count: usize,
+    /// URI of the first address in the first of them.
+    first: &'a [u8],
+    /// Whether one of them breaks the grammar: then none counts.
+    broken: bool,
+}
+
+impl<'a> Identity<'a> {
+    /// Takes in the body of one of them.
+    pub(super) fn read(&mut self, body: &'a [u8]) {
+        match first_identity(body) {
+            Some(uri) if self.count == 0 => self.first = uri,
+            Some(_) => {}
+            None => self.broken = true,
+        }
+        self.count += 1;
+    }
+
+    /// As [`Identity::read`], but from the third header on nothing is looked at.
+    pub(super) fn read_of_two(&mut self, body: &'a [u8]) {
+        if self.count < 2 {
+            self.read(body);
+        }
+    }
+
+    /// The URI to take the user from, if these headers are to be used at all.
+    pub(super) fn uri(&self) -> Option<&'a [u8]> {
+        (self.count > 0 && !self.broken).then_some(self.first)
+    }
+}
+
+/// How many addresses of one identity header are looked at.
+const IDENTITIES: usize = 10;
+
+/// URI of the first address in an identity header; `None` when one of its addresses breaks the grammar.
+fn first_identity(body: &[u8]) -> Option<&[u8]> {
+    let mut cursor = Cursor::new(body, 0);
+    let first = name_addr::parse(&mut cursor, Comma::Separates)?.uri;
+    for _ in 1..IDENTITIES {
+        if !cursor.eat(b',') {
+            break;
+        }
+        cursor.skip_lws();
+        name_addr::parse(&mut cursor, Comma::Separates)?;
+    }
+    Some(first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_address_of_a_header_counts() {
+        assert_eq!(first_identity(b"\"A, B\" <sip:a@b>,\r\n <tel:+1>"), Some(&b"sip:a@b"[..]));
+        assert_eq!(first_identity(b"sip:a@b"), Some(&b"sip:a@b"[..]));
+    }
+
+    #[test]
+    fn one_unreadable_address_spoils_the_header_and_one_header_spoils_all() {
+        assert_eq!(first_identity(b"<sip:a@b>,"), None);
+        assert_eq!(first_identity(b"<sip:a@b>, <broken"), None);
+        let mut identity = Identity::default();
+        identity.read(b"<sip:a@b>");
+        assert_eq!(identity.uri(), Some(&b"sip:a@b"[..]));
+        identity.read(b"<broken");
+        assert_eq!(identity.uri(), None);
+    }
+
+    #[test]
+    fn addresses_after_the_tenth_are_not_looked_at() {
+        let ten = ["<sip:a@b>"; 10].join(",");
+        assert!(first_identity(format!("{ten},<broken").as_bytes()).is_some());
+        assert!(first_identity(format!("{}<broken", &ten[..10]).as_bytes()).is_none());
+    }
+
+    #[test]
+    fn only_two_preferred_identities_are_looked_at() {
+        let mut identity = Identity::default();
+        for body in [&b"<sip:a@b>"[..], b"<sip:c@d>", b"<broken"] {
+            identity.read_of_two(body);
+        }
+        assert_eq!(identity.uri(), Some(&b"sip:a@b"[..]));
+    }
+}

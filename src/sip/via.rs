@@ -1,0 +1,242 @@
+//! Via: the branch of the topmost one, and where the header ends.
+
+use super::scan::{Cursor, is_space};
+
+/// Reads a Via header's body at `cursor`, moves behind its line break, and gives the branch of the first of its Vias
+/// (empty if that has none). `None` when any Via in it breaks the grammar.
+pub(super) fn parse<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
+    let mut branch = None;
+    loop {
+        sent_protocol(cursor)?;
+        sent_by(cursor)?;
+        let own = params(cursor)?;
+        let branch = *branch.get_or_insert(own);
+        cursor.skip_lws();
+        if !cursor.eat(b',') {
+            cursor.skip_line_break();
+            return Some(branch);
+        }
+        loop {
+            cursor.skip_lws();
+            if !cursor.eat(b',') {
+                break;
+            }
+        }
+    }
+}
+
+/// `SIP / 2.0 / transport`
+fn sent_protocol(cursor: &mut Cursor<'_>) -> Option<()> {
+    let start = cursor.at();
+    cursor.until(|byte| is_space(byte) || byte == b'/');
+    if !cursor.since(start).eq_ignore_ascii_case(b"SIP") {
+        return None;
+    }
+    slash(cursor)?;
+    if cursor.until(|byte| is_space(byte) || byte == b'/') != b"2.0" {
+        return None;
+    }
+    slash(cursor)?;
+    let transport = cursor.until(|byte| is_space(byte) || byte == b'/');
+    (!transport.is_empty() && cursor.peek().is_some_and(is_space)).then_some(())
+}
+
+fn slash(cursor: &mut Cursor<'_>) -> Option<()> {
+    cursor.skip_lws();
+    if !cursor.eat(b'/') {
+        return None;
+    }
+    cursor.skip_lws();
+    Some(())
+}
+
+/// `host [: port]`
+fn sent_by(cursor: &mut Cursor<'_>) -> Option<()> {
+    cursor.skip_lws();
+    if cursor.eat(b'[') {
+        cursor.until(|byte| is_space(byte) || matches!(byte, b']' | b'[' | b';' | b',' | b'(' | b')' | 0));
+        if !cursor.eat(b']') {
+            return None;
+        }
+    } else if cursor.until(is_delimiter).is_empty() {
+        return None;
+    }
+    cursor.skip_lws();
+    if cursor.eat(b':') {
+        cursor.skip_lws();
+        let port = cursor.until(is_delimiter);
+        if !(1..=5).contains(&port.len()) || !port.iter().all(u8::is_ascii_digit) {
+            return None;
+        }
+        cursor.skip_lws();
+    }
+    Some(())
+}
+
+/// What ends a host or a port.
+fn is_delimiter(byte: u8) -> bool {
+    is_space(byte) || matches!(byte, b':' | b';' | b',' | b'(' | b')' | b'[' | b']' | 0)
+}
+
+/// The parameters and comments behind the host; gives the last branch among them.
+fn params<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
+    let mut branch: &[u8] = b"";
+    let mut commented = false;
+    loop {
+        cursor.skip_lws();
+        match cursor.peek() {
+            Some(b';') if !commented => {
+                cursor.step();
+                if let Some(value) = param(cursor)? {
+                    branch = value;
+                }
+            }
+            Some(b'(') => {
+                comment(cursor)?;
+                commented = true;
+            }
+            None | Some(b'\r' | b'\n' | b',') => return Some(branch),
+            Some(_) => return None,
+        }
+    }
+}
+
+/// Reads `name[=value]`; gives the value if it is the branch.
+fn param<'a>(cursor: &mut Cursor<'a>) -> Option<Option<&'a [u8]>> {
+    cursor.skip_lws();
+    if cursor.peek().is_some_and(|byte| matches!(byte, b':' | b'(' | b')' | b'[' | b']' | 0)) {
+        return None;
+    }
+    let name = cursor.until(|byte| is_space(byte) || matches!(byte, b'=' | b';' | b',' | 0));
+    if name.is_empty() {
+        return None;
+    }
+    let is = |full: &[u8]| name.eq_ignore_ascii_case(full);
+    let (needs_value, takes_none) =
+        (is(b"branch") || is(b"maddr") || is(b"ttl") || is(b"received") || is(b"i"), is(b"alias") || is(b"hidden"));
+    let blank = cursor.peek().is_some_and(is_space);
+    cursor.skip_lws();
+    let value = if cursor.eat(b'=') {
+        if takes_none {
+            return None;
+        }
+        value(cursor, needs_value)?
+    } else if needs_value && !(blank && cursor.peek() == Some(b';')) {
+        return None;
+    } else {
+        b""
+    };
+    Some(is(b"branch").then_some(value))
+}
+
+/// Reads a value behind the `=`: a word or a quoted string, in which a backslash is a byte like any other.
+fn value<'a>(cursor: &mut Cursor<'a>, needed: bool) -> Option<&'a [u8]> {
+    cursor.skip_lws();
+    if cursor.eat(b'"') {
+        let inside = cursor.until(|byte| matches!(byte, b'"' | b'\r' | b'\n' | 0));
+        return cursor.eat(b'"').then_some(inside);
+    }
+    let word = cursor.until(|byte| is_space(byte) || matches!(byte, b';' | b',' | b'=' | b'"' | 0));
+    let readable = match cursor.peek() {
+        Some(b'=' | b'"' | 0) => false,
+        Some(b',') => !word.is_empty(),
+        Some(b'\r' | b'\n') | None => !word.is_empty() || !needed,
+        Some(_) => true,
+    };
+    readable.then_some(word)
+}
+
+/// Moves over a comment in parentheses, which may hold others.
+fn comment(cursor: &mut Cursor<'_>) -> Option<()> {
+    let mut depth = 0usize;
+    loop {
+        cursor.until(|byte| matches!(byte, b'(' | b')' | b'\r' | b'\n' | 0));
+        match cursor.peek()? {
+            b'(' => depth += 1,
+            b')' => depth -= 1,
+            0 => return None,
+            _ => {
+                let line_end = cursor.at();
+                cursor.skip_lws();
+                if cursor.at() == line_end {
+                    return None;
+                }
+                continue;
+            }
+        }
+        cursor.step();
+        if depth == 0 {
+            return Some(());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn branch(body: &str) -> Option<&[u8]> {
+        parse(&mut Cursor::new(body.as_bytes(), 0))
+    }
+
+    #[track_caller]
+    fn reads(body: &str, expected: &str) {
+        assert_eq!(branch(body), Some(expected.as_bytes()), "{body}");
+    }
+
+    #[test]
+    fn the_branch_is_the_first_vias() {
+        reads("SIP/2.0/UDP a.example;branch=z9hG4bK1\r\n", "z9hG4bK1");
+        reads("SIP/2.0/UDP a.example:5060;rport;branch=z9hG4bK1, SIP/2.0/TCP b;branch=z9hG4bK2\r\n", "z9hG4bK1");
+        reads("SIP/2.0/UDP a, SIP/2.0/UDP b;branch=2\r\n", "");
+        reads("SIP/2.0/UDP a\r\n", "");
+    }
+
+    #[test]
+    fn blanks_and_folds_may_stand_between_all_parts() {
+        reads("sip / 2.0 / udp\r\n a.example : 5060 ;\r\n branch = z9 ; x\r\n", "z9");
+    }
+
+    #[test]
+    fn ipv6_hosts_comments_and_quoted_values_are_read() {
+        reads("SIP/2.0/TLS [2001:db8::1]:5061;branch=b (a (nested) comment)\r\n", "b");
+        reads("SIP/2.0/WSS a;x=\"y;branch=z\";branch=\"q\"\r\n", "q");
+        reads("SIP/2.0/DTLS-UDP a;branch=b;alias;keep\r\n", "b");
+    }
+
+    #[test]
+    fn the_cursor_ends_behind_the_header() {
+        let mut cursor = Cursor::new(b"SIP/2.0/UDP a;branch=1\r\n\t;x\r\nTo: b\r\n", 0);
+        assert_eq!(parse(&mut cursor), Some(&b"1"[..]));
+        assert_eq!(cursor.peek(), Some(b'T'));
+    }
+
+    #[test]
+    fn a_via_that_breaks_the_grammar_is_refused() {
+        for body in [
+            "",
+            "\r\n",
+            "SIP/2.0/UDP\r\n",
+            "SIP/2.0/UDP \r\n",
+            "SIP/3.0/UDP a\r\n",
+            "HTTP/2.0/UDP a\r\n",
+            "SIP/2.0/UDP a:x\r\n",
+            "SIP/2.0/UDP a:\r\n",
+            "SIP/2.0/UDP a;\r\n",
+            "SIP/2.0/UDP a;;branch=1\r\n",
+            "SIP/2.0/UDP a;branch\r\n",
+            "SIP/2.0/UDP a;branch;x\r\n",
+            "SIP/2.0/UDP a;branch=\r\n",
+            "SIP/2.0/UDP a;branch=1=2\r\n",
+            "SIP/2.0/UDP a;alias=1\r\n",
+            "SIP/2.0/UDP a b\r\n",
+            "SIP/2.0/UDP [::1\r\n",
+            "SIP/2.0/UDP a,\r\n",
+            "SIP/2.0/UDP a (\r\n",
+            "SIP/2.0/UDP a;x=\"\r\n",
+            "SIP/2.0 UDP a\r\n",
+        ] {
+            assert_eq!(branch(body), None, "{body}");
+        }
+    }
+}
