@@ -150,9 +150,9 @@ typedef struct sc_hep_packet {
  * and correlation id. */
 sc_status sc_hep_receive(sc_core *core, sc_bytes datagram, sc_hep_verdict *verdict, sc_hep_packet *packet);
 
-/* Ends the packet. `refused` is not 0 when the host's own parser refused the payload before any route ran: it is captured then,
- * into the table of the parameter table_name. */
-sc_status sc_hep_end(sc_core *core, int refused);
+/* Ends the packet. `refused` is the payload when the host's own parser refused it before any route ran, and empty otherwise. A
+ * refused payload is captured, for the table of the parameter table_name, unless something has captured it meanwhile. */
+sc_status sc_hep_end(sc_core *core, sc_bytes refused);
 
 /* ---- commands and counters ---- */
 

@@ -18,9 +18,12 @@
 //!
 //! Arrows run downwards only. `unsafe` lives in [`abi`] and in the lane of [`queue`]; everything else denies it.
 
+pub mod abi;
 pub mod capture;
 pub mod hep;
+pub mod module;
 pub mod queue;
 pub mod sink;
 pub mod sip;
 pub mod table;
+pub mod writer;

@@ -11,6 +11,8 @@ pub(super) enum Fault {
     Unavailable(String),
     /// The database refuses these rows.
     Rejected(String),
+    /// The table does not exist, whatever the rows are.
+    NoTable(String),
     /// The database refuses these rows, and it may be because the table is not what it was: look again.
     Changed(String),
 }
@@ -104,7 +106,7 @@ fn existing_columns<S: Session>(
         return Ok(columns);
     }
     let absent = || {
-        Fault::Rejected(format!(
+        Fault::NoTable(format!(
             "table {table} does not exist; create it (`sipcapture schema` prints the statements) or set create_tables to 1"
         ))
     };
@@ -143,6 +145,10 @@ impl<S: Session + Send> Sink for Reconnecting<S> {
             Fault::Rejected(why) | Fault::Changed(why) => {
                 self.plans.forget(table);
                 SinkError::Rejected(why)
+            }
+            Fault::NoTable(why) => {
+                self.plans.forget(table);
+                SinkError::NoTable(why)
             }
         })
     }

@@ -15,7 +15,7 @@
 //! database is ignored. Neither `Display` nor `Debug` nor an error shows a password.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A password that no log shows.
 #[derive(Clone, PartialEq, Eq)]
@@ -95,6 +95,16 @@ impl DatabaseUrl {
             "mysql" => parse_server(rest).map(DatabaseUrl::Mysql).map_err(refuse),
             "postgres" | "postgresql" => parse_server(rest).map(DatabaseUrl::Postgres).map_err(refuse),
             _ => Err(refuse("its scheme is not known")),
+        }
+    }
+}
+
+impl DatabaseUrl {
+    /// The file of an SQLite URL.
+    pub fn sqlite_path(&self) -> Option<&Path> {
+        match self {
+            DatabaseUrl::Sqlite(path) => Some(path),
+            DatabaseUrl::Mysql(_) | DatabaseUrl::Postgres(_) => None,
         }
     }
 }

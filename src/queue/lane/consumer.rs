@@ -103,7 +103,10 @@ impl Consumer {
             let producer = &self.lanes.lane(read.lane).producer;
             let head = producer.head.load(Ordering::Acquire);
             let pushed = producer.pushed.load(Ordering::Relaxed);
-            Rest { records: rest.records + pushed.saturating_sub(read.records), bytes: rest.bytes + (head - read.position) }
+            Rest {
+                records: rest.records + pushed.saturating_sub(read.records),
+                bytes: rest.bytes + (head - read.position),
+            }
         })
     }
 
@@ -175,7 +178,12 @@ impl Drop for Consumer {
 }
 
 /// Reads one lane; answers whether to go on with the next one, and how many records had to be given up.
-fn read_lane(lanes: &Lanes, read: &mut Read, taken: &mut u64, take: &mut impl FnMut(&[u8], u64) -> bool) -> (bool, u64) {
+fn read_lane(
+    lanes: &Lanes,
+    read: &mut Read,
+    taken: &mut u64,
+    take: &mut impl FnMut(&[u8], u64) -> bool,
+) -> (bool, u64) {
     let block = lanes.lane(read.lane);
     let head = block.producer.head.load(Ordering::Acquire);
     let ring = lanes.geometry().lane_bytes;

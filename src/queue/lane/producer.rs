@@ -53,6 +53,11 @@ impl Producer {
         &self.lanes
     }
 
+    /// Number of the lane.
+    pub fn lane(&self) -> usize {
+        self.lane
+    }
+
     /// Whether this process is the one that attached, and not a child that inherited the value.
     pub fn is_own(&self) -> bool {
         self.process == std::process::id()

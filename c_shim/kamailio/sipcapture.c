@@ -1,0 +1,506 @@
+/*
+ * Kamailio's sipcapture.so: names parameters, functions, commands and counters to the host and hands everything on to the core.
+ * Rules, defaults and texts live in the core (src/module).
+ */
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/cfg/cfg_struct.h"
+#include "core/counters.h"
+#include "core/dprint.h"
+#include "core/events.h"
+#include "core/globals.h"
+#include "core/ip_addr.h"
+#include "core/mem/shm_mem.h"
+#include "core/mod_fix.h"
+#include "core/pt.h"
+#include "core/receive.h"
+#include "core/rpc.h"
+#include "core/rpc_lookup.h"
+#include "core/script_cb.h"
+#include "core/sr_module.h"
+
+#include "../core.h"
+
+MODULE_VERSION
+
+#define UNSET INT_MIN
+
+static sc_core *core = NULL;
+
+/* ---- parameters ---- */
+
+#define TEXT_PARAMETERS(X) \
+    X(db_url) X(table_name) X(capture_node) X(callid_aleg_header) \
+    X(custom_field1_header) X(custom_field2_header) X(custom_field3_header) \
+    X(date_column) X(micro_ts_column) X(method_column) X(correlation_column) X(reply_reason_column) \
+    X(ruri_column) X(ruri_user_column) X(ruri_domain_column) X(from_user_column) X(from_domain_column) \
+    X(from_tag_column) X(to_user_column) X(to_domain_column) X(to_tag_column) X(pid_user_column) \
+    X(contact_user_column) X(auth_user_column) X(callid_column) X(callid_aleg_column) X(via_1_column) \
+    X(via_1_branch_column) X(cseq_column) X(diversion_column) X(reason_column) X(content_type_column) \
+    X(authorization_column) X(user_agent_column) X(source_ip_column) X(source_port_column) \
+    X(destination_ip_column) X(destination_port_column) X(contact_ip_column) X(contact_port_column) \
+    X(originator_ip_column) X(originator_port_column) X(proto_column) X(family_column) X(rtp_stat_column) \
+    X(type_column) X(node_column) X(msg_column) X(custom_field1_column) X(custom_field2_column) \
+    X(custom_field3_column)
+
+#define NUMBER_PARAMETERS(X) \
+    X(capture_on) X(hep_capture_on) X(db_insert_mode) X(queue_size) X(capture_writers) X(batch_size) \
+    X(flush_interval) X(create_tables) X(shutdown_timeout)
+
+#define TEXT_FIELD(name) str name;
+#define NUMBER_FIELD(name) int name;
+#define NUMBER_UNSET(name) .name = UNSET,
+static struct {
+    TEXT_PARAMETERS(TEXT_FIELD)
+    NUMBER_PARAMETERS(NUMBER_FIELD)
+} parameter = { NUMBER_PARAMETERS(NUMBER_UNSET) };
+
+#define TEXT_EXPORT(name) { #name, PARAM_STR, &parameter.name },
+#define NUMBER_EXPORT(name) { #name, PARAM_INT, &parameter.name },
+static param_export_t parameters[] = {
+    TEXT_PARAMETERS(TEXT_EXPORT)
+    NUMBER_PARAMETERS(NUMBER_EXPORT)
+    { 0, 0, 0 }
+};
+
+static int hand_on_text(const char *name, const str *value)
+{
+    sc_bytes bytes = { value->s, value->len };
+    return value->s == NULL || sc_core_set_text(core, name, bytes) == SC_OK;
+}
+
+static int hand_on_number(const char *name, int value)
+{
+    return value == UNSET || sc_core_set_number(core, name, value) == SC_OK;
+}
+
+#define HAND_ON_TEXT(name) && hand_on_text(#name, &parameter.name)
+#define HAND_ON_NUMBER(name) && hand_on_number(#name, parameter.name)
+static int hand_on_parameters(void)
+{
+    return 1 TEXT_PARAMETERS(HAND_ON_TEXT) NUMBER_PARAMETERS(HAND_ON_NUMBER);
+}
+
+/* ---- log ---- */
+
+static void host_log(sc_log_level level, const char *text, size_t len)
+{
+    switch (level) {
+        case SC_LOG_ERROR:
+            LM_ERR("%.*s\n", (int)len, text);
+            break;
+        case SC_LOG_WARNING:
+            LM_WARN("%.*s\n", (int)len, text);
+            break;
+        case SC_LOG_INFO:
+            LM_INFO("%.*s\n", (int)len, text);
+            break;
+        default:
+            LM_DBG("%.*s\n", (int)len, text);
+            break;
+    }
+}
+
+/* ---- addresses ---- */
+
+static sc_address to_address(const struct ip_addr *ip, unsigned short port)
+{
+    sc_address address = { 0 };
+    address.length = ip->len <= sizeof(address.ip) ? ip->len : 0;
+    memcpy(address.ip, ip->u.addr, address.length);
+    address.port = port;
+    return address;
+}
+
+static void from_address(const sc_address *address, struct ip_addr *ip)
+{
+    memset(ip, 0, sizeof(*ip));
+    ip->af = address->length == 4 ? AF_INET : AF_INET6;
+    ip->len = address->length;
+    memcpy(ip->u.addr, address->ip, address->length);
+}
+
+/* ---- sip_capture() ---- */
+
+static int capture(struct sip_msg *msg, const str *table)
+{
+    sc_message message = { 0 };
+    sc_bytes name = { table->s, table->len };
+
+    message.source = to_address(&msg->rcv.src_ip, msg->rcv.src_port);
+    message.destination = to_address(&msg->rcv.dst_ip, msg->rcv.dst_port);
+    message.transport = msg->rcv.proto > 0 ? msg->rcv.proto : 0;
+    message.payload.ptr = msg->buf;
+    message.payload.len = msg->len;
+    if (msg->first_line.type == SIP_REQUEST && msg->new_uri.s != NULL && msg->new_uri.len > 0) {
+        message.rewritten_uri.ptr = msg->new_uri.s;
+        message.rewritten_uri.len = msg->new_uri.len;
+    }
+    return sc_capture_sip(core, &message, name) == SC_OK ? 1 : -1;
+}
+
+static int w_sip_capture0(struct sip_msg *msg, char *unused1, char *unused2)
+{
+    static const str no_table = { NULL, 0 };
+    (void)unused1;
+    (void)unused2;
+    return capture(msg, &no_table);
+}
+
+static int w_sip_capture1(struct sip_msg *msg, char *table, char *unused)
+{
+    str name = { NULL, 0 };
+    (void)unused;
+    if (get_str_fparam(&name, msg, (fparam_t *)table) < 0) {
+        LM_ERR("sip_capture(): the table name cannot be evaluated\n");
+        return -1;
+    }
+    return capture(msg, &name);
+}
+
+static cmd_export_t functions[] = {
+    { "sip_capture", (cmd_function)w_sip_capture0, 0, 0, 0, ANY_ROUTE },
+    { "sip_capture", (cmd_function)w_sip_capture1, 1, fixup_var_pve_str_12, fixup_free_fparam_all, ANY_ROUTE },
+    { 0, 0, 0, 0, 0, 0 }
+};
+
+/* ---- HEP ---- */
+
+/* What a captured message seems to have been received on. In shared memory, one a process: whatever keeps a pointer to it, such as a
+ * transaction that another process ends, finds it there. */
+typedef struct seeming_socket {
+    struct socket_info socket;
+    char address[IP_ADDR_MAX_STRZ_SIZE];
+    char port[8];
+    char whole[IP_ADDR_MAX_STRZ_SIZE + 24];
+} seeming_socket;
+
+static seeming_socket *seeming = NULL;
+static int routed = 0; /* whether the payload at hand got past the parser */
+
+static int on_route_begins(struct sip_msg *msg, unsigned int flags, void *param)
+{
+    (void)msg;
+    (void)flags;
+    (void)param;
+    routed = 1;
+    return 1;
+}
+
+static const char *transport_name(uint8_t transport)
+{
+    static const char *const names[] = { "udp", "udp", "tcp", "tls", "sctp", "ws", "wss" };
+    return names[transport < sizeof(names) / sizeof(names[0]) ? transport : 0];
+}
+
+static void seem_received(receive_info_t *info, const sc_hep_packet *packet)
+{
+    struct socket_info *socket = &seeming->socket;
+
+    memset(seeming, 0, sizeof(*seeming));
+    socket->socket = -1;
+    socket->address = info->dst_ip;
+    socket->port_no = info->dst_port;
+    socket->proto = packet->transport;
+    socket->address_str.s = seeming->address;
+    socket->address_str.len = ip_addr2sbuf(&info->dst_ip, seeming->address, sizeof(seeming->address) - 1);
+    socket->name = socket->address_str;
+    socket->port_no_str.s = seeming->port;
+    socket->port_no_str.len = snprintf(seeming->port, sizeof(seeming->port), "%u", (unsigned)info->dst_port);
+    socket->sock_str.s = seeming->whole;
+    socket->sock_str.len = snprintf(seeming->whole, sizeof(seeming->whole),
+            info->dst_ip.af == AF_INET6 ? "%s:[%s]:%s" : "%s:%s:%s", transport_name(packet->transport),
+            seeming->address, seeming->port);
+    init_su(&socket->su, &info->dst_ip, info->dst_port);
+    init_su(&info->src_su, &info->src_ip, info->src_port);
+    info->bind_address = socket;
+}
+
+/* Routes the message inside a HEP packet as if it had come from its own addresses. */
+static void route(const sc_hep_packet *packet, const char *datagram, unsigned int len, const receive_info_t *real)
+{
+    receive_info_t info = *real;
+    sc_bytes refused = { NULL, 0 };
+    char *payload = (char *)packet->payload.ptr;
+
+    from_address(&packet->source, &info.src_ip);
+    from_address(&packet->destination, &info.dst_ip);
+    info.src_port = packet->source.port;
+    info.dst_port = packet->destination.port;
+    info.proto = packet->transport;
+    if (packet->version == 3) {
+        seem_received(&info, packet);
+    }
+    /* Parsers of this host expect a terminated buffer; chunks behind the payload are decoded by now. */
+    if (payload >= datagram && payload + packet->payload.len < datagram + len) {
+        payload[packet->payload.len] = 0;
+    }
+    routed = 0;
+    if (receive_msg(payload, packet->payload.len, &info) < 0 && !routed) {
+        refused = packet->payload;
+    }
+    sc_hep_end(core, refused);
+}
+
+static int on_datagram(sr_event_param_t *event)
+{
+    void **parts = event->data;
+    sc_bytes datagram = { parts[0], *(unsigned int *)parts[1] };
+    sc_hep_verdict verdict = SC_HEP_PASS;
+    sc_hep_packet packet;
+
+    if (sc_hep_receive(core, datagram, &verdict, &packet) != SC_OK || verdict == SC_HEP_PASS) {
+        return 0;
+    }
+    if (verdict == SC_HEP_ROUTE) {
+        route(&packet, datagram.ptr, datagram.len, parts[2]);
+    }
+    return -1;
+}
+
+/* ---- commands ---- */
+
+#define REPLY_DEPTH 8
+
+typedef struct rpc_reply {
+    rpc_t *rpc;
+    void *context;
+    void *group[REPLY_DEPTH];
+    int depth;
+} rpc_reply;
+
+static const char *terminated(sc_bytes text)
+{
+    static char name[64];
+    snprintf(name, sizeof(name), "%.*s", (int)text.len, text.ptr);
+    return name;
+}
+
+static void reply_text(void *to, sc_bytes text)
+{
+    rpc_reply *reply = to;
+    reply->rpc->rpl_printf(reply->context, "%.*s", (int)text.len, text.ptr);
+}
+
+static void reply_fault(void *to, int code, sc_bytes text)
+{
+    rpc_reply *reply = to;
+    reply->rpc->fault(reply->context, code, "%.*s", (int)text.len, text.ptr);
+}
+
+static void reply_open(void *to, sc_bytes name)
+{
+    rpc_reply *reply = to;
+    void **group = &reply->group[reply->depth + 1];
+
+    if (reply->depth + 1 >= REPLY_DEPTH) {
+        return;
+    }
+    *group = NULL;
+    if (reply->depth < 0) {
+        reply->rpc->add(reply->context, "{", group);
+    } else if (reply->group[reply->depth] != NULL) {
+        reply->rpc->struct_add(reply->group[reply->depth], "{", terminated(name), group);
+    }
+    reply->depth++;
+}
+
+static void reply_close(void *to)
+{
+    rpc_reply *reply = to;
+    if (reply->depth >= 0) {
+        reply->depth--;
+    }
+}
+
+static void reply_word(void *to, sc_bytes name, sc_bytes text)
+{
+    rpc_reply *reply = to;
+    str word = { (char *)text.ptr, text.len };
+    if (reply->depth >= 0 && reply->group[reply->depth] != NULL) {
+        reply->rpc->struct_add(reply->group[reply->depth], "S", terminated(name), &word);
+    }
+}
+
+static void reply_number(void *to, sc_bytes name, uint64_t value)
+{
+    rpc_reply *reply = to;
+    char digits[24];
+    sc_bytes text = { digits, 0 };
+
+    if (value > INT_MAX) { /* the host's binary protocol would cut it */
+        text.len = snprintf(digits, sizeof(digits), "%llu", (unsigned long long)value);
+        reply_word(to, name, text);
+    } else if (reply->depth >= 0 && reply->group[reply->depth] != NULL) {
+        reply->rpc->struct_add(reply->group[reply->depth], "d", terminated(name), (int)value);
+    }
+}
+
+static void command(const char *name, int takes_argument, rpc_t *rpc, void *context)
+{
+    str word = { NULL, 0 };
+    sc_bytes argument = { NULL, 0 };
+    rpc_reply to = { rpc, context, { NULL }, -1 };
+    sc_reply reply = { &to, reply_text, reply_fault, reply_open, reply_close, reply_number, reply_word };
+
+    if (takes_argument && rpc->scan(context, "*S", &word) > 0) {
+        argument.ptr = word.s;
+        argument.len = word.len;
+    }
+    if (sc_command(core, name, argument, &reply) != SC_OK) {
+        rpc->fault(context, 500, "Internal error");
+    }
+}
+
+static void rpc_status(rpc_t *rpc, void *context)
+{
+    command("status", 1, rpc, context);
+}
+
+static void rpc_switch(rpc_t *rpc, void *context)
+{
+    command("sip_capture", 1, rpc, context);
+}
+
+static void rpc_stats(rpc_t *rpc, void *context)
+{
+    command("stats", 0, rpc, context);
+}
+
+static const char *doc_status[] = { "Get status or turn on/off sipcapture.", 0 };
+static const char *doc_switch[] = { "Show whether capture is on, or switch it: on, off.", 0 };
+static const char *doc_stats[] = { "Show every counter, lag, rates and the state of the database.", 0 };
+
+static rpc_export_t commands[] = {
+    { "sipcapture.status", rpc_status, doc_status, 0 },
+    { "sip_capture", rpc_switch, doc_switch, 0 },
+    { "sipcapture.stats", rpc_stats, doc_stats, 0 },
+    { 0, 0, 0, 0 }
+};
+
+/* ---- counters ---- */
+
+static counter_val_t counter_value(counter_handle_t handle, void *index)
+{
+    uint64_t value = 0;
+    (void)handle;
+    sc_counter_value(core, (uint32_t)(size_t)index, &value);
+    return (counter_val_t)value;
+}
+
+static int register_counters(void)
+{
+    const char *name;
+    const char *description;
+    counter_handle_t handle;
+
+    for (uint32_t i = 0; sc_counter_at(i, &name, &description) == SC_OK; i++) {
+        if (counter_register(&handle, "sipcapture", name, 0, counter_value, (void *)(size_t)i, description, 0) < 0) {
+            LM_ERR("counter %s cannot be registered\n", name);
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/* ---- life ---- */
+
+static int mod_init(void)
+{
+    sc_host host = { SC_CONTRACT_VERSION, uid > 0 ? uid : -1, gid > 0 ? gid : -1, host_log };
+    uint32_t writers = 0;
+
+    if (sc_core_new(&host, "kamailio/sipcapture", &core) != SC_OK) {
+        LM_ERR("module and core do not belong together\n");
+        return -1;
+    }
+    if (!hand_on_parameters() || sc_core_check(core) != SC_OK || sc_core_writers(core, &writers) != SC_OK) {
+        return -1;
+    }
+    if (rpc_register_array(commands) != 0 || !register_counters()) {
+        LM_ERR("commands or counters cannot be registered\n");
+        return -1;
+    }
+    if (sr_event_register_cb(SREV_NET_DGRAM_IN, on_datagram) != 0) {
+        LM_ERR("another module takes the datagrams already\n");
+        return -1;
+    }
+    if (register_script_cb(on_route_begins, PRE_SCRIPT_CB | REQUEST_CB | ONREPLY_CB, NULL) != 0) {
+        LM_ERR("the route callback cannot be registered\n");
+        return -1;
+    }
+    register_procs(writers);
+    cfg_register_child(writers);
+    return 0;
+}
+
+static int start_writers(void)
+{
+    uint32_t writers = 0;
+
+    if (sc_core_writers(core, &writers) != SC_OK) {
+        return -1;
+    }
+    for (uint32_t i = 0; i < writers; i++) {
+        int pid = fork_process(PROC_NOCHLDINIT, "sipcapture writer", 0);
+        if (pid < 0) {
+            LM_ERR("a writer process cannot be started\n");
+            return -1;
+        }
+        if (pid == 0) {
+            if (cfg_child_init() == 0) {
+                sc_writer_supervise(core, i);
+            }
+            _exit(0);
+        }
+    }
+    return 0;
+}
+
+static int attach(void)
+{
+    if (seeming == NULL && (seeming = shm_malloc(sizeof(*seeming))) == NULL) {
+        LM_ERR("no shared memory left\n");
+        return -1;
+    }
+    return sc_core_attach(core, process_no) == SC_OK ? 0 : -1;
+}
+
+static int child_init(int rank)
+{
+    switch (rank) {
+        case PROC_INIT:
+            return sc_core_map_lanes(core, get_max_procs()) == SC_OK ? 0 : -1;
+        case PROC_MAIN:
+            return start_writers();
+        case PROC_TCP_MAIN:
+            return 0;
+        default:
+            return attach();
+    }
+}
+
+static void destroy(void)
+{
+    if (core != NULL) {
+        sc_core_finish(core);
+        sc_core_free(core);
+        core = NULL;
+    }
+}
+
+struct module_exports exports = {
+    "sipcapture",      /* name */
+    DEFAULT_DLFLAGS,   /* how it is loaded */
+    functions,
+    parameters,
+    0,                 /* commands are registered at start */
+    0,                 /* no pseudo-variables */
+    0,                 /* no reply handler */
+    mod_init,
+    child_init,
+    destroy
+};

@@ -1,0 +1,101 @@
+//! Pointers and structs of the contract, as Rust types and back. Null is always checked.
+
+use super::contract::{sc_address, sc_bytes, sc_message, sc_status};
+use crate::capture::Transport;
+use crate::module::SipMessage;
+use std::ffi::{CStr, c_char};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+/// The bytes behind `bytes`, for as long as the caller's pointer is good.
+///
+/// # Safety
+/// `ptr` must be null or point to `len` readable bytes that nobody writes during `'a`.
+pub(super) unsafe fn bytes<'a>(bytes: sc_bytes) -> Result<&'a [u8], sc_status> {
+    match (bytes.ptr.is_null(), bytes.len) {
+        (_, 0) => Ok(&[]),
+        (true, _) => Err(sc_status::SC_ERR_NULL_POINTER),
+        (false, len) if len > isize::MAX as usize => Err(sc_status::SC_ERR_INVALID_VALUE),
+        // SAFETY: not null, and the caller vouches for `len` bytes.
+        (false, len) => Ok(unsafe { std::slice::from_raw_parts(bytes.ptr.cast(), len) }),
+    }
+}
+
+/// The text at `name`.
+///
+/// # Safety
+/// `name` must be null or point to a terminated text that nobody writes during `'a`.
+pub(super) unsafe fn text<'a>(name: *const c_char) -> Result<&'a str, sc_status> {
+    if name.is_null() {
+        return Err(sc_status::SC_ERR_NULL_POINTER);
+    }
+    // SAFETY: not null, and the caller vouches for the terminator.
+    unsafe { CStr::from_ptr(name) }.to_str().map_err(|_| sc_status::SC_ERR_UNKNOWN_NAME)
+}
+
+/// A shared reference to `*pointer`.
+///
+/// # Safety
+/// `pointer` must be null or valid for reads during `'a`.
+pub(super) unsafe fn reference<'a, T>(pointer: *const T) -> Result<&'a T, sc_status> {
+    // SAFETY: checked for null here, the caller vouches for the rest.
+    unsafe { pointer.as_ref() }.ok_or(sc_status::SC_ERR_NULL_POINTER)
+}
+
+/// A place to write an output to.
+///
+/// # Safety
+/// `pointer` must be null or valid for writes during `'a`.
+pub(super) unsafe fn output<'a, T>(pointer: *mut T) -> Result<&'a mut T, sc_status> {
+    // SAFETY: checked for null here, the caller vouches for the rest.
+    unsafe { pointer.as_mut() }.ok_or(sc_status::SC_ERR_NULL_POINTER)
+}
+
+/// Bytes as the contract carries them.
+pub(super) fn to_bytes(bytes: &[u8]) -> sc_bytes {
+    sc_bytes { ptr: bytes.as_ptr().cast(), len: bytes.len() }
+}
+
+/// An address of the contract; its length must be 4 or 16.
+pub(super) fn address(address: &sc_address) -> Result<SocketAddr, sc_status> {
+    let ip = match address.length {
+        4 => {
+            let [a, b, c, d, ..] = address.ip;
+            IpAddr::V4(Ipv4Addr::new(a, b, c, d))
+        }
+        16 => IpAddr::V6(Ipv6Addr::from(address.ip)),
+        _ => return Err(sc_status::SC_ERR_INVALID_VALUE),
+    };
+    Ok(SocketAddr::new(ip, address.port))
+}
+
+/// An address as the contract carries it.
+pub(super) fn to_address(address: SocketAddr) -> sc_address {
+    let mut ip = [0; 16];
+    let length = match address.ip() {
+        IpAddr::V4(v4) => {
+            ip[..4].copy_from_slice(&v4.octets());
+            4
+        }
+        IpAddr::V6(v6) => {
+            ip = v6.octets();
+            16
+        }
+    };
+    sc_address { length, ip, port: address.port() }
+}
+
+/// A message of the contract.
+///
+/// # Safety
+/// Its bytes must be as for [`bytes`].
+pub(super) unsafe fn message<'a>(message: &sc_message) -> Result<SipMessage<'a>, sc_status> {
+    // SAFETY: the caller vouches for both.
+    let (payload, uri) = unsafe { (bytes(message.payload)?, bytes(message.rewritten_uri)?) };
+    Ok(SipMessage {
+        source: address(&message.source)?,
+        destination: address(&message.destination)?,
+        transport: Transport::from_number(message.transport),
+        payload,
+        rewritten_uri: (!uri.is_empty()).then_some(uri),
+    })
+}

@@ -1,0 +1,347 @@
+//! The functions of `c_shim/core.h`. Each is documented there; here stands only how it is met.
+
+use super::contract::{sc_bytes, sc_core, sc_hep_packet, sc_hep_verdict, sc_host, sc_message, sc_reply, sc_status};
+use super::convert::{bytes, message, output, reference, text, to_address, to_bytes};
+use super::guard::{Core, guard, register, unregister, with_core};
+use super::{contract, host_log, process, supervise};
+use crate::module::{self, CaptureNode, Reply, StateError, Verdict};
+use std::ffi::{c_char, c_int};
+use std::sync::Arc;
+
+/// Compile-time proof that header and core agree: both functions of each pair must have one type.
+macro_rules! agrees_with_header {
+    ($($name:ident),* $(,)?) => {
+        const _: () = { $(let _ = [contract::$name, $name];)* };
+    };
+}
+
+agrees_with_header!(
+    sc_core_new,
+    sc_core_free,
+    sc_core_set_text,
+    sc_core_set_number,
+    sc_core_check,
+    sc_core_writers,
+    sc_core_map_lanes,
+    sc_core_attach,
+    sc_writer_supervise,
+    sc_core_finish,
+    sc_capture_sip,
+    sc_hep_receive,
+    sc_hep_end,
+    sc_command,
+    sc_counter_at,
+    sc_counter_value,
+);
+
+/// Makes a handle.
+///
+/// # Safety
+/// Pointers as the contract says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sc_core_new(host: *const sc_host, module: *const c_char, out: *mut *mut sc_core) -> sc_status {
+    guard(|| {
+        // SAFETY: the contract's caller vouches for all three.
+        let (host, module, out) = unsafe { (reference(host)?, text(module)?, output(out)?) };
+        if host.contract_version != contract::SC_CONTRACT_VERSION {
+            return Err(sc_status::SC_ERR_CONTRACT_VERSION);
+        }
+        if module != "kamailio/sipcapture" {
+            return Err(sc_status::SC_ERR_UNKNOWN_NAME);
+        }
+        host_log::install(host);
+        let id = |id: i64| u32::try_from(id).ok();
+        let core = Core { node: CaptureNode::default(), owner: (id(host.user), id(host.group)) };
+        *out = register(core).ok_or(sc_status::SC_ERR_IO)?;
+        Ok(())
+    })
+}
+
+/// Frees a handle.
+///
+/// # Safety
+/// No other thread may be using it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sc_core_free(core: *mut sc_core) -> sc_status {
+    guard(|| match core.is_null() {
+        true => Err(sc_status::SC_ERR_NULL_POINTER),
+        false if unregister(core) => Ok(()),
+        false => Err(sc_status::SC_ERR_UNKNOWN_HANDLE),
+    })
+}
+
+/// Sets a text parameter.
+///
+/// # Safety
+/// Pointers as the contract says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sc_core_set_text(core: *mut sc_core, name: *const c_char, value: sc_bytes) -> sc_status {
+    with_core(core, |core| {
+        // SAFETY: the contract's caller vouches for both.
+        let (name, value) = unsafe { (text(name)?, bytes(value)?) };
+        Ok(core.node.settings_mut()?.set_text(name, value)?)
+    })
+}
+
+/// Sets a number parameter.
+///
+/// # Safety
+/// Pointers as the contract says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sc_core_set_number(core: *mut sc_core, name: *const c_char, value: i64) -> sc_status {
+    with_core(core, |core| {
+        // SAFETY: the contract's caller vouches for it.
+        let name = unsafe { text(name)? };
+        Ok(core.node.settings_mut()?.set_number(name, value)?)
+    })
+}
+
+/// Checks the parameters together.
+///
+/// # Safety
+/// Pointers as the contract says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sc_core_check(core: *mut sc_core) -> sc_status {
+    with_core(core, |core| Ok(core.node.check(core.owner)?))
+}
+
+/// Processes that must run a writer.
+///
+/// # Safety
+/// Pointers as the contract says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sc_core_writers(core: *mut sc_core, out: *mut u32) -> sc_status {
+    with_core(core, |core| {
+        // SAFETY: the contract's caller vouches for it.
+        let out = unsafe { output(out)? };
+        *out = core.node.writers()? as u32;
+        Ok(())
+    })
+}
+
+/// Maps the lanes.
+///
+/// # Safety
+/// Pointers as the contract says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sc_core_map_lanes(core: *mut sc_core, producers: u32) -> sc_status {
+    with_core(core, |core| {
+        core.node.map_lanes(producers as usize)?.map_err(|error| {
+            log::error!("the queue cannot be mapped, see parameter queue_size: {error}");
+            sc_status::SC_ERR_IO
+        })
+    })
+}
+
+/// Makes a lane this process's own.
+///
+/// # Safety
+/// Pointers as the contract says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sc_core_attach(core: *mut sc_core, producer: u32) -> sc_status {
+    with_core(core, |core| Ok(core.node.attach(producer as usize)?))
+}
+
+/// Supervises a writer.
+///
+/// # Safety
+/// Pointers as the contract says; the process must have one thread.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sc_writer_supervise(core: *mut sc_core, writer: u32) -> sc_status {
+    with_core(core, |core| {
+        let lanes = Arc::clone(core.node.lanes().ok_or(StateError::NotMapped)?);
+        if writer as usize >= lanes.geometry().writers {
+            return Err(StateError::Lane(writer as usize).into());
+        }
+        supervise::supervise(core, &lanes, writer as usize).map_err(|error| {
+            log::error!("the writer cannot be supervised: {error}");
+            sc_status::SC_ERR_IO
+        })
+    })
+}
+
+/// Stores what is left in the lanes.
+///
+/// # Safety
+/// Pointers as the contract says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sc_core_finish(core: *mut sc_core) -> sc_status {
+    with_core(core, |core| {
+        let finished = process::without_signals(|| core.node.finish(&mut host_log::flush));
+        host_log::flush();
+        finished.map_err(|error| {
+            log::error!("the lanes cannot be drained: {error}");
+            sc_status::SC_ERR_IO
+        })
+    })
+}
+
+/// Queues a SIP message.
+///
+/// # Safety
+/// Pointers as the contract says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sc_capture_sip(core: *mut sc_core, sip: *const sc_message, table: sc_bytes) -> sc_status {
+    with_core(core, |core| {
+        // SAFETY: the contract's caller vouches for the struct and the bytes in it.
+        let (sip, table) = unsafe { (message(reference(sip)?)?, bytes(table)?) };
+        Ok(core.node.capture_sip(&sip, table)?)
+    })
+}
+
+/// Looks at a datagram.
+///
+/// # Safety
+/// Pointers as the contract says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sc_hep_receive(
+    core: *mut sc_core,
+    datagram: sc_bytes,
+    verdict: *mut sc_hep_verdict,
+    packet: *mut sc_hep_packet,
+) -> sc_status {
+    with_core(core, |core| {
+        // SAFETY: the contract's caller vouches for all three.
+        let (datagram, verdict, out) = unsafe { (bytes(datagram)?, output(verdict)?, output(packet)?) };
+        *verdict = match core.node.receive_hep(datagram)? {
+            Verdict::Pass => sc_hep_verdict::SC_HEP_PASS,
+            Verdict::Done => sc_hep_verdict::SC_HEP_DONE,
+            Verdict::Route(packet) => {
+                *out = sc_hep_packet {
+                    version: packet.version,
+                    transport: packet.transport as u8,
+                    source: to_address(packet.source),
+                    destination: to_address(packet.destination),
+                    payload: to_bytes(packet.payload),
+                };
+                sc_hep_verdict::SC_HEP_ROUTE
+            }
+        };
+        Ok(())
+    })
+}
+
+/// Ends a packet.
+///
+/// # Safety
+/// Pointers as the contract says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sc_hep_end(core: *mut sc_core, refused: sc_bytes) -> sc_status {
+    with_core(core, |core| {
+        // SAFETY: the contract's caller vouches for it.
+        let refused = unsafe { bytes(refused)? };
+        Ok(core.node.end_hep((!refused.is_empty()).then_some(refused))?)
+    })
+}
+
+/// Runs a command.
+///
+/// # Safety
+/// Pointers as the contract says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sc_command(
+    core: *mut sc_core,
+    name: *const c_char,
+    argument: sc_bytes,
+    reply: *const sc_reply,
+) -> sc_status {
+    with_core(core, |core| {
+        // SAFETY: the contract's caller vouches for all of them.
+        let (name, argument, reply) = unsafe { (text(name)?, bytes(argument)?, reference(reply)?) };
+        let mut reply = HostReply::new(reply).ok_or(sc_status::SC_ERR_NULL_POINTER)?;
+        if core.node.command(name, argument, &mut reply) { Ok(()) } else { Err(sc_status::SC_ERR_UNKNOWN_NAME) }
+    })
+}
+
+/// A counter's name.
+///
+/// # Safety
+/// Pointers as the contract says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sc_counter_at(
+    index: u32,
+    name: *mut *const c_char,
+    description: *mut *const c_char,
+) -> sc_status {
+    guard(|| {
+        // SAFETY: the contract's caller vouches for both.
+        let (name, description) = unsafe { (output(name)?, output(description)?) };
+        let counter = module::counter_at(index as usize).ok_or(sc_status::SC_ERR_UNKNOWN_NAME)?;
+        *name = counter.name.as_ptr();
+        *description = counter.description.as_ptr();
+        Ok(())
+    })
+}
+
+/// A counter's value.
+///
+/// # Safety
+/// Pointers as the contract says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sc_counter_value(core: *mut sc_core, index: u32, value: *mut u64) -> sc_status {
+    with_core(core, |core| {
+        // SAFETY: the contract's caller vouches for it.
+        let value = unsafe { output(value)? };
+        let counter = module::counter_at(index as usize).ok_or(sc_status::SC_ERR_UNKNOWN_NAME)?;
+        *value = core.node.lanes().map_or(0, |lanes| counter.value(lanes, &lanes.totals()));
+        Ok(())
+    })
+}
+
+/// The host's reply functions, all of them present.
+struct HostReply {
+    context: *mut std::ffi::c_void,
+    text: unsafe extern "C" fn(*mut std::ffi::c_void, sc_bytes),
+    fault: unsafe extern "C" fn(*mut std::ffi::c_void, c_int, sc_bytes),
+    open: unsafe extern "C" fn(*mut std::ffi::c_void, sc_bytes),
+    close: unsafe extern "C" fn(*mut std::ffi::c_void),
+    number: unsafe extern "C" fn(*mut std::ffi::c_void, sc_bytes, u64),
+    word: unsafe extern "C" fn(*mut std::ffi::c_void, sc_bytes, sc_bytes),
+}
+
+impl HostReply {
+    fn new(reply: &sc_reply) -> Option<HostReply> {
+        Some(HostReply {
+            context: reply.context,
+            text: reply.text?,
+            fault: reply.fault?,
+            open: reply.open?,
+            close: reply.close?,
+            number: reply.number?,
+            word: reply.word?,
+        })
+    }
+}
+
+// The contract gives these functions the context that came with them; texts are copied before they return.
+impl Reply for HostReply {
+    fn text(&mut self, text: &str) {
+        // SAFETY: see above.
+        unsafe { (self.text)(self.context, to_bytes(text.as_bytes())) }
+    }
+
+    fn fault(&mut self, code: i32, text: &str) {
+        // SAFETY: see above.
+        unsafe { (self.fault)(self.context, code, to_bytes(text.as_bytes())) }
+    }
+
+    fn open(&mut self, name: &str) {
+        // SAFETY: see above.
+        unsafe { (self.open)(self.context, to_bytes(name.as_bytes())) }
+    }
+
+    fn close(&mut self) {
+        // SAFETY: see above.
+        unsafe { (self.close)(self.context) }
+    }
+
+    fn number(&mut self, name: &str, value: u64) {
+        // SAFETY: see above.
+        unsafe { (self.number)(self.context, to_bytes(name.as_bytes()), value) }
+    }
+
+    fn word(&mut self, name: &str, text: &str) {
+        // SAFETY: see above.
+        unsafe { (self.word)(self.context, to_bytes(name.as_bytes()), to_bytes(text.as_bytes())) }
+    }
+}

@@ -1,0 +1,20 @@
+//! The C side of the house: every `extern "C"` function of `c_shim/core.h`, the guard that turns a panic into an error code, the typed
+//! conversion of pointers, and the process control (fork, signals) that Rust has no safe words for. Called by the shims alone.
+
+// Pointers come from C here, and processes are forked.
+#![allow(unsafe_code)]
+
+mod convert;
+mod exports;
+mod guard;
+mod host_log;
+mod process;
+mod supervise;
+
+/// Types and functions of `c_shim/core.h`, read by bindgen.
+#[allow(missing_docs, non_camel_case_types, non_upper_case_globals, clippy::all)] // The header documents them; C names them.
+pub mod contract {
+    include!(concat!(env!("OUT_DIR"), "/core.rs"));
+}
+
+pub use exports::*;

@@ -1,0 +1,113 @@
+//! The supervisor of a writer: hosts end when one of their children dies, so the child that they know only watches, and the writer is
+//! its child, started again whenever it dies.
+
+use super::guard::Core;
+use super::host_log;
+use super::process::{self, Ended, Fork};
+use crate::queue::lane::Lanes;
+use crate::writer::Ending;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+/// First and longest wait before a dead writer is started again.
+const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+/// A writer that lived this long died of something new.
+const HEALTHY: Duration = Duration::from_secs(30);
+
+/// Runs until the server ends.
+pub(super) fn supervise(core: &mut Core, lanes: &Lanes, writer: usize) -> io::Result<()> {
+    let server = process::parent_id();
+    process::hold_signals();
+    let mut ending = !process::end_with_parent(server);
+    let mut back_off = BACK_OFF.0;
+    while !ending {
+        let started = Instant::now();
+        let child = start_writer(core, lanes, writer)?;
+        ending = watch(child, core, lanes)?;
+        if !ending {
+            lanes.count_writer_restart();
+            back_off = if started.elapsed() > HEALTHY { BACK_OFF.0 } else { (back_off * 2).min(BACK_OFF.1) };
+            ending = sleep_or_end(back_off);
+        }
+    }
+    Ok(())
+}
+
+/// Waits for the writer to end; true when it was told to.
+fn watch(child: i32, core: &Core, lanes: &Lanes) -> io::Result<bool> {
+    let mut ending = false;
+    loop {
+        match process::next_signal(Duration::from_secs(1)) {
+            Some(libc::SIGTERM) => {
+                ending = true;
+                lanes.begin_shutdown(core.node.settings().shutdown_timeout);
+                process::send_signal(child, libc::SIGTERM);
+            }
+            Some(libc::SIGCHLD) | None => {
+                if let Ended::With(how, in_order) = process::has_ended(child)? {
+                    if !ending || !in_order {
+                        log::error!("the writer process {child} ended {how}");
+                    }
+                    return Ok(ending);
+                }
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+/// Waits before a restart; true when the server ends meanwhile.
+fn sleep_or_end(duration: Duration) -> bool {
+    let until = Instant::now() + duration;
+    while Instant::now() < until {
+        if process::next_signal(until.saturating_duration_since(Instant::now())) == Some(libc::SIGTERM) {
+            return true;
+        }
+    }
+    false
+}
+
+fn start_writer(core: &mut Core, lanes: &Lanes, writer: usize) -> io::Result<i32> {
+    let supervisor = process::id();
+    match process::fork()? {
+        Fork::Parent(child) => Ok(child),
+        Fork::Child => {
+            // Nothing may unwind into the host's code from here: this process has no use for it.
+            let code = catch_unwind(AssertUnwindSafe(|| be_writer(core, lanes, writer, supervisor)));
+            process::exit(code.unwrap_or(70));
+        }
+    }
+}
+
+fn be_writer(core: &mut Core, lanes: &Lanes, writer: usize, supervisor: i32) -> i32 {
+    let stop = process::writer_signals();
+    if !process::end_with_parent(supervisor) {
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    }
+    process::close_others(lanes.kept_open());
+    process::set_name(c"sipcapture");
+    let give_up = Instant::now() + Duration::from_secs(5);
+    loop {
+        // The delivery thread inherits a full mask: signals are the main thread's.
+        let started = process::without_signals(|| core.node.start_writer(writer, stop.clone()));
+        match started.and_then(|writer| writer.map(|writer| writer.run(&mut host_log::flush)).transpose()) {
+            Ok(Some(Ending::Drained)) => return 0,
+            Ok(Some(Ending::TimeOver(left))) => {
+                // With the server alive, its main process counts them; without, this line is the last word.
+                log::error!("{left} captures are not stored: the database did not take them within shutdown_timeout");
+                return 0;
+            }
+            Ok(None) if Instant::now() < give_up => std::thread::sleep(Duration::from_millis(20)),
+            Ok(None) => {
+                log::error!("writer {writer} is held by another process");
+                return 75;
+            }
+            Err(error) => {
+                log::error!("{error}");
+                host_log::flush();
+                return 70;
+            }
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! The capture node: what stands behind `sip_capture()`, from configuration to shutdown.
+
+use super::hep_input::HepContext;
+use super::limit::LogLimit;
+use super::settings::{ParameterError, Settings};
+use crate::capture::{Capture, Transport};
+use crate::queue::lane::{Consumer, Geometry, Lanes, Produced, Producer, PushError};
+use crate::table::{self, NameError};
+use crate::writer::{Writer, WriterError};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Table names that the script used lately and that were found good; more than a script has.
+const KNOWN_TABLES: usize = 64;
+
+/// One SIP message as the host hands it over.
+#[derive(Clone, Copy, Debug)]
+pub struct SipMessage<'a> {
+    /// Where it came from.
+    pub source: SocketAddr,
+    /// Where it went to.
+    pub destination: SocketAddr,
+    /// What carried it.
+    pub transport: Transport,
+    /// The message as received.
+    pub payload: &'a [u8],
+    /// The request URI that the script put in place of the first line's.
+    pub rewritten_uri: Option<&'a [u8]>,
+}
+
+/// Why a message was not queued.
+#[derive(Debug, thiserror::Error)]
+pub enum CaptureError {
+    /// Capture is switched off.
+    #[error("capture is off")]
+    Off,
+    /// The script's table name will not do.
+    #[error("table name {name:?} is not allowed: {why}")]
+    Table {
+        /// The name.
+        name: String,
+        /// What is allowed.
+        why: NameError,
+    },
+    /// The lane refused it.
+    #[error(transparent)]
+    Push(#[from] PushError),
+    /// This process has no lane.
+    #[error(transparent)]
+    State(#[from] StateError),
+}
+
+/// A call out of order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StateError {
+    /// Parameters are fixed once they are checked.
+    #[error("the parameters are checked already")]
+    Checked,
+    /// [`CaptureNode::check`] comes first.
+    #[error("the parameters are not checked yet")]
+    NotChecked,
+    /// Lanes are mapped once.
+    #[error("the lanes are mapped already")]
+    Mapped,
+    /// [`CaptureNode::map_lanes`] comes first.
+    #[error("the lanes are not mapped yet")]
+    NotMapped,
+    /// There is no such lane, or another process has it.
+    #[error("lane {0} cannot be this process's")]
+    Lane(usize),
+    /// [`CaptureNode::attach`] comes first, in each process.
+    #[error("this process is not attached to a lane")]
+    NotAttached,
+}
+
+/// State of one capture node module; every process of the server has its copy, and the lanes in common.
+#[derive(Debug, Default)]
+pub struct CaptureNode {
+    settings: Settings,
+    checked: bool,
+    lanes: Option<Arc<Lanes>>,
+    pub(super) producer: Option<Producer>,
+    pub(super) hep: HepContext,
+    known_tables: Vec<Vec<u8>>,
+    drop_log: Option<LogLimit>,
+}
+
+impl CaptureNode {
+    /// The parameters as set.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The parameters, to set; only before [`CaptureNode::check`].
+    pub fn settings_mut(&mut self) -> Result<&mut Settings, StateError> {
+        if self.checked { Err(StateError::Checked) } else { Ok(&mut self.settings) }
+    }
+
+    /// The lanes, once mapped.
+    pub fn lanes(&self) -> Option<&Arc<Lanes>> {
+        self.lanes.as_ref()
+    }
+
+    /// Checks what only the parameters together can tell. For SQLite this makes the file and its directory, and hands both to `owner`
+    /// (user and group that the server will run as), so that what cannot be written stops the start.
+    pub fn check(&mut self, owner: (Option<u32>, Option<u32>)) -> Result<(), ParameterError> {
+        if let Some(path) = self.settings.db_url.sqlite_path() {
+            prepare_sqlite(path, owner)
+                .map_err(|error| ParameterError::Path { path: path.display().to_string(), why: error.to_string() })?;
+        }
+        self.checked = true;
+        Ok(())
+    }
+
+    /// Processes that must run a writer.
+    pub fn writers(&self) -> Result<usize, StateError> {
+        if self.checked { Ok(self.settings.capture_writers) } else { Err(StateError::NotChecked) }
+    }
+
+    /// Maps the lanes: one for each of `producers` processes.
+    pub fn map_lanes(&mut self, producers: usize) -> Result<std::io::Result<()>, StateError> {
+        if !self.checked {
+            return Err(StateError::NotChecked);
+        }
+        if self.lanes.is_some() {
+            return Err(StateError::Mapped);
+        }
+        let lane_bytes = self.settings.lane_bytes;
+        let geometry = Geometry {
+            lanes: producers,
+            writers: self.settings.capture_writers,
+            lane_bytes,
+            // About a batch of ordinary messages, and never so much that the lane could fill before the writer wakes.
+            wake_bytes: (self.settings.batch_size * 600).min(lane_bytes / 4),
+        };
+        Ok(Lanes::map(geometry).map(|lanes| {
+            lanes.set_capture_on(self.settings.capture_on);
+            self.lanes = Some(Arc::new(lanes));
+        }))
+    }
+
+    /// Makes lane `index` this process's own. Attaching again to the same lane is no error.
+    pub fn attach(&mut self, index: usize) -> Result<(), StateError> {
+        let lanes = self.lanes.as_ref().ok_or(StateError::NotMapped)?;
+        if let Some(producer) = &self.producer
+            && producer.is_own()
+        {
+            return if producer.lane() == index { Ok(()) } else { Err(StateError::Lane(index)) };
+        }
+        self.producer = Some(Producer::attach(lanes, index).ok_or(StateError::Lane(index))?);
+        Ok(())
+    }
+
+    /// Queues a SIP message for `table` (empty for the parameter's). Never waits.
+    pub fn capture_sip(&mut self, message: &SipMessage<'_>, table: &[u8]) -> Result<(), CaptureError> {
+        let lanes = self.lanes.as_ref().ok_or(StateError::NotMapped)?;
+        if !lanes.capture_on() {
+            return Err(CaptureError::Off);
+        }
+        self.check_table(table)?;
+        let time_us = self.hep.time_us().unwrap_or_else(now_us);
+        let capture = Capture {
+            agent_id: self.hep.agent_id(),
+            correlation_id: self.hep.correlation_id(),
+            rewritten_uri: message.rewritten_uri,
+            table: (!table.is_empty()).then_some(table),
+            ..Capture::sip(time_us, message.source, message.destination, message.transport, message.payload)
+        };
+        let producer = own(&mut self.producer)?;
+        let pushed = producer.push(&capture);
+        if pushed.is_ok() {
+            let reply = message.payload.get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"SIP/"));
+            producer.count(if reply { Produced::Replies } else { Produced::Requests });
+        }
+        self.hep.note_capture();
+        self.report_push(pushed)?;
+        Ok(())
+    }
+
+    /// Says at a limited rate that captures are dropped, and hands the answer on.
+    pub(super) fn report_push(&mut self, pushed: Result<(), PushError>) -> Result<(), PushError> {
+        if let Err(error) = pushed {
+            let limit = self.drop_log.get_or_insert_with(|| LogLimit::new(Duration::from_secs(5)));
+            if let Some(held_back) = limit.allow(Instant::now()) {
+                log::warn!("capture dropped: {error} ({held_back} more since the last such line)");
+            }
+        }
+        pushed
+    }
+
+    fn check_table(&mut self, table: &[u8]) -> Result<(), CaptureError> {
+        if table.is_empty() || self.known_tables.iter().any(|known| known == table) {
+            return Ok(());
+        }
+        table::name::expand(table, 0)
+            .map_err(|why| CaptureError::Table { name: String::from_utf8_lossy(table).into_owned(), why })?;
+        if self.known_tables.len() == KNOWN_TABLES {
+            self.known_tables.clear();
+        }
+        self.known_tables.push(table.to_vec());
+        Ok(())
+    }
+
+    /// Starts writer `index`, which works until `stop` is set. `None`: another process is that writer.
+    pub fn start_writer(&self, index: usize, stop: Arc<AtomicBool>) -> Result<Option<Writer>, WriterError> {
+        let Some(lanes) = &self.lanes else { return Ok(None) };
+        let consumer = Consumer::take(lanes, index)?;
+        consumer.map(|consumer| Writer::start(consumer, index, self.settings.plan(), stop)).transpose()
+    }
+
+    /// Stores what is left in the lanes when all other processes have ended; what cannot be stored in the shutdown's time is counted
+    /// and said.
+    pub fn finish(&mut self, flush_log: &mut dyn FnMut()) -> Result<(), WriterError> {
+        let Some(lanes) = self.lanes.clone() else { return Ok(()) };
+        lanes.begin_shutdown(self.settings.shutdown_timeout);
+        for index in 0..lanes.geometry().writers {
+            // A writer that is still busy has its own deadline; a killed one lets its lock go at once.
+            let grace = Instant::now() + lanes.shutdown_left().unwrap_or_default() + Duration::from_secs(3);
+            loop {
+                if let Some(writer) = self.start_writer(index, Arc::new(AtomicBool::new(true)))? {
+                    writer.run(flush_log)?;
+                    break;
+                }
+                if Instant::now() > grace {
+                    log::error!("writer {index} does not end; its captures are left to it");
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            if let Some(mut consumer) = Consumer::take(&lanes, index)? {
+                let lost = consumer.abandon(crate::queue::lane::Committed::Shutdown);
+                if lost > 0 {
+                    log::error!("{lost} captures are lost: the database did not take them within shutdown_timeout");
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The producer of this very process: one inherited over a fork is not ours to use.
+pub(super) fn own(producer: &mut Option<Producer>) -> Result<&mut Producer, StateError> {
+    producer.as_mut().filter(|producer| producer.is_own()).ok_or(StateError::NotAttached)
+}
+
+/// Microseconds since the Unix epoch.
+pub(super) fn now_us() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as i64)
+}
+
+/// Makes the file at `path` and its directory where they are missing, owned by `owner`, and sees that it can be written.
+fn prepare_sqlite(path: &Path, owner: (Option<u32>, Option<u32>)) -> std::io::Result<()> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    if let Some(directory) = directory.filter(|directory| !directory.exists()) {
+        std::fs::create_dir_all(directory)?;
+        std::os::unix::fs::chown(directory, owner.0, owner.1)?;
+    }
+    let new = !path.exists();
+    std::fs::OpenOptions::new().append(true).create(true).open(path)?;
+    if new {
+        std::os::unix::fs::chown(path, owner.0, owner.1)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,150 @@
+//! Commands that an operator sends to the running server, and their answers.
+
+use super::CaptureNode;
+use crate::queue::lane::{Committed, Lanes, Produced};
+
+/// How an answer reaches the host.
+pub trait Reply {
+    /// The whole answer is one text.
+    fn text(&mut self, text: &str);
+    /// The command failed.
+    fn fault(&mut self, code: i32, text: &str);
+    /// Begins a group of fields; the outermost has no name.
+    fn open(&mut self, name: &str);
+    /// Ends it.
+    fn close(&mut self);
+    /// A field.
+    fn number(&mut self, name: &str, value: u64);
+    /// A field.
+    fn word(&mut self, name: &str, text: &str);
+}
+
+impl CaptureNode {
+    /// Runs `name` with `argument` (empty for none); false when there is no such command.
+    pub fn command(&mut self, name: &str, argument: &[u8], reply: &mut dyn Reply) -> bool {
+        match name {
+            "status" => self.status(argument, reply),
+            "sip_capture" => self.switch(argument, reply),
+            "stats" => self.stats(reply),
+            _ => return false,
+        }
+        true
+    }
+
+    /// `sipcapture.status on|off|check`: words are recognised by their beginning, as in the stock module.
+    fn status(&mut self, argument: &[u8], reply: &mut dyn Reply) {
+        let Some(lanes) = self.lanes() else { return reply.fault(500, "Internal error") };
+        if argument.is_empty() {
+            return reply.fault(500, "Not enough parameters (on, off or check)");
+        }
+        let begins = |word: &str| argument.get(..word.len()).is_some_and(|a| a.eq_ignore_ascii_case(word.as_bytes()));
+        if begins("on") {
+            lanes.set_capture_on(true);
+        } else if begins("off") {
+            lanes.set_capture_on(false);
+        } else if !begins("check") {
+            return reply.fault(500, "Bad parameter (on, off or check)");
+        }
+        reply.text(if lanes.capture_on() { "Enabled" } else { "Disabled" });
+    }
+
+    /// `sip_capture [on|off]`: without an argument the answer is the switch's position.
+    fn switch(&mut self, argument: &[u8], reply: &mut dyn Reply) {
+        let Some(lanes) = self.lanes() else { return reply.fault(500, "Internal error") };
+        if argument.eq_ignore_ascii_case(b"on") {
+            lanes.set_capture_on(true);
+        } else if argument.eq_ignore_ascii_case(b"off") {
+            lanes.set_capture_on(false);
+        } else if !argument.is_empty() {
+            return reply.fault(500, "Bad parameter (on or off)");
+        }
+        reply.text(if lanes.capture_on() { "on" } else { "off" });
+    }
+
+    /// `sipcapture.stats`: every counter, lag, rates, and how each sink fares.
+    fn stats(&mut self, reply: &mut dyn Reply) {
+        let Some(lanes) = self.lanes().cloned() else { return reply.fault(500, "Internal error") };
+        let totals = lanes.totals();
+        let (captured_rate, stored_rate) = lanes.rates();
+        reply.open("");
+        reply.word("capture", if lanes.capture_on() { "on" } else { "off" });
+        reply.number("captured", totals.captured());
+        reply.number("stored", totals.committed(Committed::Stored));
+        reply.number("queued", totals.queued());
+        reply.number("dropped", totals.dropped());
+        group(
+            reply,
+            "dropped_by_reason",
+            &[
+                ("queue_full", totals.produced(Produced::DroppedFull)),
+                ("too_large", totals.produced(Produced::DroppedTooLarge)),
+                ("rejected", totals.committed(Committed::Rejected)),
+                ("shutdown", totals.committed(Committed::Shutdown)),
+                ("corrupt", totals.committed(Committed::Corrupt)),
+            ],
+        );
+        reply.number("lag_ms", lanes.lag_ms());
+        reply.word("captured_per_second", &format!("{captured_rate:.1}"));
+        reply.word("stored_per_second", &format!("{stored_rate:.1}"));
+        group(
+            reply,
+            "sip",
+            &[
+                ("requests", totals.produced(Produced::Requests)),
+                ("replies", totals.produced(Produced::Replies)),
+                ("malformed", totals.committed(Committed::Malformed)),
+                ("truncated", totals.committed(Committed::Truncated)),
+            ],
+        );
+        group(
+            reply,
+            "hep",
+            &[
+                ("packets", totals.produced(Produced::HepPackets)),
+                ("bad", totals.produced(Produced::HepBad)),
+                ("trailing", totals.produced(Produced::HepTrailing)),
+                ("other_type", totals.produced(Produced::HepOtherType)),
+                ("compressed", totals.produced(Produced::HepCompressed)),
+                ("refused", totals.produced(Produced::HepRefused)),
+            ],
+        );
+        self.sinks(&lanes, reply);
+        reply.close();
+    }
+
+    fn sinks(&self, lanes: &Lanes, reply: &mut dyn Reply) {
+        let totals = lanes.totals();
+        reply.open("writer");
+        reply.number("processes", lanes.geometry().writers as u64);
+        reply.number("restarts", lanes.writer_restarts());
+        reply.number("batches", totals.committed(Committed::Batches));
+        reply.number("lanes", lanes.geometry().lanes as u64);
+        reply.number("lane_bytes", lanes.geometry().lane_bytes as u64);
+        reply.close();
+        for writer in 0..lanes.geometry().writers {
+            let state = lanes.sink_state(writer);
+            reply.open(&format!("sink_{writer}"));
+            reply.word("url", &self.settings().db_url.to_string());
+            reply.word(
+                "state",
+                match state.up {
+                    None => "not tried",
+                    Some(true) => "up",
+                    Some(false) => "down",
+                },
+            );
+            reply.number("errors", state.errors);
+            if let Some(age) = state.last_error_age {
+                reply.word("last_error", &state.last_error);
+                reply.number("last_error_seconds_ago", age);
+            }
+            reply.close();
+        }
+    }
+}
+
+fn group(reply: &mut dyn Reply, name: &str, fields: &[(&str, u64)]) {
+    reply.open(name);
+    fields.iter().for_each(|(name, value)| reply.number(name, *value));
+    reply.close();
+}

@@ -1,0 +1,58 @@
+//! Counters by name, as statistics of the host.
+
+use crate::queue::lane::{Committed, Lanes, Produced, Totals};
+
+/// One counter of the capture node.
+#[derive(Debug)]
+pub struct Counter {
+    /// Name within the module's group.
+    pub name: &'static std::ffi::CStr,
+    /// What it counts.
+    pub description: &'static std::ffi::CStr,
+    value: fn(&Lanes, &Totals) -> u64,
+}
+
+impl Counter {
+    /// Its value now.
+    pub fn value(&self, lanes: &Lanes, totals: &Totals) -> u64 {
+        (self.value)(lanes, totals)
+    }
+}
+
+/// Counter number `index`, from 0.
+pub fn counter_at(index: usize) -> Option<&'static Counter> {
+    COUNTERS.get(index)
+}
+
+macro_rules! counters {
+    ($($name:literal, $description:literal, $value:expr;)*) => {
+        [$(Counter { name: $name, description: $description, value: $value }),*]
+    };
+}
+
+static COUNTERS: [Counter; 24] = counters! {
+    c"captured_requests", c"SIP requests accepted by sip_capture()", |_, t| t.produced(Produced::Requests);
+    c"captured_replies", c"SIP replies accepted by sip_capture()", |_, t| t.produced(Produced::Replies);
+    c"captured", c"captures made, whatever became of them", |_, t| t.captured();
+    c"stored", c"rows stored in the database", |_, t| t.committed(Committed::Stored);
+    c"queued", c"captures waiting to be stored", |_, t| t.queued();
+    c"dropped", c"captures lost, for any reason", |_, t| t.dropped();
+    c"dropped_queue_full", c"captures lost because a lane was full", |_, t| t.produced(Produced::DroppedFull);
+    c"dropped_too_large", c"captures lost because they exceed 65535 bytes", |_, t| t.produced(Produced::DroppedTooLarge);
+    c"dropped_rejected", c"captures lost because the database refused them", |_, t| t.committed(Committed::Rejected);
+    c"dropped_shutdown", c"captures lost because the shutdown's time was over", |_, t| t.committed(Committed::Shutdown);
+    c"dropped_corrupt", c"captures lost to corrupt queue memory", |_, t| t.committed(Committed::Corrupt);
+    c"truncated", c"values cut to their column's width", |_, t| t.committed(Committed::Truncated);
+    c"malformed", c"stored SIP messages with unreadable parts", |_, t| t.committed(Committed::Malformed);
+    c"batches", c"batches written", |_, t| t.committed(Committed::Batches);
+    c"hep_packets", c"HEP packets received", |_, t| t.produced(Produced::HepPackets);
+    c"hep_bad", c"HEP packets that could not be used", |_, t| t.produced(Produced::HepBad);
+    c"hep_trailing", c"HEP packets longer than they said", |_, t| t.produced(Produced::HepTrailing);
+    c"hep_other_type", c"HEP packets of a payload type without a table of its own", |_, t| t.produced(Produced::HepOtherType);
+    c"hep_compressed", c"HEP packets with a compressed payload", |_, t| t.produced(Produced::HepCompressed);
+    c"hep_refused", c"SIP payloads that the SIP parser of the server refused", |_, t| t.produced(Produced::HepRefused);
+    c"sink_errors", c"writes that found the database away", |l, _| (0..l.geometry().writers).map(|w| l.sink_state(w).errors).sum();
+    c"writer_restarts", c"writer processes that died and were started again", |l, _| l.writer_restarts();
+    c"lag_ms", c"milliseconds that the oldest unstored capture has waited", |l, _| l.lag_ms();
+    c"queue_bytes", c"bytes of shared memory that all lanes hold at most", |l, _| (l.geometry().lanes * l.geometry().lane_bytes) as u64;
+};

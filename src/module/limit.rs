@@ -1,0 +1,44 @@
+//! Keeps the log readable under a flood of bad packets.
+
+use std::time::{Duration, Instant};
+
+/// Lets one line through in each interval and says how many it held back.
+#[derive(Debug)]
+pub struct LogLimit {
+    interval: Duration,
+    last: Option<Instant>,
+    held_back: u64,
+}
+
+impl LogLimit {
+    /// One line an interval.
+    pub fn new(interval: Duration) -> LogLimit {
+        LogLimit { interval, last: None, held_back: 0 }
+    }
+
+    /// Whether a line may be written at `now`; if so, how many were held back before it.
+    pub fn allow(&mut self, now: Instant) -> Option<u64> {
+        if self.last.is_some_and(|last| now.duration_since(last) < self.interval) {
+            self.held_back += 1;
+            return None;
+        }
+        self.last = Some(now);
+        Some(std::mem::take(&mut self.held_back))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_is_one_line_an_interval_and_a_count() {
+        let start = Instant::now();
+        let mut limit = LogLimit::new(Duration::from_secs(1));
+        assert_eq!(limit.allow(start), Some(0));
+        assert_eq!(limit.allow(start + Duration::from_millis(1)), None);
+        assert_eq!(limit.allow(start + Duration::from_millis(999)), None);
+        assert_eq!(limit.allow(start + Duration::from_secs(1)), Some(2));
+        assert_eq!(limit.allow(start + Duration::from_secs(3)), Some(0));
+    }
+}

@@ -1,0 +1,15 @@
+//! What the host modules offer: their parameters, functions, commands and counters, with their rules and error texts. Called by `abi`
+//! alone; knows no host, only what hosts have in common.
+
+mod capture_node;
+mod commands;
+mod counters;
+mod hep_input;
+mod limit;
+mod settings;
+
+pub use capture_node::{CaptureError, CaptureNode, SipMessage, StateError};
+pub use commands::Reply;
+pub use counters::{Counter, counter_at};
+pub use hep_input::{HepPacket, Verdict};
+pub use settings::{ParameterError, Settings};

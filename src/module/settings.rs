@@ -1,0 +1,220 @@
+//! The parameters of the capture node: names, defaults, ranges, and what is said when a value will not do.
+
+use crate::sink::{DatabaseUrl, SinkOptions};
+use crate::sip::HeaderNames;
+use crate::table::{self, ColumnNames};
+use crate::writer::Plan;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+/// The database of an empty `db_url`.
+pub const EMBEDDED_URL: &str = "sqlite:////var/lib/sipcapture/sipcapture.db";
+
+const URLS: &str = "sqlite:////path/to/file, mysql://user:password@host:port/database and \
+                    postgres://user:password@host:port/database are allowed";
+/// How long captures wait for a table that is not there, so that it can be dropped and made again without a loss.
+const TABLE_PATIENCE: Duration = Duration::from_secs(10);
+
+/// A parameter that stops the start.
+#[derive(Debug, thiserror::Error)]
+pub enum ParameterError {
+    /// The module has no such parameter of that type.
+    #[error("parameter {0}: there is no such parameter of type {1}")]
+    Unknown(String, &'static str),
+    /// The value will not do.
+    #[error("parameter {name}: the value {value:?} is not allowed: {allowed}")]
+    Value {
+        /// The parameter.
+        name: String,
+        /// Its value, without passwords.
+        value: String,
+        /// What is allowed.
+        allowed: String,
+    },
+    /// The embedded database's place cannot be used.
+    #[error(
+        "parameter db_url: the SQLite file {path} cannot be written: {why}; name a file in a directory that the server may write to"
+    )]
+    Path {
+        /// The file.
+        path: String,
+        /// What the system said.
+        why: String,
+    },
+}
+
+/// All parameters, as set so far.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `db_url`.
+    pub db_url: DatabaseUrl,
+    /// `table_name`: a strftime template.
+    pub table_name: String,
+    /// `capture_on`: the switch at start.
+    pub capture_on: bool,
+    /// `hep_capture_on`.
+    pub hep_capture_on: bool,
+    /// `capture_node`.
+    pub capture_node: String,
+    /// The `*_column` parameters.
+    pub columns: ColumnNames,
+    /// `callid_aleg_header`, `custom_field1_header` to `custom_field3_header`.
+    pub headers: HeaderNames,
+    /// `db_insert_mode`: 1 asks for INSERT DELAYED.
+    pub db_insert_mode: i64,
+    /// `queue_size`: bytes a lane.
+    pub lane_bytes: usize,
+    /// `capture_writers`.
+    pub capture_writers: usize,
+    /// `batch_size`: rows.
+    pub batch_size: usize,
+    /// `flush_interval`.
+    pub flush_interval: Duration,
+    /// `create_tables`; unset: only in the embedded database.
+    pub create_tables: Option<bool>,
+    /// `shutdown_timeout`.
+    pub shutdown_timeout: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            db_url: DatabaseUrl::parse(EMBEDDED_URL).expect("the embedded database's URL is well formed"),
+            table_name: "sip_capture".to_owned(),
+            capture_on: false,
+            hep_capture_on: false,
+            capture_node: "homer01".to_owned(),
+            columns: ColumnNames::default(),
+            headers: HeaderNames {
+                callid_aleg: vec![b"X-CID".to_vec()],
+                custom: [Some(b"Mac".to_vec()), Some(b"IP".to_vec()), Some(b"Port".to_vec())],
+            },
+            db_insert_mode: 0,
+            lane_bytes: 4 << 20,
+            capture_writers: 1,
+            batch_size: 500,
+            flush_interval: Duration::from_millis(100),
+            create_tables: None,
+            shutdown_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Settings {
+    /// Sets a text parameter.
+    pub fn set_text(&mut self, name: &str, value: &[u8]) -> Result<(), ParameterError> {
+        let text = std::str::from_utf8(value)
+            .map_err(|_| refuse(name, String::from_utf8_lossy(value), "text in UTF-8 is allowed"))?;
+        match name {
+            "db_url" => self.set_db_url(text)?,
+            "table_name" => {
+                table::name::expand(text.as_bytes(), 0).map_err(|error| refuse(name, text, error))?;
+                self.table_name = text.to_owned();
+            }
+            "capture_node" => {
+                if text.len() > 99 || text.contains('\0') {
+                    return Err(refuse(name, text, "at most 99 bytes are allowed"));
+                }
+                self.capture_node = text.to_owned();
+            }
+            "callid_aleg_header" => {
+                let names = text.split(';').map(str::trim).filter(|name| !name.is_empty());
+                self.headers.callid_aleg = names.map(|name| name.as_bytes().to_vec()).collect();
+                if self.headers.callid_aleg.len() > 16 {
+                    return Err(refuse(name, text, "at most 16 header names, separated by ;, are allowed"));
+                }
+            }
+            "custom_field1_header" => self.headers.custom[0] = header_name(text),
+            "custom_field2_header" => self.headers.custom[1] = header_name(text),
+            "custom_field3_header" => self.headers.custom[2] = header_name(text),
+            _ if name.ends_with("_column") => {
+                table::name::check(text).map_err(|error| refuse(name, text, error))?;
+                if !self.columns.set(name, text) {
+                    return Err(ParameterError::Unknown(name.to_owned(), "string"));
+                }
+            }
+            _ => return Err(ParameterError::Unknown(name.to_owned(), "string")),
+        }
+        Ok(())
+    }
+
+    /// Sets a number parameter.
+    pub fn set_number(&mut self, name: &str, value: i64) -> Result<(), ParameterError> {
+        let switch = || ranged(name, value, 0..=1, "0 (off) and 1 (on) are allowed").map(|value| value == 1);
+        match name {
+            "capture_on" => self.capture_on = switch()?,
+            "hep_capture_on" => self.hep_capture_on = switch()?,
+            "create_tables" => self.create_tables = Some(switch()?),
+            "db_insert_mode" => {
+                let allowed = "0 (INSERT), 1 (INSERT DELAYED) and 2 (as 0) are allowed";
+                self.db_insert_mode = ranged(name, value, 0..=2, allowed)?;
+            }
+            "queue_size" => {
+                self.lane_bytes = (ranged(name, value, 1..=1024, "1 to 1024 MiB are allowed")? as usize) << 20;
+            }
+            "capture_writers" => {
+                self.capture_writers = ranged(name, value, 1..=16, "1 to 16 processes are allowed")? as usize;
+            }
+            "batch_size" => self.batch_size = ranged(name, value, 1..=10_000, "1 to 10000 rows are allowed")? as usize,
+            "flush_interval" => {
+                let value = ranged(name, value, 1..=60_000, "1 to 60000 milliseconds are allowed")?;
+                self.flush_interval = Duration::from_millis(value as u64);
+            }
+            "shutdown_timeout" => {
+                let value = ranged(name, value, 0..=300, "0 to 300 seconds are allowed")?;
+                self.shutdown_timeout = Duration::from_secs(value as u64);
+            }
+            _ => return Err(ParameterError::Unknown(name.to_owned(), "int")),
+        }
+        Ok(())
+    }
+
+    /// Whether tables that are missing are made: as set, else only in SQLite.
+    pub fn creates_tables(&self) -> bool {
+        self.create_tables.unwrap_or_else(|| self.db_url.sqlite_path().is_some())
+    }
+
+    /// What these parameters ask of a writer.
+    pub fn plan(&self) -> Plan {
+        Plan {
+            url: self.db_url.clone(),
+            sink: SinkOptions {
+                create_tables: self.creates_tables(),
+                insert_delayed: self.db_insert_mode == 1,
+                ..SinkOptions::default()
+            },
+            table: self.table_name.clone(),
+            node: self.capture_node.clone(),
+            headers: self.headers.clone(),
+            sip: table::sip_layout(&self.columns),
+            report: table::report_layout(&self.columns),
+            batch_size: self.batch_size,
+            flush_interval: self.flush_interval,
+            shutdown_timeout: self.shutdown_timeout,
+            table_patience: TABLE_PATIENCE,
+        }
+    }
+
+    fn set_db_url(&mut self, text: &str) -> Result<(), ParameterError> {
+        let url = if text.is_empty() { EMBEDDED_URL } else { text };
+        self.db_url = DatabaseUrl::parse(url).map_err(|error| ParameterError::Value {
+            name: "db_url".to_owned(),
+            allowed: format!("{}; {URLS}", error.fault),
+            value: error.url,
+        })?;
+        Ok(())
+    }
+}
+
+fn header_name(text: &str) -> Option<Vec<u8>> {
+    let name = text.trim();
+    (!name.is_empty()).then(|| name.as_bytes().to_vec())
+}
+
+fn ranged(name: &str, value: i64, range: RangeInclusive<i64>, allowed: &str) -> Result<i64, ParameterError> {
+    if range.contains(&value) { Ok(value) } else { Err(refuse(name, value.to_string(), allowed)) }
+}
+
+fn refuse(name: &str, value: impl Into<String>, allowed: impl ToString) -> ParameterError {
+    ParameterError::Value { name: name.to_owned(), value: value.into(), allowed: allowed.to_string() }
+}

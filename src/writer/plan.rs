@@ -1,0 +1,33 @@
+//! What a writer is to do: a module makes it from its parameters, before the threads start.
+
+use crate::sink::{DatabaseUrl, SinkOptions};
+use crate::sip::HeaderNames;
+use crate::table::Layout;
+use std::time::Duration;
+
+/// Everything that a writer needs to know.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Where the rows go.
+    pub url: DatabaseUrl,
+    /// How the sink behaves there.
+    pub sink: SinkOptions,
+    /// Table of SIP rows that name none: a strftime template.
+    pub table: String,
+    /// The `node` column's beginning.
+    pub node: String,
+    /// Extra headers to read.
+    pub headers: HeaderNames,
+    /// Columns of SIP rows.
+    pub sip: Layout,
+    /// Columns of report rows.
+    pub report: Layout,
+    /// Rows that make a full batch.
+    pub batch_size: usize,
+    /// Longest time that a capture waits for its batch to fill.
+    pub flush_interval: Duration,
+    /// Time that the end of the server leaves.
+    pub shutdown_timeout: Duration,
+    /// How long a batch waits for a table that is not there.
+    pub table_patience: Duration,
+}
