@@ -14,7 +14,7 @@ pub(super) struct LocalTime {
     zone: TimeZone,
     second: Option<i64>,
     text: String,
-    offset: String,
+    with_offset: String,
 }
 
 impl LocalTime {
@@ -24,7 +24,7 @@ impl LocalTime {
     }
 
     fn in_zone(zone: TimeZone) -> LocalTime {
-        LocalTime { zone, second: None, text: String::new(), offset: String::new() }
+        LocalTime { zone, second: None, text: String::new(), with_offset: String::new() }
     }
 
     /// `YYYY-MM-DD HH:MM:SS` of `time_us`, microseconds since the Unix epoch; what no calendar has is brought into its
@@ -34,10 +34,10 @@ impl LocalTime {
         &self.text
     }
 
-    /// As [`text`](Self::text), and the offset from UTC behind it: `2024-01-31 12:00:00+01:00`.
-    pub fn text_with_offset(&mut self, time_us: i64) -> (&str, &str) {
+    /// As [`text`](Self::text), and the offset from UTC behind it: `2024-01-31 12:00:00+01:00:00`.
+    pub fn text_with_offset(&mut self, time_us: i64) -> &str {
         self.render(time_us);
-        (&self.text, &self.offset)
+        &self.with_offset
     }
 
     fn render(&mut self, time_us: i64) {
@@ -49,13 +49,17 @@ impl LocalTime {
         let local = moment.to_zoned(self.zone.clone());
         self.second = Some(second);
         self.text.clear();
-        self.offset.clear();
+        self.with_offset.clear();
         let offset = local.offset().seconds();
         let (sign, ahead) = (if offset < 0 { '-' } else { '+' }, offset.unsigned_abs());
         let (year, month, day) = (local.year(), local.month(), local.day());
         let (hour, minute, second) = (local.hour(), local.minute(), local.second());
-        write!(self.text, "{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
-            .and_then(|()| write!(self.offset, "{sign}{:02}:{:02}:{:02}", ahead / 3600, ahead / 60 % 60, ahead % 60))
+        let (text, with_offset) = (&mut self.text, &mut self.with_offset);
+        write!(text, "{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
+            .and_then(|()| {
+                let (hours, minutes, seconds) = (ahead / 3600, ahead / 60 % 60, ahead % 60);
+                write!(with_offset, "{text}{sign}{hours:02}:{minutes:02}:{seconds:02}")
+            })
             .expect("a string takes any write");
     }
 }
@@ -81,9 +85,9 @@ mod tests {
     fn the_repeated_hour_has_one_text_and_two_offsets() {
         let mut time = berlin();
         let end_of_summer = 1_698_541_200_000_000;
-        assert_eq!(time.text_with_offset(end_of_summer - 1), ("2023-10-29 02:59:59", "+02:00:00"));
-        assert_eq!(time.text_with_offset(end_of_summer), ("2023-10-29 02:00:00", "+01:00:00"));
-        assert_eq!(time.text_with_offset(end_of_summer + 3_599_000_000), ("2023-10-29 02:59:59", "+01:00:00"));
+        assert_eq!(time.text_with_offset(end_of_summer - 1), "2023-10-29 02:59:59+02:00:00");
+        assert_eq!(time.text_with_offset(end_of_summer), "2023-10-29 02:00:00+01:00:00");
+        assert_eq!(time.text_with_offset(end_of_summer + 3_599_000_000), "2023-10-29 02:59:59+01:00:00");
     }
 
     #[test]

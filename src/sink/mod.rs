@@ -6,8 +6,11 @@
 //! columns by name, make a table that is missing, look again when the table has changed. One file a database holds the
 //! rest: [`open`] picks it.
 
+mod encode;
 pub mod escape;
 mod local_time;
+mod mysql;
+mod postgres;
 mod real_table;
 mod session;
 mod sqlite;
@@ -76,10 +79,14 @@ impl Default for SinkOptions {
 
 /// The sink for `url`. Connects to nothing yet.
 pub fn open(url: &DatabaseUrl, options: &SinkOptions) -> Box<dyn Sink> {
+    let shown_url = url.to_string();
     match url {
-        DatabaseUrl::Sqlite(path) => {
-            Box::new(Reconnecting::<sqlite::File>::new(path.clone(), url.to_string(), *options))
+        DatabaseUrl::Sqlite(path) => Box::new(Reconnecting::<sqlite::File>::new(path.clone(), shown_url, *options)),
+        DatabaseUrl::Mysql(server) => {
+            Box::new(Reconnecting::<mysql::Connection>::new(server.clone(), shown_url, *options))
         }
-        DatabaseUrl::Mysql(_) | DatabaseUrl::Postgres(_) => todo!(),
+        DatabaseUrl::Postgres(server) => {
+            Box::new(Reconnecting::<postgres::Connection>::new(server.clone(), shown_url, *options))
+        }
     }
 }

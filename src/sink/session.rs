@@ -9,6 +9,8 @@ use crate::table::{Dialect, Layout, Row, ddl};
 pub(super) enum Fault {
     /// The connection is lost, or the database cannot write now.
     Unavailable(String),
+    /// The connection was already dead when the write began: nothing of it was sent.
+    Lost(String),
     /// The database refuses these rows.
     Rejected(String),
     /// The table does not exist, whatever the rows are.
@@ -133,12 +135,16 @@ impl<S: Session + Send> Sink for Reconnecting<S> {
             return Err(SinkError::Rejected(format!("a row for table {table} has {has} values instead of {wants}")));
         }
         let mut outcome = self.try_write(table, layout, rows);
-        if let Err(Fault::Changed(_)) = outcome {
+        if matches!(outcome, Err(Fault::Lost(_))) {
+            self.disconnect();
+            outcome = self.try_write(table, layout, rows);
+        }
+        if matches!(outcome, Err(Fault::Changed(_))) {
             self.plans.forget(table);
             outcome = self.try_write(table, layout, rows);
         }
         outcome.map_err(|fault| match fault {
-            Fault::Unavailable(why) => {
+            Fault::Unavailable(why) | Fault::Lost(why) => {
                 self.disconnect();
                 SinkError::Unavailable(format!("{}: {why}", self.shown_url))
             }

@@ -1,0 +1,289 @@
+//! PostgreSQL: one COPY a slice.
+//!
+//! The driver is asynchronous underneath, and a runtime of its own, on this thread alone, drives it: that is what gives
+//! every exchange a deadline, also with a server that is stopped or behind a network that swallows packets.
+//!
+//! COPY runs between BEGIN and COMMIT. When the deadline passes before COMMIT is sent, the server takes everything back,
+//! and the repeated write makes no duplicates.
+
+use std::future::{Future, poll_fn};
+use std::io::Cursor;
+use std::pin::pin;
+use std::time::Duration;
+
+use futures_util::Sink;
+use tokio::runtime::{Builder, Runtime};
+use tokio_postgres::config::Config;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, Error, NoTls, Statement};
+
+use super::encode::{Fitter, Notation, push_hex, push_integer, push_replacing};
+use super::escape::{Repertoire, TextWidth};
+use super::real_table::{ColumnType, Plan, RealColumn, Target, column_list};
+use super::session::{Fault, Session};
+use super::url::{Host, Server};
+use super::{SinkOptions, Written};
+use crate::table::{Dialect, Row};
+
+/// Where the server's socket is when nothing else is said.
+const SOCKET_DIRECTORY: &str = "/var/run/postgresql";
+
+/// Name, type, type modifier of every column that can be written; domains are seen as what they are made of.
+const COLUMNS: &str = "
+    SELECT a.attname, coalesce(b.typname, t.typname)::text,
+           CASE WHEN t.typtype = 'd' THEN t.typtypmod ELSE a.atttypmod END
+      FROM pg_catalog.pg_attribute a
+      JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+      LEFT JOIN pg_catalog.pg_type b ON t.typtype = 'd' AND b.oid = t.typbasetype
+     WHERE a.attrelid = pg_catalog.to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped
+       AND coalesce(pg_catalog.to_jsonb(a) ->> 'attgenerated', '') = ''
+     ORDER BY a.attnum";
+
+/// A connection, and what drives it.
+pub(super) struct Connection {
+    client: Client,
+    runtime: Runtime,
+    io_timeout: Duration,
+    repertoire: Repertoire,
+    fitter: Fitter,
+    /// Size of the last batch: the next one's buffer.
+    last_length: usize,
+}
+
+impl Connection {
+    /// Waits for `exchange` until the deadline.
+    fn wait<T>(&self, exchange: impl Future<Output = Result<T, Error>>) -> Result<T, Fault> {
+        let timeout = self.io_timeout;
+        self.runtime.block_on(async {
+            match tokio::time::timeout(timeout, exchange).await {
+                Ok(outcome) => outcome.map_err(|error| fault(&error)),
+                Err(_) => Err(Fault::Unavailable(format!("no answer within {} s", timeout.as_secs_f32()))),
+            }
+        })
+    }
+}
+
+impl Session for Connection {
+    type Address = Server;
+    type Statement = Statement;
+    const DIALECT: Dialect = Dialect::Postgres;
+
+    fn connect(server: &Server, options: &SinkOptions) -> Result<Connection, Fault> {
+        let runtime = Builder::new_current_thread()
+            .enable_io()
+            .enable_time()
+            .build()
+            .map_err(|error| Fault::Unavailable(error.to_string()))?;
+        let config = config(server, options);
+        let connecting = async {
+            match tokio::time::timeout(options.connect_timeout, config.connect(NoTls)).await {
+                Ok(connected) => connected.map_err(|error| unavailable(&error)),
+                Err(_) => {
+                    Err(Fault::Unavailable(format!("no connection within {} s", options.connect_timeout.as_secs_f32())))
+                }
+            }
+        };
+        let (client, driver) = runtime.block_on(connecting)?;
+        // Ends when the client is dropped or the connection breaks; the client then says why.
+        drop(runtime.spawn(driver));
+        let mut connection = Connection {
+            client,
+            runtime,
+            io_timeout: options.io_timeout,
+            repertoire: Repertoire::Ascii,
+            fitter: Fitter::new(),
+            last_length: 0,
+        };
+        connection.prepare_session().map_err(|fault| match fault {
+            Fault::Rejected(why) | Fault::Changed(why) => Fault::Unavailable(why),
+            fault => fault,
+        })?;
+        Ok(connection)
+    }
+
+    fn is_current(&self) -> bool {
+        !self.client.is_closed()
+    }
+
+    fn columns(&mut self, table: &str) -> Result<Option<Vec<RealColumn>>, Fault> {
+        let quoted = Dialect::Postgres.quote_table(table);
+        let rows = self.wait(self.client.query(COLUMNS, &[&quoted]))?;
+        if rows.is_empty() {
+            return Ok(None);
+        }
+        let column = |row: &tokio_postgres::Row| {
+            let (name, type_name, modifier): (String, String, i32) =
+                (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+            let kind = column_type(&type_name, modifier, self.repertoire);
+            Ok(RealColumn { name, kind })
+        };
+        rows.iter().map(column).collect::<Result<Vec<_>, Error>>().map(Some).map_err(|error| fault(&error))
+    }
+
+    fn create(&mut self, statements: &[String]) -> Result<(), Fault> {
+        // One message is one transaction.
+        self.wait(self.client.batch_execute(&statements.join(";\n")))
+    }
+
+    fn prepare(&mut self, table: &str, targets: &[Target]) -> Result<Statement, Fault> {
+        let (table, columns) = (Dialect::Postgres.quote_table(table), column_list(Dialect::Postgres, targets));
+        self.wait(self.client.prepare(&format!("COPY {table} ({columns}) FROM STDIN")))
+    }
+
+    fn insert(&mut self, plan: &Plan<Statement>, rows: &[Row<'_>]) -> Result<Written, Fault> {
+        let mut copy = CopyText { bytes: Vec::with_capacity(self.last_length + self.last_length / 8) };
+        let mut written = Written::default();
+        for row in rows {
+            for (position, target) in plan.targets.iter().enumerate() {
+                if position > 0 {
+                    copy.bytes.push(b'\t');
+                }
+                written.truncated += u64::from(self.fitter.write(row[target.value], target, &mut copy));
+            }
+            copy.bytes.push(b'\n');
+        }
+        self.last_length = copy.bytes.len();
+        if let Err(Fault::Unavailable(why)) = self.wait(self.client.batch_execute("BEGIN")) {
+            return Err(if self.client.is_closed() { Fault::Lost(why) } else { Fault::Unavailable(why) });
+        }
+        match self.wait(copy_in(&self.client, &plan.statement, copy.bytes)) {
+            Ok(()) => self.wait(self.client.batch_execute("COMMIT")).map(|()| written),
+            Err(fault @ Fault::Unavailable(_)) => Err(fault),
+            Err(fault) => self.wait(self.client.batch_execute("ROLLBACK")).and(Err(fault)),
+        }
+    }
+}
+
+impl Connection {
+    /// Sets deadlines on the server's side too, short of ours, so that a lock that somebody holds for long ends in an
+    /// error of the server and not in a connection that we give up.
+    fn prepare_session(&mut self) -> Result<(), Fault> {
+        let lock_timeout = self.io_timeout.as_millis() / 2;
+        let statement_timeout = self.io_timeout.as_millis() * 5 / 6;
+        self.wait(self.client.batch_execute(&format!(
+            "SET lock_timeout = {lock_timeout}; SET statement_timeout = {statement_timeout}; \
+             SET idle_in_transaction_session_timeout = {statement_timeout}; SET client_min_messages = warning"
+        )))?;
+        let row = self.wait(self.client.query_one("SELECT pg_catalog.current_setting('server_encoding')", &[]))?;
+        let encoding: String = row.try_get(0).map_err(|error| fault(&error))?;
+        self.repertoire = match encoding.as_str() {
+            "UTF8" | "SQL_ASCII" => Repertoire::Unicode,
+            "LATIN1" => Repertoire::Latin1,
+            _ => Repertoire::Ascii,
+        };
+        Ok(())
+    }
+}
+
+fn config(server: &Server, options: &SinkOptions) -> Config {
+    let mut config = Config::new();
+    match &server.host {
+        Host::Default => config.host_path(SOCKET_DIRECTORY),
+        Host::Name(name) => config.host(name),
+        Host::Socket(directory) => config.host_path(directory),
+    };
+    config.port(server.port.unwrap_or(5432)).dbname(&server.database).application_name("sipcapture");
+    if !server.user.is_empty() {
+        config.user(&server.user);
+    }
+    if let Some(password) = &server.password {
+        config.password(password.expose());
+    }
+    config.connect_timeout(options.connect_timeout).tcp_user_timeout(options.io_timeout);
+    config.keepalives_idle(Duration::from_secs(10)).keepalives_interval(Duration::from_secs(5)).keepalives_retries(3);
+    config
+}
+
+/// One COPY, all of it in one piece.
+async fn copy_in(client: &Client, statement: &Statement, rows: Vec<u8>) -> Result<(), Error> {
+    let mut sink = pin!(client.copy_in::<_, Cursor<Vec<u8>>>(statement).await?);
+    poll_fn(|context| sink.as_mut().poll_ready(context)).await?;
+    sink.as_mut().start_send(Cursor::new(rows))?;
+    sink.finish().await?;
+    Ok(())
+}
+
+/// What a column takes, by its base type and modifier.
+fn column_type(type_name: &str, modifier: i32, repertoire: Repertoire) -> ColumnType {
+    let text = |characters| ColumnType::Text(TextWidth { repertoire, characters, ..TextWidth::POSTGRES });
+    match type_name {
+        // The modifier of a character type is its width and 4.
+        "varchar" | "bpchar" => text(usize::try_from(modifier - 4).unwrap_or(usize::MAX)),
+        "text" | "citext" => text(usize::MAX),
+        "bytea" => ColumnType::Binary(usize::MAX),
+        "int2" => ColumnType::Int(i16::MIN.into(), i16::MAX.into()),
+        "int4" => ColumnType::Int(i32::MIN.into(), i32::MAX.into()),
+        "int8" => ColumnType::Int(i64::MIN, i64::MAX),
+        "timestamptz" => ColumnType::Moment,
+        "timestamp" | "date" => ColumnType::Time,
+        _ => ColumnType::Other,
+    }
+}
+
+/// The text format of COPY.
+struct CopyText {
+    bytes: Vec<u8>,
+}
+
+impl Notation for CopyText {
+    fn integer(&mut self, number: i64) {
+        push_integer(&mut self.bytes, number);
+    }
+
+    fn text(&mut self, text: &str) {
+        push_replacing(&mut self.bytes, text.as_bytes(), |byte| match byte {
+            b'\\' => Some(b"\\\\"),
+            b'\n' => Some(b"\\n"),
+            b'\r' => Some(b"\\r"),
+            b'\t' => Some(b"\\t"),
+            _ => None,
+        });
+    }
+
+    fn binary(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(b"\\\\x");
+        push_hex(&mut self.bytes, bytes);
+    }
+}
+
+/// What an error means for the rows, by the class of its SQLSTATE.
+fn fault(error: &Error) -> Fault {
+    let Some(database) = error.as_db_error() else { return unavailable(error) };
+    let text = describe(error);
+    let code = database.code();
+    let changed = [
+        SqlState::UNDEFINED_TABLE,
+        SqlState::UNDEFINED_COLUMN,
+        SqlState::INVALID_SCHEMA_NAME,
+        SqlState::STRING_DATA_RIGHT_TRUNCATION,
+        SqlState::NUMERIC_VALUE_OUT_OF_RANGE,
+        SqlState::WRONG_OBJECT_TYPE,
+        SqlState::UNDEFINED_PSTATEMENT,
+    ];
+    if changed.contains(code) {
+        return Fault::Changed(text);
+    }
+    // 08 connection, 25 read-only or broken transaction, 28 login, 3D no such database, 40 rollback (deadlock), 53 out of
+    // resources, 55 locked or not ready, 57 shutdown or cancelled, 58 system error, XX internal error or corruption.
+    match code.code().get(..2) {
+        Some("08" | "25" | "28" | "3D" | "40" | "53" | "55" | "57" | "58" | "XX") => Fault::Unavailable(text),
+        _ => Fault::Rejected(text),
+    }
+}
+
+fn unavailable(error: &Error) -> Fault {
+    Fault::Unavailable(describe(error))
+}
+
+/// The server's words and the SQLSTATE; the driver's own text says little more than "db error".
+fn describe(error: &Error) -> String {
+    use std::error::Error as _;
+    match (error.as_db_error(), error.source()) {
+        (Some(database), _) => {
+            let place = database.where_().map(|place| format!(" ({place})")).unwrap_or_default();
+            format!("{}, SQLSTATE {}{place}", database.message(), database.code().code())
+        }
+        (None, Some(source)) => format!("{error}: {source}"),
+        (None, None) => error.to_string(),
+    }
+}
