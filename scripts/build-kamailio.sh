@@ -27,11 +27,10 @@ command -v "$kamailio" >/dev/null || fail "there is no program $kamailio: set KA
 tree=$("$root/scripts/kamailio-headers.sh")
 mkdir -p "$out/unchecked"
 
-# A host without FAST_LOCK in its flags (one built by cmake) took another kind of lock: the tree's own makefile knows which.
-lock=()
-grep -q '^flags:.*FAST_LOCK' <("$kamailio" -v) || lock=(use_fast_lock=no)
+# shellcheck disable=SC2046  # one word an option is meant
 env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS -u CFLAGS -u LDFLAGS \
-    make -s -f "$root/scripts/kamailio-flags.mk" TREE="$tree" OUT="$out/flags" "${lock[@]}"
+    make -s -f "$root/scripts/kamailio-flags.mk" TREE="$tree" OUT="$out/flags" \
+    $("$root/scripts/kamailio-options.sh" "$kamailio") >/dev/null
 
 # Every C file beside the modules' own is shared by them.
 sources=("$shim/$module.c")

@@ -40,6 +40,7 @@ fi
 derive_sources() {
     mkdir -p "$apt/sources.list.d"
     : >"$apt/sources.list"
+    list='' parts=''
     eval "$(apt-config shell list Dir::Etc::sourcelist/f parts Dir::Etc::sourceparts/d)"
     for file in "$list" "$parts"/*.list; do
         [ -f "$file" ] || continue
@@ -89,7 +90,8 @@ dpkg-source --no-check --no-copy -x "$apt/"*.dsc "$tree" >>"$log" 2>&1 || {
     tail -n 15 "$log" >&2
     fail "cannot unpack the source package (log: $log)"
 }
-env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS make -C "$tree" cfg >>"$log" 2>&1 || {
+# shellcheck disable=SC2046  # one word an option is meant
+env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS make -C "$tree" cfg $("$root/scripts/kamailio-options.sh" "${KAMAILIO:-kamailio}") >>"$log" 2>&1 || {
     tail -n 15 "$log" >&2
     fail "cannot configure $tree (log: $log)"
 }

@@ -59,11 +59,9 @@ want_demo() {
 
 want_test() {
     want_demo
-    modules=$(dirname "$(ls -d /usr/lib/*/kamailio/modules/pv.so 2>/dev/null | head -n 1)")
-    want kamailio-sqlite-modules "/$modules/db_sqlite.so"
-    want kamailio-mysql-modules "/$modules/db_mysql.so"
-    want kamailio-postgres-modules "/$modules/db_postgres.so"
-    want kamailio-extra-modules "/$modules/xhttp_prom.so"
+    want kamailio-sqlite-modules /usr/lib/*/kamailio/modules/db_sqlite.so
+    want kamailio-mysql-modules /usr/lib/*/kamailio/modules/db_mysql.so
+    want kamailio-postgres-modules /usr/lib/*/kamailio/modules/db_postgres.so
     want mariadb-server-core mariadbd
     want mariadb-client-core mariadb
     want postgresql /usr/lib/postgresql/*/bin/postgres
