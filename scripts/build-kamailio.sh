@@ -27,10 +27,7 @@ command -v "$kamailio" >/dev/null || fail "there is no program $kamailio: set KA
 tree=$("$root/scripts/kamailio-headers.sh")
 mkdir -p "$out/unchecked"
 
-# shellcheck disable=SC2046  # one word an option is meant
-env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS -u CFLAGS -u LDFLAGS \
-    make -s -f "$root/scripts/kamailio-flags.mk" TREE="$tree" OUT="$out/flags" \
-    $("$root/scripts/kamailio-options.sh" "$kamailio") >/dev/null
+"$root/scripts/kamailio-flags.sh" "$tree" "$kamailio" >"$out/flags"
 
 # Every C file beside the modules' own is shared by them.
 sources=("$shim/$module.c")

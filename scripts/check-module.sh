@@ -3,9 +3,9 @@
 #
 #   scripts/check-module.sh MODULE.so [KAMAILIO]
 #
-# Kamailio compares two strings of a module with its own, version and compile flags, and ends when they differ. They are
-# read here out of the file itself and compared with those that `kamailio -v` prints; then Kamailio loads
-# the module once, in a configuration check, as it would in service.
+# Kamailio itself is the judge: it loads the module in a configuration check, as it would in service. It compares two strings of
+# a module with its own, version and compile flags, and ends when they differ; then both are shown, the module's
+# read out of the file itself, Kamailio's as `kamailio -v` prints them.
 set -euo pipefail
 
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
@@ -43,6 +43,13 @@ string_of() {
     string_at $((16#$target))
 }
 
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+printf 'loadmodule "%s"\nrequest_route { exit; }\n' "$(realpath "$module")" >"$scratch/load.cfg"
+if "$kamailio" -c -Y "$scratch" -f "$scratch/load.cfg" >"$scratch/log" 2>&1; then
+    exit 0
+fi
+
 segments=$(readelf -lW "$module")
 symbols=$(readelf --dyn-syms -W "$module")
 relocations=$(readelf -rW "$module")
@@ -54,16 +61,11 @@ module_version=$(string_of module_version)
 module_flags=$(string_of module_flags)
 
 if [ "$module_version" != "$host_version" ]; then
-    fail "$kamailio would refuse $module, the versions differ:" "  module:   $module_version" "  Kamailio: $host_version"
+    fail "$kamailio refuses $module, the versions differ:" "  module:   $module_version" "  Kamailio: $host_version"
 fi
 if [ "$module_flags" != "$host_flags" ]; then
-    fail "$kamailio would refuse $module, the compile flags differ:" "  module:   $module_flags" "  Kamailio: $host_flags"
+    fail "$kamailio refuses $module, the compile flags differ:" "  module:   $module_flags" "  Kamailio: $host_flags"
 fi
 
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-printf 'loadmodule "%s"\nrequest_route { exit; }\n' "$(realpath "$module")" >"$scratch/load.cfg"
-if ! "$kamailio" -c -Y "$scratch" -f "$scratch/load.cfg" >"$scratch/log" 2>&1; then
-    grep -E 'ERROR|CRITICAL' "$scratch/log" >&2 || cat "$scratch/log" >&2
-    fail "$kamailio does not load $module"
-fi
+grep -E 'ERROR|CRITICAL' "$scratch/log" >&2 || cat "$scratch/log" >&2
+fail "$kamailio does not load $module"

@@ -1,4 +1,4 @@
-# Prints, for scripts/build-kamailio.sh, the flags with which Kamailio's own build would compile a module.
+# Prints, for scripts/kamailio-flags.sh, the flags with which Kamailio's own build would compile a module.
 #
 #   make -s -f scripts/kamailio-flags.mk TREE=<source tree> OUT=<file>
 #

@@ -90,8 +90,7 @@ dpkg-source --no-check --no-copy -x "$apt/"*.dsc "$tree" >>"$log" 2>&1 || {
     tail -n 15 "$log" >&2
     fail "cannot unpack the source package (log: $log)"
 }
-# shellcheck disable=SC2046  # one word an option is meant
-env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS make -C "$tree" cfg $("$root/scripts/kamailio-options.sh" "${KAMAILIO:-kamailio}") >>"$log" 2>&1 || {
+env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS make -C "$tree" cfg >>"$log" 2>&1 || {
     tail -n 15 "$log" >&2
     fail "cannot configure $tree (log: $log)"
 }
