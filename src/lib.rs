@@ -15,6 +15,7 @@
 //! | [`table`] | table names, layouts (columns of a row), creation | capture and below |
 //! | [`capture`] | one observed message with its addresses and time, and its byte form | hep, sip |
 //! | [`hep`], [`sip`] | codecs: bytes in, borrowed fields out; no I/O, no allocation, no unsafe | nothing |
+//! | [`packet`] | IP and UDP headers rebuilt around a message, and the pcap file | nothing |
 //!
 //! Arrows run downwards only. `unsafe` lives in [`abi`] and in the lane of [`queue`]; everything else denies it.
 
@@ -22,6 +23,7 @@ pub mod abi;
 pub mod capture;
 pub mod hep;
 pub mod module;
+pub mod packet;
 pub mod queue;
 pub mod sink;
 pub mod sip;

@@ -1,0 +1,11 @@
+//! Packets for captures that are to be read by others: IP and UDP around a payload, and the pcap file around packets.
+//!
+//! The operator's tool and the pcap sink call it. A capture knows its addresses and its time, but the headers that its message
+//! travelled under are gone: what is written here is rebuilt, with right lengths and check sums. A message
+//! that came over TCP or TLS is rebuilt as UDP too, which carries it whole.
+
+mod frame;
+mod pcap;
+
+pub use frame::{FrameError, udp_frame, udp_payload_limit};
+pub use pcap::{FILE_HEADER_LENGTH, LinkType, PcapWriter, RECORD_HEADER_LENGTH, file_header, record_header};
