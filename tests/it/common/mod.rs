@@ -5,4 +5,5 @@ pub mod hep_sender;
 pub mod kamailio;
 pub mod rows;
 pub mod sip;
+pub mod tshark;
 pub mod wait;

@@ -102,8 +102,8 @@ fn lengths() -> Vec<MalformedRow> {
 /// 6: sngrep. 7: sipsorcery. 8: TLS and its kin. 9: Asterisk.
 fn senders() -> Vec<MalformedRow> {
     let mut rows = Vec::new();
-    let sngrep = Draft::new("quirk 6: agent id in the wrong byte order").set(12, &[0, 0, 0xd1, 0x07]);
-    rows.push(sngrep.stored_with(|stored| stored.agent_id = Some(0xd107)));
+    let sngrep = Draft::new("quirk 6: agent id in the wrong half").set(12, &[0x07, 0xd1, 0, 0]);
+    rows.push(sngrep.stored_with(|stored| stored.agent_id = Some(0x07d1_0000)));
     // What was on the sender's stack stands where the IPv6 source chunk should.
     for (stack, noise, reason) in
         [("of zeros", [0; 22], "bad_chunk_length"), ("of pointers", [0x7f; 22], "chunk_past_end")]
