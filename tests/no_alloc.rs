@@ -1,0 +1,140 @@
+//! Codecs do not allocate: HEP in and out and the header fields, counted at the allocator itself.
+//!
+//! A binary of its own, since a program has one allocator.
+
+// The trait of an allocator is unsafe to implement; this one only counts, and hands everything on.
+#![allow(unsafe_code)]
+
+#[path = "../benches/messages/mod.rs"]
+mod messages;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::hint::black_box;
+
+use sipcapture_core::hep::{Chunks, Packet, Payload, Version, decode, encode, looks_like_hep};
+use sipcapture_core::sip::{HeaderNames, extract};
+
+struct Counting;
+
+thread_local! {
+    /// Calls of this thread that asked for memory. Tests run on threads of their own and do not see one another's.
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+fn count_one() {
+    // The cell needs no destructor, so it is there as long as the thread.
+    ALLOCATIONS.with(|count| count.set(count.get() + 1));
+}
+
+// SAFETY:
+// - every method hands its arguments on to `System` as they came, so that its contract is ours;
+// - counting allocates nothing: the cell is const-initialized and has no destructor.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count_one();
+        // SAFETY: the caller's promise for `layout` is the one that `System` asks for.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count_one();
+        // SAFETY: the caller's promise for `layout` is the one that `System` asks for.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        count_one();
+        // SAFETY: `block` came from `System` with `layout`, since all blocks do.
+        unsafe { System.realloc(block, layout, new_size) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        // SAFETY: `block` came from `System` with `layout`, since all blocks do.
+        unsafe { System.dealloc(block, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Allocations that `act` makes on this thread.
+fn allocations<T>(act: impl FnOnce() -> T) -> u64 {
+    let before = ALLOCATIONS.get();
+    black_box(act());
+    ALLOCATIONS.get() - before
+}
+
+fn packet<'a>(source: &str, destination: &str, message: &'a [u8]) -> Packet<'a> {
+    Packet {
+        version: Version::V3,
+        source: source.parse().expect("an address"),
+        destination: destination.parse().expect("an address"),
+        ip_protocol: 17,
+        payload_type: 1,
+        time_us: Some(1_700_000_000_123_456),
+        agent_id: Some(2001),
+        correlation_id: Some(b"leg-a"),
+        auth_key: Some(b"key"),
+        payload: Payload::Plain(message),
+        trailing: 0,
+    }
+}
+
+#[test]
+fn the_counter_sees_allocations() {
+    assert_eq!(allocations(|| Vec::<u8>::with_capacity(10)), 1);
+    assert_eq!(allocations(|| vec![0u8; 10]), 1);
+    let mut grown = Vec::<u8>::with_capacity(1);
+    assert_eq!(allocations(|| grown.extend([0; 100])), 1);
+    assert_eq!(allocations(|| 1 + 1), 0);
+}
+
+#[test]
+fn decoding_and_encoding_allocate_nothing() {
+    let message = messages::invite();
+    let mut out = Vec::with_capacity(4096);
+    for (source, destination) in [("192.0.2.1:5060", "198.51.100.2:5070"), ("[2001:db8::1]:5060", "[2001:db8::2]:5061")]
+    {
+        let packet = packet(source, destination, &message);
+        for version in [Version::V1, Version::V2, Version::V3] {
+            out.clear();
+            assert_eq!(allocations(|| encode(&packet, version, &mut out).expect("a packet that fits")), 0);
+            assert_eq!(allocations(|| looks_like_hep(&out)), 0);
+            assert_eq!(allocations(|| decode(&out).expect("a good packet")), 0);
+        }
+        assert_eq!(allocations(|| Chunks::new(&out).expect("a good header").count()), 0);
+    }
+}
+
+#[test]
+fn refusing_a_packet_allocates_nothing() {
+    let message = messages::invite();
+    let mut datagram = Vec::new();
+    encode(&packet("192.0.2.1:5060", "198.51.100.2:5070", &message), Version::V3, &mut datagram).expect("it fits");
+    let mut refused = 0;
+    for at in 0..150 {
+        let right = std::mem::replace(&mut datagram[at], 0xff);
+        let allocated = allocations(|| {
+            if let Err(error) = decode(&datagram) {
+                refused += usize::from(!error.reason().is_empty());
+            }
+        });
+        assert_eq!(allocated, 0, "byte {at} set to 255");
+        datagram[at] = right;
+    }
+    assert!(refused > 50, "{refused} packets were refused");
+}
+
+#[test]
+fn extracting_header_fields_allocates_nothing() {
+    let message = messages::invite();
+    let names = HeaderNames {
+        callid_aleg: vec![b"X-CID".to_vec()],
+        custom: [Some(b"Subject".to_vec()), Some(b"Max-Forwards".to_vec()), None],
+    };
+    assert_eq!(allocations(|| extract(&message, Some(b"sip:carol@example.com"), &names)), 0);
+    let fields = extract(&message, None, &names);
+    assert_eq!(fields.callid, b"3848276298220188511@atlanta.example.com");
+    assert_eq!(fields.custom[1], b"69");
+}
