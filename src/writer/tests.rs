@@ -1,1 +1,211 @@
+//! The writer around sinks that fail on purpose.
 
+use super::store::{Store, Stored};
+use super::*;
+use crate::capture::{Capture, RowKind, Transport};
+use crate::queue::lane::{Geometry, Producer};
+use crate::sink::{DatabaseUrl, Sink, SinkError, SinkOptions, Written};
+use crate::sip::HeaderNames;
+use crate::table::{ColumnNames, Layout, Row, Value, report_layout, sip_layout};
+use std::collections::VecDeque;
+use std::sync::Mutex;
+
+/// What a scripted sink answers to one write; afterwards it takes everything it may.
+enum Answer {
+    Away,
+    NoTable,
+}
+
+#[derive(Default)]
+struct Scripted {
+    answers: VecDeque<Answer>,
+    refuses: Vec<Vec<u8>>,
+    rows: Vec<Vec<u8>>,
+    writes: usize,
+}
+
+struct ScriptedSink(Arc<Mutex<Scripted>>);
+
+impl Sink for ScriptedSink {
+    fn write(&mut self, _: &str, _: &Layout, rows: &[Row<'_>]) -> Result<Written, SinkError> {
+        let mut script = self.0.lock().unwrap();
+        script.writes += 1;
+        match script.answers.pop_front() {
+            Some(Answer::Away) => return Err(SinkError::Unavailable("away".to_owned())),
+            Some(Answer::NoTable) => return Err(SinkError::NoTable("no table".to_owned())),
+            None => {}
+        }
+        let messages: Vec<Vec<u8>> = rows.iter().map(message_of).collect();
+        if messages.iter().any(|message| script.refuses.contains(message)) {
+            return Err(SinkError::Rejected("bad row".to_owned()));
+        }
+        script.rows.extend(messages);
+        Ok(Written { truncated: 1 })
+    }
+}
+
+fn message_of(row: &Row<'_>) -> Vec<u8> {
+    match row.last() {
+        Some(Value::Bytes(bytes)) => bytes.to_vec(),
+        other => panic!("a report row ends with its message, not with {other:?}"),
+    }
+}
+
+fn lanes() -> Arc<Lanes> {
+    Arc::new(Lanes::map(Geometry { lanes: 1, writers: 1, lane_bytes: 1 << 20, wake_bytes: 1 << 18 }).unwrap())
+}
+
+fn store(script: &Arc<Mutex<Scripted>>, lanes: &Arc<Lanes>, table_patience: Duration) -> (Store, Arc<AtomicBool>) {
+    let give_up = Arc::new(AtomicBool::new(false));
+    let sink = Box::new(ScriptedSink(Arc::clone(script)));
+    (Store::with_sink(sink, table_patience, Arc::clone(lanes), 0, Arc::clone(&give_up)), give_up)
+}
+
+fn rows(messages: &[String]) -> Vec<Row<'_>> {
+    messages.iter().map(|message| vec![Value::Bytes(message.as_bytes())]).collect()
+}
+
+fn messages(count: usize) -> Vec<String> {
+    (0..count).map(|number| number.to_string()).collect()
+}
+
+#[test]
+fn bad_rows_are_found_by_halving_and_their_neighbours_are_stored_in_order() {
+    let script = Arc::new(Mutex::new(Scripted::default()));
+    script.lock().unwrap().refuses = vec![b"0".to_vec(), b"77".to_vec(), b"78".to_vec(), b"499".to_vec()];
+    let (mut store, _) = store(&script, &lanes(), Duration::ZERO);
+    let messages = messages(500);
+    let done = store.write("t", &report_layout(&ColumnNames::default()), &rows(&messages));
+    assert_eq!((done.stored, done.rejected, done.undelivered), (496, 4, 0));
+    let expected: Vec<&String> = messages.iter().filter(|m| !["0", "77", "78", "499"].contains(&m.as_str())).collect();
+    let script = script.lock().unwrap();
+    let got: Vec<String> = script.rows.iter().map(|row| String::from_utf8(row.clone()).unwrap()).collect();
+    assert_eq!(got.iter().collect::<Vec<_>>(), expected);
+    assert!(script.writes < 100, "{} writes for four bad rows of 500", script.writes);
+}
+
+#[test]
+fn a_sink_that_is_away_is_asked_again_until_it_answers() {
+    let script = Arc::new(Mutex::new(Scripted { answers: [Answer::Away, Answer::Away].into(), ..Default::default() }));
+    let lanes = lanes();
+    let (mut store, _) = store(&script, &lanes, Duration::ZERO);
+    let messages = messages(3);
+    let done = store.write("t", &report_layout(&ColumnNames::default()), &rows(&messages));
+    assert_eq!(done, Stored { stored: 3, truncated: 1, ..Stored::default() });
+    let state = lanes.sink_state(0);
+    assert_eq!((state.up, state.errors, state.last_error.as_str()), (Some(true), 2, "away"));
+}
+
+#[test]
+fn a_table_that_comes_back_in_time_gets_its_rows() {
+    let answers = [Answer::NoTable, Answer::NoTable].into();
+    let script = Arc::new(Mutex::new(Scripted { answers, ..Default::default() }));
+    let (mut store, _) = store(&script, &lanes(), Duration::from_secs(60));
+    let messages = messages(2);
+    let done = store.write("t", &report_layout(&ColumnNames::default()), &rows(&messages));
+    assert_eq!((done.stored, done.rejected), (2, 0));
+}
+
+#[test]
+fn rows_for_a_table_that_stays_away_are_refused_without_halving() {
+    let answers = [Answer::NoTable, Answer::NoTable].into();
+    let script = Arc::new(Mutex::new(Scripted { answers, ..Default::default() }));
+    let (mut store, _) = store(&script, &lanes(), Duration::ZERO);
+    let messages = messages(100);
+    let done = store.write("t", &report_layout(&ColumnNames::default()), &rows(&messages));
+    assert_eq!((done.stored, done.rejected), (0, 100));
+    assert_eq!(script.lock().unwrap().writes, 2);
+}
+
+#[test]
+fn giving_up_leaves_rows_undelivered_and_uncounted() {
+    let answers = (0..100).map(|_| Answer::Away).collect();
+    let script = Arc::new(Mutex::new(Scripted { answers, ..Default::default() }));
+    let (mut store, give_up) = store(&script, &lanes(), Duration::ZERO);
+    give_up.store(true, Ordering::Relaxed);
+    let messages = messages(5);
+    let done = store.write("t", &report_layout(&ColumnNames::default()), &rows(&messages));
+    assert_eq!(done, Stored { undelivered: 5, ..Stored::default() });
+}
+
+fn plan(directory: &tempfile::TempDir, create_tables: bool) -> Plan {
+    let path = directory.path().join("capture.db");
+    Plan {
+        url: DatabaseUrl::parse(&format!("sqlite:///{}", path.display())).unwrap(),
+        sink: SinkOptions { create_tables, ..SinkOptions::default() },
+        table: "sip_capture".to_owned(),
+        node: "node".to_owned(),
+        headers: HeaderNames::default(),
+        sip: sip_layout(&ColumnNames::default()),
+        report: report_layout(&ColumnNames::default()),
+        batch_size: 50,
+        flush_interval: Duration::from_millis(5),
+        shutdown_timeout: Duration::from_secs(30),
+        table_patience: Duration::ZERO,
+    }
+}
+
+fn capture(payload: &[u8]) -> Capture<'_> {
+    let endpoint = "127.0.0.1:5060".parse().unwrap();
+    Capture::sip(1_700_000_000_000_000, endpoint, endpoint, Transport::Udp, payload)
+}
+
+fn run(lanes: &Arc<Lanes>, plan: Plan, stop: &Arc<AtomicBool>) -> Ending {
+    let consumer = Consumer::take(lanes, 0).unwrap().unwrap();
+    Writer::start(consumer, 0, plan, Arc::clone(stop)).unwrap().run(&mut || {}).unwrap()
+}
+
+#[test]
+fn everything_queued_is_stored_before_a_stopped_writer_ends() {
+    let directory = tempfile::tempdir().unwrap();
+    let lanes = lanes();
+    let mut producer = Producer::attach(&lanes, 0).unwrap();
+    for number in 0..333 {
+        let payload = format!("OPTIONS sip:{number} SIP/2.0\r\n\r\n");
+        let report = Capture { kind: RowKind::Report(5), table: Some(b"logs_capture"), ..capture(b"log") };
+        let dated = Capture { table: Some(b"sip_%Y%m%d"), ..capture(payload.as_bytes()) };
+        producer.push(if number % 3 == 0 { &report } else { &dated }).unwrap();
+    }
+    let ending = run(&lanes, plan(&directory, true), &Arc::new(AtomicBool::new(true)));
+    assert_eq!(ending, Ending::Drained);
+    let totals = lanes.totals();
+    assert_eq!((totals.committed(Committed::Stored), totals.queued(), totals.dropped()), (333, 0, 0));
+    let database = rusqlite::Connection::open(directory.path().join("capture.db")).unwrap();
+    let count = |table: &str| -> i64 {
+        database.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
+    };
+    assert_eq!((count("sip_20231114"), count("logs_capture")), (222, 111));
+}
+
+#[test]
+fn a_bad_table_name_costs_its_own_capture_only() {
+    let directory = tempfile::tempdir().unwrap();
+    let lanes = lanes();
+    let mut producer = Producer::attach(&lanes, 0).unwrap();
+    producer.push(&Capture { table: Some(b"no;good"), ..capture(b"x") }).unwrap();
+    producer.push(&capture(b"x")).unwrap();
+    assert_eq!(run(&lanes, plan(&directory, true), &Arc::new(AtomicBool::new(true))), Ending::Drained);
+    let totals = lanes.totals();
+    assert_eq!((totals.committed(Committed::Stored), totals.committed(Committed::Rejected)), (1, 1));
+}
+
+#[test]
+fn captures_that_miss_the_deadline_stay_queued_for_whoever_comes_next() {
+    let directory = tempfile::tempdir().unwrap();
+    let lanes = lanes();
+    let mut producer = Producer::attach(&lanes, 0).unwrap();
+    for _ in 0..120 {
+        producer.push(&capture(b"x")).unwrap();
+    }
+    let away = Plan {
+        url: DatabaseUrl::parse("postgres://nobody@127.0.0.1:1/none").unwrap(),
+        shutdown_timeout: Duration::from_millis(50),
+        ..plan(&directory, false)
+    };
+    let stop = Arc::new(AtomicBool::new(true));
+    assert_eq!(run(&lanes, away, &stop), Ending::TimeOver(120));
+    assert_eq!(lanes.totals().queued(), 120);
+    let mut consumer = Consumer::take(&lanes, 0).unwrap().unwrap();
+    assert_eq!(consumer.abandon(Committed::Shutdown), 120);
+    assert_eq!((lanes.totals().queued(), lanes.totals().dropped()), (0, 120));
+}
