@@ -1,0 +1,345 @@
+/*
+ * Walks the contract of c_shim/core.h as a shim would and as none should: nulls everywhere, calls out of order, handles used
+ * after their end. Runs under AddressSanitizer; the last line says how many checks held.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core.h"
+
+static int passed = 0;
+static int failed = 0;
+static char last_log[1024];
+
+#define CHECK(what)                                                       \
+    do {                                                                  \
+        if (what) {                                                       \
+            passed++;                                                     \
+        } else {                                                          \
+            failed++;                                                     \
+            printf("%s:%d does not hold: %s\n", __FILE__, __LINE__, #what); \
+        }                                                                 \
+    } while (0)
+
+static void keep_log(sc_log_level level, const char *text, size_t len)
+{
+    (void)level;
+    snprintf(last_log, sizeof(last_log), "%.*s", (int)len, text);
+}
+
+static sc_bytes bytes(const char *text)
+{
+    sc_bytes bytes = { text, strlen(text) };
+    return bytes;
+}
+
+static const sc_bytes nothing = { NULL, 0 };
+static const sc_bytes broken = { NULL, 5 };
+static const sc_host host = { SC_CONTRACT_VERSION, -1, -1, keep_log };
+
+static const char invite[] = "INVITE sip:bob@example.com SIP/2.0\r\n"
+                             "Via: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\n"
+                             "From: <sip:alice@example.com>;tag=1\r\nTo: <sip:bob@example.com>\r\n"
+                             "Call-ID: contract@example.com\r\nCSeq: 1 INVITE\r\n\r\n";
+
+static sc_message message(void)
+{
+    sc_message message = { 0 };
+    message.source.length = message.destination.length = 4;
+    message.source.ip[0] = message.destination.ip[0] = 127;
+    message.source.port = 5060;
+    message.transport = 1;
+    message.payload = bytes(invite);
+    return message;
+}
+
+/* ---- an answer's receiver that remembers what it heard ---- */
+
+static char heard[4096];
+static int depth = 0;
+
+static void hear(const char *what, sc_bytes text)
+{
+    size_t len = strlen(heard);
+    snprintf(heard + len, sizeof(heard) - len, "%s%.*s;", what, (int)text.len, text.ptr);
+}
+
+static void on_text(void *context, sc_bytes text)
+{
+    (void)context;
+    hear("", text);
+}
+
+static void on_fault(void *context, int code, sc_bytes text)
+{
+    (void)context;
+    (void)code;
+    hear("fault ", text);
+}
+
+static void on_open(void *context, sc_bytes name)
+{
+    (void)context;
+    (void)name;
+    depth++;
+}
+
+static void on_close(void *context)
+{
+    (void)context;
+    depth--;
+}
+
+static void on_number(void *context, sc_bytes name, uint64_t value)
+{
+    char text[32];
+    (void)context;
+    hear("", name);
+    snprintf(text, sizeof(text), "=%llu", (unsigned long long)value);
+    hear(text, nothing);
+}
+
+static void on_word(void *context, sc_bytes name, sc_bytes text)
+{
+    (void)context;
+    hear("", name);
+    hear("=", text);
+}
+
+static const sc_reply reply = { NULL, on_text, on_fault, on_open, on_close, on_number, on_word };
+
+static const char *command(sc_core *core, const char *name, const char *argument)
+{
+    heard[0] = 0;
+    CHECK(sc_command(core, name, bytes(argument), &reply) == SC_OK);
+    return heard;
+}
+
+/* ---- the walk ---- */
+
+static void every_null_is_refused(sc_core *core)
+{
+    sc_core *out = NULL;
+    sc_message sip = message();
+    sc_hep_verdict verdict = SC_HEP_DONE;
+    sc_hep_packet packet;
+    uint32_t number = 77;
+    uint64_t value = 77;
+    const char *name = NULL;
+
+    CHECK(sc_core_new(NULL, "kamailio/sipcapture", &out) == SC_ERR_NULL_POINTER);
+    CHECK(sc_core_new(&host, NULL, &out) == SC_ERR_NULL_POINTER);
+    CHECK(sc_core_new(&host, "kamailio/sipcapture", NULL) == SC_ERR_NULL_POINTER);
+    CHECK(out == NULL);
+    CHECK(sc_core_free(NULL) == SC_ERR_NULL_POINTER);
+    CHECK(sc_core_set_text(NULL, "db_url", nothing) == SC_ERR_NULL_POINTER);
+    CHECK(sc_core_set_text(core, NULL, nothing) == SC_ERR_NULL_POINTER);
+    CHECK(sc_core_set_text(core, "db_url", broken) == SC_ERR_NULL_POINTER);
+    CHECK(sc_core_set_number(NULL, "capture_on", 1) == SC_ERR_NULL_POINTER);
+    CHECK(sc_core_set_number(core, NULL, 1) == SC_ERR_NULL_POINTER);
+    CHECK(sc_core_check(NULL) == SC_ERR_NULL_POINTER);
+    CHECK(sc_core_writers(NULL, &number) == SC_ERR_NULL_POINTER);
+    CHECK(sc_core_writers(core, NULL) == SC_ERR_NULL_POINTER);
+    CHECK(sc_core_map_lanes(NULL, 1) == SC_ERR_NULL_POINTER);
+    CHECK(sc_core_attach(NULL, 0) == SC_ERR_NULL_POINTER);
+    CHECK(sc_writer_supervise(NULL, 0) == SC_ERR_NULL_POINTER);
+    CHECK(sc_core_finish(NULL) == SC_ERR_NULL_POINTER);
+    CHECK(sc_capture_sip(NULL, &sip, nothing) == SC_ERR_NULL_POINTER);
+    CHECK(sc_capture_sip(core, NULL, nothing) == SC_ERR_NULL_POINTER);
+    sip.payload = broken;
+    CHECK(sc_capture_sip(core, &sip, nothing) == SC_ERR_NULL_POINTER);
+    CHECK(sc_hep_receive(NULL, nothing, &verdict, &packet) == SC_ERR_NULL_POINTER);
+    CHECK(sc_hep_receive(core, broken, &verdict, &packet) == SC_ERR_NULL_POINTER);
+    CHECK(sc_hep_receive(core, nothing, NULL, &packet) == SC_ERR_NULL_POINTER);
+    CHECK(sc_hep_receive(core, nothing, &verdict, NULL) == SC_ERR_NULL_POINTER);
+    CHECK(verdict == SC_HEP_DONE);
+    CHECK(sc_hep_end(NULL, nothing) == SC_ERR_NULL_POINTER);
+    CHECK(sc_hep_end(core, broken) == SC_ERR_NULL_POINTER);
+    CHECK(sc_command(NULL, "stats", nothing, &reply) == SC_ERR_NULL_POINTER);
+    CHECK(sc_command(core, NULL, nothing, &reply) == SC_ERR_NULL_POINTER);
+    CHECK(sc_command(core, "stats", nothing, NULL) == SC_ERR_NULL_POINTER);
+    CHECK(sc_command(core, "stats", nothing, &(sc_reply){ 0 }) == SC_ERR_NULL_POINTER);
+    CHECK(sc_counter_at(0, NULL, &name) == SC_ERR_NULL_POINTER);
+    CHECK(sc_counter_at(0, &name, NULL) == SC_ERR_NULL_POINTER);
+    CHECK(sc_counter_value(NULL, 0, &value) == SC_ERR_NULL_POINTER);
+    CHECK(sc_counter_value(core, 0, NULL) == SC_ERR_NULL_POINTER);
+    CHECK(number == 77 && value == 77);
+}
+
+static void versions_and_names_are_checked(sc_core *core)
+{
+    sc_host other = host;
+    sc_core *out = NULL;
+    const char *name = NULL;
+    const char *description = NULL;
+    uint64_t value = 77;
+
+    other.contract_version++;
+    CHECK(sc_core_new(&other, "kamailio/sipcapture", &out) == SC_ERR_CONTRACT_VERSION);
+    CHECK(sc_core_new(&host, "kamailio/nosuch", &out) == SC_ERR_UNKNOWN_NAME);
+    CHECK(sc_core_new(&host, "\xff", &out) == SC_ERR_UNKNOWN_NAME);
+    CHECK(out == NULL);
+    CHECK(sc_core_set_text(core, "nosuch", nothing) == SC_ERR_UNKNOWN_NAME);
+    CHECK(strstr(last_log, "nosuch") != NULL);
+    CHECK(sc_core_set_number(core, "table_name", 1) == SC_ERR_UNKNOWN_NAME);
+    CHECK(sc_core_set_number(core, "queue_size", 0) == SC_ERR_INVALID_VALUE);
+    CHECK(strstr(last_log, "queue_size") != NULL && strstr(last_log, "1 to 1024 MiB") != NULL);
+    CHECK(sc_core_set_text(core, "db_url", bytes("sqlite")) == SC_ERR_INVALID_VALUE);
+    CHECK(sc_core_set_text(core, "db_url", bytes("mysql://u:s3cret@h")) == SC_ERR_INVALID_VALUE);
+    CHECK(strstr(last_log, "db_url") != NULL && strstr(last_log, "s3cret") == NULL);
+    CHECK(sc_command(core, "nosuch", nothing, &reply) == SC_ERR_UNKNOWN_NAME);
+    CHECK(sc_counter_at(0, &name, &description) == SC_OK && strcmp(name, "captured_requests") == 0);
+    CHECK(sc_counter_at(10000, &name, &description) == SC_ERR_UNKNOWN_NAME);
+    CHECK(sc_counter_value(core, 0, &value) == SC_OK && value == 0);
+    CHECK(sc_counter_value(core, 10000, &value) == SC_ERR_UNKNOWN_NAME && value == 0);
+}
+
+static void order_is_kept(sc_core *core, const char *url)
+{
+    sc_message sip = message();
+    sc_hep_verdict verdict = SC_HEP_DONE;
+    sc_hep_packet packet;
+    uint32_t writers = 77;
+
+    CHECK(sc_core_writers(core, &writers) == SC_ERR_WRONG_STATE && writers == 77);
+    CHECK(sc_core_map_lanes(core, 2) == SC_ERR_WRONG_STATE);
+    CHECK(sc_core_attach(core, 0) == SC_ERR_WRONG_STATE);
+    CHECK(sc_writer_supervise(core, 0) == SC_ERR_WRONG_STATE);
+    CHECK(sc_capture_sip(core, &sip, nothing) == SC_ERR_WRONG_STATE);
+    CHECK(sc_core_finish(core) == SC_OK);
+    CHECK(strcmp(command(core, "status", "check"), "fault Internal error;") == 0);
+
+    CHECK(sc_core_set_text(core, "db_url", bytes(url)) == SC_OK);
+    CHECK(sc_core_set_number(core, "capture_on", 1) == SC_OK);
+    CHECK(sc_core_set_number(core, "hep_capture_on", 1) == SC_OK);
+    CHECK(sc_core_set_number(core, "queue_size", 1) == SC_OK);
+    CHECK(sc_core_check(core) == SC_OK);
+    CHECK(sc_core_set_number(core, "capture_on", 0) == SC_ERR_WRONG_STATE);
+    CHECK(sc_core_set_text(core, "table_name", bytes("t")) == SC_ERR_WRONG_STATE);
+    CHECK(sc_core_writers(core, &writers) == SC_OK && writers == 1);
+
+    CHECK(sc_core_map_lanes(core, 0) == SC_ERR_IO);
+    CHECK(sc_core_map_lanes(core, 2) == SC_OK);
+    CHECK(sc_core_map_lanes(core, 2) == SC_ERR_WRONG_STATE);
+    CHECK(sc_capture_sip(core, &sip, nothing) == SC_ERR_WRONG_STATE);
+    CHECK(sc_hep_receive(core, bytes("HEP3"), &verdict, &packet) == SC_ERR_WRONG_STATE);
+    CHECK(sc_core_attach(core, 2) == SC_ERR_WRONG_STATE);
+    CHECK(sc_writer_supervise(core, 1) == SC_ERR_WRONG_STATE);
+    CHECK(sc_core_attach(core, 0) == SC_OK);
+    CHECK(sc_core_attach(core, 0) == SC_OK);
+    CHECK(sc_core_attach(core, 1) == SC_ERR_WRONG_STATE);
+}
+
+static void a_forked_process_needs_a_lane_of_its_own(sc_core *core)
+{
+    int status = -1;
+    pid_t child = fork();
+
+    if (child == 0) {
+        sc_message sip = message();
+        int good = sc_capture_sip(core, &sip, nothing) == SC_ERR_WRONG_STATE;
+        good = good && sc_core_attach(core, 0) == SC_ERR_WRONG_STATE;
+        good = good && sc_core_attach(core, 1) == SC_OK;
+        good = good && sc_capture_sip(core, &sip, nothing) == SC_OK;
+        _exit(good ? 0 : 1);
+    }
+    CHECK(waitpid(child, &status, 0) == child && status == 0);
+}
+
+static void captures_are_queued(sc_core *core)
+{
+    sc_message sip = message();
+    sc_hep_verdict verdict = SC_HEP_DONE;
+    sc_hep_packet packet;
+    /* version 1: IPv4, UDP, 192.0.2.1:5060 to 192.0.2.2:5061 */
+    char datagram[16 + sizeof(invite) - 1] = { 1, 16, 2, 17, 0x13, (char)0xc4, 0x13, (char)0xc5, (char)192, 0, 2, 1, (char)192, 0, 2, 2 };
+    sc_bytes hep = { datagram, sizeof(datagram) };
+
+    CHECK(sc_capture_sip(core, &sip, nothing) == SC_OK);
+    CHECK(sc_capture_sip(core, &sip, bytes("other_%Y")) == SC_OK);
+    CHECK(sc_capture_sip(core, &sip, bytes("no;good")) == SC_ERR_INVALID_VALUE);
+    CHECK(strstr(last_log, "no;good") != NULL);
+    sip.source.length = 7;
+    CHECK(sc_capture_sip(core, &sip, nothing) == SC_ERR_INVALID_VALUE);
+    sip = message();
+    sip.payload.len = 70000;
+    sip.payload.ptr = calloc(1, sip.payload.len);
+    CHECK(sc_capture_sip(core, &sip, nothing) == SC_ERR_TOO_LARGE);
+    free((char *)sip.payload.ptr);
+
+    CHECK(sc_hep_receive(core, bytes("OPTIONS sip:a SIP/2.0\r\n\r\n"), &verdict, &packet) == SC_OK && verdict == SC_HEP_PASS);
+    CHECK(sc_hep_receive(core, nothing, &verdict, &packet) == SC_OK && verdict == SC_HEP_PASS);
+    CHECK(sc_hep_receive(core, bytes("HEP3\x01"), &verdict, &packet) == SC_OK && verdict == SC_HEP_DONE);
+    memcpy(datagram + 16, invite, sizeof(invite) - 1);
+    CHECK(sc_hep_receive(core, hep, &verdict, &packet) == SC_OK && verdict == SC_HEP_ROUTE);
+    CHECK(packet.version == 1 && packet.transport == 1 && packet.source.length == 4 && packet.source.port == 5060);
+    CHECK(packet.destination.ip[3] == 2 && packet.destination.port == 5061);
+    CHECK(packet.payload.ptr == datagram + 16 && packet.payload.len == sizeof(invite) - 1);
+    CHECK(sc_hep_end(core, packet.payload) == SC_OK); /* refused by the host: captured all the same */
+    CHECK(sc_hep_end(core, packet.payload) == SC_OK); /* nothing is at hand any more */
+
+    CHECK(strcmp(command(core, "status", "OFFline"), "Disabled;") == 0);
+    sip = message();
+    CHECK(sc_capture_sip(core, &sip, nothing) == SC_ERR_CAPTURE_OFF);
+    CHECK(strcmp(command(core, "status", "on"), "Enabled;") == 0);
+    CHECK(strcmp(command(core, "status", "check"), "Enabled;") == 0);
+    CHECK(strcmp(command(core, "status", ""), "fault Not enough parameters (on, off or check);") == 0);
+    CHECK(strcmp(command(core, "status", "x"), "fault Bad parameter (on, off or check);") == 0);
+    CHECK(strcmp(command(core, "sip_capture", ""), "on;") == 0);
+    CHECK(strcmp(command(core, "sip_capture", "off"), "off;") == 0);
+    CHECK(strcmp(command(core, "sip_capture", "on"), "on;") == 0);
+    CHECK(strcmp(command(core, "sip_capture", "only"), "fault Bad parameter (on or off);") == 0);
+}
+
+static void numbers_add_up(sc_core *core, uint64_t stored, uint64_t queued)
+{
+    char expected[64];
+    const char *stats = command(core, "stats", "");
+
+    snprintf(expected, sizeof(expected), "captured;=%llu;", (unsigned long long)(stored + queued + 1));
+    CHECK(strstr(stats, expected) != NULL);
+    snprintf(expected, sizeof(expected), "stored;=%llu;queued;=%llu;dropped;=1;", (unsigned long long)stored, (unsigned long long)queued);
+    CHECK(strstr(stats, expected) != NULL);
+    CHECK(depth == 0);
+}
+
+static void the_end_is_final(sc_core *core)
+{
+    sc_message sip = message();
+
+    CHECK(sc_core_free(core) == SC_OK);
+    CHECK(sc_core_free(core) == SC_ERR_UNKNOWN_HANDLE);
+    CHECK(sc_core_check(core) == SC_ERR_UNKNOWN_HANDLE);
+    CHECK(sc_capture_sip(core, &sip, nothing) == SC_ERR_UNKNOWN_HANDLE);
+    CHECK(sc_core_finish((sc_core *)&sip) == SC_ERR_UNKNOWN_HANDLE);
+}
+
+int main(void)
+{
+    char directory[] = "/tmp/sipcapture-contract-XXXXXX";
+    char url[128];
+    char command_line[128];
+    sc_core *core = NULL;
+
+    if (mkdtemp(directory) == NULL || sc_core_new(&host, "kamailio/sipcapture", &core) != SC_OK) {
+        printf("the walk cannot begin\n");
+        return 1;
+    }
+    snprintf(url, sizeof(url), "sqlite:///%s/new/capture.db", directory);
+    every_null_is_refused(core);
+    versions_and_names_are_checked(core);
+    order_is_kept(core, url);
+    a_forked_process_needs_a_lane_of_its_own(core);
+    captures_are_queued(core);
+    numbers_add_up(core, 0, 4);
+    CHECK(sc_core_finish(core) == SC_OK);
+    numbers_add_up(core, 4, 0);
+    the_end_is_final(core);
+    snprintf(command_line, sizeof(command_line), "rm -r %s", directory);
+    CHECK(system(command_line) == 0);
+    printf("%d passed, %d failed, 0 skipped\n", passed, failed);
+    return failed != 0;
+}
