@@ -7,6 +7,8 @@ mod counters;
 mod hep_input;
 mod limit;
 mod settings;
+#[cfg(test)]
+mod tests;
 
 pub use capture_node::{CaptureError, CaptureNode, SipMessage, StateError};
 pub use commands::Reply;
