@@ -179,6 +179,15 @@ fn a_stun_response_is_not_hep_whatever_its_length() {
 }
 
 #[test]
+fn a_stun_response_that_was_cut_shows_by_its_cookie() {
+    // A length of 0x0211 reads as IPv4 over UDP.
+    let stun = [&[0x01, 0x01, 0x02, 0x11, 0x21, 0x12, 0xa4, 0x42][..], &[7; 100]].concat();
+    assert!(!looks_like_hep(&stun));
+    let hep = [&[0x01, 0x01, 0x02, 0x11, 0x13, 0xc4, 0x13, 0xc4][..], &[7; 100]].concat();
+    assert!(looks_like_hep(&hep));
+}
+
+#[test]
 fn a_dns_message_is_not_hep_whatever_its_id() {
     for id in 0..=u16::MAX {
         // Query, query with DNSSEC, answer, authoritative answer, name error, server failure, update.

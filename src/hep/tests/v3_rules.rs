@@ -301,6 +301,9 @@ fn the_two_renumbered_chunks_of_the_draft_are_left_alone() {
     let shown = Chunks::new(&numeric_id).unwrap().last().unwrap().unwrap();
     assert_eq!(shown, Chunk { vendor: 0, kind: 16, body: &[0, 0, 0, 7] });
 
+    let mut compressed = changed(|chunks| chunks[11] = (16, b"deflated".to_vec()));
+    compressed[..4].copy_from_slice(b"EEP1");
+    assert_eq!(decode(&compressed).unwrap().payload, Payload::Compressed(b"deflated"));
     let mut no_payload = changed(|chunks| chunks[11] = (16, vec![0, 0, 0, 7]));
     assert_eq!(decode(&no_payload).unwrap().payload, Payload::Compressed(&[0, 0, 0, 7]));
     no_payload[..4].copy_from_slice(b"EEP1");

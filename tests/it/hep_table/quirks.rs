@@ -1,4 +1,4 @@
-//! What real senders do, each by the number that it has in the project's list of quirks.
+//! What real senders do. A number keeps the rows of one quirk together; the comment at each group says what it is.
 
 use super::draft::{Draft, SECONDS, message};
 use super::{Expect, MalformedRow};
@@ -53,8 +53,7 @@ fn vendors() -> Vec<MalformedRow> {
 /// 4: compressed payloads.
 fn compressed() -> Vec<MalformedRow> {
     let mut rows = Vec::new();
-    let forms: [(&str, fn(&[u8]) -> Vec<u8>); 3] = [("zlib", zlib), ("gzip", gzip), ("raw deflate", deflate)];
-    for (form, compress) in forms {
+    for (form, compress) in [("zlib", zlib as fn(&[u8]) -> Vec<u8>), ("gzip", gzip), ("raw deflate", deflate)] {
         let draft = Draft::new(format!("quirk 4: payload as {form}"));
         let payload = compress(&message(&draft.name));
         rows.push(draft.without(&[15]).and(16, &payload).stored_with(|_| {}));
@@ -178,7 +177,9 @@ fn payloads() -> Vec<MalformedRow> {
     let text = String::from_utf8(message(&cut.name)).expect("a message in ASCII");
     let text = text.replace("Content-Length: 0", "Content-Length: 4000").into_bytes();
     let part = Draft::new("quirk 14: half of a message");
-    let half = message(&part.name)[..180].to_vec();
+    let whole = message(&part.name);
+    let cut_at = whole.windows(4).position(|bytes| bytes == b"CSeq").expect("a CSeq header") + 2;
+    let half = whole[..cut_at].to_vec();
     vec![
         cut.set(15, &text).stored_with(|stored| stored.payload = text),
         part.set(15, &half).stored_with(|stored| stored.payload = half),

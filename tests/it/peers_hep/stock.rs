@@ -93,7 +93,7 @@ fn packet(number: usize, message: &[u8]) -> Packet<'_> {
         time_us: Some(TIME_US + number as i64),
         agent_id: Some(2000 + number as u32),
         correlation_id: (number < 9).then_some(b"another leg"),
-        auth_key: (number % 2 == 0).then_some(b"key"),
+        auth_key: number.is_multiple_of(2).then_some(b"key"),
         payload: Payload::Plain(message),
         trailing: 0,
     }
