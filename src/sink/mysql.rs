@@ -13,7 +13,7 @@ use mysql::{Conn, Error, OptsBuilder};
 
 use super::encode::{Fitter, Notation, push_hex, push_integer, push_replacing};
 use super::escape::{Repertoire, TextWidth};
-use super::real_table::{ColumnType, Plan, RealColumn, Target, column_list};
+use super::real_table::{ColumnType, Plan, RealColumn, RealTable, Target, column_list};
 use super::session::{Fault, Session};
 use super::url::{Host, Server};
 use super::{SinkOptions, Written};
@@ -86,27 +86,30 @@ impl Session for Connection {
         })
     }
 
-    fn columns(&mut self, table: &str) -> Result<Option<Vec<RealColumn>>, Fault> {
-        let (schema, table) = schema_and_table(table);
+    fn describe(&mut self, table: &str) -> Result<Option<RealTable>, Fault> {
+        let (schema, name) = schema_and_table(table);
         let columns = self
             .connection
-            .exec_map(COLUMNS, (schema, table), |(name, data_type, column_type, width, charset)| {
+            .exec_map(COLUMNS, (schema, name), |(name, data_type, column_type, width, charset)| {
                 let described = Described { data_type, column_type, width, charset };
                 RealColumn { name, kind: described.kind() }
             })
             .map_err(|error| fault(&error))?;
-        Ok(if columns.is_empty() { None } else { Some(columns) })
+        if columns.is_empty() {
+            return Ok(None);
+        }
+        let delayed = self.insert_delayed && self.takes_delayed(table)?;
+        Ok(Some(RealTable { sql_name: Dialect::Mysql.quote_table(table), columns, delayed }))
     }
 
     fn create(&mut self, statements: &[String]) -> Result<(), Fault> {
         statements.iter().try_for_each(|statement| self.connection.query_drop(statement)).map_err(|error| fault(&error))
     }
 
-    fn prepare(&mut self, table: &str, targets: &[Target]) -> Result<InsertHead, Fault> {
-        let delayed = self.insert_delayed && self.takes_delayed(table)?;
-        let verb = if delayed { "INSERT DELAYED INTO" } else { "INSERT INTO" };
-        let (table, columns) = (Dialect::Mysql.quote_table(table), column_list(Dialect::Mysql, targets));
-        Ok(InsertHead { sql: format!("{verb} {table} ({columns}) VALUES "), delayed })
+    fn prepare(&mut self, table: &RealTable, targets: &[Target]) -> Result<InsertHead, Fault> {
+        let verb = if table.delayed { "INSERT DELAYED INTO" } else { "INSERT INTO" };
+        let (name, columns) = (&table.sql_name, column_list(Dialect::Mysql, targets));
+        Ok(InsertHead { sql: format!("{verb} {name} ({columns}) VALUES "), delayed: table.delayed })
     }
 
     fn insert(&mut self, plan: &Plan<InsertHead>, rows: &[Row<'_>]) -> Result<Written, Fault> {
@@ -204,14 +207,10 @@ fn open(server: &Server, options: &SinkOptions) -> Result<Conn, Error> {
         Host::Name(name) => name == "localhost" && server.port.is_none(),
         Host::Socket(path) => return Conn::new(opts(server, options).socket(path.to_str())),
     };
-    if local {
-        if let Some(socket) = SOCKETS.iter().find(|socket| Path::new(socket).exists()) {
-            match Conn::new(opts(server, options).socket(Some(*socket))) {
-                Err(error @ (Error::IoError(_) | Error::DriverError(_))) => {
-                    log::debug!("{socket}: {error}; trying TCP");
-                }
-                answered => return answered,
-            }
+    if local && let Some(socket) = SOCKETS.iter().find(|socket| Path::new(socket).exists()) {
+        match Conn::new(opts(server, options).socket(Some(*socket))) {
+            Err(error @ (Error::IoError(_) | Error::DriverError(_))) => log::debug!("{socket}: {error}; trying TCP"),
+            answered => return answered,
         }
     }
     let host = match &server.host {

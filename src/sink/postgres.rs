@@ -19,7 +19,7 @@ use tokio_postgres::{Client, Error, NoTls, Statement};
 
 use super::encode::{Fitter, Notation, push_hex, push_integer, push_replacing};
 use super::escape::{Repertoire, TextWidth};
-use super::real_table::{ColumnType, Plan, RealColumn, Target, column_list};
+use super::real_table::{ColumnType, Plan, RealColumn, RealTable, Target, column_list};
 use super::session::{Fault, Session};
 use super::url::{Host, Server};
 use super::{SinkOptions, Written};
@@ -105,9 +105,14 @@ impl Session for Connection {
         !self.client.is_closed()
     }
 
-    fn columns(&mut self, table: &str) -> Result<Option<Vec<RealColumn>>, Fault> {
-        let quoted = Dialect::Postgres.quote_table(table);
-        let rows = self.wait(self.client.query(COLUMNS, &[&quoted]))?;
+    fn describe(&mut self, table: &str) -> Result<Option<RealTable>, Fault> {
+        let mut sql_name = Dialect::Postgres.quote_table(table);
+        let mut rows = self.wait(self.client.query(COLUMNS, &[&sql_name]))?;
+        if rows.is_empty() && table.contains(|letter: char| letter.is_ascii_uppercase()) {
+            // A name that was created without quotes is in lower case.
+            sql_name.make_ascii_lowercase();
+            rows = self.wait(self.client.query(COLUMNS, &[&sql_name]))?;
+        }
         if rows.is_empty() {
             return Ok(None);
         }
@@ -117,7 +122,8 @@ impl Session for Connection {
             let kind = column_type(&type_name, modifier, self.repertoire);
             Ok(RealColumn { name, kind })
         };
-        rows.iter().map(column).collect::<Result<Vec<_>, Error>>().map(Some).map_err(|error| fault(&error))
+        let columns = rows.iter().map(column).collect::<Result<Vec<_>, Error>>().map_err(|error| fault(&error))?;
+        Ok(Some(RealTable { sql_name, columns, delayed: false }))
     }
 
     fn create(&mut self, statements: &[String]) -> Result<(), Fault> {
@@ -125,8 +131,8 @@ impl Session for Connection {
         self.wait(self.client.batch_execute(&statements.join(";\n")))
     }
 
-    fn prepare(&mut self, table: &str, targets: &[Target]) -> Result<Statement, Fault> {
-        let (table, columns) = (Dialect::Postgres.quote_table(table), column_list(Dialect::Postgres, targets));
+    fn prepare(&mut self, table: &RealTable, targets: &[Target]) -> Result<Statement, Fault> {
+        let (table, columns) = (&table.sql_name, column_list(Dialect::Postgres, targets));
         self.wait(self.client.prepare(&format!("COPY {table} ({columns}) FROM STDIN")))
     }
 

@@ -30,6 +30,16 @@ pub(super) enum ColumnType {
     Other,
 }
 
+/// A table as the database describes it.
+pub(super) struct RealTable {
+    /// Its name as SQL, quoted.
+    pub sql_name: String,
+    /// The columns that can be written.
+    pub columns: Vec<RealColumn>,
+    /// Whether INSERT DELAYED is asked for and possible.
+    pub delayed: bool,
+}
+
 /// A column that the database says the table has.
 #[derive(Clone, Debug)]
 pub(super) struct RealColumn {

@@ -1,6 +1,6 @@
 //! What every database's sink does alike: connect, look at the table, write, and start over when something has changed.
 
-use super::real_table::{MissingColumns, Plan, Plans, RealColumn, Target, match_columns};
+use super::real_table::{MissingColumns, Plan, Plans, RealTable, Target, match_columns};
 use super::{Sink, SinkError, SinkOptions, Written};
 use crate::table::{Dialect, Layout, Row, ddl};
 
@@ -36,14 +36,14 @@ pub(super) trait Session: Sized {
         true
     }
 
-    /// The columns of `table` that can be written; `None` if there is no such table.
-    fn columns(&mut self, table: &str) -> Result<Option<Vec<RealColumn>>, Fault>;
+    /// Looks at `table`; `None` if there is no such table.
+    fn describe(&mut self, table: &str) -> Result<Option<RealTable>, Fault>;
 
     /// Runs the statements that create a table.
     fn create(&mut self, statements: &[String]) -> Result<(), Fault>;
 
     /// Prepares to write `targets` of `table`.
-    fn prepare(&mut self, table: &str, targets: &[Target]) -> Result<Self::Statement, Fault>;
+    fn prepare(&mut self, table: &RealTable, targets: &[Target]) -> Result<Self::Statement, Fault>;
 
     /// Writes all rows or none.
     fn insert(&mut self, plan: &Plan<Self::Statement>, rows: &[Row<'_>]) -> Result<Written, Fault>;
@@ -81,13 +81,13 @@ impl<S: Session> Reconnecting<S> {
         };
         let width = layout.columns.len();
         if self.plans.get(table, width).is_none() {
-            let real = existing_columns(session, table, layout, self.options.create_tables)?;
-            let (targets, missing) = match_columns(layout, &real);
+            let real = existing_table(session, table, layout, self.options.create_tables)?;
+            let (targets, missing) = match_columns(layout, &real.columns);
             if targets.is_empty() {
                 return Err(Fault::Rejected(format!("table {table} has none of the columns {}", missing.join(", "))));
             }
             self.missing.warn(table, width, &missing);
-            let statement = session.prepare(table, &targets)?;
+            let statement = session.prepare(&real, &targets)?;
             self.plans.insert(table, width, Plan { targets, statement });
         }
         match self.plans.get(table, width) {
@@ -97,15 +97,10 @@ impl<S: Session> Reconnecting<S> {
     }
 }
 
-/// The columns of `table`, which is created first if it is missing and may be.
-fn existing_columns<S: Session>(
-    session: &mut S,
-    table: &str,
-    layout: &Layout,
-    create: bool,
-) -> Result<Vec<RealColumn>, Fault> {
-    if let Some(columns) = session.columns(table)? {
-        return Ok(columns);
+/// The table that `table` names, which is created first if it is missing and may be.
+fn existing_table<S: Session>(session: &mut S, table: &str, layout: &Layout, create: bool) -> Result<RealTable, Fault> {
+    if let Some(real) = session.describe(table)? {
+        return Ok(real);
     }
     let absent = || {
         Fault::NoTable(format!(
@@ -118,8 +113,8 @@ fn existing_columns<S: Session>(
     log::info!("creating table {table}");
     let created = session.create(&ddl::create_table(S::DIALECT, table, layout));
     // Another thread or server may have created it at the same moment: what counts is whether it is there.
-    match (session.columns(table)?, created) {
-        (Some(columns), _) => Ok(columns),
+    match (session.describe(table)?, created) {
+        (Some(real), _) => Ok(real),
         (None, Err(fault)) => Err(fault),
         (None, Ok(())) => Err(absent()),
     }

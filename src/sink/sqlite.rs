@@ -12,7 +12,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql, TransactionBehavior};
 
 use super::local_time::LocalTime;
-use super::real_table::{ColumnType, Plan, RealColumn, Target, column_list};
+use super::real_table::{ColumnType, Plan, RealColumn, RealTable, Target, column_list};
 use super::session::{Fault, Session};
 use super::{SinkOptions, Written};
 use crate::table::{Dialect, Row, Value};
@@ -58,7 +58,8 @@ impl Session for File {
         self.identity.is_some() && self.identity == identity(&self.path)
     }
 
-    fn columns(&mut self, table: &str) -> Result<Option<Vec<RealColumn>>, Fault> {
+    fn describe(&mut self, table: &str) -> Result<Option<RealTable>, Fault> {
+        let sql_name = Dialect::Sqlite.quote_table(table);
         let parts = Dialect::Sqlite.table_parts(table);
         let (schema, table) = match parts.as_slice() {
             [schema, table] => (*schema, *table),
@@ -74,7 +75,7 @@ impl Session for File {
             .map(|name| name.map(|name| RealColumn { name, kind: ColumnType::Other }))
             .collect::<Result<Vec<_>, _>>()
             .map_err(fault)?;
-        Ok(if columns.is_empty() { None } else { Some(columns) })
+        Ok(if columns.is_empty() { None } else { Some(RealTable { sql_name, columns, delayed: false }) })
     }
 
     fn create(&mut self, statements: &[String]) -> Result<(), Fault> {
@@ -83,9 +84,9 @@ impl Session for File {
         transaction.commit().map_err(fault)
     }
 
-    fn prepare(&mut self, table: &str, targets: &[Target]) -> Result<InsertSql, Fault> {
+    fn prepare(&mut self, table: &RealTable, targets: &[Target]) -> Result<InsertSql, Fault> {
         let places = vec!["?"; targets.len()].join(", ");
-        let (table, columns) = (Dialect::Sqlite.quote_table(table), column_list(Dialect::Sqlite, targets));
+        let (table, columns) = (&table.sql_name, column_list(Dialect::Sqlite, targets));
         Ok(InsertSql(format!("INSERT INTO {table} ({columns}) VALUES ({places})")))
     }
 

@@ -4,3 +4,4 @@ mod common;
 mod hep_table;
 mod kamailio_parity;
 mod peers_hep;
+mod sinks;

@@ -1,5 +1,6 @@
 //! Servers, senders and messages that the tests share.
 
+pub mod database;
 pub mod hep;
 pub mod hep_sender;
 pub mod kamailio;
