@@ -92,7 +92,8 @@ sc_status sc_core_check(sc_core *core);
 /* How many processes must run sc_writer_supervise. Valid after sc_core_check. */
 sc_status sc_core_writers(sc_core *core, uint32_t *out);
 
-/* Maps shared memory: one lane for each of `producers` processes. */
+/* Maps shared memory: one lane for each of `producers` processes. Called as the user that the server runs as, sees first that this user
+ * can write the embedded database. */
 sc_status sc_core_map_lanes(sc_core *core, uint32_t producers);
 
 /* ---- processes ---- */

@@ -120,6 +120,18 @@ impl CaptureNode {
         if self.checked { Ok(self.settings.capture_writers) } else { Err(StateError::NotChecked) }
     }
 
+    /// Sees, as the user that the server runs as by now, that the SQLite file and its directory can be written.
+    pub fn check_access(&self) -> Result<(), ParameterError> {
+        let Some(path) = self.settings.db_url.sqlite_path() else { return Ok(()) };
+        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        [path, directory].into_iter().try_for_each(|place| {
+            rustix::fs::access(place, rustix::fs::Access::WRITE_OK).map_err(|error| ParameterError::Path {
+                path: path.display().to_string(),
+                why: format!("{}: {}", place.display(), std::io::Error::from(error)),
+            })
+        })
+    }
+
     /// Maps the lanes: one for each of `producers` processes.
     pub fn map_lanes(&mut self, producers: usize) -> Result<std::io::Result<()>, StateError> {
         if !self.checked {

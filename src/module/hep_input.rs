@@ -138,6 +138,13 @@ impl CaptureNode {
         if packet.payload_type != hep::PAYLOAD_SIP {
             return self.capture_report(&packet);
         }
+        let is_empty = match packet.payload {
+            Payload::Plain(bytes) => bytes.is_empty(),
+            Payload::Compressed(_) => self.hep.inflated().is_empty(),
+        };
+        if is_empty {
+            return Ok(self.count_bad(&"the SIP payload is empty"));
+        }
         self.hep.begin(&packet);
         let payload = match packet.payload {
             Payload::Plain(bytes) => bytes,

@@ -226,6 +226,14 @@ fn what_is_not_hep_is_the_hosts_and_what_is_bad_hep_is_counted() {
 }
 
 #[test]
+fn an_empty_sip_payload_is_counted_as_bad() {
+    let mut node = node(|_| {});
+    let bytes = datagram(&packet(1, Payload::Plain(b"")));
+    assert_eq!(node.receive_hep(&bytes), Ok(Verdict::Done));
+    assert_eq!(totals(&node).produced(crate::queue::lane::Produced::HepBad), 1);
+}
+
+#[test]
 fn with_hep_capture_off_every_datagram_is_the_hosts() {
     let mut node = node(|settings| settings.hep_capture_on = false);
     let bytes = datagram(&packet(1, Payload::Plain(SIP)));
