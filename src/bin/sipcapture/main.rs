@@ -1,3 +1,126 @@
 //! The operator's tool: reads the rows that the modules wrote.
+//!
+//! One file a subcommand ([`calls`], [`flow`], [`show`], [`export`], [`schema`]); they ask [`archive`] for messages and
+//! print through [`terminal`]. [`ladder`] draws and [`call`] judges, both without I/O.
 
-fn main() {}
+mod archive;
+mod call;
+mod calls;
+mod flow;
+mod ladder;
+mod message;
+mod moment;
+mod session;
+mod show;
+mod terminal;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::archive::Archive;
+use crate::moment::Clock;
+use crate::session::{Answer, Legs, Session};
+use crate::terminal::{ColorChoice, Terminal};
+
+/// The database that the modules write to when nobody configures one.
+const DEFAULT_DATABASE: &str = "sqlite:////var/lib/sipcapture/sipcapture.db";
+/// Names the database where --db does not; keeps a password out of the process list.
+const DATABASE_VARIABLE: &str = "SIPCAPTURE_DB";
+
+/// Shows the SIP calls that the sipcapture modules have stored.
+#[derive(Parser, Debug)]
+#[command(name = "sipcapture", version, max_term_width = 100, after_help = AFTER_HELP)]
+struct Cli {
+    #[command(flatten)]
+    options: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Examples:
+  sipcapture calls --since 1h --from alice
+  sipcapture flow 3c26700b@10.0.0.1
+  sipcapture export 3c26700b@10.0.0.1 -o call.pcap
+  sipcapture --db postgres://homer@db1/homer_data calls --to '+49*'
+
+Exit code: 0 when the answer was printed, 1 when there is no such call, 2 when anything went wrong.";
+
+#[derive(clap::Args, Debug)]
+struct Global {
+    /// Database: sqlite:///PATH, postgres://USER:PASSWORD@HOST/NAME or mysql://USER:PASSWORD@HOST/NAME
+    /// [default: $SIPCAPTURE_DB, else sqlite:////var/lib/sipcapture/sipcapture.db]
+    #[arg(long, global = true, value_name = "URL", help_heading = "Database")]
+    db: Option<String>,
+    /// Table to read, may hold "*" and strftime conversions; repeatable [default: all whose name starts with sip_capture]
+    #[arg(long = "table", global = true, value_name = "NAME", help_heading = "Database")]
+    tables: Vec<String>,
+    /// A column that has another name than the default one, for example callid=call_id; repeatable
+    #[arg(long = "column", global = true, value_name = "DEFAULT=NAME", help_heading = "Database", value_parser = renamed_column)]
+    columns: Vec<(String, String)>,
+    /// Print one JSON document
+    #[arg(long, global = true, help_heading = "Output")]
+    json: bool,
+    /// Times in UTC instead of local time
+    #[arg(long, global = true, help_heading = "Output")]
+    utc: bool,
+    /// Columns to print in [default: $COLUMNS, else the terminal's width]
+    #[arg(long, global = true, value_name = "COLUMNS", help_heading = "Output")]
+    width: Option<usize>,
+    /// When to use colour
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN", help_heading = "Output")]
+    color: ColorChoice,
+    /// Draw with ASCII characters, as where the locale is not UTF-8
+    #[arg(long, global = true, help_heading = "Output")]
+    ascii: bool,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// List the newest calls
+    Calls(calls::Options),
+    /// Draw the call flow: a column for each host, a line for each message
+    Flow(Legs),
+    /// Print the messages of a call in full
+    Show(Legs),
+}
+
+fn renamed_column(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((field, name)) if message::FIELDS.contains(&field) && !name.is_empty() => Ok((field.into(), name.into())),
+        Some((field, name)) if ["date", "id"].contains(&field) && !name.is_empty() => Ok((field.into(), name.into())),
+        Some((field, _)) if !message::FIELDS.contains(&field) => {
+            Err(format!("\"{field}\" is no column that is read; those are date, {}", message::FIELDS.join(", ")))
+        }
+        _ => Err("give the default name, an equals sign and your name: callid=call_id".into()),
+    }
+}
+
+fn run(cli: Cli) -> Answer {
+    let options = cli.options;
+    let clock = Clock::new(options.utc);
+    let from_environment = || std::env::var(DATABASE_VARIABLE).ok().filter(|url| !url.is_empty());
+    let url = options.db.or_else(from_environment).unwrap_or_else(|| DEFAULT_DATABASE.to_owned());
+    let mut session = Session {
+        archive: Archive::open(&url, &options.tables, &options.columns, clock.clone())?,
+        terminal: Terminal::detect(options.width, options.color, options.ascii),
+        clock,
+        json: options.json,
+    };
+    match &cli.command {
+        Command::Calls(options) => calls::run(&mut session, options),
+        Command::Flow(legs) => flow::run(&mut session, legs),
+        Command::Show(legs) => show::run(&mut session, legs),
+    }
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("sipcapture: {error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Reads a MySQL or MariaDB database.
+
+use mysql::consts::ColumnFlags;
+use mysql::prelude::Queryable;
+use mysql::{Conn, OptsBuilder, Params, Row, Value};
+
+use super::sql::{Cell, Dialect, Parameter, Query};
+use super::{Database, Failure, TableColumns};
+
+/// The character set number of binary columns.
+const BINARY_CHARACTER_SET: u16 = 63;
+
+/// An open connection.
+pub struct Mysql {
+    connection: Conn,
+}
+
+impl Mysql {
+    /// Connects; `what` names the database in errors, without its password.
+    pub fn open(options: OptsBuilder, what: &str) -> Result<Mysql, Failure> {
+        let fail = |error: mysql::Error| Failure::Open { what: what.to_owned(), why: reason(&error) };
+        let mut connection = Conn::new(options).map_err(fail)?;
+        connection.query_drop("SET SESSION TRANSACTION READ ONLY").map_err(fail)?;
+        Ok(Mysql { connection })
+    }
+}
+
+/// The server's own words, or the driver's.
+fn reason(error: &mysql::Error) -> String {
+    match error {
+        mysql::Error::MySqlError(answer) => answer.message.clone(),
+        mysql::Error::IoError(error) => error.to_string(),
+        other => other.to_string(),
+    }
+}
+
+impl Database for Mysql {
+    fn dialect(&self) -> Dialect {
+        Dialect::Mysql
+    }
+
+    fn tables(&mut self) -> Result<Vec<TableColumns>, Failure> {
+        let rows: Vec<(String, String)> = self
+            .connection
+            .query(
+                "SELECT c.table_name, c.column_name FROM information_schema.columns c \
+                 JOIN information_schema.tables t ON t.table_schema = c.table_schema AND t.table_name = c.table_name \
+                 WHERE c.table_schema = DATABASE() AND t.table_type = 'BASE TABLE' \
+                 ORDER BY c.table_name, c.ordinal_position",
+            )
+            .map_err(|error| Failure::Read(reason(&error)))?;
+        Ok(TableColumns::group(rows))
+    }
+
+    fn select(&mut self, query: &Query) -> Result<Vec<Vec<Cell>>, Failure> {
+        let parameters = match query.parameters.is_empty() {
+            true => Params::Empty,
+            false => Params::Positional(query.parameters.iter().map(to_mysql).collect()),
+        };
+        let rows: Vec<Row> =
+            self.connection.exec(&query.sql, parameters).map_err(|error| Failure::Read(reason(&error)))?;
+        Ok(rows.into_iter().map(to_cells).collect())
+    }
+}
+
+fn to_mysql(parameter: &Parameter) -> Value {
+    match parameter {
+        Parameter::Text(text) => text.as_str().into(),
+        Parameter::Int(number) => (*number).into(),
+        Parameter::Real(number) => (*number).into(),
+    }
+}
+
+fn to_cells(row: Row) -> Vec<Cell> {
+    let binary: Vec<bool> = row
+        .columns_ref()
+        .iter()
+        .map(|column| {
+            column.character_set() == BINARY_CHARACTER_SET && column.flags().contains(ColumnFlags::BINARY_FLAG)
+        })
+        .collect();
+    row.unwrap().into_iter().zip(binary).map(|(value, binary)| to_cell(value, binary)).collect()
+}
+
+fn to_cell(value: Value, binary: bool) -> Cell {
+    match value {
+        Value::Int(number) => Cell::Int(number),
+        Value::UInt(number) => Cell::Int(i64::try_from(number).unwrap_or(i64::MAX)),
+        Value::Bytes(bytes) if binary => Cell::Binary(bytes),
+        Value::Bytes(bytes) => Cell::Text(bytes),
+        Value::NULL => Cell::Null,
+        other => Cell::Text(other.as_sql(true).into_bytes()),
+    }
+}

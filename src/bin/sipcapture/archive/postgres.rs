@@ -1,0 +1,100 @@
+//! Reads a PostgreSQL database.
+
+use std::error::Error;
+
+use postgres::types::{FromSql, ToSql, Type};
+use postgres::{Client, Config, NoTls};
+
+use super::sql::{Cell, Dialect, Parameter, Query};
+use super::{Database, Failure, TableColumns};
+
+/// An open connection.
+pub struct Postgres {
+    client: Client,
+}
+
+impl Postgres {
+    /// Connects; `what` names the database in errors, without its password.
+    pub fn open(config: &Config, what: &str) -> Result<Postgres, Failure> {
+        let fail = |error: postgres::Error| Failure::Open { what: what.to_owned(), why: reason(&error) };
+        let mut client = config.connect(NoTls).map_err(fail)?;
+        client.batch_execute("SET default_transaction_read_only = on").map_err(fail)?;
+        Ok(Postgres { client })
+    }
+}
+
+/// The cause behind the driver's short message.
+fn reason(error: &postgres::Error) -> String {
+    match error.as_db_error() {
+        Some(answer) => answer.message().to_owned(),
+        None => error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}")),
+    }
+}
+
+impl Database for Postgres {
+    fn dialect(&self) -> Dialect {
+        Dialect::Postgres
+    }
+
+    fn tables(&mut self) -> Result<Vec<TableColumns>, Failure> {
+        // A partition shows its rows through its parent: reading both would show every message twice.
+        let rows = self.client.query(
+            "SELECT CASE WHEN n.nspname = current_schema() THEN c.relname ELSE n.nspname || '.' || c.relname END, a.attname \
+             FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+             JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped \
+             WHERE c.relkind IN ('r', 'p', 'f') AND NOT c.relispartition AND n.nspname = ANY (current_schemas(false)) \
+             ORDER BY n.nspname, c.relname, a.attnum",
+            &[],
+        );
+        let rows = rows.map_err(|error| Failure::Read(reason(&error)))?;
+        Ok(TableColumns::group(rows.iter().map(|row| (row.get(0), row.get(1)))))
+    }
+
+    fn select(&mut self, query: &Query) -> Result<Vec<Vec<Cell>>, Failure> {
+        let parameters: Vec<&(dyn ToSql + Sync)> = query.parameters.iter().map(to_postgres).collect();
+        let rows = self.client.query(&query.sql, &parameters).map_err(|error| Failure::Read(reason(&error)))?;
+        let cell = |row: &postgres::Row, index| {
+            row.try_get::<_, Option<Cell>>(index).map(|cell| cell.unwrap_or(Cell::Null))
+        };
+        rows.iter()
+            .map(|row| (0..row.len()).map(|index| cell(row, index)).collect::<Result<Vec<Cell>, _>>())
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| Failure::Read(reason(&error)))
+    }
+}
+
+fn to_postgres(parameter: &Parameter) -> &(dyn ToSql + Sync) {
+    match parameter {
+        Parameter::Text(text) => text,
+        Parameter::Int(number) => number,
+        Parameter::Real(number) => number,
+    }
+}
+
+impl<'a> FromSql<'a> for Cell {
+    fn from_sql(kind: &Type, raw: &'a [u8]) -> Result<Cell, Box<dyn Error + Sync + Send>> {
+        Ok(match *kind {
+            Type::INT2 => Cell::Int(i16::from_sql(kind, raw)?.into()),
+            Type::INT4 => Cell::Int(i32::from_sql(kind, raw)?.into()),
+            Type::INT8 => Cell::Int(i64::from_sql(kind, raw)?),
+            Type::BYTEA => Cell::Binary(raw.to_vec()),
+            _ => Cell::Text(raw.to_vec()),
+        })
+    }
+
+    fn accepts(kind: &Type) -> bool {
+        matches!(
+            *kind,
+            Type::INT2
+                | Type::INT4
+                | Type::INT8
+                | Type::BYTEA
+                | Type::TEXT
+                | Type::VARCHAR
+                | Type::BPCHAR
+                | Type::NAME
+                | Type::UNKNOWN
+                | Type::JSON
+        )
+    }
+}

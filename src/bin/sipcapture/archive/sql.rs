@@ -1,0 +1,190 @@
+//! SELECT statements for three databases: what they call things, how they take values, what they give back.
+
+/// Which SQL is spoken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// SQLite 3.
+    Sqlite,
+    /// PostgreSQL.
+    Postgres,
+    /// MySQL and MariaDB.
+    Mysql,
+}
+
+/// A value that goes into a statement through a placeholder.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Parameter {
+    /// For text columns, and for `date`.
+    Text(String),
+    /// For integer columns.
+    Int(i64),
+    /// For SQLite's Julian days.
+    Real(f64),
+}
+
+/// A value that came out of a row.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Cell {
+    /// No value, or a column that the table lacks.
+    Null,
+    /// An integer.
+    Int(i64),
+    /// A text column's text, as its bytes.
+    Text(Vec<u8>),
+    /// A binary column's bytes.
+    Binary(Vec<u8>),
+}
+
+impl Cell {
+    /// The text of the cell, empty for NULL; bytes that are not UTF-8 become U+FFFD.
+    pub fn text(&self) -> String {
+        match self {
+            Cell::Null => String::new(),
+            Cell::Int(number) => number.to_string(),
+            Cell::Text(bytes) | Cell::Binary(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        }
+    }
+
+    /// The number in the cell, 0 when there is none.
+    pub fn int(&self) -> i64 {
+        match self {
+            Cell::Null => 0,
+            Cell::Int(number) => *number,
+            Cell::Text(bytes) | Cell::Binary(bytes) => {
+                std::str::from_utf8(bytes).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0)
+            }
+        }
+    }
+}
+
+/// A statement that is being written, with the values of its placeholders.
+#[derive(Debug)]
+pub struct Query {
+    dialect: Dialect,
+    /// The statement's text so far.
+    pub sql: String,
+    /// Values, in the order of their placeholders.
+    pub parameters: Vec<Parameter>,
+}
+
+impl Query {
+    /// An empty statement.
+    pub fn new(dialect: Dialect) -> Query {
+        Query { dialect, sql: String::new(), parameters: Vec::new() }
+    }
+
+    /// Which SQL this is.
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// Adds SQL text of ours.
+    pub fn push(&mut self, sql: &str) -> &mut Query {
+        self.sql.push_str(sql);
+        self
+    }
+
+    /// Adds the quoted name of a table or column; a dot separates schema and table.
+    pub fn name(&mut self, name: &str) -> &mut Query {
+        let quoted = quote(self.dialect, name);
+        self.push(&quoted)
+    }
+
+    /// Adds a placeholder and its value.
+    pub fn value(&mut self, value: Parameter) -> &mut Query {
+        let placeholder = match (self.dialect, &value) {
+            (Dialect::Postgres, Parameter::Text(_)) => format!("${}::text", self.parameters.len() + 1),
+            (Dialect::Postgres, Parameter::Int(_)) => format!("${}::bigint", self.parameters.len() + 1),
+            (Dialect::Postgres, Parameter::Real(_)) => format!("${}::float8", self.parameters.len() + 1),
+            _ => "?".to_owned(),
+        };
+        self.parameters.push(value);
+        self.push(&placeholder)
+    }
+
+    /// Adds `column IN (values)`.
+    pub fn one_of(&mut self, column: &str, values: &[String]) -> &mut Query {
+        self.name(column).push(" IN (");
+        for (index, value) in values.iter().enumerate() {
+            self.push(if index == 0 { "" } else { ", " }).value(Parameter::Text(value.clone()));
+        }
+        self.push(")")
+    }
+
+    /// Adds a comparison of `column` with `pattern`, in which `*` stands for anything.
+    pub fn matches(&mut self, column: &str, pattern: &str) -> &mut Query {
+        self.name(column);
+        if !pattern.contains('*') {
+            return self.push(" = ").value(Parameter::Text(pattern.to_owned()));
+        }
+        if self.dialect == Dialect::Sqlite {
+            // GLOB, unlike LIKE, minds case and can use an index.
+            let glob = pattern.replace('[', "[[]").replace('?', "[?]");
+            return self.push(" GLOB ").value(Parameter::Text(glob));
+        }
+        let like = pattern.replace('!', "!!").replace('%', "!%").replace('_', "!_").replace('*', "%");
+        self.push(" LIKE ").value(Parameter::Text(like)).push(" ESCAPE '!'")
+    }
+
+    /// Adds `column operator bound` for the `date` column, with `bound` as `YYYY-MM-DD HH:MM:SS`.
+    pub fn date_bound(&mut self, column: &str, operator: &str, bound: String) -> &mut Query {
+        self.name(column).push(operator).value(Parameter::Text(bound));
+        self.push(if self.dialect == Dialect::Postgres { "::timestamp" } else { "" })
+    }
+}
+
+/// `name` as an identifier of `dialect`, its parts between dots quoted one by one.
+pub fn quote(dialect: Dialect, name: &str) -> String {
+    let mark = if dialect == Dialect::Mysql { '`' } else { '"' };
+    let doubled = format!("{mark}{mark}");
+    let parts: Vec<String> = match dialect {
+        Dialect::Sqlite => vec![name],
+        _ => name.split('.').collect(),
+    }
+    .into_iter()
+    .map(|part| format!("{mark}{}{mark}", part.replace(mark, &doubled)))
+    .collect();
+    parts.join(".")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_quoted_so_that_they_stay_names() {
+        assert_eq!(quote(Dialect::Sqlite, "sip\"capture"), "\"sip\"\"capture\"");
+        assert_eq!(quote(Dialect::Postgres, "homer.sip_capture"), "\"homer\".\"sip_capture\"");
+        assert_eq!(quote(Dialect::Mysql, "a`b"), "`a``b`");
+    }
+
+    #[test]
+    fn values_travel_beside_the_statement() {
+        let mut query = Query::new(Dialect::Postgres);
+        query.push("SELECT 1 WHERE ").one_of("callid", &["a'b".into(), "c".into()]);
+        assert_eq!(query.sql, "SELECT 1 WHERE \"callid\" IN ($1::text, $2::text)");
+        assert_eq!(query.parameters, [Parameter::Text("a'b".into()), Parameter::Text("c".into())]);
+    }
+
+    #[test]
+    fn a_star_matches_anything_and_other_wildcards_match_themselves() {
+        let written = |dialect, pattern| {
+            let mut query = Query::new(dialect);
+            query.matches("from_user", pattern);
+            (query.sql, query.parameters)
+        };
+        let text = |value: &str| vec![Parameter::Text(value.into())];
+        assert_eq!(written(Dialect::Sqlite, "+49_*"), ("\"from_user\" GLOB ?".into(), text("+49_*")));
+        assert_eq!(written(Dialect::Sqlite, "a?[b]*"), ("\"from_user\" GLOB ?".into(), text("a[?][[]b]*")));
+        assert_eq!(written(Dialect::Mysql, "+49_%*"), ("`from_user` LIKE ? ESCAPE '!'".into(), text("+49!_!%%")));
+        assert_eq!(written(Dialect::Mysql, "50%"), ("`from_user` = ?".into(), text("50%")));
+    }
+
+    #[test]
+    fn a_cell_gives_text_and_numbers_whatever_its_column_is() {
+        assert_eq!(Cell::Text(b"5060".to_vec()).int(), 5060);
+        assert_eq!(Cell::Int(200).text(), "200");
+        assert_eq!(Cell::Null.text(), "");
+        assert_eq!(Cell::Binary(b"a\xffb".to_vec()).text(), "a\u{fffd}b");
+    }
+}

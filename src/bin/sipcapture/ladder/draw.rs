@@ -1,0 +1,224 @@
+//! Lays a flow out in the columns of a terminal.
+//!
+//! ```text
+//!                    10.0.0.1                 10.0.0.2
+//!                      :5060                    :5060
+//!                        │                        │
+//! 08:52:06.123           │──── INVITE (SDP) ─────►│
+//! 08:52:06.125 +0.002    │◄───── 100 Trying ──────│
+//! ```
+//!
+//! Hosts stand at equal distances: as far apart as the longest label between two of them asks for, and not farther
+//! than the terminal allows. Where it allows little, labels are cut; below that the deltas go; a flow of very many hosts
+//! may be wider than the terminal.
+
+use super::Columns;
+use crate::message::Message;
+use crate::moment::{Clock, delta};
+use crate::terminal::{Glyphs, Style, Terminal, printable};
+
+/// Widest distance between two hosts.
+const MOST_SPACING: usize = 44;
+/// Distance below which the deltas give their room to the ladder.
+const COMFORTABLE_SPACING: usize = 14;
+/// Smallest distance between two hosts: an arrow with three letters.
+const LEAST_SPACING: usize = 7;
+/// Characters of an arrow beside its label: line and blank on both sides, and the head.
+const ARROW: usize = 5;
+
+/// One message of a flow and what is to be said of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Step<'a> {
+    /// The message.
+    pub message: &'a Message,
+    /// Number of its leg, `None` when there is only one.
+    pub leg: Option<usize>,
+    /// How many times it has been sent, this time included.
+    pub sending: usize,
+}
+
+/// Draws `steps`, whose messages `columns` was made of: the heads of the hosts, then a line for each message.
+pub fn draw(steps: &[Step<'_>], columns: &Columns, clock: &Clock, terminal: &Terminal) -> Vec<String> {
+    if steps.is_empty() {
+        return Vec::new();
+    }
+    let drawing = Drawing::plan(steps, columns, terminal);
+    let mut lines = drawing.heads(columns);
+    let mut previous: Option<&Message> = None;
+    for (step, &ends) in steps.iter().zip(&columns.ends) {
+        let now = step.message.micro_ts;
+        if let Some(before) = previous.filter(|before| clock.date(before.micro_ts) != clock.date(now)) {
+            let mut row = drawing.lifelines();
+            row.put(0, &clock.date(now), Style::Strong);
+            let _ = before;
+            lines.push(row.render(terminal));
+        }
+        let mut row = drawing.lifelines();
+        row.put(0, &clock.milliseconds(now), Style::Plain);
+        if let Some(before) = previous.filter(|_| drawing.delta_width > 0) {
+            let delta = delta(now - before.micro_ts);
+            row.put(TIME_WIDTH + 1 + drawing.delta_width - delta.chars().count(), &delta, Style::Faint);
+        }
+        if let Some(leg) = step.leg {
+            row.put(drawing.leg_at, &leg.to_string(), Style::Strong);
+        }
+        drawing.message(&mut row, step, ends);
+        lines.push(row.render(terminal));
+        previous = Some(step.message);
+    }
+    lines
+}
+
+/// Width of `08:52:06.123`.
+const TIME_WIDTH: usize = 12;
+
+/// Where everything goes.
+struct Drawing<'t> {
+    terminal: &'t Terminal,
+    /// Column of each host's line.
+    lines_at: Vec<usize>,
+    spacing: usize,
+    delta_width: usize,
+    leg_at: usize,
+}
+
+impl<'t> Drawing<'t> {
+    fn plan(steps: &[Step<'_>], columns: &Columns, terminal: &'t Terminal) -> Drawing<'t> {
+        let deltas = steps.windows(2).map(|pair| delta(pair[1].message.micro_ts - pair[0].message.micro_ts));
+        let delta_width = deltas.map(|delta| delta.chars().count()).max().unwrap_or(0);
+        let leg_width = if steps.iter().any(|step| step.leg.is_some()) { 3 } else { 0 };
+        let natural = natural_spacing(steps, columns, terminal);
+        let with_deltas = Drawing::place(delta_width, leg_width, natural, columns, terminal);
+        if with_deltas.spacing >= COMFORTABLE_SPACING.min(natural) || delta_width == 0 {
+            return with_deltas;
+        }
+        Drawing::place(0, leg_width, natural, columns, terminal)
+    }
+
+    fn place(
+        delta_width: usize,
+        leg_width: usize,
+        natural: usize,
+        columns: &Columns,
+        terminal: &'t Terminal,
+    ) -> Drawing<'t> {
+        let leg_at = TIME_WIDTH + if delta_width > 0 { delta_width + 1 } else { 0 } + 1;
+        let first = leg_at + leg_width + 1;
+        let gaps = columns.hosts.len().saturating_sub(1).max(1);
+        let fitting = |last_head: usize| terminal.drawing_width().saturating_sub(first + 1 + last_head / 2) / gaps;
+        let last_head = columns.hosts.last().map_or(0, head_width);
+        // The last head is cut to the spacing, so that it claims no more than that on its right.
+        let spacing = fitting(last_head).max(fitting(fitting(last_head))).min(natural).max(LEAST_SPACING);
+        let lines_at = (0..columns.hosts.len()).map(|index| first + index * spacing).collect();
+        Drawing { terminal, lines_at, spacing, delta_width, leg_at }
+    }
+
+    /// Address and ports of each host over its line.
+    fn heads(&self, columns: &Columns) -> Vec<String> {
+        let mut addresses = Row::default();
+        let mut ports = Row::default();
+        let room = if columns.hosts.len() > 1 { self.spacing - 1 } else { self.terminal.drawing_width() };
+        for (host, &at) in columns.hosts.iter().zip(&self.lines_at) {
+            for (row, text) in [(&mut addresses, host.ip.clone()), (&mut ports, host.ports_text())] {
+                let text = self.terminal.fit_middle(&printable(&text), room);
+                row.put(at.saturating_sub(text.chars().count() / 2), &text, Style::Strong);
+            }
+        }
+        [addresses, ports, self.lifelines()].into_iter().map(|row| row.render(self.terminal)).collect()
+    }
+
+    fn lifelines(&self) -> Row {
+        let mut row = Row::default();
+        for &at in &self.lines_at {
+            row.put(at, &self.terminal.glyphs.life.to_string(), Style::Faint);
+        }
+        row
+    }
+
+    fn message(&self, row: &mut Row, step: &Step<'_>, (from, to): (usize, usize)) {
+        let style = if step.sending > 1 { Style::Faint } else { step.message.style() };
+        let label = label(step, &self.terminal.glyphs);
+        match from == to {
+            true => self.own_message(row, &label, from, style),
+            false => self.arrow(row, &label, self.lines_at[from], self.lines_at[to], step.sending > 1, style),
+        }
+    }
+
+    fn arrow(&self, row: &mut Row, label: &str, from: usize, to: usize, repeated: bool, style: Style) {
+        let glyphs = &self.terminal.glyphs;
+        let (left, right) = (from.min(to), from.max(to));
+        let line = if repeated { glyphs.dashed } else { glyphs.line };
+        for at in left + 1..right {
+            let passes = self.lines_at.contains(&at);
+            row.put(at, &(if passes { glyphs.cross } else { line }).to_string(), style);
+        }
+        let (head_at, head) = if to > from { (right - 1, glyphs.right) } else { (left + 1, glyphs.left) };
+        let inside = right - left - 1;
+        let label = match inside > LEAST_SPACING + 2 {
+            true => format!(" {} ", self.terminal.fit(label, inside - ARROW)),
+            false => self.terminal.fit(label, inside - 1),
+        };
+        let shaft = inside - 1;
+        let start = left + 1 + usize::from(to < from) + (shaft - label.chars().count()) / 2;
+        row.put(start, &label, style);
+        row.put(head_at, &head.to_string(), style);
+    }
+
+    /// A message that a host sends to itself: its label stands beside the host's line.
+    fn own_message(&self, row: &mut Row, label: &str, host: usize, style: Style) {
+        let at = self.lines_at[host];
+        let own = self.terminal.glyphs.own;
+        if host + 1 < self.lines_at.len() || self.lines_at.len() == 1 {
+            let room = if self.lines_at.len() == 1 { self.terminal.drawing_width().saturating_sub(at + 3) } else { self.spacing - 4 };
+            row.put(at + 1, &format!("{own} {}", self.terminal.fit(label, room)), style);
+        } else {
+            let text = format!("{} {own}", self.terminal.fit(label, self.spacing - 4));
+            row.put(at - text.chars().count(), &text, style);
+        }
+    }
+}
+
+fn label(step: &Step<'_>, glyphs: &Glyphs) -> String {
+    let label = printable(&step.message.label());
+    if step.sending > 1 { format!("{label} {}{}", glyphs.times, step.sending) } else { label }
+}
+
+fn head_width(host: &super::Column) -> usize {
+    host.ip.chars().count().max(host.ports_text().chars().count())
+}
+
+/// The distance at which nothing between two hosts would be cut.
+fn natural_spacing(steps: &[Step<'_>], columns: &Columns, terminal: &Terminal) -> usize {
+    let heads = columns.hosts.iter().map(|host| head_width(host) + 3);
+    let labels = steps.iter().zip(&columns.ends).map(|(step, (from, to))| {
+        let length = label(step, &terminal.glyphs).chars().count() + ARROW + 4;
+        length.div_ceil(from.abs_diff(*to).max(1))
+    });
+    heads.chain(labels).max().unwrap_or(0).clamp(LEAST_SPACING, MOST_SPACING)
+}
+
+/// One line of characters, each with its style.
+#[derive(Default)]
+struct Row(Vec<(char, Style)>);
+
+impl Row {
+    /// Writes `text` at column `at`, over what is there.
+    fn put(&mut self, at: usize, text: &str, style: Style) {
+        for (index, character) in text.chars().enumerate() {
+            let at = at + index;
+            if self.0.len() <= at {
+                self.0.resize(at + 1, (' ', Style::Plain));
+            }
+            self.0[at] = (character, style);
+        }
+    }
+
+    fn render(&self, terminal: &Terminal) -> String {
+        let mut line = String::new();
+        for run in self.0.chunk_by(|a, b| a.1 == b.1) {
+            let text: String = run.iter().map(|(character, _)| *character).collect();
+            line.push_str(&terminal.paint(run[0].1, &text));
+        }
+        line.trim_end().to_owned()
+    }
+}

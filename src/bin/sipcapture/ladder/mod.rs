@@ -1,0 +1,7 @@
+//! The ladder: one column a host, one line a message, time on the left. Pure: messages in, lines out.
+
+mod columns;
+mod draw;
+
+pub use self::columns::{Column, Columns};
+pub use self::draw::{Step, draw};

@@ -1,0 +1,98 @@
+//! What every subcommand works with: the archive, the terminal, the clock, and how an answer is given.
+
+use clap::Args;
+use serde_json::Value;
+
+use crate::archive::{Archive, Failure, Missing};
+use crate::message::Message;
+use crate::moment::Clock;
+use crate::terminal::{Terminal, print};
+
+/// What a subcommand ends with.
+pub type Answer = Result<(), Error>;
+
+/// Why a subcommand could not do what it was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The database.
+    #[error(transparent)]
+    Database(#[from] Failure),
+    /// No row has this Call-ID.
+    #[error("no call with Call-ID {0:?}")]
+    NoSuchCall(String),
+    /// A shortened Call-ID is the beginning of several.
+    #[error("{0:?} is the beginning of several Call-IDs:\n{1}")]
+    Ambiguous(String, String),
+    /// An argument that the command line parser could not judge.
+    #[error("{0}")]
+    Argument(String),
+    /// A file, or standard output.
+    #[error("cannot write {0}: {1}")]
+    Write(String, std::io::Error),
+}
+
+impl Error {
+    /// The tool's exit code: 1 for a call that is not there, 2 for all that went wrong.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Error::NoSuchCall(_) | Error::Ambiguous(..) => 1,
+            _ => 2,
+        }
+    }
+}
+
+/// Which call, and how much of it.
+#[derive(Args, Clone, Debug)]
+pub struct Legs {
+    /// Call-ID of the call; the beginning of one does when it ends in "…", "..." or "*" and fits only one call
+    #[arg(value_name = "CALL-ID")]
+    pub call_id: String,
+    /// Leave out the other legs, which share the correlation id
+    #[arg(long)]
+    pub one_leg: bool,
+}
+
+/// A call that was found.
+#[derive(Debug)]
+pub struct Found {
+    /// The Call-ID that was asked for, then those of the other legs.
+    pub call_ids: Vec<String>,
+    /// Messages of all legs by time, at least one.
+    pub messages: Vec<Message>,
+}
+
+/// What every subcommand works with.
+pub struct Session {
+    /// The rows.
+    pub archive: Archive,
+    /// Standard output.
+    pub terminal: Terminal,
+    /// The zone of the times.
+    pub clock: Clock,
+    /// Whether the answer is a JSON document.
+    pub json: bool,
+}
+
+impl Session {
+    /// The call that `legs` names; `whole` also fetches the messages themselves.
+    pub fn find(&mut self, legs: &Legs, whole: bool) -> Result<Found, Error> {
+        let call_id = match self.archive.resolve(&legs.call_id)? {
+            Ok(call_id) => call_id,
+            Err(Missing::None) => return Err(Error::NoSuchCall(legs.call_id.clone())),
+            Err(Missing::Several(found)) => return Err(Error::Ambiguous(legs.call_id.clone(), found.join("\n"))),
+        };
+        let call_ids = if legs.one_leg { vec![call_id] } else { self.archive.legs(&call_id)? };
+        let messages = self.archive.messages(&call_ids, whole)?;
+        Ok(Found { call_ids, messages })
+    }
+
+    /// Prints text.
+    pub fn print(&self, text: impl AsRef<[u8]>) -> Answer {
+        print(text).map_err(|error| Error::Write("standard output".into(), error))
+    }
+
+    /// Prints a JSON document.
+    pub fn document(&self, value: Value) -> Answer {
+        self.print(format!("{value:#}\n"))
+    }
+}
