@@ -14,8 +14,16 @@ use crate::terminal::{Style, Terminal, printable};
 
 /// Blanks between two columns.
 const GAP: usize = 2;
-/// Widths below which a party, a status and a Call-ID are not cut.
-const LEAST: [usize; 3] = [8, 9, 12];
+/// Where room is taken from when a line is too long, and down to which width, one after the other.
+const SHRINKING: [(Kind, usize); 7] = [
+    (Kind::CallId, 26),
+    (Kind::Party, 12),
+    (Kind::Status, 12),
+    (Kind::CallId, 18),
+    (Kind::Party, 8),
+    (Kind::Status, 8),
+    (Kind::CallId, 10),
+];
 
 /// Which calls to list.
 #[derive(Args, Clone, Debug)]
@@ -135,11 +143,11 @@ enum Kind {
     Fixed,
     /// Never cut, flush right.
     Number,
-    /// Cut first.
+    /// Who calls or is called.
     Party,
-    /// Cut next; coloured.
+    /// Coloured.
     Status,
-    /// Cut last, and never in a pipe.
+    /// Cut only on a terminal, where a part of it is enough for the other subcommands.
     CallId,
 }
 
@@ -177,9 +185,9 @@ impl Table {
         self.widths.iter().sum::<usize>() + GAP * self.widths.len().saturating_sub(1)
     }
 
-    /// Takes the room that is missing from the parties, then from the status, then from the Call-ID.
+    /// Takes the room that is missing where [`SHRINKING`] says.
     fn shrink(&mut self, width: usize) {
-        for (kind, least) in [Kind::Party, Kind::Status, Kind::CallId].into_iter().zip(LEAST) {
+        for (kind, least) in SHRINKING {
             while self.width() > width {
                 let widest = (0..self.heads.len())
                     .filter(|&index| self.heads[index].1 == kind && self.widths[index] > least)

@@ -8,8 +8,8 @@ use crate::call::Call;
 use crate::ladder::{Columns, Step, draw};
 use crate::message::Message;
 use crate::moment::talk_time;
-use crate::session::{Answer, Legs, Session};
-use crate::terminal::printable;
+use crate::session::{Answer, Found, Legs, Session};
+use crate::terminal::{Style, printable};
 
 /// Prints the ladder, or its document.
 pub fn run(session: &mut Session, legs: &Legs) -> Answer {
@@ -17,16 +17,16 @@ pub fn run(session: &mut Session, legs: &Legs) -> Answer {
     let sendings = count_sendings(&call.messages);
     let columns = Columns::of(&call.messages);
     if session.json {
-        return session.document(document(&call.call_ids, &call.messages, &sendings, &columns));
+        return session.document(document(&call, &sendings, &columns));
     }
-    let mut out = heading(session, &call.call_ids, &call.messages);
-    let several = call.call_ids.len() > 1;
+    let mut out = heading(session, &call.legs, &call.messages);
+    let several = call.legs.len() > 1;
     let steps: Vec<Step<'_>> = call
         .messages
         .iter()
         .zip(&sendings)
         .map(|(message, &sending)| {
-            let leg = call.call_ids.iter().position(|id| *id == message.call_id).map(|index| index + 1);
+            let leg = call.legs.iter().position(|id| *id == message.call_id).map(|index| index + 1);
             Step { message, leg: leg.filter(|_| several), sending }
         })
         .collect();
@@ -47,7 +47,7 @@ fn heading(session: &Session, call_ids: &[String], messages: &[Message]) -> Stri
         let Some(call) = Call::of(&leg) else { continue };
         let number = if call_ids.len() > 1 { format!("{}  ", index + 1) } else { String::new() };
         let indent = " ".repeat(number.len());
-        let strong = |text: &str| terminal.paint(crate::terminal::Style::Strong, text);
+        let strong = |text: &str| terminal.paint(Style::Strong, text);
         out.push_str(&format!("{}{}\n", strong(&number), strong(&printable(call_id))));
         let parties = format!("{} {} {} {}", call.method, call.from.address(), terminal.glyphs.to, call.to.address());
         out.push_str(&format!("{indent}{}\n", printable(&parties)));
@@ -86,8 +86,10 @@ fn count_sendings(messages: &[Message]) -> Vec<usize> {
         .collect()
 }
 
-fn document(call_ids: &[String], messages: &[Message], sendings: &[usize], columns: &Columns) -> Value {
-    let legs: Vec<Value> = call_ids
+fn document(call: &Found, sendings: &[usize], columns: &Columns) -> Value {
+    let messages = &call.messages;
+    let legs: Vec<Value> = call
+        .legs
         .iter()
         .filter_map(|call_id| {
             let leg: Vec<&Message> = messages.iter().filter(|message| message.call_id == *call_id).collect();
@@ -103,7 +105,7 @@ fn document(call_ids: &[String], messages: &[Message], sendings: &[usize], colum
         .map(|((message, sending), (from, to))| {
             let mut value = message.to_json();
             value["delta_us"] = json!(message.micro_ts - previous);
-            value["leg"] = json!(call_ids.iter().position(|id| *id == message.call_id));
+            value["leg"] = json!(call.legs.iter().position(|id| *id == message.call_id));
             value["sending"] = json!(sending);
             value["from_host"] = json!(from);
             value["to_host"] = json!(to);
@@ -111,7 +113,7 @@ fn document(call_ids: &[String], messages: &[Message], sendings: &[usize], colum
             value
         })
         .collect();
-    json!({ "call_id": call_ids[0], "legs": legs, "hosts": hosts, "messages": messages })
+    json!({ "call_id": call.call_id, "legs": legs, "hosts": hosts, "messages": messages })
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod flow;
 mod ladder;
 mod message;
 mod moment;
+mod schema;
 mod session;
 mod show;
 mod terminal;
@@ -17,6 +18,7 @@ mod terminal;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use sipcapture_core::table::{ColumnNames, sip_layout};
 
 use crate::archive::Archive;
 use crate::moment::Clock;
@@ -84,21 +86,28 @@ enum Command {
     Flow(Legs),
     /// Print the messages of a call in full
     Show(Legs),
+    /// Print the SQL that creates the table (needs no database)
+    Schema(schema::Options),
 }
 
+/// Reads `callid=call_id`.
 fn renamed_column(text: &str) -> Result<(String, String), String> {
+    let layout = sip_layout(&ColumnNames::default());
+    let mut fields = layout.columns.iter().map(|column| column.key).chain(["id"]);
     match text.split_once('=') {
-        Some((field, name)) if message::FIELDS.contains(&field) && !name.is_empty() => Ok((field.into(), name.into())),
-        Some((field, name)) if ["date", "id"].contains(&field) && !name.is_empty() => Ok((field.into(), name.into())),
-        Some((field, _)) if !message::FIELDS.contains(&field) => {
-            Err(format!("\"{field}\" is no column that is read; those are date, {}", message::FIELDS.join(", ")))
-        }
-        _ => Err("give the default name, an equals sign and your name: callid=call_id".into()),
+        Some((field, name)) if !name.is_empty() => match fields.any(|known| known == field) {
+            true => Ok((field.to_owned(), name.to_owned())),
+            false => Err(format!("\"{field}\" is no column; `sipcapture schema` shows their default names")),
+        },
+        _ => Err("give a column's default name, an equals sign and your name for it: callid=call_id".to_owned()),
     }
 }
 
 fn run(cli: Cli) -> Answer {
     let options = cli.options;
+    if let Command::Schema(schema) = &cli.command {
+        return schema::run(schema, &options.tables, &options.columns, options.json);
+    }
     let clock = Clock::new(options.utc);
     let from_environment = || std::env::var(DATABASE_VARIABLE).ok().filter(|url| !url.is_empty());
     let url = options.db.or_else(from_environment).unwrap_or_else(|| DEFAULT_DATABASE.to_owned());
@@ -112,6 +121,7 @@ fn run(cli: Cli) -> Answer {
         Command::Calls(options) => calls::run(&mut session, options),
         Command::Flow(legs) => flow::run(&mut session, legs),
         Command::Show(legs) => show::run(&mut session, legs),
+        Command::Schema(_) => Ok(()),
     }
 }
 

@@ -4,7 +4,6 @@ use serde_json::{Value, json};
 use sipcapture_core::capture::Transport;
 
 use crate::archive::sql::Cell;
-use crate::archive::message_bytes;
 use crate::moment::rfc3339;
 use crate::terminal::Style;
 
@@ -125,8 +124,8 @@ pub struct Message {
 }
 
 impl Message {
-    /// Reads a row that was selected as [`FIELDS`].
-    pub fn from_cells(cells: Vec<Cell>, table: &str) -> Message {
+    /// Reads a row that was selected as [`FIELDS`], of which the last, the message itself, is given as `payload`.
+    pub fn from_cells(cells: Vec<Cell>, payload: Vec<u8>, table: &str) -> Message {
         let mut cells = cells.into_iter();
         let mut cell = || cells.next().unwrap_or(Cell::Null);
         let micro_ts = cell().int();
@@ -153,7 +152,7 @@ impl Message {
             source: Endpoint { ip: cell().text(), port: port(cell()) },
             destination: Endpoint { ip: cell().text(), port: port(cell()) },
             transport: Transport::from_number(u8::try_from(cell().int()).unwrap_or(0)),
-            payload: message_bytes(cell()),
+            payload,
             table: table.to_owned(),
         }
     }
@@ -181,20 +180,24 @@ impl Message {
 
     /// What a ladder says of it: `INVITE (SDP)`, `180 Ringing`.
     pub fn label(&self) -> String {
-        let first_line = match (self.method.is_empty(), self.reason.is_empty()) {
+        match self.body() {
+            Some(body) => format!("{} ({body})", self.first_line()),
+            None => self.first_line(),
+        }
+    }
+
+    /// Method, or status code and reason phrase.
+    pub fn first_line(&self) -> String {
+        match (self.method.is_empty(), self.reason.is_empty()) {
             (true, _) => "not SIP".to_owned(),
             (false, true) => self.method.clone(),
             (false, false) => format!("{} {}", self.method, self.reason),
-        };
-        match self.body() {
-            Some(body) => format!("{first_line} ({body})"),
-            None => first_line,
         }
     }
 
     /// What its Content-Type says that its body is, where a ladder tells: a session description, or parts of which one
     /// may be one.
-    fn body(&self) -> Option<&'static str> {
+    pub fn body(&self) -> Option<&'static str> {
         let content_type = self.content_type.to_ascii_lowercase();
         match content_type.split(';').next().map(str::trim) {
             Some("application/sdp") => Some("SDP"),
@@ -237,7 +240,7 @@ impl Message {
             "time": rfc3339(self.micro_ts),
             "micro_ts": self.micro_ts,
             "type": if self.is_request { "request" } else { "reply" },
-            "method": self.request().map_or_else(|| self.cseq_parts().1, |method| method),
+            "method": self.request().unwrap_or_else(|| self.cseq_parts().1),
             "status": self.status(),
             "reason": self.reason,
             "label": self.label(),
@@ -301,12 +304,6 @@ pub mod tests {
             self
         }
 
-        /// The same under another Call-ID.
-        pub fn of_call(mut self, call_id: &str) -> Message {
-            self.call_id = call_id.into();
-            self
-        }
-
         /// The same over TCP, with this address in its Via.
         pub fn over_tcp(mut self, sent_by: &str) -> Message {
             self.transport = Transport::Tcp;
@@ -343,7 +340,7 @@ pub mod tests {
         let row = |method: &str| {
             let mut cells = vec![Cell::Int(7), Cell::Null, Cell::Text(method.into())];
             cells.resize(FIELDS.len(), Cell::Null);
-            Message::from_cells(cells, "sip_capture")
+            Message::from_cells(cells, Vec::new(), "sip_capture")
         };
         assert_eq!(row("INVITE").request(), Some("INVITE"));
         assert_eq!((row("180").request(), row("180").status()), (None, Some(180)));

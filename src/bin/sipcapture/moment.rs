@@ -60,7 +60,8 @@ impl Clock {
         if let Ok(timestamp) = text.parse::<Timestamp>() {
             return Ok(timestamp.as_microsecond());
         }
-        let local = if let Ok(time) = text.parse::<Time>() {
+        let time_alone = !text.contains('-');
+        let local = if let Some(time) = text.parse::<Time>().ok().filter(|_| time_alone) {
             self.zoned(now).date().to_datetime(time)
         } else if let Ok(date_time) = text.parse::<DateTime>() {
             date_time
@@ -142,8 +143,8 @@ mod tests {
         assert_eq!(clock.milliseconds(NOW), "08:52:06.123");
         assert_eq!(clock.heading(NOW), "Sat 2026-11-21 08:52:06 UTC");
         assert_eq!(rfc3339(NOW), "2026-11-21T08:52:06.123456Z");
-        let paris = Clock { zone: TimeZone::get("Europe/Paris").unwrap() };
-        assert_eq!(paris.date_time(NOW), "2026-11-21 09:52:06");
+        let berlin = Clock { zone: TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap() };
+        assert_eq!(berlin.date_time(NOW), "2026-11-21 09:52:06");
     }
 
     #[test]

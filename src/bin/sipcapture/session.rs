@@ -55,8 +55,10 @@ pub struct Legs {
 /// A call that was found.
 #[derive(Debug)]
 pub struct Found {
-    /// The Call-ID that was asked for, then those of the other legs.
-    pub call_ids: Vec<String>,
+    /// The Call-ID that was asked for.
+    pub call_id: String,
+    /// Call-IDs of all legs, in the order in which they began.
+    pub legs: Vec<String>,
     /// Messages of all legs by time, at least one.
     pub messages: Vec<Message>,
 }
@@ -81,9 +83,15 @@ impl Session {
             Err(Missing::None) => return Err(Error::NoSuchCall(legs.call_id.clone())),
             Err(Missing::Several(found)) => return Err(Error::Ambiguous(legs.call_id.clone(), found.join("\n"))),
         };
-        let call_ids = if legs.one_leg { vec![call_id] } else { self.archive.legs(&call_id)? };
-        let messages = self.archive.messages(&call_ids, whole)?;
-        Ok(Found { call_ids, messages })
+        let wanted = if legs.one_leg { vec![call_id.clone()] } else { self.archive.legs(&call_id)? };
+        let messages = self.archive.messages(&wanted, whole)?;
+        let mut legs: Vec<String> = Vec::new();
+        for message in &messages {
+            if !legs.contains(&message.call_id) {
+                legs.push(message.call_id.clone());
+            }
+        }
+        Ok(Found { call_id, legs, messages })
     }
 
     /// Prints text.

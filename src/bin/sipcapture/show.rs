@@ -11,7 +11,7 @@ pub fn run(session: &mut Session, legs: &Legs) -> Answer {
     let call = session.find(legs, true)?;
     if session.json {
         let messages: Vec<Value> = call.messages.iter().map(document).collect();
-        return session.document(json!({ "call_id": call.call_ids[0], "legs": call.call_ids, "messages": messages }));
+        return session.document(json!({ "call_id": call.call_id, "legs": call.legs, "messages": messages }));
     }
     let mut out = Vec::new();
     for (index, message) in call.messages.iter().enumerate() {

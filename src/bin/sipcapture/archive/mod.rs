@@ -6,11 +6,13 @@ pub mod sql;
 mod sqlite;
 mod text;
 
-pub use self::text::message_bytes;
-
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use self::sql::{Cell, Dialect, Parameter, Query};
+use sipcapture_core::sink::{DatabaseUrl, UrlError};
+use sipcapture_core::table::Dialect;
+
+use self::sql::{Cell, Parameter, Query};
+use self::text::message_bytes;
 use crate::message::{FIELDS, MESSAGE_FIELD, Message};
 use crate::moment::Clock;
 
@@ -29,13 +31,18 @@ const DATE_SLACK_HOURS: i64 = 27;
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// It could not be opened.
-    #[error("cannot open {what}: {why}\nName the database with --db, for example --db sqlite:////var/lib/sipcapture/sipcapture.db, --db postgres://user@host/name or --db mysql://user@host/name.")]
+    #[error(
+        "cannot open {what}: {why}\nName the database with --db, for example --db sqlite:////var/lib/sipcapture/sipcapture.db, --db postgres://user@host/name or --db mysql://user@host/name."
+    )]
     Open {
         /// Path or URL, without a password.
         what: String,
         /// The operating system's or the driver's reason.
         why: String,
     },
+    /// Its URL says nothing.
+    #[error(transparent)]
+    Url(#[from] UrlError),
     /// A statement failed.
     #[error("cannot read: {0}")]
     Read(String),
@@ -158,7 +165,12 @@ impl Archive {
 
     /// Reads the newest rows of one table, more of them until they hold `limit` Call-IDs: the `date` index serves this
     /// without a look at the rest of the table, which grouping by Call-ID would need.
-    fn recent_of_table(&mut self, index: usize, filter: &CallFilter, limit: usize) -> Result<Vec<(String, i64)>, Failure> {
+    fn recent_of_table(
+        &mut self,
+        index: usize,
+        filter: &CallFilter,
+        limit: usize,
+    ) -> Result<Vec<(String, i64)>, Failure> {
         let table = &self.tables[index];
         let mut rows_wanted = limit.saturating_mul(8).max(200);
         loop {
@@ -183,7 +195,8 @@ impl Archive {
         if self.exists(call_id)? {
             return Ok(Ok(call_id.to_owned()));
         }
-        let beginning = ["…", "...", "*"].iter().find_map(|end| call_id.strip_suffix(end)).filter(|text| !text.is_empty());
+        let beginning =
+            ["…", "...", "*"].iter().find_map(|end| call_id.strip_suffix(end)).filter(|text| !text.is_empty());
         let Some(beginning) = beginning else { return Ok(Err(Missing::None)) };
         let filter = CallFilter {
             call_id: Some(format!("{}*", beginning.trim_end_matches('*'))),
@@ -201,7 +214,7 @@ impl Archive {
     fn exists(&mut self, call_id: &str) -> Result<bool, Failure> {
         for table in &self.tables {
             let mut query = Query::new(self.database.dialect());
-            query.push("SELECT 1 FROM ").name(&table.name).push(" WHERE ");
+            query.push("SELECT 1 FROM ").table(&table.name).push(" WHERE ");
             query.one_of(table.column("callid").unwrap_or("callid"), &[call_id.to_owned()]).push(" LIMIT 1");
             if !self.database.select(&query)?.is_empty() {
                 return Ok(true);
@@ -210,8 +223,8 @@ impl Archive {
         Ok(false)
     }
 
-    /// The Call-IDs that share a correlation id with `call_id`, itself first, then by time. An id that joins more than
-    /// [`MOST_LEGS`] of them joins nothing.
+    /// The Call-IDs that share a correlation id with `call_id`, and itself. An id that joins more than [`MOST_LEGS`] of
+    /// them joins nothing.
     pub fn legs(&mut self, call_id: &str) -> Result<Vec<String>, Failure> {
         let mut legs = vec![call_id.to_owned()];
         let mut asked: BTreeSet<String> = BTreeSet::new();
@@ -227,7 +240,10 @@ impl Archive {
             for correlation in correlations {
                 let mut found: Vec<String> = Vec::new();
                 for message in self.rows_where("correlation_id", std::slice::from_ref(&correlation), false)? {
-                    if !message.call_id.is_empty() && !legs.contains(&message.call_id) && !found.contains(&message.call_id) {
+                    if !message.call_id.is_empty()
+                        && !legs.contains(&message.call_id)
+                        && !found.contains(&message.call_id)
+                    {
                         found.push(message.call_id);
                     }
                 }
@@ -248,10 +264,13 @@ impl Archive {
             for values in values.chunks(IN_LIST) {
                 let mut query = Query::new(self.database.dialect());
                 select_fields(&mut query, table, whole);
-                query.push(" FROM ").name(&table.name).push(" WHERE ").one_of(column, values);
+                query.push(" FROM ").table(&table.name).push(" WHERE ").one_of(column, values);
                 query.push(" ORDER BY ").name(table.column("micro_ts").unwrap_or("micro_ts"));
                 let rows = self.database.select(&query)?;
-                messages.extend(rows.into_iter().map(|row| Message::from_cells(row, &table.name)));
+                messages.extend(rows.into_iter().map(|mut row| {
+                    let payload = message_bytes(row.pop().unwrap_or(Cell::Null), self.database.dialect());
+                    Message::from_cells(row, payload, &table.name)
+                }));
             }
         }
         messages.sort_by_key(|message| message.micro_ts);
@@ -283,7 +302,7 @@ fn recent_query(dialect: Dialect, table: &Table, filter: &CallFilter, rows: usiz
     let mut query = Query::new(dialect);
     let column = |field: &str| table.column(field).map_or_else(|| field.to_owned(), str::to_owned);
     let (call_id, micro_ts, method) = (column("callid"), column("micro_ts"), column("method"));
-    query.push("SELECT ").name(&call_id).push(", ").name(&micro_ts).push(" FROM ").name(&table.name).push(" WHERE ");
+    query.push("SELECT ").name(&call_id).push(", ").name(&micro_ts).push(" FROM ").table(&table.name).push(" WHERE ");
     match &filter.beginning {
         Beginning::Call => {
             query.name(&method).push(" = ").value(Parameter::Text("INVITE".into()));
@@ -447,9 +466,14 @@ fn name_matches(pattern: &str, name: &str) -> bool {
     }
 }
 
+/// Opens the database that `url` names; a path without a scheme is an SQLite file.
 fn connect(url: &str) -> Result<Box<dyn Database>, Failure> {
-    let path = url.strip_prefix("sqlite:///").unwrap_or(url);
-    Ok(Box::new(sqlite::Sqlite::open(std::path::Path::new(path))?))
+    let url = if url.contains("://") { DatabaseUrl::parse(url)? } else { DatabaseUrl::Sqlite(url.into()) };
+    Ok(match &url {
+        DatabaseUrl::Sqlite(path) => Box::new(sqlite::Sqlite::open(path)?),
+        DatabaseUrl::Postgres(server) => Box::new(postgres::Postgres::open(server, &url.to_string())?),
+        DatabaseUrl::Mysql(server) => Box::new(mysql::Mysql::open(server, &url.to_string())?),
+    })
 }
 
 #[cfg(test)]
@@ -504,7 +528,8 @@ mod tests {
 
     #[test]
     fn a_question_for_recent_calls_carries_every_filter_as_a_value() {
-        let columns = ["id", "date", "micro_ts", "method", "callid", "msg", "to_tag", "from_user", "from_domain", "to_user"];
+        let columns =
+            ["id", "date", "micro_ts", "method", "callid", "msg", "to_tag", "from_user", "from_domain", "to_user"];
         let tables = choose_tables(&[table("sip_capture", &columns)], &[], &[]).unwrap();
         let filter = CallFilter {
             from: Some("alice@example.com".into()),

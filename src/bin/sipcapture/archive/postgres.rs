@@ -1,12 +1,20 @@
 //! Reads a PostgreSQL database.
 
 use std::error::Error;
+use std::time::Duration;
 
 use postgres::types::{FromSql, ToSql, Type};
 use postgres::{Client, Config, NoTls};
+use sipcapture_core::sink::url::{Host, Password, Server};
+use sipcapture_core::table::Dialect;
 
-use super::sql::{Cell, Dialect, Parameter, Query};
+use super::sql::{Cell, Parameter, Query};
 use super::{Database, Failure, TableColumns};
+
+/// How long a server may take to answer the first time.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Where Debian's server has its socket.
+const SOCKET_DIRECTORY: &str = "/var/run/postgresql";
 
 /// An open connection.
 pub struct Postgres {
@@ -14,13 +22,33 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// Connects; `what` names the database in errors, without its password.
-    pub fn open(config: &Config, what: &str) -> Result<Postgres, Failure> {
+    /// Connects to `server`; `what` names it in errors, without its password.
+    pub fn open(server: &Server, what: &str) -> Result<Postgres, Failure> {
         let fail = |error: postgres::Error| Failure::Open { what: what.to_owned(), why: reason(&error) };
-        let mut client = config.connect(NoTls).map_err(fail)?;
+        let mut client = config(server).connect(NoTls).map_err(fail)?;
         client.batch_execute("SET default_transaction_read_only = on").map_err(fail)?;
         Ok(Postgres { client })
     }
+}
+
+fn config(server: &Server) -> Config {
+    let mut config = Config::new();
+    config.dbname(&server.database).application_name("sipcapture").connect_timeout(CONNECT_TIMEOUT);
+    match &server.host {
+        Host::Default => config.host_path(SOCKET_DIRECTORY),
+        Host::Name(name) => config.host(name),
+        Host::Socket(directory) => config.host_path(directory),
+    };
+    if !server.user.is_empty() {
+        config.user(&server.user);
+    }
+    if let Some(password) = &server.password {
+        config.password(Password::expose(password));
+    }
+    if let Some(port) = server.port {
+        config.port(port);
+    }
+    config
 }
 
 /// The cause behind the driver's short message.
@@ -53,9 +81,8 @@ impl Database for Postgres {
     fn select(&mut self, query: &Query) -> Result<Vec<Vec<Cell>>, Failure> {
         let parameters: Vec<&(dyn ToSql + Sync)> = query.parameters.iter().map(to_postgres).collect();
         let rows = self.client.query(&query.sql, &parameters).map_err(|error| Failure::Read(reason(&error)))?;
-        let cell = |row: &postgres::Row, index| {
-            row.try_get::<_, Option<Cell>>(index).map(|cell| cell.unwrap_or(Cell::Null))
-        };
+        let cell =
+            |row: &postgres::Row, index| row.try_get::<_, Option<Cell>>(index).map(|cell| cell.unwrap_or(Cell::Null));
         rows.iter()
             .map(|row| (0..row.len()).map(|index| cell(row, index)).collect::<Result<Vec<Cell>, _>>())
             .collect::<Result<Vec<_>, _>>()

@@ -1,15 +1,6 @@
 //! SELECT statements for three databases: what they call things, how they take values, what they give back.
 
-/// Which SQL is spoken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dialect {
-    /// SQLite 3.
-    Sqlite,
-    /// PostgreSQL.
-    Postgres,
-    /// MySQL and MariaDB.
-    Mysql,
-}
+use sipcapture_core::table::Dialect;
 
 /// A value that goes into a statement through a placeholder.
 #[derive(Clone, Debug, PartialEq)]
@@ -84,9 +75,15 @@ impl Query {
         self
     }
 
-    /// Adds the quoted name of a table or column; a dot separates schema and table.
+    /// Adds the quoted name of a column.
     pub fn name(&mut self, name: &str) -> &mut Query {
-        let quoted = quote(self.dialect, name);
+        let quoted = self.dialect.quote(name);
+        self.push(&quoted)
+    }
+
+    /// Adds the quoted name of a table; a dot separates its schema.
+    pub fn table(&mut self, name: &str) -> &mut Query {
+        let quoted = self.dialect.quote_table(name);
         self.push(&quoted)
     }
 
@@ -133,30 +130,9 @@ impl Query {
     }
 }
 
-/// `name` as an identifier of `dialect`, its parts between dots quoted one by one.
-pub fn quote(dialect: Dialect, name: &str) -> String {
-    let mark = if dialect == Dialect::Mysql { '`' } else { '"' };
-    let doubled = format!("{mark}{mark}");
-    let parts: Vec<String> = match dialect {
-        Dialect::Sqlite => vec![name],
-        _ => name.split('.').collect(),
-    }
-    .into_iter()
-    .map(|part| format!("{mark}{}{mark}", part.replace(mark, &doubled)))
-    .collect();
-    parts.join(".")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_are_quoted_so_that_they_stay_names() {
-        assert_eq!(quote(Dialect::Sqlite, "sip\"capture"), "\"sip\"\"capture\"");
-        assert_eq!(quote(Dialect::Postgres, "homer.sip_capture"), "\"homer\".\"sip_capture\"");
-        assert_eq!(quote(Dialect::Mysql, "a`b"), "`a``b`");
-    }
 
     #[test]
     fn values_travel_beside_the_statement() {

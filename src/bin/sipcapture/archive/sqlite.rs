@@ -6,7 +6,9 @@ use std::time::Duration;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::sql::{Cell, Dialect, Parameter, Query, quote};
+use sipcapture_core::table::Dialect;
+
+use super::sql::{Cell, Parameter, Query};
 use super::{Database, Failure, TableColumns};
 
 /// How long to wait for a writer that checkpoints.
@@ -26,7 +28,8 @@ impl Sqlite {
             return Err(fail("not a file".into()));
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
-        let connection = Connection::open_with_flags(path_uri(path, ""), flags).map_err(|error| fail(error.to_string()))?;
+        let connection =
+            Connection::open_with_flags(path_uri(path, ""), flags).map_err(|error| fail(error.to_string()))?;
         connection.busy_timeout(BUSY_TIMEOUT).map_err(|error| fail(error.to_string()))?;
         match probe(&connection) {
             Ok(()) => Ok(Sqlite { connection }),
@@ -103,7 +106,7 @@ impl Sqlite {
     fn columns(&self, table: String) -> Result<TableColumns, Failure> {
         let columns: Vec<String> = self
             .connection
-            .prepare(&format!("PRAGMA table_info({})", quote(Dialect::Sqlite, &table)))
+            .prepare(&format!("PRAGMA table_info({})", Dialect::Sqlite.quote(&table)))
             .and_then(|mut statement| statement.query_map([], |row| row.get("name"))?.collect())
             .map_err(Failure::read)?;
         Ok(TableColumns { table, columns })

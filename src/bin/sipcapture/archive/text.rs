@@ -1,21 +1,32 @@
 //! The bytes of a message, out of whatever column they were put in.
 
+use sipcapture_core::sink::escape::unescape;
+use sipcapture_core::table::Dialect;
+
 use super::sql::Cell;
 
-/// The message in a `msg` cell. A binary column holds its bytes; a text column holds its text, or what the stock module
-/// made of it in PostgreSQL: `\x` and hexadecimal digits.
-pub fn message_bytes(cell: Cell) -> Vec<u8> {
+/// Digits below which a text that looks hexadecimal is no message in hexadecimal: no SIP message is that short.
+const LEAST_DIGITS: usize = 40;
+
+/// The message in a `msg` cell. A binary column holds its bytes, and SQLite's text is bytes too. The text of the other
+/// databases carries the sinks' escapes, or is what the stock module makes of a message in PostgreSQL: `\x` and hexadecimal
+/// digits.
+pub fn message_bytes(cell: Cell, dialect: Dialect) -> Vec<u8> {
     match cell {
         Cell::Null => Vec::new(),
         Cell::Int(number) => number.to_string().into_bytes(),
         Cell::Binary(bytes) => bytes,
-        Cell::Text(text) => from_hexadecimal(&text).unwrap_or(text),
+        Cell::Text(text) if dialect == Dialect::Sqlite => text,
+        Cell::Text(text) => from_hexadecimal(&text).unwrap_or_else(|| match std::str::from_utf8(&text) {
+            Ok(escaped) => unescape(escaped).into_owned(),
+            Err(_) => text,
+        }),
     }
 }
 
 /// The bytes that PostgreSQL's text form of a bytea names; `None` when `text` is not one.
 fn from_hexadecimal(text: &[u8]) -> Option<Vec<u8>> {
-    let digits = text.strip_prefix(b"\\x").filter(|digits| !digits.is_empty() && digits.len() % 2 == 0)?;
+    let digits = text.strip_prefix(b"\\x").filter(|digits| digits.len() >= LEAST_DIGITS && digits.len() % 2 == 0)?;
     let nibble = |digit: u8| char::from(digit).to_digit(16);
     digits.chunks_exact(2).map(|pair| u8::try_from(nibble(pair[0])? * 16 + nibble(pair[1])?).ok()).collect()
 }
@@ -24,15 +35,30 @@ fn from_hexadecimal(text: &[u8]) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_stock_modules_hexadecimal_text_is_the_message_again() {
-        assert_eq!(message_bytes(Cell::Text(b"\\x53495000ff".to_vec())), b"SIP\0\xff");
-        assert_eq!(message_bytes(Cell::Text(b"\\x5349500".to_vec())), b"\\x5349500");
-        assert_eq!(message_bytes(Cell::Text(b"\\x53 is not hex".to_vec())), b"\\x53 is not hex");
+    fn text(bytes: &[u8]) -> Cell {
+        Cell::Text(bytes.to_vec())
     }
 
     #[test]
-    fn a_binary_column_is_taken_as_it_is() {
-        assert_eq!(message_bytes(Cell::Binary(b"\\x5349".to_vec())), b"\\x5349");
+    fn the_stock_modules_hexadecimal_text_is_the_message_again() {
+        let message = b"OPTIONS sip:a SIP/2.0\r\n\0\xff";
+        let digits: String = message.iter().map(|byte| format!("{byte:02x}")).collect();
+        let stock = format!("\\x{digits}");
+        assert_eq!(message_bytes(text(stock.as_bytes()), Dialect::Postgres), message);
+        let torn = &stock.as_bytes()[..stock.len() - 1];
+        assert_ne!(message_bytes(text(torn), Dialect::Postgres), message);
+    }
+
+    #[test]
+    fn the_escapes_of_a_text_column_are_taken_back() {
+        assert_eq!(message_bytes(text(b"a\\x00b\\x5cx41"), Dialect::Postgres), b"a\0b\\x41");
+        assert_eq!(message_bytes(text(b"a\\xffb"), Dialect::Mysql), b"a\xffb");
+    }
+
+    #[test]
+    fn what_holds_bytes_is_taken_as_it_is() {
+        assert_eq!(message_bytes(Cell::Binary(b"a\\x00".to_vec()), Dialect::Postgres), b"a\\x00");
+        assert_eq!(message_bytes(text(b"a\\x00"), Dialect::Sqlite), b"a\\x00");
+        assert_eq!(message_bytes(Cell::Null, Dialect::Sqlite), b"");
     }
 }

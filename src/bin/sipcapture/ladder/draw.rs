@@ -23,8 +23,12 @@ const MOST_SPACING: usize = 44;
 const COMFORTABLE_SPACING: usize = 14;
 /// Smallest distance between two hosts: an arrow with three letters.
 const LEAST_SPACING: usize = 7;
-/// Characters of an arrow beside its label: line and blank on both sides, and the head.
-const ARROW: usize = 5;
+/// Length of an arrow below which its label has no blanks around it.
+const BARE: usize = 10;
+/// Letters of a status line that must remain when it is cut for the notes behind it.
+const LEAST_TEXT: usize = 7;
+/// Characters of an arrow beside its label: four of line, two blanks and the head, and one more for an even look.
+const ARROW: usize = 8;
 
 /// One message of a flow and what is to be said of it.
 #[derive(Clone, Copy, Debug)]
@@ -47,10 +51,9 @@ pub fn draw(steps: &[Step<'_>], columns: &Columns, clock: &Clock, terminal: &Ter
     let mut previous: Option<&Message> = None;
     for (step, &ends) in steps.iter().zip(&columns.ends) {
         let now = step.message.micro_ts;
-        if let Some(before) = previous.filter(|before| clock.date(before.micro_ts) != clock.date(now)) {
+        if previous.is_some_and(|before| clock.date(before.micro_ts) != clock.date(now)) {
             let mut row = drawing.lifelines();
             row.put(0, &clock.date(now), Style::Strong);
-            let _ = before;
             lines.push(row.render(terminal));
         }
         let mut row = drawing.lifelines();
@@ -137,14 +140,14 @@ impl<'t> Drawing<'t> {
 
     fn message(&self, row: &mut Row, step: &Step<'_>, (from, to): (usize, usize)) {
         let style = if step.sending > 1 { Style::Faint } else { step.message.style() };
-        let label = label(step, &self.terminal.glyphs);
+        let label = Label::of(step, &self.terminal.glyphs);
         match from == to {
             true => self.own_message(row, &label, from, style),
             false => self.arrow(row, &label, self.lines_at[from], self.lines_at[to], step.sending > 1, style),
         }
     }
 
-    fn arrow(&self, row: &mut Row, label: &str, from: usize, to: usize, repeated: bool, style: Style) {
+    fn arrow(&self, row: &mut Row, label: &Label, from: usize, to: usize, repeated: bool, style: Style) {
         let glyphs = &self.terminal.glyphs;
         let (left, right) = (from.min(to), from.max(to));
         let line = if repeated { glyphs.dashed } else { glyphs.line };
@@ -154,10 +157,12 @@ impl<'t> Drawing<'t> {
         }
         let (head_at, head) = if to > from { (right - 1, glyphs.right) } else { (left + 1, glyphs.left) };
         let inside = right - left - 1;
-        let label = match inside > LEAST_SPACING + 2 {
-            true => format!(" {} ", self.terminal.fit(label, inside - ARROW)),
-            false => self.terminal.fit(label, inside - 1),
+        let blanks = match inside {
+            ..BARE => 0,
+            _ => 2,
         };
+        let label = label.fit(inside - 1 - blanks, self.terminal);
+        let label = if blanks > 0 { format!(" {label} ") } else { label };
         let shaft = inside - 1;
         let start = left + 1 + usize::from(to < from) + (shaft - label.chars().count()) / 2;
         row.put(start, &label, style);
@@ -165,22 +170,48 @@ impl<'t> Drawing<'t> {
     }
 
     /// A message that a host sends to itself: its label stands beside the host's line.
-    fn own_message(&self, row: &mut Row, label: &str, host: usize, style: Style) {
+    fn own_message(&self, row: &mut Row, label: &Label, host: usize, style: Style) {
         let at = self.lines_at[host];
         let own = self.terminal.glyphs.own;
-        if host + 1 < self.lines_at.len() || self.lines_at.len() == 1 {
-            let room = if self.lines_at.len() == 1 { self.terminal.drawing_width().saturating_sub(at + 3) } else { self.spacing - 4 };
-            row.put(at + 1, &format!("{own} {}", self.terminal.fit(label, room)), style);
+        let alone = self.lines_at.len() == 1;
+        if alone || host + 1 < self.lines_at.len() {
+            let room = if alone { self.terminal.drawing_width().saturating_sub(at + 3) } else { self.spacing - 4 };
+            row.put(at + 1, &format!("{own} {}", label.fit(room, self.terminal)), style);
         } else {
-            let text = format!("{} {own}", self.terminal.fit(label, self.spacing - 4));
+            let text = format!("{} {own}", label.fit(self.spacing - 4, self.terminal));
             row.put(at - text.chars().count(), &text, style);
         }
     }
 }
 
-fn label(step: &Step<'_>, glyphs: &Glyphs) -> String {
-    let label = printable(&step.message.label());
-    if step.sending > 1 { format!("{label} {}{}", glyphs.times, step.sending) } else { label }
+/// What is written on an arrow.
+struct Label {
+    /// Method or status line, which may be cut.
+    text: String,
+    /// Body and count, which are kept as long as anything of the text is.
+    notes: String,
+}
+
+impl Label {
+    fn of(step: &Step<'_>, glyphs: &Glyphs) -> Label {
+        let mut notes = step.message.body().map(|body| format!(" ({body})")).unwrap_or_default();
+        if step.sending > 1 {
+            notes.push_str(&format!(" {}{}", glyphs.times, step.sending));
+        }
+        Label { text: printable(&step.message.first_line()), notes }
+    }
+
+    fn length(&self) -> usize {
+        self.text.chars().count() + self.notes.chars().count()
+    }
+
+    fn fit(&self, room: usize, terminal: &Terminal) -> String {
+        let text_room = room.saturating_sub(self.notes.chars().count());
+        match self.length() <= room || text_room >= LEAST_TEXT {
+            true => terminal.fit(&self.text, text_room) + &self.notes,
+            false => terminal.fit(&self.text, room),
+        }
+    }
 }
 
 fn head_width(host: &super::Column) -> usize {
@@ -191,7 +222,7 @@ fn head_width(host: &super::Column) -> usize {
 fn natural_spacing(steps: &[Step<'_>], columns: &Columns, terminal: &Terminal) -> usize {
     let heads = columns.hosts.iter().map(|host| head_width(host) + 3);
     let labels = steps.iter().zip(&columns.ends).map(|(step, (from, to))| {
-        let length = label(step, &terminal.glyphs).chars().count() + ARROW + 4;
+        let length = Label::of(step, &terminal.glyphs).length() + ARROW;
         length.div_ceil(from.abs_diff(*to).max(1))
     });
     heads.chain(labels).max().unwrap_or(0).clamp(LEAST_SPACING, MOST_SPACING)
