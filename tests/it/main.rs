@@ -5,3 +5,4 @@ mod hep_table;
 mod kamailio_parity;
 mod peers_hep;
 mod sinks;
+mod tool;

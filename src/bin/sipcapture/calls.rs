@@ -28,28 +28,31 @@ const SHRINKING: [(Kind, usize); 7] = [
 /// Which calls to list.
 #[derive(Args, Clone, Debug)]
 pub struct Options {
-    /// Caller: the user of From, or user@domain; "*" stands for anything ("+49*")
+    /// Caller: user of From, or user@domain; "*" stands for anything
     #[arg(long, value_name = "USER")]
     from: Option<String>,
-    /// Callee: the user of To, or user@domain
+    /// Callee: user of To, or user@domain
     #[arg(long, value_name = "USER")]
     to: Option<String>,
     /// Call-ID; "*" stands for anything
     #[arg(long, value_name = "CALL-ID")]
     call_id: Option<String>,
-    /// Calls that began at this time or later: 15m, 2h, 7d (ago), 08:30 (today), 2026-11-21, "2026-11-21 08:30"
-    #[arg(long, value_name = "TIME")]
+    /// Calls that began at this time or later
+    ///
+    /// 15m, 2h or 7d (ago), 08:30 (today), 2026-11-21, "2026-11-21 08:30",
+    /// or 2026-11-21T08:30:00Z.
+    #[arg(long, value_name = "TIME", verbatim_doc_comment)]
     since: Option<String>,
     /// Calls that began before this time
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
-    /// List dialogs with this request instead of calls: REGISTER, OPTIONS, SUBSCRIBE, MESSAGE, ...
+    /// What has this request instead of calls, as REGISTER or OPTIONS
     #[arg(long, value_name = "METHOD")]
     method: Option<String>,
-    /// List every Call-ID, whatever its messages are
+    /// Every Call-ID, whatever its messages are
     #[arg(long, conflicts_with = "method")]
     all: bool,
-    /// Calls to list, at most
+    /// Lines to print, at most
     #[arg(long, short = 'n', value_name = "COUNT", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
 }
@@ -112,11 +115,18 @@ fn lines(calls: &[Call], session: &Session, methods: bool) -> Vec<String> {
 }
 
 fn table(calls: &[Call], session: &Session, methods: bool, wide: bool) -> Table {
-    let today = session.clock.date(now());
-    let all_today = !wide && calls.iter().all(|call| session.clock.date(call.start) == today);
+    let clock = &session.clock;
+    // Of a date, the narrow form keeps what differs from today.
+    let today = clock.date(now());
+    let same = |length: usize| !wide && calls.iter().all(|call| clock.date(call.start)[..length] == today[..length]);
+    let skip = match (same("2026-11-21".len()), same("2026".len())) {
+        (true, _) => "2026-11-21 ".len(),
+        (false, true) => "2026-".len(),
+        (false, false) => 0,
+    };
     let mut table = Table::new(methods);
     for call in calls {
-        let time = if all_today { session.clock.seconds(call.start) } else { session.clock.date_time(call.start) };
+        let time = clock.date_time(call.start)[skip..].to_owned();
         let party = |party: &crate::message::Party| if wide { party.address() } else { party.name().to_owned() };
         let mut cells = vec![time];
         if methods {

@@ -6,6 +6,7 @@
 mod archive;
 mod call;
 mod calls;
+mod export;
 mod flow;
 mod ladder;
 mod message;
@@ -30,9 +31,9 @@ const DEFAULT_DATABASE: &str = "sqlite:////var/lib/sipcapture/sipcapture.db";
 /// Names the database where --db does not; keeps a password out of the process list.
 const DATABASE_VARIABLE: &str = "SIPCAPTURE_DB";
 
-/// Shows the SIP calls that the sipcapture modules have stored.
+/// Show the SIP calls that the sipcapture modules have stored
 #[derive(Parser, Debug)]
-#[command(name = "sipcapture", version, max_term_width = 100, after_help = AFTER_HELP)]
+#[command(name = "sipcapture", version, after_help = AFTER_HELP)]
 struct Cli {
     #[command(flatten)]
     options: Global,
@@ -44,6 +45,7 @@ const AFTER_HELP: &str = "\
 Examples:
   sipcapture calls --since 1h --from alice
   sipcapture flow 3c26700b@10.0.0.1
+  sipcapture show 3c26700b@10.0.0.1 | less
   sipcapture export 3c26700b@10.0.0.1 -o call.pcap
   sipcapture --db postgres://homer@db1/homer_data calls --to '+49*'
 
@@ -51,14 +53,20 @@ Exit code: 0 when the answer was printed, 1 when there is no such call, 2 when a
 
 #[derive(clap::Args, Debug)]
 struct Global {
-    /// Database: sqlite:///PATH, postgres://USER:PASSWORD@HOST/NAME or mysql://USER:PASSWORD@HOST/NAME
-    /// [default: $SIPCAPTURE_DB, else sqlite:////var/lib/sipcapture/sipcapture.db]
-    #[arg(long, global = true, value_name = "URL", help_heading = "Database")]
+    /// Database to read [default: $SIPCAPTURE_DB, else the SQLite file
+    /// /var/lib/sipcapture/sipcapture.db]
+    ///
+    /// sqlite:////PATH, postgres://USER:PASSWORD@HOST/NAME or
+    /// mysql://USER:PASSWORD@HOST/NAME; a path alone is an SQLite file.
+    #[arg(long, global = true, value_name = "URL", help_heading = "Database", verbatim_doc_comment)]
     db: Option<String>,
-    /// Table to read, may hold "*" and strftime conversions; repeatable [default: all whose name starts with sip_capture]
-    #[arg(long = "table", global = true, value_name = "NAME", help_heading = "Database")]
+    /// Table to read; repeatable [default: all whose name starts with
+    /// sip_capture]
+    ///
+    /// "*" and strftime conversions stand for anything: sip_capture_call_%Y%m%d.
+    #[arg(long = "table", global = true, value_name = "NAME", help_heading = "Database", verbatim_doc_comment)]
     tables: Vec<String>,
-    /// A column that has another name than the default one, for example callid=call_id; repeatable
+    /// Column that you call otherwise, as callid=call_id; repeatable
     #[arg(long = "column", global = true, value_name = "DEFAULT=NAME", help_heading = "Database", value_parser = renamed_column)]
     columns: Vec<(String, String)>,
     /// Print one JSON document
@@ -67,11 +75,19 @@ struct Global {
     /// Times in UTC instead of local time
     #[arg(long, global = true, help_heading = "Output")]
     utc: bool,
-    /// Columns to print in [default: $COLUMNS, else the terminal's width]
+    /// Width of the output [default: $COLUMNS, else the terminal's]
     #[arg(long, global = true, value_name = "COLUMNS", help_heading = "Output")]
     width: Option<usize>,
-    /// When to use colour
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN", help_heading = "Output")]
+    /// Colour: auto (on a terminal without NO_COLOR), always or never
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "WHEN",
+        help_heading = "Output",
+        hide_possible_values = true
+    )]
     color: ColorChoice,
     /// Draw with ASCII characters, as where the locale is not UTF-8
     #[arg(long, global = true, help_heading = "Output")]
@@ -82,10 +98,12 @@ struct Global {
 enum Command {
     /// List the newest calls
     Calls(calls::Options),
-    /// Draw the call flow: a column for each host, a line for each message
+    /// Draw a call as a ladder: a column for each host, a line for each message
     Flow(Legs),
     /// Print the messages of a call in full
     Show(Legs),
+    /// Write the messages of a call into a pcap file
+    Export(export::Options),
     /// Print the SQL that creates the table (needs no database)
     Schema(schema::Options),
 }
@@ -121,6 +139,7 @@ fn run(cli: Cli) -> Answer {
         Command::Calls(options) => calls::run(&mut session, options),
         Command::Flow(legs) => flow::run(&mut session, legs),
         Command::Show(legs) => show::run(&mut session, legs),
+        Command::Export(options) => export::run(&mut session, options),
         Command::Schema(_) => Ok(()),
     }
 }

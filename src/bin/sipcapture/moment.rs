@@ -45,11 +45,6 @@ impl Clock {
         self.zoned(micro_ts).strftime("%H:%M:%S%.3f").to_string()
     }
 
-    /// `08:52:06`.
-    pub fn seconds(&self, micro_ts: i64) -> String {
-        self.zoned(micro_ts).strftime("%H:%M:%S").to_string()
-    }
-
     /// Reads a moment, in microseconds since the Unix epoch: a span back from `now` (`90s`, `15m`, `2h`, `7d`), a time of
     /// today (`08:30`), a date, a date and time, or an RFC 3339 timestamp with its offset.
     pub fn parse(&self, text: &str, now: i64) -> Result<i64, String> {

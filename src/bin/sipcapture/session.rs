@@ -44,10 +44,10 @@ impl Error {
 /// Which call, and how much of it.
 #[derive(Args, Clone, Debug)]
 pub struct Legs {
-    /// Call-ID of the call; the beginning of one does when it ends in "…", "..." or "*" and fits only one call
+    /// Call-ID; the beginning of one and "*" or "…" behind it do, too
     #[arg(value_name = "CALL-ID")]
     pub call_id: String,
-    /// Leave out the other legs, which share the correlation id
+    /// Only this Call-ID, not the legs that share its correlation id
     #[arg(long)]
     pub one_leg: bool,
 }

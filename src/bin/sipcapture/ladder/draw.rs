@@ -27,8 +27,9 @@ const LEAST_SPACING: usize = 7;
 const BARE: usize = 10;
 /// Letters of a status line that must remain when it is cut for the notes behind it.
 const LEAST_TEXT: usize = 7;
-/// Characters of an arrow beside its label: four of line, two blanks and the head, and one more for an even look.
-const ARROW: usize = 8;
+/// Characters of an arrow beside its label where there is room: three of line and a blank on either side, the head, and
+/// one of the two hosts.
+const ARROW: usize = 10;
 
 /// One message of a flow and what is to be said of it.
 #[derive(Clone, Copy, Debug)]

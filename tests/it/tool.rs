@@ -1,0 +1,7 @@
+//! The operator's tool, as a real process on databases that the sinks have filled.
+
+mod answers;
+mod ladder;
+mod recording;
+mod running;
+mod sources;
