@@ -4,7 +4,7 @@ use super::headers::{self, Known};
 use super::identity::Identity;
 use super::name_addr::{self, Comma, NameAddr};
 use super::scan::Cursor;
-use super::{Fields, HeaderNames, contact, digest, originator, uri, via};
+use super::{Fields, FirstLine, HeaderNames, contact, digest, originator, uri, via};
 
 /// RTP statistics headers, the preferred one first.
 const RTP_STATS: [&[u8]; 7] = [
@@ -120,8 +120,8 @@ impl<'a> Seen<'a> {
             Known::CSeq => {
                 if self.only(|seen| &mut seen.cseq, fields) {
                     fields.cseq = body;
-                    fields.malformed |= !headers::is_cseq(body);
                 }
+                fields.malformed |= !headers::is_cseq(body);
             }
             Known::ContentLength => {
                 self.only(|seen| &mut seen.content_length, fields);
@@ -148,7 +148,7 @@ impl<'a> Seen<'a> {
                     self.remote_party = name_addr::parse(&mut Cursor::new(raw, 0), Comma::Ordinary);
                 }
             }
-            Known::To => fields.malformed = true,
+            Known::To => _ = self.only(|seen| &mut seen.to, fields),
             Known::Via => {}
         }
     }
@@ -184,10 +184,11 @@ impl<'a> Seen<'a> {
         fields.pid_user = identity.and_then(uri::parse).map(|uri| uri.user).unwrap_or_default();
     }
 
-    /// Whether this is the first of a header that may come once; a second one makes the message malformed.
+    /// Whether this is the first of a header that may come once; a second one makes a request malformed. In a reply
+    /// it is let pass, as Kamailio does.
     fn only(&mut self, flag: impl Fn(&mut Self) -> &mut bool, fields: &mut Fields<'a>) -> bool {
         let is_first = first(flag(self));
-        fields.malformed |= !is_first;
+        fields.malformed |= !is_first && fields.first_line != FirstLine::Reply;
         is_first
     }
 }

@@ -82,7 +82,7 @@ pub(super) fn name<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
     if !cursor.eat(b':') {
         return None;
     }
-    cursor.skip_lws();
+    cursor.skip_lws_before_body();
     Some(name)
 }
 

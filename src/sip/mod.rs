@@ -49,8 +49,9 @@ pub enum FirstLine {
 pub struct Fields<'a> {
     /// Request or reply.
     pub first_line: FirstLine,
-    /// Whether the message breaks the grammar where it matters: first line, request URI, a header without a name, From,
-    /// To, Via, CSeq, Contact or Content-Length unreadable, missing (Contact and Content-Length may be) or given twice.
+    /// Whether the message breaks the grammar where it matters: the first line, the request URI, a header line or the
+    /// body of From, To, Via, CSeq, Contact, Content-Length or Retry-After is unreadable; Via, From, To, Call-ID or CSeq
+    /// is missing; in a request one that may come once (these but Via, Content-Length, Max-Forwards) comes twice.
     pub malformed: bool,
     /// Request method, or the status code's text.
     pub method: &'a [u8],

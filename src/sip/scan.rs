@@ -102,6 +102,19 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// As [`Cursor::skip_lws`], but a carriage return alone is no fold.
+    pub(super) fn skip_lws_before_body(&mut self) {
+        loop {
+            self.skip_blanks();
+            let fold = match &self.bytes[self.at..] {
+                [b'\r', b'\n', blank, ..] if is_blank(*blank) => 3,
+                [b'\n', blank, ..] if is_blank(*blank) => 2,
+                _ => return,
+            };
+            self.at += fold;
+        }
+    }
+
     /// Whether the cursor, after [`Cursor::skip_lws`], stands where the header ends: at a line break, a NUL or the
     /// end of the bytes.
     pub(super) fn at_end_of_header(&self) -> bool {

@@ -78,6 +78,8 @@ fn a_header_that_may_come_once_makes_the_message_malformed_when_it_comes_twice()
         assert!(fields.malformed, "{header}");
         assert_eq!((text(fields.from_user), text(fields.to_user), text(fields.callid)), ("alice", "bob", "1@a"));
         assert_eq!(text(fields.cseq), "1 INVITE");
+        let reply = message.replace("INVITE sip:bob@b.example SIP/2.0", "SIP/2.0 200 OK");
+        assert!(!extract(reply.as_bytes(), None, &names()).malformed, "{header}");
     }
     for header in ["Content-Length: 0", "Max-Forwards: 70"] {
         assert!(!extract(with(&format!("{header}\r\n")).as_bytes(), None, &names()).malformed);

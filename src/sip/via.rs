@@ -6,6 +6,7 @@ use super::scan::{Cursor, is_space};
 /// (empty if that has none). `None` when any Via in it breaks the grammar.
 pub(super) fn parse<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
     let mut branch = None;
+    cursor.skip_lws();
     loop {
         sent_protocol(cursor)?;
         sent_by(cursor)?;
