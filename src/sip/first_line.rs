@@ -86,13 +86,15 @@ fn after_line_with_more(message: &[u8], at: usize) -> Option<usize> {
     (next < message.len()).then_some(next)
 }
 
-/// Offset behind the line that holds offset `at`. A line feed that is the message's last byte is left for the headers
-/// to end at.
+/// Offset behind the line that holds offset `at`, and behind a carriage return that follows. A line feed or carriage
+/// return that is the message's last byte is left for the headers to end at.
 fn after_line(message: &[u8], at: usize) -> usize {
-    match message[at..].iter().position(|&byte| byte == b'\n') {
-        None => message.len(),
-        Some(length) => (at + length + 1).min(message.len() - 1),
-    }
+    let Some(length) = message[at..].iter().position(|&byte| byte == b'\n') else {
+        return message.len();
+    };
+    let last = message.len() - 1;
+    let next = (at + length + 1).min(last);
+    if message[next] == b'\r' { (next + 1).min(last) } else { next }
 }
 
 #[cfg(test)]

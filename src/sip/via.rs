@@ -130,12 +130,12 @@ fn param<'a>(cursor: &mut Cursor<'a>) -> Option<Option<&'a [u8]>> {
     Some(is(b"branch").then_some(value))
 }
 
-/// Reads a value behind the `=`: a word or a quoted string, in which a backslash is a byte like any other.
+/// Reads a value behind the `=`: a word or a quoted string, in which a backslash is a byte like any other. Where no value
+/// is `needed`, it may be missing or its closing quote may.
 fn value<'a>(cursor: &mut Cursor<'a>, needed: bool) -> Option<&'a [u8]> {
     cursor.skip_lws();
     if cursor.eat(b'"') {
-        let inside = cursor.until(|byte| matches!(byte, b'"' | b'\r' | b'\n' | 0));
-        return cursor.eat(b'"').then_some(inside);
+        return quoted(cursor).or((!needed && cursor.at_end_of_header()).then_some(b""));
     }
     let word = cursor.until(|byte| is_space(byte) || matches!(byte, b';' | b',' | b'=' | b'"' | 0));
     let readable = match cursor.peek() {
@@ -147,6 +147,26 @@ fn value<'a>(cursor: &mut Cursor<'a>, needed: bool) -> Option<&'a [u8]> {
     readable.then_some(word)
 }
 
+/// Reads a string up to its closing quote, over folds.
+fn quoted<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
+    let start = cursor.at();
+    loop {
+        cursor.until(|byte| matches!(byte, b'"' | b'\r' | b'\n' | 0));
+        let inside = cursor.since(start);
+        if cursor.eat(b'"') {
+            return Some(inside);
+        }
+        fold(cursor)?;
+    }
+}
+
+/// Moves over a fold; `None` where the header ends instead.
+fn fold(cursor: &mut Cursor<'_>) -> Option<()> {
+    let line_end = cursor.at();
+    cursor.skip_lws();
+    (cursor.at() > line_end).then_some(())
+}
+
 /// Moves over a comment in parentheses, which may hold others.
 fn comment(cursor: &mut Cursor<'_>) -> Option<()> {
     let mut depth = 0usize;
@@ -155,13 +175,8 @@ fn comment(cursor: &mut Cursor<'_>) -> Option<()> {
         match cursor.peek()? {
             b'(' => depth += 1,
             b')' => depth -= 1,
-            0 => return None,
             _ => {
-                let line_end = cursor.at();
-                cursor.skip_lws();
-                if cursor.at() == line_end {
-                    return None;
-                }
+                fold(cursor)?;
                 continue;
             }
         }
@@ -203,6 +218,7 @@ mod tests {
         reads("SIP/2.0/TLS [2001:db8::1]:5061;branch=b (a (nested) comment)\r\n", "b");
         reads("SIP/2.0/WSS a;x=\"y;branch=z\";branch=\"q\"\r\n", "q");
         reads("SIP/2.0/DTLS-UDP a;branch=b;alias;keep\r\n", "b");
+        reads("SIP/2.0/UDP a;branch=\"1\r\n 2\"\r\n", "1\r\n 2");
     }
 
     #[test]
@@ -234,7 +250,7 @@ mod tests {
             "SIP/2.0/UDP [::1\r\n",
             "SIP/2.0/UDP a,\r\n",
             "SIP/2.0/UDP a (\r\n",
-            "SIP/2.0/UDP a;x=\"\r\n",
+            "SIP/2.0/UDP a;branch=\"\r\n",
             "SIP/2.0 UDP a\r\n",
         ] {
             assert_eq!(branch(body), None, "{body}");
