@@ -1,6 +1,9 @@
 //! The Contact header: which of its contacts counts, and its URI.
 
-use super::scan::{is_blank, is_space, trim, trim_start};
+use super::scan::{Class, find, is_blank, is_space, trim, trim_start};
+
+const NAME_END: Class = Class::space_and(b",;=");
+const VALUE_END: Class = Class::space_and(b",;");
 
 /// What a Contact header says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,8 +96,7 @@ fn params(behind: &[u8]) -> Option<&[u8]> {
         if rest.is_empty() {
             return None;
         }
-        let name = rest.iter().position(|&byte| ends_word(byte) || byte == b'=').unwrap_or(rest.len());
-        rest = trim_start(&rest[name..]);
+        rest = trim_start(&rest[NAME_END.length_before(rest)..]);
         if let Some(value) = rest.strip_prefix(b"=") {
             rest = trim_start(param_value(trim_start(value))?);
         }
@@ -111,18 +113,12 @@ fn params(behind: &[u8]) -> Option<&[u8]> {
 fn param_value(value: &[u8]) -> Option<&[u8]> {
     match value.split_first() {
         None => Some(value),
-        Some((&quote @ (b'"' | b'\''), inside)) => {
-            inside.iter().position(|&byte| byte == quote).map(|end| &inside[end + 1..])
-        }
-        Some(_) => match value.iter().position(|&byte| ends_word(byte)).unwrap_or(value.len()) {
+        Some((&quote @ (b'"' | b'\''), inside)) => find(inside, quote).map(|end| &inside[end + 1..]),
+        Some(_) => match VALUE_END.length_before(value) {
             0 => None,
             length => Some(&value[length..]),
         },
     }
-}
-
-fn ends_word(byte: u8) -> bool {
-    is_space(byte) || byte == b',' || byte == b';'
 }
 
 #[cfg(test)]

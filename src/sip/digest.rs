@@ -1,6 +1,8 @@
 //! Digest credentials (RFC 7616): the user who authenticates.
 
-use super::scan::{is_space, trim_start};
+use super::scan::{Class, find, is_space, trim_start};
+
+const WORD_END: Class = Class::space_and(b",");
 
 /// The user part of the digest user name in an Authorization or Proxy-Authorization body: what stands before an `@` and
 /// behind a scheme. Empty when the scheme is another, a parameter breaks the grammar or there is no user name.
@@ -18,13 +20,13 @@ fn username(body: &[u8]) -> Option<&[u8]> {
     let mut rest = trim_start(rest);
     let mut username: &[u8] = b"";
     loop {
-        let equals = rest.iter().position(|&byte| byte == b'=')?;
+        let equals = find(rest, b'=')?;
         let is_username = is_username(&rest[..equals]);
         let (value, behind) = value(trim_start(&rest[equals + 1..]))?;
         if is_username {
             username = value;
         }
-        match behind.iter().position(|&byte| byte == b',') {
+        match find(behind, b',') {
             None => return Some(username),
             Some(comma) => rest = trim_start(&behind[comma + 1..]),
         }
@@ -40,10 +42,10 @@ fn is_username(name: &[u8]) -> bool {
 /// A parameter's value and what follows it: a quoted string, in which a backslash is a byte like any other, or a word.
 fn value(rest: &[u8]) -> Option<(&[u8], &[u8])> {
     if let Some(inside) = rest.strip_prefix(b"\"") {
-        let end = inside.iter().position(|&byte| byte == b'"')?;
+        let end = find(inside, b'"')?;
         return Some((&inside[..end], &inside[end + 1..]));
     }
-    let end = rest.iter().position(|&byte| is_space(byte) || byte == b',').unwrap_or(rest.len());
+    let end = WORD_END.length_before(rest);
     (end > 0).then(|| rest.split_at(end))
 }
 
@@ -51,9 +53,9 @@ fn user_part(username: &[u8]) -> &[u8] {
     if username.len() <= 2 {
         return username;
     }
-    let at = username.iter().position(|&byte| byte == b'@').unwrap_or(username.len());
+    let at = find(username, b'@').unwrap_or(username.len());
     let user = &username[..at];
-    let scheme = user.iter().position(|&byte| byte == b':').map_or(0, |colon| colon + 1);
+    let scheme = find(user, b':').map_or(0, |colon| colon + 1);
     &user[scheme..]
 }
 

@@ -1,9 +1,11 @@
 //! The first line: request or reply, its parts, and where the headers begin.
 
 use super::FirstLine;
-use super::scan::{Cursor, is_space};
+use super::scan::{Class, Cursor, find, is_space};
 
 const VERSION: &[u8] = b"SIP/2.0";
+const SPACE: Class = Class::space_and(b"");
+const LINE_BREAK: Class = Class::of(b"\r\n");
 
 /// The shortest message that is looked at, blanks and empty lines before it not counted, bytes.
 const SHORTEST: usize = 17;
@@ -43,11 +45,11 @@ fn is_version(bytes: &[u8]) -> bool {
 
 fn request(message: &[u8], start: usize) -> Option<Line<'_>> {
     let mut cursor = Cursor::new(message, start);
-    let method = cursor.until(is_space);
+    let method = cursor.until(&SPACE);
     if method.is_empty() || !cursor.eat(b' ') {
         return None;
     }
-    let uri = cursor.until(is_space);
+    let uri = cursor.until(&SPACE);
     let version = word_after_blanks(&mut cursor)?;
     cursor.skip_blanks();
     if version.is_empty() || !matches!(cursor.peek(), Some(b'\r' | b'\n')) {
@@ -59,7 +61,7 @@ fn request(message: &[u8], start: usize) -> Option<Line<'_>> {
 
 fn reply(message: &[u8], start: usize) -> Option<Line<'_>> {
     let mut cursor = Cursor::new(message, start + VERSION.len() + 1);
-    let status = cursor.until(is_space);
+    let status = cursor.until(&SPACE);
     if status.len() != 3 || !status.iter().all(u8::is_ascii_digit) {
         return None;
     }
@@ -68,7 +70,7 @@ fn reply(message: &[u8], start: usize) -> Option<Line<'_>> {
     if cursor.at() == blanks {
         return None;
     }
-    let reason = cursor.until(|byte| byte == b'\r' || byte == b'\n');
+    let reason = cursor.until(&LINE_BREAK);
     let headers = after_line_with_more(message, cursor.at())?;
     Some(Line { kind: FirstLine::Reply, is_sip: true, method: status, uri: b"", reason, headers })
 }
@@ -77,7 +79,7 @@ fn reply(message: &[u8], start: usize) -> Option<Line<'_>> {
 fn word_after_blanks<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
     let blanks = cursor.at();
     cursor.skip_blanks();
-    (cursor.at() > blanks).then(|| cursor.until(is_space))
+    (cursor.at() > blanks).then(|| cursor.until(&SPACE))
 }
 
 /// Offset behind the line that holds offset `at`; `None` when no line feed ends it.
@@ -89,7 +91,7 @@ fn after_line_with_more(message: &[u8], at: usize) -> Option<usize> {
 /// Offset behind the line that holds offset `at`, and behind a carriage return that follows. A line feed or carriage
 /// return that is the message's last byte is left for the headers to end at.
 fn after_line(message: &[u8], at: usize) -> usize {
-    let Some(length) = message[at..].iter().position(|&byte| byte == b'\n') else {
+    let Some(length) = find(&message[at..], b'\n') else {
         return message.len();
     };
     let last = message.len() - 1;

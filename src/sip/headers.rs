@@ -1,6 +1,6 @@
 //! The headers of a message, one after the other: names, and where a body ends.
 
-use super::scan::{Cursor, is_blank};
+use super::scan::{Class, Cursor, is_blank};
 
 /// The headers that this module reads by meaning, long or compact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,22 +59,14 @@ impl Known {
     }
 }
 
-/// Which bytes a header's name is made of (RFC 3261 `token`).
-const NAME_BYTES: [bool; 256] = {
-    let mut allowed = [false; 256];
-    let bytes = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-.!%*_+`'~";
-    let mut index = 0;
-    while index < bytes.len() {
-        allowed[bytes[index] as usize] = true;
-        index += 1;
-    }
-    allowed
-};
+/// What ends a header's name: whatever an RFC 3261 `token` cannot hold.
+const NAME_END: Class =
+    Class::of(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-.!%*_+`'~").complement();
 
 /// Reads the header name at `cursor` and moves to where its body begins, behind the colon and the blanks after it.
 /// `None` when there is no name with a colon.
 pub(super) fn name<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
-    let name = cursor.until(|byte| !NAME_BYTES[usize::from(byte)]);
+    let name = cursor.until(&NAME_END);
     if name.is_empty() {
         return None;
     }
@@ -90,8 +82,7 @@ pub(super) fn name<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
 /// message ends before.
 pub(super) fn skip(cursor: &mut Cursor<'_>) -> bool {
     loop {
-        cursor.until(|byte| byte == b'\n');
-        if !cursor.eat(b'\n') {
+        if !cursor.skip_past(b'\n') {
             return false;
         }
         if !cursor.peek().is_some_and(is_blank) {

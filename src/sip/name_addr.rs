@@ -1,6 +1,15 @@
 //! `"Display" <uri>;tag=x` and `uri;tag=x`: the form of From, To and the identity headers.
 
-use super::scan::{Cursor, is_space};
+use super::scan::{Class, Cursor};
+
+const QUOTED_END: Class = Class::of(b"\"\\\r\n\0");
+const ENCLOSED_END: Class = Class::space_and(b"><\"\\\0");
+const WORD_END: Class = Class::space_and(b"<>\"\\;\0");
+const LISTED_WORD_END: Class = Class::space_and(b"<>\"\\;,\0");
+const NAME_END: Class = Class::space_and(b"=;,\"\\\0");
+const VALUE_END: Class = Class::space_and(b";,\"\\=\0");
+/// As [`VALUE_END`], but a comma is part of the value.
+const TAG_END: Class = Class::space_and(b";\"\\=\0");
 
 /// An address as a header gives it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,7 +50,7 @@ fn quoted<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
     cursor.step();
     let start = cursor.at();
     loop {
-        cursor.until(|byte| matches!(byte, b'"' | b'\\' | b'\r' | b'\n' | 0));
+        cursor.until(&QUOTED_END);
         match cursor.peek()? {
             b'"' => {
                 let inside = cursor.since(start);
@@ -66,7 +75,7 @@ fn enclosed<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
     if cursor.peek() == Some(b';') {
         return None;
     }
-    let uri = cursor.until(|byte| is_space(byte) || matches!(byte, b'>' | b'<' | b'"' | b'\\' | 0));
+    let uri = cursor.until(&ENCLOSED_END);
     cursor.skip_blanks();
     (!uri.is_empty() && cursor.eat(b'>')).then_some(uri)
 }
@@ -74,9 +83,9 @@ fn enclosed<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
 /// Reads what starts with a word: a URI without brackets, or a display name of words and then `<uri>`.
 fn token<'a>(cursor: &mut Cursor<'a>, comma: Comma) -> Option<&'a [u8]> {
     let separates = comma == Comma::Separates;
-    let ends_word = |byte| is_space(byte) || matches!(byte, b'<' | b'>' | b'"' | b'\\' | b';' | 0);
+    let word_end = if separates { &LISTED_WORD_END } else { &WORD_END };
     let start = cursor.at();
-    let word = cursor.until(|byte| ends_word(byte) || (separates && byte == b','));
+    let word = cursor.until(word_end);
     if word.is_empty() {
         return None;
     }
@@ -89,7 +98,7 @@ fn token<'a>(cursor: &mut Cursor<'a>, comma: Comma) -> Option<&'a [u8]> {
         _ => {}
     }
     while !cursor.at_end_of_header() && cursor.peek() != Some(b'<') {
-        let next = cursor.until(|byte| ends_word(byte) || (separates && byte == b','));
+        let next = cursor.until(word_end);
         if next.is_empty() {
             return None;
         }
@@ -119,7 +128,7 @@ fn params<'a>(cursor: &mut Cursor<'a>, comma: Comma) -> Option<&'a [u8]> {
 /// Reads `name[=value]`.
 fn param<'a>(cursor: &mut Cursor<'a>, comma: Comma) -> Option<(&'a [u8], &'a [u8])> {
     cursor.skip_lws();
-    let name = cursor.until(|byte| is_space(byte) || matches!(byte, b'=' | b';' | b',' | b'"' | b'\\' | 0));
+    let name = cursor.until(&NAME_END);
     if name.is_empty() {
         return None;
     }
@@ -136,9 +145,7 @@ fn param<'a>(cursor: &mut Cursor<'a>, comma: Comma) -> Option<(&'a [u8], &'a [u8
     if cursor.peek() == Some(b'"') {
         return Some((name, quoted(cursor)?));
     }
-    let ends = |byte| is_space(byte) || matches!(byte, b';' | b'"' | b'\\' | b'=' | 0);
-    let value = cursor.until(|byte| ends(byte) || (byte == b',' && !comma_in_value));
-    Some((name, value))
+    Some((name, cursor.until(if comma_in_value { &TAG_END } else { &VALUE_END })))
 }
 
 #[cfg(test)]

@@ -1,4 +1,73 @@
-//! Bytes and blanks: the cursor that the header readers share.
+//! Bytes and blanks: the search for bytes and the cursor that the header readers share.
+
+/// A set of bytes.
+pub(super) struct Class([bool; 256]);
+
+impl Class {
+    /// The bytes that `bytes` lists.
+    pub(super) const fn of(bytes: &[u8]) -> Self {
+        Self::none().and(bytes)
+    }
+
+    /// Space, tab, carriage return, line feed, and the bytes that `bytes` lists.
+    pub(super) const fn space_and(bytes: &[u8]) -> Self {
+        Self::of(b" \t\r\n").and(bytes)
+    }
+
+    /// Every byte that is not in this set.
+    pub(super) const fn complement(mut self) -> Self {
+        let mut index = 0;
+        while index < 256 {
+            self.0[index] = !self.0[index];
+            index += 1;
+        }
+        self
+    }
+
+    /// Whether `byte` is in the set.
+    pub(super) fn has(&self, byte: u8) -> bool {
+        self.0[usize::from(byte)]
+    }
+
+    /// Length of what stands in `bytes` before the first byte of the set; all of it if none does.
+    pub(super) fn length_before(&self, bytes: &[u8]) -> usize {
+        bytes.iter().position(|&byte| self.has(byte)).unwrap_or(bytes.len())
+    }
+
+    /// What stands in `bytes` before the first byte of the set; all of it if none does.
+    pub(super) fn before<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
+        &bytes[..self.length_before(bytes)]
+    }
+
+    const fn none() -> Self {
+        Self([false; 256])
+    }
+
+    const fn and(mut self, bytes: &[u8]) -> Self {
+        let mut index = 0;
+        while index < bytes.len() {
+            self.0[bytes[index] as usize] = true;
+            index += 1;
+        }
+        self
+    }
+}
+
+/// Offset of the first `byte` in `bytes`, looked for eight bytes at a time.
+pub(super) fn find(bytes: &[u8], byte: u8) -> Option<usize> {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGH_BITS: u64 = ONES << 7;
+    let (chunks, rest) = bytes.as_chunks::<8>();
+    for (index, chunk) in chunks.iter().enumerate() {
+        // A byte of `difference` is zero where `byte` stands; only such a byte, and bytes above it, borrow a high bit.
+        let difference = u64::from_le_bytes(*chunk) ^ (ONES * u64::from(byte));
+        let found = difference.wrapping_sub(ONES) & !difference & HIGH_BITS;
+        if found != 0 {
+            return Some(index * 8 + found.trailing_zeros() as usize / 8);
+        }
+    }
+    rest.iter().position(|&other| other == byte).map(|at| bytes.len() - rest.len() + at)
+}
 
 /// Whether `byte` is a space or a tab.
 pub(super) fn is_blank(byte: u8) -> bool {
@@ -70,13 +139,19 @@ impl<'a> Cursor<'a> {
         found
     }
 
-    /// Moves to the first byte that `stop` accepts, or to the end, and gives what it passed.
+    /// Moves to the first byte that is in `stop`, or to the end, and gives what it passed.
     #[inline]
-    pub(super) fn until(&mut self, stop: impl Fn(u8) -> bool) -> &'a [u8] {
-        let rest = &self.bytes[self.at..];
-        let length = rest.iter().position(|&byte| stop(byte)).unwrap_or(rest.len());
-        self.at += length;
-        &rest[..length]
+    pub(super) fn until(&mut self, stop: &Class) -> &'a [u8] {
+        let passed = stop.before(&self.bytes[self.at..]);
+        self.at += passed.len();
+        passed
+    }
+
+    /// Moves behind the first `byte`; to the end, giving false, if there is none.
+    pub(super) fn skip_past(&mut self, byte: u8) -> bool {
+        let found = find(&self.bytes[self.at..], byte);
+        self.at = found.map_or(self.bytes.len(), |length| self.at + length + 1);
+        found.is_some()
     }
 
     /// What lies between offset `start` and the cursor.
@@ -86,12 +161,21 @@ impl<'a> Cursor<'a> {
 
     /// Moves over spaces and tabs.
     pub(super) fn skip_blanks(&mut self) {
-        self.until(|byte| !is_blank(byte));
+        while self.peek().is_some_and(is_blank) {
+            self.at += 1;
+        }
     }
 
     /// Moves over spaces, tabs and folds (a line break with a blank behind it); stops at the break that ends the
     /// header.
+    #[inline]
     pub(super) fn skip_lws(&mut self) {
+        if self.peek().is_some_and(is_space) {
+            self.skip_spaces_and_folds();
+        }
+    }
+
+    fn skip_spaces_and_folds(&mut self) {
         loop {
             self.skip_blanks();
             let length = self.line_break();
@@ -153,6 +237,28 @@ mod tests {
         assert_eq!(port(b"65536"), None);
         assert_eq!(port(b"50a"), None);
         assert_eq!(port(b""), None);
+    }
+
+    #[test]
+    fn a_byte_is_found_wherever_it_stands() {
+        for length in 0..40 {
+            for at in 0..length {
+                // Neighbours that differ in one bit, and bytes behind that must not count.
+                let mut bytes = vec![b'\n' + 1; length];
+                bytes[at..].fill(b'\n');
+                assert_eq!(find(&bytes, b'\n'), Some(at));
+                assert_eq!(find(&bytes, 0x8a), None);
+            }
+        }
+    }
+
+    #[test]
+    fn a_class_holds_what_it_lists() {
+        const STOP: Class = Class::space_and(b";\xff");
+        assert_eq!(STOP.before(b"ab c;"), b"ab");
+        assert_eq!(STOP.before(b"abc\xff"), b"abc");
+        assert_eq!(STOP.before(b"abc"), b"abc");
+        assert_eq!(Class::of(b"a").complement().before(b"aab"), b"aa");
     }
 
     #[test]

@@ -1,6 +1,13 @@
 //! URIs: sip, sips, tel and urn; who and where.
 
-use super::scan::port;
+use super::scan::{Class, find, port};
+
+/// What parameters and headers begin with.
+const TAIL: Class = Class::of(b";?");
+/// What a user part may hold only in certain places, and a host without a user not at all.
+const MARKS: Class = Class::of(b":;?[]");
+const IPV6_END: Class = Class::of(b"][&@;?");
+const HOST_END: Class = Class::of(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz.-_").complement();
 
 /// The parts of a URI that become columns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,7 +36,7 @@ pub(super) fn parse(uri: &[u8]) -> Option<Uri<'_>> {
         return None;
     }
     // The first byte belongs to the user or the host whatever it is.
-    let (mut parsed, tail) = match rest[1..].iter().position(|&byte| byte == b'@') {
+    let (mut parsed, tail) = match find(&rest[1..], b'@') {
         Some(before) => with_user(&rest[..before + 1], &rest[before + 2..])?,
         None if rest[0] == b'[' => host_and_port(rest)?,
         None => without_user(scheme, rest)?,
@@ -39,7 +46,7 @@ pub(super) fn parse(uri: &[u8]) -> Option<Uri<'_>> {
     }
     match scheme {
         Scheme::Tel => parsed = Uri { user: parsed.host, host: b"", port: parsed.port },
-        Scheme::Sip if is_phone(tail) => parsed.user = before(parsed.user, |byte| byte == b';'),
+        Scheme::Sip if is_phone(tail) => parsed.user = before(parsed.user, b';'),
         Scheme::Sip | Scheme::Urn => {}
     }
     (!parsed.host.starts_with(b"@")).then_some(parsed)
@@ -47,14 +54,15 @@ pub(super) fn parse(uri: &[u8]) -> Option<Uri<'_>> {
 
 /// The scheme, and what follows its colon.
 fn scheme(uri: &[u8]) -> Option<(Scheme, &[u8])> {
-    let colon = uri.iter().take(5).position(|&byte| byte == b':')?;
-    let (name, rest) = (&uri[..colon], &uri[colon + 1..]);
+    let (name, rest) = uri.split_at_checked(4)?;
     let is = |full: &[u8]| name.eq_ignore_ascii_case(full);
-    if is(b"sip") || is(b"sips") {
+    if is(b"sip:") {
         Some((Scheme::Sip, rest))
-    } else if is(b"tel") {
+    } else if is(b"sips") {
+        Some((Scheme::Sip, rest.strip_prefix(b":")?))
+    } else if is(b"tel:") {
         Some((Scheme::Tel, rest))
-    } else if is(b"urn") {
+    } else if is(b"urn:") {
         Some((Scheme::Urn, rest))
     } else {
         None
@@ -63,13 +71,17 @@ fn scheme(uri: &[u8]) -> Option<(Scheme, &[u8])> {
 
 /// Reads `user[:password]` and what stands behind the `@`; gives the parts and the parameters and headers.
 fn with_user<'a>(userinfo: &'a [u8], rest: &'a [u8]) -> Option<(Uri<'a>, &'a [u8])> {
-    if before(userinfo, |byte| byte == b';' || byte == b'?').iter().any(|&byte| byte == b'[' || byte == b']') {
-        return None;
-    }
-    let user = before(userinfo, |byte| byte == b':');
-    let password = userinfo.get(user.len() + 1..).unwrap_or_default();
-    if password.iter().any(|&byte| matches!(byte, b':' | b';' | b'?')) {
-        return None;
+    let mut user = userinfo;
+    if MARKS.length_before(userinfo) < userinfo.len() {
+        user = before(userinfo, b':');
+        let password = userinfo.get(user.len() + 1..).unwrap_or_default();
+        let has_bracket = |bytes: &[u8]| bytes.contains(&b'[') || bytes.contains(&b']');
+        if has_bracket(TAIL.before(userinfo))
+            || password.contains(&b':')
+            || TAIL.length_before(password) < password.len()
+        {
+            return None;
+        }
     }
     let (parsed, tail) = host_and_port(rest)?;
     Some((Uri { user, ..parsed }, tail))
@@ -78,11 +90,10 @@ fn with_user<'a>(userinfo: &'a [u8], rest: &'a [u8]) -> Option<(Uri<'a>, &'a [u8
 /// Reads `host[:port]` where the host must look like one.
 fn host_and_port(rest: &[u8]) -> Option<(Uri<'_>, &[u8])> {
     let length = if rest.first() == Some(&b'[') {
-        let inside = before(&rest[1..], |byte| matches!(byte, b']' | b'[' | b'&' | b'@' | b';' | b'?')).len();
+        let inside = IPV6_END.length_before(&rest[1..]);
         (rest.get(inside + 1) == Some(&b']')).then_some(inside + 2)?
     } else {
-        let host = before(rest, |byte| !byte.is_ascii_alphanumeric() && !matches!(byte, b'.' | b'-' | b'_'));
-        host.first()?.is_ascii_alphanumeric().then_some(host.len())?
+        rest.first()?.is_ascii_alphanumeric().then(|| HOST_END.length_before(rest))?
     };
     let (host, rest) = rest.split_at(length);
     let (port, tail) = match rest.split_first() {
@@ -96,15 +107,13 @@ fn host_and_port(rest: &[u8]) -> Option<(Uri<'_>, &[u8])> {
 /// Reads `host[:port]` of a URI that names no user; whatever is not a delimiter is taken for the host. A `urn` has a
 /// namespace and a name there.
 fn without_user(scheme: Scheme, rest: &[u8]) -> Option<(Uri<'_>, &[u8])> {
-    let inside = before(&rest[1..], |byte| matches!(byte, b':' | b';' | b'?' | b'[' | b']')).len();
+    let inside = MARKS.length_before(&rest[1..]);
     let (host, rest) = rest.split_at(inside + 1);
     match rest.split_first() {
         None | Some((b';' | b'?', _)) => Some((Uri { user: b"", host, port: 0 }, rest)),
         Some((b':', rest)) => match optional_port(rest) {
             Some((port, tail)) => Some((Uri { user: b"", host, port }, tail)),
-            None if scheme == Scheme::Urn
-                && !rest.iter().any(|&byte| matches!(byte, b':' | b';' | b'?' | b'[' | b']')) =>
-            {
+            None if scheme == Scheme::Urn && MARKS.length_before(rest) == rest.len() => {
                 Some((Uri { user: host, host: rest, port: 0 }, b""))
             }
             None => None,
@@ -115,7 +124,7 @@ fn without_user(scheme: Scheme, rest: &[u8]) -> Option<(Uri<'_>, &[u8])> {
 
 /// Reads a port of up to five digits, possibly none.
 fn optional_port(rest: &[u8]) -> Option<(u16, &[u8])> {
-    let (digits, tail) = rest.split_at(before(rest, |byte| byte == b';' || byte == b'?').len());
+    let (digits, tail) = rest.split_at(TAIL.length_before(rest));
     match digits.len() {
         0 => Some((0, tail)),
         1..=5 => Some((port(digits)?, tail)),
@@ -125,13 +134,13 @@ fn optional_port(rest: &[u8]) -> Option<(u16, &[u8])> {
 
 /// Whether `tail` can be parameters and headers: no second `@`, no parameter behind the first header.
 fn is_tail(tail: &[u8]) -> bool {
-    let headers = &tail[before(tail, |byte| byte == b'?').len()..];
+    let headers = &tail[before(tail, b'?').len()..];
     !tail.contains(&b'@') && !headers.contains(&b';')
 }
 
 /// Whether the parameters say `user=phone`. The last `user` that has a value counts.
 fn is_phone(tail: &[u8]) -> bool {
-    let params = before(tail, |byte| byte == b'?');
+    let params = before(tail, b'?');
     let user = params.split(|&byte| byte == b';').rev().find_map(|param| {
         let (name, value) = param.split_at_checked(5)?;
         (name.eq_ignore_ascii_case(b"user=") && !value.is_empty() && value[0] != b':').then_some(value)
@@ -139,9 +148,9 @@ fn is_phone(tail: &[u8]) -> bool {
     user == Some(b"phone")
 }
 
-/// What comes before the first byte that `stop` accepts; all of `bytes` if none does.
-fn before(bytes: &[u8], stop: impl Fn(u8) -> bool) -> &[u8] {
-    &bytes[..bytes.iter().position(|&byte| stop(byte)).unwrap_or(bytes.len())]
+/// What comes before the first `byte`; all of `bytes` if it is not there.
+fn before(bytes: &[u8], byte: u8) -> &[u8] {
+    &bytes[..find(bytes, byte).unwrap_or(bytes.len())]
 }
 
 #[cfg(test)]

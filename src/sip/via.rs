@@ -1,6 +1,15 @@
 //! Via: the branch of the topmost one, and where the header ends.
 
-use super::scan::{Cursor, is_space};
+use super::scan::{Class, Cursor, is_space};
+
+const PROTOCOL_END: Class = Class::space_and(b"/");
+/// What ends a host or a port.
+const SENT_BY_END: Class = Class::space_and(b":;,()[]\0");
+const IPV6_END: Class = Class::space_and(b"][;,()\0");
+const NAME_END: Class = Class::space_and(b"=;,\0");
+const VALUE_END: Class = Class::space_and(b";,=\"\0");
+const QUOTED_END: Class = Class::of(b"\"\r\n\0");
+const COMMENT_END: Class = Class::of(b"()\r\n\0");
 
 /// Reads a Via header's body at `cursor`, moves behind its line break, and gives the branch of the first of its Vias
 /// (empty if that has none). `None` when any Via in it breaks the grammar.
@@ -29,16 +38,16 @@ pub(super) fn parse<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
 /// `SIP / 2.0 / transport`
 fn sent_protocol(cursor: &mut Cursor<'_>) -> Option<()> {
     let start = cursor.at();
-    cursor.until(|byte| is_space(byte) || byte == b'/');
+    cursor.until(&PROTOCOL_END);
     if !cursor.since(start).eq_ignore_ascii_case(b"SIP") {
         return None;
     }
     slash(cursor)?;
-    if cursor.until(|byte| is_space(byte) || byte == b'/') != b"2.0" {
+    if cursor.until(&PROTOCOL_END) != b"2.0" {
         return None;
     }
     slash(cursor)?;
-    let transport = cursor.until(|byte| is_space(byte) || byte == b'/');
+    let transport = cursor.until(&PROTOCOL_END);
     (!transport.is_empty() && cursor.peek().is_some_and(is_space)).then_some(())
 }
 
@@ -55,28 +64,23 @@ fn slash(cursor: &mut Cursor<'_>) -> Option<()> {
 fn sent_by(cursor: &mut Cursor<'_>) -> Option<()> {
     cursor.skip_lws();
     if cursor.eat(b'[') {
-        cursor.until(|byte| is_space(byte) || matches!(byte, b']' | b'[' | b';' | b',' | b'(' | b')' | 0));
+        cursor.until(&IPV6_END);
         if !cursor.eat(b']') {
             return None;
         }
-    } else if cursor.until(is_delimiter).is_empty() {
+    } else if cursor.until(&SENT_BY_END).is_empty() {
         return None;
     }
     cursor.skip_lws();
     if cursor.eat(b':') {
         cursor.skip_lws();
-        let port = cursor.until(is_delimiter);
+        let port = cursor.until(&SENT_BY_END);
         if !(1..=5).contains(&port.len()) || !port.iter().all(u8::is_ascii_digit) {
             return None;
         }
         cursor.skip_lws();
     }
     Some(())
-}
-
-/// What ends a host or a port.
-fn is_delimiter(byte: u8) -> bool {
-    is_space(byte) || matches!(byte, b':' | b';' | b',' | b'(' | b')' | b'[' | b']' | 0)
 }
 
 /// The parameters and comments behind the host; gives the last branch among them.
@@ -108,7 +112,7 @@ fn param<'a>(cursor: &mut Cursor<'a>) -> Option<Option<&'a [u8]>> {
     if cursor.peek().is_some_and(|byte| matches!(byte, b':' | b'(' | b')' | b'[' | b']' | 0)) {
         return None;
     }
-    let name = cursor.until(|byte| is_space(byte) || matches!(byte, b'=' | b';' | b',' | 0));
+    let name = cursor.until(&NAME_END);
     if name.is_empty() {
         return None;
     }
@@ -137,7 +141,7 @@ fn value<'a>(cursor: &mut Cursor<'a>, needed: bool) -> Option<&'a [u8]> {
     if cursor.eat(b'"') {
         return quoted(cursor).or((!needed && cursor.at_end_of_header()).then_some(b""));
     }
-    let word = cursor.until(|byte| is_space(byte) || matches!(byte, b';' | b',' | b'=' | b'"' | 0));
+    let word = cursor.until(&VALUE_END);
     let readable = match cursor.peek() {
         Some(b'=' | b'"' | 0) => false,
         Some(b',') => !word.is_empty(),
@@ -151,7 +155,7 @@ fn value<'a>(cursor: &mut Cursor<'a>, needed: bool) -> Option<&'a [u8]> {
 fn quoted<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
     let start = cursor.at();
     loop {
-        cursor.until(|byte| matches!(byte, b'"' | b'\r' | b'\n' | 0));
+        cursor.until(&QUOTED_END);
         let inside = cursor.since(start);
         if cursor.eat(b'"') {
             return Some(inside);
@@ -171,7 +175,7 @@ fn fold(cursor: &mut Cursor<'_>) -> Option<()> {
 fn comment(cursor: &mut Cursor<'_>) -> Option<()> {
     let mut depth = 0usize;
     loop {
-        cursor.until(|byte| matches!(byte, b'(' | b')' | b'\r' | b'\n' | 0));
+        cursor.until(&COMMENT_END);
         match cursor.peek()? {
             b'(' => depth += 1,
             b')' => depth -= 1,
