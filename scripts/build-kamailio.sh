@@ -57,7 +57,7 @@ done
 
 # shellcheck disable=SC2086
 "$cc" -shared -pthread -o "$out/unchecked/$module.so" "${objects[@]}" "$core" -Wl,--version-script="$out/exports.map" -Wl,--gc-sections \
-    -Wl,-z,now -Wl,-z,relro -Wl,-Bsymbolic -Wl,-O1 -Wl,--as-needed ${SHIM_LDFLAGS:-} -lgcc_s -lm -ldl -lc
+    -Wl,-z,now -Wl,-z,relro -Wl,-Bsymbolic -Wl,-O1 -Wl,--compress-debug-sections=zlib -Wl,--as-needed ${SHIM_LDFLAGS:-} -lgcc_s -lm -ldl -lc
 
 "$root/scripts/check-module.sh" "$out/unchecked/$module.so" "$kamailio"
 mv "$out/unchecked/$module.so" "$out/$module.so"
