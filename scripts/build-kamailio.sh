@@ -51,6 +51,7 @@ for file in "${sources[@]}"; do
     # shellcheck disable=SC2086  # lists of flags are meant
     "$cc" -std=gnu11 -O2 -g -fPIC -fno-strict-aliasing -ffunction-sections -fdata-sections \
         -Wall -Wextra -Werror "@$out/flags" "-DMOD_NAME=\"$module\"" "-DMOD_NAMEID=$module" \
+        -ffile-prefix-map="$root/=" \
         -I "$root/c_shim" -isystem "$tree/src" ${SHIM_CFLAGS:-} -c "$file" -o "$object"
     objects+=("$object")
 done

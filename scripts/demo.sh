@@ -14,8 +14,10 @@ root=$PWD
 kamailio=${KAMAILIO:-kamailio}
 module_dir=$root/build/kamailio
 out=$root/build/demo
-db=$out/sipcapture.db
 tool=build/sipcapture
+# The same file, for a server with a working directory of its own and, shorter, for whoever types a command here.
+server_url=sqlite:///$out/sipcapture.db
+url=sqlite:///build/demo/sipcapture.db
 # One address a party, so that the ladder has a column for each.
 caller=127.0.0.11 proxy=127.0.0.12 callee=127.0.0.13 node=127.0.0.14
 pids=()
@@ -90,7 +92,7 @@ start_kamailio() {
     until_true "the $name did not start, see $out/$name.log" $! kamcmd -s "unix:$scratch/$name/kamailio_ctl" core.uptime
 }
 
-# call SCENARIO CALLEE TIMES: calls through the proxy, in the background.
+# call SCENARIO CALLEE TIMES: that many calls through the proxy, in the background.
 calls=()
 call() {
     free_port
@@ -101,7 +103,7 @@ call() {
 }
 
 stored_messages() {
-    "$tool" --db "sqlite:///$db" calls --json
+    "$tool" --db "$url" calls --json
 }
 
 # Nothing more is on its way when two looks, half a second apart, see the same.
@@ -123,7 +125,7 @@ free_port; callee_port=$port
 
 say "Starting a capture node, a proxy and a telephone on loopback."
 start_kamailio capture-node doc/examples/kamailio.cfg -L "$module_dir:$stock_dir" \
-    -A "HEP_LISTEN=udp:$node:$hep_port" -A "DB_URL=\"sqlite:///$db\""
+    -A "HEP_LISTEN=udp:$node:$hep_port" -A "DB_URL=\"$server_url\""
 start_kamailio proxy scripts/demo/proxy.cfg -A "PROXY_LISTEN=udp:$proxy:$proxy_port" \
     -A "CALLEE_URI=\"sip:$callee:$callee_port\"" -A "CAPTURE_URI=\"sip:$node:$hep_port\""
 sipp -sf scripts/demo/callee.xml -i "$callee" -p "$callee_port" -nostdin </dev/null >"$out/sipp-callee.log" 2>&1 &
@@ -138,18 +140,18 @@ call cancelled absent 1
 for each in "${calls[@]}"; do
     wait "${each%%:*}" || fail "the call '${each#*:}' did not go as it should, see $out/sipp-${each#*:}.log"
 done
-until_true "no calls arrived in $db, see $out/capture-node.log" $$ settled
+until_true "no calls arrived in $url, see $out/capture-node.log" $$ settled
 
 say ""
-say "\$ $tool --db sqlite:///$db calls"
-"$tool" --db "sqlite:///$db" calls
-call_id=$("$tool" --db "sqlite:///$db" calls --json --from alice | sed -n 's/.*"call_id" *: *"\([^"]*\)".*/\1/p' | head -n 1)
-[ -n "$call_id" ] || fail "no call of alice is in $db"
+say "\$ $tool --db $url calls"
+"$tool" --db "$url" calls
+call_id=$("$tool" --db "$url" calls --json --from alice | awk -F '"' '$2 == "call_id" && !seen++ { print $4 }')
+[ -n "$call_id" ] || fail "no call of alice is in $url"
 say ""
-say "\$ $tool --db sqlite:///$db flow $call_id"
-"$tool" --db "sqlite:///$db" flow "$call_id"
+say "\$ $tool --db $url flow $call_id"
+"$tool" --db "$url" flow "$call_id"
 say ""
-say "The rows are in ${db#"$root"/}, the logs beside it. Go on with:"
-say "  $tool --db sqlite:///$db show $call_id"
-say "  $tool --db sqlite:///$db export $call_id -o call.pcap"
+say "The rows are in build/demo/sipcapture.db, the logs beside it. Go on with:"
+say "  $tool --db $url show $call_id"
+say "  $tool --db $url export $call_id -o call.pcap"
 say "The capture node ran doc/examples/kamailio.cfg; README.md tells how to take the module into a configuration of yours."
