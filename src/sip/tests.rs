@@ -206,6 +206,38 @@ fn a_message_cut_anywhere_is_read_as_far_as_it_goes() {
     }
 }
 
+/// The awkward messages, by name.
+fn corpus() -> Vec<(String, Vec<u8>)> {
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/corpus/awkward");
+    let entries = std::fs::read_dir(directory).expect("the corpus is there");
+    entries
+        .map(|entry| {
+            let entry = entry.expect("a directory entry");
+            let name = entry.file_name().into_string().expect("file names are ASCII");
+            (name, std::fs::read(entry.path()).expect("a readable file"))
+        })
+        .collect()
+}
+
+#[test]
+fn the_corpus_messages_marked_refused_are_malformed_and_no_others() {
+    let corpus = corpus();
+    assert!(corpus.iter().filter(|(name, _)| !name.starts_with("refused-")).count() >= 150);
+    for (name, message) in &corpus {
+        assert_eq!(extract(message, None, &names()).malformed, name.starts_with("refused-"), "{name}");
+    }
+}
+
+#[test]
+fn every_corpus_message_cut_anywhere_is_read() {
+    for (_, message) in corpus().iter().filter(|(_, message)| message.len() < 1500) {
+        for end in 0..message.len() {
+            let fields = extract(&message[..end], None, &names());
+            assert!(is_borrowed(fields.from_user, message) && is_borrowed(fields.via_1, message));
+        }
+    }
+}
+
 /// Whether `field` lies within `message`, or is one of the constants.
 fn is_borrowed(field: &[u8], message: &[u8]) -> bool {
     field.is_empty() || field == b"*" || message.as_ptr_range().contains(&field.as_ptr())
