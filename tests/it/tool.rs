@@ -4,4 +4,5 @@ mod answers;
 mod ladder;
 mod recording;
 mod running;
+mod servers;
 mod sources;

@@ -67,10 +67,11 @@ impl Database for Postgres {
     fn tables(&mut self) -> Result<Vec<TableColumns>, Failure> {
         // A partition shows its rows through its parent: reading both would show every message twice.
         let rows = self.client.query(
-            "SELECT CASE WHEN n.nspname = current_schema() THEN c.relname ELSE n.nspname || '.' || c.relname END, a.attname \
+            "SELECT CASE WHEN pg_table_is_visible(c.oid) THEN c.relname ELSE n.nspname || '.' || c.relname END, a.attname \
              FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
              JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped \
-             WHERE c.relkind IN ('r', 'p', 'f') AND NOT c.relispartition AND n.nspname = ANY (current_schemas(false)) \
+             WHERE c.relkind IN ('r', 'p', 'f') AND NOT c.relispartition \
+             AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%' \
              ORDER BY n.nspname, c.relname, a.attnum",
             &[],
         );
