@@ -254,3 +254,93 @@ impl Row {
         line.trim_end().to_owned()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::tests::{reply, request};
+
+    /// Draws messages with one sending each, at `width`.
+    fn drawn(messages: &[Message], width: usize) -> Vec<String> {
+        let columns = Columns::of(messages);
+        let steps: Vec<Step<'_>> = messages.iter().map(|message| Step { message, leg: None, sending: 1 }).collect();
+        draw(&steps, &columns, &Clock::new(true), &Terminal::plain(width))
+    }
+
+    fn hop(micro_ts: i64, source: u8, destination: u8) -> Message {
+        let address = |host: u8| format!("10.0.0.{host}:5060");
+        request(micro_ts, "INVITE", "1 INVITE").between(&address(source), &address(destination))
+    }
+
+    #[test]
+    fn hosts_stand_as_far_apart_as_labels_ask_for_and_no_farther() {
+        let messages = [hop(0, 1, 2), reply(1_500_000, "200 OK", "1 INVITE")];
+        let expected = [
+            "                 10.0.0.1        10.0.0.2",
+            "                   :5060           :5060",
+            "                     │               │",
+            "00:00:00.000         │─── INVITE ───►│",
+            "00:00:01.500 +1.500  │◄─── 200 OK ───│",
+        ];
+        assert_eq!(drawn(&messages, 80), expected);
+        assert_eq!(drawn(&messages, 500), expected);
+    }
+
+    #[test]
+    fn an_arrow_crosses_the_hosts_between_its_ends() {
+        let messages = [hop(0, 1, 2), hop(0, 2, 3), hop(0, 3, 1)];
+        assert_eq!(
+            drawn(&messages, 80)[3..],
+            [
+                "00:00:00.000         │─── INVITE ───►│               │",
+                "00:00:00.000 +0.000  │               │─── INVITE ───►│",
+                "00:00:00.000 +0.000  │◄─────────── INVITE ───────────│",
+            ]
+        );
+        let long = [hop(0, 1, 2), hop(0, 2, 3), hop(0, 3, 4), hop(0, 4, 1)];
+        let row = drawn(&long, 80).pop().unwrap();
+        assert_eq!(row, "00:00:00.000 +0.000  │◄──────────────┼──── INVITE ───┼───────────────│");
+    }
+
+    #[test]
+    fn what_a_host_sends_to_itself_stands_beside_its_line() {
+        let messages = [hop(0, 1, 2), hop(0, 1, 1), hop(0, 2, 2)];
+        assert_eq!(
+            drawn(&messages, 80)[4..],
+            ["00:00:00.000 +0.000  │↺ INVITE       │", "00:00:00.000 +0.000  │       INVITE ↺│"]
+        );
+        assert_eq!(drawn(&[hop(0, 1, 1)], 80)[3], "00:00:00.000  │↺ INVITE");
+        assert_eq!(drawn(&[hop(0, 1, 1)], 20)[3], "00:00:00.000  │↺ IN…");
+    }
+
+    #[test]
+    fn a_reason_is_cut_before_the_note_behind_it() {
+        let mut progress = reply(0, "183 Session Progress", "1 INVITE").with_sdp();
+        let cut = |message: &Message, width| drawn(std::slice::from_ref(message), width).pop().unwrap();
+        assert_eq!(cut(&progress, 80), "00:00:00.000  │─── 183 Session Progress (SDP) ───►│");
+        assert_eq!(cut(&progress, 48), "00:00:00.000  │ 183 Session Progre… (SDP) ►│");
+        assert_eq!(cut(&progress, 34), "00:00:00.000  │ 183 Sessio… ►│");
+        progress.reason = "\u{1b}[2J".into();
+        assert!(cut(&progress, 80).contains("183 \\x1b[2J (SDP)"));
+    }
+
+    #[test]
+    fn a_long_address_is_cut_in_its_middle_and_stays_over_its_line() {
+        let ends = ("2001:db8:aaaa:bbbb:cccc:dddd:eeee:1:5060", "2001:db8:aaaa:bbbb:cccc:dddd:eeee:2:5060");
+        let messages = [request(0, "INVITE", "1 INVITE").between(ends.0, ends.1)];
+        let lines = drawn(&messages, 60);
+        assert!(lines.iter().all(|line| line.chars().count() <= 60), "{lines:#?}");
+        assert!(lines[0].contains("2001:db8:") && lines[0].contains("…") && lines[0].ends_with("eeee:2"), "{lines:#?}");
+    }
+
+    #[test]
+    fn many_hosts_keep_an_arrow_each_however_narrow_the_terminal_is() {
+        let messages: Vec<Message> = (1..=9).map(|host| hop(0, host, host + 1)).collect();
+        for width in [0, 1, 20, 80] {
+            let lines = drawn(&messages, width);
+            assert_eq!(lines.len(), 12);
+            assert!(lines[3..].iter().all(|line| line.contains('►')), "{lines:#?}");
+        }
+        assert_eq!(drawn(&messages[..1], 1)[3], "00:00:00.000  │INVI…►│");
+    }
+}
