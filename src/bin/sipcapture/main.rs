@@ -130,7 +130,7 @@ fn run(cli: Cli) -> Answer {
     let from_environment = || std::env::var(DATABASE_VARIABLE).ok().filter(|url| !url.is_empty());
     let url = options.db.or_else(from_environment).unwrap_or_else(|| DEFAULT_DATABASE.to_owned());
     let mut session = Session {
-        archive: Archive::open(&url, &options.tables, &options.columns, clock.clone())?,
+        archive: Archive::open(&url, &options.tables, &options.columns)?,
         terminal: Terminal::detect(options.width, options.color, options.ascii),
         clock,
         json: options.json,

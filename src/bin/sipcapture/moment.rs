@@ -2,7 +2,7 @@
 
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, ToSpan, Zoned};
+use jiff::{Timestamp, Zoned};
 
 /// Shows and reads times in one zone.
 #[derive(Clone, Debug)]
@@ -71,13 +71,6 @@ impl Clock {
         let zoned = local.to_zoned(self.zone.clone()).map_err(|error| format!("\"{text}\" is not a time: {error}"))?;
         Ok(zoned.timestamp().as_microsecond())
     }
-
-    /// The wall clock of this moment shifted by `hours`, as databases compare it with the `date` column.
-    pub fn date_column_bound(&self, micro_ts: i64, hours: i64) -> String {
-        let zoned = self.zoned(micro_ts);
-        let shifted = zoned.checked_add(hours.hours()).unwrap_or(zoned);
-        shifted.strftime("%Y-%m-%d %H:%M:%S").to_string()
-    }
 }
 
 /// `now` less a span such as `15m`; `None` when `text` is something else.
@@ -105,6 +98,11 @@ pub fn rfc3339(micro_ts: i64) -> String {
         .unwrap_or(Timestamp::UNIX_EPOCH)
         .strftime("%Y-%m-%dT%H:%M:%S%.6fZ")
         .to_string()
+}
+
+/// UTC's wall clock at this moment, shifted by `hours`: `2026-11-21 08:52:06`, as databases compare it with a date.
+pub fn utc_wall_clock(micro_ts: i64, hours: i64) -> String {
+    Clock::new(true).date_time(micro_ts.saturating_add(hours * 3_600_000_000))
 }
 
 /// Time since the message before, at most seven characters: `+0.012`, `+12.345`, `+2m05s`, `+1h02m`.

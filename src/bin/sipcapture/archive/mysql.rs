@@ -10,7 +10,8 @@ use sipcapture_core::sink::url::{Host, Password, Server};
 use sipcapture_core::table::Dialect;
 
 use super::sql::{Cell, Parameter, Query};
-use super::{Database, Failure, TableColumns};
+use super::tables::TableColumns;
+use super::{Database, Failure};
 
 /// Where Debian's server has its socket.
 const SOCKET: &str = "/run/mysqld/mysqld.sock";

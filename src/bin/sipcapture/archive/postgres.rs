@@ -9,7 +9,8 @@ use sipcapture_core::sink::url::{Host, Password, Server};
 use sipcapture_core::table::Dialect;
 
 use super::sql::{Cell, Parameter, Query};
-use super::{Database, Failure, TableColumns};
+use super::tables::TableColumns;
+use super::{Database, Failure};
 
 /// How long a server may take to answer the first time.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

@@ -9,7 +9,8 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use sipcapture_core::table::Dialect;
 
 use super::sql::{Cell, Parameter, Query};
-use super::{Database, Failure, TableColumns};
+use super::tables::TableColumns;
+use super::{Database, Failure};
 
 /// How long to wait for a writer that checkpoints.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
