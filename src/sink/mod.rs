@@ -63,16 +63,19 @@ pub struct SinkOptions {
     pub connect_timeout: Duration,
     /// How long the server may stay silent before a write gives up.
     pub io_timeout: Duration,
+    /// How often to look whether a table has other columns than before; errors are a reason to look at once.
+    pub look_again: Duration,
 }
 
 impl Default for SinkOptions {
-    /// Existing tables, plain INSERT, 5 s to connect and 30 s for an answer.
+    /// Existing tables, plain INSERT, 5 s to connect and 30 s for an answer, a look at the columns every minute.
     fn default() -> SinkOptions {
         SinkOptions {
             create_tables: false,
             insert_delayed: false,
             connect_timeout: Duration::from_secs(5),
             io_timeout: Duration::from_secs(30),
+            look_again: Duration::from_secs(60),
         }
     }
 }

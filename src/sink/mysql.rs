@@ -2,7 +2,9 @@
 //!
 //! Statements are text with literals of our own, built in one buffer that is kept. Texts are characters in utf8mb4, which
 //! the server converts to the column's charset; what that charset lacks is escaped before (see [`escape`](super::escape)), so that
-//! strict mode refuses nothing. The server's `sql_mode` stays as the operator set it.
+//! strict mode refuses nothing. The server's `sql_mode` stays as the operator set it, with one exception: a TIMESTAMP column
+//! takes our local time for the server's, and where the server's clock skips an hour that ours does not, strict mode refuses
+//! the date. Such rows are written without strict mode, and the server stores the end of the gap.
 //!
 //! A MyISAM, Aria or MEMORY table knows no transactions: if the server refuses a row of it, the rows before stay.
 
@@ -28,6 +30,9 @@ const PACKET_SLACK: usize = 1024;
 /// Engines that take INSERT DELAYED.
 const DELAYED_ENGINES: [&str; 4] = ["MyISAM", "MEMORY", "ARCHIVE", "BLACKHOLE"];
 
+/// The server's number for a date that it cannot read, or that its time zone does not have.
+const INCORRECT_DATE: u16 = 1292;
+
 const COLUMNS: &str = "
     SELECT COLUMN_NAME, DATA_TYPE, COLUMN_TYPE, CHARACTER_MAXIMUM_LENGTH, CHARACTER_SET_NAME
       FROM information_schema.COLUMNS
@@ -45,6 +50,8 @@ pub(super) struct Connection {
     max_allowed_packet: usize,
     literals: Literals,
     fitter: Fitter,
+    /// Whether the last refusal was about a date.
+    refused_date: bool,
 }
 
 /// The head of the INSERT, up to and with `VALUES`.
@@ -83,6 +90,7 @@ impl Session for Connection {
             max_allowed_packet,
             literals: Literals { sql: Vec::new(), backslash: !sql_mode.contains("NO_BACKSLASH_ESCAPES") },
             fitter: Fitter::new(),
+            refused_date: false,
         })
     }
 
@@ -119,7 +127,11 @@ impl Session for Connection {
                 fault => fault,
             })?;
         }
-        match self.insert_rows(plan, rows) {
+        let mut outcome = self.insert_rows(plan, rows);
+        if matches!(outcome, Err(Fault::Changed(_))) && std::mem::take(&mut self.refused_date) {
+            outcome = self.insert_without_strict_mode(plan, rows);
+        }
+        match outcome {
             Ok(written) => self.end_transaction("COMMIT", plan).map(|()| written),
             Err(fault @ (Fault::Unavailable(_) | Fault::Lost(_))) => Err(fault),
             Err(fault) => self.end_transaction("ROLLBACK", plan).and(Err(fault)),
@@ -133,6 +145,18 @@ impl Connection {
             return Ok(());
         }
         self.connection.query_drop(sql).map_err(|error| fault(&error))
+    }
+
+    /// As [`insert_rows`](Self::insert_rows) from the start of the transaction, in a mode that puts a date right.
+    fn insert_without_strict_mode(&mut self, plan: &Plan<InsertHead>, rows: &[Row<'_>]) -> Result<Written, Fault> {
+        let mut run = |sql: &str| self.connection.query_drop(sql).map_err(|error| fault(&error));
+        run("ROLLBACK")?;
+        run("SET @sipcapture_sql_mode = @@sql_mode, sql_mode = \
+             REPLACE(REPLACE(@@sql_mode, 'STRICT_TRANS_TABLES', ''), 'STRICT_ALL_TABLES', '')")?;
+        run("START TRANSACTION")?;
+        let outcome = self.insert_rows(plan, rows);
+        self.connection.query_drop("SET sql_mode = @sipcapture_sql_mode").map_err(|error| fault(&error))?;
+        outcome
     }
 
     /// Sends the rows in as few statements as the packet size allows.
@@ -182,7 +206,10 @@ impl Connection {
     fn send(&mut self, length: usize) -> Result<(), Fault> {
         let sql = std::str::from_utf8(&self.literals.sql[..length])
             .map_err(|error| Fault::Rejected(format!("a statement that is no UTF-8: {error}")))?;
-        self.connection.query_drop(sql).map_err(|error| fault(&error))
+        self.connection.query_drop(sql).map_err(|error| {
+            self.refused_date = matches!(&error, Error::MySqlError(refusal) if refusal.code == INCORRECT_DATE);
+            fault(&error)
+        })
     }
 
     /// Whether `table` takes INSERT DELAYED; says once a table if it does not.

@@ -28,10 +28,19 @@ use crate::table::{Dialect, Row};
 /// Where the server's socket is when nothing else is said.
 const SOCKET_DIRECTORY: &str = "/var/run/postgresql";
 
-/// Name, type, type modifier of every column that can be written; domains are seen as what they are made of.
+/// What a B-tree takes of a text, in bytes: a third of a page, a little less for what else an entry holds.
+const INDEX_WIDTH: usize = 2600;
+
+/// Name, type, type modifier of every column that can be written, and how many columns share its B-trees at most (0 for
+/// none); domains are seen as what they are made of.
 const COLUMNS: &str = "
     SELECT a.attname, coalesce(b.typname, t.typname)::text,
-           CASE WHEN t.typtype = 'd' THEN t.typtypmod ELSE a.atttypmod END
+           CASE WHEN t.typtype = 'd' THEN t.typtypmod ELSE a.atttypmod END,
+           coalesce((SELECT max(i.indnatts)
+                       FROM pg_catalog.pg_index i
+                       JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+                       JOIN pg_catalog.pg_am m ON m.oid = c.relam AND m.amname = 'btree'
+                      WHERE i.indrelid = a.attrelid AND a.attnum = ANY (i.indkey)), 0)::int
       FROM pg_catalog.pg_attribute a
       JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
       LEFT JOIN pg_catalog.pg_type b ON t.typtype = 'd' AND b.oid = t.typbasetype
@@ -117,10 +126,8 @@ impl Session for Connection {
             return Ok(None);
         }
         let column = |row: &tokio_postgres::Row| {
-            let (name, type_name, modifier): (String, String, i32) =
-                (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
-            let kind = column_type(&type_name, modifier, self.repertoire);
-            Ok(RealColumn { name, kind })
+            let described = Described { type_name: row.try_get(1)?, modifier: row.try_get(2)?, index: row.try_get(3)? };
+            Ok(RealColumn { name: row.try_get(0)?, kind: described.kind(self.repertoire) })
         };
         let columns = rows.iter().map(column).collect::<Result<Vec<_>, Error>>().map_err(|error| fault(&error))?;
         Ok(Some(RealTable { sql_name, columns, delayed: false }))
@@ -149,9 +156,10 @@ impl Session for Connection {
             copy.bytes.push(b'\n');
         }
         self.last_length = copy.bytes.len();
-        if let Err(Fault::Unavailable(why)) = self.wait(self.client.batch_execute("BEGIN")) {
-            return Err(if self.client.is_closed() { Fault::Lost(why) } else { Fault::Unavailable(why) });
-        }
+        self.wait(self.client.batch_execute("BEGIN")).map_err(|fault| match fault {
+            Fault::Unavailable(why) => Fault::Lost(why),
+            fault => fault,
+        })?;
         match self.wait(copy_in(&self.client, &plan.statement, copy.bytes)) {
             Ok(()) => self.wait(self.client.batch_execute("COMMIT")).map(|()| written),
             Err(fault @ Fault::Unavailable(_)) => Err(fault),
@@ -209,20 +217,37 @@ async fn copy_in(client: &Client, statement: &Statement, rows: Vec<u8>) -> Resul
     Ok(())
 }
 
-/// What a column takes, by its base type and modifier.
-fn column_type(type_name: &str, modifier: i32, repertoire: Repertoire) -> ColumnType {
-    let text = |characters| ColumnType::Text(TextWidth { repertoire, characters, ..TextWidth::POSTGRES });
-    match type_name {
-        // The modifier of a character type is its width and 4.
-        "varchar" | "bpchar" => text(usize::try_from(modifier - 4).unwrap_or(usize::MAX)),
-        "text" | "citext" => text(usize::MAX),
-        "bytea" => ColumnType::Binary(usize::MAX),
-        "int2" => ColumnType::Int(i16::MIN.into(), i16::MAX.into()),
-        "int4" => ColumnType::Int(i32::MIN.into(), i32::MAX.into()),
-        "int8" => ColumnType::Int(i64::MIN, i64::MAX),
-        "timestamptz" => ColumnType::Moment,
-        "timestamp" | "date" => ColumnType::Time,
-        _ => ColumnType::Other,
+/// A column as the catalogue describes it.
+struct Described {
+    type_name: String,
+    modifier: i32,
+    /// Columns of the widest B-tree that it is in, 0 for none.
+    index: i32,
+}
+
+impl Described {
+    fn kind(&self, repertoire: Repertoire) -> ColumnType {
+        match self.type_name.as_str() {
+            // The modifier of a character type is its width and 4.
+            "varchar" | "bpchar" => self.text(repertoire, usize::try_from(self.modifier - 4).unwrap_or(usize::MAX)),
+            "text" | "citext" => self.text(repertoire, usize::MAX),
+            "bytea" => ColumnType::Binary(self.index_width()),
+            "int2" => ColumnType::Int(i16::MIN.into(), i16::MAX.into()),
+            "int4" => ColumnType::Int(i32::MIN.into(), i32::MAX.into()),
+            "int8" => ColumnType::Int(i64::MIN, i64::MAX),
+            "timestamptz" => ColumnType::Moment,
+            "timestamp" | "date" => ColumnType::Time,
+            _ => ColumnType::Other,
+        }
+    }
+
+    fn text(&self, repertoire: Repertoire, characters: usize) -> ColumnType {
+        ColumnType::Text(TextWidth { repertoire, nul: false, characters, bytes: self.index_width() })
+    }
+
+    /// An indexed column is as wide as its index: the server refuses a row whose index entry is too long.
+    fn index_width(&self) -> usize {
+        usize::try_from(self.index).ok().and_then(|columns| INDEX_WIDTH.checked_div(columns)).unwrap_or(usize::MAX)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The table as it really is, and how the columns of a layout meet it.
 
 use std::collections::HashSet;
+use std::time::Instant;
 
 use super::escape::TextWidth;
 use crate::table::{ColumnKind, Dialect, Layout};
@@ -84,6 +85,8 @@ pub(super) fn column_list(dialect: Dialect, targets: &[Target]) -> String {
 /// How to write rows of one layout to one table.
 pub(super) struct Plan<S> {
     pub targets: Vec<Target>,
+    /// When the table was looked at.
+    pub made: Instant,
     /// The database's own: a prepared statement, the head of one.
     pub statement: S,
 }
@@ -171,7 +174,11 @@ mod tests {
     fn the_plan_that_was_not_used_for_longest_is_forgotten() {
         let mut plans = Plans::new();
         for number in 0..=KEPT_PLANS {
-            plans.insert(&number.to_string(), 44, Plan { targets: Vec::new(), statement: number });
+            plans.insert(
+                &number.to_string(),
+                44,
+                Plan { targets: Vec::new(), made: Instant::now(), statement: number },
+            );
             assert_eq!(plans.get("0", 44).map(|plan| plan.statement), Some(0));
         }
         assert!(plans.get("1", 44).is_none());

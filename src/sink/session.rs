@@ -1,5 +1,7 @@
 //! What every database's sink does alike: connect, look at the table, write, and start over when something has changed.
 
+use std::time::Instant;
+
 use super::real_table::{MissingColumns, Plan, Plans, RealTable, Target, match_columns};
 use super::{Sink, SinkError, SinkOptions, Written};
 use crate::table::{Dialect, Layout, Row, ddl};
@@ -80,6 +82,9 @@ impl<S: Session> Reconnecting<S> {
             none => none.insert(S::connect(&self.address, &self.options)?),
         };
         let width = layout.columns.len();
+        if self.plans.get(table, width).is_some_and(|plan| plan.made.elapsed() > self.options.look_again) {
+            self.plans.forget(table);
+        }
         if self.plans.get(table, width).is_none() {
             let real = existing_table(session, table, layout, self.options.create_tables)?;
             let (targets, missing) = match_columns(layout, &real.columns);
@@ -88,7 +93,7 @@ impl<S: Session> Reconnecting<S> {
             }
             self.missing.warn(table, width, &missing);
             let statement = session.prepare(&real, &targets)?;
-            self.plans.insert(table, width, Plan { targets, statement });
+            self.plans.insert(table, width, Plan { targets, made: Instant::now(), statement });
         }
         match self.plans.get(table, width) {
             Some(plan) => session.insert(plan, rows),
@@ -115,6 +120,9 @@ fn existing_table<S: Session>(session: &mut S, table: &str, layout: &Layout, cre
     // Another thread or server may have created it at the same moment: what counts is whether it is there.
     match (session.describe(table)?, created) {
         (Some(real), _) => Ok(real),
+        (None, Err(Fault::Rejected(why) | Fault::Changed(why))) => {
+            Err(Fault::NoTable(format!("table {table} does not exist and cannot be created: {why}")))
+        }
         (None, Err(fault)) => Err(fault),
         (None, Ok(())) => Err(absent()),
     }
@@ -143,14 +151,8 @@ impl<S: Session + Send> Sink for Reconnecting<S> {
                 self.disconnect();
                 SinkError::Unavailable(format!("{}: {why}", self.shown_url))
             }
-            Fault::Rejected(why) | Fault::Changed(why) => {
-                self.plans.forget(table);
-                SinkError::Rejected(why)
-            }
-            Fault::NoTable(why) => {
-                self.plans.forget(table);
-                SinkError::NoTable(why)
-            }
+            Fault::Rejected(why) | Fault::Changed(why) => SinkError::Rejected(why),
+            Fault::NoTable(why) => SinkError::NoTable(why),
         })
     }
 }

@@ -159,6 +159,11 @@ impl MariaDb {
 
     /// As [`MariaDb::start`], with options of the server such as `--max-allowed-packet=1M`.
     pub fn start_with(options: &[&str]) -> MariaDb {
+        MariaDb::start_in_zone("UTC", options)
+    }
+
+    /// As [`MariaDb::start_with`], with `TZ` as given for the server.
+    pub fn start_in_zone(zone: &str, options: &[&str]) -> MariaDb {
         let program = find_program(&["/usr/sbin/mariadbd", "/usr/sbin/mysqld"]);
         let directory = TempDir::new().expect("a private directory");
         let path = |name: &str| directory.path().join(name).display().to_string();
@@ -172,7 +177,8 @@ impl MariaDb {
             run(&mut install);
         });
         let port = free_port();
-        let mut command = vec![program, "--no-defaults".to_owned(), "--skip-name-resolve".to_owned()];
+        let mut command = ["env".to_owned(), format!("TZ={zone}"), program].to_vec();
+        command.extend(["--no-defaults", "--skip-name-resolve"].map(str::to_owned));
         command.extend(["--skip-networking=0", "--bind-address=127.0.0.1"].map(str::to_owned));
         command.extend(["--innodb-buffer-pool-size=64M", "--innodb-log-file-size=10M"].map(str::to_owned));
         command.extend(["datadir=rows", "socket=socket", "pid-file=pid"].map(|option| {

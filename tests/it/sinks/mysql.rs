@@ -299,6 +299,26 @@ fn the_unix_socket_is_taken_by_its_path() {
 }
 
 #[test]
+fn an_hour_that_the_servers_clock_skips_is_stored_as_its_end() {
+    let server = MariaDb::start_in_zone("XST0XDT,M3.5.0/0,M10.5.0", &["--sql-mode=STRICT_ALL_TABLES"]);
+    let place = Place { url: server.url(), dialect: Dialect::Mysql, _keep: Box::new(server) };
+    place.execute("CREATE TABLE t (callid varchar(100), date timestamp NOT NULL)");
+    // Whatever our own time zone, one of these has a local time between 00:00 and 01:00 of 2024-03-31.
+    let hours: Vec<i64> = (-14..=14).map(|hour| (1_711_843_200 + hour * 3600 + 1020) * 1_000_000).collect();
+    let rows: Vec<Row<'_>> = hours.iter().map(|hour| row(&sip(), &[("date", Value::Time(*hour))])).collect();
+    let mut sink = place.open();
+    for row in &rows {
+        write(&mut *sink, "t", std::slice::from_ref(row)).expect("the row is written");
+    }
+    write(&mut *sink, "t", &rows).expect("all rows are written");
+    assert_eq!(place.count("t"), 2 * rows.len() as u64);
+    assert_eq!(place.value("SELECT COUNT(*) FROM t WHERE date = '2024-03-31 01:00:00'"), b"2");
+    place.execute("ALTER TABLE t ADD COLUMN owner int NOT NULL");
+    let outcome = write(&mut *sink, "t", &[texts(&[])]);
+    assert!(matches!(outcome, Err(Rejected(_))), "strict mode is back and wants an owner: {outcome:?}");
+}
+
+#[test]
 fn a_table_that_somebody_locks_is_unavailable_and_then_written_once() {
     let place = Place::mariadb();
     let options = SinkOptions { io_timeout: Duration::from_secs(4), create_tables: true, ..SinkOptions::default() };
