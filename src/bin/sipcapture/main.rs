@@ -97,14 +97,36 @@ struct Global {
 #[derive(Subcommand, Debug)]
 enum Command {
     /// List the newest calls
+    ///
+    /// A call is a Call-ID with an INVITE that has no To tag. STATUS is the final
+    /// reply to that INVITE, or the last one before it; TALK the time from the
+    /// answer to the BYE.
+    #[command(verbatim_doc_comment)]
     Calls(calls::Options),
     /// Draw a call as a ladder: a column for each host, a line for each message
+    ///
+    /// A host is an IP address. It has a column for each port where messages go
+    /// from one of its ports to another, or where caller and callee share it.
+    /// Dashed lines are retransmissions. Legs that share a correlation id stand
+    /// in one ladder, with the number of the leg beside the time.
+    #[command(verbatim_doc_comment)]
     Flow(Legs),
     /// Print the messages of a call in full
+    ///
+    /// On a terminal, bytes that could steer it are written as \xNN; a file or a
+    /// pipe gets them as they are. Lines end in LF.
+    #[command(verbatim_doc_comment)]
     Show(Legs),
     /// Write the messages of a call into a pcap file
+    ///
+    /// Each message is one UDP datagram between the addresses of its row, also
+    /// when it came over TCP or TLS.
+    #[command(verbatim_doc_comment)]
     Export(export::Options),
     /// Print the SQL that creates the table (needs no database)
+    ///
+    /// --table names the table, --column a column that shall have another name.
+    #[command(verbatim_doc_comment)]
     Schema(schema::Options),
 }
 
