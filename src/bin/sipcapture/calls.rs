@@ -99,6 +99,10 @@ fn find(session: &mut Session, options: &Options) -> Result<Vec<Call>, Error> {
         by_call.entry(&message.call_id).or_default().push(message);
     }
     let mut calls: Vec<Call> = by_call.values().filter_map(|messages| Call::of(messages)).collect();
+    if let (Beginning::Call, Some(since)) = (&filter.beginning, filter.since) {
+        // Found by an INVITE that was sent again.
+        calls.retain(|call| call.start >= since);
+    }
     calls.sort_by(|a, b| b.start.cmp(&a.start).then_with(|| a.call_id.cmp(&b.call_id)));
     Ok(calls)
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::archive::{Archive, Failure, Missing};
 use crate::message::Message;
 use crate::moment::Clock;
-use crate::terminal::{Terminal, print};
+use crate::terminal::{Terminal, print, printable};
 
 /// What a subcommand ends with.
 pub type Answer = Result<(), Error>;
@@ -21,7 +21,7 @@ pub enum Error {
     #[error("no call with Call-ID {0:?}")]
     NoSuchCall(String),
     /// A shortened Call-ID is the beginning of several.
-    #[error("{0:?} is the beginning of several Call-IDs:\n{1}")]
+    #[error("{0:?} is the beginning of several Call-IDs: {1}")]
     Ambiguous(String, String),
     /// An argument that the command line parser could not judge.
     #[error("{0}")]
@@ -81,7 +81,9 @@ impl Session {
         let call_id = match self.archive.resolve(&legs.call_id)? {
             Ok(call_id) => call_id,
             Err(Missing::None) => return Err(Error::NoSuchCall(legs.call_id.clone())),
-            Err(Missing::Several(found)) => return Err(Error::Ambiguous(legs.call_id.clone(), found.join("\n"))),
+            Err(Missing::Several(found)) => {
+                return Err(Error::Ambiguous(legs.call_id.clone(), printable(&found.join(" "))));
+            }
         };
         let wanted = if legs.one_leg { vec![call_id.clone()] } else { self.archive.legs(&call_id)? };
         let messages = self.archive.messages(&wanted, whole)?;

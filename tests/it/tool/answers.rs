@@ -130,6 +130,16 @@ fn more_messages_than_one_look_fetches_hide_no_call() {
 }
 
 #[test]
+fn a_call_whose_invite_is_sent_again_began_when_it_was_sent_first() {
+    let dialog = Dialog::new("again", "alice", "bob", START);
+    let invite = |after| dialog.message(after, (CALLER, PROXY), "INVITE", "1 INVITE", false, false);
+    let stored = Stored::new(&[invite(0), invite(4_000)]);
+    assert!(listed(&stored, &["--since", "2020-11-21 08:52:08"]).is_empty());
+    assert_eq!(listed(&stored, &["--since", "2020-11-21 08:52:06"]), ["again"]);
+    assert_eq!(listed(&stored, &["--until", "2020-11-21 08:52:08"]), ["again"]);
+}
+
+#[test]
 fn an_empty_list_is_no_error() {
     let stored = day();
     let run = stored.run(&["calls", "--from", "nobody"]);

@@ -95,6 +95,27 @@ fn colour_is_written_when_it_is_asked_for_and_never_into_a_pipe() {
     assert_eq!(plain + rest, ANSWERED);
 }
 
+/// What the tool writes to a terminal of 80 columns, with LF at the ends of its lines.
+fn on_a_terminal(stored: &Stored, environment: &[(&str, &str)]) -> String {
+    let tool = format!("stty cols 80 && {} flow 'a84b*' --db {}", env!("CARGO_BIN_EXE_sipcapture"), stored.url());
+    let mut script = std::process::Command::new("script");
+    script.args(["--quiet", "--return", "--command", &tool, "/dev/null"]).stdin(std::process::Stdio::null());
+    script.env("LANG", "C.UTF-8").env("TZ", "UTC").env("TERM", "xterm");
+    for name in ["COLUMNS", "NO_COLOR", "LC_ALL", "LC_CTYPE"] {
+        script.env_remove(name);
+    }
+    super::running::run(script.envs(environment.iter().copied())).out.replace("\r\n", "\n")
+}
+
+#[test]
+fn a_terminal_gets_its_own_width_and_colour_unless_it_wants_none() {
+    let stored = answered();
+    let coloured = on_a_terminal(&stored, &[]);
+    assert_eq!(coloured, stored.print(&["flow", "a84b*", "--width", "80", "--color", "always"]));
+    assert_eq!(on_a_terminal(&stored, &[("NO_COLOR", "1")]), ANSWERED);
+    assert_eq!(on_a_terminal(&stored, &[("TERM", "dumb")]), ANSWERED);
+}
+
 #[test]
 fn a_retransmission_is_dashed_and_counted() {
     let dialog = Dialog::new("again", "alice", "bob", START);
@@ -148,6 +169,30 @@ fn legs_that_share_a_correlation_id_are_one_ladder() {
     let alone = stored.print(&["flow", "outbound", "--one-leg", "--width", "80"]);
     assert_eq!(steps(&alone).len(), 2);
     assert!(alone.starts_with("outbound\n"), "{alone}");
+}
+
+#[test]
+fn a_correlation_id_that_every_call_has_joins_none() {
+    let mut messages = Vec::new();
+    for number in 0..40 {
+        let dialog = Dialog::new(&format!("call-{number}"), "alice", "bob", START + number);
+        messages.extend(dialog.refused("404 Not Found").into_iter().map(|message| message.correlated("constant")));
+    }
+    let document = Stored::new(&messages).json(&["flow", "call-7"]);
+    assert_eq!(document["legs"].as_array().unwrap().len(), 1);
+    assert_eq!(document["messages"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn legs_are_found_over_the_legs_between_them() {
+    let mut messages = Vec::new();
+    for (call_id, ids) in [("a", ["1", "1"]), ("b", ["1", "2"]), ("c", ["2", "2"]), ("d", ["3", "3"])] {
+        let dialog = Dialog::new(call_id, "alice", "bob", START);
+        let invite = dialog.message(0, (CALLER, PROXY), "INVITE", "1 INVITE", false, false);
+        messages.extend(ids.map(|id| invite.clone().correlated(id)));
+    }
+    let legs = Stored::new(&messages).json(&["show", "c"])["legs"].clone();
+    assert_eq!(legs, serde_json::json!(["a", "b", "c"]));
 }
 
 #[test]

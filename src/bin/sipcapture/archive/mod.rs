@@ -163,31 +163,35 @@ impl Archive {
         let mut asked: BTreeSet<String> = BTreeSet::new();
         let mut unread = legs.clone();
         while !unread.is_empty() {
-            let correlations: BTreeSet<String> = self
-                .rows_where("callid", &unread, false)?
-                .into_iter()
-                .map(|message| message.correlation_id)
-                .filter(|id| !id.is_empty() && !asked.contains(id))
-                .collect();
+            let correlations = self.distinct("correlation_id", "callid", &unread)?;
             unread.clear();
             for correlation in correlations {
-                let mut found: Vec<String> = Vec::new();
-                for message in self.rows_where("correlation_id", std::slice::from_ref(&correlation), false)? {
-                    if !message.call_id.is_empty()
-                        && !legs.contains(&message.call_id)
-                        && !found.contains(&message.call_id)
-                    {
-                        found.push(message.call_id);
-                    }
+                if !asked.insert(correlation.clone()) {
+                    continue;
                 }
-                asked.insert(correlation);
-                if legs.len() + found.len() <= MOST_LEGS {
-                    legs.extend(found.iter().cloned());
-                    unread.extend(found);
+                let joined = self.distinct("callid", "correlation_id", &[correlation])?;
+                let new: Vec<String> = joined.into_iter().filter(|found| !legs.contains(found)).collect();
+                if legs.len() + new.len() <= MOST_LEGS {
+                    legs.extend(new.iter().cloned());
+                    unread.extend(new);
                 }
             }
         }
         Ok(legs)
+    }
+
+    /// What stands in `field` of the rows with one of `values` in another field, empty ones left out; of more than
+    /// [`MOST_LEGS`] in one table, one more than that.
+    fn distinct(&mut self, field: &str, by: &str, values: &[String]) -> Result<BTreeSet<String>, Failure> {
+        let mut found = BTreeSet::new();
+        for table in &self.tables {
+            let (Some(column), Some(by)) = (table.column(field), table.column(by)) else { continue };
+            let mut query = Query::new(self.database.dialect());
+            query.push("SELECT DISTINCT ").name(column).push(" FROM ").table(&table.name).push(" WHERE ");
+            query.one_of(by, values).push(&format!(" LIMIT {}", MOST_LEGS + 1));
+            found.extend(self.database.select(&query)?.iter().map(|row| row[0].text()).filter(|text| !text.is_empty()));
+        }
+        Ok(found)
     }
 
     fn rows_where(&mut self, field: &str, values: &[String], whole: bool) -> Result<Vec<Message>, Failure> {

@@ -66,14 +66,20 @@ pub fn choose_tables(
         }
         for table in matching {
             let columns = column_names(table, &names);
-            match NEEDED.iter().find(|needed| !columns.contains_key(**needed)) {
-                None => tables.push(Table { name: table.table.clone(), columns }),
-                Some(missing) => unfit.push(format!(
-                    "table \"{}\" has no column \"{}\"; if it is called otherwise, say --column {missing}=NAME",
-                    table.table,
-                    names.get(missing).unwrap_or(missing)
-                )),
+            let Some(missing) = NEEDED.iter().find(|needed| !columns.contains_key(**needed)) else {
+                tables.push(Table { name: table.table.clone(), columns });
+                continue;
+            };
+            let why = format!(
+                "table \"{}\" has no column \"{}\"; if it is called otherwise, say --column {missing}=NAME",
+                table.table,
+                names.get(missing).unwrap_or(missing)
+            );
+            // What a pattern finds may hold something else; a table that was named may not.
+            if !pattern.contains('*') {
+                return Err(Failure::Tables(why));
             }
+            unfit.push(why);
         }
     }
     tables.sort_by(|a, b| a.name.cmp(&b.name));
@@ -161,6 +167,8 @@ mod tests {
         assert_eq!(all, ["sip_capture_call_20261121", "sip_capture_rest_20261121"]);
         assert_eq!(chosen(&present, &["sip_capture_call_%Y%m%d"], &[]).unwrap(), ["sip_capture_call_20261121"]);
         assert_eq!(chosen(&present, &["*rest*"], &[]).unwrap(), ["sip_capture_rest_20261121"]);
+        let error = chosen(&present, &["*rest*", "sip_capture_notes"], &[]).unwrap_err();
+        assert!(error.contains("\"sip_capture_notes\" has no column \"callid\""), "{error}");
     }
 
     #[test]
