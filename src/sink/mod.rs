@@ -10,6 +10,7 @@ mod encode;
 pub mod escape;
 mod local_time;
 mod mysql;
+mod option_file;
 mod postgres;
 mod real_table;
 mod session;

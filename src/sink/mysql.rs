@@ -229,8 +229,9 @@ impl Connection {
 
 /// Connects over the Unix socket where `localhost` or nothing is said, over TCP otherwise or if there is no socket.
 fn open(server: &Server, options: &SinkOptions) -> Result<Conn, Error> {
+    let server = &server.with_option_files();
     let local = match &server.host {
-        Host::Default => true,
+        Host::Default => server.port.is_none(),
         Host::Name(name) => name == "localhost" && server.port.is_none(),
         Host::Socket(path) => return Conn::new(opts(server, options).socket(path.to_str())),
     };

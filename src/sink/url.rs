@@ -5,6 +5,7 @@
 //! mysql://user:password@host:3306/database        MySQL, MariaDB
 //! mysql://user:password@localhost/database        its Unix socket, else TCP on the loopback
 //! mysql://user:password@/run/mysqld/mysqld.sock/database
+//! mysql://[group]host/database                    what is left out comes from this group of the option files (my.cnf)
 //! postgres://user:password@host:5432/database     PostgreSQL; postgresql:// is the same
 //! postgres://user@/database                       its Unix socket in the usual directory
 //! postgres://user@/var/run/postgresql/database    its Unix socket in this directory
@@ -22,6 +23,11 @@ use std::path::{Path, PathBuf};
 pub struct Password(String);
 
 impl Password {
+    /// Keeps a password.
+    pub fn new(password: String) -> Password {
+        Password(password)
+    }
+
     /// The password itself, for a driver.
     pub fn expose(&self) -> &str {
         &self.0
@@ -52,6 +58,8 @@ pub struct Server {
     pub user: String,
     /// Password, if given.
     pub password: Option<Password>,
+    /// Group of MySQL's option files that says what is left out; see [`Server::with_option_files`].
+    pub option_group: Option<String>,
     /// Where the server listens.
     pub host: Host,
     /// TCP port, if given.
@@ -93,7 +101,10 @@ impl DatabaseUrl {
         match scheme {
             "sqlite" => parse_sqlite(rest).map_err(refuse),
             "mysql" => parse_server(rest).map(DatabaseUrl::Mysql).map_err(refuse),
-            "postgres" | "postgresql" => parse_server(rest).map(DatabaseUrl::Postgres).map_err(refuse),
+            "postgres" | "postgresql" => match parse_server(rest).map_err(refuse)? {
+                server if server.option_group.is_some() => Err(refuse("its host is no IPv6 address")),
+                server => Ok(DatabaseUrl::Postgres(server)),
+            },
             _ => Err(refuse("its scheme is not known")),
         }
     }
@@ -121,7 +132,7 @@ fn parse_sqlite(rest: &str) -> Result<DatabaseUrl, &'static str> {
 fn parse_server(rest: &str) -> Result<Server, &'static str> {
     let (login, place) = split_login(rest);
     let (user, password) = match login.split_once(':') {
-        Some((user, password)) => (user, Some(Password(password.to_owned()))),
+        Some((user, password)) => (user, Some(Password::new(password.to_owned()))),
         None => (login, None),
     };
     let place = place.split('?').next().unwrap_or(place);
@@ -130,7 +141,8 @@ fn parse_server(rest: &str) -> Result<Server, &'static str> {
         return Err("it names no database");
     }
     let (host, port) = split_port(host)?;
-    Ok(Server { user: user.to_owned(), password, host: parse_host(host)?, port, database: database.to_owned() })
+    let (option_group, host) = parse_host(host);
+    Ok(Server { user: user.to_owned(), password, option_group, host, port, database: database.to_owned() })
 }
 
 /// Splits off the login: what stands before the last `@` that still has a `/` behind it. A slash before the first `@`
@@ -171,19 +183,22 @@ fn split_port(host: &str) -> Result<(&str, Option<u16>), &'static str> {
     }
 }
 
-fn parse_host(host: &str) -> Result<Host, &'static str> {
-    let inner = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    let decoded = inner.replace("%2F", "/").replace("%2f", "/");
-    if decoded.is_empty() {
-        return Ok(Host::Default);
+/// The option group, if brackets hold one, and the host. Brackets hold an IPv6 address or a path too.
+fn parse_host(host: &str) -> (Option<String>, Host) {
+    let (bracketed, behind) = host.strip_prefix('[').and_then(|host| host.split_once(']')).unwrap_or(("", host));
+    if bracketed.starts_with('/') || bracketed.parse::<std::net::Ipv6Addr>().is_ok() {
+        return (None, plain_host(bracketed));
     }
-    if decoded.starts_with('/') {
-        return Ok(Host::Socket(PathBuf::from(decoded)));
+    ((!bracketed.is_empty()).then(|| bracketed.to_owned()), plain_host(behind))
+}
+
+fn plain_host(host: &str) -> Host {
+    let decoded = host.replace("%2F", "/").replace("%2f", "/");
+    match decoded.chars().next() {
+        None => Host::Default,
+        Some('/') => Host::Socket(PathBuf::from(decoded)),
+        Some(_) => Host::Name(decoded),
     }
-    if host.starts_with('[') && decoded.parse::<std::net::Ipv6Addr>().is_err() {
-        return Err("groups of option files are not read: write user, password and host into the URL");
-    }
-    Ok(Host::Name(decoded))
 }
 
 /// The URL with everything left out that may be a login: up to the last `@`, or else what follows a colon.
@@ -213,6 +228,9 @@ impl fmt::Display for DatabaseUrl {
         }
         if !server.user.is_empty() || server.password.is_some() {
             formatter.write_str("@")?;
+        }
+        if let Some(group) = &server.option_group {
+            write!(formatter, "[{group}]")?;
         }
         match &server.host {
             Host::Default => {}
@@ -303,7 +321,7 @@ mod tests {
             "mysql://u:geheim@h:port/d",
             "mysql://u:geheim@h:0/d",
             "mysql://u:geheim@h:65536/d",
-            "mysql://u:geheim@[group]/d",
+            "postgres://u:geheim@[group]/d",
             "mysql://u:geheim@[::1/d",
             "sqlite://x.db",
             "sqlite:///",
@@ -312,6 +330,21 @@ mod tests {
             assert!(error.contains("allowed are sqlite:////path/to/file"), "{error}");
             assert!(!error.contains("geheim"), "{error}");
         }
+    }
+
+    #[test]
+    fn brackets_hold_an_address_a_path_or_an_option_group() {
+        for (url, group, host, port) in [
+            ("mysql://u:p@[kamailio]/d", Some("kamailio"), Host::Default, None),
+            ("mysql://[kamailio]h:1/d", Some("kamailio"), Host::Name("h".to_owned()), Some(1)),
+            ("mysql://[::1]:1/d", None, Host::Name("::1".to_owned()), Some(1)),
+            ("mysql://[/run/x.sock]/d", None, Host::Socket("/run/x.sock".into()), None),
+        ] {
+            let parsed = server(url);
+            assert_eq!((parsed.option_group.as_deref(), parsed.host, parsed.port), (group, host, port), "{url}");
+        }
+        let url = "mysql://u:xxxx@[kamailio]h:1/d";
+        assert_eq!(DatabaseUrl::parse(url).unwrap().to_string(), url);
     }
 
     #[test]
