@@ -139,15 +139,16 @@ impl MissingColumns {
 
     /// Warns that `table` lacks `missing` of the `width` columns, the first time.
     pub fn warn(&mut self, table: &str, width: usize, missing: &[&str]) {
-        if missing.is_empty() {
-            return;
+        if !missing.is_empty() && self.is_first(table, width) {
+            log::warn!("table {table} lacks the columns {}: their values are not stored", missing.join(", "));
         }
+    }
+
+    fn is_first(&mut self, table: &str, width: usize) -> bool {
         if self.warned.len() == KEPT_WARNINGS {
             self.warned.clear();
         }
-        if self.warned.insert((table.to_owned(), width)) {
-            log::warn!("table {table} lacks the columns {}: their values are not stored", missing.join(", "));
-        }
+        self.warned.insert((table.to_owned(), width))
     }
 }
 
@@ -168,6 +169,18 @@ mod tests {
         assert_eq!(found, [(0, "date"), (10, "NODE"), (11, "MSG")]);
         assert_eq!(missing.len(), 9);
         assert_eq!(missing[..2], ["micro_ts", "correlation_id"]);
+    }
+
+    #[test]
+    fn a_table_is_warned_about_once_for_each_layout() {
+        let mut missing = MissingColumns::new();
+        assert!(missing.is_first("a", 44));
+        assert!(missing.is_first("a", 12) && missing.is_first("b", 44));
+        assert!(!missing.is_first("a", 44));
+        for number in 0..2 * KEPT_WARNINGS {
+            assert!(missing.is_first(&number.to_string(), 44));
+            assert!(missing.warned.len() <= KEPT_WARNINGS);
+        }
     }
 
     #[test]
