@@ -98,6 +98,11 @@ fn agent_id(packet: &Packet<'_>) -> Option<u32> {
     packet.time_us.map(|_| packet.agent_id.unwrap_or(0))
 }
 
+/// Whether the field has a table for payloads of this type; such rows are found by their correlation id alone.
+fn has_own_table(payload_type: u8) -> bool {
+    matches!(payload_type, 5 | 32 | 99 | 100)
+}
+
 /// Table and `type` column of a payload that is not SIP. Types that the field has no table for go to the reports under their own
 /// number.
 fn report_of(payload_type: u8) -> (&'static [u8], u8) {
@@ -183,9 +188,12 @@ impl CaptureNode {
 
     /// Queues a payload that is not SIP for its table; the switch does not matter to these.
     fn capture_report(&mut self, packet: &Packet<'_>) -> Result<Verdict<'static>, StateError> {
+        if has_own_table(packet.payload_type) && packet.correlation_id.is_none_or(<[u8]>::is_empty) {
+            return Ok(self.count_bad(&"a report without a correlation id (chunk 0x0011)"));
+        }
         let (table, report_type) = report_of(packet.payload_type);
         let producer = own(&mut self.producer)?;
-        if !matches!(packet.payload_type, 5 | 32 | 99 | 100) {
+        if !has_own_table(packet.payload_type) {
             producer.count(Produced::HepOtherType);
         }
         let payload = match packet.payload {
