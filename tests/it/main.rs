@@ -2,7 +2,11 @@
 
 mod common;
 mod hep_table;
+mod kamailio_config;
+mod kamailio_faults;
+mod kamailio_hep;
 mod kamailio_parity;
+mod kamailio_siptrace;
 mod peers_hep;
 mod sinks;
 mod tool;

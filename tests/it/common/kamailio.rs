@@ -5,8 +5,9 @@
 
 use super::wait::{eventually, within};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::net::{SocketAddr, UdpSocket};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -79,9 +80,6 @@ impl From<i64> for Param {
 #[derive(Clone, Debug)]
 pub struct ConfigBuilder {
     children: u32,
-    sockets: usize,
-    tcp: bool,
-    globals: Vec<String>,
     modules: Vec<String>,
     params: Vec<(String, String, Param)>,
     routes: Vec<(String, String)>,
@@ -93,9 +91,6 @@ impl ConfigBuilder {
     pub fn new() -> ConfigBuilder {
         ConfigBuilder {
             children: 2,
-            sockets: 1,
-            tcp: false,
-            globals: Vec::new(),
             modules: ["kex", "ctl", "pv", "sl", "xlog", "textops"].map(|name| format!("{name}.so")).to_vec(),
             params: Vec::new(),
             routes: Vec::new(),
@@ -108,7 +103,7 @@ impl ConfigBuilder {
     /// The stock module needs the host's driver for the URL; ours brings its own.
     pub fn capture_node(module: Module, db_url: &str) -> ConfigBuilder {
         let bare = ConfigBuilder::capture_module(module, db_url);
-        bare.route("request_route", "sip_capture(); exit;").route("onreply_route", "sip_capture(); exit;")
+        bare.route("request_route", "sip_capture(); exit;").route("onreply_route", "sip_capture(); drop;")
     }
 
     /// As [`ConfigBuilder::capture_node`], without routes.
@@ -126,27 +121,9 @@ impl ConfigBuilder {
         config.param("sipcapture", "capture_on", 1).param("sipcapture", "hep_capture_on", 1)
     }
 
-    /// Sets the number of UDP workers a socket.
+    /// Sets the number of UDP workers.
     pub fn children(mut self, children: u32) -> ConfigBuilder {
         self.children = children;
-        self
-    }
-
-    /// Sets the number of UDP sockets.
-    pub fn sockets(mut self, sockets: usize) -> ConfigBuilder {
-        self.sockets = sockets;
-        self
-    }
-
-    /// Listens on TCP too, on the port of the first UDP socket.
-    pub fn tcp(mut self) -> ConfigBuilder {
-        self.tcp = true;
-        self
-    }
-
-    /// Adds a line to the global part of the configuration.
-    pub fn global(mut self, line: &str) -> ConfigBuilder {
-        self.globals.push(line.to_owned());
         self
     }
 
@@ -181,20 +158,11 @@ impl ConfigBuilder {
         self
     }
 
-    fn text(&self, directory: &Path, sockets: &[SocketAddr]) -> String {
+    fn text(&self, directory: &Path, address: SocketAddr) -> String {
         let mut text = String::from("#!KAMAILIO\ndebug=2\nlog_stderror=yes\nauto_aliases=no\ndns=no\nrev_dns=no\n");
         // A quiet machine cannot be relied on: a busy worker must not lose datagrams to a small socket buffer.
         text.push_str("maxbuffer=8388608\n");
-        let _ = writeln!(text, "children={}\ndisable_tcp={}", self.children, if self.tcp { "no" } else { "yes" });
-        for socket in sockets {
-            let _ = writeln!(text, "listen=udp:{socket}");
-        }
-        if self.tcp {
-            let _ = writeln!(text, "tcp_children=1\nlisten=tcp:{}", sockets[0]);
-        }
-        for line in &self.globals {
-            let _ = writeln!(text, "{line}");
-        }
+        let _ = writeln!(text, "children={}\ndisable_tcp=yes\nlisten=udp:{address}", self.children);
         for module in &self.modules {
             let _ = writeln!(text, "loadmodule \"{module}\"");
         }
@@ -233,9 +201,9 @@ impl ConfigBuilder {
 
     fn spawn(self) -> Kamailio {
         let directory = TempDir::new().expect("a private directory");
-        let sockets: Vec<_> = (0..self.sockets).map(|_| free_address(self.tcp)).collect();
+        let address = free_address();
         let config = directory.path().join("kamailio.cfg");
-        fs::write(&config, self.text(directory.path(), &sockets)).expect("the configuration is written");
+        fs::write(&config, self.text(directory.path(), address)).expect("the configuration is written");
         let log = fs::File::create(directory.path().join("log")).expect("the log is created");
         let mut command = Command::new("kamailio");
         command.arg("-f").arg(&config).args(["-DD", "-E", "-m", "64", "-M", "8"]);
@@ -244,7 +212,7 @@ impl ConfigBuilder {
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(log.try_clone().expect("a second handle of the log")).stderr(log);
         let child = command.process_group(0).spawn().expect("the kamailio program starts");
-        Kamailio { child, directory, sockets, status: None }
+        Kamailio { child, directory, address, status: None }
     }
 }
 
@@ -253,24 +221,14 @@ impl ConfigBuilder {
 pub struct Kamailio {
     child: Child,
     directory: TempDir,
-    sockets: Vec<SocketAddr>,
+    address: SocketAddr,
     status: Option<ExitStatus>,
 }
 
 impl Kamailio {
-    /// The address of the first UDP socket.
+    /// The address of the UDP socket.
     pub fn address(&self) -> SocketAddr {
-        self.sockets[0]
-    }
-
-    /// The addresses of all UDP sockets.
-    pub fn addresses(&self) -> &[SocketAddr] {
-        &self.sockets
-    }
-
-    /// The private directory, which is also the server's working directory.
-    pub fn directory(&self) -> &Path {
-        self.directory.path()
+        self.address
     }
 
     /// Everything that the server has logged.
@@ -291,11 +249,20 @@ impl Kamailio {
         }
     }
 
-    /// A statistic of the capture module by name.
+    /// The statistics of the capture module, by name.
+    pub fn statistics(&self) -> BTreeMap<String, u64> {
+        let answer = self.rpc(&["stats.get_statistics", "sipcapture:"]).expect("statistics are answered");
+        let statistic = |line: &str| {
+            let (name, value) = line.trim().strip_prefix("sipcapture:")?.split_once(" = ")?;
+            Some((name.to_owned(), value.parse().expect("a statistic is a number")))
+        };
+        answer.lines().filter_map(statistic).collect()
+    }
+
+    /// One statistic of the capture module.
     pub fn statistic(&self, name: &str) -> u64 {
-        let answer = self.rpc(&["stats.get_statistics", name]).expect("statistics are answered");
-        let value = answer.split(" = ").nth(1).and_then(|value| value.trim().parse().ok());
-        value.unwrap_or_else(|| panic!("statistic {name} is {answer:?}"))
+        let statistics = self.statistics();
+        *statistics.get(name).unwrap_or_else(|| panic!("no statistic {name} in {statistics:?}"))
     }
 
     /// Process ids and descriptions of the processes that the server knows of, the main one first.
@@ -386,12 +353,6 @@ pub fn signal(pid: i32, signal: Signal) {
     kill_process(pid, signal).unwrap_or_else(|error| panic!("{signal:?} to {pid:?}: {error}"));
 }
 
-/// Nanoseconds that a process has spent on a processor, in user and in kernel mode.
-pub fn cpu_ns(pid: i32) -> u64 {
-    let text = fs::read_to_string(format!("/proc/{pid}/schedstat")).expect("the process runs");
-    text.split_whitespace().next().and_then(|field| field.parse().ok()).expect("schedstat opens with a number")
-}
-
 /// The group of a running process; `None` when it has gone or is a zombie.
 fn process_group(pid: i32) -> Option<i32> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
@@ -405,14 +366,7 @@ fn command_socket(directory: &Path) -> PathBuf {
     directory.join("ctl")
 }
 
-/// A loopback address whose port is free for UDP, and for TCP when asked.
-fn free_address(tcp: bool) -> SocketAddr {
-    for _ in 0..100 {
-        let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
-        let address = socket.local_addr().expect("the socket is bound");
-        if !tcp || TcpListener::bind(address).is_ok() {
-            return address;
-        }
-    }
-    panic!("no port is free for UDP and TCP at once");
+/// A loopback address whose UDP port is free.
+pub fn free_address() -> SocketAddr {
+    UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port")
 }

@@ -4,6 +4,7 @@ pub mod database;
 pub mod hep;
 pub mod hep_sender;
 pub mod kamailio;
+pub mod pcap;
 pub mod rows;
 pub mod sip;
 pub mod tshark;

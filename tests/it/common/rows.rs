@@ -53,7 +53,7 @@ fn select_sqlite(path: &str, sql: &str) -> rusqlite::Result<Vec<StoredRow>> {
     let connection = rusqlite::Connection::open(path)?;
     connection.busy_timeout(std::time::Duration::from_secs(10))?;
     let mut statement = connection.prepare(sql)?;
-    let names: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let rows = statement.query_map([], |row| {
         let value = |index| -> rusqlite::Result<Option<Vec<u8>>> {
             Ok(match row.get_ref(index)? {
@@ -94,4 +94,31 @@ fn select_postgres(url: &str, sql: &str) -> Result<Vec<StoredRow>, postgres::Err
         _ => None,
     };
     Ok(client.simple_query(sql)?.into_iter().filter_map(row).collect())
+}
+
+/// A SQLite database in a private directory.
+#[derive(Debug)]
+pub struct SqliteFile {
+    url: String,
+    _directory: tempfile::TempDir,
+}
+
+impl SqliteFile {
+    /// A file that does not exist yet.
+    pub fn new() -> SqliteFile {
+        let directory = tempfile::tempdir().expect("a private directory");
+        let url = format!("sqlite:///{}/captures.db", directory.path().display());
+        SqliteFile { url, _directory: directory }
+    }
+
+    /// Its URL, as both modules take it.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+}
+
+/// The text of one column of a row; panics when it is NULL or not there.
+pub fn text(row: &StoredRow, column: &str) -> String {
+    let value = row.get(column).unwrap_or_else(|| panic!("no column {column}"));
+    String::from_utf8_lossy(value.as_deref().unwrap_or_else(|| panic!("{column} is NULL"))).into_owned()
 }

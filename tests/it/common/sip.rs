@@ -77,3 +77,14 @@ fn session_description(who: &str) -> String {
          a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=sendrecv\r\na=ptime:20\r\n"
     )
 }
+
+/// An OPTIONS request from `local` to the user `ping` at `server`.
+pub fn options_ping(local: std::net::SocketAddr, server: std::net::SocketAddr) -> Vec<u8> {
+    let port = local.port();
+    format!(
+        "OPTIONS sip:ping@{server} SIP/2.0\r\nVia: SIP/2.0/UDP {local};branch=z9hG4bK-ping-{port}\r\n\
+         Max-Forwards: 70\r\nFrom: <sip:monitor@example.org>;tag=ping{port}\r\nTo: <sip:ping@example.org>\r\n\
+         Call-ID: ping-{port}@example.org\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n"
+    )
+    .into_bytes()
+}
