@@ -154,6 +154,33 @@ fn with_capture_off_at_start_nothing_is_stored_until_it_is_switched_on() {
 }
 
 #[test]
+fn the_prometheus_exporter_shows_every_counter() {
+    use std::io::{Read as _, Write as _};
+    let file = SqliteFile::new();
+    let server = ConfigBuilder::capture_node(Module::Ours, file.url())
+        .tcp()
+        .load("xhttp.so")
+        .load("xhttp_prom.so")
+        .param("xhttp_prom", "xhttp_prom_stats", "sipcapture:")
+        .route("event_route[xhttp:request]", "prom_dispatch();")
+        .start();
+    HepSender::to(server.address()).send(&observed(1, 0, NOON_US).v3());
+    settle(&server, 1);
+    let mut connection = std::net::TcpStream::connect(server.address()).expect("the server listens on TCP");
+    connection.write_all(b"GET /metrics HTTP/1.1\r\nHost: node\r\nAccept: */*\r\n\r\n").expect("the request is taken");
+    let mut page = String::new();
+    connection.set_read_timeout(Some(Duration::from_millis(500))).expect("a timeout is set");
+    within(PATIENCE, "the page is whole", || {
+        let _ = connection.read_to_string(&mut page);
+        page.contains("kamailio_sipcapture_writer_restarts")
+    });
+    for name in server.statistics().keys() {
+        assert!(page.contains(&format!("kamailio_sipcapture_{name} ")), "{name} is not in\n{page}");
+    }
+    assert!(page.contains("kamailio_sipcapture_stored 1 "), "{page}");
+}
+
+#[test]
 fn statistics_and_the_stats_command_count_the_same() {
     let file = SqliteFile::new();
     let server = ConfigBuilder::capture_node(Module::Ours, file.url()).start();

@@ -80,6 +80,7 @@ impl From<i64> for Param {
 #[derive(Clone, Debug)]
 pub struct ConfigBuilder {
     children: u32,
+    tcp: bool,
     modules: Vec<String>,
     params: Vec<(String, String, Param)>,
     routes: Vec<(String, String)>,
@@ -91,6 +92,7 @@ impl ConfigBuilder {
     pub fn new() -> ConfigBuilder {
         ConfigBuilder {
             children: 2,
+            tcp: false,
             modules: ["kex", "ctl", "pv", "sl", "xlog", "textops"].map(|name| format!("{name}.so")).to_vec(),
             params: Vec::new(),
             routes: Vec::new(),
@@ -124,6 +126,12 @@ impl ConfigBuilder {
     /// Sets the number of UDP workers.
     pub fn children(mut self, children: u32) -> ConfigBuilder {
         self.children = children;
+        self
+    }
+
+    /// Listens on TCP too, on the same port.
+    pub fn tcp(mut self) -> ConfigBuilder {
+        self.tcp = true;
         self
     }
 
@@ -162,7 +170,13 @@ impl ConfigBuilder {
         let mut text = String::from("#!KAMAILIO\ndebug=2\nlog_stderror=yes\nauto_aliases=no\ndns=no\nrev_dns=no\n");
         // A quiet machine cannot be relied on: a busy worker must not lose datagrams to a small socket buffer.
         text.push_str("maxbuffer=8388608\n");
-        let _ = writeln!(text, "children={}\ndisable_tcp=yes\nlisten=udp:{address}", self.children);
+        let _ = writeln!(text, "children={}\nlisten=udp:{address}", self.children);
+        match self.tcp {
+            // An HTTP request has no Content-Length of a SIP message.
+            true => writeln!(text, "listen=tcp:{address}\ntcp_accept_no_cl=yes"),
+            false => writeln!(text, "disable_tcp=yes"),
+        }
+        .expect("a String takes every write");
         for module in &self.modules {
             let _ = writeln!(text, "loadmodule \"{module}\"");
         }
