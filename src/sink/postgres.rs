@@ -55,6 +55,9 @@ pub(super) struct Connection {
     io_timeout: Duration,
     repertoire: Repertoire,
     fitter: Fitter,
+    /// Whether a COPY was refused before it began. The driver then sends one Sync too many, and an answer that it does not
+    /// expect confuses it sooner or later: such a connection is given up.
+    out_of_step: bool,
     /// Size of the last batch: the next one's buffer.
     last_length: usize,
 }
@@ -101,6 +104,7 @@ impl Session for Connection {
             io_timeout: options.io_timeout,
             repertoire: Repertoire::Ascii,
             fitter: Fitter::new(),
+            out_of_step: false,
             last_length: 0,
         };
         connection.prepare_session().map_err(|fault| match fault {
@@ -111,7 +115,7 @@ impl Session for Connection {
     }
 
     fn is_current(&self) -> bool {
-        !self.client.is_closed()
+        !self.client.is_closed() && !self.out_of_step
     }
 
     fn describe(&mut self, table: &str) -> Result<Option<RealTable>, Fault> {
@@ -160,7 +164,13 @@ impl Session for Connection {
             Fault::Unavailable(why) => Fault::Lost(why),
             fault => fault,
         })?;
-        match self.wait(copy_in(&self.client, &plan.statement, copy.bytes)) {
+        let mut accepted = false;
+        let copied = self.wait(copy_in(&self.client, &plan.statement, copy.bytes, &mut accepted));
+        if !accepted {
+            self.out_of_step = true;
+            return copied.map(|()| written);
+        }
+        match copied {
             Ok(()) => self.wait(self.client.batch_execute("COMMIT")).map(|()| written),
             Err(fault @ Fault::Unavailable(_)) => Err(fault),
             Err(fault) => self.wait(self.client.batch_execute("ROLLBACK")).and(Err(fault)),
@@ -208,9 +218,10 @@ fn config(server: &Server, options: &SinkOptions) -> Config {
     config
 }
 
-/// One COPY, all of it in one piece.
-async fn copy_in(client: &Client, statement: &Statement, rows: Vec<u8>) -> Result<(), Error> {
+/// One COPY, all of it in one piece; `accepted` says whether the server was ready to take rows.
+async fn copy_in(client: &Client, statement: &Statement, rows: Vec<u8>, accepted: &mut bool) -> Result<(), Error> {
     let mut sink = pin!(client.copy_in::<_, Cursor<Vec<u8>>>(statement).await?);
+    *accepted = true;
     poll_fn(|context| sink.as_mut().poll_ready(context)).await?;
     sink.as_mut().start_send(Cursor::new(rows))?;
     sink.finish().await?;
