@@ -319,11 +319,13 @@ static void the_end_is_final(sc_core *core)
 
 int main(void)
 {
-    char directory[] = "/tmp/sipcapture-contract-XXXXXX";
-    char url[128];
-    char command_line[128];
+    const char *temporary = getenv("TMPDIR");
+    char directory[256];
+    char url[300];
+    char command_line[300];
     sc_core *core = NULL;
 
+    snprintf(directory, sizeof(directory), "%s/sipcapture-contract-XXXXXX", temporary != NULL ? temporary : "/tmp");
     if (mkdtemp(directory) == NULL || sc_core_new(&host, "kamailio/sipcapture", &core) != SC_OK) {
         printf("the walk cannot begin\n");
         return 1;
