@@ -66,6 +66,7 @@ typedef struct sc_host {
     uint32_t contract_version; /* SC_CONTRACT_VERSION as the shim was compiled */
     int64_t user;              /* user id that the server will run as after its start, or -1 for the present one */
     int64_t group;             /* group id likewise */
+    uint32_t kill_timeout;     /* seconds after which the host kills processes that have not ended, or 0 when it does not */
     /* Writes one line, `text` of `len` bytes without a line end, to the host's log. Called only from the thread that called the
      * core, or from the main thread of a writer process. */
     void (*log)(sc_log_level level, const char *text, size_t len);

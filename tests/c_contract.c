@@ -38,7 +38,7 @@ static sc_bytes bytes(const char *text)
 
 static const sc_bytes nothing = { NULL, 0 };
 static const sc_bytes broken = { NULL, 5 };
-static const sc_host host = { SC_CONTRACT_VERSION, -1, -1, keep_log };
+static const sc_host host = { SC_CONTRACT_VERSION, -1, -1, 0, keep_log };
 
 static const char invite[] = "INVITE sip:bob@example.com SIP/2.0\r\n"
                              "Via: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\n"

@@ -239,7 +239,8 @@ static void route(const sc_hep_packet *packet, const char *datagram, unsigned in
         payload[packet->payload.len] = 0;
     }
     routed = 0;
-    if (receive_msg(payload, packet->payload.len, &info) < 0 && !routed) {
+    /* With event_route[core:msg-received] the script may have dropped it: then that is its wish. */
+    if (receive_msg(payload, packet->payload.len, &info) < 0 && !routed && ksr_evrt_received_mode == 0) {
         refused = packet->payload;
     }
     sc_hep_end(core, refused);
@@ -410,7 +411,8 @@ static int register_counters(void)
 
 static int mod_init(void)
 {
-    sc_host host = { SC_CONTRACT_VERSION, uid > 0 ? uid : -1, gid > 0 ? gid : -1, host_log };
+    sc_host host = { SC_CONTRACT_VERSION, uid > 0 ? uid : -1, gid > 0 ? gid : -1,
+            ser_kill_timeout > 0 ? ser_kill_timeout : 0, host_log };
     uint32_t writers = 0;
 
     if (sc_core_new(&host, "kamailio/sipcapture", &core) != SC_OK) {

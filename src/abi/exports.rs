@@ -7,6 +7,7 @@ use super::{contract, host_log, process, supervise};
 use crate::module::{self, CaptureNode, Reply, StateError, Verdict};
 use std::ffi::{c_char, c_int};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Compile-time proof that header and core agree: both functions of each pair must have one type.
 macro_rules! agrees_with_header {
@@ -51,7 +52,8 @@ pub unsafe extern "C" fn sc_core_new(host: *const sc_host, module: *const c_char
         }
         host_log::install(host);
         let id = |id: i64| u32::try_from(id).ok();
-        let core = Core { node: CaptureNode::default(), owner: (id(host.user), id(host.group)) };
+        let kill_timeout = (host.kill_timeout > 0).then(|| Duration::from_secs(u64::from(host.kill_timeout)));
+        let core = Core { node: CaptureNode::default(), owner: (id(host.user), id(host.group)), kill_timeout };
         *out = register(core).ok_or(sc_status::SC_ERR_IO)?;
         Ok(())
     })
@@ -102,7 +104,7 @@ pub unsafe extern "C" fn sc_core_set_number(core: *mut sc_core, name: *const c_c
 /// Pointers as the contract says.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sc_core_check(core: *mut sc_core) -> sc_status {
-    with_core(core, |core| Ok(core.node.check(core.owner)?))
+    with_core(core, |core| Ok(core.node.check(core.owner, core.kill_timeout)?))
 }
 
 /// Processes that must run a writer.
@@ -154,10 +156,8 @@ pub unsafe extern "C" fn sc_writer_supervise(core: *mut sc_core, writer: u32) ->
         if writer as usize >= lanes.geometry().writers {
             return Err(StateError::Lane(writer as usize).into());
         }
-        supervise::supervise(core, &lanes, writer as usize).map_err(|error| {
-            log::error!("the writer cannot be supervised: {error}");
-            sc_status::SC_ERR_IO
-        })
+        supervise::supervise(core, &lanes, writer as usize);
+        Ok(())
     })
 }
 

@@ -7,12 +7,15 @@ use crate::queue::lane::PushError;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{NonNull, null_mut};
 use std::sync::atomic::{AtomicPtr, Ordering};
+use std::time::Duration;
 
 /// What an `sc_core` handle points to.
 pub(super) struct Core {
     pub node: CaptureNode,
     /// User and group that the server will run as.
     pub owner: (Option<u32>, Option<u32>),
+    /// After how long the host kills what has not ended.
+    pub kill_timeout: Option<Duration>,
 }
 
 /// Handles alive in this process; a server loads one module, a test a few.

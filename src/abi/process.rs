@@ -32,17 +32,17 @@ pub(super) enum Ended {
     With(String, bool),
 }
 
-/// Asks after child `id` without waiting.
-pub(super) fn has_ended(id: i32) -> io::Result<Ended> {
+/// Asks after child `id` without waiting. A child that the system does not know has ended.
+pub(super) fn has_ended(id: i32) -> Ended {
     let mut status = 0;
     // SAFETY: `status` is valid for writes.
     match unsafe { libc::waitpid(id, &mut status, libc::WNOHANG) } {
-        -1 => Err(io::Error::last_os_error()),
-        0 => Ok(Ended::Running),
-        _ if libc::WIFSIGNALED(status) => Ok(Ended::With(format!("by signal {}", libc::WTERMSIG(status)), false)),
+        -1 => Ended::With(format!("unseen: {}", io::Error::last_os_error()), false),
+        0 => Ended::Running,
+        _ if libc::WIFSIGNALED(status) => Ended::With(format!("by signal {}", libc::WTERMSIG(status)), false),
         _ => {
             let code = libc::WEXITSTATUS(status);
-            Ok(Ended::With(format!("with status {code}"), code == 0))
+            Ended::With(format!("with status {code}"), code == 0)
         }
     }
 }
@@ -144,13 +144,14 @@ pub(super) fn writer_signals() -> Arc<AtomicBool> {
     stop
 }
 
-/// Blocks every signal in this thread and in those that it starts.
+/// Blocks every signal but the host's own alarm in this thread and in those that it starts.
 pub(super) fn without_signals<T>(start: impl FnOnce() -> T) -> T {
     let mut old = std::mem::MaybeUninit::uninit();
     // SAFETY: `sigfillset` initialises the set that is blocked; the old mask is initialised by the call that saves it.
     unsafe {
         let mut all = std::mem::MaybeUninit::uninit();
         libc::sigfillset(all.as_mut_ptr());
+        libc::sigdelset(all.as_mut_ptr(), libc::SIGALRM);
         libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), old.as_mut_ptr());
     }
     let started = start();

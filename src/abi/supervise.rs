@@ -15,27 +15,31 @@ const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::fr
 /// A writer that lived this long died of something new.
 const HEALTHY: Duration = Duration::from_secs(30);
 
-/// Runs until the server ends.
-pub(super) fn supervise(core: &mut Core, lanes: &Lanes, writer: usize) -> io::Result<()> {
+/// Runs until the server ends, whatever goes wrong meanwhile: the server would end with it.
+pub(super) fn supervise(core: &mut Core, lanes: &Lanes, writer: usize) {
     let server = process::parent_id();
     process::hold_signals();
     let mut ending = !process::end_with_parent(server);
     let mut back_off = BACK_OFF.0;
     while !ending {
         let started = Instant::now();
-        let child = start_writer(core, lanes, writer)?;
-        ending = watch(child, core, lanes)?;
+        ending = match start_writer(core, lanes, writer) {
+            Ok(child) => watch(child, core, lanes),
+            Err(error) => {
+                log::error!("the writer process cannot be started, trying again: {error}");
+                false
+            }
+        };
         if !ending {
             lanes.count_writer_restart();
             back_off = if started.elapsed() > HEALTHY { BACK_OFF.0 } else { (back_off * 2).min(BACK_OFF.1) };
             ending = sleep_or_end(back_off);
         }
     }
-    Ok(())
 }
 
 /// Waits for the writer to end; true when it was told to.
-fn watch(child: i32, core: &Core, lanes: &Lanes) -> io::Result<bool> {
+fn watch(child: i32, core: &Core, lanes: &Lanes) -> bool {
     let mut ending = false;
     loop {
         match process::next_signal(Duration::from_secs(1)) {
@@ -45,11 +49,11 @@ fn watch(child: i32, core: &Core, lanes: &Lanes) -> io::Result<bool> {
                 process::send_signal(child, libc::SIGTERM);
             }
             Some(libc::SIGCHLD) | None => {
-                if let Ended::With(how, in_order) = process::has_ended(child)? {
+                if let Ended::With(how, in_order) = process::has_ended(child) {
                     if !ending || !in_order {
                         log::error!("the writer process {child} ended {how}");
                     }
-                    return Ok(ending);
+                    return ending;
                 }
             }
             Some(_) => {}

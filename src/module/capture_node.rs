@@ -106,7 +106,15 @@ impl CaptureNode {
 
     /// Checks what only the parameters together can tell. For SQLite this makes the file and its directory, and hands both to `owner`
     /// (user and group that the server will run as), so that what cannot be written stops the start.
-    pub fn check(&mut self, owner: (Option<u32>, Option<u32>)) -> Result<(), ParameterError> {
+    /// `kill_timeout` is the time after which the host kills what has not ended: `shutdown_timeout` is kept below it.
+    pub fn check(
+        &mut self,
+        owner: (Option<u32>, Option<u32>),
+        kill_timeout: Option<Duration>,
+    ) -> Result<(), ParameterError> {
+        if let Some(kill_timeout) = kill_timeout {
+            self.settings.end_before(kill_timeout);
+        }
         if let Some(path) = self.settings.db_url.sqlite_path() {
             prepare_sqlite(path, owner)
                 .map_err(|error| ParameterError::Path { path: path.display().to_string(), why: error.to_string() })?;

@@ -118,10 +118,10 @@ fn report_of(payload_type: u8) -> (&'static [u8], u8) {
 impl CaptureNode {
     /// Looks at a datagram of the host's sockets. After [`Verdict::Route`], [`CaptureNode::end_hep`] must follow.
     pub fn receive_hep<'a>(&'a mut self, datagram: &'a [u8]) -> Result<Verdict<'a>, StateError> {
+        self.hep.current = None;
         if !self.settings().hep_capture_on || !hep::looks_like_hep(datagram) {
             return Ok(Verdict::Pass);
         }
-        self.hep.current = None;
         let producer = own(&mut self.producer)?;
         producer.count(Produced::HepPackets);
         let packet = match hep::decode(datagram) {

@@ -15,6 +15,9 @@ const URLS: &str = "sqlite:////path/to/file, mysql://user:password@host:port/dat
 /// How long captures wait for a table that is not there, so that it can be dropped and made again without a loss.
 const TABLE_PATIENCE: Duration = Duration::from_secs(10);
 
+/// Time that giving up on a database takes beyond `shutdown_timeout`, and some for the host.
+const GIVING_UP: Duration = Duration::from_secs(4);
+
 /// A parameter that stops the start.
 #[derive(Debug, thiserror::Error)]
 pub enum ParameterError {
@@ -192,6 +195,22 @@ impl Settings {
             flush_interval: self.flush_interval,
             shutdown_timeout: self.shutdown_timeout,
             table_patience: TABLE_PATIENCE,
+        }
+    }
+
+    /// Keeps `shutdown_timeout` far enough below the time after which the host kills what has not ended: its own part, and the few
+    /// seconds that giving up takes, come on top.
+    pub fn end_before(&mut self, kill_timeout: Duration) {
+        let most = kill_timeout.saturating_sub(GIVING_UP).max(kill_timeout / 2).as_secs();
+        let most = Duration::from_secs(most);
+        if self.shutdown_timeout > most {
+            log::warn!(
+                "parameter shutdown_timeout: {} s are cut to {} s, because the server kills its processes {} s after it is told to end",
+                self.shutdown_timeout.as_secs(),
+                most.as_secs(),
+                kill_timeout.as_secs()
+            );
+            self.shutdown_timeout = most;
         }
     }
 

@@ -5,6 +5,7 @@ use crate::capture::{Capture, RowKind, Transport, record};
 use crate::hep::{self, Packet, Payload, Version};
 use crate::queue::lane::{Consumer, Totals};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 const SIP: &[u8] = b"OPTIONS sip:bob@example.com SIP/2.0\r\nCall-ID: 1\r\n\r\n";
 
@@ -17,7 +18,7 @@ fn node(set: impl FnOnce(&mut Settings)) -> CaptureNode {
     settings.set_number("hep_capture_on", 1).unwrap();
     settings.set_number("queue_size", 1).unwrap();
     set(settings);
-    node.check((None, None)).unwrap();
+    node.check((None, None), None).unwrap();
     node.map_lanes(1).unwrap().unwrap();
     node.attach(0).unwrap();
     node
@@ -99,6 +100,18 @@ fn every_bad_value_is_refused_with_its_name_its_value_and_what_is_allowed() {
 }
 
 #[test]
+fn the_shutdowns_time_ends_before_the_host_kills() {
+    let left = |set: i64, kill: u64| {
+        let mut settings = Settings::default();
+        settings.set_number("shutdown_timeout", set).unwrap();
+        settings.end_before(Duration::from_secs(kill));
+        settings.shutdown_timeout.as_secs()
+    };
+    assert_eq!((left(10, 60), left(57, 60), left(58, 60), left(300, 60)), (10, 56, 56, 56));
+    assert_eq!((left(10, 10), left(10, 4), left(10, 1), left(0, 60)), (6, 2, 0, 0));
+}
+
+#[test]
 fn an_empty_db_url_means_the_embedded_database_which_makes_its_tables() {
     let mut settings = Settings::default();
     settings.set_text("db_url", b"").unwrap();
@@ -114,7 +127,7 @@ fn an_empty_db_url_means_the_embedded_database_which_makes_its_tables() {
 fn an_sqlite_file_that_cannot_be_written_is_an_error_that_names_it() {
     let mut node = CaptureNode::default();
     node.settings_mut().unwrap().set_text("db_url", b"sqlite:////proc/nosuch/capture.db").unwrap();
-    let error = node.check((None, None)).unwrap_err().to_string();
+    let error = node.check((None, None), None).unwrap_err().to_string();
     assert!(error.contains("db_url") && error.contains("/proc/nosuch/capture.db"), "{error}");
 }
 

@@ -36,9 +36,9 @@ pub enum SinkError {
     /// The database is there and refuses these rows; a smaller slice may pass.
     #[error("rejected: {0}")]
     Rejected(String),
-    /// The table does not exist, and no smaller slice will change that; it may be made later.
-    #[error("no table: {0}")]
-    NoTable(String),
+    /// The table is missing or may not be written, and no smaller slice will change that; an operator may.
+    #[error("table unusable: {0}")]
+    TableUnusable(String),
     /// The database cannot be reached or cannot write now; the same rows may pass later.
     #[error("unavailable: {0}")]
     Unavailable(String),

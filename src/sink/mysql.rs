@@ -368,8 +368,10 @@ fn fault(error: &Error) -> Fault {
     match server_error.code {
         // Unknown column, table or engine's table; value out of range, too long, or not in the column's charset.
         1051 | 1054 | 1109 | 1136 | 1146 | 1264 | 1265 | 1292 | 1366 | 1406 | 1932 => Fault::Changed(text),
+        // INSERT denied on the table, or on one of its columns.
+        1142 | 1143 => Fault::TableUnusable(text),
         // Files, disk and memory: cannot write, disk full, out of memory, table full, engine's error, table crashed.
-        3 | 20 | 28 | 126 | 127 | 134 | 144 | 145 | 1021 | 1026 | 1030 | 1037 | 1038 | 1041 | 1114 | 1194 | 1195
+        3 | 20 | 28 | 126 | 127 | 134 | 144 | 145 | 1021 | 1026 | 1030 | 1034..=1038 | 1041 | 1114 | 1194 | 1195 | 1812 | 1814
         // Login and connection: too many, access denied, no such database, host blocked, account locked or expired.
         | 1040 | 1042 | 1043 | 1044 | 1045 | 1049 | 1129 | 1130 | 1203 | 1226 | 1251 | 1820 | 1862 | 3118 | 3159 | 4151
         // The server goes or is not ready (1047: a Galera node that is not synchronised), the connection is killed.

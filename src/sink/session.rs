@@ -15,8 +15,8 @@ pub(super) enum Fault {
     Lost(String),
     /// The database refuses these rows.
     Rejected(String),
-    /// The table does not exist, whatever the rows are.
-    NoTable(String),
+    /// The table is missing or may not be written, whatever the rows are.
+    TableUnusable(String),
     /// The database refuses these rows, and it may be because the table is not what it was: look again.
     Changed(String),
 }
@@ -108,7 +108,7 @@ fn existing_table<S: Session>(session: &mut S, table: &str, layout: &Layout, cre
         return Ok(real);
     }
     let absent = || {
-        Fault::NoTable(format!(
+        Fault::TableUnusable(format!(
             "table {table} does not exist; create it (`sipcapture schema` prints the statements) or set create_tables to 1"
         ))
     };
@@ -121,7 +121,7 @@ fn existing_table<S: Session>(session: &mut S, table: &str, layout: &Layout, cre
     match (session.describe(table)?, created) {
         (Some(real), _) => Ok(real),
         (None, Err(Fault::Rejected(why) | Fault::Changed(why))) => {
-            Err(Fault::NoTable(format!("table {table} does not exist and cannot be created: {why}")))
+            Err(Fault::TableUnusable(format!("table {table} does not exist and cannot be created: {why}")))
         }
         (None, Err(fault)) => Err(fault),
         (None, Ok(())) => Err(absent()),
@@ -152,7 +152,7 @@ impl<S: Session + Send> Sink for Reconnecting<S> {
                 SinkError::Unavailable(format!("{}: {why}", self.shown_url))
             }
             Fault::Rejected(why) | Fault::Changed(why) => SinkError::Rejected(why),
-            Fault::NoTable(why) => SinkError::NoTable(why),
+            Fault::TableUnusable(why) => SinkError::TableUnusable(why),
         })
     }
 }

@@ -14,9 +14,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-/// Batches that may wait for the thread; beyond that the drain waits.
-const JOBS: usize = 64;
-
 /// One batch to deliver.
 #[derive(Debug)]
 pub struct Job {
@@ -44,7 +41,8 @@ pub fn start(
     plan: &Plan,
     give_up: Arc<AtomicBool>,
 ) -> io::Result<(Sender<Job>, Receiver<Delivered>)> {
-    let (jobs, inbox) = crossbeam_channel::bounded::<Job>(JOBS);
+    // Two windows bound what waits here; a bound on batches would let many small ones block the drain, and with it the end.
+    let (jobs, inbox) = crossbeam_channel::unbounded::<Job>();
     let (outbox, results) = crossbeam_channel::unbounded();
     let plan = plan.clone();
     let body = move || {

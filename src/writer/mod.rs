@@ -1,7 +1,7 @@
 //! The writer: drains lanes, batches rows by table, delivers them, and ends in order.
 //!
-//! The main thread drains; a second thread owns the sink. They are joined by bounded channels, and at most two windows are on the
-//! way, so that what a killed writer had read and not committed stays bounded and is read again by its successor:
+//! The main thread drains; a second thread owns the sink. They are joined by channels, and at most two windows are on the way,
+//! so that what a killed writer had read and not committed stays bounded and is read again by its successor:
 //!
 //! ```text
 //! lanes ─► window 1 ─┐ batches, one a table                 ┌─► sink
@@ -157,7 +157,7 @@ impl Writer {
         match self.gathering_since {
             Some(since) => {
                 let left = self.plan.flush_interval.saturating_sub(since.elapsed());
-                self.consumer.wait(Wait::Gathering, left.max(Duration::from_millis(1)));
+                self.consumer.wait(Wait::Gathering, left.clamp(Duration::from_millis(1), IDLE));
             }
             None => self.consumer.wait(Wait::Idle, if self.windows.is_empty() { IDLE } else { IDLE / 10 }),
         }

@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 /// How often an outage that lasts is said again.
 const REMIND: Duration = Duration::from_secs(60);
+/// Unusable tables that are remembered by name.
+const MOST_TABLES: usize = 64;
 /// Refused rows that are logged in one interval.
 const LOG_EVERY: Duration = Duration::from_secs(5);
 
@@ -37,9 +39,17 @@ pub struct Store {
     give_up: Arc<AtomicBool>,
     table_patience: Duration,
     outage: Option<Outage>,
-    missing: Vec<(String, Instant)>,
+    unusable: Option<Unusable>,
     last_refusal: Option<Instant>,
     silent_refusals: u64,
+}
+
+/// A time in which tables are missing or may not be written. One wait is all that they get together: names can come from traffic,
+/// and every wait holds up the tables that are well.
+struct Unusable {
+    since: Instant,
+    last: Instant,
+    tables: Vec<String>,
 }
 
 struct Outage {
@@ -69,7 +79,7 @@ impl Store {
             give_up,
             table_patience,
             outage: None,
-            missing: Vec::new(),
+            unusable: None,
             last_refusal: None,
             silent_refusals: 0,
         }
@@ -94,9 +104,9 @@ impl Store {
                         None => done.rejected += self.refuse(table, 1, &why),
                     }
                 }
-                Err(SinkError::NoTable(why)) => {
+                Err(SinkError::TableUnusable(why)) => {
                     self.note_answer();
-                    if self.is_missing_too_long(table, &why) {
+                    if self.has_waited_for(table, &why) {
                         done.rejected += self.refuse(table, range.len() as u64, &why);
                     } else if self.pause(BACK_OFF.0) {
                         waiting.push(range);
@@ -126,7 +136,9 @@ impl Store {
 
     fn note_up(&mut self, table: &str) {
         self.note_answer();
-        self.missing.retain(|(missing, _)| missing != table);
+        if self.unusable.as_ref().is_some_and(|unusable| unusable.tables.iter().any(|known| known == table)) {
+            self.unusable = None;
+        }
     }
 
     /// Sleeps before the next try; false when the server ends and this sink is given up.
@@ -166,16 +178,22 @@ impl Store {
         }
     }
 
-    /// Whether `table` has been missing for longer than its rows are to wait; says so once.
-    fn is_missing_too_long(&mut self, table: &str, why: &str) -> bool {
-        match self.missing.iter().find(|(missing, _)| missing == table) {
-            Some((_, since)) => since.elapsed() >= self.table_patience,
-            None => {
-                log::error!("captures wait {} s for a table: {why}", self.table_patience.as_secs());
-                self.missing.push((table.to_owned(), Instant::now()));
-                false
+    /// Whether the wait for unusable tables, of which `table` is one, is over; says once when it begins.
+    fn has_waited_for(&mut self, table: &str, why: &str) -> bool {
+        let now = Instant::now();
+        let unusable = match &mut self.unusable {
+            Some(unusable) if unusable.last.elapsed() < REMIND => unusable,
+            none => {
+                log::error!("captures wait up to {} s for a table: {why}", self.table_patience.as_secs());
+                none.insert(Unusable { since: now, last: now, tables: Vec::new() })
             }
+        };
+        unusable.last = now;
+        let known = unusable.tables.iter().any(|known| known == table);
+        if !known && unusable.tables.len() < MOST_TABLES {
+            unusable.tables.push(table.to_owned());
         }
+        unusable.since.elapsed() >= self.table_patience
     }
 
     /// Says at a limited rate that rows are lost; returns their number.

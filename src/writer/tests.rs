@@ -13,7 +13,7 @@ use std::sync::Mutex;
 /// What a scripted sink answers to one write; afterwards it takes everything it may.
 enum Answer {
     Away,
-    NoTable,
+    TableUnusable,
 }
 
 #[derive(Default)]
@@ -32,7 +32,7 @@ impl Sink for ScriptedSink {
         script.writes += 1;
         match script.answers.pop_front() {
             Some(Answer::Away) => return Err(SinkError::Unavailable("away".to_owned())),
-            Some(Answer::NoTable) => return Err(SinkError::NoTable("no table".to_owned())),
+            Some(Answer::TableUnusable) => return Err(SinkError::TableUnusable("no table".to_owned())),
             None => {}
         }
         let messages: Vec<Vec<u8>> = rows.iter().map(message_of).collect();
@@ -98,7 +98,7 @@ fn a_sink_that_is_away_is_asked_again_until_it_answers() {
 
 #[test]
 fn a_table_that_comes_back_in_time_gets_its_rows() {
-    let answers = [Answer::NoTable, Answer::NoTable].into();
+    let answers = [Answer::TableUnusable, Answer::TableUnusable].into();
     let script = Arc::new(Mutex::new(Scripted { answers, ..Default::default() }));
     let (mut store, _) = store(&script, &lanes(), Duration::from_secs(60));
     let messages = messages(2);
@@ -108,7 +108,7 @@ fn a_table_that_comes_back_in_time_gets_its_rows() {
 
 #[test]
 fn rows_for_a_table_that_stays_away_are_refused_without_halving() {
-    let answers = [Answer::NoTable, Answer::NoTable].into();
+    let answers = [Answer::TableUnusable, Answer::TableUnusable].into();
     let script = Arc::new(Mutex::new(Scripted { answers, ..Default::default() }));
     let (mut store, _) = store(&script, &lanes(), Duration::ZERO);
     let messages = messages(100);

@@ -1,6 +1,6 @@
 //! The writer's side of its lanes.
 
-use super::memory::{Lanes, now_ms};
+use super::memory::{Lanes, now_ms, slot};
 use super::producer::{PADDING, RECORD_HEADER};
 use super::totals::{COMMITTED, Committed};
 use std::io;
@@ -53,7 +53,7 @@ impl Consumer {
         if !lanes.lock_writer(writer)? {
             return Ok(None);
         }
-        let active = lanes.writer(writer).active.load(Ordering::Acquire);
+        let active = slot(lanes.writer(writer).commits.load(Ordering::Acquire));
         let own = (0..lanes.geometry().lanes).filter(|&lane| lanes.writer_of(lane) == writer);
         let read = |lane: usize| {
             let progress = lanes.progress(active, lane);
@@ -113,18 +113,20 @@ impl Consumer {
     /// Makes `progress` final: frees the bytes up to there and adds `counters`, in one step that no kill can halve.
     pub fn commit(&mut self, progress: &Progress, counters: &[u64; COMMITTED]) {
         let block = self.lanes.writer(self.writer);
-        let active = block.active.load(Ordering::Relaxed);
-        let other = active ^ 1;
+        let commits = block.commits.load(Ordering::Relaxed);
+        let (active, other) = (slot(commits), slot(commits + 1));
         for (counter, add) in counters.iter().enumerate() {
-            let value = block.slots[active as usize].counters[counter].load(Ordering::Relaxed) + add;
-            block.slots[other as usize].counters[counter].store(value, Ordering::Relaxed);
+            let value = block.slots[active].counters[counter].load(Ordering::Relaxed) + add;
+            block.slots[other].counters[counter].store(value, Ordering::Relaxed);
         }
         for read in &progress.0 {
             let next = self.lanes.progress(other, read.lane);
             next.position.store(read.position, Ordering::Relaxed);
             next.records.store(read.records, Ordering::Relaxed);
         }
-        block.active.store(other, Ordering::Release);
+        block.commits.store(commits + 1, Ordering::Release);
+        // Whoever reads the slot that the next commit fills must see that this one has come between.
+        fence(Ordering::SeqCst);
         for read in &progress.0 {
             self.lanes.lane(read.lane).consumer.tail.store(read.position, Ordering::Release);
         }
@@ -132,7 +134,7 @@ impl Consumer {
 
     /// Counts everything that is still queued as `reason` and frees it: nobody will store it any more.
     pub fn abandon(&mut self, reason: Committed) -> u64 {
-        let active = self.lanes.writer(self.writer).active.load(Ordering::Relaxed);
+        let active = slot(self.lanes.writer(self.writer).commits.load(Ordering::Relaxed));
         let mut lost = 0;
         for read in &mut self.reads {
             let producer = &self.lanes.lane(read.lane).producer;

@@ -51,8 +51,8 @@ pub(super) struct Sample {
 pub(super) struct WriterBlock {
     /// 0 busy, 1 idle, 2 gathering: the futex word.
     pub state: AtomicU32,
-    /// Which of the two slots, here and in the lanes' progress, counts.
-    pub active: AtomicU32,
+    /// Commits so far; its lowest bit tells which of the two slots, here and in the lanes' progress, counts.
+    pub commits: AtomicU64,
     /// Stamp of the oldest record that is read and not committed, plus 1; 0 for none.
     pub oldest: AtomicU64,
     /// 0 not tried yet, 1 up, 2 down.
@@ -213,9 +213,9 @@ impl Lanes {
         self.at(writers_offset() + writer * align(size_of::<WriterBlock>()))
     }
 
-    pub(super) fn progress(&self, slot: u32, lane: usize) -> &LaneProgress {
+    pub(super) fn progress(&self, slot: usize, lane: usize) -> &LaneProgress {
         assert!(lane < self.geometry.lanes && slot < 2);
-        let index = slot as usize * self.geometry.lanes + lane;
+        let index = slot * self.geometry.lanes + lane;
         self.at(progress_offset(self.geometry) + index * size_of::<LaneProgress>())
     }
 
@@ -275,6 +275,11 @@ const fn lane_block_bytes(geometry: Geometry) -> usize {
 
 const fn region_bytes(geometry: Geometry) -> usize {
     lanes_offset(geometry) + geometry.lanes * lane_block_bytes(geometry)
+}
+
+/// The slot that counts after so many commits.
+pub(super) fn slot(commits: u64) -> usize {
+    (commits & 1) as usize
 }
 
 /// Milliseconds on the monotonic clock, the same in every process of the machine; coarse, and cheap to read.

@@ -1,6 +1,6 @@
 //! What the lanes have counted, as any process can read it.
 
-use super::memory::{ERROR_TEXT, Lanes, SAMPLES, now_ms};
+use super::memory::{ERROR_TEXT, Lanes, SAMPLES, now_ms, slot};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Counters of a producing process.
@@ -120,15 +120,16 @@ impl Lanes {
         for writer in 0..self.geometry().writers {
             let block = self.writer(writer);
             let before = loop {
-                // A reading across a switch could pair old counters with new positions: read again.
-                let active = block.active.load(Ordering::Acquire);
+                // A reading across a commit could pair old counters with new positions: read again.
+                let commits = block.commits.load(Ordering::Acquire);
+                let active = slot(commits);
                 let mut reading = totals.clone();
-                add(&mut reading.committed, &block.slots[active as usize].counters);
+                add(&mut reading.committed, &block.slots[active].counters);
                 for lane in (0..self.geometry().lanes).filter(|&lane| self.writer_of(lane) == writer) {
                     reading.finished += self.progress(active, lane).records.load(Ordering::Relaxed);
                 }
                 std::sync::atomic::fence(Ordering::Acquire);
-                if block.active.load(Ordering::Relaxed) == active {
+                if block.commits.load(Ordering::Relaxed) == commits {
                     break reading;
                 }
             };

@@ -5,7 +5,7 @@ use crate::common::database::{DATABASE, PASSWORD, USER};
 use ::postgres::{Client, NoTls};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use sipcapture_core::sink::SinkError::{NoTable, Rejected, Unavailable};
+use sipcapture_core::sink::SinkError::{Rejected, TableUnusable, Unavailable};
 use sipcapture_core::sink::escape::unescape;
 use std::cell::RefCell;
 use std::time::Duration;
@@ -157,7 +157,7 @@ fn a_name_with_a_dot_is_a_table_of_a_schema() {
     }
     assert_eq!(place.count("homer.\"Sip-capture\""), 2);
     match write(&mut *sink, "no_schema.sip_capture", &[texts(&[])]) {
-        Err(NoTable(why)) => assert!(why.contains("no_schema"), "{why}"),
+        Err(TableUnusable(why)) => assert!(why.contains("no_schema"), "{why}"),
         other => panic!("{other:?}"),
     }
 }
