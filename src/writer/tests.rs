@@ -108,13 +108,28 @@ fn a_table_that_comes_back_in_time_gets_its_rows() {
 
 #[test]
 fn rows_for_a_table_that_stays_away_are_refused_without_halving() {
-    let answers = [Answer::TableUnusable, Answer::TableUnusable].into();
+    let answers = [Answer::TableUnusable].into();
     let script = Arc::new(Mutex::new(Scripted { answers, ..Default::default() }));
     let (mut store, _) = store(&script, &lanes(), Duration::ZERO);
     let messages = messages(100);
     let done = store.write("t", &report_layout(&ColumnNames::default()), &rows(&messages));
     assert_eq!((done.stored, done.rejected), (0, 100));
-    assert_eq!(script.lock().unwrap().writes, 2);
+    assert_eq!(script.lock().unwrap().writes, 1);
+}
+
+#[test]
+fn many_missing_tables_share_one_wait() {
+    let answers = (0..1000).map(|_| Answer::TableUnusable).collect();
+    let script = Arc::new(Mutex::new(Scripted { answers, ..Default::default() }));
+    let (mut store, _) = store(&script, &lanes(), Duration::from_millis(250));
+    let messages = messages(2);
+    let layout = report_layout(&ColumnNames::default());
+    assert_eq!(store.write("first", &layout, &rows(&messages)).rejected, 2);
+    let asked = script.lock().unwrap().writes;
+    for number in 0..100 {
+        assert_eq!(store.write(&format!("t{number}"), &layout, &rows(&messages)).rejected, 2);
+    }
+    assert_eq!(script.lock().unwrap().writes, asked + 100, "a later table is asked once and not waited for");
 }
 
 #[test]
