@@ -1,8 +1,9 @@
 //! Real senders of HEP against our capture node: the distribution's `siptrace` in a proxy that carries sipp's calls, and
 //! sngrep replaying a capture file.
 
-use crate::common::kamailio::{ConfigBuilder, Kamailio, Module, free_address};
+use crate::common::kamailio::{ConfigBuilder, Kamailio, Module};
 use crate::common::pcap::{self, Datagram};
+use crate::common::ports::free_address;
 use crate::common::rows::{SqliteFile, StoredRow, count, select, text};
 use crate::common::sip::{answered_call, call_id};
 use crate::common::wait::within;

@@ -3,12 +3,12 @@
 //! Making an empty server takes seconds, so that is done once and kept below Cargo's target directory; each server starts
 //! from a copy. Dropping a server kills it and removes its directory, so that a failed test leaves nothing behind.
 
+use super::ports::free_port;
 use super::wait::within;
 use mysql::prelude::Queryable as _;
 use postgres::SimpleQueryMessage;
 use rustix::process::{Pid, Signal, getuid, kill_process};
 use std::fs::{self, File};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, Weak};
@@ -94,11 +94,6 @@ impl Drop for Server {
             self.end(Signal::KILL);
         }
     }
-}
-
-/// A port of 127.0.0.1 that is free now.
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port is free").port()
 }
 
 fn run(command: &mut Command) {

@@ -4,6 +4,9 @@ use std::net::{SocketAddr, UdpSocket};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+/// Most packets that are sent back to back.
+const BURST: u32 = 20;
+
 /// A capture agent's socket.
 #[derive(Debug)]
 pub struct HepSender {
@@ -25,19 +28,23 @@ impl HepSender {
 
     /// Sends all packets evenly spread, `rate` a second; the answer is how many were sent.
     ///
-    /// A sender that the machine has held up catches up in small bursts rather than falling behind.
+    /// A sender that the machine has held up catches up with [`BURST`] packets and forgets the rest of its delay: more at once could
+    /// be too many for the receiver's socket.
     pub fn send_paced<P: AsRef<[u8]>>(&self, rate: u32, packets: impl IntoIterator<Item = P>) -> u64 {
-        let start = Instant::now();
         let gap = Duration::from_secs(1) / rate;
+        let mut due = Instant::now();
         let mut sent = 0;
         for packet in packets {
-            let due = start + gap * sent;
-            if let Some(ahead) = due.checked_duration_since(Instant::now()) {
-                sleep(ahead.max(Duration::from_millis(1)));
+            let now = Instant::now();
+            match due.checked_duration_since(now) {
+                Some(ahead) if !ahead.is_zero() => sleep(ahead.max(Duration::from_millis(1))),
+                _ if now - due > gap * BURST => due = now - gap * BURST,
+                _ => {}
             }
             self.send(packet.as_ref());
+            due += gap;
             sent += 1;
         }
-        u64::from(sent)
+        sent
     }
 }

@@ -3,14 +3,18 @@
 //! The server runs in the foreground as its own process group, its log in a file, its command socket in the private
 //! directory. Dropping a [`Kamailio`] kills the whole group, so that a failed test leaves nothing behind.
 
+use super::ports::free_address;
 use super::wait::{eventually, within};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt::Write as _;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::SocketAddr;
+use std::os::unix::fs::symlink;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::LazyLock;
 use std::time::Duration;
 use std::{env, fs};
 use tempfile::TempDir;
@@ -21,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Which capture module a server loads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Module {
-    /// The one that the distribution ships, found on Kamailio's own module path: the oracle.
+    /// The one that the distribution ships: the oracle.
     Stock,
     /// The one that this project builds.
     Ours,
@@ -31,11 +35,14 @@ impl Module {
     /// What `loadmodule` is given.
     fn path(self) -> String {
         match self {
-            Module::Stock => "sipcapture.so".to_owned(),
+            Module::Stock => STOCK_MODULE.to_owned(),
             Module::Ours => our_module().display().to_string(),
         }
     }
 }
+
+/// The name of the distribution's module on Kamailio's own module path.
+const STOCK_MODULE: &str = "sipcapture.so";
 
 /// The module under test: `SIPCAPTURE_KAMAILIO_MODULE`, else what `make kamailio` leaves behind.
 fn our_module() -> PathBuf {
@@ -178,6 +185,10 @@ impl ConfigBuilder {
         }
         .expect("a String takes every write");
         for module in &self.modules {
+            let module = match kept_stock_module() {
+                Some(_) if module == STOCK_MODULE => directory.join(STOCK_MODULE).display().to_string(),
+                _ => module.clone(),
+            };
             let _ = writeln!(text, "loadmodule \"{module}\"");
         }
         let _ = writeln!(text, "modparam(\"ctl\", \"binrpc\", \"unix:{}\")", command_socket(directory).display());
@@ -216,10 +227,14 @@ impl ConfigBuilder {
     fn spawn(self) -> Kamailio {
         let directory = TempDir::new().expect("a private directory");
         let address = free_address();
+        if let Some(kept) = kept_stock_module() {
+            // Kamailio loads what ends in .so; the configuration names this link where it means the distribution's module.
+            symlink(kept, directory.path().join(STOCK_MODULE)).expect("a link in a new directory");
+        }
         let config = directory.path().join("kamailio.cfg");
         fs::write(&config, self.text(directory.path(), address)).expect("the configuration is written");
         let log = fs::File::create(directory.path().join("log")).expect("the log is created");
-        let mut command = Command::new("kamailio");
+        let mut command = Command::new(kamailio());
         command.arg("-f").arg(&config).args(["-DD", "-E", "-m", "64", "-M", "8"]);
         command.arg("-w").arg(directory.path()).arg("-Y").arg(directory.path());
         command.arg("-P").arg(directory.path().join("pid"));
@@ -277,6 +292,22 @@ impl Kamailio {
     pub fn statistic(&self, name: &str) -> u64 {
         let statistics = self.statistics();
         *statistics.get(name).unwrap_or_else(|| panic!("no statistic {name} in {statistics:?}"))
+    }
+
+    /// Datagrams that the kernel has thrown away because the UDP socket's buffer was full.
+    ///
+    /// How large that buffer may be is the machine's own affair (`net.core.rmem_max`): where it is small, a worker that does not get
+    /// its turn for a moment loses packets before the server can know of them. A test that accounts for every datagram counts these.
+    pub fn kernel_drops(&self) -> u64 {
+        let sockets = fs::read_to_string("/proc/net/udp").expect("the kernel lists its sockets");
+        let port = format!(":{:04X}", self.address.port());
+        let drops = |line: &str| {
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            fields.get(1)?.ends_with(&port).then(|| fields.last()?.parse::<u64>().ok())?
+        };
+        let of_server: Vec<u64> = sockets.lines().filter_map(drops).collect();
+        assert!(!of_server.is_empty(), "the server's socket is not listed:\n{sockets}");
+        of_server.iter().sum()
     }
 
     /// Process ids and descriptions of the processes that the server knows of, the main one first.
@@ -380,7 +411,23 @@ fn command_socket(directory: &Path) -> PathBuf {
     directory.join("ctl")
 }
 
-/// A loopback address whose UDP port is free.
-pub fn free_address() -> SocketAddr {
-    UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port")
+/// The program to start: `KAMAILIO`, the one that the module is built for, else that in `PATH`.
+fn kamailio() -> OsString {
+    env::var_os("KAMAILIO").filter(|program| !program.is_empty()).unwrap_or_else(|| "kamailio".into())
+}
+
+/// Where installing our module has put the distribution's; `None` when it is in its own place.
+fn kept_stock_module() -> Option<&'static Path> {
+    static KEPT: LazyLock<PathBuf> = LazyLock::new(|| {
+        let named = env::var("KAMAILIO_MODULES_DIR").ok().filter(|directory| !directory.is_empty());
+        let directory = named.unwrap_or_else(|| {
+            let output = Command::new(kamailio()).arg("-h").output().expect("the kamailio program starts");
+            let text = String::from_utf8_lossy(&output.stdout).into_owned();
+            let behind =
+                text.split_once("Modules search path (default: ").expect("the help names the modules' directory").1;
+            behind.split([':', ')']).next().unwrap_or_default().to_owned()
+        });
+        Path::new(&directory).join("sipcapture.so.stock")
+    });
+    KEPT.is_file().then_some(&**KEPT)
 }

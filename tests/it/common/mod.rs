@@ -5,6 +5,7 @@ pub mod hep;
 pub mod hep_sender;
 pub mod kamailio;
 pub mod pcap;
+pub mod ports;
 pub mod rows;
 pub mod sip;
 pub mod tshark;

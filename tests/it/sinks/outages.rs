@@ -1,18 +1,21 @@
 //! Servers that go away, come back, restart and stand still.
 
 use super::*;
+use crate::common::ports::free_port;
 use sipcapture_core::sink::SinkError::Unavailable;
 use std::net::TcpListener;
 use std::time::Duration;
 
-/// Short deadlines: the tests wait for them.
+/// Deadlines that also a write on a busy machine keeps.
+fn patient() -> SinkOptions {
+    let ten = Duration::from_secs(10);
+    SinkOptions { create_tables: true, connect_timeout: ten, io_timeout: ten, ..SinkOptions::default() }
+}
+
+/// Short deadlines, for writes that wait for them.
 fn impatient() -> SinkOptions {
-    SinkOptions {
-        create_tables: true,
-        connect_timeout: Duration::from_secs(2),
-        io_timeout: Duration::from_secs(2),
-        ..SinkOptions::default()
-    }
+    let two = Duration::from_secs(2);
+    SinkOptions { create_tables: true, connect_timeout: two, io_timeout: two, ..SinkOptions::default() }
 }
 
 fn one_row() -> [Row<'static>; 1] {
@@ -38,7 +41,7 @@ macro_rules! outages_of {
         fn a_stopped_server_is_unavailable_and_written_when_it_is_back() {
             let mut server = $server::start();
             let url = server.url();
-            let mut sink = open(&url, &impatient());
+            let mut sink = open(&url, &patient());
             write(&mut *sink, "sip_capture", &one_row()).expect("a row is written");
             server.stop();
             for _ in 0..2 {
@@ -53,7 +56,7 @@ macro_rules! outages_of {
         fn a_server_that_was_restarted_between_two_writes_goes_unnoticed() {
             let mut server = $server::start();
             let url = server.url();
-            let mut sink = open(&url, &impatient());
+            let mut sink = open(&url, &patient());
             write(&mut *sink, "sip_capture", &one_row()).expect("a row is written");
             server.kill();
             server.start_again();
@@ -65,7 +68,7 @@ macro_rules! outages_of {
         fn a_server_that_stands_still_is_unavailable_and_makes_no_duplicates() {
             let server = $server::start();
             let url = server.url();
-            let mut sink = open(&url, &impatient());
+            let mut sink = open(&url, &patient());
             write(&mut *sink, "sip_capture", &one_row()).expect("a row is written");
             server.pause();
             for _ in 0..2 {
@@ -80,7 +83,7 @@ macro_rules! outages_of {
         fn a_connection_that_somebody_ends_is_made_again() {
             let server = $server::start();
             let url = server.url();
-            let mut sink = open(&url, &impatient());
+            let mut sink = open(&url, &patient());
             for _ in 0..3 {
                 write(&mut *sink, "sip_capture", &one_row()).expect("a row is written");
                 end_connections(&server);
@@ -116,10 +119,7 @@ mod postgres {
 
 #[test]
 fn a_port_that_nobody_serves_is_unavailable_at_once() {
-    let port = {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-        listener.local_addr().expect("a bound port").port()
-    };
+    let port = free_port();
     for scheme in ["mysql", "postgres"] {
         let url = format!("{scheme}://u:geheim@127.0.0.1:{port}/d");
         assert_unavailable(write(&mut *open(&url, &SinkOptions::default()), "sip_capture", &one_row()));
