@@ -92,10 +92,18 @@ fn be_writer(core: &mut Core, lanes: &Lanes, writer: usize, supervisor: i32) -> 
     process::close_others(lanes.kept_open());
     process::set_name(c"sipcapture");
     let give_up = Instant::now() + Duration::from_secs(5);
+    let shutdown_timeout = core.node.settings().shutdown_timeout;
+    let mut on_turn = || {
+        host_log::flush();
+        // A server does not survive its supervisor: nobody else may be left to store what still comes.
+        if process::parent_id() != supervisor {
+            lanes.begin_shutdown(shutdown_timeout);
+        }
+    };
     loop {
         // The delivery thread inherits a full mask: signals are the main thread's.
         let started = process::without_signals(|| core.node.start_writer(writer, stop.clone()));
-        match started.and_then(|writer| writer.map(|writer| writer.run(&mut host_log::flush)).transpose()) {
+        match started.and_then(|writer| writer.map(|writer| writer.run(&mut on_turn)).transpose()) {
             Ok(Some(Ending::Drained)) => return 0,
             Ok(Some(Ending::TimeOver(left))) => {
                 // With the server alive, its main process counts them; without, this line is the last word.

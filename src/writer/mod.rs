@@ -40,7 +40,7 @@ const GIVE_UP: Duration = Duration::from_secs(2);
 /// How a writer's run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// Everything that was queued is stored or counted.
+    /// Everything that was queued when the stop came is stored or counted.
     Drained,
     /// The shutdown's time was over; this many captures are still in the lanes.
     TimeOver(u64),
@@ -69,7 +69,20 @@ pub struct Writer {
     results: Receiver<Delivered>,
     windows: VecDeque<Window>,
     next_window: u64,
+    records_read: u64,
     gathering_since: Option<Instant>,
+    told: Option<Told>,
+}
+
+/// What a writer notes when it is told to stop.
+///
+/// The end of the server has a deadline in the lanes, and then all that comes is drained. A writer that is told alone lets the server
+/// keep that time for its own end, and leaves what comes from now on to its successor.
+#[derive(Clone, Copy, Debug)]
+struct Told {
+    deadline: Instant,
+    /// [`Writer::records_read`] by which all is read that was queued then.
+    owed: u64,
 }
 
 impl Writer {
@@ -88,21 +101,24 @@ impl Writer {
             results,
             windows: VecDeque::new(),
             next_window: 0,
+            records_read: 0,
             gathering_since: None,
+            told: None,
         })
     }
 
-    /// Works until `stop` is set and the lanes are empty, or the shutdown's time is over. `flush_log` is called at least once a
-    /// second, to hand on what the delivery thread has logged.
-    pub fn run(mut self, flush_log: &mut dyn FnMut()) -> Result<Ending, WriterError> {
+    /// Works until `stop` is set and the lanes are empty, or the shutdown's time is over; without a shutdown of the server
+    /// ([`Lanes::begin_shutdown`]), until what was queued when `stop` was set is stored. `on_turn` is called at least once a second: to
+    /// hand on what the delivery thread has logged, and to see whether the server ends.
+    pub fn run(mut self, on_turn: &mut dyn FnMut()) -> Result<Ending, WriterError> {
         loop {
             self.take_results()?;
             self.commit_finished();
             self.lanes().sample(self.index);
-            flush_log();
+            on_turn();
             let stopping = self.stop.load(Ordering::Relaxed);
             if stopping && let Some(ending) = self.ending() {
-                flush_log();
+                on_turn();
                 return Ok(ending);
             }
             if self.windows.len() < WINDOWS && self.is_due(stopping) {
@@ -120,7 +136,7 @@ impl Writer {
     /// Whether enough is queued, or has waited long enough, for another window.
     fn is_due(&mut self, stopping: bool) -> bool {
         let queued = self.consumer.rest().records;
-        if queued == 0 {
+        if queued == 0 || (stopping && self.leaves_the_rest()) {
             self.gathering_since = None;
             return false;
         }
@@ -132,6 +148,7 @@ impl Writer {
         self.gathering_since = None;
         let (window, batches) = Window::fill(self.next_window, &mut self.consumer, &self.plan);
         self.next_window += 1;
+        self.records_read += window.records();
         for batch in batches {
             let job = Job { window: window.number(), batch };
             self.jobs.send(job).map_err(|_| WriterError::DeliveryDied)?;
@@ -198,13 +215,23 @@ impl Writer {
         self.consumer.show_oldest(oldest);
     }
 
+    /// Whether this writer was told alone to stop, and has read all that it owes.
+    fn leaves_the_rest(&self) -> bool {
+        self.lanes().shutdown_left().is_none() && self.told.is_some_and(|told| self.records_read >= told.owed)
+    }
+
     /// While stopping: how the run ends, if it does now.
     fn ending(&mut self) -> Option<Ending> {
-        self.lanes().begin_shutdown(self.plan.shutdown_timeout);
-        if self.windows.is_empty() && self.consumer.rest().records == 0 {
+        let queued = self.consumer.rest().records;
+        let told = *self.told.get_or_insert_with(|| Told {
+            deadline: Instant::now() + self.plan.shutdown_timeout,
+            owed: self.records_read + queued,
+        });
+        if self.windows.is_empty() && (queued == 0 || self.leaves_the_rest()) {
             return Some(Ending::Drained);
         }
-        if !self.lanes().shutdown_left().is_some_and(|left| left.is_zero()) {
+        let left = self.lanes().shutdown_left();
+        if !left.unwrap_or_else(|| told.deadline.saturating_duration_since(Instant::now())).is_zero() {
             return None;
         }
         self.give_up.store(true, Ordering::Relaxed);

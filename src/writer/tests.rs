@@ -224,3 +224,35 @@ fn captures_that_miss_the_deadline_stay_queued_for_whoever_comes_next() {
     assert_eq!(consumer.abandon(Committed::Shutdown), 120);
     assert_eq!((lanes.totals().queued(), lanes.totals().dropped()), (0, 120));
 }
+
+#[test]
+fn a_writer_that_is_told_alone_leaves_the_server_its_time_for_the_end() {
+    let directory = tempfile::tempdir().unwrap();
+    let lanes = lanes();
+    let mut producer = Producer::attach(&lanes, 0).unwrap();
+    for _ in 0..120 {
+        producer.push(&capture(b"x")).unwrap();
+    }
+    assert_eq!(run(&lanes, plan(&directory, true), &Arc::new(AtomicBool::new(true))), Ending::Drained);
+    assert_eq!(lanes.shutdown_left(), None);
+    assert_eq!(lanes.totals().committed(Committed::Stored), 120);
+}
+
+#[test]
+fn a_writer_that_is_told_alone_ends_however_much_comes_after() {
+    let directory = tempfile::tempdir().unwrap();
+    let lanes = lanes();
+    let mut producer = Producer::attach(&lanes, 0).unwrap();
+    for _ in 0..50 {
+        producer.push(&capture(b"x")).unwrap();
+    }
+    // Each turn of the writer finds one more capture: the lane is never empty.
+    let plan = Plan { shutdown_timeout: Duration::from_secs(600), ..plan(&directory, true) };
+    let consumer = Consumer::take(&lanes, 0).unwrap().unwrap();
+    let writer = Writer::start(consumer, 0, plan, Arc::new(AtomicBool::new(true))).unwrap();
+    let ending = writer.run(&mut || producer.push(&capture(b"x")).unwrap()).unwrap();
+    assert_eq!(ending, Ending::Drained);
+    let totals = lanes.totals();
+    assert!(totals.committed(Committed::Stored) >= 50 && totals.queued() > 0, "{totals:?}");
+    assert_eq!(totals.captured(), totals.committed(Committed::Stored) + totals.queued());
+}

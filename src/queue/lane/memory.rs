@@ -152,7 +152,8 @@ impl Lanes {
         self.header().capture_on.store(u32::from(on), Ordering::Relaxed);
     }
 
-    /// Sets the moment by which everything must be stored, `timeout` from now, unless a process already has.
+    /// Sets the moment by which everything must be stored, `timeout` from now, unless a process already has. For the end of the server
+    /// alone: nobody takes it back.
     pub fn begin_shutdown(&self, timeout: Duration) {
         let deadline = now_ms().saturating_add(timeout.as_millis() as u64).max(1);
         let cell = &self.header().shutdown_deadline;
