@@ -52,10 +52,15 @@ const NUMBERS: [&str; 5] = ["source_port", "destination_port", "proto", "family"
 impl Engine {
     /// The statements that make all tables of the traffic.
     pub fn schema(self) -> String {
-        let sip = [&SIP_TEXTS[..], &TEXTS[..]].concat();
-        let sip = self.table("sip_capture", &sip, &[&SIP_NUMBERS[..], &NUMBERS[..]].concat());
+        let sip = self.table("sip_capture", &Engine::texts("sip_capture"), &[&SIP_NUMBERS[..], &NUMBERS[..]].concat());
         let reports = ["rtcp_capture", "report_capture", "logs_capture"];
         reports.iter().fold(sip, |sql, name| sql + &self.table(name, &TEXTS, &NUMBERS))
+    }
+
+    /// The text columns of a table, without the message.
+    pub fn texts(table: &str) -> Vec<&'static str> {
+        let sip = if table == "sip_capture" { &SIP_TEXTS[..] } else { &[] };
+        [sip, &TEXTS].concat()
     }
 
     fn table(self, name: &str, texts: &[&str], numbers: &[&str]) -> String {

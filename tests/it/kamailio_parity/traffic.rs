@@ -89,16 +89,21 @@ impl Traffic {
                 observed.protocol = protocol;
                 observed.payload = message.text.clone();
                 // Some messages with and some without a correlation id, so that one that leaks would be seen.
-                observed.correlation = (step % 2 == 0).then(|| format!("correlated-{step}@parity").into_bytes());
+                observed.correlation =
+                    (step % 2 == 0).then(|| format!("it's \"correlated\" \\{step}@parity").into_bytes());
             });
         }
     }
 
     fn add_reports(&mut self) {
         let bodies: [(&str, u8, &str); 4] = [
-            ("rtcp", 5, r#"{"type":200,"ssrc":3735928559,"report_blocks":[{"fraction_lost":3,"ia_jitter":17}]}"#),
+            (
+                "rtcp",
+                5,
+                r#"{"type":200,"ssrc":3735928559,"report_blocks":[{"fraction_lost":3,"ia_jitter":17}],"note":"it's \\"}"#,
+            ),
             ("quality report", 32, r#"{"CORRELATION_ID":"x","RTP_SIP_CALL_ID":"x","MOS":4.3,"quote":"it's \\"}"#),
-            ("rtp report", 99, "plain text, not JSON"),
+            ("rtp report", 99, "plain text, not JSON: it's \"quoted\" and \\escaped"),
             ("log", 100, "2025-06-15 12:00:00 NOTICE: <script>: it's \"quoted\" and \\escaped\\ \t tabbed"),
         ];
         for (what, payload_type, body) in bodies {
@@ -111,7 +116,7 @@ impl Traffic {
                         observed.destination = SocketAddr::new(destination.parse().expect("an address"), 5005);
                         observed.protocol = protocol;
                         observed.payload_type = payload_type;
-                        observed.correlation = Some(format!("call-of-{what}@parity").into_bytes());
+                        observed.correlation = Some(format!("it's the \"{what}\" \\ call@parity").into_bytes());
                         observed.payload = body.as_bytes().to_vec();
                     });
                 }
