@@ -69,6 +69,7 @@ want_test() {
     want tshark tshark
     want sqlite3 sqlite3
     want util-linux setpriv
+    want tzdata /usr/share/zoneinfo/America/New_York
 }
 
 # The names of libclang's packages carry its version; the unversioned one tells which.

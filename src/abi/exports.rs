@@ -127,13 +127,7 @@ pub unsafe extern "C" fn sc_core_writers(core: *mut sc_core, out: *mut u32) -> s
 /// Pointers as the contract says.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sc_core_map_lanes(core: *mut sc_core, producers: u32) -> sc_status {
-    with_core(core, |core| {
-        core.node.check_access()?;
-        core.node.map_lanes(producers as usize)?.map_err(|error| {
-            log::error!("the queue cannot be mapped, see parameter queue_size: {error}");
-            sc_status::SC_ERR_IO
-        })
-    })
+    with_core(core, |core| Ok(core.node.map_lanes(producers as usize)?))
 }
 
 /// Makes a lane this process's own.

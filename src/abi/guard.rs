@@ -2,7 +2,7 @@
 
 use super::contract::{sc_core, sc_status};
 use super::host_log;
-use crate::module::{CaptureError, CaptureNode, ParameterError, StateError};
+use crate::module::{CaptureError, CaptureNode, MapError, ParameterError, StateError};
 use crate::queue::lane::PushError;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{NonNull, null_mut};
@@ -98,6 +98,19 @@ impl From<StateError> for sc_status {
     fn from(error: StateError) -> sc_status {
         log::error!("{error}");
         sc_status::SC_ERR_WRONG_STATE
+    }
+}
+
+impl From<MapError> for sc_status {
+    fn from(error: MapError) -> sc_status {
+        match error {
+            MapError::State(error) => error.into(),
+            MapError::Parameter(error) => error.into(),
+            MapError::Io(_) => {
+                log::error!("{error}");
+                sc_status::SC_ERR_IO
+            }
+        }
     }
 }
 

@@ -12,7 +12,8 @@ mod process;
 mod supervise;
 
 /// Types and functions of `c_shim/core.h`, read by bindgen.
-#[allow(missing_docs, non_camel_case_types, non_upper_case_globals, clippy::all)] // The header documents them; C names them.
+// The header documents them and C names them; the unsafe code in it is bindgen's.
+#[allow(missing_docs, non_camel_case_types, non_upper_case_globals, clippy::all, clippy::undocumented_unsafe_blocks)]
 pub mod contract {
     include!(concat!(env!("OUT_DIR"), "/core.rs"));
 }

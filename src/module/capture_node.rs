@@ -76,6 +76,20 @@ pub enum StateError {
     NotAttached,
 }
 
+/// Why the lanes are not mapped.
+#[derive(Debug, thiserror::Error)]
+pub enum MapError {
+    /// Called out of order.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The embedded database cannot be written by the user that the server runs as.
+    #[error(transparent)]
+    Parameter(#[from] ParameterError),
+    /// The system refused the memory.
+    #[error("the queue cannot be mapped, see parameter queue_size: {0}")]
+    Io(#[from] std::io::Error),
+}
+
 /// State of one capture node module; every process of the server has its copy, and the lanes in common.
 #[derive(Debug, Default)]
 pub struct CaptureNode {
@@ -129,7 +143,7 @@ impl CaptureNode {
     }
 
     /// Sees, as the user that the server runs as by now, that the SQLite file and its directory can be written.
-    pub fn check_access(&self) -> Result<(), ParameterError> {
+    fn check_access(&self) -> Result<(), ParameterError> {
         let Some(path) = self.settings.db_url.sqlite_path() else { return Ok(()) };
         let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         [path, directory].into_iter().try_for_each(|place| {
@@ -141,13 +155,14 @@ impl CaptureNode {
     }
 
     /// Maps the lanes: one for each of `producers` processes.
-    pub fn map_lanes(&mut self, producers: usize) -> Result<std::io::Result<()>, StateError> {
+    pub fn map_lanes(&mut self, producers: usize) -> Result<(), MapError> {
         if !self.checked {
-            return Err(StateError::NotChecked);
+            return Err(StateError::NotChecked.into());
         }
         if self.lanes.is_some() {
-            return Err(StateError::Mapped);
+            return Err(StateError::Mapped.into());
         }
+        self.check_access()?;
         let lane_bytes = self.settings.lane_bytes;
         let geometry = Geometry {
             lanes: producers,
@@ -156,10 +171,10 @@ impl CaptureNode {
             // About a batch of ordinary messages, and never so much that the lane could fill before the writer wakes.
             wake_bytes: (self.settings.batch_size * 600).min(lane_bytes / 4),
         };
-        Ok(Lanes::map(geometry).map(|lanes| {
-            lanes.set_capture_on(self.settings.capture_on);
-            self.lanes = Some(Arc::new(lanes));
-        }))
+        let lanes = Lanes::map(geometry)?;
+        lanes.set_capture_on(self.settings.capture_on);
+        self.lanes = Some(Arc::new(lanes));
+        Ok(())
     }
 
     /// Makes lane `index` this process's own. Attaching again to the same lane is no error.

@@ -10,7 +10,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
-pub use capture_node::{CaptureError, CaptureNode, SipMessage, StateError};
+pub use capture_node::{CaptureError, CaptureNode, MapError, SipMessage, StateError};
 pub use commands::Reply;
 pub use counters::{Counter, counter_at};
 pub use hep_input::{HepPacket, Verdict};

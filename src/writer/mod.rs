@@ -135,13 +135,13 @@ impl Writer {
 
     /// Whether enough is queued, or has waited long enough, for another window.
     fn is_due(&mut self, stopping: bool) -> bool {
-        let queued = self.consumer.rest().records;
-        if queued == 0 || (stopping && self.leaves_the_rest()) {
+        let queued = self.consumer.rest();
+        if queued.bytes == 0 || (stopping && self.leaves_the_rest()) {
             self.gathering_since = None;
             return false;
         }
         let since = *self.gathering_since.get_or_insert_with(Instant::now);
-        stopping || queued >= self.plan.batch_size as u64 || since.elapsed() >= self.plan.flush_interval
+        stopping || queued.records >= self.plan.batch_size as u64 || since.elapsed() >= self.plan.flush_interval
     }
 
     fn send_window(&mut self) -> Result<(), WriterError> {
@@ -222,12 +222,12 @@ impl Writer {
 
     /// While stopping: how the run ends, if it does now.
     fn ending(&mut self) -> Option<Ending> {
-        let queued = self.consumer.rest().records;
+        let queued = self.consumer.rest();
         let told = *self.told.get_or_insert_with(|| Told {
             deadline: Instant::now() + self.plan.shutdown_timeout,
-            owed: self.records_read + queued,
+            owed: self.records_read + queued.records,
         });
-        if self.windows.is_empty() && (queued == 0 || self.leaves_the_rest()) {
+        if self.windows.is_empty() && (queued.bytes == 0 || self.leaves_the_rest()) {
             return Some(Ending::Drained);
         }
         let left = self.lanes().shutdown_left();

@@ -88,7 +88,10 @@ impl Store {
     /// Writes `rows`; comes back when each is stored, refused, or given up.
     pub fn write(&mut self, table: &str, layout: &Layout, rows: &[Row<'_>]) -> Stored {
         let mut done = Stored::default();
-        let mut waiting: Vec<Range<usize>> = if rows.is_empty() { Vec::new() } else { vec![0..rows.len()] };
+        let mut waiting = Vec::new();
+        if !rows.is_empty() {
+            waiting.push(0..rows.len());
+        }
         while let Some(range) = waiting.pop() {
             match self.sink.write(table, layout, &rows[range.clone()]) {
                 Ok(written) => {

@@ -256,3 +256,21 @@ fn a_writer_that_is_told_alone_ends_however_much_comes_after() {
     assert!(totals.committed(Committed::Stored) >= 50 && totals.queued() > 0, "{totals:?}");
     assert_eq!(totals.captured(), totals.committed(Committed::Stored) + totals.queued());
 }
+
+#[test]
+fn many_tables_of_a_database_that_is_away_do_not_hold_up_the_end() {
+    let directory = tempfile::tempdir().unwrap();
+    let lanes = lanes();
+    let mut producer = Producer::attach(&lanes, 0).unwrap();
+    for number in 0..300 {
+        let table = format!("t_{number}");
+        producer.push(&Capture { table: Some(table.as_bytes()), ..capture(b"x") }).unwrap();
+    }
+    let away = Plan {
+        url: DatabaseUrl::parse("postgres://nobody@127.0.0.1:1/none").unwrap(),
+        shutdown_timeout: Duration::from_millis(50),
+        ..plan(&directory, false)
+    };
+    lanes.begin_shutdown(away.shutdown_timeout);
+    assert_eq!(run(&lanes, away, &Arc::new(AtomicBool::new(true))), Ending::TimeOver(300));
+}

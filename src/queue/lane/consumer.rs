@@ -41,7 +41,7 @@ pub enum Wait {
 /// What the lanes of a consumer hold beyond what it has read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rest {
-    /// Records.
+    /// Records; one more than there are when a producer died between counting one and publishing it.
     pub records: u64,
     /// Bytes, headers included.
     pub bytes: u64,

@@ -250,7 +250,7 @@ fn a_refused_row_takes_its_whole_slice_back(place: &Place) {
         other => panic!("{other:?}"),
     }
     assert_eq!(place.count("strict"), 0);
-    write(&mut *sink, "strict", &[good.clone()]).expect("the first row");
+    write(&mut *sink, "strict", std::slice::from_ref(&good)).expect("the first row");
     assert!(matches!(write(&mut *sink, "strict", &[bad]), Err(SinkError::Rejected(_))));
     write(&mut *sink, "strict", &[good]).expect("the third row");
     assert_eq!(place.count("strict"), 2);
