@@ -171,10 +171,11 @@ fn packets_that_end_the_stock_server_leave_ours_serving() {
     assert_eq!(server.workers(), workers);
 }
 
-/// All rows of all tables, those of SIP messages and those of reports.
-fn rows_of_all_tables(url: &str) -> Vec<StoredRow> {
+/// All rows of all tables, those of SIP messages and those of reports, each with its table's name.
+fn rows_of_all_tables(url: &str) -> Vec<(&'static str, StoredRow)> {
+    let rows = |table| select(url, &format!("SELECT * FROM {table}")).unwrap_or_default();
     let tables = ["sip_capture", "rtcp_capture", "report_capture", "logs_capture"];
-    tables.iter().flat_map(|table| select(url, &format!("SELECT * FROM {table}")).unwrap_or_default()).collect()
+    tables.iter().flat_map(|table| rows(table).into_iter().map(|row| (*table, row))).collect()
 }
 
 #[test]
@@ -195,33 +196,44 @@ fn the_server_stores_and_counts_every_packet_as_the_table_of_malformed_ones_says
     let rows = rows_of_all_tables(file.url());
     let mut wrong = Vec::new();
     let (mut stored, mut bad, mut trailing, mut strangers) = (0, 0, 0, 0);
+    let (mut other_type, mut compressed) = (0, 0);
     for packet in &packets {
         match &packet.expect {
             Expect::Stored(wanted) => {
                 stored += 1;
                 trailing += u64::from(wanted.trailing > 0);
+                other_type += u64::from(!matches!(wanted.payload_type, 1 | 5 | 32 | 99 | 100));
+                let is_there = packet.bytes.windows(wanted.payload.len()).any(|bytes| bytes == wanted.payload);
+                compressed += u64::from(!is_there);
                 if !rows.iter().any(|row| is_row_of(row, wanted)) {
                     wrong.push(format!("{} is not stored as {wanted:?}", packet.name));
                 }
             }
-            Expect::Counted(_) | Expect::NoRow(_) => bad += 1,
+            Expect::Counted(reason) | Expect::NoRow(reason) => {
+                bad += 1;
+                compressed += u64::from(reason.starts_with("inflate_"));
+            }
             // What holds a SIP request is the server's own, and its route captures it; its parser takes any method.
             Expect::NotHep => strangers += usize::from(is_sip_for_kamailio(&packet.bytes)),
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    let of_table = |row: &&StoredRow| {
+    let of_table = |row: &&(&str, StoredRow)| {
         !packets.iter().any(|packet| matches!(&packet.expect, Expect::Stored(wanted) if is_row_of(row, wanted)))
     };
     let others: Vec<_> = rows
         .iter()
         .filter(of_table)
-        .map(|row| row["msg"].as_deref().unwrap_or_default().escape_ascii().to_string())
+        .map(|(_, row)| row["msg"].as_deref().unwrap_or_default().escape_ascii().to_string())
         .collect();
     assert_eq!(rows.len(), stored + strangers + 1, "rows of packets that make none: {others:#?}");
     let statistics = server.statistics();
     assert_eq!(statistics["hep_bad"], bad, "{statistics:?}");
     assert_eq!(statistics["hep_trailing"], trailing, "{statistics:?}");
+    assert_eq!(statistics["hep_other_type"], other_type, "{statistics:?}");
+    assert_eq!(statistics["hep_compressed"], compressed, "{statistics:?}");
+    // Half a header is what the server's parser refuses, and what has no CSeq.
+    assert_eq!((statistics["hep_refused"], statistics["malformed"]), (1, 1), "{statistics:?}");
     assert_eq!(statistics["dropped"], 0, "{statistics:?}");
 }
 
@@ -231,14 +243,42 @@ fn is_sip_for_kamailio(datagram: &[u8]) -> bool {
     line.ends_with(b" sip:bob@example.com SIP/2.0")
 }
 
+/// Table and `type` of a payload's row. All SIP messages of the table are requests.
+fn table_and_type(payload_type: u8) -> (&'static str, u8) {
+    match payload_type {
+        1 => ("sip_capture", 1),
+        5 => ("rtcp_capture", 3),
+        32 => ("report_capture", 2),
+        99 => ("report_capture", 4),
+        100 => ("logs_capture", 5),
+        other => ("report_capture", other),
+    }
+}
+
+/// The `proto` of a row: SIP is told apart by transport, reports have come over UDP, TCP or something else.
+fn proto(wanted: &hep_table::Stored) -> u8 {
+    match (wanted.ip_protocol, wanted.payload_type) {
+        (17, _) => 1,
+        (6, _) => 2,
+        (22, 1) => 3,
+        (132, 1) => 4,
+        _ => 0,
+    }
+}
+
 /// Whether a row shows what the table says of its packet.
-fn is_row_of(row: &StoredRow, wanted: &hep_table::Stored) -> bool {
+fn is_row_of((table, row): &(&str, StoredRow), wanted: &hep_table::Stored) -> bool {
+    let (wanted_table, wanted_type) = table_and_type(wanted.payload_type);
     let is = |column: &str, value: String| text(row, column) == value;
     let node = match (wanted.time_us, wanted.agent_id) {
         (Some(_), agent) => format!("homer01:{}", agent.unwrap_or_default()),
         (None, _) => "homer01".to_owned(),
     };
-    row["msg"].as_deref() == Some(&wanted.payload)
+    *table == wanted_table
+        && is("type", wanted_type.to_string())
+        && is("proto", proto(wanted).to_string())
+        && is("family", if wanted.source.is_ipv4() { "2" } else { "10" }.to_owned())
+        && row["msg"].as_deref() == Some(&wanted.payload)
         && is("source_ip", wanted.source.ip().to_string())
         && is("source_port", wanted.source.port().to_string())
         && is("destination_ip", wanted.destination.ip().to_string())
