@@ -1,7 +1,7 @@
 //! What breaks behind the queue: databases that go away and come back, writers that are killed, servers that end under load. What was
 //! accepted is stored, the SIP workers never notice, and the counters add up.
 
-use crate::common::database::{MariaDb, Postgres};
+use crate::common::database::{MariaDb, PASSWORD, Postgres};
 use crate::common::hep::Observed;
 use crate::common::hep_sender::HepSender;
 use crate::common::kamailio::{ConfigBuilder, Kamailio, Module, signal};
@@ -85,18 +85,9 @@ fn assert_all_stored_once(url: &str, wanted: u64) {
     assert_eq!((times.len() as u64, distinct.len() as u64), (wanted, wanted), "rows and distinct messages");
 }
 
-/// Waits until each of `sent` datagrams is captured and none is queued any more, and checks the counters; the answer is the number of
-/// captures. What the kernel threw away before the server could know of it is no capture.
+/// Waits until the server has done with all `sent` messages and checks the counters; the answer is the number of captures.
 fn settle(server: &Kamailio, sent: u64) -> u64 {
-    let mut captured = 0;
-    within(
-        PATIENCE,
-        &format!("{sent} datagrams are captured, or dropped by the kernel, and no capture is queued"),
-        || {
-            captured = sent - server.kernel_drops();
-            server.statistic("captured") == captured && server.statistic("queued") == 0
-        },
-    );
+    let captured = server.settle(sent, PATIENCE);
     assert_balance(server);
     captured
 }
@@ -194,6 +185,41 @@ fn a_server_starts_without_mariadb_and_its_captures_wait() {
 #[test]
 fn a_server_starts_without_postgresql_and_its_captures_wait() {
     down_at_start(Database::Postgres(Postgres::start()));
+}
+
+/// What an operator sees of an outage, and of its end.
+fn an_outage_shows(mut database: Database) {
+    database.make_table();
+    let server = ConfigBuilder::capture_node(Module::Ours, &database.url()).start();
+    HepSender::to(server.address()).send_paced(500, packets(7));
+    settle(&server, 7);
+    assert_eq!((server.statistic("sink_errors"), server.statistic("lag_ms")), (0, 0));
+    database.stop();
+    HepSender::to(server.address()).send_paced(500, packets(7));
+    within(PATIENCE, "the outage is counted and captures grow old", || {
+        server.statistic("sink_errors") > 1 && server.statistic("lag_ms") > 500
+    });
+    let stats = server.rpc(&["sipcapture.stats"]).expect("sipcapture.stats is answered");
+    let last_error = stats.lines().find_map(|line| line.trim().strip_prefix("last_error: "));
+    assert!(stats.lines().any(|line| line.trim() == "state: down"), "{stats}");
+    assert!(last_error.is_some_and(|error| error.contains("127.0.0.1")), "{stats}");
+    assert!(!stats.contains(PASSWORD) && !server.log().contains(PASSWORD), "{stats}\n{}", server.log());
+    database.start_again();
+    settle(&server, 14);
+    within(PATIENCE, "no capture is late any more", || server.statistic("lag_ms") == 0);
+    let stats = server.rpc(&["sipcapture.stats"]).expect("sipcapture.stats is answered");
+    assert!(stats.lines().any(|line| line.trim() == "state: up"), "{stats}");
+    assert!(server.log().contains("the database is back"), "{}", server.log());
+}
+
+#[test]
+fn an_outage_of_mariadb_shows_and_its_end_too() {
+    an_outage_shows(Database::MariaDb(MariaDb::start()));
+}
+
+#[test]
+fn an_outage_of_postgresql_shows_and_its_end_too() {
+    an_outage_shows(Database::Postgres(Postgres::start()));
 }
 
 /// Sends until `stopped`; the answer is how many packets were sent.

@@ -7,6 +7,7 @@ mod kamailio_faults;
 mod kamailio_hep;
 mod kamailio_parity;
 mod kamailio_siptrace;
+mod kamailio_writer;
 mod peers_hep;
 mod sinks;
 mod tool;

@@ -310,6 +310,17 @@ impl Kamailio {
         of_server.iter().sum()
     }
 
+    /// Waits until each of `sent` messages is captured, or dropped by the kernel, and no capture is queued any more; the answer is the
+    /// number of captures.
+    pub fn settle(&self, sent: u64, limit: Duration) -> u64 {
+        let mut captured = 0;
+        within(limit, &format!("{sent} messages are captured, or dropped by the kernel, and none is queued"), || {
+            captured = sent - self.kernel_drops();
+            self.statistic("captured") == captured && self.statistic("queued") == 0
+        });
+        captured
+    }
+
     /// Process ids and descriptions of the processes that the server knows of, the main one first.
     pub fn processes(&self) -> Vec<(i32, String)> {
         let answer = self.rpc(&["core.psx"]).expect("core.psx is answered");
