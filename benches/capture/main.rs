@@ -1,0 +1,68 @@
+//! `make bench`: our capture module against the stock one, on the same machine in the same run, as ratios.
+//!
+//! ```text
+//! cargo bench --bench capture -- [rate] [drain] [cpu] [sqlite] [mariadb] [postgresql]
+//! ```
+//! Words narrow the run to those parts and databases. `make kamailio` comes first: the module is the one that it builds.
+
+#![allow(dead_code, reason = "the servers and builders of the tests are shared, and not all of them are needed here")]
+
+#[path = "../../tests/it/common/mod.rs"]
+mod common;
+mod cpu;
+mod drain;
+mod generator;
+mod rate;
+mod server;
+mod tables;
+
+use common::kamailio::Module;
+use server::{Database, Engine};
+
+fn main() {
+    // cargo adds --bench.
+    let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
+    let parts = ["rate", "drain", "cpu"];
+    let asked = |word: &str, among: &[&str]| {
+        words.iter().any(|asked| asked == word) || !words.iter().any(|asked| among.contains(&asked.as_str()))
+    };
+    for word in &words {
+        let known = parts.contains(&word.as_str()) || Engine::ALL.iter().any(|engine| engine.name() == word);
+        assert!(known, "{word}: rate, drain, cpu, sqlite, mariadb and postgresql are known");
+    }
+    let names = Engine::ALL.map(Engine::name);
+    for engine in Engine::ALL.into_iter().filter(|engine| asked(engine.name(), &names)) {
+        let database = Database::start(engine);
+        if asked("rate", &parts) {
+            let (stock, children) = rate::best(&database, Module::Stock);
+            let (ours, our_children) = rate::best(&database, Module::Ours);
+            println!(
+                "rate   {:<10} stock {stock:>6.0}/s ({children} children)  ours {ours:>6.0}/s ({our_children} children)  \
+                 ratio {:.2}",
+                engine.name(),
+                ours / stock
+            );
+        }
+        if asked("drain", &parts) {
+            let drain = drain::measure(&database);
+            println!(
+                "drain  {:<10} loader {:>6.0} rows/s  ours {:>6.0} rows/s  ratio {:.2}",
+                engine.name(),
+                drain.loader,
+                drain.ours,
+                drain.ours / drain.loader
+            );
+        }
+        if asked("cpu", &parts) {
+            for running in [true, false] {
+                let shown = |module| match cpu::added_us(&database, module, running) {
+                    Some(micros) => format!("{micros:.2} us"),
+                    None => "waits for the database".to_owned(),
+                };
+                let state = if running { "running" } else { "stopped" };
+                let (stock, ours) = (shown(Module::Stock), shown(Module::Ours));
+                println!("cpu    {:<10} {state}: stock {stock}  ours {ours}", engine.name());
+            }
+        }
+    }
+}
