@@ -6,7 +6,7 @@
 use crate::common::kamailio::{Kamailio, Module, signal};
 use crate::common::rows::execute;
 use crate::generator::Generator;
-use crate::rate::capture_node;
+use crate::rate::{Setup, capture_node};
 use crate::server::Database;
 use crate::tables::fresh;
 use rustix::process::Signal;
@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Two servers, with and without the call, get bursts in turn, so that what else the machine does falls on both.
 pub fn added_us(database: &Database, module: Module, running: bool) -> Option<f64> {
     execute(database.url(), &fresh(database.engine(), "sip_capture"));
-    let node = capture_node(database, module, 1);
+    let node = capture_node(database, module, Setup { children: 1, writers: 1 });
     let without = node.clone().route("request_route", "exit;").route("onreply_route", "drop;").start();
     let calls = "sip_capture(); ".repeat(CALLS);
     let with = node.route("request_route", &(calls.clone() + "exit;")).route("onreply_route", &(calls + "drop;"));

@@ -4,7 +4,7 @@ use crate::common::kamailio::{Kamailio, Module};
 use crate::common::rows::{StoredRow, execute, select};
 use crate::common::wait::within;
 use crate::generator::Generator;
-use crate::rate::capture_node;
+use crate::rate::{Setup, capture_node};
 use crate::server::{Database, Engine};
 use crate::tables::fresh;
 use mysql::prelude::Queryable as _;
@@ -32,7 +32,7 @@ pub struct Drain {
 /// the database's own loader.
 pub fn measure(database: &Database) -> Drain {
     execute(database.url(), &fresh(database.engine(), "sip_capture"));
-    let server = capture_node(database, Module::Ours, 1).set("queue_size", 256).start();
+    let server = capture_node(database, Module::Ours, Setup { children: 1, writers: 1 }).set("queue_size", 256).start();
     let mut generator = Generator::new(server.address(), "drain");
     // The connection is open and the table known before the database goes away.
     generator.send(100.0, 7);

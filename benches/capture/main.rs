@@ -34,11 +34,10 @@ fn main() {
     for engine in Engine::ALL.into_iter().filter(|engine| asked(engine.name(), &names)) {
         let database = Database::start(engine);
         if asked("rate", &parts) {
-            let (stock, children) = rate::best(&database, Module::Stock);
-            let (ours, our_children) = rate::best(&database, Module::Ours);
+            let (stock, stock_setup) = rate::best(&database, Module::Stock);
+            let (ours, our_setup) = rate::best(&database, Module::Ours);
             println!(
-                "rate   {:<10} stock {stock:>6.0}/s ({children} children)  ours {ours:>6.0}/s ({our_children} children)  \
-                 ratio {:.2}",
+                "rate   {:<10} stock {stock:>6.0}/s ({stock_setup})  ours {ours:>6.0}/s ({our_setup})  ratio {:.2}",
                 engine.name(),
                 ours / stock
             );

@@ -17,26 +17,46 @@ const GRACE: Duration = Duration::from_secs(2);
 /// How finely rates are told apart.
 const STEP: f64 = 1.06;
 
-/// The best rate of a module on a database, messages a second, and the number of children that reached it.
-pub fn best(database: &Database, module: Module) -> (f64, u32) {
-    let children: &[u32] = match (module, database.engine()) {
-        (Module::Stock, Engine::Sqlite) => &[1, 4, 8],
-        (Module::Stock, _) => &[4, 8, 16],
-        (Module::Ours, _) => &[1, 2],
+/// Processes of a server: what each side is tuned by.
+#[derive(Clone, Copy, Debug)]
+pub struct Setup {
+    /// Receiving processes (`children`).
+    pub children: u32,
+    /// Writers (`capture_writers`); the stock module has none.
+    pub writers: u32,
+}
+
+impl std::fmt::Display for Setup {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.writers {
+            0 => write!(f, "{} children", self.children),
+            writers => write!(f, "{} children, {writers} writers", self.children),
+        }
+    }
+}
+
+/// The best rate of a module on a database, messages a second, and the processes that reached it.
+pub fn best(database: &Database, module: Module) -> (f64, Setup) {
+    let stock = |children| Setup { children, writers: 0 };
+    let ours = |children, writers| Setup { children, writers };
+    let setups = match (module, database.engine()) {
+        (Module::Stock, Engine::Sqlite) => [stock(1), stock(4), stock(8)],
+        (Module::Stock, _) => [stock(4), stock(8), stock(16)],
+        (Module::Ours, _) => [ours(1, 1), ours(2, 1), ours(2, 2)],
     };
-    let screened = children.iter().map(|children| {
-        let rate = highest(|rate| holds(database, module, *children, rate, SCREENING_S), 400.0);
-        eprintln!("  {:?} {module:?} {children} children: {rate:.0}/s over {SCREENING_S} s", database.engine());
-        (rate, *children)
+    let screened = setups.map(|setup| {
+        let rate = highest(|rate| holds(database, module, setup, rate, SCREENING_S), 400.0);
+        eprintln!("  {:?} {module:?} {setup}: {rate:.0}/s over {SCREENING_S} s", database.engine());
+        (rate, setup)
     });
-    let (rate, children) = screened.max_by(|one, other| one.0.total_cmp(&other.0)).expect("some were tried");
+    let (rate, setup) = screened.into_iter().max_by(|one, other| one.0.total_cmp(&other.0)).expect("some were tried");
     // What holds for a few seconds of empty buffers need not hold for long: go down until it does.
     let mut rate = rate * STEP;
-    while !holds(database, module, children, rate, DURATION_S) {
+    while !holds(database, module, setup, rate, DURATION_S) {
         rate /= STEP;
         assert!(rate > 10.0, "{module:?} on {:?} holds no rate at all", database.engine());
     }
-    (rate, children)
+    (rate, setup)
 }
 
 /// The highest rate that holds, found by doubling from `start` and then by halving the gap.
@@ -59,9 +79,9 @@ fn highest(holds: impl Fn(f64) -> bool, start: f64) -> f64 {
 }
 
 /// Whether every message sent at `rate` for `seconds` is stored when the grace after the last one is over.
-fn holds(database: &Database, module: Module, children: u32, rate: f64, seconds: f64) -> bool {
+fn holds(database: &Database, module: Module, setup: Setup, rate: f64, seconds: f64) -> bool {
     execute(database.url(), &fresh(database.engine(), "sip_capture"));
-    let mut server = capture_node(database, module, children).start();
+    let mut server = capture_node(database, module, setup).start();
     let count_to_send = (rate * seconds) as u64 / 7 * 7;
     let mut generator = Generator::new(server.address(), "rate");
     let taken = generator.send(rate, count_to_send);
@@ -77,10 +97,12 @@ fn holds(database: &Database, module: Module, children: u32, rate: f64, seconds:
 }
 
 /// A capture node as an operator would run it for speed, writing to the table `sip_capture`.
-pub fn capture_node(database: &Database, module: Module, children: u32) -> ConfigBuilder {
-    let node = ConfigBuilder::capture_node(module, database.url()).children(children);
+pub fn capture_node(database: &Database, module: Module, setup: Setup) -> ConfigBuilder {
+    let node = ConfigBuilder::capture_node(module, database.url()).children(setup.children);
     match (module, database.engine()) {
-        (Module::Ours, _) => node.set("queue_size", 32).set("create_tables", 0),
+        (Module::Ours, _) => {
+            node.set("queue_size", 32).set("create_tables", 0).set("capture_writers", i64::from(setup.writers))
+        }
         // SQLite lets one process write at a time, and without retries the stock driver gives up at once.
         (Module::Stock, Engine::Sqlite) => node.set("insert_retries", 500).set("insert_retry_timeout", 30),
         (Module::Stock, _) => node,
