@@ -130,6 +130,14 @@ typedef struct sc_message {
 /* Queues `message` for `table` (a strftime template; empty for the parameter table_name). Never waits. */
 sc_status sc_capture_sip(sc_core *core, const sc_message *message, sc_bytes table);
 
+/* Queues a report of 12 columns for `table` (empty: report_capture), with `correlation` and `body`; an empty correlation means that of the
+ * HEP packet at hand, an empty body the whole message. Never waits. */
+sc_status sc_capture_report(sc_core *core, const sc_message *message, sc_bytes table, sc_bytes correlation, sc_bytes body);
+
+/* The whole number of `value` (text of a decimal fraction) times `factor` (text of a whole number), both read as far as they are numbers;
+ * what does not fit is the nearest that does. */
+sc_status sc_float2int(sc_bytes value, sc_bytes factor, int32_t *out);
+
 /* ---- HEP ---- */
 
 /* What is to become of a datagram. */

@@ -62,6 +62,7 @@ want_test() {
     want kamailio-sqlite-modules /usr/lib/*/kamailio/modules/db_sqlite.so
     want kamailio-mysql-modules /usr/lib/*/kamailio/modules/db_mysql.so
     want kamailio-postgres-modules /usr/lib/*/kamailio/modules/db_postgres.so
+    want kamailio-lua-modules /usr/lib/*/kamailio/modules/app_lua.so
     want mariadb-server-core mariadbd
     want mariadb-client-core mariadb
     want postgresql /usr/lib/postgresql/*/bin/postgres

@@ -127,6 +127,7 @@ static void every_null_is_refused(sc_core *core)
     sc_hep_verdict verdict = SC_HEP_DONE;
     sc_hep_packet packet;
     uint32_t number = 77;
+    int32_t product = 77;
     uint64_t value = 77;
     const char *name = NULL;
 
@@ -151,6 +152,11 @@ static void every_null_is_refused(sc_core *core)
     CHECK(sc_capture_sip(core, NULL, nothing) == SC_ERR_NULL_POINTER);
     sip.payload = broken;
     CHECK(sc_capture_sip(core, &sip, nothing) == SC_ERR_NULL_POINTER);
+    CHECK(sc_capture_report(NULL, &sip, nothing, nothing, nothing) == SC_ERR_NULL_POINTER);
+    CHECK(sc_capture_report(core, NULL, nothing, nothing, nothing) == SC_ERR_NULL_POINTER);
+    CHECK(sc_capture_report(core, &(sc_message){ 0 }, broken, nothing, nothing) == SC_ERR_NULL_POINTER);
+    CHECK(sc_float2int(broken, nothing, &product) == SC_ERR_NULL_POINTER);
+    CHECK(sc_float2int(nothing, nothing, NULL) == SC_ERR_NULL_POINTER && product == 77);
     CHECK(sc_hep_receive(NULL, nothing, &verdict, &packet) == SC_ERR_NULL_POINTER);
     CHECK(sc_hep_receive(core, broken, &verdict, &packet) == SC_ERR_NULL_POINTER);
     CHECK(sc_hep_receive(core, nothing, NULL, &packet) == SC_ERR_NULL_POINTER);
@@ -254,12 +260,15 @@ static void captures_are_queued(sc_core *core)
     sc_message sip = message();
     sc_hep_verdict verdict = SC_HEP_DONE;
     sc_hep_packet packet;
+    int32_t product = 0;
     /* version 1: IPv4, UDP, 192.0.2.1:5060 to 192.0.2.2:5061 */
     char datagram[16 + sizeof(invite) - 1] = { 1, 16, 2, 17, 0x13, (char)0xc4, 0x13, (char)0xc5, (char)192, 0, 2, 1, (char)192, 0, 2, 2 };
     sc_bytes hep = { datagram, sizeof(datagram) };
 
     CHECK(sc_capture_sip(core, &sip, nothing) == SC_OK);
     CHECK(sc_capture_sip(core, &sip, bytes("other_%Y")) == SC_OK);
+    CHECK(sc_capture_report(core, &sip, bytes("reports"), bytes("id"), bytes("body")) == SC_OK);
+    CHECK(sc_float2int(bytes("4.2"), bytes("10"), &product) == SC_OK && product == 42);
     CHECK(sc_capture_sip(core, &sip, bytes("no;good")) == SC_ERR_INVALID_VALUE);
     CHECK(strstr(last_log, "no;good") != NULL);
     sip.source.length = 7;
@@ -336,9 +345,9 @@ int main(void)
     order_is_kept(core, url);
     a_forked_process_needs_a_lane_of_its_own(core);
     captures_are_queued(core);
-    numbers_add_up(core, 0, 4);
+    numbers_add_up(core, 0, 5);
     CHECK(sc_core_finish(core) == SC_OK);
-    numbers_add_up(core, 4, 0);
+    numbers_add_up(core, 5, 0);
     the_end_is_final(core);
     snprintf(command_line, sizeof(command_line), "rm -r %s", directory);
     CHECK(system(command_line) == 0);

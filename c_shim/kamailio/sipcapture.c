@@ -13,6 +13,7 @@
 #include "core/events.h"
 #include "core/globals.h"
 #include "core/ip_addr.h"
+#include "core/kemi.h"
 #include "core/mem/shm_mem.h"
 #include "core/mod_fix.h"
 #include "core/pt.h"
@@ -125,10 +126,21 @@ static void from_address(const sc_address *address, struct ip_addr *ip)
 
 /* ---- sip_capture() ---- */
 
-static int capture(struct sip_msg *msg, const str *table)
+static const str nothing = { NULL, 0 };
+
+static sc_bytes to_bytes(const str *text)
+{
+    sc_bytes bytes = { NULL, 0 };
+    if (text != NULL && text->s != NULL && text->len > 0) {
+        bytes.ptr = text->s;
+        bytes.len = text->len;
+    }
+    return bytes;
+}
+
+static sc_message to_message(struct sip_msg *msg)
 {
     sc_message message = { 0 };
-    sc_bytes name = { table->s, table->len };
 
     message.source = to_address(&msg->rcv.src_ip, msg->rcv.src_port);
     message.destination = to_address(&msg->rcv.dst_ip, msg->rcv.dst_port);
@@ -139,33 +151,153 @@ static int capture(struct sip_msg *msg, const str *table)
         message.rewritten_uri.ptr = msg->new_uri.s;
         message.rewritten_uri.len = msg->new_uri.len;
     }
-    return sc_capture_sip(core, &message, name) == SC_OK ? 1 : -1;
+    return message;
+}
+
+static int capture(struct sip_msg *msg, const str *table)
+{
+    sc_message message = to_message(msg);
+    return sc_capture_sip(core, &message, to_bytes(table)) == SC_OK ? 1 : -1;
+}
+
+static int report(struct sip_msg *msg, const str *table, const str *correlation, const str *body)
+{
+    sc_message message = to_message(msg);
+    return sc_capture_report(core, &message, to_bytes(table), to_bytes(correlation), to_bytes(body)) == SC_OK ? 1 : -1;
+}
+
+static int multiply(const str *value, const str *factor)
+{
+    int32_t product = 0;
+    return sc_float2int(to_bytes(value), to_bytes(factor), &product) == SC_OK && product != 0 ? product : -1;
+}
+
+/* The text of a script function's parameter; absent parameters are empty. */
+static int evaluate(str *text, struct sip_msg *msg, const char *function, char *parameter)
+{
+    *text = nothing;
+    if (parameter != NULL && get_str_fparam(text, msg, (fparam_t *)parameter) < 0) {
+        LM_ERR("%s(): a parameter cannot be evaluated\n", function);
+        return 0;
+    }
+    return 1;
 }
 
 static int w_sip_capture0(struct sip_msg *msg, char *unused1, char *unused2)
 {
-    static const str no_table = { NULL, 0 };
     (void)unused1;
     (void)unused2;
-    return capture(msg, &no_table);
+    return capture(msg, &nothing);
 }
 
 static int w_sip_capture1(struct sip_msg *msg, char *table, char *unused)
 {
-    str name = { NULL, 0 };
+    str name;
     (void)unused;
-    if (get_str_fparam(&name, msg, (fparam_t *)table) < 0) {
-        LM_ERR("sip_capture(): the table name cannot be evaluated\n");
+    return evaluate(&name, msg, "sip_capture", table) ? capture(msg, &name) : -1;
+}
+
+static int w_report_capture3(struct sip_msg *msg, char *table, char *correlation, char *body)
+{
+    str name, id, text;
+    if (!evaluate(&name, msg, "report_capture", table) || !evaluate(&id, msg, "report_capture", correlation)
+            || !evaluate(&text, msg, "report_capture", body)) {
         return -1;
     }
-    return capture(msg, &name);
+    return report(msg, &name, &id, &text);
+}
+
+static int w_report_capture2(struct sip_msg *msg, char *table, char *correlation)
+{
+    return w_report_capture3(msg, table, correlation, NULL);
+}
+
+static int w_report_capture1(struct sip_msg *msg, char *table, char *unused)
+{
+    (void)unused;
+    return w_report_capture3(msg, table, NULL, NULL);
+}
+
+static int w_report_capture0(struct sip_msg *msg, char *unused1, char *unused2)
+{
+    (void)unused1;
+    (void)unused2;
+    return report(msg, &nothing, &nothing, &nothing);
+}
+
+static int w_float2int(struct sip_msg *msg, char *value, char *factor)
+{
+    str fraction, whole;
+    if (!evaluate(&fraction, msg, "float2int", value) || !evaluate(&whole, msg, "float2int", factor)) {
+        return -1;
+    }
+    return multiply(&fraction, &whole);
 }
 
 static cmd_export_t functions[] = {
     { "sip_capture", (cmd_function)w_sip_capture0, 0, 0, 0, ANY_ROUTE },
     { "sip_capture", (cmd_function)w_sip_capture1, 1, fixup_var_pve_str_12, fixup_free_fparam_all, ANY_ROUTE },
+    { "report_capture", (cmd_function)w_report_capture0, 0, 0, 0, ANY_ROUTE },
+    { "report_capture", (cmd_function)w_report_capture1, 1, fixup_var_pve_str_12, fixup_free_fparam_all, ANY_ROUTE },
+    { "report_capture", (cmd_function)w_report_capture2, 2, fixup_var_pve_str_12, fixup_free_fparam_all, ANY_ROUTE },
+    { "report_capture", (cmd_function)w_report_capture3, 3, fixup_var_pve_str_12, fixup_free_fparam_all, ANY_ROUTE },
+    { "float2int", (cmd_function)w_float2int, 2, fixup_var_pve_str_12, fixup_free_fparam_all, ANY_ROUTE },
     { 0, 0, 0, 0, 0, 0 }
 };
+
+/* ---- the same for scripts in other languages (KEMI) ---- */
+
+static int ki_sip_capture(sip_msg_t *msg)
+{
+    return capture(msg, &nothing);
+}
+
+static int ki_sip_capture_table(sip_msg_t *msg, str *table)
+{
+    return capture(msg, table);
+}
+
+static int ki_report_capture(sip_msg_t *msg, str *table)
+{
+    return report(msg, table, &nothing, &nothing);
+}
+
+static int ki_report_capture_cid(sip_msg_t *msg, str *table, str *correlation)
+{
+    return report(msg, table, correlation, &nothing);
+}
+
+static int ki_report_capture_data(sip_msg_t *msg, str *table, str *correlation, str *body)
+{
+    return report(msg, table, correlation, body);
+}
+
+static int ki_float2int(sip_msg_t *msg, str *value, str *factor)
+{
+    (void)msg;
+    return multiply(value, factor);
+}
+
+#define KEMI_NAME(name) str_init("sipcapture"), str_init(name), SR_KEMIP_INT
+static sr_kemi_t kemi_functions[] = {
+    { KEMI_NAME("sip_capture"), ki_sip_capture, { 0 } },
+    { KEMI_NAME("sip_capture_table"), ki_sip_capture_table, { SR_KEMIP_STR } },
+    { KEMI_NAME("report_capture"), ki_report_capture, { SR_KEMIP_STR } },
+    { KEMI_NAME("report_capture_cid"), ki_report_capture_cid, { SR_KEMIP_STR, SR_KEMIP_STR } },
+    { KEMI_NAME("report_capture_data"), ki_report_capture_data, { SR_KEMIP_STR, SR_KEMIP_STR, SR_KEMIP_STR } },
+    { KEMI_NAME("float2int"), ki_float2int, { SR_KEMIP_STR, SR_KEMIP_STR } },
+    { { 0, 0 }, { 0, 0 }, 0, NULL, { 0 } }
+};
+
+int mod_register(char *path, int *flags, void *unused1, void *unused2)
+{
+    (void)path;
+    (void)flags;
+    (void)unused1;
+    (void)unused2;
+    sr_kemi_modules_add(kemi_functions);
+    return 0;
+}
 
 /* ---- HEP ---- */
 

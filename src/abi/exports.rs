@@ -28,6 +28,8 @@ agrees_with_header!(
     sc_writer_supervise,
     sc_core_finish,
     sc_capture_sip,
+    sc_capture_report,
+    sc_float2int,
     sc_hep_receive,
     sc_hep_end,
     sc_command,
@@ -181,6 +183,40 @@ pub unsafe extern "C" fn sc_capture_sip(core: *mut sc_core, sip: *const sc_messa
         // SAFETY: the contract's caller vouches for the struct and the bytes in it.
         let (sip, table) = unsafe { (message(reference(sip)?)?, bytes(table)?) };
         Ok(core.node.capture_sip(&sip, table)?)
+    })
+}
+
+/// Queues a report.
+///
+/// # Safety
+/// Pointers as the contract says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sc_capture_report(
+    core: *mut sc_core,
+    sip: *const sc_message,
+    table: sc_bytes,
+    correlation: sc_bytes,
+    body: sc_bytes,
+) -> sc_status {
+    with_core(core, |core| {
+        // SAFETY: the contract's caller vouches for the struct and all the bytes.
+        let (sip, table, correlation, body) =
+            unsafe { (message(reference(sip)?)?, bytes(table)?, bytes(correlation)?, bytes(body)?) };
+        Ok(core.node.capture_report(&sip, table, correlation, body)?)
+    })
+}
+
+/// Multiplies.
+///
+/// # Safety
+/// Pointers as the contract says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sc_float2int(value: sc_bytes, factor: sc_bytes, out: *mut i32) -> sc_status {
+    guard(|| {
+        // SAFETY: the contract's caller vouches for all three.
+        let (value, factor, out) = unsafe { (bytes(value)?, bytes(factor)?, output(out)?) };
+        *out = module::float2int(value, factor);
+        Ok(())
     })
 }
 

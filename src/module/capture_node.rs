@@ -3,8 +3,9 @@
 use super::hep_input::HepContext;
 use super::limit::LogLimit;
 use super::settings::{ParameterError, Settings};
-use crate::capture::{Capture, Transport};
+use crate::capture::{Capture, RowKind, Transport};
 use crate::queue::lane::{Consumer, Geometry, Lanes, Produced, Producer, PushError};
+use crate::sip;
 use crate::table::{self, NameError};
 use crate::writer::{Writer, WriterError};
 use std::net::SocketAddr;
@@ -211,6 +212,35 @@ impl CaptureNode {
             producer.count(if reply { Produced::Replies } else { Produced::Requests });
         }
         self.hep.note_capture();
+        self.report_push(pushed)?;
+        Ok(())
+    }
+
+    /// Queues a report for `table` (empty: `report_capture`): 12 columns with `correlation` (empty: that of the HEP packet at hand) and
+    /// `body` (empty: the whole message). Never waits.
+    pub fn capture_report(
+        &mut self,
+        message: &SipMessage<'_>,
+        table: &[u8],
+        correlation: &[u8],
+        body: &[u8],
+    ) -> Result<(), CaptureError> {
+        let lanes = self.lanes.as_ref().ok_or(StateError::NotMapped)?;
+        if !lanes.capture_on() {
+            return Err(CaptureError::Off);
+        }
+        self.check_table(table)?;
+        // Scripts for old versions name the function itself where they mean no body.
+        let payload = if b"report_capture".starts_with(body) { message.payload } else { body };
+        let time_us = self.hep.time_us().unwrap_or_else(now_us);
+        let capture = Capture {
+            kind: RowKind::Report(sip::first_line_kind(message.payload) as u8),
+            agent_id: self.hep.agent_id(),
+            correlation_id: if correlation.is_empty() { self.hep.correlation_id() } else { Some(correlation) },
+            table: Some(if table.is_empty() { b"report_capture" } else { table }),
+            ..Capture::sip(time_us, message.source, message.destination, message.transport, payload)
+        };
+        let pushed = own(&mut self.producer)?.push(&capture);
         self.report_push(pushed)?;
         Ok(())
     }

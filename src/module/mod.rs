@@ -4,6 +4,7 @@
 mod capture_node;
 mod commands;
 mod counters;
+mod float2int;
 mod hep_input;
 mod limit;
 mod settings;
@@ -13,5 +14,6 @@ mod tests;
 pub use capture_node::{CaptureError, CaptureNode, MapError, SipMessage, StateError};
 pub use commands::Reply;
 pub use counters::{Counter, counter_at};
+pub use float2int::float2int;
 pub use hep_input::{HepPacket, Verdict};
 pub use settings::{ParameterError, Settings};

@@ -4,6 +4,7 @@ mod common;
 mod hep_table;
 mod kamailio_config;
 mod kamailio_faults;
+mod kamailio_functions;
 mod kamailio_hep;
 mod kamailio_parity;
 mod kamailio_siptrace;
