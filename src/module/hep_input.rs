@@ -141,7 +141,7 @@ impl CaptureNode {
             self.hep.inflated.push(0);
         }
         if packet.payload_type != hep::PAYLOAD_SIP {
-            return self.capture_report(&packet);
+            return self.capture_payload(&packet);
         }
         let is_empty = match packet.payload {
             Payload::Plain(bytes) => bytes.is_empty(),
@@ -187,7 +187,7 @@ impl CaptureNode {
     }
 
     /// Queues a payload that is not SIP for its table; the switch does not matter to these.
-    fn capture_report(&mut self, packet: &Packet<'_>) -> Result<Verdict<'static>, StateError> {
+    fn capture_payload(&mut self, packet: &Packet<'_>) -> Result<Verdict<'static>, StateError> {
         if has_own_table(packet.payload_type) && packet.correlation_id.is_none_or(<[u8]>::is_empty) {
             return Ok(self.count_bad(&"a report without a correlation id (chunk 0x0011)"));
         }
