@@ -240,7 +240,8 @@ static cmd_export_t functions[] = {
     { "report_capture", (cmd_function)w_report_capture0, 0, 0, 0, ANY_ROUTE },
     { "report_capture", (cmd_function)w_report_capture1, 1, fixup_var_pve_str_12, fixup_free_fparam_all, ANY_ROUTE },
     { "report_capture", (cmd_function)w_report_capture2, 2, fixup_var_pve_str_12, fixup_free_fparam_all, ANY_ROUTE },
-    { "report_capture", (cmd_function)w_report_capture3, 3, fixup_var_pve_str_12, fixup_free_fparam_all, ANY_ROUTE },
+    /* The host calls it with three parameters, as the count says; its type has room for two. */
+    { "report_capture", (cmd_function)(void (*)(void))w_report_capture3, 3, fixup_var_pve_str_12, fixup_free_fparam_all, ANY_ROUTE },
     { "float2int", (cmd_function)w_float2int, 2, fixup_var_pve_str_12, fixup_free_fparam_all, ANY_ROUTE },
     { 0, 0, 0, 0, 0, 0 }
 };
