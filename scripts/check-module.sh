@@ -50,7 +50,7 @@ if "$kamailio" -c -Y "$scratch" -f "$scratch/load.cfg" >"$scratch/log" 2>&1; the
     exit 0
 fi
 
-segments=$(readelf -lW "$module")
+segments=$(readelf -lW "$module" 2>/dev/null) || fail "$module is no shared object: is it a Kamailio module?"
 symbols=$(readelf --dyn-syms -W "$module")
 relocations=$(readelf -rW "$module")
 

@@ -154,7 +154,10 @@ static void every_null_is_refused(sc_core *core)
     CHECK(sc_capture_sip(core, &sip, nothing) == SC_ERR_NULL_POINTER);
     CHECK(sc_capture_report(NULL, &sip, nothing, nothing, nothing) == SC_ERR_NULL_POINTER);
     CHECK(sc_capture_report(core, NULL, nothing, nothing, nothing) == SC_ERR_NULL_POINTER);
-    CHECK(sc_capture_report(core, &(sc_message){ 0 }, broken, nothing, nothing) == SC_ERR_NULL_POINTER);
+    sip = message();
+    CHECK(sc_capture_report(core, &sip, broken, nothing, nothing) == SC_ERR_NULL_POINTER);
+    CHECK(sc_capture_report(core, &sip, nothing, broken, nothing) == SC_ERR_NULL_POINTER);
+    CHECK(sc_capture_report(core, &sip, nothing, nothing, broken) == SC_ERR_NULL_POINTER);
     CHECK(sc_float2int(broken, nothing, &product) == SC_ERR_NULL_POINTER);
     CHECK(sc_float2int(nothing, nothing, NULL) == SC_ERR_NULL_POINTER && product == 77);
     CHECK(sc_hep_receive(NULL, nothing, &verdict, &packet) == SC_ERR_NULL_POINTER);
