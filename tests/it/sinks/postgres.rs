@@ -208,12 +208,12 @@ fn a_wrong_password_is_unavailable_and_is_not_told() {
 }
 
 #[test]
-fn a_forbidden_table_is_refused() {
+fn a_forbidden_table_is_unusable_whatever_the_rows_are() {
     let place = Place::postgres();
     let user = fresh_name();
     place.execute(&format!("CREATE TABLE t (callid text); CREATE ROLE {user} LOGIN PASSWORD '{PASSWORD}'"));
     let url = place.url.replacen(USER, &user, 1);
-    assert!(matches!(write(&mut *open(&url, &SinkOptions::default()), "t", &[texts(&[])]), Err(Rejected(_))));
+    assert!(matches!(write(&mut *open(&url, &SinkOptions::default()), "t", &[texts(&[])]), Err(TableUnusable(_))));
 }
 
 #[test]
