@@ -135,7 +135,7 @@ sc_status sc_capture_sip(sc_core *core, const sc_message *message, sc_bytes tabl
 sc_status sc_capture_report(sc_core *core, const sc_message *message, sc_bytes table, sc_bytes correlation, sc_bytes body);
 
 /* The whole number of `value` (text of a decimal fraction) times `factor` (text of a whole number), both read as far as they are numbers;
- * what does not fit is the nearest that does. */
+ * what does not fit is the nearest that does, and 0 becomes -1. */
 sc_status sc_float2int(sc_bytes value, sc_bytes factor, int32_t *out);
 
 /* ---- HEP ---- */

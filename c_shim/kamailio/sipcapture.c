@@ -169,7 +169,7 @@ static int report(struct sip_msg *msg, const str *table, const str *correlation,
 static int multiply(const str *value, const str *factor)
 {
     int32_t product = 0;
-    return sc_float2int(to_bytes(value), to_bytes(factor), &product) == SC_OK && product != 0 ? product : -1;
+    return sc_float2int(to_bytes(value), to_bytes(factor), &product) == SC_OK ? product : -1;
 }
 
 /* The text of a script function's parameter; absent parameters are empty. */

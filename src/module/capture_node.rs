@@ -5,7 +5,7 @@ use super::limit::LogLimit;
 use super::settings::{ParameterError, Settings};
 use crate::capture::{Capture, RowKind, Transport};
 use crate::queue::lane::{Consumer, Geometry, Lanes, Produced, Producer, PushError};
-use crate::sip;
+use crate::sip::{self, FirstLine};
 use crate::table::{self, NameError};
 use crate::writer::{Writer, WriterError};
 use std::net::SocketAddr;
@@ -39,13 +39,8 @@ pub enum CaptureError {
     #[error("capture is off")]
     Off,
     /// The script's table name will not do.
-    #[error("table name {name:?} is not allowed: {why}")]
-    Table {
-        /// The name.
-        name: String,
-        /// What is allowed.
-        why: NameError,
-    },
+    #[error(transparent)]
+    Table(NameError),
     /// The lane refused it.
     #[error(transparent)]
     Push(#[from] PushError),
@@ -101,6 +96,7 @@ pub struct CaptureNode {
     pub(super) hep: HepContext,
     known_tables: Vec<Vec<u8>>,
     drop_log: Option<LogLimit>,
+    table_log: Option<LogLimit>,
 }
 
 impl CaptureNode {
@@ -208,8 +204,8 @@ impl CaptureNode {
         let producer = own(&mut self.producer)?;
         let pushed = producer.push(&capture);
         if pushed.is_ok() {
-            let reply = message.payload.get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"SIP/"));
-            producer.count(if reply { Produced::Replies } else { Produced::Requests });
+            let is_reply = sip::first_line_kind(message.payload) == FirstLine::Reply;
+            producer.count(if is_reply { Produced::Replies } else { Produced::Requests });
         }
         self.hep.note_capture();
         self.report_push(pushed)?;
@@ -260,8 +256,14 @@ impl CaptureNode {
         if table.is_empty() || self.known_tables.iter().any(|known| known == table) {
             return Ok(());
         }
-        table::name::expand(table, 0)
-            .map_err(|why| CaptureError::Table { name: String::from_utf8_lossy(table).into_owned(), why })?;
+        if let Err(why) = table::name::expand(table, 0) {
+            // Names can be made from traffic: whoever sends it must not fill the log.
+            let limit = self.table_log.get_or_insert_with(|| LogLimit::new(Duration::from_secs(5)));
+            if let Some(held_back) = limit.allow(Instant::now()) {
+                log::error!("nothing is captured: {why} ({held_back} more since the last such line)");
+            }
+            return Err(CaptureError::Table(why));
+        }
         if self.known_tables.len() == KNOWN_TABLES {
             self.known_tables.clear();
         }

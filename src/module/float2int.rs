@@ -1,11 +1,15 @@
 //! The script function `float2int()`: reports carry fractions as text, and scripts compute with whole numbers.
 
 /// The whole number of `value` times `factor`, each read as far as it is a number (leading blanks, sign, digits; a fraction and an
-/// exponent in `value`), 0 where it is none. What does not fit is the nearest that does.
+/// exponent in `value`), 0 where it is none. What does not fit is the nearest that does; a product of 0 becomes -1, since 0 would end
+/// the script.
 pub fn float2int(value: &[u8], factor: &[u8]) -> i32 {
     let value: f64 = longest(value, is_fraction).parse().unwrap_or(0.0);
     let factor = longest(factor, |text| text.parse::<i64>().is_ok()).parse::<i64>().unwrap_or(0);
-    (value * factor as f64) as i32
+    match (value * factor as f64) as i32 {
+        0 => -1,
+        product => product,
+    }
 }
 
 /// Whether `text` is a decimal number, and not one of the words that also parse as one.
@@ -35,16 +39,16 @@ mod tests {
             (".5", "2", 1),
             ("1e2", "2", 200),
             ("2e", "3", 6),
-            ("", "5", 0),
-            ("inf", "5", 0),
-            ("nan", "5", 0),
-            ("4.2", "x", 0),
+            ("", "5", -1),
+            ("inf", "5", -1),
+            ("nan", "5", -1),
+            ("4.2", "x", -1),
             ("4.2", "1.9", 4),
             ("9e9", "9", i32::MAX),
             ("-9e9", "9", i32::MIN),
         ] {
             assert_eq!(float2int(value.as_bytes(), factor.as_bytes()), product, "{value:?} * {factor:?}");
         }
-        assert_eq!(float2int(b"\xff", &[b'1'; 10_000]), 0);
+        assert_eq!(float2int(b"\xff", &[b'1'; 10_000]), -1);
     }
 }
