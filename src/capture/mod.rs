@@ -82,14 +82,18 @@ pub struct Capture<'a> {
     pub correlation_id: Option<&'a [u8]>,
     /// The request URI as the script has rewritten it, when it has.
     pub rewritten_uri: Option<&'a [u8]>,
-    /// Table name from the script, before expansion; `None` for the mode's own.
+    /// The Call-ID as it was before topology hiding masked it, when the host has told.
+    pub call_id: Option<&'a [u8]>,
+    /// Number of the sink that it is bound for, in the order of the writer's plan.
+    pub sink: u8,
+    /// Table name before expansion; `None` for the plan's first.
     pub table: Option<&'a [u8]>,
     /// The message, complete as it was received.
     pub payload: &'a [u8],
 }
 
 impl<'a> Capture<'a> {
-    /// A SIP message without HEP metadata, bound for its mode's own table.
+    /// A SIP message without HEP metadata, bound for the first sink and its own table.
     pub fn sip(
         time_us: i64,
         source: SocketAddr,
@@ -106,6 +110,8 @@ impl<'a> Capture<'a> {
             agent_id: None,
             correlation_id: None,
             rewritten_uri: None,
+            call_id: None,
+            sink: 0,
             table: None,
             payload,
         }

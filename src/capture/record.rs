@@ -3,11 +3,12 @@
 //! ```text
 //! offset size  field                          (integers little-endian)
 //!  0     1     version, 1
-//!  1     1     flags: 1 agent id, 2 correlation id, 4 rewritten URI, 8 table, 16 IPv6 source, 32 IPv6 destination
+//!  1     1     flags: 1 agent id, 2 correlation id, 4 rewritten URI, 8 table, 16 IPv6 source, 32 IPv6 destination,
+//!               64 Call-ID
 //!  2     1     transport
 //!  3     1     row kind: 0 SIP, 1 report
 //!  4     1     type column of a report
-//!  5     1     reserved, 0
+//!  5     1     sink
 //!  6     2     correlation id length
 //!  8     8     time, microseconds since the Unix epoch
 //! 16     2     source port
@@ -16,21 +17,24 @@
 //! 24     2     rewritten URI length
 //! 26     2     table length
 //! 28     4     payload length
-//! 32     4|16  source address, then 4|16 destination address
-//! then         correlation id, rewritten URI, table, payload
+//! 32     2     Call-ID length
+//! 34     2     reserved, 0
+//! 36     4|16  source address, then 4|16 destination address
+//! then         correlation id, rewritten URI, table, Call-ID, payload
 //! ```
 
 use super::{Capture, RowKind, Transport};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 const VERSION: u8 = 1;
-const HEADER: usize = 32;
+const HEADER: usize = 36;
 const AGENT: u8 = 1;
 const CORRELATION: u8 = 2;
 const URI: u8 = 4;
 const TABLE: u8 = 8;
 const SOURCE_V6: u8 = 16;
 const DESTINATION_V6: u8 = 32;
+const CALL_ID: u8 = 64;
 
 /// Largest payload of a capture, bytes: what a datagram or the host's receive buffer can hold.
 pub const MAX_PAYLOAD: usize = 65_535;
@@ -57,7 +61,7 @@ pub struct TooLarge;
 /// Bytes that [`encode`] will write for `capture`.
 pub fn encoded_len(capture: &Capture<'_>) -> Result<usize, TooLarge> {
     let short = |part: Option<&[u8]>| part.map_or(0, <[u8]>::len);
-    let parts = [short(capture.correlation_id), short(capture.rewritten_uri), short(capture.table)];
+    let parts = [capture.correlation_id, capture.rewritten_uri, capture.table, capture.call_id].map(short);
     if capture.payload.len() > MAX_PAYLOAD || parts.iter().any(|&len| len > usize::from(u16::MAX)) {
         return Err(TooLarge);
     }
@@ -83,11 +87,12 @@ pub fn encode(capture: &Capture<'_>, out: &mut [u8]) {
         | flag(capture.rewritten_uri.is_some(), URI)
         | flag(capture.table.is_some(), TABLE)
         | flag(capture.source.is_ipv6(), SOURCE_V6)
-        | flag(capture.destination.is_ipv6(), DESTINATION_V6);
+        | flag(capture.destination.is_ipv6(), DESTINATION_V6)
+        | flag(capture.call_id.is_some(), CALL_ID);
     head[2] = capture.transport as u8;
     head[3] = kind;
     head[4] = report_type;
-    head[5] = 0;
+    head[5] = capture.sink;
     head[6..8].copy_from_slice(&part(capture.correlation_id).to_le_bytes());
     head[8..16].copy_from_slice(&capture.time_us.to_le_bytes());
     head[16..18].copy_from_slice(&capture.source.port().to_le_bytes());
@@ -96,6 +101,8 @@ pub fn encode(capture: &Capture<'_>, out: &mut [u8]) {
     head[24..26].copy_from_slice(&part(capture.rewritten_uri).to_le_bytes());
     head[26..28].copy_from_slice(&part(capture.table).to_le_bytes());
     head[28..32].copy_from_slice(&(capture.payload.len() as u32).to_le_bytes());
+    head[32..34].copy_from_slice(&part(capture.call_id).to_le_bytes());
+    head[34..36].fill(0);
     let mut put = |bytes: &[u8]| {
         let (to, left) = std::mem::take(&mut rest).split_at_mut(bytes.len());
         to.copy_from_slice(bytes);
@@ -107,7 +114,7 @@ pub fn encode(capture: &Capture<'_>, out: &mut [u8]) {
             IpAddr::V6(ip) => put(&ip.octets()),
         }
     }
-    for bytes in [capture.correlation_id, capture.rewritten_uri, capture.table].into_iter().flatten() {
+    for bytes in [capture.correlation_id, capture.rewritten_uri, capture.table, capture.call_id].into_iter().flatten() {
         put(bytes);
     }
     put(capture.payload);
@@ -140,6 +147,7 @@ pub fn decode(record: &[u8]) -> Result<Capture<'_>, RecordError> {
     let correlation_id = part(CORRELATION, u16_at(6))?;
     let rewritten_uri = part(URI, u16_at(24))?;
     let table = part(TABLE, u16_at(26))?;
+    let call_id = part(CALL_ID, u16_at(32))?;
     let payload = cursor.take(u32_at(28) as usize)?;
     Ok(Capture {
         time_us: i64::from_le_bytes(time),
@@ -150,6 +158,8 @@ pub fn decode(record: &[u8]) -> Result<Capture<'_>, RecordError> {
         agent_id: (flags & AGENT != 0).then(|| u32_at(20)),
         correlation_id,
         rewritten_uri,
+        call_id,
+        sink: head[5],
         table,
         payload,
     })
@@ -208,13 +218,13 @@ mod tests {
             time_us: i64, source in endpoint(), destination in endpoint(), transport in 0u8..7,
             report in prop::option::of(any::<u8>()), agent_id in prop::option::of(any::<u32>()),
             correlation in prop::option::of(bytes(300)), uri in prop::option::of(bytes(300)),
-            table in prop::option::of(bytes(130)), payload in bytes(3000),
+            table in prop::option::of(bytes(130)), call_id in prop::option::of(bytes(300)), sink: u8, payload in bytes(3000),
         ) {
             let capture = Capture {
                 time_us, source, destination, transport: Transport::from_number(transport),
                 kind: report.map_or(RowKind::Sip, RowKind::Report), agent_id,
                 correlation_id: correlation.as_deref(), rewritten_uri: uri.as_deref(), table: table.as_deref(),
-                payload: &payload,
+                call_id: call_id.as_deref(), sink, payload: &payload,
             };
             let record = round_trip(&capture);
             prop_assert_eq!(decode(&record).unwrap(), capture);

@@ -3,7 +3,7 @@
 use crate::sink::{DatabaseUrl, SinkOptions};
 use crate::sip::HeaderNames;
 use crate::table::{self, ColumnNames};
-use crate::writer::Plan;
+use crate::writer::{Plan, SinkPlan};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -180,12 +180,14 @@ impl Settings {
     /// What these parameters ask of a writer.
     pub fn plan(&self) -> Plan {
         Plan {
-            url: self.db_url.clone(),
-            sink: SinkOptions {
-                create_tables: self.creates_tables(),
-                insert_delayed: self.db_insert_mode == 1,
-                ..SinkOptions::default()
-            },
+            sinks: vec![SinkPlan {
+                url: self.db_url.clone(),
+                options: SinkOptions {
+                    create_tables: self.creates_tables(),
+                    insert_delayed: self.db_insert_mode == 1,
+                    ..SinkOptions::default()
+                },
+            }],
             table: self.table_name.clone(),
             node: self.capture_node.clone(),
             headers: self.headers.clone(),

@@ -123,7 +123,7 @@ fn family(ip: IpAddr) -> i64 {
 /// Fills `row` with the 44 values of a SIP message, in the order of [`sip_layout`](super::sip_layout).
 ///
 /// `text` is [`RowText::new`] of the same capture and `capture_node`. The correlation id is the capture's own, else the
-/// Call-ID. What is absent is empty or 0.
+/// Call-ID; a Call-ID that the host has unmasked stands in for the message's. What is absent is empty or 0.
 pub fn fill_sip<'a>(
     row: &mut Row<'a>,
     capture: &Capture<'a>,
@@ -132,7 +132,8 @@ pub fn fill_sip<'a>(
     capture_node: &'a [u8],
 ) {
     use Value::{Bytes, Int, Time};
-    let correlation_id = capture.correlation_id.filter(|id| !id.is_empty()).unwrap_or(fields.callid);
+    let call_id = capture.call_id.unwrap_or(fields.callid);
+    let correlation_id = capture.correlation_id.filter(|id| !id.is_empty()).unwrap_or(call_id);
     row.clear();
     row.extend_from_slice(&[
         Time(capture.time_us),
@@ -148,7 +149,7 @@ pub fn fill_sip<'a>(
         Bytes(fields.pid_user),
         Bytes(fields.contact_user),
         Bytes(fields.auth_user),
-        Bytes(fields.callid),
+        Bytes(call_id),
         Bytes(fields.callid_aleg),
         Bytes(fields.via_1),
         Bytes(fields.via_1_branch),
@@ -227,6 +228,8 @@ mod tests {
             agent_id: None,
             correlation_id: None,
             rewritten_uri: None,
+            call_id: None,
+            sink: 0,
             table: None,
             payload,
         }
@@ -329,6 +332,17 @@ mod tests {
         for (key, expected) in expected {
             assert_eq!(value(&layout, &row, key), expected, "{key}");
         }
+    }
+
+    #[test]
+    fn an_unmasked_call_id_takes_the_place_of_the_messages_own() {
+        let layout = sip_layout(&ColumnNames::default());
+        let capture = Capture { call_id: Some(b"plain"), ..capture(b"") };
+        let text = RowText::new(&capture, b"n");
+        let mut row = Row::new();
+        fill_sip(&mut row, &capture, &Fields { callid: b"masked", ..Fields::default() }, &text, b"n");
+        assert_eq!(value(&layout, &row, "callid"), Value::Bytes(b"plain"));
+        assert_eq!(value(&layout, &row, "correlation_id"), Value::Bytes(b"plain"));
     }
 
     #[test]

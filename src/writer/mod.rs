@@ -18,7 +18,7 @@ mod store;
 mod tests;
 mod window;
 
-pub use plan::Plan;
+pub use plan::{Plan, SinkPlan};
 
 use crate::queue::lane::{COMMITTED, Committed, Consumer, Lanes, Wait};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError};

@@ -8,11 +8,9 @@ use std::time::Duration;
 /// Everything that a writer needs to know.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// Where the rows go.
-    pub url: DatabaseUrl,
-    /// How the sink behaves there.
-    pub sink: SinkOptions,
-    /// Table of SIP rows that name none: a strftime template.
+    /// Where rows go; [`Capture::sink`](crate::capture::Capture::sink) counts them from 0. At least one.
+    pub sinks: Vec<SinkPlan>,
+    /// Table of SIP captures that name none: a strftime template.
     pub table: String,
     /// The `node` column's beginning.
     pub node: String,
@@ -30,4 +28,13 @@ pub struct Plan {
     pub shutdown_timeout: Duration,
     /// How long a batch waits for a table that is not there.
     pub table_patience: Duration,
+}
+
+/// One database that a writer feeds.
+#[derive(Clone, Debug)]
+pub struct SinkPlan {
+    /// Where it is.
+    pub url: DatabaseUrl,
+    /// How the sink behaves there.
+    pub options: SinkOptions,
 }

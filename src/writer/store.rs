@@ -61,7 +61,13 @@ struct Outage {
 impl Store {
     /// Opens the sink of `plan`; it connects with the first write.
     pub fn new(plan: &Plan, lanes: Arc<Lanes>, writer: usize, give_up: Arc<AtomicBool>) -> Store {
-        Store::with_sink(sink::open(&plan.url, &plan.sink), plan.table_patience, lanes, writer, give_up)
+        Store::with_sink(
+            sink::open(&plan.sinks[0].url, &plan.sinks[0].options),
+            plan.table_patience,
+            lanes,
+            writer,
+            give_up,
+        )
     }
 
     /// The same around any sink.

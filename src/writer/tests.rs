@@ -146,8 +146,10 @@ fn giving_up_leaves_rows_undelivered_and_uncounted() {
 fn plan(directory: &tempfile::TempDir, create_tables: bool) -> Plan {
     let path = directory.path().join("capture.db");
     Plan {
-        url: DatabaseUrl::parse(&format!("sqlite:///{}", path.display())).unwrap(),
-        sink: SinkOptions { create_tables, ..SinkOptions::default() },
+        sinks: vec![SinkPlan {
+            url: DatabaseUrl::parse(&format!("sqlite:///{}", path.display())).unwrap(),
+            options: SinkOptions { create_tables, ..SinkOptions::default() },
+        }],
         table: "sip_capture".to_owned(),
         node: "node".to_owned(),
         headers: HeaderNames::default(),
@@ -158,6 +160,11 @@ fn plan(directory: &tempfile::TempDir, create_tables: bool) -> Plan {
         shutdown_timeout: Duration::from_secs(30),
         table_patience: Duration::ZERO,
     }
+}
+
+fn nowhere() -> Vec<SinkPlan> {
+    let url = DatabaseUrl::parse("postgres://nobody@127.0.0.1:1/none").unwrap();
+    vec![SinkPlan { url, options: SinkOptions::default() }]
 }
 
 fn capture(payload: &[u8]) -> Capture<'_> {
@@ -212,11 +219,7 @@ fn captures_that_miss_the_deadline_stay_queued_for_whoever_comes_next() {
     for _ in 0..120 {
         producer.push(&capture(b"x")).unwrap();
     }
-    let away = Plan {
-        url: DatabaseUrl::parse("postgres://nobody@127.0.0.1:1/none").unwrap(),
-        shutdown_timeout: Duration::from_millis(50),
-        ..plan(&directory, false)
-    };
+    let away = Plan { sinks: nowhere(), shutdown_timeout: Duration::from_millis(50), ..plan(&directory, false) };
     let stop = Arc::new(AtomicBool::new(true));
     assert_eq!(run(&lanes, away, &stop), Ending::TimeOver(120));
     assert_eq!(lanes.totals().queued(), 120);
@@ -266,11 +269,7 @@ fn many_tables_of_a_database_that_is_away_do_not_hold_up_the_end() {
         let table = format!("t_{number}");
         producer.push(&Capture { table: Some(table.as_bytes()), ..capture(b"x") }).unwrap();
     }
-    let away = Plan {
-        url: DatabaseUrl::parse("postgres://nobody@127.0.0.1:1/none").unwrap(),
-        shutdown_timeout: Duration::from_millis(50),
-        ..plan(&directory, false)
-    };
+    let away = Plan { sinks: nowhere(), shutdown_timeout: Duration::from_millis(50), ..plan(&directory, false) };
     lanes.begin_shutdown(away.shutdown_timeout);
     assert_eq!(run(&lanes, away, &Arc::new(AtomicBool::new(true))), Ending::TimeOver(300));
 }

@@ -150,6 +150,8 @@ pub fn store_as(url: &str, table: &str, messages: &[Recorded], names: &ColumnNam
             agent_id: Some(7),
             correlation_id: message.correlation_id.as_deref().map(str::as_bytes),
             rewritten_uri: None,
+            call_id: None,
+            sink: 0,
             table: None,
             payload: &message.payload,
         })
