@@ -29,7 +29,7 @@ extern "C" {
 #endif
 
 /* Raised by every change of this file that an older shim would not survive. */
-#define SC_CONTRACT_VERSION 1u
+#define SC_CONTRACT_VERSION 2u
 
 /* What a call came to. Numbers are never reused. */
 typedef enum sc_status {
@@ -44,7 +44,8 @@ typedef enum sc_status {
     SC_ERR_IO = -8,                /* the system refused memory, a file or a process; logged */
     SC_ERR_CAPTURE_OFF = -9,       /* capture is switched off */
     SC_ERR_QUEUE_FULL = -10,       /* the lane has no room; counted */
-    SC_ERR_TOO_LARGE = -11         /* the message exceeds what a capture can hold; counted */
+    SC_ERR_TOO_LARGE = -11,        /* the message exceeds what a capture can hold; counted */
+    SC_ERR_REFUSED = -12           /* the message is malformed and none such are wanted, or lacks what its table is found by; counted */
 } sc_status;
 
 /* Bytes that somebody else owns; `ptr` may be null only when `len` is 0. Not terminated. */
@@ -125,10 +126,15 @@ typedef struct sc_message {
     uint8_t transport;         /* 1 UDP, 2 TCP, 3 TLS, 4 SCTP, 5 WS, 6 WSS; others: not known */
     sc_bytes payload;          /* the message as received */
     sc_bytes rewritten_uri;    /* the request URI that the script put in place of the first line's; empty for none */
+    sc_bytes call_id;          /* the Call-ID as it was before topology hiding masked it; empty for none */
 } sc_message;
 
-/* Queues `message` for `table` (a strftime template; empty for the parameter table_name). Never waits. */
-sc_status sc_capture_sip(sc_core *core, const sc_message *message, sc_bytes table);
+/* Number of the capture mode `name`, empty for the one that db_url makes, which is 0. Valid after sc_core_check. An unknown one is
+ * SC_ERR_UNKNOWN_NAME and logged, at a limited rate. */
+sc_status sc_mode_find(sc_core *core, sc_bytes name, uint32_t *out);
+
+/* Queues `message` for `table` (a strftime template; empty for one of the mode's) in the database of mode number `mode`. Never waits. */
+sc_status sc_capture_sip(sc_core *core, const sc_message *message, sc_bytes table, uint32_t mode);
 
 /* Queues a report of 12 columns for `table` (empty: report_capture), with `correlation` and `body`; an empty correlation means that of the
  * HEP packet at hand, an empty body the whole message. Never waits. */
@@ -161,7 +167,7 @@ typedef struct sc_hep_packet {
 sc_status sc_hep_receive(sc_core *core, sc_bytes datagram, sc_hep_verdict *verdict, sc_hep_packet *packet);
 
 /* Ends the packet. `refused` is the payload when the host's own parser refused it before any route ran, and empty otherwise. A
- * refused payload is captured, for the table of the parameter table_name, unless something has captured it meanwhile. */
+ * refused payload is captured, in the mode that db_url makes, unless something has captured it meanwhile. */
 sc_status sc_hep_end(sc_core *core, sc_bytes refused);
 
 /* ---- commands and counters ---- */
@@ -180,8 +186,9 @@ typedef struct sc_reply {
 /* Runs command `name` ("status", "sip_capture", "stats") with its argument, empty for none. SC_OK also when the answer is a fault. */
 sc_status sc_command(sc_core *core, const char *name, sc_bytes argument, const sc_reply *reply);
 
-/* Counter number `index`, from 0: its name and description, terminated and static. SC_ERR_UNKNOWN_NAME behind the last one. */
-sc_status sc_counter_at(uint32_t index, const char **name, const char **description);
+/* Counter number `index`, from 0: its name and description, terminated and valid as long as the handle. SC_ERR_UNKNOWN_NAME behind the
+ * last one; after sc_core_check there are more, for the capture modes. */
+sc_status sc_counter_at(sc_core *core, uint32_t index, const char **name, const char **description);
 
 /* Its value; 0 until the lanes are mapped. */
 sc_status sc_counter_value(sc_core *core, uint32_t index, uint64_t *value);

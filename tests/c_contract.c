@@ -148,12 +148,15 @@ static void every_null_is_refused(sc_core *core)
     CHECK(sc_core_attach(NULL, 0) == SC_ERR_NULL_POINTER);
     CHECK(sc_writer_supervise(NULL, 0) == SC_ERR_NULL_POINTER);
     CHECK(sc_core_finish(NULL) == SC_ERR_NULL_POINTER);
-    CHECK(sc_capture_sip(NULL, &sip, nothing) == SC_ERR_NULL_POINTER);
-    CHECK(sc_capture_sip(core, NULL, nothing) == SC_ERR_NULL_POINTER);
+    CHECK(sc_capture_sip(NULL, &sip, nothing, 0) == SC_ERR_NULL_POINTER);
+    CHECK(sc_capture_sip(core, NULL, nothing, 0) == SC_ERR_NULL_POINTER);
     sip.payload = broken;
-    CHECK(sc_capture_sip(core, &sip, nothing) == SC_ERR_NULL_POINTER);
+    CHECK(sc_capture_sip(core, &sip, nothing, 0) == SC_ERR_NULL_POINTER);
     CHECK(sc_capture_report(NULL, &sip, nothing, nothing, nothing) == SC_ERR_NULL_POINTER);
     CHECK(sc_capture_report(core, NULL, nothing, nothing, nothing) == SC_ERR_NULL_POINTER);
+    sip = message();
+    sip.call_id = broken;
+    CHECK(sc_capture_sip(core, &sip, nothing, 0) == SC_ERR_NULL_POINTER);
     sip = message();
     CHECK(sc_capture_report(core, &sip, broken, nothing, nothing) == SC_ERR_NULL_POINTER);
     CHECK(sc_capture_report(core, &sip, nothing, broken, nothing) == SC_ERR_NULL_POINTER);
@@ -171,8 +174,12 @@ static void every_null_is_refused(sc_core *core)
     CHECK(sc_command(core, NULL, nothing, &reply) == SC_ERR_NULL_POINTER);
     CHECK(sc_command(core, "stats", nothing, NULL) == SC_ERR_NULL_POINTER);
     CHECK(sc_command(core, "stats", nothing, &(sc_reply){ 0 }) == SC_ERR_NULL_POINTER);
-    CHECK(sc_counter_at(0, NULL, &name) == SC_ERR_NULL_POINTER);
-    CHECK(sc_counter_at(0, &name, NULL) == SC_ERR_NULL_POINTER);
+    CHECK(sc_mode_find(NULL, nothing, &number) == SC_ERR_NULL_POINTER);
+    CHECK(sc_mode_find(core, broken, &number) == SC_ERR_NULL_POINTER);
+    CHECK(sc_mode_find(core, nothing, NULL) == SC_ERR_NULL_POINTER);
+    CHECK(sc_counter_at(NULL, 0, &name, &name) == SC_ERR_NULL_POINTER);
+    CHECK(sc_counter_at(core, 0, NULL, &name) == SC_ERR_NULL_POINTER);
+    CHECK(sc_counter_at(core, 0, &name, NULL) == SC_ERR_NULL_POINTER);
     CHECK(sc_counter_value(NULL, 0, &value) == SC_ERR_NULL_POINTER);
     CHECK(sc_counter_value(core, 0, NULL) == SC_ERR_NULL_POINTER);
     CHECK(number == 77 && value == 77);
@@ -200,13 +207,13 @@ static void versions_and_names_are_checked(sc_core *core)
     CHECK(sc_core_set_text(core, "db_url", bytes("mysql://u:s3cret@h")) == SC_ERR_INVALID_VALUE);
     CHECK(strstr(last_log, "db_url") != NULL && strstr(last_log, "s3cret") == NULL);
     CHECK(sc_command(core, "nosuch", nothing, &reply) == SC_ERR_UNKNOWN_NAME);
-    CHECK(sc_counter_at(0, &name, &description) == SC_OK && strcmp(name, "captured_requests") == 0);
-    CHECK(sc_counter_at(10000, &name, &description) == SC_ERR_UNKNOWN_NAME);
+    CHECK(sc_counter_at(core, 0, &name, &description) == SC_OK && strcmp(name, "captured_requests") == 0);
+    CHECK(sc_counter_at(core, 10000, &name, &description) == SC_ERR_UNKNOWN_NAME);
     CHECK(sc_counter_value(core, 0, &value) == SC_OK && value == 0);
     CHECK(sc_counter_value(core, 10000, &value) == SC_ERR_UNKNOWN_NAME && value == 0);
 }
 
-static void order_is_kept(sc_core *core, const char *url)
+static void order_is_kept(sc_core *core, const char *url, const char *mode)
 {
     sc_message sip = message();
     sc_hep_verdict verdict = SC_HEP_DONE;
@@ -214,14 +221,16 @@ static void order_is_kept(sc_core *core, const char *url)
     uint32_t writers = 77;
 
     CHECK(sc_core_writers(core, &writers) == SC_ERR_WRONG_STATE && writers == 77);
+    CHECK(sc_mode_find(core, nothing, &writers) == SC_ERR_WRONG_STATE && writers == 77);
     CHECK(sc_core_map_lanes(core, 2) == SC_ERR_WRONG_STATE);
     CHECK(sc_core_attach(core, 0) == SC_ERR_WRONG_STATE);
     CHECK(sc_writer_supervise(core, 0) == SC_ERR_WRONG_STATE);
-    CHECK(sc_capture_sip(core, &sip, nothing) == SC_ERR_WRONG_STATE);
+    CHECK(sc_capture_sip(core, &sip, nothing, 0) == SC_ERR_WRONG_STATE);
     CHECK(sc_core_finish(core) == SC_OK);
     CHECK(strcmp(command(core, "status", "check"), "fault Internal error;") == 0);
 
     CHECK(sc_core_set_text(core, "db_url", bytes(url)) == SC_OK);
+    CHECK(sc_core_set_text(core, "capture_mode", bytes(mode)) == SC_OK);
     CHECK(sc_core_set_number(core, "capture_on", 1) == SC_OK);
     CHECK(sc_core_set_number(core, "hep_capture_on", 1) == SC_OK);
     CHECK(sc_core_set_number(core, "queue_size", 1) == SC_OK);
@@ -229,11 +238,15 @@ static void order_is_kept(sc_core *core, const char *url)
     CHECK(sc_core_set_number(core, "capture_on", 0) == SC_ERR_WRONG_STATE);
     CHECK(sc_core_set_text(core, "table_name", bytes("t")) == SC_ERR_WRONG_STATE);
     CHECK(sc_core_writers(core, &writers) == SC_OK && writers == 1);
+    CHECK(sc_mode_find(core, bytes("other"), &writers) == SC_OK && writers == 1);
+    CHECK(sc_mode_find(core, nothing, &writers) == SC_OK && writers == 0);
+    CHECK(sc_mode_find(core, bytes("none"), &writers) == SC_ERR_UNKNOWN_NAME && writers == 0);
+    CHECK(strstr(last_log, "none") != NULL && strstr(last_log, "default, other") != NULL);
 
     CHECK(sc_core_map_lanes(core, 0) == SC_ERR_IO);
     CHECK(sc_core_map_lanes(core, 2) == SC_OK);
     CHECK(sc_core_map_lanes(core, 2) == SC_ERR_WRONG_STATE);
-    CHECK(sc_capture_sip(core, &sip, nothing) == SC_ERR_WRONG_STATE);
+    CHECK(sc_capture_sip(core, &sip, nothing, 0) == SC_ERR_WRONG_STATE);
     CHECK(sc_hep_receive(core, bytes("HEP3"), &verdict, &packet) == SC_ERR_WRONG_STATE);
     CHECK(sc_core_attach(core, 2) == SC_ERR_WRONG_STATE);
     CHECK(sc_writer_supervise(core, 1) == SC_ERR_WRONG_STATE);
@@ -249,10 +262,10 @@ static void a_forked_process_needs_a_lane_of_its_own(sc_core *core)
 
     if (child == 0) {
         sc_message sip = message();
-        int good = sc_capture_sip(core, &sip, nothing) == SC_ERR_WRONG_STATE;
+        int good = sc_capture_sip(core, &sip, nothing, 0) == SC_ERR_WRONG_STATE;
         good = good && sc_core_attach(core, 0) == SC_ERR_WRONG_STATE;
         good = good && sc_core_attach(core, 1) == SC_OK;
-        good = good && sc_capture_sip(core, &sip, nothing) == SC_OK;
+        good = good && sc_capture_sip(core, &sip, nothing, 0) == SC_OK;
         _exit(good ? 0 : 1);
     }
     CHECK(waitpid(child, &status, 0) == child && status == 0);
@@ -268,18 +281,25 @@ static void captures_are_queued(sc_core *core)
     char datagram[16 + sizeof(invite) - 1] = { 1, 16, 2, 17, 0x13, (char)0xc4, 0x13, (char)0xc5, (char)192, 0, 2, 1, (char)192, 0, 2, 2 };
     sc_bytes hep = { datagram, sizeof(datagram) };
 
-    CHECK(sc_capture_sip(core, &sip, nothing) == SC_OK);
-    CHECK(sc_capture_sip(core, &sip, bytes("other_%Y")) == SC_OK);
+    CHECK(sc_capture_sip(core, &sip, nothing, 0) == SC_OK);
+    CHECK(sc_capture_sip(core, &sip, bytes("other_%Y"), 0) == SC_OK);
+    CHECK(sc_capture_sip(core, &sip, nothing, 1) == SC_OK);
+    CHECK(sc_capture_sip(core, &sip, nothing, 2) == SC_ERR_INVALID_VALUE);
+    sip.payload = bytes("OPTIONS sip:a@b SIP/2.0\r\nCSeq: 1 OPTIONS\r\n\r\n");
+    CHECK(sc_capture_sip(core, &sip, nothing, 1) == SC_ERR_REFUSED);
+    sip.call_id = bytes("unmasked");
+    CHECK(sc_capture_sip(core, &sip, nothing, 1) == SC_OK);
+    sip = message();
     CHECK(sc_capture_report(core, &sip, bytes("reports"), bytes("id"), bytes("body")) == SC_OK);
     CHECK(sc_float2int(bytes("4.2"), bytes("10"), &product) == SC_OK && product == 42);
-    CHECK(sc_capture_sip(core, &sip, bytes("no;good")) == SC_ERR_INVALID_VALUE);
+    CHECK(sc_capture_sip(core, &sip, bytes("no;good"), 0) == SC_ERR_INVALID_VALUE);
     CHECK(strstr(last_log, "no;good") != NULL);
     sip.source.length = 7;
-    CHECK(sc_capture_sip(core, &sip, nothing) == SC_ERR_INVALID_VALUE);
+    CHECK(sc_capture_sip(core, &sip, nothing, 0) == SC_ERR_INVALID_VALUE);
     sip = message();
     sip.payload.len = 70000;
     sip.payload.ptr = calloc(1, sip.payload.len);
-    CHECK(sc_capture_sip(core, &sip, nothing) == SC_ERR_TOO_LARGE);
+    CHECK(sc_capture_sip(core, &sip, nothing, 0) == SC_ERR_TOO_LARGE);
     free((char *)sip.payload.ptr);
 
     CHECK(sc_hep_receive(core, bytes("OPTIONS sip:a SIP/2.0\r\n\r\n"), &verdict, &packet) == SC_OK && verdict == SC_HEP_PASS);
@@ -295,7 +315,7 @@ static void captures_are_queued(sc_core *core)
 
     CHECK(strcmp(command(core, "status", "OFFline"), "Disabled;") == 0);
     sip = message();
-    CHECK(sc_capture_sip(core, &sip, nothing) == SC_ERR_CAPTURE_OFF);
+    CHECK(sc_capture_sip(core, &sip, nothing, 0) == SC_ERR_CAPTURE_OFF);
     CHECK(strcmp(command(core, "status", "on"), "Enabled;") == 0);
     CHECK(strcmp(command(core, "status", "check"), "Enabled;") == 0);
     CHECK(strcmp(command(core, "status", ""), "fault Not enough parameters (on, off or check);") == 0);
@@ -318,6 +338,28 @@ static void numbers_add_up(sc_core *core, uint64_t stored, uint64_t queued)
     CHECK(depth == 0);
 }
 
+static void modes_are_counted_apart(sc_core *core)
+{
+    const char *name = NULL;
+    const char *description = NULL;
+    uint64_t value = 0;
+    uint32_t found = 0;
+
+    for (uint32_t i = 0; sc_counter_at(core, i, &name, &description) == SC_OK; i++) {
+        if (strcmp(name, "captured_requests") == 0) {
+            CHECK(sc_counter_value(core, i, &value) == SC_OK && value == 4);
+            found++;
+        } else if (strcmp(name, "captured_requests[other]") == 0) {
+            CHECK(sc_counter_value(core, i, &value) == SC_OK && value == 2);
+            found++;
+        } else if (strcmp(name, "captured_replies[other]") == 0) {
+            CHECK(sc_counter_value(core, i, &value) == SC_OK && value == 0);
+            found++;
+        }
+    }
+    CHECK(found == 3);
+}
+
 static void the_end_is_final(sc_core *core)
 {
     sc_message sip = message();
@@ -325,7 +367,7 @@ static void the_end_is_final(sc_core *core)
     CHECK(sc_core_free(core) == SC_OK);
     CHECK(sc_core_free(core) == SC_ERR_UNKNOWN_HANDLE);
     CHECK(sc_core_check(core) == SC_ERR_UNKNOWN_HANDLE);
-    CHECK(sc_capture_sip(core, &sip, nothing) == SC_ERR_UNKNOWN_HANDLE);
+    CHECK(sc_capture_sip(core, &sip, nothing, 0) == SC_ERR_UNKNOWN_HANDLE);
     CHECK(sc_core_finish((sc_core *)&sip) == SC_ERR_UNKNOWN_HANDLE);
 }
 
@@ -334,6 +376,7 @@ int main(void)
     const char *temporary = getenv("TMPDIR");
     char directory[256];
     char url[300];
+    char mode[400];
     char command_line[300];
     sc_core *core = NULL;
 
@@ -345,12 +388,14 @@ int main(void)
     snprintf(url, sizeof(url), "sqlite:///%s/new/capture.db", directory);
     every_null_is_refused(core);
     versions_and_names_are_checked(core);
-    order_is_kept(core, url);
+    snprintf(mode, sizeof(mode), "other=>table_name=a|b;mt_mode=hash;db_url=%s;", url);
+    order_is_kept(core, url, mode);
     a_forked_process_needs_a_lane_of_its_own(core);
     captures_are_queued(core);
-    numbers_add_up(core, 0, 5);
+    numbers_add_up(core, 0, 7);
     CHECK(sc_core_finish(core) == SC_OK);
-    numbers_add_up(core, 5, 0);
+    numbers_add_up(core, 7, 0);
+    modes_are_counted_apart(core);
     the_end_is_final(core);
     snprintf(command_line, sizeof(command_line), "rm -r %s", directory);
     CHECK(system(command_line) == 0);

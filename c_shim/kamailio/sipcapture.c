@@ -34,7 +34,7 @@ static sc_core *core = NULL;
 /* ---- parameters ---- */
 
 #define TEXT_PARAMETERS(X) \
-    X(db_url) X(table_name) X(capture_node) X(callid_aleg_header) \
+    X(db_url) X(table_name) X(mt_mode) X(hash_source) X(table_time_sufix) X(spool_dir) X(spool_sync) X(capture_node) X(callid_aleg_header) \
     X(custom_field1_header) X(custom_field2_header) X(custom_field3_header) \
     X(date_column) X(micro_ts_column) X(method_column) X(correlation_column) X(reply_reason_column) \
     X(ruri_column) X(ruri_user_column) X(ruri_domain_column) X(from_user_column) X(from_domain_column) \
@@ -49,7 +49,8 @@ static sc_core *core = NULL;
 
 #define NUMBER_PARAMETERS(X) \
     X(capture_on) X(hep_capture_on) X(db_insert_mode) X(queue_size) X(capture_writers) X(batch_size) \
-    X(flush_interval) X(create_tables) X(shutdown_timeout)
+    X(flush_interval) X(create_tables) X(shutdown_timeout) X(capture_bad_msgs) X(insert_retries) X(insert_retry_timeout) \
+    X(spool_size)
 
 #define TEXT_FIELD(name) str name;
 #define NUMBER_FIELD(name) int name;
@@ -59,11 +60,39 @@ static struct {
     NUMBER_PARAMETERS(NUMBER_FIELD)
 } parameter = { NUMBER_PARAMETERS(NUMBER_UNSET) };
 
+/* Each value of capture_mode, in their order. */
+typedef struct mode_text {
+    struct mode_text *next;
+    str text;
+} mode_text;
+
+static mode_text *modes = NULL;
+static mode_text **last_mode = &modes;
+
+/* The host calls it for each value while it reads its configuration, before there is a core. */
+static int keep_mode(modparam_t type, void *value)
+{
+    mode_text *mode = pkg_malloc(sizeof(*mode) + strlen(value) + 1);
+
+    (void)type;
+    if (mode == NULL) {
+        LM_ERR("no private memory left\n");
+        return -1;
+    }
+    mode->next = NULL;
+    mode->text.s = strcpy((char *)(mode + 1), value);
+    mode->text.len = strlen(value);
+    *last_mode = mode;
+    last_mode = &mode->next;
+    return 0;
+}
+
 #define TEXT_EXPORT(name) { #name, PARAM_STR, &parameter.name },
 #define NUMBER_EXPORT(name) { #name, PARAM_INT, &parameter.name },
 static param_export_t parameters[] = {
     TEXT_PARAMETERS(TEXT_EXPORT)
     NUMBER_PARAMETERS(NUMBER_EXPORT)
+    { "capture_mode", PARAM_STRING | PARAM_USE_FUNC, keep_mode },
     { 0, 0, 0 }
 };
 
@@ -71,6 +100,18 @@ static int hand_on_text(const char *name, const str *value)
 {
     sc_bytes bytes = { value->s, value->len };
     return value->s == NULL || sc_core_set_text(core, name, bytes) == SC_OK;
+}
+
+static int hand_on_modes(void)
+{
+    const mode_text *mode;
+
+    for (mode = modes; mode != NULL; mode = mode->next) {
+        if (!hand_on_text("capture_mode", &mode->text)) {
+            return 0;
+        }
+    }
+    return 1;
 }
 
 static int hand_on_number(const char *name, int value)
@@ -82,7 +123,7 @@ static int hand_on_number(const char *name, int value)
 #define HAND_ON_NUMBER(name) && hand_on_number(#name, parameter.name)
 static int hand_on_parameters(void)
 {
-    return 1 TEXT_PARAMETERS(HAND_ON_TEXT) NUMBER_PARAMETERS(HAND_ON_NUMBER);
+    return 1 TEXT_PARAMETERS(HAND_ON_TEXT) NUMBER_PARAMETERS(HAND_ON_NUMBER) && hand_on_modes();
 }
 
 /* ---- log ---- */
@@ -154,10 +195,10 @@ static sc_message to_message(struct sip_msg *msg)
     return message;
 }
 
-static int capture(struct sip_msg *msg, const str *table)
+static int capture(struct sip_msg *msg, const str *table, uint32_t mode)
 {
     sc_message message = to_message(msg);
-    return sc_capture_sip(core, &message, to_bytes(table)) == SC_OK ? 1 : -1;
+    return sc_capture_sip(core, &message, to_bytes(table), mode) == SC_OK ? 1 : -1;
 }
 
 static int report(struct sip_msg *msg, const str *table, const str *correlation, const str *body)
@@ -187,14 +228,41 @@ static int w_sip_capture0(struct sip_msg *msg, char *unused1, char *unused2)
 {
     (void)unused1;
     (void)unused2;
-    return capture(msg, &nothing);
+    return capture(msg, &nothing, 0);
 }
 
 static int w_sip_capture1(struct sip_msg *msg, char *table, char *unused)
 {
     str name;
     (void)unused;
-    return evaluate(&name, msg, "sip_capture", table) ? capture(msg, &name) : -1;
+    return evaluate(&name, msg, "sip_capture", table) ? capture(msg, &name, 0) : -1;
+}
+
+static int w_sip_capture2(struct sip_msg *msg, char *table, char *mode)
+{
+    str name;
+    return evaluate(&name, msg, "sip_capture", table) ? capture(msg, &name, (uint32_t)(size_t)mode) : -1;
+}
+
+/* The first parameter is evaluated with each call; the second, a mode's name, becomes its number when the script is read. */
+static int fix_sip_capture2(void **parameter, int number)
+{
+    sc_bytes name = { *parameter, strlen(*parameter) };
+    uint32_t mode = 0;
+
+    if (number == 1) {
+        return fixup_var_pve_str_12(parameter, number);
+    }
+    if (sc_mode_find(core, name, &mode) != SC_OK) {
+        return -1;
+    }
+    *parameter = (void *)(size_t)mode;
+    return 0;
+}
+
+static int free_sip_capture2(void **parameter, int number)
+{
+    return number == 1 ? fixup_free_fparam_all(parameter, number) : 0;
 }
 
 static int w_report_capture3(struct sip_msg *msg, char *table, char *correlation, char *body)
@@ -237,6 +305,7 @@ static int w_float2int(struct sip_msg *msg, char *value, char *factor)
 static cmd_export_t functions[] = {
     { "sip_capture", (cmd_function)w_sip_capture0, 0, 0, 0, ANY_ROUTE },
     { "sip_capture", (cmd_function)w_sip_capture1, 1, fixup_var_pve_str_12, fixup_free_fparam_all, ANY_ROUTE },
+    { "sip_capture", (cmd_function)w_sip_capture2, 2, fix_sip_capture2, free_sip_capture2, ANY_ROUTE },
     { "report_capture", (cmd_function)w_report_capture0, 0, 0, 0, ANY_ROUTE },
     { "report_capture", (cmd_function)w_report_capture1, 1, fixup_var_pve_str_12, fixup_free_fparam_all, ANY_ROUTE },
     { "report_capture", (cmd_function)w_report_capture2, 2, fixup_var_pve_str_12, fixup_free_fparam_all, ANY_ROUTE },
@@ -250,12 +319,18 @@ static cmd_export_t functions[] = {
 
 static int ki_sip_capture(sip_msg_t *msg)
 {
-    return capture(msg, &nothing);
+    return capture(msg, &nothing, 0);
 }
 
 static int ki_sip_capture_table(sip_msg_t *msg, str *table)
 {
-    return capture(msg, table);
+    return capture(msg, table, 0);
+}
+
+static int ki_sip_capture_mode(sip_msg_t *msg, str *table, str *name)
+{
+    uint32_t mode = 0;
+    return sc_mode_find(core, to_bytes(name), &mode) == SC_OK ? capture(msg, table, mode) : -1;
 }
 
 static int ki_report_capture(sip_msg_t *msg, str *table)
@@ -283,6 +358,7 @@ static int ki_float2int(sip_msg_t *msg, str *value, str *factor)
 static sr_kemi_t kemi_functions[] = {
     { KEMI_NAME("sip_capture"), ki_sip_capture, { 0 } },
     { KEMI_NAME("sip_capture_table"), ki_sip_capture_table, { SR_KEMIP_STR } },
+    { KEMI_NAME("sip_capture_mode"), ki_sip_capture_mode, { SR_KEMIP_STR, SR_KEMIP_STR } },
     { KEMI_NAME("report_capture"), ki_report_capture, { SR_KEMIP_STR } },
     { KEMI_NAME("report_capture_cid"), ki_report_capture_cid, { SR_KEMIP_STR, SR_KEMIP_STR } },
     { KEMI_NAME("report_capture_data"), ki_report_capture_data, { SR_KEMIP_STR, SR_KEMIP_STR, SR_KEMIP_STR } },
@@ -531,7 +607,7 @@ static int register_counters(void)
     const char *description;
     counter_handle_t handle;
 
-    for (uint32_t i = 0; sc_counter_at(i, &name, &description) == SC_OK; i++) {
+    for (uint32_t i = 0; sc_counter_at(core, i, &name, &description) == SC_OK; i++) {
         if (counter_register(&handle, "sipcapture", name, 0, counter_value, (void *)(size_t)i, description, 0) < 0) {
             LM_ERR("counter %s cannot be registered\n", name);
             return 0;

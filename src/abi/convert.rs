@@ -89,13 +89,15 @@ pub(super) fn to_address(address: SocketAddr) -> sc_address {
 /// # Safety
 /// Its bytes must be as for [`bytes`].
 pub(super) unsafe fn message<'a>(message: &sc_message) -> Result<SipMessage<'a>, sc_status> {
-    // SAFETY: the caller vouches for both.
-    let (payload, uri) = unsafe { (bytes(message.payload)?, bytes(message.rewritten_uri)?) };
+    // SAFETY: the caller vouches for all three.
+    let (payload, uri, call_id) =
+        unsafe { (bytes(message.payload)?, bytes(message.rewritten_uri)?, bytes(message.call_id)?) };
     Ok(SipMessage {
         source: address(&message.source)?,
         destination: address(&message.destination)?,
         transport: Transport::from_number(message.transport),
         payload,
         rewritten_uri: (!uri.is_empty()).then_some(uri),
+        call_id: (!call_id.is_empty()).then_some(call_id),
     })
 }

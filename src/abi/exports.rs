@@ -27,6 +27,7 @@ agrees_with_header!(
     sc_core_attach,
     sc_writer_supervise,
     sc_core_finish,
+    sc_mode_find,
     sc_capture_sip,
     sc_capture_report,
     sc_float2int,
@@ -173,16 +174,35 @@ pub unsafe extern "C" fn sc_core_finish(core: *mut sc_core) -> sc_status {
     })
 }
 
+/// Finds a capture mode.
+///
+/// # Safety
+/// Pointers as the contract says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sc_mode_find(core: *mut sc_core, name: sc_bytes, out: *mut u32) -> sc_status {
+    with_core(core, |core| {
+        // SAFETY: the contract's caller vouches for both.
+        let (name, out) = unsafe { (bytes(name)?, output(out)?) };
+        *out = core.node.find_mode(name)?.ok_or(sc_status::SC_ERR_UNKNOWN_NAME)? as u32;
+        Ok(())
+    })
+}
+
 /// Queues a SIP message.
 ///
 /// # Safety
 /// Pointers as the contract says.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn sc_capture_sip(core: *mut sc_core, sip: *const sc_message, table: sc_bytes) -> sc_status {
+pub unsafe extern "C" fn sc_capture_sip(
+    core: *mut sc_core,
+    sip: *const sc_message,
+    table: sc_bytes,
+    mode: u32,
+) -> sc_status {
     with_core(core, |core| {
         // SAFETY: the contract's caller vouches for the struct and the bytes in it.
         let (sip, table) = unsafe { (message(reference(sip)?)?, bytes(table)?) };
-        Ok(core.node.capture_sip(&sip, table)?)
+        Ok(core.node.capture_sip(&sip, table, mode as usize)?)
     })
 }
 
@@ -290,14 +310,15 @@ pub unsafe extern "C" fn sc_command(
 /// Pointers as the contract says.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sc_counter_at(
+    core: *mut sc_core,
     index: u32,
     name: *mut *const c_char,
     description: *mut *const c_char,
 ) -> sc_status {
-    guard(|| {
+    with_core(core, |core| {
         // SAFETY: the contract's caller vouches for both.
         let (name, description) = unsafe { (output(name)?, output(description)?) };
-        let counter = module::counter_at(index as usize).ok_or(sc_status::SC_ERR_UNKNOWN_NAME)?;
+        let counter = core.node.counter_at(index as usize).ok_or(sc_status::SC_ERR_UNKNOWN_NAME)?;
         *name = counter.name.as_ptr();
         *description = counter.description.as_ptr();
         Ok(())
@@ -313,7 +334,7 @@ pub unsafe extern "C" fn sc_counter_value(core: *mut sc_core, index: u32, value:
     with_core(core, |core| {
         // SAFETY: the contract's caller vouches for it.
         let value = unsafe { output(value)? };
-        let counter = module::counter_at(index as usize).ok_or(sc_status::SC_ERR_UNKNOWN_NAME)?;
+        let counter = core.node.counter_at(index as usize).ok_or(sc_status::SC_ERR_UNKNOWN_NAME)?;
         *value = core.node.lanes().map_or(0, |lanes| counter.value(lanes, &lanes.totals()));
         Ok(())
     })

@@ -1,7 +1,9 @@
 //! The capture node: what stands behind `sip_capture()`, from configuration to shutdown.
 
+use super::counters::{self, Counter};
 use super::hep_input::HepContext;
 use super::limit::LogLimit;
+use super::modes::{Modes, Turns};
 use super::settings::{ParameterError, Settings};
 use crate::capture::{Capture, RowKind, Transport};
 use crate::queue::lane::{Consumer, Geometry, Lanes, Produced, Producer, PushError};
@@ -30,6 +32,8 @@ pub struct SipMessage<'a> {
     pub payload: &'a [u8],
     /// The request URI that the script put in place of the first line's.
     pub rewritten_uri: Option<&'a [u8]>,
+    /// The Call-ID as it was before topology hiding masked it, when the host has told.
+    pub call_id: Option<&'a [u8]>,
 }
 
 /// Why a message was not queued.
@@ -41,6 +45,15 @@ pub enum CaptureError {
     /// The script's table name will not do.
     #[error(transparent)]
     Table(NameError),
+    /// There is no such mode.
+    #[error("there is no capture mode number {0}")]
+    Mode(usize),
+    /// It is malformed, and the operator wants none of these.
+    #[error("the message is malformed")]
+    Malformed,
+    /// It lacks the value that its mode's table is found by.
+    #[error("the message lacks what its table is found by")]
+    NoHashSource,
     /// The lane refused it.
     #[error(transparent)]
     Push(#[from] PushError),
@@ -91,12 +104,16 @@ pub enum MapError {
 pub struct CaptureNode {
     settings: Settings,
     checked: bool,
+    modes: Modes,
+    mode_counters: Vec<Counter>,
+    turns: Turns,
     lanes: Option<Arc<Lanes>>,
     pub(super) producer: Option<Producer>,
     pub(super) hep: HepContext,
     known_tables: Vec<Vec<u8>>,
     drop_log: Option<LogLimit>,
     table_log: Option<LogLimit>,
+    mode_log: Option<LogLimit>,
 }
 
 impl CaptureNode {
@@ -126,12 +143,51 @@ impl CaptureNode {
         if let Some(kill_timeout) = kill_timeout {
             self.settings.end_before(kill_timeout);
         }
-        if let Some(path) = self.settings.db_url.sqlite_path() {
-            prepare_sqlite(path, owner)
-                .map_err(|error| ParameterError::Path { path: path.display().to_string(), why: error.to_string() })?;
+        self.modes = self.settings.modes();
+        for (name, path) in self.sqlite_files() {
+            prepare_sqlite(path, owner).map_err(|error| ParameterError::Path {
+                name,
+                path: path.display().to_string(),
+                why: error.to_string(),
+            })?;
         }
+        self.mode_counters = counters::of_modes(&self.modes);
         self.checked = true;
         Ok(())
+    }
+
+    /// The SQLite files of all modes, and the parameter that names each.
+    fn sqlite_files(&self) -> impl Iterator<Item = (&'static str, &Path)> {
+        self.modes.sinks().filter_map(|mode| {
+            let name = if mode.sink == 0 { "db_url" } else { "capture_mode" };
+            Some((name, mode.url.sqlite_path()?))
+        })
+    }
+
+    /// Number of the capture mode called `name`, as [`CaptureNode::capture_sip`] takes it; empty for the default mode. An unknown name is
+    /// logged, at a limited rate.
+    pub fn find_mode(&mut self, name: &[u8]) -> Result<Option<usize>, StateError> {
+        if !self.checked {
+            return Err(StateError::NotChecked);
+        }
+        let found = self.modes.find(name);
+        if found.is_none() {
+            let limit = self.mode_log.get_or_insert_with(|| LogLimit::new(Duration::from_secs(5)));
+            if let Some(held_back) = limit.allow(Instant::now()) {
+                let (name, known) = (String::from_utf8_lossy(name), self.modes.names());
+                log::error!(
+                    "sip_capture(): there is no capture mode {name:?}: {known} are there, the parameter capture_mode makes more \
+                     ({held_back} more since the last such line)"
+                );
+            }
+        }
+        Ok(found)
+    }
+
+    /// Counter number `index`, from 0; those of named modes, which come last, are there once the parameters are checked.
+    pub fn counter_at(&self, index: usize) -> Option<&Counter> {
+        let common = counters::common();
+        common.get(index).or_else(|| self.mode_counters.get(index - common.len()))
     }
 
     /// Processes that must run a writer.
@@ -139,14 +195,16 @@ impl CaptureNode {
         if self.checked { Ok(self.settings.capture_writers) } else { Err(StateError::NotChecked) }
     }
 
-    /// Sees, as the user that the server runs as by now, that the SQLite file and its directory can be written.
+    /// Sees, as the user that the server runs as by now, that the SQLite files and their directories can be written.
     fn check_access(&self) -> Result<(), ParameterError> {
-        let Some(path) = self.settings.db_url.sqlite_path() else { return Ok(()) };
-        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        [path, directory].into_iter().try_for_each(|place| {
-            rustix::fs::access(place, rustix::fs::Access::WRITE_OK).map_err(|error| ParameterError::Path {
-                path: path.display().to_string(),
-                why: format!("{}: {}", place.display(), std::io::Error::from(error)),
+        self.sqlite_files().try_for_each(|(name, path)| {
+            let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            [path, directory].into_iter().try_for_each(|place| {
+                rustix::fs::access(place, rustix::fs::Access::WRITE_OK).map_err(|error| ParameterError::Path {
+                    name,
+                    path: path.display().to_string(),
+                    why: format!("{}: {}", place.display(), std::io::Error::from(error)),
+                })
             })
         })
     }
@@ -183,29 +241,47 @@ impl CaptureNode {
             return if producer.lane() == index { Ok(()) } else { Err(StateError::Lane(index)) };
         }
         self.producer = Some(Producer::attach(lanes, index).ok_or(StateError::Lane(index))?);
+        self.turns = Turns::of_process(index);
         Ok(())
     }
 
-    /// Queues a SIP message for `table` (empty for the parameter's). Never waits.
-    pub fn capture_sip(&mut self, message: &SipMessage<'_>, table: &[u8]) -> Result<(), CaptureError> {
+    /// Queues a SIP message for `table` (empty for one of the mode's) in the database of mode `mode` ([`CaptureNode::find_mode`], 0 for
+    /// the default one). Never waits.
+    pub fn capture_sip(&mut self, message: &SipMessage<'_>, table: &[u8], mode: usize) -> Result<(), CaptureError> {
         let lanes = self.lanes.as_ref().ok_or(StateError::NotMapped)?;
         if !lanes.capture_on() {
             return Err(CaptureError::Off);
         }
         self.check_table(table)?;
+        let producer = own(&mut self.producer)?;
+        if !self.settings.captures_malformed
+            && sip::extract(message.payload, message.rewritten_uri, &self.settings.headers).malformed
+        {
+            producer.count(Produced::RefusedMalformed);
+            return Err(CaptureError::Malformed);
+        }
+        let chosen = self.modes.get(mode).ok_or(CaptureError::Mode(mode))?;
+        let table = if table.is_empty() {
+            let Some(table) = self.turns.table(chosen, mode, message.payload, message.call_id) else {
+                producer.count(Produced::HashRefused);
+                return Err(CaptureError::NoHashSource);
+            };
+            table.as_bytes()
+        } else {
+            table
+        };
         let time_us = self.hep.time_us().unwrap_or_else(now_us);
-        let capture = Capture {
+        let pushed = producer.push(&Capture {
             agent_id: self.hep.agent_id(),
             correlation_id: self.hep.correlation_id(),
             rewritten_uri: message.rewritten_uri,
-            table: (!table.is_empty()).then_some(table),
+            call_id: message.call_id,
+            sink: chosen.sink,
+            table: Some(table),
             ..Capture::sip(time_us, message.source, message.destination, message.transport, message.payload)
-        };
-        let producer = own(&mut self.producer)?;
-        let pushed = producer.push(&capture);
+        });
         if pushed.is_ok() {
-            let is_reply = sip::first_line_kind(message.payload) == FirstLine::Reply;
-            producer.count(if is_reply { Produced::Replies } else { Produced::Requests });
+            producer.count_sip(mode, sip::first_line_kind(message.payload) == FirstLine::Reply);
         }
         self.hep.note_capture();
         self.report_push(pushed)?;

@@ -90,8 +90,10 @@ impl CaptureNode {
             reply,
             "sip",
             &[
-                ("requests", totals.produced(Produced::Requests)),
-                ("replies", totals.produced(Produced::Replies)),
+                ("requests", totals.requests()),
+                ("replies", totals.replies()),
+                ("hash_refused", totals.produced(Produced::HashRefused)),
+                ("refused_malformed", totals.produced(Produced::RefusedMalformed)),
                 ("malformed", totals.committed(Committed::Malformed)),
                 ("truncated", totals.committed(Committed::Truncated)),
             ],

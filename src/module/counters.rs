@@ -1,38 +1,66 @@
 //! Counters by name, as statistics of the host.
 
+use super::modes::Modes;
 use crate::queue::lane::{Committed, Lanes, Produced, Totals};
+use std::borrow::Cow;
+use std::ffi::{CStr, CString};
 
 /// One counter of the capture node.
 #[derive(Debug)]
 pub struct Counter {
     /// Name within the module's group.
-    pub name: &'static std::ffi::CStr,
+    pub name: Cow<'static, CStr>,
     /// What it counts.
-    pub description: &'static std::ffi::CStr,
-    value: fn(&Lanes, &Totals) -> u64,
+    pub description: Cow<'static, CStr>,
+    value: Value,
+}
+
+#[derive(Debug)]
+enum Value {
+    Of(fn(&Lanes, &Totals) -> u64),
+    /// SIP requests (0) or replies (1) of a mode.
+    Mode(usize, usize),
 }
 
 impl Counter {
     /// Its value now.
     pub fn value(&self, lanes: &Lanes, totals: &Totals) -> u64 {
-        (self.value)(lanes, totals)
+        match self.value {
+            Value::Of(value) => value(lanes, totals),
+            Value::Mode(mode, kind) => totals.modes[mode][kind],
+        }
     }
 }
 
-/// Counter number `index`, from 0.
-pub fn counter_at(index: usize) -> Option<&'static Counter> {
-    COUNTERS.get(index)
+/// The counters that every capture node has.
+pub(super) fn common() -> &'static [Counter] {
+    COUNTERS
+}
+
+/// The counters of every mode but the default one.
+pub(super) fn of_modes(modes: &Modes) -> Vec<Counter> {
+    let named = modes.iter().enumerate().skip(1);
+    let counter = |mode: usize, name: &str, kind: usize| {
+        let what = ["requests", "replies"][kind];
+        let owned = |text: String| Cow::Owned(CString::new(text).unwrap_or_default());
+        Counter {
+            name: owned(format!("captured_{what}[{name}]")),
+            description: owned(format!("SIP {what} accepted by sip_capture() in mode {name}")),
+            value: Value::Mode(mode, kind),
+        }
+    };
+    named.flat_map(|(mode, named)| [0, 1].map(|kind| counter(mode, &named.name, kind))).collect()
 }
 
 macro_rules! counters {
     ($($name:literal, $description:literal, $value:expr;)*) => {
-        [$(Counter { name: $name, description: $description, value: $value }),*]
+        &[$(Counter { name: Cow::Borrowed($name), description: Cow::Borrowed($description), value: Value::Of($value) }),*]
     };
 }
 
-static COUNTERS: [Counter; 24] = counters! {
-    c"captured_requests", c"SIP requests accepted by sip_capture()", |_, t| t.produced(Produced::Requests);
-    c"captured_replies", c"SIP replies accepted by sip_capture()", |_, t| t.produced(Produced::Replies);
+static COUNTERS: &[Counter] = counters! {
+    c"captured_requests", c"SIP requests accepted by sip_capture()", |_, t| t.modes[0][0];
+    c"captured_replies", c"SIP replies accepted by sip_capture()", |_, t| t.modes[0][1];
     c"captured", c"captures made, whatever became of them", |_, t| t.captured();
     c"stored", c"rows stored in the database", |_, t| t.committed(Committed::Stored);
     c"queued", c"captures waiting to be stored", |_, t| t.queued();
@@ -51,6 +79,8 @@ static COUNTERS: [Counter; 24] = counters! {
     c"hep_other_type", c"HEP packets of a payload type without a table of its own", |_, t| t.produced(Produced::HepOtherType);
     c"hep_compressed", c"HEP packets with a compressed payload", |_, t| t.produced(Produced::HepCompressed);
     c"hep_refused", c"SIP payloads that the SIP parser of the server refused", |_, t| t.produced(Produced::HepRefused);
+    c"hash_refused", c"SIP messages refused because they lack what the table is chosen by", |_, t| t.produced(Produced::HashRefused);
+    c"refused_malformed", c"malformed SIP messages refused, as capture_bad_msgs=0 asks", |_, t| t.produced(Produced::RefusedMalformed);
     c"sink_errors", c"writes that found the database away", |l, _| (0..l.geometry().writers).map(|w| l.sink_state(w).errors).sum();
     c"writer_restarts", c"writer processes that died and were started again", |l, _| l.writer_restarts();
     c"lag_ms", c"milliseconds that the oldest unstored capture has waited", |l, _| l.lag_ms();

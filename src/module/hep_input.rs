@@ -178,9 +178,10 @@ impl CaptureNode {
                 transport: current.transport,
                 payload,
                 rewritten_uri: None,
+                call_id: None,
             };
             own(&mut self.producer)?.count(Produced::HepRefused);
-            answer = self.capture_sip(&message, b"");
+            answer = self.capture_sip(&message, b"", 0);
         }
         self.hep.current = None;
         answer

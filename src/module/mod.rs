@@ -7,13 +7,16 @@ mod counters;
 mod float2int;
 mod hep_input;
 mod limit;
+mod mode_text;
+mod modes;
 mod settings;
 #[cfg(test)]
 mod tests;
 
 pub use capture_node::{CaptureError, CaptureNode, MapError, SipMessage, StateError};
 pub use commands::Reply;
-pub use counters::{Counter, counter_at};
+pub use counters::Counter;
 pub use float2int::float2int;
 pub use hep_input::{HepPacket, Verdict};
+pub use modes::{Choice, Mode, Modes};
 pub use settings::{ParameterError, Settings};

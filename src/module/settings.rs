@@ -1,10 +1,15 @@
 //! The parameters of the capture node: names, defaults, ranges, and what is said when a value will not do.
 
+use super::mode_text;
+use super::modes::{Choice, DEFAULT, Mode, Modes};
+use crate::queue::lane::MODES;
+use crate::sink::url::redact;
 use crate::sink::{DatabaseUrl, SinkOptions};
-use crate::sip::HeaderNames;
+use crate::sip::{HashSource, HeaderNames};
 use crate::table::{self, ColumnNames};
-use crate::writer::{Plan, SinkPlan};
+use crate::writer::{Plan, SinkPlan, SpoolPlan, SpoolSync};
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// The database of an empty `db_url`.
@@ -36,9 +41,11 @@ pub enum ParameterError {
     },
     /// The embedded database's place cannot be used.
     #[error(
-        "parameter db_url: the SQLite file {path} cannot be written: {why}; name a file in a directory that the server may write to"
+        "parameter {name}: the SQLite file {path} cannot be written: {why}; name a file in a directory that the server may write to"
     )]
     Path {
+        /// The parameter that names the file.
+        name: &'static str,
         /// The file.
         path: String,
         /// What the system said.
@@ -51,8 +58,16 @@ pub enum ParameterError {
 pub struct Settings {
     /// `db_url`.
     pub db_url: DatabaseUrl,
-    /// `table_name`: a strftime template.
-    pub table_name: String,
+    /// `table_name`: strftime templates, at least one.
+    pub tables: Vec<String>,
+    /// `mt_mode`.
+    pub mt_mode: Choice,
+    /// `hash_source`.
+    pub hash_source: HashSource,
+    /// `capture_mode`, each that was set.
+    pub named_modes: Vec<Mode>,
+    /// `capture_bad_msgs`: false only when it was set to 0.
+    pub captures_malformed: bool,
     /// `capture_on`: the switch at start.
     pub capture_on: bool,
     /// `hep_capture_on`.
@@ -65,6 +80,16 @@ pub struct Settings {
     pub headers: HeaderNames,
     /// `db_insert_mode`: 1 asks for INSERT DELAYED.
     pub db_insert_mode: i64,
+    /// `insert_retries`.
+    pub insert_retries: u32,
+    /// `insert_retry_timeout`.
+    pub insert_retry_timeout: Duration,
+    /// `spool_dir`; `None` when it was not set, an empty path for no spool.
+    pub spool_dir: Option<PathBuf>,
+    /// `spool_size`, bytes.
+    pub spool_bytes: u64,
+    /// `spool_sync`.
+    pub spool_sync: SpoolSync,
     /// `queue_size`: bytes a lane.
     pub lane_bytes: usize,
     /// `capture_writers`.
@@ -83,7 +108,11 @@ impl Default for Settings {
     fn default() -> Settings {
         Settings {
             db_url: DatabaseUrl::parse(EMBEDDED_URL).expect("the embedded database's URL is well formed"),
-            table_name: "sip_capture".to_owned(),
+            tables: vec!["sip_capture".to_owned()],
+            mt_mode: Choice::Random,
+            hash_source: HashSource::CallId,
+            named_modes: Vec::new(),
+            captures_malformed: true,
             capture_on: false,
             hep_capture_on: false,
             capture_node: "homer01".to_owned(),
@@ -93,6 +122,11 @@ impl Default for Settings {
                 custom: [Some(b"Mac".to_vec()), Some(b"IP".to_vec()), Some(b"Port".to_vec())],
             },
             db_insert_mode: 0,
+            insert_retries: 0,
+            insert_retry_timeout: Duration::from_secs(60),
+            spool_dir: None,
+            spool_bytes: 1024 << 20,
+            spool_sync: SpoolSync::Interval,
             lane_bytes: 4 << 20,
             capture_writers: 1,
             batch_size: 500,
@@ -107,12 +141,30 @@ impl Settings {
     /// Sets a text parameter.
     pub fn set_text(&mut self, name: &str, value: &[u8]) -> Result<(), ParameterError> {
         let text = std::str::from_utf8(value)
-            .map_err(|_| refuse(name, String::from_utf8_lossy(value), "text in UTF-8 is allowed"))?;
+            .map_err(|_| refuse(name, redact(&String::from_utf8_lossy(value)), "text in UTF-8 is allowed"))?;
         match name {
             "db_url" => self.set_db_url(text)?,
             "table_name" => {
-                table::name::expand(text.as_bytes(), 0).map_err(|error| refuse(name, text, error))?;
-                self.table_name = text.to_owned();
+                self.tables = mode_text::table_list(text).map_err(|error| refuse(name, text, error))?;
+            }
+            "mt_mode" => {
+                let choice = mode_text::mt_mode(text, HashSource::default());
+                self.mt_mode = choice.ok_or_else(|| refuse(name, text, mode_text::MT_MODES))?;
+            }
+            "hash_source" => {
+                let source = mode_text::hash_source(text);
+                self.hash_source = source.ok_or_else(|| refuse(name, text, mode_text::HASH_SOURCES))?;
+            }
+            "capture_mode" => self.add_mode(text)?,
+            "table_time_sufix" => log::info!("parameter table_time_sufix has no meaning and is ignored"),
+            "spool_dir" => self.spool_dir = Some(PathBuf::from(text)),
+            "spool_sync" => {
+                self.spool_sync = match text {
+                    "batch" => SpoolSync::Batch,
+                    "interval" => SpoolSync::Interval,
+                    "off" => SpoolSync::Off,
+                    _ => return Err(refuse(name, text, "batch, interval and off are allowed")),
+                };
             }
             "capture_node" => {
                 if text.len() > 99 || text.contains('\0') {
@@ -152,6 +204,17 @@ impl Settings {
                 let allowed = "0 (INSERT), 1 (INSERT DELAYED) and 2 (as 0) are allowed";
                 self.db_insert_mode = ranged(name, value, 0..=2, allowed)?;
             }
+            "capture_bad_msgs" => self.captures_malformed = switch()?,
+            "insert_retries" => {
+                self.insert_retries = ranged(name, value, 0..=500, "0 to 500 retries are allowed")? as u32;
+            }
+            "insert_retry_timeout" => {
+                let value = ranged(name, value, 0..=300, "0 to 300 seconds are allowed")?;
+                self.insert_retry_timeout = Duration::from_secs(value as u64);
+            }
+            "spool_size" => {
+                self.spool_bytes = (ranged(name, value, 1..=1 << 20, "1 to 1048576 MiB are allowed")? as u64) << 20;
+            }
             "queue_size" => {
                 self.lane_bytes = (ranged(name, value, 1..=1024, "1 to 1024 MiB are allowed")? as usize) << 20;
             }
@@ -172,23 +235,35 @@ impl Settings {
         Ok(())
     }
 
-    /// Whether tables that are missing are made: as set, else only in SQLite.
-    pub fn creates_tables(&self) -> bool {
-        self.create_tables.unwrap_or_else(|| self.db_url.sqlite_path().is_some())
+    /// Every capture mode, the default one first.
+    pub fn modes(&self) -> Modes {
+        let choice = match self.mt_mode {
+            Choice::Hash(_) => Choice::Hash(self.hash_source),
+            other => other,
+        };
+        let (name, url, tables) = (DEFAULT.to_owned(), self.db_url.clone(), self.tables.clone());
+        let default = Mode { name, url, tables, choice, sink: 0 };
+        Modes::new([default].into_iter().chain(self.named_modes.iter().cloned()).collect())
+    }
+
+    /// Whether tables that are missing in the database at `url` are made: as set, else only in SQLite.
+    pub fn creates_tables(&self, url: &DatabaseUrl) -> bool {
+        self.create_tables.unwrap_or_else(|| url.sqlite_path().is_some())
     }
 
     /// What these parameters ask of a writer.
     pub fn plan(&self) -> Plan {
+        let sink = |mode: &Mode| SinkPlan {
+            url: mode.url.clone(),
+            options: SinkOptions {
+                create_tables: self.creates_tables(&mode.url),
+                insert_delayed: self.db_insert_mode == 1,
+                ..SinkOptions::default()
+            },
+        };
         Plan {
-            sinks: vec![SinkPlan {
-                url: self.db_url.clone(),
-                options: SinkOptions {
-                    create_tables: self.creates_tables(),
-                    insert_delayed: self.db_insert_mode == 1,
-                    ..SinkOptions::default()
-                },
-            }],
-            table: self.table_name.clone(),
+            sinks: self.modes().sinks().map(sink).collect(),
+            table: self.tables[0].clone(),
             node: self.capture_node.clone(),
             headers: self.headers.clone(),
             sip: table::sip_layout(&self.columns),
@@ -197,6 +272,13 @@ impl Settings {
             flush_interval: self.flush_interval,
             shutdown_timeout: self.shutdown_timeout,
             table_patience: TABLE_PATIENCE,
+            insert_retries: self.insert_retries,
+            insert_retry_timeout: self.insert_retry_timeout,
+            spool: self
+                .spool_dir
+                .clone()
+                .filter(|directory| !directory.as_os_str().is_empty())
+                .map(|directory| SpoolPlan { directory, limit_bytes: self.spool_bytes, sync: self.spool_sync }),
         }
     }
 
@@ -214,6 +296,25 @@ impl Settings {
             );
             self.shutdown_timeout = most;
         }
+    }
+
+    fn add_mode(&mut self, text: &str) -> Result<(), ParameterError> {
+        let refuse = |why: &str| refuse("capture_mode", redact(text), format!("{why}; {}", mode_text::FORM));
+        let mode = mode_text::parse(text).map_err(|why| refuse(&why))?;
+        if mode.name == DEFAULT {
+            return Err(refuse("the mode default is made of db_url, table_name, mt_mode and hash_source"));
+        }
+        if self.named_modes.iter().any(|known| known.name == mode.name) {
+            return Err(refuse("there is a mode of that name already"));
+        }
+        // As many databases come with them at most, which a capture's sink number holds.
+        if self.named_modes.len() + 2 > MODES {
+            return Err(refuse(&format!(
+                "at most {MODES} modes, with at most as many databases, are allowed, default included"
+            )));
+        }
+        self.named_modes.push(mode);
+        Ok(())
     }
 
     fn set_db_url(&mut self, text: &str) -> Result<(), ParameterError> {

@@ -62,7 +62,14 @@ fn datagram(packet: &Packet<'_>) -> Vec<u8> {
 
 fn message(payload: &[u8]) -> SipMessage<'_> {
     let endpoint: SocketAddr = "127.0.0.1:5060".parse().unwrap();
-    SipMessage { source: endpoint, destination: endpoint, transport: Transport::Udp, payload, rewritten_uri: None }
+    SipMessage {
+        source: endpoint,
+        destination: endpoint,
+        transport: Transport::Udp,
+        payload,
+        rewritten_uri: None,
+        call_id: None,
+    }
 }
 
 #[test]
@@ -116,11 +123,11 @@ fn an_empty_db_url_means_the_embedded_database_which_makes_its_tables() {
     let mut settings = Settings::default();
     settings.set_text("db_url", b"").unwrap();
     assert_eq!(settings.db_url.sqlite_path().unwrap().to_str(), Some("/var/lib/sipcapture/sipcapture.db"));
-    assert!(settings.creates_tables());
+    assert!(settings.creates_tables(&settings.db_url));
     settings.set_text("db_url", b"postgres://u:p@h/d").unwrap();
-    assert!(!settings.creates_tables());
+    assert!(!settings.creates_tables(&settings.db_url));
     settings.set_number("create_tables", 1).unwrap();
-    assert!(settings.creates_tables());
+    assert!(settings.creates_tables(&settings.db_url));
 }
 
 #[test]
@@ -138,13 +145,13 @@ fn captures_made_while_a_packet_is_routed_inherit_from_it_and_no_later_one_does(
     let verdict = node.receive_hep(&bytes).unwrap();
     let Verdict::Route(inner) = verdict else { panic!("{verdict:?}") };
     assert_eq!((inner.version, inner.transport, inner.payload), (3, Transport::Tls, SIP));
-    node.capture_sip(&message(SIP), b"").unwrap();
+    node.capture_sip(&message(SIP), b"", 0).unwrap();
     node.end_hep(None).unwrap();
-    node.capture_sip(&message(SIP), b"other").unwrap();
+    node.capture_sip(&message(SIP), b"other", 0).unwrap();
     let records = queued(&node);
     let first = record::decode(&records[0]).unwrap();
     assert_eq!((first.time_us, first.agent_id), (1_700_000_000_000_001, Some(7)));
-    assert_eq!((first.correlation_id, first.table), (Some(&b"leg-a"[..]), None));
+    assert_eq!((first.correlation_id, first.table), (Some(&b"leg-a"[..]), Some(&b"sip_capture"[..])));
     let second = record::decode(&records[1]).unwrap();
     assert!(second.time_us > first.time_us);
     assert_eq!((second.agent_id, second.correlation_id, second.table), (None, None, Some(&b"other"[..])));
@@ -155,7 +162,7 @@ fn a_packet_without_time_gets_the_clock_and_the_plain_node_name() {
     let mut node = node(|_| {});
     let bytes = datagram(&Packet { time_us: None, ..packet(1, Payload::Plain(SIP)) });
     assert!(matches!(node.receive_hep(&bytes), Ok(Verdict::Route(_))));
-    node.capture_sip(&message(SIP), b"").unwrap();
+    node.capture_sip(&message(SIP), b"", 0).unwrap();
     node.end_hep(None).unwrap();
     let records = queued(&node);
     let capture = record::decode(&records[0]).unwrap();
@@ -172,7 +179,7 @@ fn what_the_host_refuses_is_captured_once_with_the_packets_addresses() {
     node.end_hep(Some(b"no sip")).unwrap();
     let bytes = datagram(&packet(1, Payload::Plain(b"captured by the script")));
     assert!(matches!(node.receive_hep(&bytes), Ok(Verdict::Route(_))));
-    node.capture_sip(&message(b"captured by the script"), b"").unwrap();
+    node.capture_sip(&message(b"captured by the script"), b"", 0).unwrap();
     node.end_hep(Some(b"captured by the script")).unwrap();
     let records = queued(&node);
     assert_eq!(records.len(), 2);
@@ -257,9 +264,9 @@ fn with_hep_capture_off_every_datagram_is_the_hosts() {
 #[test]
 fn the_switch_and_the_table_name_are_checked_before_anything_is_queued() {
     let mut node = node(|_| {});
-    assert!(matches!(node.capture_sip(&message(SIP), b"a b"), Err(CaptureError::Table(_))));
-    assert!(matches!(node.capture_sip(&message(SIP), b"%!"), Err(CaptureError::Table(_))));
+    assert!(matches!(node.capture_sip(&message(SIP), b"a b", 0), Err(CaptureError::Table(_))));
+    assert!(matches!(node.capture_sip(&message(SIP), b"%!", 0), Err(CaptureError::Table(_))));
     node.lanes().unwrap().set_capture_on(false);
-    assert!(matches!(node.capture_sip(&message(SIP), b""), Err(CaptureError::Off)));
+    assert!(matches!(node.capture_sip(&message(SIP), b"", 0), Err(CaptureError::Off)));
     assert_eq!(totals(&node).captured(), 0);
 }

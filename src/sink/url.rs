@@ -201,8 +201,9 @@ fn plain_host(host: &str) -> Host {
     }
 }
 
-/// The URL with everything left out that may be a login: up to the last `@`, or else what follows a colon.
-fn redact(url: &str) -> String {
+/// The URL with everything left out that may be a login: up to the last `@`, or else what follows a colon. Any text that holds one URL
+/// will do.
+pub fn redact(url: &str) -> String {
     let (scheme, rest) = match url.split_once("://") {
         Some((scheme, rest)) => (format!("{scheme}://"), rest),
         None => (String::new(), url),

@@ -2,7 +2,7 @@
 //!
 //! One pass goes over the headers ([`headers`] finds them, [`collect`] keeps those that count); what has a grammar of
 //! its own is read by the file named for it. The writer calls [`extract`] for every captured message; a source that
-//! only wants to know requests from replies calls [`first_line_kind`].
+//! only wants to know requests from replies calls [`first_line_kind`], one that shards by a field [`hash_source`].
 //!
 //! Values equal those of Kamailio's sipcapture module, its habits included: the *last* contact of the *first* Contact
 //! header counts, of several tags the last, and a header that is looked up by its name (Reason, X-OIP, the statistics
@@ -12,6 +12,7 @@ mod collect;
 mod contact;
 mod digest;
 mod first_line;
+mod hash_source;
 mod headers;
 mod identity;
 mod name_addr;
@@ -21,6 +22,8 @@ mod scan;
 mod tests;
 mod uri;
 mod via;
+
+pub use hash_source::{HashSource, hash_source};
 
 /// Header names that the operator chooses.
 #[derive(Clone, Debug, Default)]

@@ -18,7 +18,7 @@ mod store;
 mod tests;
 mod window;
 
-pub use plan::{Plan, SinkPlan};
+pub use plan::{Plan, SinkPlan, SpoolPlan, SpoolSync};
 
 use crate::queue::lane::{COMMITTED, Committed, Consumer, Lanes, Wait};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError};

@@ -3,6 +3,7 @@
 use crate::sink::{DatabaseUrl, SinkOptions};
 use crate::sip::HeaderNames;
 use crate::table::Layout;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Everything that a writer needs to know.
@@ -28,6 +29,35 @@ pub struct Plan {
     pub shutdown_timeout: Duration,
     /// How long a batch waits for a table that is not there.
     pub table_patience: Duration,
+    /// Times that a batch is tried again while its database is away, before it goes to the spool; 0 to 500.
+    pub insert_retries: u32,
+    /// Time after which it goes to the spool, tries left or not; at most 300 s.
+    pub insert_retry_timeout: Duration,
+    /// Where captures wait for a database that is away, if the operator said.
+    pub spool: Option<SpoolPlan>,
+}
+
+/// The overflow on disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpoolPlan {
+    /// Where its files are.
+    pub directory: PathBuf,
+    /// How large they may grow together, bytes.
+    pub limit_bytes: u64,
+    /// When they are brought to the disk.
+    pub sync: SpoolSync,
+}
+
+/// When spool files are brought to the disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SpoolSync {
+    /// With every batch.
+    Batch,
+    /// Now and then.
+    #[default]
+    Interval,
+    /// When the system likes.
+    Off,
 }
 
 /// One database that a writer feeds.

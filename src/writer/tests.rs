@@ -159,6 +159,9 @@ fn plan(directory: &tempfile::TempDir, create_tables: bool) -> Plan {
         flush_interval: Duration::from_millis(5),
         shutdown_timeout: Duration::from_secs(30),
         table_patience: Duration::ZERO,
+        insert_retries: 0,
+        insert_retry_timeout: Duration::from_secs(60),
+        spool: None,
     }
 }
 

@@ -138,6 +138,10 @@ function capture()
     KSR.info("answer " .. KSR.sipcapture.sip_capture() .. "\n")
     KSR.info("answer " .. KSR.sipcapture.sip_capture_table("lua_%Y") .. "\n")
     KSR.info("answer " .. KSR.sipcapture.sip_capture_table("no;name") .. "\n")
+    KSR.info("answer " .. KSR.sipcapture.sip_capture_mode("lua_mode", "named") .. "\n")
+    KSR.info("answer " .. KSR.sipcapture.sip_capture_mode("", "named") .. "\n")
+    KSR.info("answer " .. KSR.sipcapture.sip_capture_mode("", "") .. "\n")
+    KSR.info("answer " .. KSR.sipcapture.sip_capture_mode("", "Named") .. "\n")
     KSR.info("answer " .. KSR.sipcapture.report_capture("lua_report") .. "\n")
     KSR.info("answer " .. KSR.sipcapture.report_capture_cid("lua_cid", "id") .. "\n")
     KSR.info("answer " .. KSR.sipcapture.report_capture_data("lua_data", "id", "body") .. "\n")
@@ -148,6 +152,11 @@ end
     .expect("the script is written");
     let server = ConfigBuilder::capture_module(Module::Ours, file.url())
         .load("app_lua.so")
+        .param(
+            "sipcapture",
+            "capture_mode",
+            format!("named=>db_url={};mt_mode=rand;table_name=of_mode;", file.url()).as_str(),
+        )
         .param("app_lua", "load", script.to_str().expect("a path in UTF-8"))
         .route("request_route", "lua_run(\"capture\"); exit;")
         .start();
@@ -156,11 +165,20 @@ end
         let log = server.log();
         log.lines().filter_map(|line| Some(line.split_once("answer ")?.1.to_owned())).collect()
     };
-    within(PATIENCE, "every call has answered", || answers().len() == 7);
-    assert_eq!(answers(), ["1", "1", "-1", "1", "1", "1", "421"]);
-    for table in ["sip_capture", "lua_2025", "lua_report", "lua_cid", "lua_data"] {
-        within(PATIENCE, "the row is stored", || count(file.url(), table) == 1);
+    within(PATIENCE, "every call has answered", || answers().len() == 11);
+    assert_eq!(answers(), ["1", "1", "-1", "1", "1", "1", "-1", "1", "1", "1", "421"]);
+    for (table, rows) in [
+        ("sip_capture", 2),
+        ("lua_2025", 1),
+        ("lua_mode", 1),
+        ("of_mode", 1),
+        ("lua_report", 1),
+        ("lua_cid", 1),
+        ("lua_data", 1),
+    ] {
+        within(PATIENCE, "the row is stored", || count(file.url(), table) == rows);
     }
+    assert!(server.log().contains("there is no capture mode \"Named\": default, named are there"), "{}", server.log());
     let rows = select(file.url(), "SELECT correlation_id, CAST(msg AS TEXT) AS msg FROM lua_data").expect("rows");
     let texts: Vec<_> = rows[0].values().map(|value| value.clone().unwrap_or_default()).collect();
     assert_eq!(texts, [b"id".to_vec(), b"body".to_vec()]);

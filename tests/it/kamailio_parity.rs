@@ -5,7 +5,7 @@ mod clock;
 mod differences;
 mod quotes;
 mod refused;
-mod tables;
+pub mod tables;
 mod traffic;
 
 use crate::common::database::{MariaDb, Postgres};

@@ -1,6 +1,6 @@
 //! The mapped region: its geometry, its blocks as typed references, and the locks that make consumers unique.
 
-use super::totals::{COMMITTED, PRODUCED};
+use super::totals::{COMMITTED, MODES, PRODUCED};
 use rustix::fs::{FlockOperation, MemfdFlags};
 use rustix::mm::{MapFlags, ProtFlags};
 use std::io;
@@ -77,6 +77,8 @@ pub(super) struct LaneProducerSide {
     pub head: AtomicU64,
     pub pushed: AtomicU64,
     pub counters: [AtomicU64; PRODUCED],
+    /// SIP requests and SIP replies of each capture mode.
+    pub modes: [[AtomicU64; 2]; MODES],
 }
 
 #[repr(C, align(64))]

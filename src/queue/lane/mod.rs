@@ -33,4 +33,4 @@ mod totals;
 pub use consumer::{Consumer, Progress, Rest, Wait};
 pub use memory::{Geometry, Lanes};
 pub use producer::{Producer, PushError};
-pub use totals::{COMMITTED, Committed, Produced, SinkState, Totals};
+pub use totals::{COMMITTED, Committed, MODES, Produced, SinkState, Totals};

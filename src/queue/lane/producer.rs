@@ -91,6 +91,12 @@ impl Producer {
         cell.store(cell.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     }
 
+    /// Adds one to the SIP requests, or replies, of capture mode `mode`, below [`MODES`](super::MODES).
+    pub fn count_sip(&self, mode: usize, is_reply: bool) {
+        let cell = &self.lanes.lane(self.lane).producer.modes[mode][usize::from(is_reply)];
+        cell.store(cell.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    }
+
     /// Finds room for `whole` contiguous bytes, filling up the ring's end where they would straddle it.
     fn reserve(&mut self, whole: usize) -> Option<usize> {
         let ring = self.lanes.geometry().lane_bytes;

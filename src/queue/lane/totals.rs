@@ -10,10 +10,6 @@ pub enum Produced {
     DroppedFull,
     /// Captures refused because they are larger than a record can be.
     DroppedTooLarge,
-    /// SIP requests accepted from the script.
-    Requests,
-    /// SIP replies accepted from the script.
-    Replies,
     /// HEP packets taken.
     HepPackets,
     /// HEP packets that could not be decoded, or lacked what a capture needs.
@@ -26,10 +22,17 @@ pub enum Produced {
     HepCompressed,
     /// SIP payloads that the host's parser refused, captured all the same.
     HepRefused,
+    /// SIP messages refused because they lack what their mode's table is found by.
+    HashRefused,
+    /// SIP messages refused because they are malformed, as the operator wished.
+    RefusedMalformed,
 }
 
 /// Number of [`Produced`] counters.
-pub const PRODUCED: usize = Produced::HepRefused as usize + 1;
+pub const PRODUCED: usize = Produced::RefusedMalformed as usize + 1;
+
+/// Capture modes that a lane can count apart.
+pub const MODES: usize = 32;
 
 /// Counters that a writer commits together with its progress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +74,8 @@ pub struct SinkState {
 pub struct Totals {
     /// By [`Produced`].
     pub produced: [u64; PRODUCED],
+    /// SIP requests and SIP replies accepted, by capture mode.
+    pub modes: [[u64; 2]; MODES],
     /// By [`Committed`].
     pub committed: [u64; COMMITTED],
     /// Captures accepted into lanes.
@@ -83,6 +88,16 @@ impl Totals {
     /// One producer counter.
     pub fn produced(&self, counter: Produced) -> u64 {
         self.produced[counter as usize]
+    }
+
+    /// SIP requests that were accepted, in any mode.
+    pub fn requests(&self) -> u64 {
+        self.modes.iter().map(|[requests, _]| requests).sum()
+    }
+
+    /// SIP replies that were accepted, in any mode.
+    pub fn replies(&self) -> u64 {
+        self.modes.iter().map(|[_, replies]| replies).sum()
     }
 
     /// One writer counter.
@@ -139,6 +154,7 @@ impl Lanes {
             let producer = &self.lane(lane).producer;
             totals.pushed += producer.pushed.load(Ordering::Relaxed);
             add(&mut totals.produced, &producer.counters);
+            totals.modes.iter_mut().zip(&producer.modes).for_each(|(sum, cells)| add(sum, cells));
         }
         totals
     }

@@ -52,9 +52,14 @@ const NUMBERS: [&str; 5] = ["source_port", "destination_port", "proto", "family"
 impl Engine {
     /// The statements that make all tables of the traffic.
     pub fn schema(self) -> String {
-        let sip = self.table("sip_capture", &Engine::texts("sip_capture"), &[&SIP_NUMBERS[..], &NUMBERS[..]].concat());
+        let sip = self.sip_table("sip_capture");
         let reports = ["rtcp_capture", "report_capture", "logs_capture"];
         reports.iter().fold(sip, |sql, name| sql + &self.table(name, &TEXTS, &NUMBERS))
+    }
+
+    /// The statement that makes a table for SIP messages.
+    pub fn sip_table(self, name: &str) -> String {
+        self.table(name, &Engine::texts("sip_capture"), &[&SIP_NUMBERS[..], &NUMBERS[..]].concat())
     }
 
     /// The text columns of a table, without the message.
