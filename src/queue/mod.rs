@@ -1,3 +1,4 @@
 //! Queues between the processes that capture and the writers that store. Called by the writer and by modules.
 
 pub mod lane;
+pub mod spool;

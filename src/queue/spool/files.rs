@@ -1,0 +1,145 @@
+//! The few operations on files that spool and dead letters are made of, as traits, so that tests can put a disk beneath them that
+//! fails, fills up or loses power.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// Something with bytes at offsets.
+pub(crate) trait Source {
+    /// Reads some bytes at `offset` into `buffer`; fewer than fit, or 0 at the end, as `pread` does.
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
+}
+
+impl Source for &[u8] {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let start = usize::try_from(offset).unwrap_or(usize::MAX).min(self.len());
+        let count = buffer.len().min(self.len() - start);
+        buffer[..count].copy_from_slice(&self[start..start + count]);
+        Ok(count)
+    }
+}
+
+/// One open file.
+pub(crate) trait SegmentFile: Source + Send {
+    /// Writes some of `bytes` at `offset`, as `pwrite` does.
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize>;
+    /// Its size, bytes.
+    fn size(&self) -> io::Result<u64>;
+    /// Cuts it at, or extends it to, `size` bytes.
+    fn set_size(&self, size: u64) -> io::Result<()>;
+    /// Returns once its bytes are on the disk.
+    fn sync(&self) -> io::Result<()>;
+
+    /// Writes all of `bytes` at `offset`.
+    fn write_all_at(&self, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
+        while !bytes.is_empty() {
+            match self.write_at(bytes, offset) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => {
+                    bytes = &bytes[count..];
+                    offset += count as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One directory of files. Names are single components.
+pub(crate) trait Files: Send {
+    /// Names and sizes (bytes) of what is in it; a directory has no size.
+    fn list(&self) -> io::Result<Vec<(String, Option<u64>)>>;
+    /// Opens an existing file to read and to write.
+    fn open(&self, name: &str) -> io::Result<Box<dyn SegmentFile>>;
+    /// Makes a file that must not exist yet.
+    fn create(&self, name: &str) -> io::Result<Box<dyn SegmentFile>>;
+    /// Takes a file's name away.
+    fn remove(&self, name: &str) -> io::Result<()>;
+    /// Gives a file another name, in place of whatever has that name.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+    /// Returns once the names are on the disk.
+    fn sync(&self) -> io::Result<()>;
+}
+
+/// A directory of the file system.
+#[derive(Debug)]
+pub(crate) struct Directory(PathBuf);
+
+impl Directory {
+    /// The directory at `path`, made with its parents when missing, for its owner alone: captures are nobody else's business.
+    pub(crate) fn make(path: &Path) -> io::Result<Directory> {
+        DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+        Ok(Directory(path.to_owned()))
+    }
+}
+
+fn options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).mode(0o600);
+    options
+}
+
+impl Files for Directory {
+    fn list(&self) -> io::Result<Vec<(String, Option<u64>)>> {
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(&self.0)? {
+            let entry = entry?;
+            let size = match entry.metadata() {
+                Ok(metadata) => metadata.is_file().then_some(metadata.len()),
+                // Taken away by somebody else between the two calls.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error),
+            };
+            found.push((entry.file_name().to_string_lossy().into_owned(), size));
+        }
+        Ok(found)
+    }
+
+    fn open(&self, name: &str) -> io::Result<Box<dyn SegmentFile>> {
+        Ok(Box::new(options().open(self.0.join(name))?))
+    }
+
+    fn create(&self, name: &str) -> io::Result<Box<dyn SegmentFile>> {
+        Ok(Box::new(options().create_new(true).open(self.0.join(name))?))
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        std::fs::remove_file(self.0.join(name))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        std::fs::rename(self.0.join(from), self.0.join(to))
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        File::open(&self.0)?.sync_all()
+    }
+}
+
+impl Source for File {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        FileExt::read_at(self, buffer, offset)
+    }
+}
+
+impl SegmentFile for File {
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        FileExt::write_at(self, bytes, offset)
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        Ok(self.metadata()?.len())
+    }
+
+    fn set_size(&self, size: u64) -> io::Result<()> {
+        self.set_len(size)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.sync_data()
+    }
+}

@@ -1,0 +1,88 @@
+//! The lock that keeps a second instance of the server away from a directory.
+
+use rustix::fs::FlockOperation;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// Name of the file that is locked.
+pub(super) const NAME: &str = "lock";
+/// How often a lock that somebody else holds is tried again.
+const RETRY: Duration = Duration::from_millis(20);
+
+/// The right to use a directory: a lock on the file `lock` in it, which holds the process id of its owner as text.
+///
+/// It is an flock: it belongs to the open file, so every child that is forked afterwards shares it, and the kernel ends it with the last of
+/// them. The file stays when the lock ends: removing it would let two owners hold locks on two files of that name.
+#[derive(Debug)]
+pub struct DirectoryLock {
+    file: File,
+}
+
+/// Why a directory is not ours.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Another instance, or what is left of it, has it.
+    #[error("directory {} is in use by {}: give this instance a directory of its own", directory.display(), owner(*pid))]
+    Held {
+        /// The directory.
+        directory: PathBuf,
+        /// Process id of the instance that took the lock, when its file says so.
+        pid: Option<u32>,
+    },
+    /// The directory cannot be made, or its lock file not be opened or written.
+    #[error("directory {} cannot be locked: {source}", directory.display())]
+    Io {
+        /// The directory.
+        directory: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+fn owner(pid: Option<u32>) -> String {
+    pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"))
+}
+
+impl DirectoryLock {
+    /// Locks `directory`, which is made when missing. Waits up to `patience` for an owner that is about to end.
+    pub fn take(directory: &Path, patience: Duration) -> Result<DirectoryLock, LockError> {
+        let io = |source| LockError::Io { directory: directory.to_owned(), source };
+        super::files::Directory::make(directory).map_err(io)?;
+        let mut options = File::options();
+        let path = directory.join(NAME);
+        // Not truncated: until the lock is ours, the process id in it is another's.
+        let mut file =
+            options.read(true).write(true).create(true).truncate(false).mode(0o600).open(path).map_err(io)?;
+        let started = Instant::now();
+        loop {
+            match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => break,
+                Err(rustix::io::Errno::WOULDBLOCK) if started.elapsed() < patience => std::thread::sleep(RETRY),
+                Err(rustix::io::Errno::WOULDBLOCK) => {
+                    let mut text = String::new();
+                    let _ = (&mut file).take(16).read_to_string(&mut text);
+                    return Err(LockError::Held { directory: directory.to_owned(), pid: text.trim().parse().ok() });
+                }
+                Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(io(error.into())),
+            }
+        }
+        match file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())) {
+            // The lock holds on a full disk too, only its owner stays unnamed.
+            Err(error) if !super::error::is_no_space(&error) => return Err(io(error)),
+            _ => {}
+        }
+        Ok(DirectoryLock { file })
+    }
+}
+
+impl AsFd for DirectoryLock {
+    /// The descriptor that carries the lock: a child that closes what it does not need keeps this one.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}

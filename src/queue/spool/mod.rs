@@ -1,0 +1,238 @@
+//! The spool: what one sink cannot take now, kept on disk in order until it can.
+//!
+//! A library of its own: it knows neither captures nor sinks, its records are bytes. The writer owns one [`Spool`] for each sink and calls
+//! it from one thread; a [`DirectoryLock`] keeps other instances out of its directory.
+//!
+//! # What it must do
+//! * Take 20,000 records a second of a thousand bytes each, and give them back as fast, while both go on at once.
+//! * Lose nothing that it has accepted, as far as its [`SyncPolicy`] says; and where a disk loses something nevertheless, say how many.
+//! * Never stop a server: whatever the directory holds, it opens; whatever the disk does, it answers.
+//!
+//! # Directory
+//! ```text
+//! lock                            locked by the instance that uses the directory, holds its process id
+//! position                        how far the records are done with
+//! 00000000000000000001.segment    records from id 1 on
+//! 00000000000000004711.segment    records from id 4711 on: new ones are appended to the last segment
+//! *.unreadable                    named like a segment and yet none: set aside when the spool was opened, never touched again
+//! ```
+//!
+//! # On disk (integers little-endian)
+//! ```text
+//! segment    header | record | record | ...
+//! header     two copies of                                  one of them is enough
+//!             0   8  magic "SIPCSPL\n"
+//!             8   4  version, 1
+//!            12   4  salt, a random number
+//!            16   8  id of the first record
+//!            24   4  reserved, 0
+//!            28   4  CRC-32 of the 28 bytes before
+//! record      0   4  CRC-32 of the next 12 bytes, begun with the salt
+//!             4   4  length of the bytes, at most 1 MiB
+//!             8   8  id: that of the record before, plus 1
+//!            16   4  CRC-32 of the bytes, begun with the check at 0, so that it covers length and id too
+//!            20      the bytes
+//!
+//! position   slot at 0 | slot at 4096
+//! slot        0   8  magic "SIPCPOS\n"
+//!             8   4  version, 1
+//!            12   4  reserved, 0
+//!            16   8  sequence number of the write: of two good slots the higher one counts
+//!            24   8  acked: all records below this id are done with
+//!            32   8  next: ids below this had been given out
+//!            40   4  CRC-32 of the 40 bytes before
+//! ```
+//! The header of a record has a check of its own, so that its length can be trusted where its bytes cannot. The salt is there because records
+//! carry what strangers send: nobody can put bytes into a message that a walk through damage would take for a record.
+//!
+//! # Rules
+//! **Ids** start at 1 and follow one another without holes. What is lost shows as a hole and is counted by it, exactly: [`Spool::pending`] is a
+//! difference of ids, and [`Spool::read`] answers the range of ids that it has passed, whether it could hand each out or not.
+//!
+//! **Writing.** An append is laid out in memory and written with one call for each segment it touches, one as a rule. A segment that
+//! would grow beyond `segment_bytes` is left and a new one begun; a record longer than that gets a segment of its own. Under
+//! [`SyncPolicy::Batch`] the file, and for a new segment the directory, is on the disk before the append returns. When anything fails, the file is cut back to
+//! where it was and new segments are removed: nothing has happened. When cutting back fails too, the segment is not written to any more and
+//! cutting is tried again later; a reader stops at the id at which the next segment starts, so what is left over behind it is never read.
+//!
+//! **Reading** goes on from a cursor, through a window of 256 KiB. Damage is stepped over: a record whose header is good and whose bytes
+//! are not is skipped whole; bytes that are no header are skipped one by one until a header fits, with an id that can come here; a
+//! segment that is gone is skipped to the next. Any one flipped bit costs at most one record. A disk that cannot read is asked three times,
+//! with an error to the caller each time; then the 4 KiB blocks that it cannot give count as damage.
+//!
+//! **Acknowledging** moves the mark below which records are done with, writes it to `position`, and removes the segments wholly below it, the
+//! last one too: an idle spool is an empty directory. The mark is on the disk before a segment goes (but for `Off`), otherwise a power
+//! cut could make acknowledged records look lost. On a full disk the segments go first, since nothing could be written otherwise.
+//! A write to `position` spares the slot that was last known to be whole.
+//!
+//! **Opening** reads every segment's header and walks through the last segment. Its end is cut off behind the last good record: that is where a
+//! crash has torn a write. With the marks that a predecessor of the same server run had committed, records that it had appended after
+//! that are cut off as well: what they were made of is still queued elsewhere and will be appended again. Without them, `next` is never below
+//! what `position` says, and what is missing in between counts as lost. A record that a crash has torn was never accepted and is not counted.
+//!
+//! **The limit** bounds the segments' sizes together, and is checked before anything is written.
+//!
+//! **After a power cut**, under `Batch` everything that was accepted is there. Under `Interval` what was appended since the last
+//! sync may be gone. Under `Off` anything unread may be gone or damaged, and acknowledged records may come again or count as lost.
+
+mod ack;
+mod append;
+mod error;
+mod files;
+mod frame;
+mod lock;
+mod position;
+mod read;
+mod recover;
+mod segment;
+#[cfg(test)]
+mod tests;
+
+pub use error::{AppendError, SpoolError};
+pub use frame::{HeaderError, MAX_RECORD};
+pub use lock::{DirectoryLock, LockError};
+
+use files::{Files, SegmentFile};
+use position::Position;
+use read::Reader;
+use segment::Segment;
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// When appended records are brought to the disk (fdatasync), which only a power cut or a crash of the kernel can tell apart: a
+/// process that dies loses nothing in any case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SyncPolicy {
+    /// Before each append and each acknowledgement returns.
+    Batch,
+    /// At most so long after it, provided that [`Spool::tick`] or [`Spool::append`] is called.
+    Interval(Duration),
+    /// When the kernel likes.
+    Off,
+}
+
+/// Where a spool lives and how large it may grow.
+#[derive(Clone, Debug)]
+pub struct SpoolOptions {
+    /// Its own directory, made when missing.
+    pub directory: PathBuf,
+    /// Most bytes of all segments together.
+    pub limit_bytes: u64,
+    /// Bytes at which a new segment is begun. At most a quarter of `limit_bytes` is used, since room comes back by whole segments.
+    pub segment_bytes: u64,
+    /// When to sync.
+    pub sync: SyncPolicy,
+}
+
+/// How far a spool has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Marks {
+    /// Id that the next record gets. Ids start at 1.
+    pub next: u64,
+    /// All records below this id are done with.
+    pub acked: u64,
+}
+
+/// One sink's overflow on disk. See the module comment.
+pub struct Spool {
+    files: Box<dyn Files>,
+    options: SpoolOptions,
+    position: Position,
+    segments: VecDeque<Segment>,
+    /// The last segment's file; `None` when the next append must begin a new segment.
+    active: Option<Box<dyn SegmentFile>>,
+    marks: Marks,
+    reader: Reader,
+    buffer: Vec<u8>,
+    /// Since when something in the last segment or in `position` is not known to be on the disk; for `Interval` alone.
+    unsynced: Option<Instant>,
+    /// New segments of failed appends that could not be removed either.
+    strays: Vec<String>,
+    /// Whether the last attempt to remove a segment failed and was logged.
+    stuck: bool,
+}
+
+impl Spool {
+    /// How far it has come; what a writer commits together with its lanes.
+    pub fn marks(&self) -> Marks {
+        self.marks
+    }
+
+    /// Records that are not done with, those included that cannot be read any more.
+    pub fn pending(&self) -> u64 {
+        self.marks.next - self.marks.acked
+    }
+
+    /// Bytes of all segments on disk.
+    pub fn bytes(&self) -> u64 {
+        self.segments.iter().map(|segment| segment.size + segment.excess).sum()
+    }
+
+    /// Syncs what has waited for its interval, and tries again what could not be cut or removed. For the owner's main loop, about once a second
+    /// or, with a shorter interval, that often.
+    pub fn tick(&mut self) {
+        self.tend();
+        self.sync_when_due();
+    }
+
+    fn interval(&self) -> Option<Duration> {
+        if let SyncPolicy::Interval(interval) = self.options.sync { Some(interval) } else { None }
+    }
+
+    fn note_unsynced(&mut self) {
+        if self.interval().is_some() {
+            self.unsynced.get_or_insert_with(Instant::now);
+        }
+    }
+
+    fn sync_when_due(&mut self) {
+        if let (Some(interval), Some(since)) = (self.interval(), self.unsynced)
+            && since.elapsed() >= interval
+        {
+            self.sync_now();
+        }
+    }
+
+    /// Brings the last segment and the position to the disk.
+    fn sync_now(&mut self) {
+        self.unsynced = None;
+        let segment = self.active.as_ref().map_or(Ok(()), |file| file.sync());
+        if let Err(error) = segment.and_then(|()| self.position.sync()) {
+            // The kernel has dropped what it could not write, so asking again would only hear that all is well.
+            log::error!("cannot bring the spool in {} to the disk: {error}", self.options.directory.display());
+        }
+    }
+
+    fn error(&self, act: &'static str, name: &str, source: std::io::Error) -> SpoolError {
+        SpoolError::new(act, self.options.directory.join(name), source)
+    }
+}
+
+impl std::fmt::Debug for Spool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut spool = f.debug_struct("Spool");
+        spool.field("directory", &self.options.directory).field("marks", &self.marks).field("bytes", &self.bytes());
+        spool.finish_non_exhaustive()
+    }
+}
+
+impl Drop for Spool {
+    /// Writes down how far it has come, so that even a damaged last record is counted by the next one to open it.
+    fn drop(&mut self) {
+        if self.persist(false).is_ok() && self.interval().is_some() {
+            self.sync_now();
+        }
+    }
+}
+
+/// Walks through `bytes` as through the file of one segment, handing each good record to `take`: the very walk that recovers and reads
+/// segments. Returns how many damaged places it has stepped over.
+pub fn scan(bytes: &[u8], mut take: impl FnMut(u64, &[u8])) -> Result<u64, HeaderError> {
+    let mut walk = frame::Walk::new(frame::Header::decode(segment::MAGIC, bytes)?);
+    // Reading from memory cannot fail.
+    while let Ok(Some(found)) = walk.next(&bytes, bytes.len() as u64, frame::ID_LIMIT) {
+        take(found.id, walk.bytes(&found));
+    }
+    Ok(walk.damaged())
+}
