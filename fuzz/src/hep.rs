@@ -67,9 +67,15 @@ fn reads_back(packet: &Packet<'_>, version: Version) {
     // The version byte alone is no sign for versions 1 and 2: an odd IP protocol leaves two of three.
     assert!(looks_like_hep(sent), "{sent:02x?}");
     let expected = match version {
-        Version::V1 => {
-            Packet { version, time_us: None, agent_id: None, correlation_id: None, auth_key: None, trailing: 0, ..*packet }
-        }
+        Version::V1 => Packet {
+            version,
+            time_us: None,
+            agent_id: None,
+            correlation_id: None,
+            auth_key: None,
+            trailing: 0,
+            ..*packet
+        },
         Version::V2 => Packet {
             version,
             agent_id: Some(packet.agent_id.unwrap_or(0) & 0xffff),

@@ -5,6 +5,7 @@
 //! stable and without a sanitizer.
 
 pub mod hep;
+pub mod lane;
 pub mod parameters;
 pub mod record;
 pub mod sip;

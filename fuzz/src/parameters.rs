@@ -39,6 +39,8 @@ fn set(settings: &mut Settings, line: &[u8]) {
 }
 
 fn expands_to_a_table_name(template: &[u8]) {
+    // A long one is refused for its length, or after it was expanded for its length: no news after the first.
+    let template = &template[..template.len().min(3 * MAX_LENGTH)];
     let mut names = TableNames::new();
     for time_us in [0, 1_700_000_000_000_000, -1, i64::MIN, i64::MAX] {
         let expanded = name::expand(template, time_us);
