@@ -8,6 +8,7 @@ mod kamailio_faults;
 mod kamailio_functions;
 mod kamailio_hep;
 mod kamailio_modes;
+mod kamailio_parameters;
 mod kamailio_parity;
 mod kamailio_siptrace;
 mod kamailio_writer;
