@@ -22,6 +22,7 @@
 pub mod abi;
 pub mod capture;
 pub mod hep;
+mod log_limit;
 pub mod module;
 pub mod packet;
 pub mod queue;

@@ -89,7 +89,7 @@ impl From<ParameterError> for sc_status {
         match error {
             ParameterError::Unknown(..) => sc_status::SC_ERR_UNKNOWN_NAME,
             ParameterError::Value { .. } => sc_status::SC_ERR_INVALID_VALUE,
-            ParameterError::Path { .. } => sc_status::SC_ERR_IO,
+            ParameterError::Path { .. } | ParameterError::Spool { .. } => sc_status::SC_ERR_IO,
         }
     }
 }

@@ -89,7 +89,7 @@ fn be_writer(core: &mut Core, lanes: &Lanes, writer: usize, supervisor: i32) -> 
     if !process::end_with_parent(supervisor) {
         stop.store(true, std::sync::atomic::Ordering::Relaxed);
     }
-    process::close_others(lanes.kept_open());
+    process::close_others(core.node.kept_open());
     process::set_name(c"sipcapture");
     let give_up = Instant::now() + Duration::from_secs(5);
     let shutdown_timeout = core.node.settings().shutdown_timeout;

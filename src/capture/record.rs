@@ -121,6 +121,11 @@ pub fn encode(capture: &Capture<'_>, out: &mut [u8]) {
     assert!(rest.is_empty(), "the buffer of a record must have the record's length");
 }
 
+/// The number of the sink that `record` is bound for; 0 when it is too short to say.
+pub fn sink(record: &[u8]) -> u8 {
+    record.get(5).copied().unwrap_or(0)
+}
+
 /// Reads the capture that `record` holds; the result borrows from it.
 pub fn decode(record: &[u8]) -> Result<Capture<'_>, RecordError> {
     let mut cursor = Cursor { rest: record };

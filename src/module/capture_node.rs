@@ -5,6 +5,7 @@ use super::hep_input::HepContext;
 use super::limit::LogLimit;
 use super::modes::{Modes, Turns};
 use super::settings::{ParameterError, Settings};
+use super::spool_place::SpoolLock;
 use crate::capture::{Capture, RowKind, Transport};
 use crate::queue::lane::{Consumer, Geometry, Lanes, Produced, Producer, PushError};
 use crate::sip::{self, FirstLine};
@@ -102,7 +103,10 @@ pub enum MapError {
 /// State of one capture node module; every process of the server has its copy, and the lanes in common.
 #[derive(Debug, Default)]
 pub struct CaptureNode {
-    settings: Settings,
+    pub(super) settings: Settings,
+    /// Whether the operator named the spool's directory.
+    pub(super) spool_is_named: bool,
+    pub(super) spool_lock: Option<SpoolLock>,
     checked: bool,
     modes: Modes,
     mode_counters: Vec<Counter>,
@@ -152,6 +156,7 @@ impl CaptureNode {
             })?;
         }
         self.mode_counters = counters::of_modes(&self.modes);
+        self.prepare_spool(owner)?;
         self.checked = true;
         Ok(())
     }
@@ -218,10 +223,12 @@ impl CaptureNode {
             return Err(StateError::Mapped.into());
         }
         self.check_access()?;
+        self.take_spool()?;
         let lane_bytes = self.settings.lane_bytes;
         let geometry = Geometry {
             lanes: producers,
             writers: self.settings.capture_writers,
+            sinks: self.settings.plan().sinks.len(),
             lane_bytes,
             // About a batch of ordinary messages, and never so much that the lane could fill before the writer wakes.
             wake_bytes: (self.settings.batch_size * 600).min(lane_bytes / 4),
@@ -242,6 +249,7 @@ impl CaptureNode {
         }
         self.producer = Some(Producer::attach(lanes, index).ok_or(StateError::Lane(index))?);
         self.turns = Turns::of_process(index);
+        self.let_go_of_spool();
         Ok(())
     }
 

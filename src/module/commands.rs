@@ -70,7 +70,9 @@ impl CaptureNode {
         reply.word("capture", if lanes.capture_on() { "on" } else { "off" });
         reply.number("captured", totals.captured());
         reply.number("stored", totals.committed(Committed::Stored));
+        reply.number("spooled", totals.spooled());
         reply.number("queued", totals.queued());
+        reply.number("dead_lettered", totals.committed(Committed::DeadLettered));
         reply.number("dropped", totals.dropped());
         group(
             reply,
@@ -78,11 +80,15 @@ impl CaptureNode {
             &[
                 ("queue_full", totals.produced(Produced::DroppedFull)),
                 ("too_large", totals.produced(Produced::DroppedTooLarge)),
+                ("spool_full", totals.committed(Committed::SpoolFull)),
+                ("spool_corrupt", totals.committed(Committed::SpoolCorrupt)),
+                ("unavailable", totals.committed(Committed::Unavailable)),
                 ("rejected", totals.committed(Committed::Rejected)),
                 ("shutdown", totals.committed(Committed::Shutdown)),
                 ("corrupt", totals.committed(Committed::Corrupt)),
             ],
         );
+        reply.number("recovered", totals.committed(Committed::Recovered));
         reply.number("lag_ms", lanes.lag_ms());
         reply.word("captured_per_second", &format!("{captured_rate:.1}"));
         reply.word("stored_per_second", &format!("{stored_rate:.1}"));
@@ -123,10 +129,11 @@ impl CaptureNode {
         reply.number("lanes", lanes.geometry().lanes as u64);
         reply.number("lane_bytes", lanes.geometry().lane_bytes as u64);
         reply.close();
-        for writer in 0..lanes.geometry().writers {
-            let state = lanes.sink_state(writer);
-            reply.open(&format!("sink_{writer}"));
-            reply.word("url", &self.settings().db_url.to_string());
+        let urls: Vec<String> = self.settings().plan().sinks.iter().map(|sink| sink.url.to_string()).collect();
+        for (writer, sink, state) in lanes.sink_states() {
+            let number = writer * lanes.geometry().sinks + sink;
+            reply.open(&format!("sink_{number}"));
+            reply.word("url", urls.get(sink).map_or("", String::as_str));
             reply.word(
                 "state",
                 match state.up {
@@ -135,6 +142,8 @@ impl CaptureNode {
                     Some(false) => "down",
                 },
             );
+            reply.number("spooled", state.spooled);
+            reply.number("spool_bytes", state.spool_bytes);
             reply.number("errors", state.errors);
             if let Some(age) = state.last_error_age {
                 reply.word("last_error", &state.last_error);

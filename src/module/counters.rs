@@ -63,10 +63,16 @@ static COUNTERS: &[Counter] = counters! {
     c"captured_replies", c"SIP replies accepted by sip_capture()", |_, t| t.modes[0][1];
     c"captured", c"captures made, whatever became of them", |_, t| t.captured();
     c"stored", c"rows stored in the database", |_, t| t.committed(Committed::Stored);
+    c"spooled", c"captures in the spool", |_, t| t.spooled();
+    c"dead_lettered", c"captures that the database refused, put to the dead letters", |_, t| t.committed(Committed::DeadLettered);
+    c"recovered", c"captures that an earlier run left in the spool", |_, t| t.committed(Committed::Recovered);
     c"queued", c"captures waiting to be stored", |_, t| t.queued();
     c"dropped", c"captures lost, for any reason", |_, t| t.dropped();
     c"dropped_queue_full", c"captures lost because a lane was full", |_, t| t.produced(Produced::DroppedFull);
     c"dropped_too_large", c"captures lost because they exceed 65535 bytes", |_, t| t.produced(Produced::DroppedTooLarge);
+    c"dropped_spool_full", c"captures lost because the spool had no room or could not be written", |_, t| t.committed(Committed::SpoolFull);
+    c"dropped_spool_corrupt", c"captures lost because the spool could not be read back", |_, t| t.committed(Committed::SpoolCorrupt);
+    c"dropped_unavailable", c"captures lost because the tries that parameters allow were over, and there is no spool", |_, t| t.committed(Committed::Unavailable);
     c"dropped_rejected", c"captures lost because the database refused them", |_, t| t.committed(Committed::Rejected);
     c"dropped_shutdown", c"captures lost because the shutdown's time was over", |_, t| t.committed(Committed::Shutdown);
     c"dropped_corrupt", c"captures lost to corrupt queue memory", |_, t| t.committed(Committed::Corrupt);
@@ -81,7 +87,7 @@ static COUNTERS: &[Counter] = counters! {
     c"hep_refused", c"SIP payloads that the SIP parser of the server refused", |_, t| t.produced(Produced::HepRefused);
     c"hash_refused", c"SIP messages refused because they lack what the table is chosen by", |_, t| t.produced(Produced::HashRefused);
     c"refused_malformed", c"malformed SIP messages refused, as capture_bad_msgs=0 asks", |_, t| t.produced(Produced::RefusedMalformed);
-    c"sink_errors", c"writes that found the database away", |l, _| (0..l.geometry().writers).map(|w| l.sink_state(w).errors).sum();
+    c"sink_errors", c"writes that found the database away", |l, _| l.sink_states().map(|(.., state)| state.errors).sum();
     c"writer_restarts", c"writer processes that died and were started again", |l, _| l.writer_restarts();
     c"lag_ms", c"milliseconds that the oldest unstored capture has waited", |l, _| l.lag_ms();
     c"queue_bytes", c"bytes of shared memory that all lanes hold at most", |l, _| (l.geometry().lanes * l.geometry().lane_bytes) as u64;

@@ -6,12 +6,14 @@ mod commands;
 mod counters;
 mod float2int;
 mod hep_input;
-mod limit;
 mod mode_text;
 mod modes;
 mod settings;
+mod spool_place;
 #[cfg(test)]
 mod tests;
+
+use crate::log_limit as limit;
 
 pub use capture_node::{CaptureError, CaptureNode, MapError, SipMessage, StateError};
 pub use commands::Reply;

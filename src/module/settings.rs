@@ -39,6 +39,16 @@ pub enum ParameterError {
         /// What is allowed.
         allowed: String,
     },
+    /// The spool's place cannot be used.
+    #[error(
+        "parameter spool_dir: the directory {path} cannot be used: {why}; name one that the server may write to, or \"\" for none"
+    )]
+    Spool {
+        /// The directory.
+        path: String,
+        /// What is wrong.
+        why: String,
+    },
     /// The embedded database's place cannot be used.
     #[error(
         "parameter {name}: the SQLite file {path} cannot be written: {why}; name a file in a directory that the server may write to"

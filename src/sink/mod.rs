@@ -51,6 +51,11 @@ pub trait Sink: Send {
     /// `table` is a checked name ([`table::name`](crate::table::name)); a row has a value for each column of `layout`.
     /// Returns within about `io_timeout`, also when the server does not answer any more.
     fn write(&mut self, table: &str, layout: &Layout, rows: &[Row<'_>]) -> Result<Written, SinkError>;
+
+    /// Most rows that one call of [`Sink::write`] may be given: 1 where the database has no transactions to take back a part.
+    fn most_rows(&self) -> usize {
+        usize::MAX
+    }
 }
 
 /// How a sink behaves, whatever its database.

@@ -1,88 +1,152 @@
-//! The delivery thread: owns the sink, turns batches into rows, and does not come back with a batch before it is stored, refused
-//! row by row, or given up at the end of the server.
+//! The delivery thread of one sink: turns loads into rows, writes them, and says what became of each.
 
-use super::store::{Store, Stored};
-use super::window::Batch;
+use super::batch::{Batch, Load};
+use super::store::{Outcome, Store};
 use super::{Counters, Plan, add};
 use crate::capture::{Capture, record};
 use crate::queue::lane::{COMMITTED, Committed, Lanes};
 use crate::sip::{self, Fields};
 use crate::table::{Row, RowText, fill_report, fill_sip};
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::Sender;
 use std::io;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::thread::JoinHandle;
 
-/// One batch to deliver.
+/// One load to deliver.
 #[derive(Debug)]
 pub struct Job {
-    /// The window that it belongs to.
-    pub window: u64,
+    /// Its number among the jobs of its sink.
+    pub number: u64,
     /// What to deliver.
-    pub batch: Batch,
+    pub load: Arc<Load>,
+    /// Whether to try a sink that was away a moment ago; otherwise such a load comes back at once.
+    pub probe: bool,
 }
 
-/// What became of one batch.
+/// A capture that the sink refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Its number in the load.
+    pub number: usize,
+    /// The reason.
+    pub why: Arc<str>,
+}
+
+/// What became of one load; captures that are neither refused nor left are stored.
 #[derive(Debug)]
 pub struct Delivered {
-    /// The window that it belongs to.
-    pub window: u64,
-    /// What its captures add to the counters.
+    /// The sink.
+    pub sink: usize,
+    /// The job.
+    pub job: u64,
+    /// What this adds to the counters, but for captures stored, refused and left.
     pub counters: Counters,
-    /// Captures that were given up undelivered.
-    pub undelivered: u64,
+    /// Captures refused, in order.
+    pub refused: Vec<Refused>,
+    /// Captures that could not be written now, in order.
+    pub left: Vec<Range<usize>>,
+    /// Whether the sink was away at the end.
+    pub away: bool,
+}
+
+impl Delivered {
+    /// How many captures could not be written now.
+    pub fn left_len(&self) -> usize {
+        self.left.iter().map(Range::len).sum()
+    }
 }
 
 /// Starts the thread; it ends when the returned sender is dropped.
 pub fn start(
-    lanes: Arc<Lanes>,
-    writer: usize,
+    mut store: Store,
     plan: &Plan,
-    give_up: Arc<AtomicBool>,
-) -> io::Result<(Sender<Job>, Receiver<Delivered>)> {
-    // Two windows bound what waits here; a bound on batches would let many small ones block the drain, and with it the end.
+    (writer, sink): (usize, usize),
+    lanes: Arc<Lanes>,
+    results: Sender<Delivered>,
+) -> io::Result<(Sender<Job>, JoinHandle<()>)> {
+    // The windows on the way bound what waits here; a bound on jobs would let the drain wait, and with it the end.
     let (jobs, inbox) = crossbeam_channel::unbounded::<Job>();
-    let (outbox, results) = crossbeam_channel::unbounded();
     let plan = plan.clone();
     let body = move || {
-        let mut store = Store::new(&plan, Arc::clone(&lanes), writer, give_up);
         for job in inbox {
-            let delivered = deliver(&mut store, &plan, job);
-            if outbox.send(delivered).is_err() {
+            let delivered = deliver(&mut store, &plan, sink, &job);
+            drop(job);
+            if results.send(delivered).is_err() {
                 return;
             }
             lanes.wake(writer);
         }
     };
-    std::thread::Builder::new().name("sipcapture sink".to_owned()).spawn(body)?;
-    Ok((jobs, results))
+    let thread = std::thread::Builder::new().name(format!("sink {sink}")).spawn(body)?;
+    Ok((jobs, thread))
 }
 
-fn deliver(store: &mut Store, plan: &Plan, job: Job) -> Delivered {
-    let mut counters = [0; COMMITTED];
-    let captures: Vec<Capture<'_>> = job.batch.records().filter_map(|bytes| record::decode(bytes).ok()).collect();
-    let texts: Vec<RowText> = captures.iter().map(|capture| RowText::new(capture, plan.node.as_bytes())).collect();
-    let mut rows: Vec<Row<'_>> = Vec::with_capacity(captures.len());
-    let mut malformed = 0;
-    for (capture, text) in captures.iter().zip(&texts) {
-        match row_of(plan, job.batch.report, capture, text) {
-            Some((row, bad)) => {
-                rows.push(row);
-                malformed += u64::from(bad);
-            }
-            None => log::error!("capture dropped: no row could be made of it, which is a fault of this module"),
+fn deliver(store: &mut Store, plan: &Plan, sink: usize, job: &Job) -> Delivered {
+    let mut delivered = Delivered {
+        sink,
+        job: job.number,
+        counters: [0; COMMITTED],
+        refused: Vec::new(),
+        left: Vec::new(),
+        away: store.is_away() && !job.probe,
+    };
+    let mut first = 0;
+    for batch in job.load.batches() {
+        let numbers = first..first + batch.len();
+        first = numbers.end;
+        if delivered.away {
+            delivered.left.push(numbers);
+        } else {
+            deliver_batch(store, plan, batch, numbers.start, &mut delivered);
         }
     }
-    let layout = if job.batch.report { &plan.report } else { &plan.sip };
-    let Stored { stored, rejected, truncated, undelivered } = store.write(&job.batch.table, layout, &rows);
-    let unmade = job.batch.len() - rows.len();
-    add(&mut counters, Committed::Stored, stored);
-    add(&mut counters, Committed::Rejected, rejected + unmade as u64);
-    add(&mut counters, Committed::Truncated, truncated);
-    add(&mut counters, Committed::Malformed, if undelivered == 0 { malformed } else { 0 });
-    add(&mut counters, Committed::Batches, 1);
-    Delivered { window: job.window, counters, undelivered }
+    delivered
+}
+
+/// Delivers the captures of `batch`, numbered from `first`.
+fn deliver_batch(store: &mut Store, plan: &Plan, batch: &Batch, first: usize, delivered: &mut Delivered) {
+    let captures: Vec<Option<Capture<'_>>> = batch.records().map(|bytes| record::decode(bytes).ok()).collect();
+    let text = |capture: &Option<Capture<'_>>| capture.map(|capture| RowText::new(&capture, plan.node.as_bytes()));
+    let texts: Vec<Option<RowText>> = captures.iter().map(text).collect();
+    let mut rows: Vec<Row<'_>> = Vec::with_capacity(captures.len());
+    // Number of each row's capture, and whether parts of it could not be read.
+    let mut made: Vec<(usize, bool)> = Vec::with_capacity(captures.len());
+    let mut refused: Vec<Refused> = Vec::new();
+    for (number, (capture, text)) in (first..).zip(captures.iter().zip(&texts)) {
+        let row = capture.as_ref().zip(text.as_ref()).and_then(|(c, text)| row_of(plan, batch.report, c, text));
+        match row {
+            Some((row, malformed)) => {
+                rows.push(row);
+                made.push((number, malformed));
+            }
+            None => {
+                log::error!("no row could be made of a capture, which is a fault of this module");
+                refused.push(Refused { number, why: "no row could be made of it".into() });
+            }
+        }
+    }
+    let layout = if batch.report { &plan.report } else { &plan.sip };
+    let Outcome { refused: by_sink, left, truncated, away } = store.write(&batch.table, layout, &rows);
+    for refusal in by_sink {
+        let why: Arc<str> = refusal.why.into();
+        refused.extend(refusal.rows.map(|row| Refused { number: made[row].0, why: Arc::clone(&why) }));
+    }
+    refused.sort_by_key(|refused| refused.number);
+    let left_rows = left.iter().cloned().flatten().filter(|&row| made[row].1).count();
+    let malformed = made.iter().filter(|(_, malformed)| *malformed).count() - left_rows;
+    add(&mut delivered.counters, Committed::Malformed, malformed as u64);
+    add(&mut delivered.counters, Committed::Truncated, truncated);
+    add(&mut delivered.counters, Committed::Batches, 1);
+    delivered.refused.append(&mut refused);
+    delivered.left.extend(left.into_iter().filter(|rows| !rows.is_empty()).flat_map(|rows| runs(&made[rows])));
+    delivered.away = away;
+}
+
+/// The numbers of these rows' captures as ranges.
+fn runs(rows: &[(usize, bool)]) -> Vec<Range<usize>> {
+    rows.chunk_by(|one, next| one.0 + 1 == next.0).map(|run| run[0].0..run[run.len() - 1].0 + 1).collect()
 }
 
 /// The row of one capture, and whether parts of it could not be read. `None` when the codec panicked: one message must not take the

@@ -1,18 +1,24 @@
-//! The writer: drains lanes, batches rows by table, delivers them, and ends in order.
+//! The writer: drains lanes, batches rows by table, delivers them to sinks, spools what a sink cannot take, and ends in order.
 //!
-//! The main thread drains; a second thread owns the sink. They are joined by channels, and at most two windows are on the way,
-//! so that what a killed writer had read and not committed stays bounded and is read again by its successor:
+//! The main thread drains and owns the spools; each sink has a delivery thread. They are joined by channels, and at most two windows are
+//! on the way, so that what a killed writer had read and not committed stays bounded and is read again by its successor:
 //!
 //! ```text
-//! lanes ─► window 1 ─┐ batches, one a table                 ┌─► sink
-//!          window 2 ─┴──────────────► delivery thread ──────┘
-//!          commit 1, commit 2 ◄────── results
+//!                                              ┌─► outlet 0 ─► delivery thread ─► sink 0
+//! lanes ─► window 1, window 2 ─► loads by sink ┤      └─► spool
+//!                                              └─► outlet 1 ...
+//! commit of window 1, commit of window 2 ◄──── settled: stored, spooled, put to the dead letters, or counted as lost
 //! ```
 //!
 //! Called by modules, in a process of its own or, at the very end of a server, in its main process. Knows no host.
 
+mod batch;
 mod deliver;
+mod outlet;
 mod plan;
+mod refusals;
+mod replay;
+pub mod spools;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -20,20 +26,28 @@ mod window;
 
 pub use plan::{Plan, SinkPlan, SpoolPlan, SpoolSync};
 
-use crate::queue::lane::{COMMITTED, Committed, Consumer, Lanes, Wait};
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError};
-use deliver::{Delivered, Job};
+use crate::log_limit::LogLimit;
+use crate::queue::lane::{COMMITTED, Committed, Consumer, Lanes, SinkMarks, Wait};
+use crate::queue::spool::SpoolError;
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+use deliver::Delivered;
+use outlet::{Effect, Outlet};
+use refusals::Refusals;
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use window::Window;
+use window::{Settled, Window};
 
-/// Windows on the way to the sink at one time.
+/// Windows on the way to the sinks at one time.
 const WINDOWS: usize = 2;
 /// Longest sleep of an idle writer: rates are sampled once a second.
 const IDLE: Duration = Duration::from_secs(1);
+/// Longest wait for a sink before a look at how full the lanes are.
+const LOOK: Duration = Duration::from_millis(10);
+/// How much of a lane may be taken before loads on their way are parked.
+const PRESSED: f64 = 0.5;
 /// How long a delivery thread may take to notice that it should give up.
 const GIVE_UP: Duration = Duration::from_secs(2);
 
@@ -52,8 +66,11 @@ pub enum WriterError {
     /// The system refused a lock or a thread.
     #[error("the writer cannot start: {0}")]
     Io(#[from] io::Error),
-    /// The thread that owns the sink is gone.
-    #[error("the delivery thread died")]
+    /// A spool cannot be opened.
+    #[error("the writer cannot start: {0}")]
+    Spool(#[from] SpoolError),
+    /// A thread that owns a sink is gone.
+    #[error("a delivery thread died")]
     DeliveryDied,
 }
 
@@ -65,13 +82,15 @@ pub struct Writer {
     plan: Plan,
     stop: Arc<AtomicBool>,
     give_up: Arc<AtomicBool>,
-    jobs: Sender<Job>,
+    outlets: Vec<Outlet>,
+    refusals: Refusals,
     results: Receiver<Delivered>,
     windows: VecDeque<Window>,
     next_window: u64,
     records_read: u64,
     gathering_since: Option<Instant>,
     told: Option<Told>,
+    bad_log: LogLimit,
 }
 
 /// What a writer notes when it is told to stop.
@@ -86,34 +105,72 @@ struct Told {
 }
 
 impl Writer {
-    /// Starts the delivery thread. Only after the last fork of this process.
-    pub fn start(consumer: Consumer, index: usize, plan: Plan, stop: Arc<AtomicBool>) -> Result<Writer, WriterError> {
+    /// Opens the spools and starts the delivery threads. Only after the last fork of this process.
+    pub fn start(
+        mut consumer: Consumer,
+        index: usize,
+        plan: Plan,
+        stop: Arc<AtomicBool>,
+    ) -> Result<Writer, WriterError> {
         let give_up = Arc::new(AtomicBool::new(false));
         let lanes = Arc::clone(consumer.lanes());
-        let (jobs, results) = deliver::start(lanes, index, &plan, Arc::clone(&give_up))?;
+        let marks: Vec<SinkMarks> = (0..plan.sinks.len()).map(|sink| consumer.marks(sink)).collect();
+        let spools = match &plan.spool {
+            None => plan.sinks.iter().map(|_| (None, Vec::new())).collect::<Vec<_>>(),
+            Some(spool) => {
+                let spools = spools::open(&plan, spool, (index, lanes.geometry().writers), &marks)?;
+                spools.into_iter().map(|(own, earlier)| (Some(own), earlier)).collect()
+            }
+        };
+        let mut recovered = 0;
+        for (own, earlier) in &spools {
+            let pending = own.iter().chain(earlier).map(|spool| spool.pending());
+            recovered += pending.sum::<u64>();
+        }
+        let (outbox, results) = crossbeam_channel::unbounded();
+        let outlets = spools
+            .into_iter()
+            .enumerate()
+            .map(|(sink, spools)| Outlet::start(&plan, (index, sink), &lanes, spools, &give_up, outbox.clone()));
+        let outlets = outlets.collect::<io::Result<Vec<Outlet>>>()?;
+        // A predecessor in this run of the server has counted them.
+        if plan.spool.is_some() && marks.iter().all(|marks| marks.next == 0) {
+            let mut counters = [0; COMMITTED];
+            add(&mut counters, Committed::Recovered, recovered);
+            add(&mut counters, Committed::Spooled, recovered);
+            outlets.iter().enumerate().for_each(|(sink, outlet)| consumer.set_marks(sink, outlet.marks()));
+            consumer.commit_counters(&counters);
+            if recovered > 0 {
+                log::info!("{recovered} captures of an earlier run are in the spool");
+            }
+        }
         Ok(Writer {
             consumer,
             index,
             plan,
             stop,
             give_up,
-            jobs,
+            outlets,
+            refusals: Refusals,
             results,
             windows: VecDeque::new(),
             next_window: 0,
             records_read: 0,
             gathering_since: None,
             told: None,
+            bad_log: LogLimit::new(Duration::from_secs(5)),
         })
     }
 
     /// Works until `stop` is set and the lanes are empty, or the shutdown's time is over; without a shutdown of the server
-    /// ([`Lanes::begin_shutdown`]), until what was queued when `stop` was set is stored. `on_turn` is called at least once a second: to
-    /// hand on what the delivery thread has logged, and to see whether the server ends.
+    /// ([`Lanes::begin_shutdown`]), until what was queued when `stop` was set is stored or spooled. `on_turn` is called at least once a
+    /// second: to hand on what the delivery threads have logged, and to see whether the server ends.
     pub fn run(mut self, on_turn: &mut dyn FnMut()) -> Result<Ending, WriterError> {
         loop {
-            self.take_results()?;
+            self.take_results();
+            self.park_slow();
             self.commit_finished();
+            self.replay()?;
             self.lanes().sample(self.index);
             on_turn();
             let stopping = self.stop.load(Ordering::Relaxed);
@@ -124,7 +181,7 @@ impl Writer {
             if self.windows.len() < WINDOWS && self.is_due(stopping) {
                 self.send_window()?;
             } else {
-                self.sleep(stopping)?;
+                self.sleep(stopping);
             }
         }
     }
@@ -146,61 +203,113 @@ impl Writer {
 
     fn send_window(&mut self) -> Result<(), WriterError> {
         self.gathering_since = None;
-        let (window, batches) = Window::fill(self.next_window, &mut self.consumer, &self.plan);
+        let (window, loads) = Window::fill(self.next_window, &mut self.consumer, &self.plan, &mut self.bad_log);
         self.next_window += 1;
         self.records_read += window.records();
-        for batch in batches {
-            let job = Job { window: window.number(), batch };
-            self.jobs.send(job).map_err(|_| WriterError::DeliveryDied)?;
-        }
+        let number = window.number();
         self.windows.push_back(window);
+        let now = Instant::now();
+        for (sink, load) in loads.into_iter().enumerate().filter(|(_, load)| !load.is_empty()) {
+            let settled = self.outlets[sink].take(number, load, now)?;
+            self.note_settled(sink, &settled);
+        }
         self.show_oldest();
         Ok(())
     }
 
     /// Sleeps until there may be something to do.
-    fn sleep(&mut self, stopping: bool) -> Result<(), WriterError> {
+    fn sleep(&mut self, stopping: bool) {
+        let now = Instant::now();
+        let wake = self.outlets.iter().filter_map(|outlet| outlet.wake_at(now)).min();
+        let most =
+            wake.map_or(IDLE, |moment| moment.saturating_duration_since(now)).clamp(Duration::from_millis(1), IDLE);
         if self.windows.len() >= WINDOWS || (stopping && !self.windows.is_empty()) {
-            let wait = Duration::from_millis(100);
-            return match self.results.recv_timeout(wait) {
-                Ok(delivered) => {
-                    self.note(delivered);
-                    Ok(())
-                }
-                Err(RecvTimeoutError::Timeout) => Ok(()),
-                Err(RecvTimeoutError::Disconnected) => Err(WriterError::DeliveryDied),
-            };
+            match self.results.recv_timeout(most.min(LOOK)) {
+                Ok(delivered) => self.take_in(delivered),
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+            }
+            return;
         }
         match self.gathering_since {
             Some(since) => {
                 let left = self.plan.flush_interval.saturating_sub(since.elapsed());
-                self.consumer.wait(Wait::Gathering, left.clamp(Duration::from_millis(1), IDLE));
+                self.consumer.wait(Wait::Gathering, left.clamp(Duration::from_millis(1), most));
             }
-            None => self.consumer.wait(Wait::Idle, if self.windows.is_empty() { IDLE } else { IDLE / 10 }),
+            None => self.consumer.wait(Wait::Idle, if self.windows.is_empty() { most } else { most.min(IDLE / 10) }),
+        }
+    }
+
+    fn take_results(&mut self) {
+        while let Ok(delivered) = self.results.try_recv() {
+            self.take_in(delivered);
+        }
+    }
+
+    fn take_in(&mut self, delivered: Delivered) {
+        let sink = delivered.sink;
+        let effect = self.outlets[sink].answer(delivered, &mut self.refusals, Instant::now());
+        self.apply(sink, effect);
+    }
+
+    fn apply(&mut self, sink: usize, effect: Effect) {
+        if let Some(settled) = effect.settled {
+            self.note_settled(sink, &[settled]);
+        }
+        if let Some(acked) = effect.acked {
+            let marks = SinkMarks { acked, ..self.consumer.marks(sink) };
+            self.consumer.set_marks(sink, marks);
+        }
+        if let Some(counters) = effect.counters {
+            self.consumer.commit_counters(&counters);
+        }
+        if let Some(acked) = effect.acked {
+            self.outlets[sink].acknowledge(acked);
+        }
+    }
+
+    fn note_settled(&mut self, sink: usize, settled: &[Settled]) {
+        for settled in settled {
+            if let Some(window) = self.windows.iter_mut().find(|window| window.number() == settled.window) {
+                window.note(sink, settled);
+            }
+        }
+    }
+
+    /// Lets no sink that is slow hold up the lanes, if there is a spool.
+    fn park_slow(&mut self) {
+        if self.windows.is_empty() {
+            return;
+        }
+        let now = Instant::now();
+        let lanes_fill = self.consumer.fullest() > PRESSED;
+        for sink in 0..self.outlets.len() {
+            let settled = self.outlets[sink].park_slow(now, lanes_fill);
+            self.note_settled(sink, &settled);
+        }
+    }
+
+    /// Sends what the spools hold, as far as their sinks take it.
+    fn replay(&mut self) -> Result<(), WriterError> {
+        let now = Instant::now();
+        for sink in 0..self.outlets.len() {
+            self.outlets[sink].tick()?;
+            if !self.give_up.load(Ordering::Relaxed) {
+                let marks = self.consumer.marks(sink);
+                let effect = self.outlets[sink].pump(&self.plan, marks, &mut self.refusals, now)?;
+                self.apply(sink, effect);
+            }
         }
         Ok(())
     }
 
-    fn take_results(&mut self) -> Result<(), WriterError> {
-        loop {
-            match self.results.try_recv() {
-                Ok(delivered) => self.note(delivered),
-                Err(TryRecvError::Empty) => return Ok(()),
-                Err(TryRecvError::Disconnected) => return Err(WriterError::DeliveryDied),
-            }
-        }
-    }
-
-    fn note(&mut self, delivered: Delivered) {
-        if let Some(window) = self.windows.iter_mut().find(|window| window.number() == delivered.window) {
-            window.note(&delivered);
-        }
-    }
-
-    /// Commits windows in the order in which they were read, as far as they are delivered.
+    /// Commits windows in the order in which they were read, as far as they are finished.
     fn commit_finished(&mut self) {
         let mut committed = false;
         while let Some(window) = self.windows.front().filter(|window| window.is_finished()) {
+            for &(sink, next) in window.spool_next() {
+                let marks = SinkMarks { next, ..self.consumer.marks(sink) };
+                self.consumer.set_marks(sink, marks);
+            }
             self.consumer.commit(window.progress(), window.counters());
             self.windows.pop_front();
             committed = true;
@@ -228,6 +337,8 @@ impl Writer {
             owed: self.records_read + queued.records,
         });
         if self.windows.is_empty() && (queued.bytes == 0 || self.leaves_the_rest()) {
+            self.give_up.store(true, Ordering::Relaxed);
+            self.await_answers();
             return Some(Ending::Drained);
         }
         let left = self.lanes().shutdown_left();
@@ -235,17 +346,37 @@ impl Writer {
             return None;
         }
         self.give_up.store(true, Ordering::Relaxed);
-        let patience = Instant::now() + GIVE_UP;
-        while self.windows.iter().any(|window| !window.is_answered()) {
-            match self.results.recv_deadline(patience) {
-                Ok(delivered) => self.note(delivered),
-                Err(_) => break,
-            }
-        }
-        self.commit_finished();
+        self.await_answers();
+        self.spool_the_rest();
         let unread = self.consumer.rest().records;
         let undelivered: u64 = self.windows.iter().map(Window::records).sum();
         Some(if unread + undelivered == 0 { Ending::Drained } else { Ending::TimeOver(unread + undelivered) })
+    }
+
+    /// Puts into the spools what is on its way and what is still queued.
+    fn spool_the_rest(&mut self) {
+        for sink in 0..self.outlets.len() {
+            let settled = self.outlets[sink].close();
+            self.note_settled(sink, &settled);
+        }
+        self.commit_finished();
+        while self.plan.spool.is_some() && self.windows.is_empty() && self.consumer.rest().bytes > 0 {
+            if self.send_window().is_err() {
+                return;
+            }
+            self.commit_finished();
+        }
+    }
+
+    /// Waits a little for delivery threads that are at work: what they have done need not be done again.
+    fn await_answers(&mut self) {
+        let patience = Instant::now() + GIVE_UP;
+        while self.outlets.iter().any(Outlet::is_flying) {
+            match self.results.recv_deadline(patience) {
+                Ok(delivered) => self.take_in(delivered),
+                Err(_) => break,
+            }
+        }
     }
 }
 
@@ -254,4 +385,8 @@ type Counters = [u64; COMMITTED];
 
 fn add(counters: &mut Counters, counter: Committed, value: u64) {
     counters[counter as usize] += value;
+}
+
+fn add_all(sum: &mut Counters, counters: &Counters) {
+    sum.iter_mut().zip(counters).for_each(|(sum, value)| *sum += value);
 }

@@ -1,16 +1,17 @@
-//! Getting rows into a sink: waits while it is away, halves what it refuses until the bad rows stand alone.
+//! Getting rows into a sink: tries again as often as it may, and halves what the sink refuses until the bad rows stand alone.
 
 use super::Plan;
 use crate::queue::lane::Lanes;
 use crate::sink::{self, Sink, SinkError};
 use crate::table::{Layout, Row};
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// First and longest wait between two tries of a sink that is away.
-const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+pub const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 /// How often an outage that lasts is said again.
 const REMIND: Duration = Duration::from_secs(60);
 /// Unusable tables that are remembered by name.
@@ -18,17 +19,40 @@ const MOST_TABLES: usize = 64;
 /// Refused rows that are logged in one interval.
 const LOG_EVERY: Duration = Duration::from_secs(5);
 
-/// What became of a batch's rows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Stored {
-    /// Rows stored.
-    pub stored: u64,
-    /// Rows that the sink refused.
-    pub rejected: u64,
+/// What to do about a sink that is away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// Try again until it is back or the server ends: there is nowhere else to put the rows.
+    Hold,
+    /// Give the rows back after so many more tries, or when they have taken so long.
+    Bounded {
+        /// Tries after the first.
+        retries: u32,
+        /// Longest time that they may take together.
+        within: Duration,
+    },
+}
+
+/// Rows that the sink refused, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Their positions.
+    pub rows: Range<usize>,
+    /// The reason.
+    pub why: String,
+}
+
+/// What became of a batch's rows; what is neither refused nor left is stored.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Rows that the sink refused, in order.
+    pub refused: Vec<Refusal>,
+    /// Rows that could not be written now, in order.
+    pub left: Vec<Range<usize>>,
     /// Values cut to their column's width.
     pub truncated: u64,
-    /// Rows that were given up because the server ends.
-    pub undelivered: u64,
+    /// Whether the sink was away at the end.
+    pub away: bool,
 }
 
 /// A sink with patience.
@@ -36,8 +60,11 @@ pub struct Store {
     sink: Box<dyn Sink>,
     lanes: Arc<Lanes>,
     writer: usize,
+    number: usize,
     give_up: Arc<AtomicBool>,
     table_patience: Duration,
+    patience: Patience,
+    spooled: bool,
     outage: Option<Outage>,
     unusable: Option<Unusable>,
     last_refusal: Option<Instant>,
@@ -55,24 +82,35 @@ struct Unusable {
 struct Outage {
     since: Instant,
     said: Instant,
+}
+
+/// The tries of one call.
+struct Tries {
+    since: Instant,
+    made: u32,
     back_off: Duration,
 }
 
 impl Store {
-    /// Opens the sink of `plan`; it connects with the first write.
-    pub fn new(plan: &Plan, lanes: Arc<Lanes>, writer: usize, give_up: Arc<AtomicBool>) -> Store {
-        Store::with_sink(
-            sink::open(&plan.sinks[0].url, &plan.sinks[0].options),
-            plan.table_patience,
-            lanes,
-            writer,
-            give_up,
-        )
+    /// Opens sink `number` of `plan`; it connects with the first write. Unwritten rows have a spool to go to or not.
+    pub fn new(
+        plan: &Plan,
+        number: usize,
+        spooled: bool,
+        lanes: Arc<Lanes>,
+        writer: usize,
+        give_up: Arc<AtomicBool>,
+    ) -> Store {
+        let sink = sink::open(&plan.sinks[number].url, &plan.sinks[number].options);
+        let bounded = Patience::Bounded { retries: plan.insert_retries, within: plan.insert_retry_timeout };
+        let patience = if spooled || plan.insert_retries > 0 { bounded } else { Patience::Hold };
+        Store { number, spooled, ..Store::with_sink(sink, patience, plan.table_patience, lanes, writer, give_up) }
     }
 
-    /// The same around any sink.
+    /// The same around any sink, number 0 and without a spool.
     pub fn with_sink(
         sink: Box<dyn Sink>,
+        patience: Patience,
         table_patience: Duration,
         lanes: Arc<Lanes>,
         writer: usize,
@@ -82,8 +120,11 @@ impl Store {
             sink,
             lanes,
             writer,
+            number: 0,
             give_up,
             table_patience,
+            patience,
+            spooled: false,
             outage: None,
             unusable: None,
             last_refusal: None,
@@ -91,53 +132,66 @@ impl Store {
         }
     }
 
-    /// Writes `rows`; comes back when each is stored, refused, or given up.
-    pub fn write(&mut self, table: &str, layout: &Layout, rows: &[Row<'_>]) -> Stored {
-        let mut done = Stored::default();
-        let mut waiting = Vec::new();
-        if !rows.is_empty() {
-            waiting.push(0..rows.len());
-        }
-        while let Some(range) = waiting.pop() {
+    /// Whether the sink was away when it was last asked.
+    pub fn is_away(&self) -> bool {
+        self.outage.is_some()
+    }
+
+    /// Writes `rows`; comes back when each is stored, refused, or left for later.
+    pub fn write(&mut self, table: &str, layout: &Layout, rows: &[Row<'_>]) -> Outcome {
+        let mut outcome = Outcome::default();
+        let mut tries = Tries { since: Instant::now(), made: 0, back_off: BACK_OFF.0 };
+        let mut waiting = slices(rows.len(), self.sink.most_rows());
+        while let Some(range) = waiting.pop_front() {
             match self.sink.write(table, layout, &rows[range.clone()]) {
                 Ok(written) => {
-                    done.stored += range.len() as u64;
-                    done.truncated += written.truncated;
+                    outcome.truncated += written.truncated;
                     self.note_up(table);
                 }
                 Err(SinkError::Rejected(why)) => {
                     self.note_answer();
                     match halves(&range) {
                         // The earlier half goes first, so that order within the table is kept.
-                        Some((early, late)) => waiting.extend([late, early]),
-                        None => done.rejected += self.refuse(table, 1, &why),
+                        Some((early, late)) => {
+                            waiting.push_front(late);
+                            waiting.push_front(early);
+                        }
+                        None => {
+                            self.say_refused(table, 1, &why);
+                            outcome.refused.push(Refusal { rows: range, why });
+                        }
                     }
                 }
                 Err(SinkError::TableUnusable(why)) => {
                     self.note_answer();
                     if self.has_waited_for(table, &why) {
-                        done.rejected += self.refuse(table, range.len() as u64, &why);
-                    } else if self.pause(BACK_OFF.0) {
-                        waiting.push(range);
+                        self.say_refused(table, range.len() as u64, &why);
+                        outcome.refused.push(Refusal { rows: range, why });
+                    } else if self.spooled || !self.pause(BACK_OFF.0) {
+                        outcome.left.push(range);
                     } else {
-                        done.undelivered += range.len() as u64;
+                        waiting.push_front(range);
                     }
                 }
                 Err(SinkError::Unavailable(why)) => {
-                    if self.wait_out(&why) {
-                        waiting.push(range);
+                    self.note_away(&why);
+                    if self.may_try_again(&mut tries) {
+                        waiting.push_front(range);
                     } else {
-                        done.undelivered += range.len() as u64;
+                        outcome.left.push(range);
+                        outcome.left.extend(waiting);
+                        outcome.away = true;
+                        break;
                     }
                 }
             }
         }
-        done
+        outcome
     }
 
     /// The sink answered, whatever it said.
     fn note_answer(&mut self) {
-        self.lanes.sink_is_up(self.writer);
+        self.lanes.sink_is_up(self.writer, self.number);
         if let Some(outage) = self.outage.take() {
             log::info!("the database is back after {} s", outage.since.elapsed().as_secs());
         }
@@ -150,25 +204,34 @@ impl Store {
         }
     }
 
-    /// Sleeps before the next try; false when the server ends and this sink is given up.
-    fn wait_out(&mut self, why: &str) -> bool {
-        self.lanes.sink_is_down(self.writer, why);
+    /// Says that the sink is away, now and then.
+    fn note_away(&mut self, why: &str) {
+        self.lanes.sink_is_down(self.writer, self.number, why);
         let now = Instant::now();
-        let back_off = match &mut self.outage {
+        match &mut self.outage {
             None => {
-                log::error!("the database is away, captures wait: {why}");
-                self.outage = Some(Outage { since: now, said: now, back_off: BACK_OFF.0 });
-                BACK_OFF.0
+                let refuge = if self.spooled { "go to the spool" } else { "wait" };
+                log::error!("the database is away, captures {refuge}: {why}");
+                self.outage = Some(Outage { since: now, said: now });
             }
-            Some(outage) => {
-                if outage.said.elapsed() >= REMIND {
-                    outage.said = now;
-                    log::error!("the database is away for {} s: {why}", outage.since.elapsed().as_secs());
-                }
-                outage.back_off = (outage.back_off * 2).min(BACK_OFF.1);
-                outage.back_off
+            Some(outage) if outage.said.elapsed() >= REMIND => {
+                outage.said = now;
+                log::error!("the database is away for {} s: {why}", outage.since.elapsed().as_secs());
             }
-        };
+            Some(_) => {}
+        }
+    }
+
+    /// Sleeps before the next try; false when there is to be none.
+    fn may_try_again(&self, tries: &mut Tries) -> bool {
+        if let Patience::Bounded { retries, within } = self.patience
+            && (tries.made >= retries || tries.since.elapsed() >= within)
+        {
+            return false;
+        }
+        let back_off = tries.back_off;
+        tries.made += 1;
+        tries.back_off = (back_off * 2).min(BACK_OFF.1);
         self.pause(back_off)
     }
 
@@ -205,8 +268,8 @@ impl Store {
         unusable.since.elapsed() >= self.table_patience
     }
 
-    /// Says at a limited rate that rows are lost; returns their number.
-    fn refuse(&mut self, table: &str, rows: u64, why: &str) -> u64 {
+    /// Says at a limited rate that rows are refused.
+    fn say_refused(&mut self, table: &str, rows: u64, why: &str) {
         if self.last_refusal.is_some_and(|last| last.elapsed() < LOG_EVERY) {
             self.silent_refusals += rows;
         } else {
@@ -214,8 +277,13 @@ impl Store {
             log::error!("{rows} rows refused by table {table} ({silent} more since the last such line): {why}");
             self.last_refusal = Some(Instant::now());
         }
-        rows
     }
+}
+
+/// So many rows in slices of at most `most`.
+fn slices(rows: usize, most: usize) -> VecDeque<Range<usize>> {
+    let most = most.clamp(1, rows.max(1));
+    (0..rows).step_by(most).map(|start| start..rows.min(start + most)).collect()
 }
 
 /// Both halves of a range of more than one.

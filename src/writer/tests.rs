@@ -1,6 +1,6 @@
 //! The writer around sinks that fail on purpose.
 
-use super::store::{Store, Stored};
+use super::store::{Outcome, Patience, Store};
 use super::*;
 use crate::capture::{Capture, RowKind, Transport};
 use crate::queue::lane::{Geometry, Producer};
@@ -52,13 +52,17 @@ fn message_of(row: &Row<'_>) -> Vec<u8> {
 }
 
 fn lanes() -> Arc<Lanes> {
-    Arc::new(Lanes::map(Geometry { lanes: 1, writers: 1, lane_bytes: 1 << 20, wake_bytes: 1 << 18 }).unwrap())
+    Arc::new(Lanes::map(Geometry { lanes: 1, writers: 1, sinks: 1, lane_bytes: 1 << 20, wake_bytes: 1 << 18 }).unwrap())
 }
 
 fn store(script: &Arc<Mutex<Scripted>>, lanes: &Arc<Lanes>, table_patience: Duration) -> (Store, Arc<AtomicBool>) {
     let give_up = Arc::new(AtomicBool::new(false));
     let sink = Box::new(ScriptedSink(Arc::clone(script)));
-    (Store::with_sink(sink, table_patience, Arc::clone(lanes), 0, Arc::clone(&give_up)), give_up)
+    (Store::with_sink(sink, Patience::Hold, table_patience, Arc::clone(lanes), 0, Arc::clone(&give_up)), give_up)
+}
+
+fn refused(outcome: &Outcome) -> Vec<usize> {
+    outcome.refused.iter().flat_map(|refusal| refusal.rows.clone()).collect()
 }
 
 fn rows(messages: &[String]) -> Vec<Row<'_>> {
@@ -76,7 +80,7 @@ fn bad_rows_are_found_by_halving_and_their_neighbours_are_stored_in_order() {
     let (mut store, _) = store(&script, &lanes(), Duration::ZERO);
     let messages = messages(500);
     let done = store.write("t", &report_layout(&ColumnNames::default()), &rows(&messages));
-    assert_eq!((done.stored, done.rejected, done.undelivered), (496, 4, 0));
+    assert_eq!((refused(&done), done.left.len()), (vec![0, 77, 78, 499], 0));
     let expected: Vec<&String> = messages.iter().filter(|m| !["0", "77", "78", "499"].contains(&m.as_str())).collect();
     let script = script.lock().unwrap();
     let got: Vec<String> = script.rows.iter().map(|row| String::from_utf8(row.clone()).unwrap()).collect();
@@ -91,8 +95,8 @@ fn a_sink_that_is_away_is_asked_again_until_it_answers() {
     let (mut store, _) = store(&script, &lanes, Duration::ZERO);
     let messages = messages(3);
     let done = store.write("t", &report_layout(&ColumnNames::default()), &rows(&messages));
-    assert_eq!(done, Stored { stored: 3, truncated: 1, ..Stored::default() });
-    let state = lanes.sink_state(0);
+    assert_eq!(done, Outcome { truncated: 1, ..Outcome::default() });
+    let state = lanes.sink_state(0, 0);
     assert_eq!((state.up, state.errors, state.last_error.as_str()), (Some(true), 2, "away"));
 }
 
@@ -103,7 +107,7 @@ fn a_table_that_comes_back_in_time_gets_its_rows() {
     let (mut store, _) = store(&script, &lanes(), Duration::from_secs(60));
     let messages = messages(2);
     let done = store.write("t", &report_layout(&ColumnNames::default()), &rows(&messages));
-    assert_eq!((done.stored, done.rejected), (2, 0));
+    assert_eq!((refused(&done), done.left.len()), (vec![], 0));
 }
 
 #[test]
@@ -113,7 +117,7 @@ fn rows_for_a_table_that_stays_away_are_refused_without_halving() {
     let (mut store, _) = store(&script, &lanes(), Duration::ZERO);
     let messages = messages(100);
     let done = store.write("t", &report_layout(&ColumnNames::default()), &rows(&messages));
-    assert_eq!((done.stored, done.rejected), (0, 100));
+    assert_eq!((refused(&done).len(), done.left.len()), (100, 0));
     assert_eq!(script.lock().unwrap().writes, 1);
 }
 
@@ -124,10 +128,10 @@ fn many_missing_tables_share_one_wait() {
     let (mut store, _) = store(&script, &lanes(), Duration::from_millis(250));
     let messages = messages(2);
     let layout = report_layout(&ColumnNames::default());
-    assert_eq!(store.write("first", &layout, &rows(&messages)).rejected, 2);
+    assert_eq!(refused(&store.write("first", &layout, &rows(&messages))).len(), 2);
     let asked = script.lock().unwrap().writes;
     for number in 0..100 {
-        assert_eq!(store.write(&format!("t{number}"), &layout, &rows(&messages)).rejected, 2);
+        assert_eq!(refused(&store.write(&format!("t{number}"), &layout, &rows(&messages))).len(), 2);
     }
     assert_eq!(script.lock().unwrap().writes, asked + 100, "a later table is asked once and not waited for");
 }
@@ -140,7 +144,7 @@ fn giving_up_leaves_rows_undelivered_and_uncounted() {
     give_up.store(true, Ordering::Relaxed);
     let messages = messages(5);
     let done = store.write("t", &report_layout(&ColumnNames::default()), &rows(&messages));
-    assert_eq!(done, Stored { undelivered: 5, ..Stored::default() });
+    assert_eq!((done.left.clone(), done.away), (vec![0..5], true));
 }
 
 fn plan(directory: &tempfile::TempDir, create_tables: bool) -> Plan {

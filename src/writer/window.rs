@@ -1,78 +1,63 @@
-//! A window: what one turn of the drain read, in batches by table, and what became of it.
+//! A window: what one turn of the drain read, in loads by sink, and what became of it.
 
-use super::{Counters, Plan, add, deliver::Delivered};
-use crate::capture::{RowKind, record};
+use super::batch::Load;
+use super::{Counters, Plan, add, add_all};
+use crate::capture::record;
+use crate::log_limit::LogLimit;
 use crate::queue::lane::{COMMITTED, Committed, Consumer, Progress};
-use crate::table::TableNames;
-use std::cell::RefCell;
+use std::time::Instant;
 
 /// Bytes of one window, about: keeps a burst of large messages from growing the process.
-const WINDOW_BYTES: usize = 8 << 20;
+pub const WINDOW_BYTES: usize = 8 << 20;
 
-/// Captures for one table, in the order in which they were read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Batch {
-    /// The table's name, expanded.
-    pub table: String,
-    /// Whether the rows are reports, of 12 columns.
-    pub report: bool,
-    records: Vec<u8>,
-    ends: Vec<usize>,
+/// What became of a window's load for one sink.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Settled {
+    /// The window.
+    pub window: u64,
+    /// What its commit adds to the counters.
+    pub counters: Counters,
+    /// Id that the sink's spool gives next, when captures of the window went there.
+    pub spool_next: Option<u64>,
+    /// Captures that were given up undelivered, because the server ends: they stay in their lane.
+    pub undelivered: u64,
 }
 
-impl Batch {
-    /// Captures in it.
-    pub fn len(&self) -> usize {
-        self.ends.len()
-    }
-
-    /// The byte form of each capture.
-    pub fn records(&self) -> impl Iterator<Item = &[u8]> {
-        let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        starts.zip(&self.ends).map(|(start, &end)| &self.records[start..end])
-    }
-
-    fn push(&mut self, record: &[u8]) {
-        self.records.extend_from_slice(record);
-        self.ends.push(self.records.len());
-    }
-}
-
-/// What is remembered of a window until all of its batches are answered.
+/// What is remembered of a window until all of its loads are settled.
 #[derive(Debug)]
 pub struct Window {
     number: u64,
     progress: Progress,
-    batches: usize,
-    answered: usize,
+    loads: usize,
+    settled: usize,
     undelivered: u64,
     records: u64,
     waited_ms: u64,
-    read_at: std::time::Instant,
+    read_at: Instant,
     counters: Counters,
-}
-
-thread_local! {
-    /// Names expanded lately: most captures of a second share theirs.
-    static NAMES: RefCell<TableNames> = RefCell::new(TableNames::new());
+    spool_next: Vec<(usize, u64)>,
 }
 
 impl Window {
-    /// Reads up to a full batch for some table, or all that is queued.
-    pub fn fill(number: u64, consumer: &mut Consumer, plan: &Plan) -> (Window, Vec<Batch>) {
-        let mut batches: Vec<Batch> = Vec::new();
+    /// Reads up to a full batch for some table, or all that is queued. The loads come one a sink, in the sinks' order.
+    pub fn fill(number: u64, consumer: &mut Consumer, plan: &Plan, bad_log: &mut LogLimit) -> (Window, Vec<Load>) {
+        let mut loads = vec![Load::default(); plan.sinks.len()];
         let mut counters = [0; COMMITTED];
         let (mut bytes, mut waited_ms) = (0, 0);
         let (records, corrupt) = consumer.read(|record, waited| {
             waited_ms = waited_ms.max(waited);
             bytes += record.len();
-            let full = match place(record, plan, &mut batches) {
-                Ok(batch) => {
-                    batch.push(record);
-                    batch.len() >= plan.batch_size
-                }
+            let sink = usize::from(record::sink(record));
+            let placed = match loads.get_mut(sink) {
+                Some(load) => load.add(record, plan),
+                None => Err(format!("there is no sink {sink}")),
+            };
+            let full = match placed {
+                Ok(rows) => rows >= plan.batch_size,
                 Err(why) => {
-                    log::error!("capture dropped: {why}");
+                    if let Some(held_back) = bad_log.allow(Instant::now()) {
+                        log::error!("capture dropped: {why} ({held_back} more since the last such line)");
+                    }
                     add(&mut counters, Committed::Rejected, 1);
                     false
                 }
@@ -83,15 +68,16 @@ impl Window {
         let window = Window {
             number,
             progress: consumer.progress(),
-            batches: batches.len(),
-            answered: 0,
+            loads: loads.iter().filter(|load| !load.is_empty()).count(),
+            settled: 0,
             undelivered: 0,
             records: records + corrupt,
             waited_ms,
-            read_at: std::time::Instant::now(),
+            read_at: Instant::now(),
             counters,
+            spool_next: Vec::new(),
         };
-        (window, batches)
+        (window, loads)
     }
 
     /// Its number, one up from the last.
@@ -109,6 +95,11 @@ impl Window {
         &self.counters
     }
 
+    /// Sinks whose spool took captures of it, with the id that comes next there.
+    pub fn spool_next(&self) -> &[(usize, u64)] {
+        &self.spool_next
+    }
+
     /// Captures in it.
     pub fn records(&self) -> u64 {
         self.records
@@ -119,39 +110,21 @@ impl Window {
         self.waited_ms + self.read_at.elapsed().as_millis() as u64
     }
 
-    /// Adds the answer to one of its batches.
-    pub fn note(&mut self, delivered: &Delivered) {
-        self.answered += 1;
-        self.undelivered += delivered.undelivered;
-        self.counters.iter_mut().zip(&delivered.counters).for_each(|(sum, add)| *sum += add);
+    /// Adds what became of its load for `sink`.
+    pub fn note(&mut self, sink: usize, settled: &Settled) {
+        self.settled += 1;
+        self.undelivered += settled.undelivered;
+        add_all(&mut self.counters, &settled.counters);
+        self.spool_next.extend(settled.spool_next.map(|next| (sink, next)));
     }
 
-    /// Whether every batch has an answer.
-    pub fn is_answered(&self) -> bool {
-        self.answered == self.batches
+    /// Whether every load is settled.
+    pub fn is_settled(&self) -> bool {
+        self.settled == self.loads
     }
 
-    /// Whether every capture is stored or counted, so that its bytes may be freed.
+    /// Whether every capture is stored, spooled or counted, so that its bytes may be freed.
     pub fn is_finished(&self) -> bool {
-        self.is_answered() && self.undelivered == 0
+        self.is_settled() && self.undelivered == 0
     }
-}
-
-/// The batch that a record belongs to, begun if need be; the reason when its table's name will not do.
-fn place<'b>(bytes: &[u8], plan: &Plan, batches: &'b mut Vec<Batch>) -> Result<&'b mut Batch, String> {
-    let capture = record::decode(bytes).map_err(|error| error.to_string())?;
-    let report = matches!(capture.kind, RowKind::Report(_));
-    let template = capture.table.unwrap_or(plan.table.as_bytes());
-    NAMES.with_borrow_mut(|names| {
-        let name = names
-            .expand(template, capture.time_us)
-            .map_err(|error| format!("table name {:?} is not allowed: {error}", String::from_utf8_lossy(template)))?;
-        let found = batches.iter().position(|batch| batch.report == report && batch.table == name);
-        let index = found.unwrap_or_else(|| {
-            let table = name.to_owned();
-            batches.push(Batch { table, report, records: Vec::new(), ends: Vec::new() });
-            batches.len() - 1
-        });
-        Ok(&mut batches[index])
-    })
 }

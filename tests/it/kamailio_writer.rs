@@ -107,7 +107,7 @@ fn a_batch_that_does_not_fill_goes_when_the_flush_interval_is_over() {
 fn a_server_that_ends_without_its_database_says_how_many_captures_are_lost() {
     for writers in [1, 2] {
         let url = format!("mysql://{USER}:{PASSWORD}@127.0.0.1:{}/homer", free_port());
-        let node = ConfigBuilder::capture_node(Module::Ours, &url).set("shutdown_timeout", 1);
+        let node = ConfigBuilder::capture_node(Module::Ours, &url).set("shutdown_timeout", 1).set("spool_dir", "");
         let mut server = node.set("capture_writers", writers).start();
         HepSender::to(server.address()).send_paced(500, packets(70));
         wait_for(&server, "queued", 70);

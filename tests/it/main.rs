@@ -1,14 +1,12 @@
 //! Everything that needs more than one room, a server or a peer. One binary, so that it links once.
 
 mod common;
-mod fuzz_corpus;
 mod hep_table;
 mod kamailio_config;
 mod kamailio_faults;
 mod kamailio_functions;
 mod kamailio_hep;
 mod kamailio_modes;
-mod kamailio_parameters;
 mod kamailio_parity;
 mod kamailio_siptrace;
 mod kamailio_writer;

@@ -15,6 +15,17 @@ pub struct Consumer {
     writer: usize,
     reads: Vec<Read>,
     next_lane: usize,
+    committed: Progress,
+    marks: Vec<SinkMarks>,
+}
+
+/// How far the spool of one sink is written and done with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SinkMarks {
+    /// Id of the next record; 0 while the spool was not opened in this run of the server.
+    pub next: u64,
+    /// Records below this id are done with.
+    pub acked: u64,
 }
 
 /// How far one lane has been read.
@@ -63,9 +74,25 @@ impl Consumer {
             lanes.lane(lane).consumer.read.store(position, Ordering::Relaxed);
             Read { lane, position, records: progress.records.load(Ordering::Relaxed) }
         };
-        let reads = own.map(read).collect();
+        let reads: Vec<Read> = own.map(read).collect();
+        let marks = (0..lanes.geometry().sinks).map(|sink| {
+            let marks = &lanes.sink(writer, sink).marks[active];
+            SinkMarks { next: marks.next.load(Ordering::Relaxed), acked: marks.acked.load(Ordering::Relaxed) }
+        });
+        let marks = marks.collect();
         lanes.writer(writer).oldest.store(0, Ordering::Relaxed);
-        Ok(Some(Consumer { lanes: Arc::clone(lanes), writer, reads, next_lane: 0 }))
+        let committed = Progress(reads.clone());
+        Ok(Some(Consumer { lanes: Arc::clone(lanes), writer, reads, next_lane: 0, committed, marks }))
+    }
+
+    /// The marks of a sink's spool as the last commit left them.
+    pub fn marks(&self, sink: usize) -> SinkMarks {
+        self.marks[sink]
+    }
+
+    /// The marks that the next commit makes final.
+    pub fn set_marks(&mut self, sink: usize, marks: SinkMarks) {
+        self.marks[sink] = marks;
     }
 
     /// The region that is read.
@@ -110,7 +137,23 @@ impl Consumer {
         })
     }
 
-    /// Makes `progress` final: frees the bytes up to there and adds `counters`, in one step that no kill can halve.
+    /// How much of the fullest lane is taken, from 0 to 1: what is queued, and what is read and not committed.
+    pub fn fullest(&self) -> f64 {
+        let taken = self.committed.0.iter().map(|read| {
+            let head = self.lanes.lane(read.lane).producer.head.load(Ordering::Relaxed);
+            head.saturating_sub(read.position)
+        });
+        taken.max().unwrap_or(0) as f64 / self.lanes.geometry().lane_bytes as f64
+    }
+
+    /// Adds `counters` and makes the marks final, with the lanes where they are.
+    pub fn commit_counters(&mut self, counters: &[u64; COMMITTED]) {
+        let committed = self.committed.clone();
+        self.commit(&committed, counters);
+    }
+
+    /// Makes `progress` and the marks of the spools final: frees the bytes up to there and adds `counters`, in one step that no kill can
+    /// halve.
     pub fn commit(&mut self, progress: &Progress, counters: &[u64; COMMITTED]) {
         let block = self.lanes.writer(self.writer);
         let commits = block.commits.load(Ordering::Relaxed);
@@ -124,12 +167,18 @@ impl Consumer {
             next.position.store(read.position, Ordering::Relaxed);
             next.records.store(read.records, Ordering::Relaxed);
         }
+        for (sink, marks) in self.marks.iter().enumerate() {
+            let next = &self.lanes.sink(self.writer, sink).marks[other];
+            next.next.store(marks.next, Ordering::Relaxed);
+            next.acked.store(marks.acked, Ordering::Relaxed);
+        }
         block.commits.store(commits + 1, Ordering::Release);
         // Whoever reads the slot that the next commit fills must see that this one has come between.
         fence(Ordering::SeqCst);
         for read in &progress.0 {
             self.lanes.lane(read.lane).consumer.tail.store(read.position, Ordering::Release);
         }
+        self.committed.0.clone_from(&progress.0);
     }
 
     /// Counts everything that is still queued as `reason` and frees it: nobody will store it any more.
@@ -220,11 +269,8 @@ fn read_lane(
     (go_on, 0)
 }
 
-/// The record at the front of `bytes`, a stretch of a ring up to its end or the producer's head: bytes of the whole record, stamp, byte
-/// form of the capture (empty for one that only fills the ring). `None` when its lengths do not add up.
-///
-/// [`Consumer::read`] is made of it; it is public so that it can be fed with rings that no producer of ours would leave.
-pub fn split_record(bytes: &[u8]) -> Option<(usize, u32, &[u8])> {
+/// Length, stamp and bytes of the record at the front; `None` when its lengths do not add up.
+fn split_record(bytes: &[u8]) -> Option<(usize, u32, &[u8])> {
     let word = |at: usize| bytes.get(at..at + 4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]));
     let whole = word(0)? as usize;
     if whole == 0 || whole > bytes.len() || !whole.is_multiple_of(8) {

@@ -21,6 +21,8 @@ pub struct Geometry {
     pub lanes: usize,
     /// Writers that share them.
     pub writers: usize,
+    /// Sinks that each writer feeds.
+    pub sinks: usize,
     /// Bytes of each lane's ring; a multiple of 4096.
     pub lane_bytes: usize,
     /// Queued bytes in one lane at which a gathering writer is woken.
@@ -55,15 +57,30 @@ pub(super) struct WriterBlock {
     pub commits: AtomicU64,
     /// Stamp of the oldest record that is read and not committed, plus 1; 0 for none.
     pub oldest: AtomicU64,
-    /// 0 not tried yet, 1 up, 2 down.
-    pub sink_state: AtomicU32,
-    pub sink_errors: AtomicU64,
-    pub sink_error_ms: AtomicU64,
-    pub sink_error_len: AtomicU32,
-    pub sink_error: [AtomicU8; ERROR_TEXT],
     pub next_sample: AtomicU32,
     pub samples: [Sample; SAMPLES],
     pub slots: [Slot; 2],
+}
+
+/// One sink of one writer.
+#[repr(C, align(64))]
+pub(super) struct SinkBlock {
+    /// 0 not tried yet, 1 up, 2 down.
+    pub state: AtomicU32,
+    pub error_len: AtomicU32,
+    pub errors: AtomicU64,
+    pub error_ms: AtomicU64,
+    pub error: [AtomicU8; ERROR_TEXT],
+    pub spool_bytes: AtomicU64,
+    pub marks: [SpoolMarks; 2],
+}
+
+/// How far a sink's spool is written and done with; slots as in [`Slot`].
+#[repr(C)]
+pub(super) struct SpoolMarks {
+    /// Id of the next record; 0 while the spool was not opened in this run of the server.
+    pub next: AtomicU64,
+    pub acked: AtomicU64,
 }
 
 #[repr(C)]
@@ -122,6 +139,7 @@ impl Lanes {
     pub fn map(geometry: Geometry) -> io::Result<Lanes> {
         let valid = geometry.lanes > 0
             && geometry.writers > 0
+            && geometry.sinks > 0
             && geometry.lane_bytes >= 1 << 18
             && geometry.lane_bytes.is_multiple_of(4096)
             && geometry.lane_bytes <= u32::MAX as usize;
@@ -216,6 +234,12 @@ impl Lanes {
         self.at(writers_offset() + writer * align(size_of::<WriterBlock>()))
     }
 
+    pub(super) fn sink(&self, writer: usize, sink: usize) -> &SinkBlock {
+        assert!(writer < self.geometry.writers && sink < self.geometry.sinks);
+        let index = writer * self.geometry.sinks + sink;
+        self.at(sinks_offset(self.geometry) + index * align(size_of::<SinkBlock>()))
+    }
+
     pub(super) fn progress(&self, slot: usize, lane: usize) -> &LaneProgress {
         assert!(lane < self.geometry.lanes && slot < 2);
         let index = slot * self.geometry.lanes + lane;
@@ -264,8 +288,12 @@ const fn writers_offset() -> usize {
     align(size_of::<Header>())
 }
 
-const fn progress_offset(geometry: Geometry) -> usize {
+const fn sinks_offset(geometry: Geometry) -> usize {
     writers_offset() + geometry.writers * align(size_of::<WriterBlock>())
+}
+
+const fn progress_offset(geometry: Geometry) -> usize {
+    sinks_offset(geometry) + geometry.writers * geometry.sinks * align(size_of::<SinkBlock>())
 }
 
 const fn lanes_offset(geometry: Geometry) -> usize {

@@ -10,7 +10,7 @@ use std::time::Duration;
 const LANE: usize = 1 << 18;
 
 fn lanes(lanes: usize, writers: usize) -> Arc<Lanes> {
-    Arc::new(Lanes::map(Geometry { lanes, writers, lane_bytes: LANE, wake_bytes: LANE / 4 }).unwrap())
+    Arc::new(Lanes::map(Geometry { lanes, writers, sinks: 2, lane_bytes: LANE, wake_bytes: LANE / 4 }).unwrap())
 }
 
 fn capture(payload: &[u8]) -> Capture<'_> {
@@ -235,10 +235,10 @@ fn a_push_wakes_an_idle_consumer() {
 
 #[test]
 fn impossible_sizes_are_refused() {
-    let good = Geometry { lanes: 1, writers: 1, lane_bytes: LANE, wake_bytes: 1 };
+    let good = Geometry { lanes: 1, writers: 1, sinks: 1, lane_bytes: LANE, wake_bytes: 1 };
     for bad in [
         Geometry { lanes: 0, ..good },
-        Geometry { writers: 0, ..good },
+        Geometry { writers: 0, sinks: 1, ..good },
         Geometry { lane_bytes: 4096, ..good },
         Geometry { lane_bytes: LANE + 8, ..good },
     ] {
@@ -249,10 +249,10 @@ fn impossible_sizes_are_refused() {
 #[test]
 fn the_last_error_of_a_sink_is_cut_at_a_character() {
     let lanes = lanes(1, 1);
-    assert_eq!(lanes.sink_state(0), SinkState::default());
-    lanes.sink_is_down(0, &"ü".repeat(150));
-    let state = lanes.sink_state(0);
+    assert_eq!(lanes.sink_state(0, 0), SinkState::default());
+    lanes.sink_is_down(0, 0, &"ü".repeat(150));
+    let state = lanes.sink_state(0, 0);
     assert_eq!((state.up, state.errors, state.last_error), (Some(false), 1, "ü".repeat(96)));
-    lanes.sink_is_up(0);
-    assert_eq!(lanes.sink_state(0).up, Some(true));
+    lanes.sink_is_up(0, 0);
+    assert_eq!(lanes.sink_state(0, 0).up, Some(true));
 }

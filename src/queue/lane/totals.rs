@@ -51,10 +51,24 @@ pub enum Committed {
     Malformed,
     /// Batches written.
     Batches,
+    /// Captures put into a spool, and those that an earlier run had left in one.
+    Spooled,
+    /// Captures of a spool that are done with.
+    Unspooled,
+    /// Captures that an earlier run of the server had left in a spool.
+    Recovered,
+    /// Captures put to the dead letters.
+    DeadLettered,
+    /// Captures that a spool had no room for, or could not write.
+    SpoolFull,
+    /// Captures that a spool could not read back.
+    SpoolCorrupt,
+    /// Captures given up after the tries that parameters allow, without a spool.
+    Unavailable,
 }
 
 /// Number of [`Committed`] counters.
-pub const COMMITTED: usize = Committed::Batches as usize + 1;
+pub const COMMITTED: usize = Committed::Unavailable as usize + 1;
 
 /// How a sink fares.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -67,9 +81,13 @@ pub struct SinkState {
     pub last_error: String,
     /// Seconds since the last error.
     pub last_error_age: Option<u64>,
+    /// Records in its spool.
+    pub spooled: u64,
+    /// Bytes that its spool takes on disk.
+    pub spool_bytes: u64,
 }
 
-/// A reading of all counters. `captured() = stored + dropped() + queued` whenever nothing is on the move.
+/// A reading of all counters. `captured() = stored + spooled() + queued() + dead-lettered + dropped()` whenever nothing is on the move.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
     /// By [`Produced`].
@@ -105,14 +123,24 @@ impl Totals {
         self.committed[counter as usize]
     }
 
-    /// Captures that sources made, whatever became of them.
+    /// Captures that sources made, whatever became of them, and those that an earlier run left in a spool.
     pub fn captured(&self) -> u64 {
+        self.made() + self.committed(Committed::Recovered)
+    }
+
+    /// Captures that sources made.
+    fn made(&self) -> u64 {
         self.pushed + self.produced(Produced::DroppedFull) + self.produced(Produced::DroppedTooLarge)
     }
 
     /// Captures that are in a lane, or on their way from there to a sink.
     pub fn queued(&self) -> u64 {
         self.pushed.saturating_sub(self.finished)
+    }
+
+    /// Captures that are in a spool.
+    pub fn spooled(&self) -> u64 {
+        self.committed(Committed::Spooled).saturating_sub(self.committed(Committed::Unspooled))
     }
 
     /// Captures that were lost, for whatever reason.
@@ -122,6 +150,9 @@ impl Totals {
             + self.committed(Committed::Rejected)
             + self.committed(Committed::Shutdown)
             + self.committed(Committed::Corrupt)
+            + self.committed(Committed::SpoolFull)
+            + self.committed(Committed::SpoolCorrupt)
+            + self.committed(Committed::Unavailable)
     }
 }
 
@@ -181,7 +212,7 @@ impl Lanes {
         }
         let totals = self.totals();
         let sample = &block.samples[next];
-        sample.captured.store(totals.captured(), Ordering::Relaxed);
+        sample.captured.store(totals.made(), Ordering::Relaxed);
         sample.stored.store(totals.committed(Committed::Stored), Ordering::Relaxed);
         sample.at_ms.store(now, Ordering::Release);
         block.next_sample.store(((next + 1) % SAMPLES) as u32, Ordering::Relaxed);
@@ -199,40 +230,55 @@ impl Lanes {
         let totals = self.totals();
         let seconds = (now - at) as f64 / 1000.0;
         let rate = |total: u64, then: u64| total.saturating_sub(then) as f64 / seconds;
-        (rate(totals.captured(), captured), rate(totals.committed(Committed::Stored), stored))
+        (rate(totals.made(), captured), rate(totals.committed(Committed::Stored), stored))
     }
 
-    /// Notes that the sink of `writer` answered.
-    pub fn sink_is_up(&self, writer: usize) {
-        self.writer(writer).sink_state.store(1, Ordering::Relaxed);
+    /// Notes that a sink of `writer` answered.
+    pub fn sink_is_up(&self, writer: usize, sink: usize) {
+        self.sink(writer, sink).state.store(1, Ordering::Relaxed);
     }
 
-    /// Notes that the sink of `writer` is away, and why.
-    pub fn sink_is_down(&self, writer: usize, why: &str) {
-        let block = self.writer(writer);
+    /// Notes that a sink of `writer` is away, and why.
+    pub fn sink_is_down(&self, writer: usize, sink: usize, why: &str) {
+        let block = self.sink(writer, sink);
         let text = &why.as_bytes()[..why.floor_char_boundary(ERROR_TEXT)];
-        block.sink_error_len.store(0, Ordering::Relaxed);
-        block.sink_error.iter().zip(text).for_each(|(cell, &byte)| cell.store(byte, Ordering::Relaxed));
-        block.sink_error_len.store(text.len() as u32, Ordering::Release);
-        block.sink_error_ms.store(now_ms(), Ordering::Relaxed);
-        block.sink_errors.fetch_add(1, Ordering::Relaxed);
-        block.sink_state.store(2, Ordering::Relaxed);
+        block.error_len.store(0, Ordering::Relaxed);
+        block.error.iter().zip(text).for_each(|(cell, &byte)| cell.store(byte, Ordering::Relaxed));
+        block.error_len.store(text.len() as u32, Ordering::Release);
+        block.error_ms.store(now_ms(), Ordering::Relaxed);
+        block.errors.fetch_add(1, Ordering::Relaxed);
+        block.state.store(2, Ordering::Relaxed);
     }
 
-    /// How the sink of `writer` fares.
-    pub fn sink_state(&self, writer: usize) -> SinkState {
-        let block = self.writer(writer);
-        let len = (block.sink_error_len.load(Ordering::Acquire) as usize).min(ERROR_TEXT);
-        let text: Vec<u8> = block.sink_error[..len].iter().map(|cell| cell.load(Ordering::Relaxed)).collect();
-        let at = block.sink_error_ms.load(Ordering::Relaxed);
+    /// Notes the bytes on disk of the spool of a sink of `writer`.
+    pub fn note_spool_bytes(&self, writer: usize, sink: usize, bytes: u64) {
+        self.sink(writer, sink).spool_bytes.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Every sink: its writer, its number, how it fares.
+    pub fn sink_states(&self) -> impl Iterator<Item = (usize, usize, SinkState)> {
+        let sinks = self.geometry().sinks;
+        let all = (0..self.geometry().writers).flat_map(move |writer| (0..sinks).map(move |sink| (writer, sink)));
+        all.map(|(writer, sink)| (writer, sink, self.sink_state(writer, sink)))
+    }
+
+    /// How a sink of `writer` fares.
+    pub fn sink_state(&self, writer: usize, sink: usize) -> SinkState {
+        let block = self.sink(writer, sink);
+        let len = (block.error_len.load(Ordering::Acquire) as usize).min(ERROR_TEXT);
+        let text: Vec<u8> = block.error[..len].iter().map(|cell| cell.load(Ordering::Relaxed)).collect();
+        let at = block.error_ms.load(Ordering::Relaxed);
+        let marks = &block.marks[slot(self.writer(writer).commits.load(Ordering::Acquire))];
         SinkState {
-            up: match block.sink_state.load(Ordering::Relaxed) {
+            up: match block.state.load(Ordering::Relaxed) {
                 0 => None,
                 state => Some(state == 1),
             },
-            errors: block.sink_errors.load(Ordering::Relaxed),
+            errors: block.errors.load(Ordering::Relaxed),
             last_error: String::from_utf8_lossy(&text).into_owned(),
             last_error_age: (at != 0).then(|| now_ms().saturating_sub(at) / 1000),
+            spooled: marks.next.load(Ordering::Relaxed).saturating_sub(marks.acked.load(Ordering::Relaxed)),
+            spool_bytes: block.spool_bytes.load(Ordering::Relaxed),
         }
     }
 }

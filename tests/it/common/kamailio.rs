@@ -199,6 +199,14 @@ impl ConfigBuilder {
             };
             let _ = writeln!(text, "modparam(\"{module}\", \"{name}\", {value})");
         }
+        let spools = self.params.iter().any(|(module, name, _)| module == "sipcapture" && name == "spool_dir");
+        if !spools
+            && self.modules.iter().any(|module| Path::new(module).is_absolute() && module == &Module::Ours.path())
+        {
+            // Servers must not share the spool of their default database.
+            let _ =
+                writeln!(text, "modparam(\"sipcapture\", \"spool_dir\", \"{}\")", directory.join("spool").display());
+        }
         if !self.routes.iter().any(|(block, _)| block == "request_route") {
             text.push_str("request_route {\n    exit;\n}\n");
         }
@@ -310,15 +318,30 @@ impl Kamailio {
         of_server.iter().sum()
     }
 
-    /// Waits until each of `sent` messages is captured, or dropped by the kernel, and no capture is queued any more; the answer is the
-    /// number of captures.
+    /// Waits until each of `sent` messages is captured, or dropped by the kernel, and no capture is queued or in the spool any more; the
+    /// answer is the number of captures.
     pub fn settle(&self, sent: u64, limit: Duration) -> u64 {
         let mut captured = 0;
-        within(limit, &format!("{sent} messages are captured, or dropped by the kernel, and none is queued"), || {
-            captured = sent - self.kernel_drops();
-            self.statistic("captured") == captured && self.statistic("queued") == 0
-        });
+        within(
+            limit,
+            &format!("{sent} messages are captured, or dropped by the kernel, and none is queued or spooled"),
+            || {
+                captured = sent - self.kernel_drops();
+                let statistics = self.statistics();
+                statistics["captured"] == captured && statistics["queued"] == 0 && statistics["spooled"] == 0
+            },
+        );
         captured
+    }
+
+    /// Asserts that the counters add up, with nothing happening at this moment.
+    pub fn assert_balance(&self) {
+        let statistics = self.statistics();
+        let of = |name: &str| statistics[name];
+        let known = of("stored") + of("spooled") + of("queued") + of("dead_lettered") + of("dropped");
+        assert_eq!(of("captured"), known, "{statistics:?}");
+        let reasons = statistics.iter().filter(|(name, _)| name.starts_with("dropped_")).map(|(_, value)| value);
+        assert_eq!(of("dropped"), reasons.sum::<u64>(), "{statistics:?}");
     }
 
     /// Process ids and descriptions of the processes that the server knows of, the main one first.

@@ -1,10 +1,10 @@
-//! Keeps the log readable under a flood of bad packets.
+//! Keeps the log readable under a flood of bad packets or refused rows. Any room may use it.
 
 use std::time::{Duration, Instant};
 
 /// Lets one line through in each interval and says how many it held back.
 #[derive(Debug)]
-pub struct LogLimit {
+pub(crate) struct LogLimit {
     interval: Duration,
     last: Option<Instant>,
     held_back: u64,

@@ -1,0 +1,124 @@
+//! Captures on their way to a sink: batches by table, and the load of batches that travels together.
+
+use super::Plan;
+use crate::capture::{RowKind, record};
+use crate::table::TableNames;
+use std::cell::RefCell;
+use std::ops::Range;
+
+/// Captures for one table, in the order in which they were read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// The table's name, expanded.
+    pub table: String,
+    /// Whether the rows are reports, of 12 columns.
+    pub report: bool,
+    records: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Batch {
+    fn new(table: &str, report: bool) -> Batch {
+        Batch { table: table.to_owned(), report, records: Vec::new(), ends: Vec::new() }
+    }
+
+    /// Captures in it.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// The byte form of each capture.
+    pub fn records(&self) -> impl Iterator<Item = &[u8]> + Clone {
+        (0..self.len()).map(|index| self.record(index))
+    }
+
+    fn record(&self, index: usize) -> &[u8] {
+        let start = if index == 0 { 0 } else { self.ends[index - 1] };
+        &self.records[start..self.ends[index]]
+    }
+
+    fn push(&mut self, record: &[u8]) {
+        self.records.extend_from_slice(record);
+        self.ends.push(self.records.len());
+    }
+}
+
+/// Batches that go to one sink together. Its captures are numbered from 0, batch after batch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    batches: Vec<Batch>,
+}
+
+thread_local! {
+    /// Names expanded lately: most captures of a second share theirs.
+    static NAMES: RefCell<TableNames> = RefCell::new(TableNames::new());
+}
+
+impl Load {
+    /// The batches, in the order in which their tables first came.
+    pub fn batches(&self) -> &[Batch] {
+        &self.batches
+    }
+
+    /// Captures in it.
+    pub fn len(&self) -> usize {
+        self.batches.iter().map(Batch::len).sum()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.batches.is_empty()
+    }
+
+    /// Adds the byte form of a capture, and answers how many now go to its table; the reason when it is none, or its table's name will
+    /// not do.
+    pub fn add(&mut self, bytes: &[u8], plan: &Plan) -> Result<usize, String> {
+        let capture = record::decode(bytes).map_err(|error| error.to_string())?;
+        let report = matches!(capture.kind, RowKind::Report(_));
+        let template = capture.table.unwrap_or(plan.table.as_bytes());
+        NAMES.with_borrow_mut(|names| {
+            let name = names.expand(template, capture.time_us).map_err(|error| error.to_string())?;
+            let batch = self.batch(name, report);
+            batch.push(bytes);
+            Ok(batch.len())
+        })
+    }
+
+    /// The batch of capture `number`, and its byte form.
+    pub fn record(&self, number: usize) -> Option<(&Batch, &[u8])> {
+        let mut rest = number;
+        for batch in &self.batches {
+            match rest.checked_sub(batch.len()) {
+                None => return Some((batch, batch.record(rest))),
+                Some(left) => rest = left,
+            }
+        }
+        None
+    }
+
+    /// The byte forms of the captures in `range`.
+    pub fn records(&self, range: Range<usize>) -> impl Iterator<Item = &[u8]> + Clone {
+        let all = self.batches.iter().flat_map(Batch::records);
+        all.skip(range.start).take(range.len())
+    }
+
+    /// The captures of these ranges alone, which must be in order.
+    pub fn select(&self, ranges: &[Range<usize>]) -> Load {
+        let mut selected = Load::default();
+        for number in ranges.iter().cloned().flatten() {
+            if let Some((batch, record)) = self.record(number) {
+                selected.batch(&batch.table, batch.report).push(record);
+            }
+        }
+        selected
+    }
+
+    fn batch(&mut self, table: &str, report: bool) -> &mut Batch {
+        let found = self.batches.iter().position(|batch| batch.report == report && batch.table == table);
+        let index = found.unwrap_or_else(|| {
+            self.batches.push(Batch::new(table, report));
+            self.batches.len() - 1
+        });
+        &mut self.batches[index]
+    }
+}

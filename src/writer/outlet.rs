@@ -1,0 +1,374 @@
+//! The way out to one sink: straight to its delivery thread while the sink keeps up, into its spool while it does not, and from there
+//! to the sink again.
+//!
+//! ```text
+//! window ─► load ─┬─► flight ─► delivery thread ─► sink
+//!                 │     │ slow, away, lanes filling      ▲
+//!                 │     ▼ (parked)                       │ replay, one chunk at a time
+//!                 └─► spool ─────────────────────────────┘
+//! ```
+//!
+//! Rules:
+//! * A load on its way holds up its window, and so the lanes, only as long as the sink keeps up; then it is *parked*: put into the
+//!   spool while the delivery thread still tries. When the sink takes it after all, the replay passes over it.
+//! * Loads enter the spool in the order of their windows: what came earlier is parked first. So order within a table is kept.
+//! * A sink that is away is asked again with the next chunk of its spool, after a wait that grows; all else goes to the spool.
+//! * The replay reads only what a commit has made final and no delivery thread still tries, and keeps what is left of a chunk until all
+//!   of it is done with.
+//! * Without a spool a load stays with its delivery thread, and its window waits.
+
+use super::batch::Load;
+use super::deliver::{self, Delivered, Job};
+use super::refusals::Refusals;
+use super::replay::{Chunk, Replay};
+use super::store::{BACK_OFF, Store};
+use super::window::Settled;
+use super::{Counters, Plan, WINDOWS, WriterError, add};
+use crate::log_limit::LogLimit;
+use crate::queue::lane::{COMMITTED, Committed, Lanes, SinkMarks};
+use crate::queue::spool::Spool;
+use crossbeam_channel::Sender;
+use std::collections::VecDeque;
+use std::io;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// How long a load may be on its way before it is parked.
+const SLOW: Duration = Duration::from_secs(1);
+/// Pause before another look at a spool whose records are not final yet.
+const BLOCKED: Duration = Duration::from_millis(20);
+/// Pause before a chunk is tried again whose table is missing.
+const TABLE_PAUSE: Duration = Duration::from_millis(500);
+
+/// A load with the delivery thread.
+#[derive(Debug)]
+struct Flight {
+    job: u64,
+    window: u64,
+    load: Arc<Load>,
+    since: Instant,
+    /// Its ids in the spool, once it is parked.
+    parked: Option<Range<u64>>,
+}
+
+/// A time in which the sink does not answer.
+#[derive(Clone, Copy, Debug)]
+struct Away {
+    back_off: Duration,
+    next_probe: Instant,
+}
+
+/// What an answer of the delivery thread, or a turn of the replay, asks of the writer.
+#[derive(Debug, Default)]
+pub struct Effect {
+    /// A window's load is settled.
+    pub settled: Option<Settled>,
+    /// Counters to commit, whatever the windows do.
+    pub counters: Option<Counters>,
+    /// Records of the spool below this id are done with: to be committed, then told to [`Outlet::acknowledge`].
+    pub acked: Option<u64>,
+}
+
+/// One sink of a writer, with its delivery thread and its spool.
+#[derive(Debug)]
+pub struct Outlet {
+    sink: usize,
+    writer: usize,
+    lanes: Arc<Lanes>,
+    give_up: Arc<AtomicBool>,
+    jobs: Sender<Job>,
+    thread: JoinHandle<()>,
+    spool: Option<Spool>,
+    flights: VecDeque<Flight>,
+    replay: Replay,
+    replay_job: Option<u64>,
+    away: Option<Away>,
+    /// Whether nothing is to be sent any more.
+    closed: bool,
+    /// Whether the replay had work and could not begin it.
+    is_blocked: bool,
+    next_job: u64,
+    spool_log: LogLimit,
+}
+
+impl Outlet {
+    /// Starts the delivery thread of sink `sink`. `earlier` are spools of writers that are no more: they are replayed after the sink's own.
+    pub fn start(
+        plan: &Plan,
+        (writer, sink): (usize, usize),
+        lanes: &Arc<Lanes>,
+        (spool, earlier): (Option<Spool>, Vec<Spool>),
+        give_up: &Arc<AtomicBool>,
+        results: Sender<Delivered>,
+    ) -> io::Result<Outlet> {
+        let store = Store::new(plan, sink, spool.is_some(), Arc::clone(lanes), writer, Arc::clone(give_up));
+        let (jobs, thread) = deliver::start(store, plan, (writer, sink), Arc::clone(lanes), results)?;
+        Ok(Outlet {
+            sink,
+            writer,
+            lanes: Arc::clone(lanes),
+            give_up: Arc::clone(give_up),
+            jobs,
+            thread,
+            spool,
+            flights: VecDeque::new(),
+            replay: Replay::new(earlier),
+            replay_job: None,
+            away: None,
+            closed: false,
+            is_blocked: false,
+            next_job: 0,
+            spool_log: LogLimit::new(Duration::from_secs(5)),
+        })
+    }
+
+    /// The marks of the spool as they are now; what they are when there is none means nothing.
+    pub fn marks(&self) -> SinkMarks {
+        self.spool.as_ref().map_or(SinkMarks::default(), |spool| {
+            let marks = spool.marks();
+            SinkMarks { next: marks.next, acked: marks.acked }
+        })
+    }
+
+    /// Sends nothing any more: parks what is on its way, and all that is still taken goes to the spool.
+    pub fn close(&mut self) -> Vec<Settled> {
+        self.closed = true;
+        if self.spool.is_some() { self.park_all() } else { Vec::new() }
+    }
+
+    /// Takes the load of a window. When it went to the spool, or was lost for lack of room there, it is settled at once; the answer
+    /// begins with what had to be parked before it.
+    pub fn take(&mut self, window: u64, load: Load, now: Instant) -> Result<Vec<Settled>, WriterError> {
+        let mut settled = Vec::new();
+        if self.spool.is_some() {
+            let is_behind = self.flights.len() >= WINDOWS || self.flights.iter().any(|flight| flight.parked.is_some());
+            if self.away.is_some() || is_behind || self.closed {
+                settled.extend(self.park_all());
+                let all_parked = self.flights.iter().all(|flight| flight.parked.is_some());
+                if all_parked && let Some(ids) = self.append(&load, 0..load.len()) {
+                    settled.push(spooled(window, &ids, [0; COMMITTED]));
+                    return Ok(settled);
+                }
+                // With nothing in the spool, this load is the only one to ask the sink with.
+                let is_probe = self.away.is_some_and(|away| now >= away.next_probe) && !self.replay_has_work();
+                if self.closed || (self.away.is_some() && !is_probe) {
+                    settled.push(lost(window, load.len(), Committed::SpoolFull));
+                    return Ok(settled);
+                }
+            }
+        }
+        let load = Arc::new(load);
+        let job = self.send(Arc::clone(&load), self.away.is_some())?;
+        self.flights.push_back(Flight { job, window, load, since: now, parked: None });
+        Ok(settled)
+    }
+
+    /// Parks loads that are on their way for too long, or, when the lanes fill, at all.
+    pub fn park_slow(&mut self, now: Instant, lanes_fill: bool) -> Vec<Settled> {
+        let is_slow = |flight: &Flight| flight.parked.is_none() && now.duration_since(flight.since) >= SLOW;
+        if self.spool.is_some() && (lanes_fill || self.flights.iter().any(is_slow)) {
+            self.park_all()
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// Parks every load that is on its way, in order, as far as the spool takes them.
+    pub fn park_all(&mut self) -> Vec<Settled> {
+        let mut settled = Vec::new();
+        for index in 0..self.flights.len() {
+            let flight = &self.flights[index];
+            if flight.parked.is_some() {
+                continue;
+            }
+            let (window, load) = (flight.window, Arc::clone(&flight.load));
+            let Some(ids) = self.append(&load, 0..load.len()) else { break };
+            settled.push(spooled(window, &ids, [0; COMMITTED]));
+            self.flights[index].parked = Some(ids);
+        }
+        settled
+    }
+
+    /// Takes in an answer of the delivery thread.
+    pub fn answer(&mut self, delivered: Delivered, refusals: &mut Refusals, now: Instant) -> Effect {
+        self.note_health(&delivered, now);
+        if self.replay_job == Some(delivered.job) {
+            self.replay_job = None;
+            return self.answer_replay(delivered, refusals, now);
+        }
+        let Some(position) = self.flights.iter().position(|flight| flight.job == delivered.job) else {
+            return Effect::default();
+        };
+        let Some(flight) = self.flights.remove(position) else { return Effect::default() };
+        match flight.parked {
+            Some(ids) => {
+                // What was refused is left to the replay, which knows what to do with it.
+                let mut undone = delivered.left;
+                undone.extend(delivered.refused.iter().map(|refused| refused.number..refused.number + 1));
+                self.replay.pass_over(&ids, undone);
+                Effect { counters: Some(delivered.counters), ..Effect::default() }
+            }
+            None => Effect { settled: Some(self.settle(&flight, delivered, refusals)), ..Effect::default() },
+        }
+    }
+
+    /// Sends the next chunk of the spool on its way, if it is time to. `committed` are the marks of the last commit.
+    pub fn pump(
+        &mut self,
+        plan: &Plan,
+        committed: SinkMarks,
+        refusals: &mut Refusals,
+        now: Instant,
+    ) -> Result<Effect, WriterError> {
+        if self.replay_job.is_some() || self.away.is_some_and(|away| now < away.next_probe) {
+            return Ok(Effect::default());
+        }
+        let Some(spool) = &mut self.spool else { return Ok(Effect::default()) };
+        // What is parked may still be delivered: it is not read before that is known.
+        let parked = self.flights.iter().filter_map(|flight| flight.parked.as_ref().map(|ids| ids.start)).min();
+        let below = parked.map_or(committed.next, |first| first.min(committed.next));
+        let next = self.replay.next(spool, plan, below, now);
+        self.is_blocked = matches!(next, Chunk::Nothing);
+        match next {
+            Chunk::Nothing => Ok(Effect::default()),
+            Chunk::Load(load) => {
+                self.replay_job = Some(self.send(load, true)?);
+                Ok(Effect::default())
+            }
+            // Nothing of it is left to send.
+            Chunk::Done => Ok(self.finish_replay(refusals)),
+        }
+    }
+
+    /// Records below `id` are done with, and that is committed.
+    pub fn acknowledge(&mut self, id: u64) {
+        if let Some(spool) = &mut self.spool
+            && let Err(error) = spool.ack(id)
+        {
+            // They are read again at the next start at worst.
+            self.say(&format!("the spool cannot note what is done: {error}"));
+        }
+    }
+
+    /// Housekeeping, once a turn.
+    pub fn tick(&mut self) -> Result<(), WriterError> {
+        if let Some(spool) = &mut self.spool {
+            spool.tick();
+            self.lanes.note_spool_bytes(self.writer, self.sink, spool.bytes() + self.replay.earlier_bytes());
+        }
+        if self.thread.is_finished() { Err(WriterError::DeliveryDied) } else { Ok(()) }
+    }
+
+    /// When the next turn is due without anything else happening.
+    pub fn wake_at(&self, now: Instant) -> Option<Instant> {
+        if self.replay_job.is_some() || !self.replay_has_work() {
+            return None;
+        }
+        let soonest = if self.is_blocked { now + BLOCKED } else { now };
+        Some(self.away.map_or(soonest, |away| away.next_probe).max(self.replay.not_before().unwrap_or(soonest)))
+    }
+
+    /// Whether the delivery thread owes an answer.
+    pub fn is_flying(&self) -> bool {
+        self.replay_job.is_some() || !self.flights.is_empty()
+    }
+
+    fn replay_has_work(&self) -> bool {
+        self.spool.as_ref().is_some_and(|spool| spool.pending() > 0) || self.replay.has_work()
+    }
+
+    fn send(&mut self, load: Arc<Load>, probe: bool) -> Result<u64, WriterError> {
+        let number = self.next_job;
+        self.next_job += 1;
+        self.jobs.send(Job { number, load, probe }).map_err(|_| WriterError::DeliveryDied)?;
+        Ok(number)
+    }
+
+    fn note_health(&mut self, delivered: &Delivered, now: Instant) {
+        if !delivered.away {
+            self.away = None;
+            return;
+        }
+        let back_off = self.away.map_or(BACK_OFF.0, |away| (away.back_off * 2).min(BACK_OFF.1));
+        // Loads that were sent before the sink was known to be away are no new tries.
+        if self.away.is_none_or(|away| now >= away.next_probe) {
+            self.away = Some(Away { back_off, next_probe: now + back_off });
+        }
+    }
+
+    /// What became of a load that was never parked.
+    fn settle(&mut self, flight: &Flight, delivered: Delivered, refusals: &mut Refusals) -> Settled {
+        let left = delivered.left_len();
+        let mut counters = delivered.counters;
+        add(&mut counters, Committed::Stored, (flight.load.len() - left - delivered.refused.len()) as u64);
+        refusals.put_away(&delivered.refused, &mut counters);
+        let mut settled = Settled { window: flight.window, counters, spool_next: None, undelivered: 0 };
+        if left == 0 {
+            return settled;
+        }
+        if self.spool.is_none() {
+            if self.give_up.load(Ordering::Relaxed) {
+                settled.undelivered = left as u64;
+            } else {
+                add(&mut settled.counters, Committed::Unavailable, left as u64);
+            }
+            return settled;
+        }
+        for range in delivered.left {
+            let rows = range.len() as u64;
+            match self.append(&flight.load, range) {
+                Some(ids) => {
+                    add(&mut settled.counters, Committed::Spooled, rows);
+                    settled.spool_next = Some(ids.end);
+                }
+                None => add(&mut settled.counters, Committed::SpoolFull, rows),
+            }
+        }
+        settled
+    }
+
+    fn answer_replay(&mut self, delivered: Delivered, refusals: &mut Refusals, now: Instant) -> Effect {
+        let is_done = self.replay.note(delivered, now + TABLE_PAUSE, |_, refused, counters| {
+            refusals.put_away(refused, counters);
+        });
+        if is_done { self.finish_replay(refusals) } else { Effect::default() }
+    }
+
+    fn finish_replay(&mut self, refusals: &mut Refusals) -> Effect {
+        let finished = self.replay.finish();
+        let mut counters = finished.counters;
+        refusals.put_away_unreadable(finished.unreadable.len(), &mut counters);
+        Effect { settled: None, counters: Some(counters), acked: finished.acked }
+    }
+
+    /// Puts captures into the spool; `None` when it does not take them, which is said.
+    fn append(&mut self, load: &Load, range: Range<usize>) -> Option<Range<u64>> {
+        match self.spool.as_mut()?.append(load.records(range)) {
+            Ok(ids) => Some(ids),
+            Err(error) => {
+                self.say(&format!("captures cannot be spooled: {error}"));
+                None
+            }
+        }
+    }
+
+    fn say(&mut self, text: &str) {
+        if let Some(held_back) = self.spool_log.allow(Instant::now()) {
+            log::error!("{text} ({held_back} more since the last such line)");
+        }
+    }
+}
+
+fn spooled(window: u64, ids: &Range<u64>, mut counters: Counters) -> Settled {
+    add(&mut counters, Committed::Spooled, ids.end - ids.start);
+    Settled { window, counters, spool_next: Some(ids.end), undelivered: 0 }
+}
+
+fn lost(window: u64, captures: usize, reason: Committed) -> Settled {
+    let mut counters = [0; COMMITTED];
+    add(&mut counters, reason, captures as u64);
+    Settled { window, counters, spool_next: None, undelivered: 0 }
+}

@@ -1,0 +1,205 @@
+//! The replay: reads a spool chunk by chunk, and remembers of each chunk what is still to be sent.
+
+use super::batch::Load;
+use super::deliver::{Delivered, Refused};
+use super::window::WINDOW_BYTES;
+use super::{Counters, Plan, add, add_all};
+use crate::queue::lane::{COMMITTED, Committed};
+use crate::queue::spool::Spool;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// What is to be done next.
+#[derive(Debug)]
+pub enum Chunk {
+    /// Nothing, for now.
+    Nothing,
+    /// This load is to be sent.
+    Load(Arc<Load>),
+    /// The chunk at hand is done with.
+    Done,
+}
+
+/// The end of a chunk.
+#[derive(Debug, Default)]
+pub struct Finished {
+    /// What became of its captures.
+    pub counters: Counters,
+    /// Records of the sink's own spool below this id are done with.
+    pub acked: Option<u64>,
+    /// Records that are no captures, and why.
+    pub unreadable: Vec<(Vec<u8>, String)>,
+}
+
+/// One chunk on its way.
+#[derive(Debug)]
+struct Current {
+    ids: Range<u64>,
+    /// Whether it comes from the first of the earlier spools.
+    earlier: bool,
+    load: Arc<Load>,
+    counters: Counters,
+    unreadable: Vec<(Vec<u8>, String)>,
+}
+
+/// The state of a sink's replay.
+#[derive(Debug)]
+pub struct Replay {
+    /// Spools of writers that are no more.
+    earlier: Vec<Spool>,
+    current: Option<Current>,
+    not_before: Option<Instant>,
+    /// Ids that were delivered while they were in the spool.
+    delivered: Vec<Range<u64>>,
+}
+
+impl Replay {
+    /// Nothing on its way.
+    pub fn new(earlier: Vec<Spool>) -> Replay {
+        Replay { earlier, current: None, not_before: None, delivered: Vec::new() }
+    }
+
+    /// When the chunk at hand may be tried again.
+    pub fn not_before(&self) -> Option<Instant> {
+        self.not_before
+    }
+
+    /// Whether something is to be done beside the sink's own spool.
+    pub fn has_work(&self) -> bool {
+        self.current.is_some() || !self.earlier.is_empty()
+    }
+
+    /// Bytes of the earlier spools.
+    pub fn earlier_bytes(&self) -> u64 {
+        self.earlier.iter().map(Spool::bytes).sum()
+    }
+
+    /// Captures with these ids were delivered, but for those whose numbers within them are in `undone`.
+    pub fn pass_over(&mut self, ids: &Range<u64>, mut undone: Vec<Range<usize>>) {
+        undone.sort_by_key(|range| range.start);
+        let mut from = ids.start;
+        for range in undone {
+            let (start, end) = (ids.start + range.start as u64, ids.start + range.end as u64);
+            if from < start {
+                self.delivered.push(from..start);
+            }
+            from = from.max(end);
+        }
+        if from < ids.end {
+            self.delivered.push(from..ids.end);
+        }
+    }
+
+    /// The next thing to do; reads on when the last chunk is done with, but no id from `below` on.
+    pub fn next(&mut self, spool: &mut Spool, plan: &Plan, below: u64, now: Instant) -> Chunk {
+        if self.not_before.is_some_and(|moment| now < moment) {
+            return Chunk::Nothing;
+        }
+        self.not_before = None;
+        if self.current.is_none() {
+            self.current = self.read_own(spool, plan, below).or_else(|| self.read_earlier(plan));
+        }
+        match &self.current {
+            None => Chunk::Nothing,
+            Some(current) if current.load.is_empty() => Chunk::Done,
+            Some(current) => Chunk::Load(Arc::clone(&current.load)),
+        }
+    }
+
+    /// Takes in an answer; true when the chunk is done with. What is left of it may be tried again at `again`, unless the sink is away.
+    pub fn note(
+        &mut self,
+        delivered: Delivered,
+        again: Instant,
+        refuse: impl FnOnce(&Load, &[Refused], &mut Counters),
+    ) -> bool {
+        let Some(current) = &mut self.current else { return false };
+        let stored = current.load.len() - delivered.left_len() - delivered.refused.len();
+        add(&mut current.counters, Committed::Stored, stored as u64);
+        add_all(&mut current.counters, &delivered.counters);
+        refuse(&current.load, &delivered.refused, &mut current.counters);
+        if delivered.left.is_empty() {
+            return true;
+        }
+        if !delivered.away {
+            self.not_before = Some(again);
+        }
+        current.load = Arc::new(current.load.select(&delivered.left));
+        false
+    }
+
+    /// Ends the chunk at hand.
+    pub fn finish(&mut self) -> Finished {
+        let Some(mut current) = self.current.take() else { return Finished::default() };
+        add(&mut current.counters, Committed::Unspooled, current.ids.end - current.ids.start);
+        if !current.earlier {
+            self.delivered.retain(|range| range.end > current.ids.end);
+            return Finished {
+                counters: current.counters,
+                acked: Some(current.ids.end),
+                unreadable: current.unreadable,
+            };
+        }
+        if let Some(spool) = self.earlier.first_mut()
+            && let Err(error) = spool.ack(current.ids.end)
+        {
+            log::error!("the spool of an earlier writer cannot note what is done: {error}");
+        }
+        Finished { counters: current.counters, acked: None, unreadable: current.unreadable }
+    }
+
+    fn read_own(&mut self, spool: &mut Spool, plan: &Plan, below: u64) -> Option<Current> {
+        let most = below.saturating_sub(spool.marks().acked);
+        if most == 0 || spool.pending() == 0 {
+            return None;
+        }
+        let current = read(spool, plan, most, &self.delivered)?;
+        // Damage in the spool can make a chunk longer than asked for.
+        if current.ids.end > below {
+            spool.rewind();
+            return None;
+        }
+        Some(current)
+    }
+
+    fn read_earlier(&mut self, plan: &Plan) -> Option<Current> {
+        while let Some(spool) = self.earlier.first_mut() {
+            if spool.pending() > 0
+                && let Some(current) = read(spool, plan, u64::MAX, &[])
+            {
+                return Some(Current { earlier: true, ..current });
+            }
+            self.earlier.remove(0);
+        }
+        None
+    }
+}
+
+/// Reads a chunk of at most `most` records.
+fn read(spool: &mut Spool, plan: &Plan, most: u64, delivered: &[Range<u64>]) -> Option<Current> {
+    let mut load = Load::default();
+    let mut unreadable = Vec::new();
+    let (mut found, mut passed) = (0, 0);
+    let records = plan.batch_size.min(usize::try_from(most).unwrap_or(usize::MAX));
+    let ids = spool.read(records, WINDOW_BYTES, |id, record| {
+        found += 1;
+        if delivered.iter().any(|range| range.contains(&id)) {
+            passed += 1;
+        } else if let Err(why) = load.add(record, plan) {
+            unreadable.push((record.to_vec(), why));
+        }
+    });
+    let ids = match ids {
+        Ok(ids) if ids.is_empty() => return None,
+        Ok(ids) => ids,
+        Err(error) => {
+            log::error!("the spool cannot be read: {error}");
+            return None;
+        }
+    };
+    let mut counters = [0; COMMITTED];
+    add(&mut counters, Committed::Stored, passed);
+    add(&mut counters, Committed::SpoolCorrupt, (ids.end - ids.start) - found);
+    Some(Current { ids, earlier: false, load: Arc::new(load), counters, unreadable })
+}

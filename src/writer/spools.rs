@@ -1,0 +1,109 @@
+//! The spools of a writer on the disk: where each is, and how they are opened.
+//!
+//! ```text
+//! spool_dir/lock                       held by the server that uses the directory
+//! spool_dir/SINK/WRITER/               the spool of one sink of one writer; SINK is made from the database's URL
+//! spool_dir/dead-letter/               captures that a database refused
+//! ```
+//!
+//! A server that has fewer writers than the one before lets its first writer replay what the others left.
+
+use super::{Plan, SpoolPlan, SpoolSync};
+use crate::queue::lane::SinkMarks;
+use crate::queue::spool::{Marks, Spool, SpoolError, SpoolOptions, SyncPolicy};
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Name of the dead letters' directory.
+pub const DEAD_LETTERS: &str = "dead-letter";
+/// Longest part of a URL in a directory's name, bytes.
+const NAME_LENGTH: usize = 80;
+/// Most bytes of one segment file.
+const SEGMENT_BYTES: u64 = 64 << 20;
+/// At least so many segments make up a spool, so that space comes back in good time.
+const SEGMENTS: u64 = 8;
+
+/// The directory name of each sink's spools: the URL without its password, and a check sum of it that keeps names apart.
+pub fn names(plan: &Plan) -> Vec<String> {
+    let mut taken = HashSet::new();
+    let mut name_of = |url: &str| {
+        let readable =
+            url.chars().take(NAME_LENGTH).map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { '_' });
+        let name = format!("{}-{:08x}", readable.collect::<String>(), crc32fast::hash(url.as_bytes()));
+        // Two sinks that differ in their passwords alone.
+        let mut unique = name.clone();
+        let mut count = 1;
+        while !taken.insert(unique.clone()) {
+            count += 1;
+            unique = format!("{name}-{count}");
+        }
+        unique
+    };
+    plan.sinks.iter().map(|sink| name_of(&sink.url.to_string())).collect()
+}
+
+/// Opens the spool of each sink for writer `writer` of `writers`. `marks` are those that a predecessor in this run of the server has
+/// committed, with `next` 0 where there was none. The second of each pair are spools of writers that are no more.
+pub fn open(
+    plan: &Plan,
+    spool: &SpoolPlan,
+    (writer, writers): (usize, usize),
+    marks: &[SinkMarks],
+) -> Result<Vec<(Spool, Vec<Spool>)>, SpoolError> {
+    let names = names(plan);
+    names
+        .iter()
+        .zip(marks)
+        .map(|(name, marks)| {
+            let place = spool.directory.join(name);
+            let committed = (marks.next > 0).then_some(Marks { next: marks.next, acked: marks.acked });
+            let own = Spool::open(options(spool, place.join(writer.to_string())), committed)?;
+            let earlier = if writer == 0 { earlier(&place, writers) } else { Vec::new() };
+            let earlier = earlier.into_iter().map(|directory| Spool::open(options(spool, directory), None));
+            Ok((own, earlier.collect::<Result<Vec<_>, _>>()?))
+        })
+        .collect()
+}
+
+/// Directories with spools that no sink of `plan` will replay.
+pub fn unclaimed(plan: &Plan, spool: &SpoolPlan) -> Vec<PathBuf> {
+    let names = names(plan);
+    let is_known = |name: &OsStr| name == DEAD_LETTERS || names.iter().any(|known| name == known.as_str());
+    let found = directories(&spool.directory).filter(|path| path.file_name().is_some_and(|name| !is_known(name)));
+    found.filter(|path| directories(path).any(|spool| holds_something(&spool))).collect()
+}
+
+/// Spools below `place` of writers from number `writers` on that hold something.
+fn earlier(place: &Path, writers: usize) -> Vec<PathBuf> {
+    let is_earlier = |path: &PathBuf| {
+        let number = path.file_name().and_then(OsStr::to_str).and_then(|name| name.parse::<usize>().ok());
+        number.is_some_and(|number| number >= writers) && holds_something(path)
+    };
+    directories(place).filter(is_earlier).collect()
+}
+
+fn directories(place: &Path) -> impl Iterator<Item = PathBuf> {
+    let entries = std::fs::read_dir(place).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).filter(|path| path.is_dir())
+}
+
+/// Whether a spool's directory has a segment.
+fn holds_something(directory: &Path) -> bool {
+    let mut entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    entries.any(|entry| entry.path().extension() == Some(OsStr::new("segment")))
+}
+
+fn options(spool: &SpoolPlan, directory: PathBuf) -> SpoolOptions {
+    SpoolOptions {
+        directory,
+        limit_bytes: spool.limit_bytes,
+        segment_bytes: (spool.limit_bytes / SEGMENTS).min(SEGMENT_BYTES),
+        sync: match spool.sync {
+            SpoolSync::Batch => SyncPolicy::Batch,
+            SpoolSync::Interval => SyncPolicy::Interval(Duration::from_secs(1)),
+            SpoolSync::Off => SyncPolicy::Off,
+        },
+    }
+}
