@@ -1,9 +1,10 @@
 //! The few operations on files that spool and dead letters are made of, as traits, so that tests can put a disk beneath them that
 //! fails, fills up or loses power.
 
+use rustix::fs::FlockOperation;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Something with bytes at offsets.
@@ -31,6 +32,12 @@ pub(crate) trait SegmentFile: Source + Send {
     fn set_size(&self, size: u64) -> io::Result<()>;
     /// Returns once its bytes are on the disk.
     fn sync(&self) -> io::Result<()>;
+    /// Locks it against every other opening of it, in this process or another; false when one of them holds the lock.
+    fn try_lock(&self) -> io::Result<bool>;
+    /// Gives the lock back.
+    fn unlock(&self) -> io::Result<()>;
+    /// Whether it still has a name in its directory.
+    fn is_linked(&self) -> io::Result<bool>;
 
     /// Writes all of `bytes` at `offset`.
     fn write_all_at(&self, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
@@ -74,6 +81,11 @@ impl Directory {
     pub(crate) fn make(path: &Path) -> io::Result<Directory> {
         DirBuilder::new().recursive(true).mode(0o700).create(path)?;
         Ok(Directory(path.to_owned()))
+    }
+
+    /// The directory at `path`, which is there. The empty path is the current directory.
+    pub(crate) fn existing(path: &Path) -> Directory {
+        Directory(if path.as_os_str().is_empty() { Path::new(".").to_owned() } else { path.to_owned() })
     }
 }
 
@@ -141,5 +153,21 @@ impl SegmentFile for File {
 
     fn sync(&self) -> io::Result<()> {
         self.sync_data()
+    }
+
+    fn try_lock(&self) -> io::Result<bool> {
+        match rustix::fs::flock(self, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(true),
+            Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn unlock(&self) -> io::Result<()> {
+        Ok(rustix::fs::flock(self, FlockOperation::Unlock)?)
+    }
+
+    fn is_linked(&self) -> io::Result<bool> {
+        Ok(self.metadata()?.nlink() > 0)
     }
 }

@@ -1,7 +1,8 @@
-//! The spool: what one sink cannot take now, kept on disk in order until it can.
+//! The spool: what one sink cannot take now, kept on disk in order until it can. And beside it, with the same byte form, the
+//! [`dead_letter`] files.
 //!
 //! A library of its own: it knows neither captures nor sinks, its records are bytes. The writer owns one [`Spool`] for each sink and calls
-//! it from one thread; a [`DirectoryLock`] keeps other instances out of its directory.
+//! it from one thread; a [`DirectoryLock`] keeps other instances out of its directory. The operator's tool reads dead letters.
 //!
 //! # What it must do
 //! * Take 20,000 records a second of a thousand bytes each, and give them back as fast, while both go on at once.
@@ -21,7 +22,7 @@
 //! ```text
 //! segment    header | record | record | ...
 //! header     two copies of                                  one of them is enough
-//!             0   8  magic "SIPCSPL\n"
+//!             0   8  magic "SIPCSPL\n" (dead letters: "SIPCDLT\n")
 //!             8   4  version, 1
 //!            12   4  salt, a random number
 //!            16   8  id of the first record
@@ -77,6 +78,7 @@
 
 mod ack;
 mod append;
+pub mod dead_letter;
 mod error;
 mod files;
 mod frame;

@@ -1,5 +1,6 @@
 //! The spool: its rules one by one, a model of it under random operations, and what it does on a disk that fails.
 
+mod dead_letters;
 mod rules;
 
 use super::*;
