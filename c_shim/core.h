@@ -150,7 +150,8 @@ sc_status sc_float2int(sc_bytes value, sc_bytes factor, int32_t *out);
 typedef enum sc_hep_verdict {
     SC_HEP_PASS = 0,   /* no HEP packet: the host's own */
     SC_HEP_ROUTE = 1,  /* SIP inside: route sc_hep_packet.payload, then call sc_hep_end */
-    SC_HEP_DONE = 2    /* taken, and stored or counted: nothing is left to do */
+    SC_HEP_DONE = 2,   /* taken, and stored or counted: nothing is left to do */
+    SC_HEP_ASK = 3     /* for the script to look at first (parameter nonsip_hook): then sc_hep_accept if it says so, and sc_hep_end */
 } sc_hep_verdict;
 
 /* The SIP message inside a HEP packet. */
@@ -162,13 +163,39 @@ typedef struct sc_hep_packet {
     sc_bytes payload;        /* points into the datagram, or into the core when the packet was compressed; valid until sc_hep_end */
 } sc_hep_packet;
 
-/* Looks at one datagram. With SC_HEP_ROUTE `packet` is filled, and captures made until sc_hep_end get the packet's time, agent id
- * and correlation id. */
-sc_status sc_hep_receive(sc_core *core, sc_bytes datagram, sc_hep_verdict *verdict, sc_hep_packet *packet);
+/* Looks at one datagram, or one HEP packet of a connection, that came from `sender`. With SC_HEP_ROUTE `packet` is filled. With
+ * SC_HEP_ROUTE and SC_HEP_ASK, captures made until sc_hep_end get the packet's time, agent id and correlation id. */
+sc_status sc_hep_receive(sc_core *core, sc_bytes datagram, const sc_address *sender, sc_hep_verdict *verdict,
+        sc_hep_packet *packet);
+
+/* Goes on with the datagram of SC_HEP_ASK; the verdict is SC_HEP_ROUTE or SC_HEP_DONE. */
+sc_status sc_hep_accept(sc_core *core, sc_bytes datagram, sc_hep_verdict *verdict, sc_hep_packet *packet);
 
 /* Ends the packet. `refused` is the payload when the host's own parser refused it before any route ran, and empty otherwise. A
  * refused payload is captured, in the mode that db_url makes, unless something has captured it meanwhile. */
 sc_status sc_hep_end(sc_core *core, sc_bytes refused);
+
+/* What a field of a HEP packet answers. */
+typedef enum sc_hep_kind {
+    SC_HEP_NULL = 0,    /* there is no packet at hand, or no such field in it */
+    SC_HEP_NUMBER = 1,
+    SC_HEP_TEXT = 2
+} sc_hep_kind;
+
+typedef struct sc_hep_value {
+    sc_hep_kind kind;
+    int64_t number;     /* -1: the field is there, and has no form of its own or cannot be read */
+    sc_bytes text;      /* points into the core; valid until the packet ends or the same field is asked for again */
+} sc_hep_value;
+
+/* The number of the field that $hep(name) means. SC_ERR_UNKNOWN_NAME when there is none. Needs no handle. */
+sc_status sc_hep_variable(sc_bytes name, uint32_t *variable);
+
+/* The names that sc_hep_variable knows: terminated, static, to be put into an error. */
+sc_status sc_hep_variable_names(const char **names);
+
+/* What field `variable` of the HEP packet at hand answers. */
+sc_status sc_hep_variable_value(sc_core *core, uint32_t variable, sc_hep_value *value);
 
 /* ---- commands and counters ---- */
 

@@ -1,10 +1,13 @@
 //! The functions of `c_shim/core.h`. Each is documented there; here stands only how it is met.
 
-use super::contract::{sc_bytes, sc_core, sc_hep_packet, sc_hep_verdict, sc_host, sc_message, sc_reply, sc_status};
-use super::convert::{bytes, message, output, reference, text, to_address, to_bytes};
+use super::contract::{
+    sc_address, sc_bytes, sc_core, sc_hep_kind, sc_hep_packet, sc_hep_value, sc_hep_verdict, sc_host, sc_message,
+    sc_reply, sc_status,
+};
+use super::convert::{address, bytes, message, output, reference, text, to_address, to_bytes};
 use super::guard::{Core, guard, register, unregister, with_core};
 use super::{contract, host_log, process, supervise};
-use crate::module::{self, CaptureNode, Reply, StateError, Verdict};
+use crate::module::{self, CaptureNode, HEP_VARIABLES, HepValue, HepVariable, Reply, StateError, Verdict};
 use std::ffi::{c_char, c_int};
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,7 +35,11 @@ agrees_with_header!(
     sc_capture_report,
     sc_float2int,
     sc_hep_receive,
+    sc_hep_accept,
     sc_hep_end,
+    sc_hep_variable,
+    sc_hep_variable_names,
+    sc_hep_variable_value,
     sc_command,
     sc_counter_at,
     sc_counter_value,
@@ -240,6 +247,25 @@ pub unsafe extern "C" fn sc_float2int(value: sc_bytes, factor: sc_bytes, out: *m
     })
 }
 
+/// Writes a verdict to where the host wants it.
+fn answer(verdict: Verdict<'_>, to: &mut sc_hep_verdict, out: &mut sc_hep_packet) {
+    *to = match verdict {
+        Verdict::Pass => sc_hep_verdict::SC_HEP_PASS,
+        Verdict::Ask => sc_hep_verdict::SC_HEP_ASK,
+        Verdict::Done => sc_hep_verdict::SC_HEP_DONE,
+        Verdict::Route(packet) => {
+            *out = sc_hep_packet {
+                version: packet.version,
+                transport: packet.transport as u8,
+                source: to_address(packet.source),
+                destination: to_address(packet.destination),
+                payload: to_bytes(packet.payload),
+            };
+            sc_hep_verdict::SC_HEP_ROUTE
+        }
+    };
+}
+
 /// Looks at a datagram.
 ///
 /// # Safety
@@ -248,26 +274,34 @@ pub unsafe extern "C" fn sc_float2int(value: sc_bytes, factor: sc_bytes, out: *m
 pub unsafe extern "C" fn sc_hep_receive(
     core: *mut sc_core,
     datagram: sc_bytes,
+    sender: *const sc_address,
+    verdict: *mut sc_hep_verdict,
+    packet: *mut sc_hep_packet,
+) -> sc_status {
+    with_core(core, |core| {
+        // SAFETY: the contract's caller vouches for all four.
+        let (datagram, sender, verdict, out) =
+            unsafe { (bytes(datagram)?, address(reference(sender)?)?, output(verdict)?, output(packet)?) };
+        answer(core.node.receive_hep(datagram, sender.ip())?, verdict, out);
+        Ok(())
+    })
+}
+
+/// Goes on with a datagram.
+///
+/// # Safety
+/// Pointers as the contract says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sc_hep_accept(
+    core: *mut sc_core,
+    datagram: sc_bytes,
     verdict: *mut sc_hep_verdict,
     packet: *mut sc_hep_packet,
 ) -> sc_status {
     with_core(core, |core| {
         // SAFETY: the contract's caller vouches for all three.
         let (datagram, verdict, out) = unsafe { (bytes(datagram)?, output(verdict)?, output(packet)?) };
-        *verdict = match core.node.receive_hep(datagram)? {
-            Verdict::Pass => sc_hep_verdict::SC_HEP_PASS,
-            Verdict::Done => sc_hep_verdict::SC_HEP_DONE,
-            Verdict::Route(packet) => {
-                *out = sc_hep_packet {
-                    version: packet.version,
-                    transport: packet.transport as u8,
-                    source: to_address(packet.source),
-                    destination: to_address(packet.destination),
-                    payload: to_bytes(packet.payload),
-                };
-                sc_hep_verdict::SC_HEP_ROUTE
-            }
-        };
+        answer(core.node.accept_hep(datagram)?, verdict, out);
         Ok(())
     })
 }
@@ -282,6 +316,57 @@ pub unsafe extern "C" fn sc_hep_end(core: *mut sc_core, refused: sc_bytes) -> sc
         // SAFETY: the contract's caller vouches for it.
         let refused = unsafe { bytes(refused)? };
         Ok(core.node.end_hep((!refused.is_empty()).then_some(refused))?)
+    })
+}
+
+/// A field of HEP packets by its name.
+///
+/// # Safety
+/// Pointers as the contract says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sc_hep_variable(name: sc_bytes, variable: *mut u32) -> sc_status {
+    guard(|| {
+        // SAFETY: the contract's caller vouches for both.
+        let (name, variable) = unsafe { (bytes(name)?, output(variable)?) };
+        *variable = HepVariable::parse(name).ok_or(sc_status::SC_ERR_UNKNOWN_NAME)?.code();
+        Ok(())
+    })
+}
+
+/// The names of fields.
+///
+/// # Safety
+/// Pointers as the contract says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sc_hep_variable_names(names: *mut *const c_char) -> sc_status {
+    guard(|| {
+        // SAFETY: the contract's caller vouches for it.
+        *unsafe { output(names)? } = HEP_VARIABLES.as_ptr();
+        Ok(())
+    })
+}
+
+/// What a field answers.
+///
+/// # Safety
+/// Pointers as the contract says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sc_hep_variable_value(
+    core: *mut sc_core,
+    variable: u32,
+    value: *mut sc_hep_value,
+) -> sc_status {
+    with_core(core, |core| {
+        // SAFETY: the contract's caller vouches for it.
+        let value = unsafe { output(value)? };
+        *value = match core.node.hep_value(HepVariable::from_code(variable)) {
+            HepValue::Null => sc_hep_value { kind: sc_hep_kind::SC_HEP_NULL, ..Default::default() },
+            HepValue::Number(number) => sc_hep_value { kind: sc_hep_kind::SC_HEP_NUMBER, number, ..Default::default() },
+            HepValue::Text(text) => {
+                sc_hep_value { kind: sc_hep_kind::SC_HEP_TEXT, text: to_bytes(text), ..Default::default() }
+            }
+        };
+        Ok(())
     })
 }
 

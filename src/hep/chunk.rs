@@ -33,6 +33,8 @@ pub mod kind {
     pub const PAYLOAD_TYPE: u16 = 0x000b;
     /// Capture agent id, u32.
     pub const AGENT_ID: u16 = 0x000c;
+    /// Keep-alive timer, u16 seconds.
+    pub const KEEP_ALIVE: u16 = 0x000d;
     /// Authentication key of the agent.
     pub const AUTH_KEY: u16 = 0x000e;
     /// Payload as it was captured.
@@ -41,6 +43,40 @@ pub mod kind {
     pub const COMPRESSED_PAYLOAD: u16 = 0x0010;
     /// Correlation id.
     pub const CORRELATION_ID: u16 = 0x0011;
+    /// VLAN id, u16.
+    pub const VLAN_ID: u16 = 0x0012;
+    /// Name of the capture agent.
+    pub const NODE_NAME: u16 = 0x0013;
+    /// Source MAC address, u64.
+    pub const SOURCE_MAC: u16 = 0x0014;
+    /// Destination MAC address, u64.
+    pub const DESTINATION_MAC: u16 = 0x0015;
+    /// Ethernet type, u16.
+    pub const ETHER_TYPE: u16 = 0x0016;
+    /// TCP flags, u8.
+    pub const TCP_FLAGS: u16 = 0x0017;
+    /// IP type of service, u8.
+    pub const IP_TOS: u16 = 0x0018;
+    /// Mean opinion score, u16.
+    pub const MOS: u16 = 0x0020;
+    /// R-factor, u16.
+    pub const R_FACTOR: u16 = 0x0021;
+    /// Place of the agent.
+    pub const GEO_LOCATION: u16 = 0x0022;
+    /// Jitter, u32.
+    pub const JITTER: u16 = 0x0023;
+    /// Transaction type: call, registration.
+    pub const TRANSACTION_TYPE: u16 = 0x0024;
+    /// JSON keys of the payload.
+    pub const PAYLOAD_JSON_KEYS: u16 = 0x0025;
+    /// Tags.
+    pub const TAGS: u16 = 0x0026;
+    /// Tag type, u16.
+    pub const TAG_TYPE: u16 = 0x0027;
+    /// Event type, u16: 1 recording, 2 recording by law.
+    pub const EVENT_TYPE: u16 = 0x0028;
+    /// Group id.
+    pub const GROUP_ID: u16 = 0x0029;
 }
 
 /// One chunk of a version 3 packet.

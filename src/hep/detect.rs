@@ -1,5 +1,6 @@
 //! Is a datagram HEP? Asked of every datagram that reaches the server, so a few comparisons have to do.
 
+use super::Version;
 use super::chunk::is_magic;
 use super::family::family_of;
 
@@ -30,6 +31,15 @@ pub fn looks_like_hep(datagram: &[u8]) -> bool {
     let signs = u8::from(length_known) + u8::from(family_known) + u8::from(protocol_known);
     // No STUN message type ends in 0x10 or 0x28, so a right header length settles it.
     signs >= 2 && (length_known || version == 2 || !is_stun(datagram))
+}
+
+/// The version that [`decode`](super::decode) reads `packet` as; `None` when it shows none.
+pub fn version_of(packet: &[u8]) -> Option<Version> {
+    match packet {
+        [1, ..] => Some(Version::V1),
+        [2, ..] => Some(Version::V2),
+        _ => packet.first_chunk::<4>().filter(|magic| is_magic(magic)).map(|_| Version::V3),
+    }
 }
 
 /// STUN responses begin with 0x01; they say their own length, and the newer ones bear a cookie.

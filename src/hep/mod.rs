@@ -32,7 +32,7 @@ use std::fmt;
 use std::net::SocketAddr;
 
 pub use chunk::{CHUNK_HEADER_LENGTH, Chunk, Chunks, HEADER_LENGTH, kind};
-pub use detect::looks_like_hep;
+pub use detect::{looks_like_hep, version_of};
 pub use encode::encode;
 pub use error::{DecodeError, EncodeError};
 pub use inflate::{INFLATED_LIMIT, InflateError, inflate};

@@ -55,6 +55,9 @@ pub enum CaptureError {
     /// It lacks the value that its mode's table is found by.
     #[error("the message lacks what its table is found by")]
     NoHashSource,
+    /// The HEP packet that the script looks at holds no SIP message.
+    #[error("the HEP packet holds no SIP message")]
+    NoSip,
     /// The lane refused it.
     #[error(transparent)]
     Push(#[from] PushError),
@@ -84,6 +87,9 @@ pub enum StateError {
     /// [`CaptureNode::attach`] comes first, in each process.
     #[error("this process is not attached to a lane")]
     NotAttached,
+    /// [`CaptureNode::accept_hep`] without [`Verdict::Ask`](super::Verdict::Ask) before it, or with another packet.
+    #[error("no such HEP packet is at hand")]
+    NotAsked,
 }
 
 /// Why the lanes are not mapped.
@@ -256,6 +262,9 @@ impl CaptureNode {
     /// Queues a SIP message for `table` (empty for one of the mode's) in the database of mode `mode` ([`CaptureNode::find_mode`], 0 for
     /// the default one). Never waits.
     pub fn capture_sip(&mut self, message: &SipMessage<'_>, table: &[u8], mode: usize) -> Result<(), CaptureError> {
+        if self.hep.is_asked_about(message.payload) {
+            return self.capture_asked(table, mode);
+        }
         let lanes = self.lanes.as_ref().ok_or(StateError::NotMapped)?;
         if !lanes.capture_on() {
             return Err(CaptureError::Off);

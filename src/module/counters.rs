@@ -87,6 +87,8 @@ static COUNTERS: &[Counter] = counters! {
     c"hep_refused", c"SIP payloads that the SIP parser of the server refused", |_, t| t.produced(Produced::HepRefused);
     c"hash_refused", c"SIP messages refused because they lack what the table is chosen by", |_, t| t.produced(Produced::HashRefused);
     c"refused_malformed", c"malformed SIP messages refused, as capture_bad_msgs=0 asks", |_, t| t.produced(Produced::RefusedMalformed);
+    c"hep_not_allowed", c"HEP packets of senders that hep_allow does not name", |_, t| t.produced(Produced::HepNotAllowed);
+    c"hep_unauthorised", c"HEP packets without the key of hep_auth_key", |_, t| t.produced(Produced::HepUnauthorised);
     c"sink_errors", c"writes that found the database away", |l, _| l.sink_states().map(|(.., state)| state.errors).sum();
     c"writer_restarts", c"writer processes that died and were started again", |l, _| l.writer_restarts();
     c"lag_ms", c"milliseconds that the oldest unstored capture has waited", |l, _| l.lag_ms();

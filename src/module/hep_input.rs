@@ -1,12 +1,13 @@
-//! HEP datagrams on the host's sockets: which are taken, what becomes of them, and what captures made meanwhile inherit.
+//! HEP packets on the host's sockets: which are taken, what becomes of them, and what captures made meanwhile inherit.
 
 use super::capture_node::{CaptureNode, StateError, now_us, own};
+use super::hep_variable::{self, AddressTexts, HepValue, HepVariable};
 use super::limit::LogLimit;
 use super::{CaptureError, SipMessage};
 use crate::capture::{Capture, RowKind, Transport};
-use crate::hep::{self, Packet, Payload};
+use crate::hep::{self, InflateError, Packet, Payload, kind};
 use crate::queue::lane::Produced;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 /// What is to become of a datagram.
@@ -14,6 +15,8 @@ use std::time::{Duration, Instant};
 pub enum Verdict<'a> {
     /// No HEP packet: the host's own.
     Pass,
+    /// For the script to look at first; then [`CaptureNode::accept_hep`] when it says so.
+    Ask,
     /// SIP inside, for the host to route.
     Route(HepPacket<'a>),
     /// Taken, and stored or counted.
@@ -35,13 +38,17 @@ pub struct HepPacket<'a> {
     pub payload: &'a [u8],
 }
 
-/// What captures inherit from the HEP packet that is being routed.
+/// The HEP packet at hand: what captures inherit from it, and what scripts can ask of it.
 #[derive(Debug, Default)]
 pub struct HepContext {
     current: Option<Current>,
+    /// The whole packet; empty when none is at hand.
+    packet: Vec<u8>,
     correlation: Vec<u8>,
-    inflated: Vec<u8>,
+    inflated: Inflated,
+    address_texts: AddressTexts,
     bad_log: Option<LogLimit>,
+    access_log: Option<LogLimit>,
 }
 
 #[derive(Debug)]
@@ -50,9 +57,53 @@ struct Current {
     agent_id: Option<u32>,
     has_correlation: bool,
     captured: bool,
+    /// Whether the script is looking at the packet itself; its payload is not routed then.
+    asking: bool,
+    addresses: Option<Addresses>,
+}
+
+/// Between whom a captured message went.
+#[derive(Clone, Copy, Debug)]
+struct Addresses {
     source: SocketAddr,
     destination: SocketAddr,
     transport: Transport,
+}
+
+impl Addresses {
+    fn of(packet: &Packet<'_>) -> Addresses {
+        let transport = Transport::from_ip_protocol(packet.ip_protocol);
+        Addresses { source: packet.source, destination: packet.destination, transport }
+    }
+}
+
+/// The payload of a compressed packet, inflated at most once a packet: the host holds on to it.
+#[derive(Debug, Default)]
+struct Inflated {
+    bytes: Vec<u8>,
+    ready: bool,
+}
+
+impl Inflated {
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.ready = false;
+    }
+
+    fn fill(&mut self, compressed: &[u8]) -> Result<(), InflateError> {
+        if !self.ready {
+            self.bytes.clear();
+            hep::inflate(compressed, &mut self.bytes)?;
+            // Hosts' parsers are used to a terminated buffer.
+            self.bytes.push(0);
+            self.ready = true;
+        }
+        Ok(())
+    }
+
+    fn get(&self) -> &[u8] {
+        self.bytes.strip_suffix(&[0]).unwrap_or_default()
+    }
 }
 
 impl HepContext {
@@ -74,22 +125,52 @@ impl HepContext {
         }
     }
 
-    fn inflated(&self) -> &[u8] {
-        self.inflated.strip_suffix(&[0]).unwrap_or_default()
+    /// Whether `payload` is the packet that the script is looking at, and not a message of its own.
+    pub(super) fn is_asked_about(&self, payload: &[u8]) -> bool {
+        self.current.as_ref().is_some_and(|current| current.asking) && payload == self.packet
     }
 
-    fn begin(&mut self, packet: &Packet<'_>) {
-        self.correlation.clear();
-        self.correlation.extend_from_slice(packet.correlation_id.unwrap_or_default());
+    fn end(&mut self) {
+        self.current = None;
+        self.packet.clear();
+        self.inflated.clear();
+    }
+
+    /// Has the script look at `packet`, which may be one that cannot be decoded.
+    fn ask(&mut self, packet: &[u8]) {
+        self.packet.extend_from_slice(packet);
+        let number = |kind| hep_variable::number(packet, kind);
+        let (time_us, agent_id, addresses) = match hep::decode(packet) {
+            Ok(decoded) => (decoded.time_us, agent_id(&decoded), Some(Addresses::of(&decoded))),
+            Err(_) => {
+                let seconds = number(kind::SECONDS).filter(|seconds| *seconds != 0);
+                let micros = number(kind::MICROSECONDS).unwrap_or(0);
+                let time_us = seconds.map(|seconds| i64::from(seconds) * 1_000_000 + i64::from(micros));
+                (time_us, time_us.map(|_| number(kind::AGENT_ID).unwrap_or(0)), None)
+            }
+        };
+        let correlation = hep_variable::bytes(packet, kind::CORRELATION_ID).filter(|id| !id.is_empty());
+        self.keep_correlation(correlation);
+        let has_correlation = correlation.is_some();
+        self.current = Some(Current { time_us, agent_id, has_correlation, captured: false, asking: true, addresses });
+    }
+
+    /// Has the host route the payload of `packet`.
+    fn route(&mut self, packet: &Packet<'_>) {
+        self.keep_correlation(packet.correlation_id);
         self.current = Some(Current {
             time_us: packet.time_us,
             agent_id: agent_id(packet),
             has_correlation: packet.correlation_id.is_some(),
-            captured: false,
-            source: packet.source,
-            destination: packet.destination,
-            transport: Transport::from_ip_protocol(packet.ip_protocol),
+            captured: self.current.as_ref().is_some_and(|asked| asked.captured),
+            asking: false,
+            addresses: Some(Addresses::of(packet)),
         });
+    }
+
+    fn keep_correlation(&mut self, id: Option<&[u8]>) {
+        self.correlation.clear();
+        self.correlation.extend_from_slice(id.unwrap_or_default());
     }
 }
 
@@ -116,14 +197,104 @@ fn report_of(payload_type: u8) -> (&'static [u8], u8) {
 }
 
 impl CaptureNode {
-    /// Looks at a datagram of the host's sockets. After [`Verdict::Route`], [`CaptureNode::end_hep`] must follow.
-    pub fn receive_hep<'a>(&'a mut self, datagram: &'a [u8]) -> Result<Verdict<'a>, StateError> {
-        self.hep.current = None;
-        if !self.settings().hep_capture_on || !hep::looks_like_hep(datagram) {
+    /// Looks at a datagram of the host's sockets, or at a packet of a connection, that came from `sender`. After [`Verdict::Ask`] and
+    /// [`Verdict::Route`], [`CaptureNode::end_hep`] must follow.
+    pub fn receive_hep<'a>(&'a mut self, datagram: &'a [u8], sender: IpAddr) -> Result<Verdict<'a>, StateError> {
+        self.hep.end();
+        let settings = self.settings();
+        let (wanted, asks) = (settings.hep_capture_on || settings.nonsip_hook, settings.nonsip_hook);
+        if !wanted || !hep::looks_like_hep(datagram) {
             return Ok(Verdict::Pass);
         }
+        own(&mut self.producer)?.count(Produced::HepPackets);
+        if self.is_refused(datagram, sender)? {
+            return Ok(Verdict::Done);
+        }
+        if asks {
+            self.hep.ask(datagram);
+            return Ok(Verdict::Ask);
+        }
+        self.take_packet(datagram)
+    }
+
+    /// Goes on with the packet that the script has looked at.
+    pub fn accept_hep<'a>(&'a mut self, datagram: &'a [u8]) -> Result<Verdict<'a>, StateError> {
+        if !self.hep.is_asked_about(datagram) {
+            return Err(StateError::NotAsked);
+        }
+        self.take_packet(datagram)
+    }
+
+    /// Ends the packet that [`CaptureNode::receive_hep`] began. With `refused`, the host's parser refused this payload before any route
+    /// ran; unless something captured it all the same, it is queued for the parameter's table.
+    pub fn end_hep(&mut self, refused: Option<&[u8]>) -> Result<(), CaptureError> {
+        let Some(current) = &self.hep.current else { return Ok(()) };
+        let mut answer = Ok(());
+        if let (Some(payload), Some(Addresses { source, destination, transport }), false) =
+            (refused, current.addresses, current.captured || current.asking)
+        {
+            let message = SipMessage { source, destination, transport, payload, rewritten_uri: None, call_id: None };
+            own(&mut self.producer)?.count(Produced::HepRefused);
+            answer = self.capture_sip(&message, b"", 0);
+        }
+        self.hep.end();
+        answer
+    }
+
+    /// What `variable` answers for the packet at hand; null when there is none.
+    pub fn hep_value(&mut self, variable: HepVariable) -> HepValue<'_> {
+        let HepContext { packet, inflated, address_texts, .. } = &mut self.hep;
+        if variable == HepVariable::Named(kind::PAYLOAD)
+            && let Ok(Packet { payload: Payload::Compressed(compressed), .. }) = hep::decode(packet)
+        {
+            // What cannot be inflated is no payload; it is counted when it is taken.
+            let _ = inflated.fill(compressed);
+        }
+        hep_variable::value(variable, packet, inflated.ready.then(|| inflated.get()), address_texts)
+    }
+
+    /// Queues the SIP message inside the packet that the script is looking at.
+    pub(super) fn capture_asked(&mut self, table: &[u8], mode: usize) -> Result<(), CaptureError> {
+        // Out of the way for the call below, which may look at everything else.
+        let packet = std::mem::take(&mut self.hep.packet);
+        let mut inflated = std::mem::take(&mut self.hep.inflated);
+        let answer = match hep::decode(&packet) {
+            Ok(decoded) if decoded.payload_type == hep::PAYLOAD_SIP => {
+                let payload = match decoded.payload {
+                    Payload::Plain(bytes) => bytes,
+                    Payload::Compressed(bytes) => inflated.fill(bytes).map(|()| inflated.get()).unwrap_or_default(),
+                };
+                let Addresses { source, destination, transport } = Addresses::of(&decoded);
+                let message =
+                    SipMessage { source, destination, transport, payload, rewritten_uri: None, call_id: None };
+                if payload.is_empty() { Err(CaptureError::NoSip) } else { self.capture_sip(&message, table, mode) }
+            }
+            _ => Err(CaptureError::NoSip),
+        };
+        (self.hep.packet, self.hep.inflated) = (packet, inflated);
+        answer
+    }
+
+    fn is_refused(&mut self, datagram: &[u8], sender: IpAddr) -> Result<bool, StateError> {
+        let settings = self.settings();
+        let (counter, why) = if !settings.hep_allow.admits(sender) {
+            (Produced::HepNotAllowed, "the parameter hep_allow does not name this sender")
+        } else if !settings.hep_auth_key.opens(datagram) {
+            (Produced::HepUnauthorised, "it does not bear the key of the parameter hep_auth_key")
+        } else {
+            return Ok(false);
+        };
+        own(&mut self.producer)?.count(counter);
+        let limit = self.hep.access_log.get_or_insert_with(|| LogLimit::new(Duration::from_secs(5)));
+        if let Some(held_back) = limit.allow(Instant::now()) {
+            let sender = sender.to_canonical();
+            log::warn!("HEP packet from {sender} dropped: {why} ({held_back} more since the last such line)");
+        }
+        Ok(true)
+    }
+
+    fn take_packet<'a>(&'a mut self, datagram: &'a [u8]) -> Result<Verdict<'a>, StateError> {
         let producer = own(&mut self.producer)?;
-        producer.count(Produced::HepPackets);
         let packet = match hep::decode(datagram) {
             Ok(packet) => packet,
             Err(error) => return Ok(self.count_bad(&error)),
@@ -133,27 +304,27 @@ impl CaptureNode {
         }
         if let Payload::Compressed(bytes) = packet.payload {
             producer.count(Produced::HepCompressed);
-            self.hep.inflated.clear();
-            if let Err(error) = hep::inflate(bytes, &mut self.hep.inflated) {
+            if let Err(error) = self.hep.inflated.fill(bytes) {
                 return Ok(self.count_bad(&error));
             }
-            // Hosts' parsers are used to a terminated buffer.
-            self.hep.inflated.push(0);
         }
         if packet.payload_type != hep::PAYLOAD_SIP {
             return self.capture_payload(&packet);
         }
         let is_empty = match packet.payload {
             Payload::Plain(bytes) => bytes.is_empty(),
-            Payload::Compressed(_) => self.hep.inflated().is_empty(),
+            Payload::Compressed(_) => self.hep.inflated.get().is_empty(),
         };
         if is_empty {
             return Ok(self.count_bad(&"the SIP payload is empty"));
         }
-        self.hep.begin(&packet);
+        if self.hep.current.is_none() {
+            self.hep.packet.extend_from_slice(datagram);
+        }
+        self.hep.route(&packet);
         let payload = match packet.payload {
             Payload::Plain(bytes) => bytes,
-            Payload::Compressed(_) => self.hep.inflated(),
+            Payload::Compressed(_) => self.hep.inflated.get(),
         };
         Ok(Verdict::Route(HepPacket {
             version: packet.version.number(),
@@ -162,29 +333,6 @@ impl CaptureNode {
             destination: packet.destination,
             payload,
         }))
-    }
-
-    /// Ends the packet that [`CaptureNode::receive_hep`] began. With `refused`, the host's parser refused this payload before any route
-    /// ran; unless something captured it all the same, it is queued for the parameter's table.
-    pub fn end_hep(&mut self, refused: Option<&[u8]>) -> Result<(), CaptureError> {
-        let Some(current) = &self.hep.current else { return Ok(()) };
-        let mut answer = Ok(());
-        if let Some(payload) = refused
-            && !current.captured
-        {
-            let message = SipMessage {
-                source: current.source,
-                destination: current.destination,
-                transport: current.transport,
-                payload,
-                rewritten_uri: None,
-                call_id: None,
-            };
-            own(&mut self.producer)?.count(Produced::HepRefused);
-            answer = self.capture_sip(&message, b"", 0);
-        }
-        self.hep.current = None;
-        answer
     }
 
     /// Queues a payload that is not SIP for its table; the switch does not matter to these.
@@ -199,7 +347,7 @@ impl CaptureNode {
         }
         let payload = match packet.payload {
             Payload::Plain(bytes) => bytes,
-            Payload::Compressed(_) => self.hep.inflated(),
+            Payload::Compressed(_) => self.hep.inflated.get(),
         };
         let transport = match Transport::from_ip_protocol(packet.ip_protocol) {
             known @ (Transport::Udp | Transport::Tcp) => known,
@@ -215,6 +363,7 @@ impl CaptureNode {
         });
         // A full lane is counted and logged there; the datagram is dealt with either way.
         let _ = self.report_push(pushed);
+        self.hep.end();
         Ok(Verdict::Done)
     }
 
@@ -226,6 +375,7 @@ impl CaptureNode {
         if let Some(held_back) = limit.allow(Instant::now()) {
             log::warn!("bad HEP packet: {error} ({held_back} more since the last such line)");
         }
+        self.hep.end();
         Verdict::Done
     }
 }

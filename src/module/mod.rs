@@ -5,7 +5,9 @@ mod capture_node;
 mod commands;
 mod counters;
 mod float2int;
+mod hep_access;
 mod hep_input;
+mod hep_variable;
 mod mode_text;
 mod modes;
 mod settings;
@@ -19,6 +21,8 @@ pub use capture_node::{CaptureError, CaptureNode, MapError, SipMessage, StateErr
 pub use commands::Reply;
 pub use counters::Counter;
 pub use float2int::float2int;
+pub use hep_access::{AllowList, AuthKey};
 pub use hep_input::{HepPacket, Verdict};
+pub use hep_variable::{ALLOWED as HEP_VARIABLES, HepValue, HepVariable};
 pub use modes::{Choice, Mode, Modes};
 pub use settings::{ParameterError, Settings};

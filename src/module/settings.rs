@@ -1,5 +1,6 @@
 //! The parameters of the capture node: names, defaults, ranges, and what is said when a value will not do.
 
+use super::hep_access::{AllowList, AuthKey};
 use super::mode_text;
 use super::modes::{Choice, DEFAULT, Mode, Modes};
 use crate::queue::lane::MODES;
@@ -82,6 +83,12 @@ pub struct Settings {
     pub capture_on: bool,
     /// `hep_capture_on`.
     pub hep_capture_on: bool,
+    /// `nonsip_hook`: the script looks at each HEP packet first.
+    pub nonsip_hook: bool,
+    /// `hep_allow`.
+    pub hep_allow: AllowList,
+    /// `hep_auth_key`.
+    pub hep_auth_key: AuthKey,
     /// `capture_node`.
     pub capture_node: String,
     /// The `*_column` parameters.
@@ -125,6 +132,9 @@ impl Default for Settings {
             captures_malformed: true,
             capture_on: false,
             hep_capture_on: false,
+            nonsip_hook: false,
+            hep_allow: AllowList::default(),
+            hep_auth_key: AuthKey::default(),
             capture_node: "homer01".to_owned(),
             columns: ColumnNames::default(),
             headers: HeaderNames {
@@ -150,6 +160,11 @@ impl Default for Settings {
 impl Settings {
     /// Sets a text parameter.
     pub fn set_text(&mut self, name: &str, value: &[u8]) -> Result<(), ParameterError> {
+        // Before all else: an error would show the value.
+        if name == "hep_auth_key" {
+            self.hep_auth_key = AuthKey::new(value);
+            return Ok(());
+        }
         let text = std::str::from_utf8(value)
             .map_err(|_| refuse(name, redact(&String::from_utf8_lossy(value)), "text in UTF-8 is allowed"))?;
         match name {
@@ -182,6 +197,11 @@ impl Settings {
                 }
                 self.capture_node = text.to_owned();
             }
+            "hep_allow" => {
+                let allowed = "addresses and networks such as 192.0.2.7, 198.51.100.0/24 and 2001:db8::/32, separated by \
+                               commas or blanks, are allowed";
+                self.hep_allow = AllowList::parse(text).map_err(|item| refuse(name, item, allowed))?;
+            }
             "callid_aleg_header" => {
                 let names = text.split(';').map(str::trim).filter(|name| !name.is_empty());
                 self.headers.callid_aleg = names.map(|name| name.as_bytes().to_vec()).collect();
@@ -209,6 +229,7 @@ impl Settings {
         match name {
             "capture_on" => self.capture_on = switch()?,
             "hep_capture_on" => self.hep_capture_on = switch()?,
+            "nonsip_hook" => self.nonsip_hook = switch()?,
             "create_tables" => self.create_tables = Some(switch()?),
             "db_insert_mode" => {
                 let allowed = "0 (INSERT), 1 (INSERT DELAYED) and 2 (as 0) are allowed";

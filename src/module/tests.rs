@@ -4,9 +4,11 @@ use super::*;
 use crate::capture::{Capture, RowKind, Transport, record};
 use crate::hep::{self, Packet, Payload, Version};
 use crate::queue::lane::{Consumer, Totals};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+/// Who sends the packets.
+const SENDER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 99));
 const SIP: &[u8] = b"OPTIONS sip:bob@example.com SIP/2.0\r\nCall-ID: 1\r\n\r\n";
 
 /// A node with HEP and capture on, one lane, and nothing that writes.
@@ -142,7 +144,7 @@ fn an_sqlite_file_that_cannot_be_written_is_an_error_that_names_it() {
 fn captures_made_while_a_packet_is_routed_inherit_from_it_and_no_later_one_does() {
     let mut node = node(|_| {});
     let bytes = datagram(&packet(1, Payload::Plain(SIP)));
-    let verdict = node.receive_hep(&bytes).unwrap();
+    let verdict = node.receive_hep(&bytes, SENDER).unwrap();
     let Verdict::Route(inner) = verdict else { panic!("{verdict:?}") };
     assert_eq!((inner.version, inner.transport, inner.payload), (3, Transport::Tls, SIP));
     node.capture_sip(&message(SIP), b"", 0).unwrap();
@@ -161,7 +163,7 @@ fn captures_made_while_a_packet_is_routed_inherit_from_it_and_no_later_one_does(
 fn a_packet_without_time_gets_the_clock_and_the_plain_node_name() {
     let mut node = node(|_| {});
     let bytes = datagram(&Packet { time_us: None, ..packet(1, Payload::Plain(SIP)) });
-    assert!(matches!(node.receive_hep(&bytes), Ok(Verdict::Route(_))));
+    assert!(matches!(node.receive_hep(&bytes, SENDER), Ok(Verdict::Route(_))));
     node.capture_sip(&message(SIP), b"", 0).unwrap();
     node.end_hep(None).unwrap();
     let records = queued(&node);
@@ -174,11 +176,11 @@ fn a_packet_without_time_gets_the_clock_and_the_plain_node_name() {
 fn what_the_host_refuses_is_captured_once_with_the_packets_addresses() {
     let mut node = node(|_| {});
     let bytes = datagram(&packet(1, Payload::Plain(b"no sip")));
-    assert!(matches!(node.receive_hep(&bytes), Ok(Verdict::Route(_))));
+    assert!(matches!(node.receive_hep(&bytes, SENDER), Ok(Verdict::Route(_))));
     node.end_hep(Some(b"no sip")).unwrap();
     node.end_hep(Some(b"no sip")).unwrap();
     let bytes = datagram(&packet(1, Payload::Plain(b"captured by the script")));
-    assert!(matches!(node.receive_hep(&bytes), Ok(Verdict::Route(_))));
+    assert!(matches!(node.receive_hep(&bytes, SENDER), Ok(Verdict::Route(_))));
     node.capture_sip(&message(b"captured by the script"), b"", 0).unwrap();
     node.end_hep(Some(b"captured by the script")).unwrap();
     let records = queued(&node);
@@ -194,7 +196,7 @@ fn payloads_that_are_not_sip_go_to_their_tables_with_their_types() {
     node.lanes().unwrap().set_capture_on(false);
     for payload_type in [5, 32, 99, 100, 53] {
         let bytes = datagram(&packet(payload_type, Payload::Plain(b"{}")));
-        assert_eq!(node.receive_hep(&bytes), Ok(Verdict::Done));
+        assert_eq!(node.receive_hep(&bytes, SENDER), Ok(Verdict::Done));
     }
     let records = queued(&node);
     let rows: Vec<_> = records
@@ -223,13 +225,13 @@ fn a_compressed_payload_is_inflated_before_it_is_routed() {
     let compressed = encoder.finish().unwrap();
     let mut node = node(|_| {});
     let bytes = datagram(&packet(1, Payload::Compressed(&compressed)));
-    match node.receive_hep(&bytes).unwrap() {
+    match node.receive_hep(&bytes, SENDER).unwrap() {
         Verdict::Route(inner) => assert_eq!(inner.payload, SIP),
         other => panic!("{other:?}"),
     }
     node.end_hep(None).unwrap();
     let bytes = datagram(&packet(1, Payload::Compressed(b"\x78\x9cgarbage")));
-    assert_eq!(node.receive_hep(&bytes), Ok(Verdict::Done));
+    assert_eq!(node.receive_hep(&bytes, SENDER), Ok(Verdict::Done));
     assert_eq!(totals(&node).produced(crate::queue::lane::Produced::HepBad), 1);
 }
 
@@ -237,9 +239,9 @@ fn a_compressed_payload_is_inflated_before_it_is_routed() {
 fn what_is_not_hep_is_the_hosts_and_what_is_bad_hep_is_counted() {
     let mut node = node(|_| {});
     for foreign in [SIP, b"", b"\r\n\r\n", b"\x00\x01\x00\x00"] {
-        assert_eq!(node.receive_hep(foreign), Ok(Verdict::Pass));
+        assert_eq!(node.receive_hep(foreign, SENDER), Ok(Verdict::Pass));
     }
-    assert_eq!(node.receive_hep(b"HEP3\x00"), Ok(Verdict::Done));
+    assert_eq!(node.receive_hep(b"HEP3\x00", SENDER), Ok(Verdict::Done));
     let counted = totals(&node);
     assert_eq!(counted.produced(crate::queue::lane::Produced::HepPackets), 1);
     assert_eq!(counted.produced(crate::queue::lane::Produced::HepBad), 1);
@@ -249,7 +251,7 @@ fn what_is_not_hep_is_the_hosts_and_what_is_bad_hep_is_counted() {
 fn an_empty_sip_payload_is_counted_as_bad() {
     let mut node = node(|_| {});
     let bytes = datagram(&packet(1, Payload::Plain(b"")));
-    assert_eq!(node.receive_hep(&bytes), Ok(Verdict::Done));
+    assert_eq!(node.receive_hep(&bytes, SENDER), Ok(Verdict::Done));
     assert_eq!(totals(&node).produced(crate::queue::lane::Produced::HepBad), 1);
 }
 
@@ -257,7 +259,7 @@ fn an_empty_sip_payload_is_counted_as_bad() {
 fn with_hep_capture_off_every_datagram_is_the_hosts() {
     let mut node = node(|settings| settings.hep_capture_on = false);
     let bytes = datagram(&packet(1, Payload::Plain(SIP)));
-    assert_eq!(node.receive_hep(&bytes), Ok(Verdict::Pass));
+    assert_eq!(node.receive_hep(&bytes, SENDER), Ok(Verdict::Pass));
     assert_eq!(totals(&node).captured(), 0);
 }
 

@@ -6,6 +6,7 @@ mod kamailio_config;
 mod kamailio_faults;
 mod kamailio_functions;
 mod kamailio_hep;
+mod kamailio_hooks;
 mod kamailio_modes;
 mod kamailio_parity;
 mod kamailio_siptrace;

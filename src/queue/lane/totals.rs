@@ -22,6 +22,10 @@ pub enum Produced {
     HepCompressed,
     /// SIP payloads that the host's parser refused, captured all the same.
     HepRefused,
+    /// HEP packets of senders that are not allowed.
+    HepNotAllowed,
+    /// HEP packets without the right key.
+    HepUnauthorised,
     /// SIP messages refused because they lack what their mode's table is found by.
     HashRefused,
     /// SIP messages refused because they are malformed, as the operator wished.

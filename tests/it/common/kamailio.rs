@@ -90,6 +90,8 @@ pub struct ConfigBuilder {
     tcp: bool,
     modules: Vec<String>,
     params: Vec<(String, String, Param)>,
+    first_lines: Vec<String>,
+    lines: Vec<String>,
     routes: Vec<(String, String)>,
     environment: Vec<(String, String)>,
 }
@@ -102,6 +104,8 @@ impl ConfigBuilder {
             tcp: false,
             modules: ["kex", "ctl", "pv", "sl", "xlog", "textops"].map(|name| format!("{name}.so")).to_vec(),
             params: Vec::new(),
+            first_lines: Vec::new(),
+            lines: Vec::new(),
             routes: Vec::new(),
             environment: Vec::new(),
         }
@@ -160,6 +164,18 @@ impl ConfigBuilder {
         self.param("sipcapture", name, value)
     }
 
+    /// Adds a line of the configuration's own language in front of the modules, for what they must find set.
+    pub fn first_line(mut self, line: &str) -> ConfigBuilder {
+        self.first_lines.push(line.to_owned());
+        self
+    }
+
+    /// Adds a line of the configuration's own language, behind modules and parameters and before the routes.
+    pub fn line(mut self, line: &str) -> ConfigBuilder {
+        self.lines.push(line.to_owned());
+        self
+    }
+
     /// Sets the body of a route block (`request_route`, `onreply_route`, `event_route[...]`, `route[...]`).
     pub fn route(mut self, block: &str, body: &str) -> ConfigBuilder {
         self.routes.retain(|(known, _)| known != block);
@@ -184,6 +200,9 @@ impl ConfigBuilder {
             false => writeln!(text, "disable_tcp=yes"),
         }
         .expect("a String takes every write");
+        for line in &self.first_lines {
+            let _ = writeln!(text, "{line}");
+        }
         for module in &self.modules {
             let module = match kept_stock_module() {
                 Some(_) if module == STOCK_MODULE => directory.join(STOCK_MODULE).display().to_string(),
@@ -206,6 +225,9 @@ impl ConfigBuilder {
             // Servers must not share the spool of their default database.
             let _ =
                 writeln!(text, "modparam(\"sipcapture\", \"spool_dir\", \"{}\")", directory.join("spool").display());
+        }
+        for line in &self.lines {
+            let _ = writeln!(text, "{line}");
         }
         if !self.routes.iter().any(|(block, _)| block == "request_route") {
             text.push_str("request_route {\n    exit;\n}\n");
