@@ -228,17 +228,22 @@ impl CaptureNode {
     /// Ends the packet that [`CaptureNode::receive_hep`] began. With `refused`, the host's parser refused this payload before any route
     /// ran; unless something captured it all the same, it is queued for the parameter's table.
     pub fn end_hep(&mut self, refused: Option<&[u8]>) -> Result<(), CaptureError> {
-        let Some(current) = &self.hep.current else { return Ok(()) };
-        let mut answer = Ok(());
-        if let (Some(payload), Some(Addresses { source, destination, transport }), false) =
-            (refused, current.addresses, current.captured || current.asking)
-        {
-            let message = SipMessage { source, destination, transport, payload, rewritten_uri: None, call_id: None };
-            own(&mut self.producer)?.count(Produced::HepRefused);
-            answer = self.capture_sip(&message, b"", 0);
-        }
+        let answer = refused.map_or(Ok(()), |payload| self.capture_refused(payload));
         self.hep.end();
         answer
+    }
+
+    fn capture_refused(&mut self, payload: &[u8]) -> Result<(), CaptureError> {
+        match &self.hep.current {
+            Some(Current { captured: false, asking: false, addresses: Some(addresses), .. }) => {
+                let Addresses { source, destination, transport } = *addresses;
+                let message =
+                    SipMessage { source, destination, transport, payload, rewritten_uri: None, call_id: None };
+                own(&mut self.producer)?.count(Produced::HepRefused);
+                self.capture_sip(&message, b"", 0)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// What `variable` answers for the packet at hand; null when there is none.

@@ -1,5 +1,7 @@
 //! Parameters and HEP input, without a host.
 
+mod hooks;
+
 use super::*;
 use crate::capture::{Capture, RowKind, Transport, record};
 use crate::hep::{self, Packet, Payload, Version};
