@@ -63,6 +63,8 @@ want_test() {
     want kamailio-mysql-modules /usr/lib/*/kamailio/modules/db_mysql.so
     want kamailio-postgres-modules /usr/lib/*/kamailio/modules/db_postgres.so
     want kamailio-lua-modules /usr/lib/*/kamailio/modules/app_lua.so
+    want kamailio-tls-modules /usr/lib/*/kamailio/modules/tls.so
+    want openssl openssl
     want mariadb-server-core mariadbd
     want mariadb-client-core mariadb
     want postgresql /usr/lib/postgresql/*/bin/postgres

@@ -40,6 +40,9 @@ static const sc_bytes nothing = { NULL, 0 };
 static const sc_bytes broken = { NULL, 5 };
 static const sc_host host = { SC_CONTRACT_VERSION, -1, -1, 0, keep_log };
 
+static const sc_address sender = { 4, { 127, 0, 0, 1 }, 9060 };
+static const sc_address nobody = { 0 };
+
 static const char invite[] = "INVITE sip:bob@example.com SIP/2.0\r\n"
                              "Via: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\n"
                              "From: <sip:alice@example.com>;tag=1\r\nTo: <sip:bob@example.com>\r\n"
@@ -126,6 +129,7 @@ static void every_null_is_refused(sc_core *core)
     sc_message sip = message();
     sc_hep_verdict verdict = SC_HEP_DONE;
     sc_hep_packet packet;
+    sc_hep_value field;
     uint32_t number = 77;
     int32_t product = 77;
     uint64_t value = 77;
@@ -163,11 +167,25 @@ static void every_null_is_refused(sc_core *core)
     CHECK(sc_capture_report(core, &sip, nothing, nothing, broken) == SC_ERR_NULL_POINTER);
     CHECK(sc_float2int(broken, nothing, &product) == SC_ERR_NULL_POINTER);
     CHECK(sc_float2int(nothing, nothing, NULL) == SC_ERR_NULL_POINTER && product == 77);
-    CHECK(sc_hep_receive(NULL, nothing, &verdict, &packet) == SC_ERR_NULL_POINTER);
-    CHECK(sc_hep_receive(core, broken, &verdict, &packet) == SC_ERR_NULL_POINTER);
-    CHECK(sc_hep_receive(core, nothing, NULL, &packet) == SC_ERR_NULL_POINTER);
-    CHECK(sc_hep_receive(core, nothing, &verdict, NULL) == SC_ERR_NULL_POINTER);
+    CHECK(sc_hep_receive(NULL, nothing, &sender, &verdict, &packet) == SC_ERR_NULL_POINTER);
+    CHECK(sc_hep_receive(core, broken, &sender, &verdict, &packet) == SC_ERR_NULL_POINTER);
+    CHECK(sc_hep_receive(core, nothing, NULL, &verdict, &packet) == SC_ERR_NULL_POINTER);
+    CHECK(sc_hep_receive(core, nothing, &nobody, &verdict, &packet) == SC_ERR_INVALID_VALUE);
+    CHECK(sc_hep_receive(core, nothing, &sender, NULL, &packet) == SC_ERR_NULL_POINTER);
+    CHECK(sc_hep_receive(core, nothing, &sender, &verdict, NULL) == SC_ERR_NULL_POINTER);
     CHECK(verdict == SC_HEP_DONE);
+    CHECK(sc_hep_accept(NULL, nothing, &verdict, &packet) == SC_ERR_NULL_POINTER);
+    CHECK(sc_hep_accept(core, broken, &verdict, &packet) == SC_ERR_NULL_POINTER);
+    CHECK(sc_hep_accept(core, nothing, NULL, &packet) == SC_ERR_NULL_POINTER);
+    CHECK(sc_hep_accept(core, nothing, &verdict, NULL) == SC_ERR_NULL_POINTER);
+    CHECK(verdict == SC_HEP_DONE);
+    CHECK(sc_hep_variable(broken, &number) == SC_ERR_NULL_POINTER);
+    CHECK(sc_hep_variable(bytes("version"), NULL) == SC_ERR_NULL_POINTER);
+    CHECK(sc_hep_variable(bytes("no such field"), &number) == SC_ERR_UNKNOWN_NAME);
+    CHECK(sc_hep_variable(nothing, &number) == SC_ERR_UNKNOWN_NAME && number == 77);
+    CHECK(sc_hep_variable_names(NULL) == SC_ERR_NULL_POINTER);
+    CHECK(sc_hep_variable_value(NULL, 0, &field) == SC_ERR_NULL_POINTER);
+    CHECK(sc_hep_variable_value(core, 0, NULL) == SC_ERR_NULL_POINTER);
     CHECK(sc_hep_end(NULL, nothing) == SC_ERR_NULL_POINTER);
     CHECK(sc_hep_end(core, broken) == SC_ERR_NULL_POINTER);
     CHECK(sc_command(NULL, "stats", nothing, &reply) == SC_ERR_NULL_POINTER);
@@ -247,7 +265,7 @@ static void order_is_kept(sc_core *core, const char *url, const char *mode)
     CHECK(sc_core_map_lanes(core, 2) == SC_OK);
     CHECK(sc_core_map_lanes(core, 2) == SC_ERR_WRONG_STATE);
     CHECK(sc_capture_sip(core, &sip, nothing, 0) == SC_ERR_WRONG_STATE);
-    CHECK(sc_hep_receive(core, bytes("HEP3"), &verdict, &packet) == SC_ERR_WRONG_STATE);
+    CHECK(sc_hep_receive(core, bytes("HEP3"), &sender, &verdict, &packet) == SC_ERR_WRONG_STATE);
     CHECK(sc_core_attach(core, 2) == SC_ERR_WRONG_STATE);
     CHECK(sc_writer_supervise(core, 1) == SC_ERR_WRONG_STATE);
     CHECK(sc_core_attach(core, 0) == SC_OK);
@@ -276,6 +294,9 @@ static void captures_are_queued(sc_core *core)
     sc_message sip = message();
     sc_hep_verdict verdict = SC_HEP_DONE;
     sc_hep_packet packet;
+    sc_hep_value field;
+    const char *names = NULL;
+    uint32_t variable = 0;
     int32_t product = 0;
     /* version 1: IPv4, UDP, 192.0.2.1:5060 to 192.0.2.2:5061 */
     char datagram[16 + sizeof(invite) - 1] = { 1, 16, 2, 17, 0x13, (char)0xc4, 0x13, (char)0xc5, (char)192, 0, 2, 1, (char)192, 0, 2, 2 };
@@ -302,16 +323,25 @@ static void captures_are_queued(sc_core *core)
     CHECK(sc_capture_sip(core, &sip, nothing, 0) == SC_ERR_TOO_LARGE);
     free((char *)sip.payload.ptr);
 
-    CHECK(sc_hep_receive(core, bytes("OPTIONS sip:a SIP/2.0\r\n\r\n"), &verdict, &packet) == SC_OK && verdict == SC_HEP_PASS);
-    CHECK(sc_hep_receive(core, nothing, &verdict, &packet) == SC_OK && verdict == SC_HEP_PASS);
-    CHECK(sc_hep_receive(core, bytes("HEP3\x01"), &verdict, &packet) == SC_OK && verdict == SC_HEP_DONE);
+    CHECK(sc_hep_receive(core, bytes("OPTIONS sip:a SIP/2.0\r\n\r\n"), &sender, &verdict, &packet) == SC_OK && verdict == SC_HEP_PASS);
+    CHECK(sc_hep_receive(core, nothing, &sender, &verdict, &packet) == SC_OK && verdict == SC_HEP_PASS);
+    CHECK(sc_hep_receive(core, bytes("HEP3\x01"), &sender, &verdict, &packet) == SC_OK && verdict == SC_HEP_DONE);
     memcpy(datagram + 16, invite, sizeof(invite) - 1);
-    CHECK(sc_hep_receive(core, hep, &verdict, &packet) == SC_OK && verdict == SC_HEP_ROUTE);
+    CHECK(sc_hep_receive(core, hep, &sender, &verdict, &packet) == SC_OK && verdict == SC_HEP_ROUTE);
     CHECK(packet.version == 1 && packet.transport == 1 && packet.source.length == 4 && packet.source.port == 5060);
     CHECK(packet.destination.ip[3] == 2 && packet.destination.port == 5061);
     CHECK(packet.payload.ptr == datagram + 16 && packet.payload.len == sizeof(invite) - 1);
+    CHECK(sc_hep_accept(core, hep, &verdict, &packet) == SC_ERR_WRONG_STATE); /* the script was not asked */
+    CHECK(sc_hep_variable(bytes("src_port"), &variable) == SC_OK);
+    CHECK(sc_hep_variable_value(core, variable, &field) == SC_OK && field.kind == SC_HEP_NUMBER && field.number == 5060);
+    CHECK(sc_hep_variable(bytes("0x00f"), &variable) == SC_OK);
+    CHECK(sc_hep_variable_value(core, variable, &field) == SC_OK && field.kind == SC_HEP_TEXT);
+    CHECK(field.text.len == sizeof(invite) - 1 && memcmp(field.text.ptr, invite, field.text.len) == 0);
+    CHECK(sc_hep_variable_names(&names) == SC_OK && strstr(names, "correlation_id") != NULL);
     CHECK(sc_hep_end(core, packet.payload) == SC_OK); /* refused by the host: captured all the same */
     CHECK(sc_hep_end(core, packet.payload) == SC_OK); /* nothing is at hand any more */
+    CHECK(sc_hep_variable_value(core, variable, &field) == SC_OK && field.kind == SC_HEP_NULL);
+    CHECK(sc_hep_variable_value(core, UINT32_MAX, &field) == SC_OK && field.kind == SC_HEP_NULL);
 
     CHECK(strcmp(command(core, "status", "OFFline"), "Disabled;") == 0);
     sip = message();
