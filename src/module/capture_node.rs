@@ -380,8 +380,11 @@ impl CaptureNode {
             // A writer that is still busy has its own deadline; a killed one lets its lock go at once.
             let grace = Instant::now() + lanes.shutdown_left().unwrap_or_default() + Duration::from_secs(3);
             loop {
-                if let Some(writer) = self.start_writer(index, Arc::new(AtomicBool::new(true)))? {
-                    writer.run(flush_log)?;
+                if let Some(consumer) = Consumer::take(&lanes, index)? {
+                    if consumer.rest().bytes > 0 {
+                        let stop = Arc::new(AtomicBool::new(true));
+                        Writer::start(consumer, index, self.settings.plan(), stop)?.run(flush_log)?;
+                    }
                     break;
                 }
                 if Instant::now() > grace {
@@ -396,6 +399,10 @@ impl CaptureNode {
                     log::error!("{lost} captures are lost: the database did not take them within shutdown_timeout");
                 }
             }
+        }
+        let spooled = lanes.totals().spooled();
+        if spooled > 0 {
+            log::info!("{spooled} captures stay in the spool until the next start");
         }
         Ok(())
     }

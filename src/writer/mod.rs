@@ -18,6 +18,8 @@ mod outlet;
 mod plan;
 mod refusals;
 mod replay;
+#[cfg(test)]
+mod spool_tests;
 pub mod spools;
 mod store;
 #[cfg(test)]

@@ -147,7 +147,7 @@ fn giving_up_leaves_rows_undelivered_and_uncounted() {
     assert_eq!((done.left.clone(), done.away), (vec![0..5], true));
 }
 
-fn plan(directory: &tempfile::TempDir, create_tables: bool) -> Plan {
+pub(super) fn plan(directory: &tempfile::TempDir, create_tables: bool) -> Plan {
     let path = directory.path().join("capture.db");
     Plan {
         sinks: vec![SinkPlan {
@@ -174,7 +174,7 @@ fn nowhere() -> Vec<SinkPlan> {
     vec![SinkPlan { url, options: SinkOptions::default() }]
 }
 
-fn capture(payload: &[u8]) -> Capture<'_> {
+pub(super) fn capture(payload: &[u8]) -> Capture<'_> {
     let endpoint = "127.0.0.1:5060".parse().unwrap();
     Capture::sip(1_700_000_000_000_000, endpoint, endpoint, Transport::Udp, payload)
 }

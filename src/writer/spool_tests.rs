@@ -1,0 +1,289 @@
+//! The writer with a spool: sinks that go away and come back, and writers that die in between.
+
+use super::tests::{capture, plan};
+use super::*;
+use crate::capture::Capture;
+use crate::queue::lane::{Geometry, Producer, Totals};
+use crate::sink::{DatabaseUrl, SinkOptions};
+use std::path::{Path, PathBuf};
+use std::thread;
+
+/// Two sinks, SQLite files in directories that may be missing.
+struct Bench {
+    directory: tempfile::TempDir,
+    lanes: Arc<Lanes>,
+    producer: Producer,
+    stop: Arc<AtomicBool>,
+}
+
+impl Bench {
+    fn new() -> Bench {
+        let geometry = Geometry { lanes: 1, writers: 1, sinks: 2, lane_bytes: 1 << 20, wake_bytes: 1 << 18 };
+        let lanes = Arc::new(Lanes::map(geometry).unwrap());
+        let producer = Producer::attach(&lanes, 0).unwrap();
+        Bench { directory: tempfile::tempdir().unwrap(), lanes, producer, stop: Arc::new(AtomicBool::new(false)) }
+    }
+
+    fn place(&self, sink: usize) -> PathBuf {
+        self.directory.path().join(format!("sink{sink}"))
+    }
+
+    fn plan(&self) -> Plan {
+        let sink = |number| {
+            let url = format!("sqlite:///{}/capture.db", self.place(number).display());
+            let options = SinkOptions { create_tables: true, ..SinkOptions::default() };
+            SinkPlan { url: DatabaseUrl::parse(&url).unwrap(), options, ..plan(&self.directory, true).sinks[0].clone() }
+        };
+        let spool =
+            SpoolPlan { directory: self.directory.path().join("spool"), limit_bytes: 64 << 20, sync: SpoolSync::Off };
+        Plan { sinks: vec![sink(0), sink(1)], spool: Some(spool), ..plan(&self.directory, true) }
+    }
+
+    fn bring_up(&self, sink: usize) {
+        std::fs::create_dir_all(self.place(sink)).unwrap();
+    }
+
+    fn push(&mut self, sink: u8, numbers: std::ops::Range<usize>) {
+        for number in numbers {
+            let payload = format!("OPTIONS sip:{number} SIP/2.0\r\n\r\n");
+            self.producer.push(&Capture { sink, ..capture(payload.as_bytes()) }).unwrap();
+        }
+    }
+
+    /// Runs a writer beside `act`, then stops it in order.
+    fn while_running(&mut self, plan: Plan, act: impl FnOnce(&mut Bench)) -> Ending {
+        self.stop.store(false, Ordering::Relaxed);
+        let consumer = Consumer::take(&self.lanes, 0).unwrap().unwrap();
+        let stop = Arc::clone(&self.stop);
+        let writer = thread::spawn(move || Writer::start(consumer, 0, plan, stop).unwrap().run(&mut || {}).unwrap());
+        act(self);
+        self.stop.store(true, Ordering::Relaxed);
+        self.lanes.wake(0);
+        writer.join().unwrap()
+    }
+
+    fn until(&self, sentence: &str, condition: impl Fn(&Totals) -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !condition(&self.lanes.totals()) {
+            assert!(Instant::now() < deadline, "not in time: {sentence}: {:?}", self.lanes.totals());
+            thread::sleep(Duration::from_millis(5));
+        }
+        self.assert_balance();
+    }
+
+    fn assert_balance(&self) {
+        let totals = self.lanes.totals();
+        let known = totals.committed(Committed::Stored) + totals.spooled() + totals.queued() + totals.dropped();
+        assert_eq!(totals.captured(), known + totals.committed(Committed::DeadLettered), "{totals:?}");
+    }
+
+    /// The request URIs in the order in which they were stored.
+    fn stored(&self, sink: usize) -> Vec<String> {
+        let Ok(database) = rusqlite::Connection::open(self.place(sink).join("capture.db")) else { return Vec::new() };
+        let Ok(mut rows) = database.prepare("SELECT ruri FROM sip_capture ORDER BY id") else { return Vec::new() };
+        rows.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    }
+}
+
+fn uris(numbers: std::ops::Range<usize>) -> Vec<String> {
+    numbers.map(|number| format!("sip:{number}")).collect()
+}
+
+fn files_below(place: &Path) -> usize {
+    let entries = std::fs::read_dir(place).into_iter().flatten().flatten();
+    entries.map(|entry| if entry.path().is_dir() { files_below(&entry.path()) } else { 1 }).sum()
+}
+
+#[test]
+fn a_sink_that_is_away_stops_no_other_and_gets_all_in_order_when_it_is_back() {
+    let mut bench = Bench::new();
+    bench.bring_up(1);
+    let plan = bench.plan();
+    bench.while_running(plan, |bench| {
+        bench.push(0, 0..500);
+        bench.push(1, 0..500);
+        bench.until("the other sink stores, this one's captures are spooled", |totals| {
+            totals.committed(Committed::Stored) == 500 && totals.spooled() == 500 && totals.queued() == 0
+        });
+        bench.push(0, 500..700);
+        bench.until("more is spooled", |totals| totals.spooled() == 700);
+        bench.bring_up(0);
+        bench.until("the spool is empty", |totals| totals.spooled() == 0);
+    });
+    assert_eq!(bench.lanes.totals().dropped(), 0);
+    assert_eq!((bench.stored(0), bench.stored(1)), (uris(0..700), uris(0..500)));
+}
+
+#[test]
+fn what_a_stopped_server_leaves_in_its_spool_the_next_one_stores() {
+    let mut bench = Bench::new();
+    bench.bring_up(1);
+    bench.push(0, 0..300);
+    let plan = bench.plan();
+    assert_eq!(bench.while_running(plan, |_| {}), Ending::Drained);
+    assert_eq!((bench.lanes.totals().spooled(), bench.lanes.totals().queued()), (300, 0));
+    // A server that starts anew knows nothing but what is on the disk.
+    let next = Bench::new();
+    let mut next = Bench { directory: bench.directory, ..next };
+    next.bring_up(0);
+    let plan = next.plan();
+    next.while_running(plan, |next| {
+        next.until("all is stored", |totals| totals.committed(Committed::Stored) == 300 && totals.spooled() == 0);
+    });
+    assert_eq!(next.lanes.totals().committed(Committed::Recovered), 300);
+    assert_eq!(next.lanes.totals().captured(), 300);
+    assert_eq!(next.stored(0), uris(0..300));
+}
+
+#[test]
+fn a_writers_successor_goes_on_with_its_spool() {
+    let mut bench = Bench::new();
+    for round in 0..4 {
+        bench.push(0, round * 100..(round + 1) * 100);
+        let plan = bench.plan();
+        bench.while_running(plan, |_| {});
+        assert_eq!(bench.lanes.totals().spooled(), (round as u64 + 1) * 100);
+        bench.assert_balance();
+    }
+    bench.bring_up(0);
+    let plan = bench.plan();
+    bench.while_running(plan, |bench| bench.until("all is stored", |totals| totals.spooled() == 0));
+    assert_eq!(bench.lanes.totals().committed(Committed::Recovered), 0);
+    assert_eq!(bench.stored(0), uris(0..400));
+}
+
+#[test]
+fn what_more_writers_have_left_the_first_of_fewer_stores() {
+    let mut bench = Bench::new();
+    let plan = bench.plan();
+    bench.push(0, 0..50);
+    bench.while_running(plan.clone(), |_| {});
+    // As if a third writer had left it.
+    let place = plan.spool.as_ref().unwrap().directory.join(&spools::names(&plan)[0]);
+    std::fs::rename(place.join("0"), place.join("2")).unwrap();
+    let next = Bench::new();
+    let mut next = Bench { directory: bench.directory, ..next };
+    next.bring_up(0);
+    next.push(0, 50..60);
+    next.while_running(plan, |next| {
+        next.until("all is stored", |totals| totals.spooled() == 0 && totals.queued() == 0);
+    });
+    let mut stored = next.stored(0);
+    stored.sort_by_key(|uri| uri[4..].parse::<usize>().unwrap());
+    assert_eq!(stored, uris(0..60));
+    assert_eq!(next.lanes.totals().committed(Committed::Recovered), 50);
+}
+
+#[test]
+fn a_spool_without_room_loses_captures_and_counts_them() {
+    let mut bench = Bench::new();
+    bench.bring_up(1);
+    let mut plan = bench.plan();
+    plan.spool.as_mut().unwrap().limit_bytes = 1 << 14;
+    bench.while_running(plan, |bench| {
+        for round in 0..20 {
+            bench.push(0, round * 50..(round + 1) * 50);
+            bench.push(1, round * 50..(round + 1) * 50);
+            bench.until("nothing is queued", |totals| totals.queued() == 0);
+        }
+    });
+    let totals = bench.lanes.totals();
+    let (lost, spooled) = (totals.committed(Committed::SpoolFull), totals.spooled());
+    assert!(lost > 0 && spooled > 0 && lost + spooled == 1000, "{totals:?}");
+    assert_eq!(bench.stored(1), uris(0..1000));
+}
+
+#[test]
+fn two_databases_that_differ_in_the_password_alone_have_spools_of_their_own() {
+    let bench = Bench::new();
+    let mut plan = bench.plan();
+    for (sink, url) in ["mysql://u:one@h/d", "mysql://u:two@h/d"].iter().enumerate() {
+        plan.sinks[sink].url = DatabaseUrl::parse(url).unwrap();
+    }
+    let names = spools::names(&plan);
+    assert_ne!(names[0], names[1]);
+    assert!(
+        names.iter().all(|name| !name.contains("one") && !name.contains("two") && !name.contains('/')),
+        "{names:?}"
+    );
+}
+
+#[test]
+fn a_spool_that_no_sink_claims_is_found() {
+    let mut bench = Bench::new();
+    bench.push(0, 0..10);
+    let plan = bench.plan();
+    bench.while_running(plan.clone(), |_| {});
+    let spool = plan.spool.clone().unwrap();
+    assert!(spools::unclaimed(&plan, &spool).is_empty());
+    let other = Plan { sinks: vec![plan.sinks[1].clone()], ..plan.clone() };
+    assert_eq!(spools::unclaimed(&other, &spool), [spool.directory.join(&spools::names(&plan)[0])]);
+    assert!(files_below(&spool.directory) > 0);
+}
+
+#[test]
+fn a_slow_sink_holds_up_neither_the_lanes_nor_the_others_and_stores_nothing_twice() {
+    let mut bench = Bench::new();
+    bench.bring_up(0);
+    bench.bring_up(1);
+    let plan = bench.plan();
+    bench.while_running(plan, |bench| {
+        bench.push(0, 0..10);
+        bench.until("the table is there", |totals| totals.committed(Committed::Stored) == 10);
+        let lock = rusqlite::Connection::open(bench.place(0).join("capture.db")).unwrap();
+        lock.execute_batch("BEGIN EXCLUSIVE").unwrap();
+        bench.push(0, 10..400);
+        bench.push(1, 0..400);
+        bench.until("what waits for the lock is parked", |totals| totals.queued() == 0 && totals.spooled() == 390);
+        // More than fits into the lane.
+        for round in 0..20 {
+            bench.push(1, 400 + round * 500..400 + (round + 1) * 500);
+            bench.until("the other sink goes on", |totals| totals.queued() == 0);
+        }
+        bench.push(0, 400..600);
+        bench.until("what comes meanwhile goes to the spool", |totals| totals.spooled() == 590);
+        lock.execute_batch("ROLLBACK").unwrap();
+        bench.until("the spool is empty", |totals| totals.spooled() == 0);
+    });
+    assert_eq!((bench.stored(0), bench.stored(1)), (uris(0..600), uris(0..10_400)));
+}
+
+#[test]
+fn a_writer_that_dies_at_any_turn_loses_nothing_and_the_counters_add_up() {
+    for fatal_turn in 1..=8 {
+        let mut bench = Bench::new();
+        bench.bring_up(1);
+        bench.push(0, 0..400);
+        bench.push(1, 0..400);
+        let plan = bench.plan();
+        for is_up in [false, true] {
+            if is_up {
+                bench.bring_up(0);
+            }
+            let consumer = Consumer::take(&bench.lanes, 0).unwrap().unwrap();
+            let writer = Writer::start(consumer, 0, plan.clone(), Arc::clone(&bench.stop)).unwrap();
+            let mut turns = 0;
+            let died = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                writer.run(&mut || {
+                    turns += 1;
+                    // A panic's text would only be noise.
+                    if turns == fatal_turn {
+                        std::panic::resume_unwind(Box::new("killed"));
+                    }
+                })
+            }));
+            assert!(died.is_err());
+            bench.assert_balance();
+        }
+        bench.while_running(plan, |bench| {
+            bench.until("all is stored", |totals| totals.queued() == 0 && totals.spooled() == 0);
+        });
+        for sink in 0..2 {
+            let stored = bench.stored(sink);
+            let distinct: std::collections::BTreeSet<&String> = stored.iter().collect();
+            assert_eq!(distinct.len(), 400, "turn {fatal_turn}, sink {sink}");
+            assert!(stored.len() <= 400 + 2 * 2 * 50, "turn {fatal_turn}, sink {sink}: {} rows", stored.len());
+        }
+        assert_eq!(bench.lanes.totals().dropped(), 0);
+    }
+}
