@@ -129,6 +129,8 @@ impl Writer {
             let pending = own.iter().chain(earlier).map(|spool| spool.pending());
             recovered += pending.sum::<u64>();
         }
+        let urls = plan.sinks.iter().map(|sink| sink.url.to_string()).collect();
+        let refusals = Refusals::open(plan.spool.as_ref(), urls)?;
         let (outbox, results) = crossbeam_channel::unbounded();
         let outlets = spools
             .into_iter()
@@ -153,7 +155,7 @@ impl Writer {
             stop,
             give_up,
             outlets,
-            refusals: Refusals,
+            refusals,
             results,
             windows: VecDeque::new(),
             next_window: 0,

@@ -304,7 +304,7 @@ impl Outlet {
         let left = delivered.left_len();
         let mut counters = delivered.counters;
         add(&mut counters, Committed::Stored, (flight.load.len() - left - delivered.refused.len()) as u64);
-        refusals.put_away(&delivered.refused, &mut counters);
+        refusals.put_away(self.sink, &flight.load, &delivered.refused, &mut counters);
         let mut settled = Settled { window: flight.window, counters, spool_next: None, undelivered: 0 };
         if left == 0 {
             return settled;
@@ -331,8 +331,9 @@ impl Outlet {
     }
 
     fn answer_replay(&mut self, delivered: Delivered, refusals: &mut Refusals, now: Instant) -> Effect {
-        let is_done = self.replay.note(delivered, now + TABLE_PAUSE, |_, refused, counters| {
-            refusals.put_away(refused, counters);
+        let sink = self.sink;
+        let is_done = self.replay.note(delivered, now + TABLE_PAUSE, |load, refused, counters| {
+            refusals.put_away(sink, load, refused, counters);
         });
         if is_done { self.finish_replay(refusals) } else { Effect::default() }
     }
@@ -340,7 +341,9 @@ impl Outlet {
     fn finish_replay(&mut self, refusals: &mut Refusals) -> Effect {
         let finished = self.replay.finish();
         let mut counters = finished.counters;
-        refusals.put_away_unreadable(finished.unreadable.len(), &mut counters);
+        for (record, why) in &finished.unreadable {
+            refusals.put_away_unreadable(self.sink, record, why, &mut counters);
+        }
         Effect { settled: None, counters: Some(counters), acked: finished.acked }
     }
 

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Name of the dead letters' directory.
-pub const DEAD_LETTERS: &str = "dead-letter";
+const DEAD_LETTERS: &str = "dead-letter";
 /// Longest part of a URL in a directory's name, bytes.
 const NAME_LENGTH: usize = 80;
 /// Most bytes of one segment file.
@@ -65,6 +65,11 @@ pub fn open(
             Ok((own, earlier.collect::<Result<Vec<_>, _>>()?))
         })
         .collect()
+}
+
+/// Where the dead letters are.
+pub fn dead_letters(spool: &SpoolPlan) -> PathBuf {
+    spool.directory.join(DEAD_LETTERS)
 }
 
 /// Directories with spools that no sink of `plan` will replay.
