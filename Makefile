@@ -5,6 +5,7 @@
 #   KAMAILIO_SRC          its source tree (default: fetched from the distribution, see doc/building.md)
 #   PREFIX, DESTDIR       where `make install` puts the tool and the documentation (default: /usr/local)
 #   KAMAILIO_MODULES_DIR  where it puts the modules (default: as KAMAILIO tells)
+#   FUZZ_SECONDS          how long `make fuzz` runs each target (default: 60)
 #   OPENSIPS_SRC, FREESWITCH_PREFIX   trees of the other hosts, for their tests
 
 KAMAILIO ?= kamailio
@@ -22,7 +23,7 @@ MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup setup-build setup-demo core kamailio tool demo contract test bench install uninstall clean
+.PHONY: help setup setup-build setup-demo core kamailio tool demo contract test fuzz bench install uninstall clean
 
 help:  ## what can be asked for
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -56,6 +57,9 @@ contract: core
 test: setup  ## everything: format, lints, modules, tests against real servers
 	@scripts/test.sh
 
+fuzz: setup-build  ## arbitrary bytes for all codecs, FUZZ_SECONDS (60) each; needs a nightly compiler and cargo-fuzz
+	@scripts/fuzz.sh
+
 bench: setup kamailio tool  ## speed against the stock module, as ratios of one run
 	cargo bench --locked
 
@@ -67,4 +71,5 @@ uninstall:  ## take them away again and put the stock module back
 
 clean:  ## remove all that was built, but not the fetched source package
 	cargo clean
+	rm -rf fuzz/target
 	@find build -mindepth 1 -maxdepth 1 ! -name 'kamailio-src-*' -exec rm -rf {} + 2>/dev/null || true

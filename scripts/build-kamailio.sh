@@ -5,7 +5,8 @@
 #
 # Kamailio's headers and flags come from scripts/kamailio-headers.sh; they are system headers to the compiler, so that
 # only the warnings of our own code count, and those are errors. Only what Kamailio looks up is visible in the module.
-# KAMAILIO names the Kamailio that will load it, CC the compiler, SHIM_CFLAGS and SHIM_LDFLAGS add flags.
+# KAMAILIO names the Kamailio that will load it, CC the compiler, SHIM_CFLAGS and SHIM_LDFLAGS add flags, MODULE_OUT is another
+# directory to build in.
 set -euo pipefail
 
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
@@ -14,7 +15,7 @@ module=${1:?usage: scripts/build-kamailio.sh MODULE CORE.a}
 core=${2:?usage: scripts/build-kamailio.sh MODULE CORE.a}
 kamailio=${KAMAILIO:-kamailio}
 cc=${CC:-gcc}
-out=$root/build/kamailio
+out=${MODULE_OUT:-$root/build/kamailio}
 shim=$root/c_shim/kamailio
 
 fail() {
@@ -62,4 +63,4 @@ done
 
 "$root/scripts/check-module.sh" "$out/unchecked/$module.so" "$kamailio"
 mv "$out/unchecked/$module.so" "$out/$module.so"
-echo "built build/kamailio/$module.so for $("$kamailio" -v | sed -n 's/^version: //p')"
+echo "built ${out#"$root/"}/$module.so for $("$kamailio" -v | sed -n 's/^version: //p')"

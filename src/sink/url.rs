@@ -142,6 +142,13 @@ fn parse_server(rest: &str) -> Result<Server, &'static str> {
     }
     let (host, port) = split_port(host)?;
     let (option_group, host) = parse_host(host);
+    match &host {
+        // Most likely a login whose `@` was forgotten: taken for a name it would be looked up, and logged, as one.
+        Host::Name(name) if name.contains(':') && name.parse::<std::net::Ipv6Addr>().is_err() => {
+            return Err("its host has a colon; a login ends in @, an IPv6 address stands in brackets");
+        }
+        _ => {}
+    }
     Ok(Server { user: user.to_owned(), password, option_group, host, port, database: database.to_owned() })
 }
 
@@ -324,6 +331,9 @@ mod tests {
             "mysql://u:geheim@h:65536/d",
             "postgres://u:geheim@[group]/d",
             "mysql://u:geheim@[::1/d",
+            "mysql://u:geheim:/d",
+            "mysql://u:geheim:3306/d",
+            "mysql://u:geheim@2001:db8::1/d",
             "sqlite://x.db",
             "sqlite:///",
         ] {

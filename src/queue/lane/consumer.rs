@@ -269,8 +269,11 @@ fn read_lane(
     (go_on, 0)
 }
 
-/// Length, stamp and bytes of the record at the front; `None` when its lengths do not add up.
-fn split_record(bytes: &[u8]) -> Option<(usize, u32, &[u8])> {
+/// The record at the front of `bytes`, a stretch of a ring up to its end or the producer's head: bytes of the whole record, stamp, byte
+/// form of the capture (empty for one that only fills the ring). `None` when its lengths do not add up.
+///
+/// [`Consumer::read`] is made of it; it is public so that it can be fed with rings that no producer of ours would leave.
+pub fn split_record(bytes: &[u8]) -> Option<(usize, u32, &[u8])> {
     let word = |at: usize| bytes.get(at..at + 4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]));
     let whole = word(0)? as usize;
     if whole == 0 || whole > bytes.len() || !whole.is_multiple_of(8) {

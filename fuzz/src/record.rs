@@ -1,0 +1,54 @@
+//! The byte form of captures, as lanes and the spool hold it, and the row that becomes of one.
+
+use super::lies_in;
+use sipcapture_core::capture::record::{MAX_PAYLOAD, decode, encode, encoded_len};
+use sipcapture_core::capture::{Capture, RowKind};
+use sipcapture_core::sip::{HeaderNames, extract};
+use sipcapture_core::table::{
+    ColumnKind, ColumnNames, RowText, Value, fill_report, fill_sip, report_layout, sip_layout,
+};
+
+/// Takes `bytes` for a record; one that decodes must encode and decode to the same capture.
+pub fn run(bytes: &[u8]) {
+    let Ok(capture) = decode(bytes) else { return };
+    let parts = [capture.correlation_id, capture.rewritten_uri, capture.table, capture.call_id, Some(capture.payload)];
+    assert!(parts.into_iter().flatten().all(|part| lies_in(part, bytes)));
+    becomes_a_row(&capture);
+    let Ok(length) = encoded_len(&capture) else {
+        assert!(capture.payload.len() > MAX_PAYLOAD);
+        return;
+    };
+    assert!(length <= bytes.len(), "a record has no parts that its capture lacks");
+    let mut again = vec![0xaa; length];
+    encode(&capture, &mut again);
+    assert_eq!(decode(&again), Ok(capture));
+    assert!(decode(&again[..length - 1]).is_err(), "a record that lacks its last byte is cut short");
+}
+
+/// Each column gets a value of its own kind, whatever the capture holds.
+fn becomes_a_row(capture: &Capture<'_>) {
+    let node = b"node";
+    let text = RowText::new(capture, node);
+    let mut row = Vec::new();
+    let names = ColumnNames::default();
+    let layout = match capture.kind {
+        RowKind::Sip => {
+            let fields = extract(capture.payload, capture.rewritten_uri, &HeaderNames::default());
+            fill_sip(&mut row, capture, &fields, &text, node);
+            sip_layout(&names)
+        }
+        RowKind::Report(_) => {
+            fill_report(&mut row, capture, &text, node);
+            report_layout(&names)
+        }
+    };
+    assert_eq!(row.len(), layout.columns.len());
+    for (value, column) in row.iter().zip(&layout.columns) {
+        let fits = match value {
+            Value::Time(_) => column.kind == ColumnKind::Time,
+            Value::Int(_) => column.kind == ColumnKind::Int,
+            Value::Bytes(_) => matches!(column.kind, ColumnKind::Text | ColumnKind::Message),
+        };
+        assert!(fits, "{} gets {value:?}", column.key);
+    }
+}
