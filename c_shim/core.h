@@ -7,10 +7,12 @@
  * Order of calls (one handle a module):
  *
  *   sc_core_new -> sc_core_set_text / sc_core_set_number (any number) -> sc_core_check     configuration, main process
+ *   -> sc_raw_open                                                    as long as the server may open raw sockets
  *   -> sc_core_map_lanes                                              last call before the first fork
  *   -> sc_core_attach                                                 first call in each forked process
  *   -> sc_capture_*, sc_hep_*, sc_command, sc_counter_value           any number, from any attached process
  *   -> sc_writer_supervise                                            in the processes that sc_core_writers asked for
+ *   -> sc_raw_receive, sc_hep_end                                     in the attached processes that sc_raw_open asked for
  *   -> sc_core_finish -> sc_core_free                                 main process, after its children have ended
  *
  * A call out of order answers SC_ERR_WRONG_STATE and changes nothing. Every function accepts null pointers and freed handles and
@@ -156,7 +158,7 @@ typedef enum sc_hep_verdict {
 
 /* The SIP message inside a HEP packet. */
 typedef struct sc_hep_packet {
-    uint8_t version;         /* 1, 2 or 3 */
+    uint8_t version;         /* 1, 2 or 3; 0 for a message from a raw socket, which came without HEP */
     uint8_t transport;       /* as in sc_message */
     sc_address source;       /* of the captured message */
     sc_address destination;
@@ -196,6 +198,17 @@ sc_status sc_hep_variable_names(const char **names);
 
 /* What field `variable` of the HEP packet at hand answers. */
 sc_status sc_hep_variable_value(sc_core *core, uint32_t variable, sc_hep_value *value);
+
+/* ---- raw sockets ---- */
+
+/* Opens the raw sockets that the parameters ask for, once they are checked. `readers` is how many processes must call sc_raw_receive; 0 when raw
+ * capture is off. */
+sc_status sc_raw_open(sc_core *core, uint32_t *readers);
+
+/* Waits, for as long as it takes, for a message from the raw sockets; signals do not end it. `reader` is this process's number, from 0 to
+ * readers - 1. Captures made until sc_hep_end, which must follow, get the message's time. The payload is terminated by a 0 byte that is not
+ * counted. */
+sc_status sc_raw_receive(sc_core *core, uint32_t reader, sc_hep_packet *packet);
 
 /* ---- commands and counters ---- */
 

@@ -3,6 +3,7 @@
 //! ```text
 //! SIP worker ─ sip_capture() ─┐                      writer process
 //! HEP datagram (host socket) ─┼─► Capture ─► lane ─► decode ─► table ─► batch ─► sink
+//! raw socket ─────────────────┘
 //! ```
 //!
 //! | room | what it is for | may call |
@@ -15,9 +16,10 @@
 //! | [`table`] | table names, layouts (columns of a row), creation | capture and below |
 //! | [`capture`] | one observed message with its addresses and time, and its byte form | hep, sip |
 //! | [`hep`], [`sip`] | codecs: bytes in, borrowed fields out; no I/O, no allocation, no unsafe | nothing |
-//! | [`packet`] | IP and UDP headers rebuilt around a message, and the pcap file | nothing |
+//! | [`source`] | raw sockets: captures that do not come over the host's own sockets | packet |
+//! | [`packet`] | the UDP datagram inside a packet; IP and UDP headers rebuilt around a message, and the pcap file | nothing |
 //!
-//! Arrows run downwards only. `unsafe` lives in [`abi`] and in the lane of [`queue`]; everything else denies it.
+//! Arrows run downwards only. `unsafe` lives in [`abi`], in the lane of [`queue`] and in [`source::raw`]; everything else denies it.
 
 pub mod abi;
 pub mod capture;
@@ -28,5 +30,6 @@ pub mod packet;
 pub mod queue;
 pub mod sink;
 pub mod sip;
+pub mod source;
 pub mod table;
 pub mod writer;

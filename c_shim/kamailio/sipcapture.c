@@ -49,12 +49,14 @@ static sc_core *core = NULL;
     X(originator_ip_column) X(originator_port_column) X(proto_column) X(family_column) X(rtp_stat_column) \
     X(type_column) X(node_column) X(msg_column) X(custom_field1_column) X(custom_field2_column) \
     X(custom_field3_column) \
-    X(hep_auth_key) X(hep_allow)
+    X(hep_auth_key) X(hep_allow) \
+    X(raw_socket_listen) X(raw_interface)
 
 #define NUMBER_PARAMETERS(X) \
     X(capture_on) X(hep_capture_on) X(db_insert_mode) X(queue_size) X(capture_writers) X(batch_size) \
     X(flush_interval) X(create_tables) X(shutdown_timeout) X(capture_bad_msgs) X(insert_retries) X(insert_retry_timeout) \
-    X(spool_size) X(nonsip_hook)
+    X(spool_size) X(nonsip_hook) \
+    X(raw_ipip_capture_on) X(raw_moni_capture_on) X(raw_sock_children) X(raw_moni_bpf_on) X(promiscuous_on)
 
 #define TEXT_FIELD(name) str name;
 #define NUMBER_FIELD(name) int name;
@@ -450,7 +452,7 @@ static void route(const sc_hep_packet *packet, const char *datagram, unsigned in
     /* No connection of the captured message is here, least of all that of the agent. */
     info.proto_reserved1 = 0;
     info.proto_reserved2 = 0;
-    if (packet->version == 3) {
+    if (packet->version == 3 || packet->version == 0) {
         seem_received(&info, packet);
     }
     /* Parsers of this host expect a terminated buffer; chunks behind the payload are decoded by now. */
@@ -642,6 +644,47 @@ static pv_export_t variables[] = {
     { { 0, 0 }, 0, 0, 0, 0, 0, 0, 0 }
 };
 
+/* ---- raw sockets ---- */
+
+static uint32_t raw_readers = 0;
+
+static void read_raw(uint32_t reader)
+{
+    receive_info_t nowhere = { 0 };
+    sc_hep_packet packet;
+
+    for (;;) {
+        if (sc_raw_receive(core, reader, &packet) != SC_OK) {
+            sleep(1); /* logged; the server would end with this process */
+            continue;
+        }
+        cfg_update();
+        route(&packet, NULL, 0, &nowhere);
+    }
+}
+
+static int start_raw_readers(void)
+{
+    for (uint32_t i = 0; i < raw_readers; i++) {
+        int parent = getpid();
+        int pid = fork_process(PROC_UNIXSOCK, "homer raw socket", 1);
+        if (pid < 0 && getpid() != parent) { /* a module does not start in the new process: the server sees it end */
+            _exit(1);
+        }
+        if (pid < 0) {
+            LM_ERR("a process that reads the raw sockets cannot be started\n");
+            return -1;
+        }
+        if (pid == 0) {
+            if (cfg_child_init() != 0) {
+                _exit(1);
+            }
+            read_raw(i);
+        }
+    }
+    return 0;
+}
+
 /* ---- commands ---- */
 
 #define REPLY_DEPTH 8
@@ -802,6 +845,9 @@ static int mod_init(void)
     if (!hand_on_parameters() || sc_core_check(core) != SC_OK || sc_core_writers(core, &writers) != SC_OK) {
         return -1;
     }
+    if (sc_raw_open(core, &raw_readers) != SC_OK) {
+        return -1;
+    }
     if (rpc_register_array(commands) != 0 || !register_counters()) {
         LM_ERR("commands or counters cannot be registered\n");
         return -1;
@@ -823,8 +869,8 @@ static int mod_init(void)
         LM_ERR("the route callback cannot be registered\n");
         return -1;
     }
-    register_procs(writers);
-    cfg_register_child(writers);
+    register_procs(writers + raw_readers);
+    cfg_register_child(writers + raw_readers);
     return 0;
 }
 
@@ -866,7 +912,7 @@ static int child_init(int rank)
         case PROC_INIT:
             return sc_core_map_lanes(core, get_max_procs()) == SC_OK ? 0 : -1;
         case PROC_MAIN:
-            return start_writers();
+            return start_writers() == 0 && start_raw_readers() == 0 ? 0 : -1;
         case PROC_TCP_MAIN:
             return 0;
         default:

@@ -1,8 +1,8 @@
 //! Pointers and structs of the contract, as Rust types and back. Null is always checked.
 
-use super::contract::{sc_address, sc_bytes, sc_message, sc_status};
+use super::contract::{sc_address, sc_bytes, sc_hep_packet, sc_message, sc_status};
 use crate::capture::Transport;
-use crate::module::SipMessage;
+use crate::module::{HepPacket, SipMessage};
 use std::ffi::{CStr, c_char};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -69,7 +69,7 @@ pub(super) fn address(address: &sc_address) -> Result<SocketAddr, sc_status> {
 }
 
 /// An address as the contract carries it.
-pub(super) fn to_address(address: SocketAddr) -> sc_address {
+fn to_address(address: SocketAddr) -> sc_address {
     let mut ip = [0; 16];
     let length = match address.ip() {
         IpAddr::V4(v4) => {
@@ -82,6 +82,17 @@ pub(super) fn to_address(address: SocketAddr) -> sc_address {
         }
     };
     sc_address { length, ip, port: address.port() }
+}
+
+/// A packet as the contract carries it.
+pub(super) fn to_packet(packet: &HepPacket<'_>) -> sc_hep_packet {
+    sc_hep_packet {
+        version: packet.version,
+        transport: packet.transport as u8,
+        source: to_address(packet.source),
+        destination: to_address(packet.destination),
+        payload: to_bytes(packet.payload),
+    }
 }
 
 /// A message of the contract.

@@ -4,7 +4,7 @@ use super::contract::{
     sc_address, sc_bytes, sc_core, sc_hep_kind, sc_hep_packet, sc_hep_value, sc_hep_verdict, sc_host, sc_message,
     sc_reply, sc_status,
 };
-use super::convert::{address, bytes, message, output, reference, text, to_address, to_bytes};
+use super::convert::{address, bytes, message, output, reference, text, to_bytes, to_packet};
 use super::guard::{Core, guard, register, unregister, with_core};
 use super::{contract, host_log, process, supervise};
 use crate::module::{self, CaptureNode, HEP_VARIABLES, HepValue, HepVariable, Reply, StateError, Verdict};
@@ -40,6 +40,8 @@ agrees_with_header!(
     sc_hep_variable,
     sc_hep_variable_names,
     sc_hep_variable_value,
+    sc_raw_open,
+    sc_raw_receive,
     sc_command,
     sc_counter_at,
     sc_counter_value,
@@ -254,13 +256,7 @@ fn answer(verdict: Verdict<'_>, to: &mut sc_hep_verdict, out: &mut sc_hep_packet
         Verdict::Ask => sc_hep_verdict::SC_HEP_ASK,
         Verdict::Done => sc_hep_verdict::SC_HEP_DONE,
         Verdict::Route(packet) => {
-            *out = sc_hep_packet {
-                version: packet.version,
-                transport: packet.transport as u8,
-                source: to_address(packet.source),
-                destination: to_address(packet.destination),
-                payload: to_bytes(packet.payload),
-            };
+            *out = to_packet(&packet);
             sc_hep_verdict::SC_HEP_ROUTE
         }
     };
@@ -366,6 +362,34 @@ pub unsafe extern "C" fn sc_hep_variable_value(
                 sc_hep_value { kind: sc_hep_kind::SC_HEP_TEXT, text: to_bytes(text), ..Default::default() }
             }
         };
+        Ok(())
+    })
+}
+
+/// Opens the raw sockets.
+///
+/// # Safety
+/// Pointers as the contract says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sc_raw_open(core: *mut sc_core, readers: *mut u32) -> sc_status {
+    with_core(core, |core| {
+        // SAFETY: the contract's caller vouches for it.
+        let readers = unsafe { output(readers)? };
+        *readers = core.node.open_raw()? as u32;
+        Ok(())
+    })
+}
+
+/// Waits for a message from the raw sockets.
+///
+/// # Safety
+/// Pointers as the contract says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sc_raw_receive(core: *mut sc_core, reader: u32, packet: *mut sc_hep_packet) -> sc_status {
+    with_core(core, |core| {
+        // SAFETY: the contract's caller vouches for it.
+        let out = unsafe { output(packet)? };
+        *out = to_packet(&core.node.receive_raw(reader as usize)?);
         Ok(())
     })
 }

@@ -2,7 +2,7 @@
 
 use super::contract::{sc_core, sc_status};
 use super::host_log;
-use crate::module::{CaptureError, CaptureNode, MapError, ParameterError, StateError};
+use crate::module::{CaptureError, CaptureNode, MapError, ParameterError, RawError, StateError};
 use crate::queue::lane::PushError;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{NonNull, null_mut};
@@ -107,6 +107,18 @@ impl From<MapError> for sc_status {
             MapError::State(error) => error.into(),
             MapError::Parameter(error) => error.into(),
             MapError::Io(_) => {
+                log::error!("{error}");
+                sc_status::SC_ERR_IO
+            }
+        }
+    }
+}
+
+impl From<RawError> for sc_status {
+    fn from(error: RawError) -> sc_status {
+        match error {
+            RawError::State(error) => error.into(),
+            RawError::Refused { .. } => {
                 log::error!("{error}");
                 sc_status::SC_ERR_IO
             }

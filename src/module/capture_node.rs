@@ -4,6 +4,7 @@ use super::counters::{self, Counter};
 use super::hep_input::HepContext;
 use super::limit::LogLimit;
 use super::modes::{Modes, Turns};
+use super::raw_input::RawInput;
 use super::settings::{ParameterError, Settings};
 use super::spool_place::SpoolLock;
 use crate::capture::{Capture, RowKind, Transport};
@@ -90,6 +91,9 @@ pub enum StateError {
     /// [`CaptureNode::accept_hep`] without [`Verdict::Ask`](super::Verdict::Ask) before it, or with another packet.
     #[error("no such HEP packet is at hand")]
     NotAsked,
+    /// [`CaptureNode::open_raw`] comes first, and there is nothing to read when it answers 0.
+    #[error("no raw socket is open")]
+    NoRawSocket,
 }
 
 /// Why the lanes are not mapped.
@@ -120,6 +124,7 @@ pub struct CaptureNode {
     lanes: Option<Arc<Lanes>>,
     pub(super) producer: Option<Producer>,
     pub(super) hep: HepContext,
+    pub(super) raw: RawInput,
     known_tables: Vec<Vec<u8>>,
     drop_log: Option<LogLimit>,
     table_log: Option<LogLimit>,
@@ -153,6 +158,7 @@ impl CaptureNode {
         if let Some(kill_timeout) = kill_timeout {
             self.settings.end_before(kill_timeout);
         }
+        self.settings.raw.capture()?;
         self.modes = self.settings.modes();
         for (name, path) in self.sqlite_files() {
             prepare_sqlite(path, owner).map_err(|error| ParameterError::Path {
@@ -199,6 +205,11 @@ impl CaptureNode {
     pub fn counter_at(&self, index: usize) -> Option<&Counter> {
         let common = counters::common();
         common.get(index).or_else(|| self.mode_counters.get(index - common.len()))
+    }
+
+    /// Whether the parameters are checked.
+    pub(super) fn is_checked(&self) -> bool {
+        self.checked
     }
 
     /// Processes that must run a writer.

@@ -116,6 +116,18 @@ impl CaptureNode {
                 ("refused", totals.produced(Produced::HepRefused)),
             ],
         );
+        group(
+            reply,
+            "raw",
+            &[
+                ("packets", totals.produced(Produced::RawPackets)),
+                ("bad", totals.produced(Produced::RawBad)),
+                ("fragments", totals.produced(Produced::RawFragments)),
+                ("ignored", totals.produced(Produced::RawIgnored)),
+                ("refused", totals.produced(Produced::RawRefused)),
+                ("kernel_drops", totals.produced(Produced::RawKernelDrops)),
+            ],
+        );
         self.sinks(&lanes, reply);
         reply.close();
     }

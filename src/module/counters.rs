@@ -89,6 +89,12 @@ static COUNTERS: &[Counter] = counters! {
     c"refused_malformed", c"malformed SIP messages refused, as capture_bad_msgs=0 asks", |_, t| t.produced(Produced::RefusedMalformed);
     c"hep_not_allowed", c"HEP packets of senders that hep_allow does not name", |_, t| t.produced(Produced::HepNotAllowed);
     c"hep_unauthorised", c"HEP packets without the key of hep_auth_key", |_, t| t.produced(Produced::HepUnauthorised);
+    c"raw_packets", c"messages taken from raw sockets", |_, t| t.produced(Produced::RawPackets);
+    c"raw_bad", c"packets from raw sockets that were cut short or contradictory", |_, t| t.produced(Produced::RawBad);
+    c"raw_fragments", c"fragments of UDP datagrams from raw sockets", |_, t| t.produced(Produced::RawFragments);
+    c"raw_ignored", c"packets from raw sockets that are no SIP of the ports asked for", |_, t| t.produced(Produced::RawIgnored);
+    c"raw_refused", c"SIP payloads from raw sockets that the SIP parser of the server refused", |_, t| t.produced(Produced::RawRefused);
+    c"raw_kernel_drops", c"packets that the kernel dropped at the raw sockets", |_, t| t.produced(Produced::RawKernelDrops);
     c"sink_errors", c"writes that found the database away", |l, _| l.sink_states().map(|(.., state)| state.errors).sum();
     c"writer_restarts", c"writer processes that died and were started again", |l, _| l.writer_restarts();
     c"lag_ms", c"milliseconds that the oldest unstored capture has waited", |l, _| l.lag_ms();

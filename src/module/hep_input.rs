@@ -26,7 +26,7 @@ pub enum Verdict<'a> {
 /// The SIP message inside a HEP packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HepPacket<'a> {
-    /// 1, 2 or 3.
+    /// 1, 2 or 3; 0 for a message that came without HEP, over a raw socket.
     pub version: u8,
     /// What carried the message.
     pub transport: Transport,
@@ -60,6 +60,8 @@ struct Current {
     /// Whether the script is looking at the packet itself; its payload is not routed then.
     asking: bool,
     addresses: Option<Addresses>,
+    /// What is counted when the host's parser refuses the message.
+    refused: Produced,
 }
 
 /// Between whom a captured message went.
@@ -130,7 +132,8 @@ impl HepContext {
         self.current.as_ref().is_some_and(|current| current.asking) && payload == self.packet
     }
 
-    fn end(&mut self) {
+    /// Forgets the packet.
+    pub(super) fn end(&mut self) {
         self.current = None;
         self.packet.clear();
         self.inflated.clear();
@@ -152,7 +155,15 @@ impl HepContext {
         let correlation = hep_variable::bytes(packet, kind::CORRELATION_ID).filter(|id| !id.is_empty());
         self.keep_correlation(correlation);
         let has_correlation = correlation.is_some();
-        self.current = Some(Current { time_us, agent_id, has_correlation, captured: false, asking: true, addresses });
+        self.current = Some(Current {
+            time_us,
+            agent_id,
+            has_correlation,
+            captured: false,
+            asking: true,
+            addresses,
+            refused: Produced::HepRefused,
+        });
     }
 
     /// Has the host route the payload of `packet`.
@@ -165,6 +176,20 @@ impl HepContext {
             captured: self.current.as_ref().is_some_and(|asked| asked.captured),
             asking: false,
             addresses: Some(Addresses::of(packet)),
+            refused: Produced::HepRefused,
+        });
+    }
+
+    /// Has the host route a message from a raw socket: it has a time of its own, and no agent has sent it.
+    pub(super) fn route_raw(&mut self, time_us: Option<i64>, source: SocketAddr, destination: SocketAddr) {
+        self.current = Some(Current {
+            time_us,
+            agent_id: None,
+            has_correlation: false,
+            captured: false,
+            asking: false,
+            addresses: Some(Addresses { source, destination, transport: Transport::Udp }),
+            refused: Produced::RawRefused,
         });
     }
 
@@ -235,11 +260,11 @@ impl CaptureNode {
 
     fn capture_refused(&mut self, payload: &[u8]) -> Result<(), CaptureError> {
         match &self.hep.current {
-            Some(Current { captured: false, asking: false, addresses: Some(addresses), .. }) => {
+            Some(Current { captured: false, asking: false, addresses: Some(addresses), refused, .. }) => {
                 let Addresses { source, destination, transport } = *addresses;
                 let message =
                     SipMessage { source, destination, transport, payload, rewritten_uri: None, call_id: None };
-                own(&mut self.producer)?.count(Produced::HepRefused);
+                own(&mut self.producer)?.count(*refused);
                 self.capture_sip(&message, b"", 0)
             }
             _ => Ok(()),

@@ -10,6 +10,8 @@ mod hep_input;
 mod hep_variable;
 mod mode_text;
 mod modes;
+mod raw_input;
+mod raw_settings;
 mod settings;
 mod spool_place;
 #[cfg(test)]
@@ -25,4 +27,6 @@ pub use hep_access::{AllowList, AuthKey};
 pub use hep_input::{HepPacket, Verdict};
 pub use hep_variable::{ALLOWED as HEP_VARIABLES, HepValue, HepVariable};
 pub use modes::{Choice, Mode, Modes};
+pub use raw_input::RawError;
+pub use raw_settings::{RawCapture, RawSettings};
 pub use settings::{ParameterError, Settings};

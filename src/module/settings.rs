@@ -3,6 +3,7 @@
 use super::hep_access::{AllowList, AuthKey};
 use super::mode_text;
 use super::modes::{Choice, DEFAULT, Mode, Modes};
+use super::raw_settings::RawSettings;
 use crate::queue::lane::MODES;
 use crate::sink::url::redact;
 use crate::sink::{DatabaseUrl, SinkOptions};
@@ -119,6 +120,8 @@ pub struct Settings {
     pub create_tables: Option<bool>,
     /// `shutdown_timeout`.
     pub shutdown_timeout: Duration,
+    /// `raw_*` and `promiscuous_on`.
+    pub raw: RawSettings,
 }
 
 impl Default for Settings {
@@ -153,6 +156,7 @@ impl Default for Settings {
             flush_interval: Duration::from_millis(100),
             create_tables: None,
             shutdown_timeout: Duration::from_secs(10),
+            raw: RawSettings::default(),
         }
     }
 }
@@ -212,6 +216,7 @@ impl Settings {
             "custom_field1_header" => self.headers.custom[0] = header_name(text),
             "custom_field2_header" => self.headers.custom[1] = header_name(text),
             "custom_field3_header" => self.headers.custom[2] = header_name(text),
+            "raw_socket_listen" | "raw_interface" => self.raw.set_text(name, text)?,
             _ if name.ends_with("_column") => {
                 table::name::check(text).map_err(|error| refuse(name, text, error))?;
                 if !self.columns.set(name, text) {
@@ -260,6 +265,13 @@ impl Settings {
             "shutdown_timeout" => {
                 let value = ranged(name, value, 0..=300, "0 to 300 seconds are allowed")?;
                 self.shutdown_timeout = Duration::from_secs(value as u64);
+            }
+            "raw_ipip_capture_on"
+            | "raw_moni_capture_on"
+            | "raw_sock_children"
+            | "raw_moni_bpf_on"
+            | "promiscuous_on" => {
+                self.raw.set_number(name, value)?;
             }
             _ => return Err(ParameterError::Unknown(name.to_owned(), "int")),
         }
@@ -364,10 +376,10 @@ fn header_name(text: &str) -> Option<Vec<u8>> {
     (!name.is_empty()).then(|| name.as_bytes().to_vec())
 }
 
-fn ranged(name: &str, value: i64, range: RangeInclusive<i64>, allowed: &str) -> Result<i64, ParameterError> {
+pub(super) fn ranged(name: &str, value: i64, range: RangeInclusive<i64>, allowed: &str) -> Result<i64, ParameterError> {
     if range.contains(&value) { Ok(value) } else { Err(refuse(name, value.to_string(), allowed)) }
 }
 
-fn refuse(name: &str, value: impl Into<String>, allowed: impl ToString) -> ParameterError {
+pub(super) fn refuse(name: &str, value: impl Into<String>, allowed: impl ToString) -> ParameterError {
     ParameterError::Value { name: name.to_owned(), value: value.into(), allowed: allowed.to_string() }
 }

@@ -30,10 +30,22 @@ pub enum Produced {
     HashRefused,
     /// SIP messages refused because they are malformed, as the operator wished.
     RefusedMalformed,
+    /// Datagrams from raw sockets that may be SIP, handed to the host's parser.
+    RawPackets,
+    /// Packets from raw sockets that were cut short, or whose headers contradict one another.
+    RawBad,
+    /// Fragments of datagrams from raw sockets.
+    RawFragments,
+    /// Packets from raw sockets that are not UDP, of other ports, or no SIP by their looks.
+    RawIgnored,
+    /// SIP payloads from raw sockets that the host's parser refused, captured all the same.
+    RawRefused,
+    /// Packets that the kernel dropped because the readers of the raw sockets were too slow.
+    RawKernelDrops,
 }
 
 /// Number of [`Produced`] counters.
-pub const PRODUCED: usize = Produced::RefusedMalformed as usize + 1;
+pub const PRODUCED: usize = Produced::RawKernelDrops as usize + 1;
 
 /// Capture modes that a lane can count apart.
 pub const MODES: usize = 32;

@@ -1,0 +1,181 @@
+//! Messages from raw sockets: which are taken, and what captures made from them inherit.
+
+use super::capture_node::{CaptureNode, StateError, own};
+use super::hep_input::HepPacket;
+use super::limit::LogLimit;
+use crate::capture::Transport;
+use crate::packet::{Datagram, NoDatagram, PortRange};
+use crate::queue::lane::Produced;
+use crate::source::raw::{Method, OpenError, RawSockets};
+use std::io;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+/// Bytes of the longest packet, and of a VLAN tag and a tunnel's header before it.
+const LONGEST_PACKET: usize = 65_535 + 256;
+/// A rest between attempts to read that fail.
+const REST: Duration = Duration::from_millis(100);
+const NEEDS: &str = "start the server as root, or with CAP_NET_RAW (as in AmbientCapabilities=CAP_NET_RAW of systemd)";
+
+/// Why raw capture does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum RawError {
+    /// Called out of order.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The system refuses what a parameter asks for.
+    #[error("parameter {name}: the value {value:?} is not allowed: {why}")]
+    Refused {
+        /// The parameter.
+        name: &'static str,
+        /// Its value.
+        value: String,
+        /// What the system said, and what would be right.
+        why: String,
+    },
+}
+
+/// Sockets and buffer of raw capture.
+#[derive(Debug, Default)]
+pub struct RawInput {
+    sockets: Option<RawSockets>,
+    ports: Option<PortRange>,
+    /// The packet at hand, and a byte behind it: hosts' parsers are used to a terminated buffer.
+    buffer: Vec<u8>,
+    bad_log: Option<LogLimit>,
+    error_log: Option<LogLimit>,
+}
+
+/// A message within the buffer.
+struct Found {
+    start: usize,
+    end: usize,
+    source: SocketAddr,
+    destination: SocketAddr,
+    time_us: Option<i64>,
+}
+
+impl CaptureNode {
+    /// Opens the raw sockets, with the privileges that the server still has; the answer is how many processes must read from them, 0 when
+    /// raw capture is off.
+    pub fn open_raw(&mut self) -> Result<usize, RawError> {
+        if !self.is_checked() {
+            return Err(StateError::NotChecked.into());
+        }
+        let settings = &self.settings().raw;
+        let Ok(Some(capture)) = settings.capture() else { return Ok(0) };
+        let children = settings.children;
+        let sockets = RawSockets::open(&capture.plan).map_err(|error| self.refused(&capture.plan.method, error))?;
+        if let Some(error) = sockets.filter_error() {
+            log::warn!(
+                "parameter raw_moni_bpf_on: the kernel does not take the port filter ({error}); ports are filtered here"
+            );
+        }
+        if self.settings().raw.kernel_filter && matches!(capture.plan.method, Method::Tunnelled(_)) {
+            log::warn!("parameter raw_moni_bpf_on has no meaning with raw_ipip_capture_on: ports are filtered here");
+        }
+        self.raw.sockets = Some(sockets);
+        self.raw.ports = capture.ports;
+        Ok(children)
+    }
+
+    fn refused(&self, method: &Method, error: OpenError) -> RawError {
+        let settings = &self.settings().raw;
+        let switch = match method {
+            Method::Monitoring(_) => "raw_moni_capture_on",
+            Method::Tunnelled(_) => "raw_ipip_capture_on",
+        };
+        let (name, value, why) = match error {
+            OpenError::Socket(error) if is_forbidden(&error) => {
+                (switch, "1".to_owned(), format!("a raw socket cannot be opened: {error}; {NEEDS}"))
+            }
+            OpenError::Socket(error) => (switch, "1".to_owned(), format!("a raw socket cannot be opened: {error}")),
+            OpenError::Interface(error) => {
+                let why = format!("{error}; the name of an interface that is there is allowed (ip link shows them)");
+                ("raw_interface", settings.interface.clone(), why)
+            }
+            OpenError::Address(error) => {
+                let why = format!("{error}; an address of this machine is allowed (ip address shows them)");
+                ("raw_socket_listen", settings.listen.clone(), why)
+            }
+        };
+        RawError::Refused { name, value, why }
+    }
+
+    /// Waits for the next message. [`CaptureNode::end_hep`] must follow, as for a HEP packet. Reader `0` alone counts what the kernel
+    /// dropped: the count is the socket's, not the reader's.
+    pub fn receive_raw(&mut self, reader: usize) -> Result<HepPacket<'_>, StateError> {
+        self.hep.end();
+        let found = loop {
+            if let Some(found) = self.next_raw(reader)? {
+                break found;
+            }
+        };
+        self.hep.route_raw(found.time_us, found.source, found.destination);
+        Ok(HepPacket {
+            version: 0,
+            transport: Transport::Udp,
+            source: found.source,
+            destination: found.destination,
+            payload: &self.raw.buffer[found.start..found.end],
+        })
+    }
+
+    /// Waits for one packet, and looks whether it is a message that is wanted.
+    fn next_raw(&mut self, reader: usize) -> Result<Option<Found>, StateError> {
+        let RawInput { sockets, ports, buffer, bad_log, error_log } = &mut self.raw;
+        let producer = own(&mut self.producer)?;
+        let sockets = sockets.as_mut().ok_or(StateError::NoRawSocket)?;
+        buffer.resize(LONGEST_PACKET + 1, 0);
+        let received = match sockets.receive(&mut buffer[..LONGEST_PACKET]) {
+            Ok(received) => received,
+            Err(error) => {
+                say(error_log, log::Level::Error, &format_args!("a raw socket cannot be read, trying again: {error}"));
+                std::thread::sleep(REST);
+                return Ok(None);
+            }
+        };
+        if reader == 0 {
+            (0..received.dropped).for_each(|_| producer.count(Produced::RawKernelDrops));
+        }
+        let packet = &buffer[..received.length];
+        let datagram = match Datagram::read(received.start, packet) {
+            _ if received.truncated => Err(NoDatagram::Truncated),
+            read => read,
+        };
+        let datagram = match datagram {
+            Ok(datagram) if ports.is_none_or(|ports| ports.takes(&datagram)) && datagram.may_be_sip() => datagram,
+            Ok(_) | Err(NoDatagram::Other) => {
+                producer.count(Produced::RawIgnored);
+                return Ok(None);
+            }
+            Err(NoDatagram::Fragment) => {
+                producer.count(Produced::RawFragments);
+                return Ok(None);
+            }
+            Err(error @ (NoDatagram::Truncated | NoDatagram::Malformed)) => {
+                producer.count(Produced::RawBad);
+                say(bad_log, log::Level::Warn, &format_args!("bad packet at the raw socket: {error}"));
+                return Ok(None);
+            }
+        };
+        producer.count(Produced::RawPackets);
+        let start = datagram.payload.as_ptr().addr() - packet.as_ptr().addr();
+        let end = start + datagram.payload.len();
+        let (source, destination) = (datagram.source, datagram.destination);
+        buffer[end] = 0;
+        Ok(Some(Found { start, end, source, destination, time_us: received.time_us }))
+    }
+}
+
+fn is_forbidden(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::PermissionDenied
+}
+
+/// Logs at a limited rate.
+fn say(limit: &mut Option<LogLimit>, level: log::Level, line: &std::fmt::Arguments<'_>) {
+    let limit = limit.get_or_insert_with(|| LogLimit::new(Duration::from_secs(5)));
+    if let Some(held_back) = limit.allow(Instant::now()) {
+        log::log!(level, "{line} ({held_back} more since the last such line)");
+    }
+}

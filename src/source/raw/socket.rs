@@ -1,0 +1,191 @@
+//! The system calls of raw capture, as safe words.
+
+use super::Received;
+use crate::packet::Start;
+use libc::{c_int, c_void, sock_filter};
+use std::ffi::CString;
+use std::io;
+use std::mem::{MaybeUninit, size_of, zeroed};
+use std::net::IpAddr;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+
+/// Room for the control messages asked for, a time and a count, each with its header; aligned as headers must be.
+type Control = [u64; 16];
+
+/// One socket and what its packets begin with.
+#[derive(Debug)]
+pub(super) struct Socket {
+    fd: OwnedFd,
+    start: Start,
+    /// The kernel's count of dropped packets as it was last seen.
+    dropped: u32,
+}
+
+impl Socket {
+    /// Opens a socket that exec closes.
+    pub fn open(family: c_int, kind: c_int, protocol: c_int, start: Start) -> io::Result<Socket> {
+        // SAFETY: `socket` touches no memory of ours.
+        let fd = checked(unsafe { libc::socket(family, kind | libc::SOCK_CLOEXEC, protocol) })?;
+        // SAFETY: the system has just made this descriptor for us, and nobody else closes it.
+        let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+        Ok(Socket { fd, start, dropped: 0 })
+    }
+
+    /// Asks for times and counts with each packet, and for a receive buffer of `bytes`, or as much as the system allows.
+    pub fn prepare(&self, bytes: c_int) -> io::Result<()> {
+        self.set(libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, &1)?;
+        self.set(libc::SOL_SOCKET, libc::SO_RXQ_OVFL, &1)?;
+        // The first goes beyond the system's limit, and takes CAP_NET_ADMIN.
+        self.set(libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, &bytes)
+            .or_else(|_| self.set(libc::SOL_SOCKET, libc::SO_RCVBUF, &bytes))
+    }
+
+    /// Has the kernel drop what `program` does not pass.
+    pub fn attach_filter(&self, program: &[sock_filter]) -> io::Result<()> {
+        let len = u16::try_from(program.len()).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
+        // The kernel only reads the program, and copies it.
+        let program = libc::sock_fprog { len, filter: program.as_ptr().cast_mut() };
+        self.set(libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)
+    }
+
+    /// Begins to receive packets of one EtherType from the interface with this index; 0 for all of them.
+    pub fn bind_to_link(&self, ether_type: u16, interface: i32) -> io::Result<()> {
+        // SAFETY: all zero bytes are a valid `sockaddr_ll`.
+        let mut address: libc::sockaddr_ll = unsafe { zeroed() };
+        address.sll_family = libc::AF_PACKET as u16;
+        address.sll_protocol = ether_type.to_be();
+        address.sll_ifindex = interface;
+        self.bind(&address)
+    }
+
+    /// Receives from one interface only.
+    pub fn bind_to_device(&self, name: &str) -> io::Result<()> {
+        let (fd, name, len) = (self.fd.as_raw_fd(), name.as_ptr().cast::<c_void>(), name.len() as u32);
+        // SAFETY: pointer and length are those of a text that outlives the call.
+        checked(unsafe { libc::setsockopt(fd, libc::SOL_SOCKET, libc::SO_BINDTODEVICE, name, len) })?;
+        Ok(())
+    }
+
+    /// Receives only what is sent to `address`.
+    pub fn bind_to_address(&self, address: IpAddr) -> io::Result<()> {
+        match address {
+            IpAddr::V4(ip) => {
+                // SAFETY: all zero bytes are a valid `sockaddr_in`.
+                let mut address: libc::sockaddr_in = unsafe { zeroed() };
+                address.sin_family = libc::AF_INET as u16;
+                address.sin_addr.s_addr = u32::from_ne_bytes(ip.octets());
+                self.bind(&address)
+            }
+            IpAddr::V6(ip) => {
+                // SAFETY: all zero bytes are a valid `sockaddr_in6`.
+                let mut address: libc::sockaddr_in6 = unsafe { zeroed() };
+                address.sin6_family = libc::AF_INET6 as u16;
+                address.sin6_addr.s6_addr = ip.octets();
+                self.bind(&address)
+            }
+        }
+    }
+
+    /// Keeps the interface with this index promiscuous as long as this socket is open anywhere.
+    pub fn be_promiscuous(&self, interface: i32) -> io::Result<()> {
+        let kind = libc::PACKET_MR_PROMISC as u16;
+        let membership = libc::packet_mreq { mr_ifindex: interface, mr_type: kind, mr_alen: 0, mr_address: [0; 8] };
+        self.set(libc::SOL_PACKET, libc::PACKET_ADD_MEMBERSHIP, &membership)
+    }
+
+    /// Takes a packet without waiting; `None` when there is none.
+    pub fn receive(&mut self, buffer: &mut [u8]) -> io::Result<Option<Received>> {
+        let mut control = MaybeUninit::<Control>::zeroed();
+        let mut place = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+        // SAFETY: all zero bytes are a valid `msghdr`.
+        let mut message: libc::msghdr = unsafe { zeroed() };
+        message.msg_iov = &mut place;
+        message.msg_iovlen = 1;
+        message.msg_control = control.as_mut_ptr().cast();
+        message.msg_controllen = size_of::<Control>();
+        // SAFETY: buffer and control messages have the lengths that are given, and outlive the call; nobody else uses them.
+        let length = unsafe { libc::recvmsg(self.fd.as_raw_fd(), &mut message, libc::MSG_DONTWAIT) };
+        if length < 0 {
+            let error = io::Error::last_os_error();
+            return match error.kind() {
+                io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Ok(None),
+                _ => Err(error),
+            };
+        }
+        let mut received = Received {
+            start: self.start,
+            length: (length as usize).min(buffer.len()),
+            truncated: message.msg_flags & libc::MSG_TRUNC != 0,
+            time_us: None,
+            dropped: 0,
+        };
+        self.read_control(&message, &mut received);
+        Ok(Some(received))
+    }
+
+    /// Finds time and count among a packet's control messages.
+    fn read_control(&mut self, message: &libc::msghdr, received: &mut Received) {
+        // SAFETY: `message` is as `recvmsg` has filled it, its control buffer is alive.
+        let mut header = unsafe { libc::CMSG_FIRSTHDR(message) };
+        // SAFETY: null, or a header within the control buffer, which is aligned for it.
+        while let Some(control) = unsafe { header.as_ref() } {
+            // SAFETY: the header came from the same message.
+            let content = unsafe { libc::CMSG_DATA(header) };
+            match (control.cmsg_level, control.cmsg_type) {
+                (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) => {
+                    // SAFETY: the kernel gives a `timespec` with this type; it may lie anywhere.
+                    let time = unsafe { content.cast::<libc::timespec>().read_unaligned() };
+                    received.time_us = Some(time.tv_sec * 1_000_000 + time.tv_nsec / 1000);
+                }
+                (libc::SOL_SOCKET, libc::SO_RXQ_OVFL) => {
+                    // SAFETY: the kernel gives a 32-bit count with this type; it may lie anywhere.
+                    let dropped = unsafe { content.cast::<u32>().read_unaligned() };
+                    received.dropped = dropped.wrapping_sub(self.dropped);
+                    self.dropped = dropped;
+                }
+                _ => {}
+            }
+            // SAFETY: message and header belong together.
+            header = unsafe { libc::CMSG_NXTHDR(message, header) };
+        }
+    }
+
+    fn set<T>(&self, level: c_int, option: c_int, value: &T) -> io::Result<()> {
+        let (value, len) = (std::ptr::from_ref(value).cast::<c_void>(), size_of::<T>() as u32);
+        // SAFETY: pointer and length are those of a value that outlives the call; the kernel only reads it.
+        checked(unsafe { libc::setsockopt(self.fd.as_raw_fd(), level, option, value, len) })?;
+        Ok(())
+    }
+
+    fn bind<T>(&self, address: &T) -> io::Result<()> {
+        let (address, len) = (std::ptr::from_ref(address).cast::<libc::sockaddr>(), size_of::<T>() as u32);
+        // SAFETY: pointer and length are those of an address that outlives the call; the kernel only reads it.
+        checked(unsafe { libc::bind(self.fd.as_raw_fd(), address, len) })?;
+        Ok(())
+    }
+}
+
+/// Waits until one of `sockets` has a packet or an error, or a signal comes.
+pub(super) fn wait(sockets: &[Socket]) -> io::Result<()> {
+    let mut places = [libc::pollfd { fd: -1, events: libc::POLLIN, revents: 0 }; super::ETHER_TYPES.len()];
+    places.iter_mut().zip(sockets).for_each(|(place, socket)| place.fd = socket.fd.as_raw_fd());
+    // SAFETY: pointer and count are those of an array that outlives the call.
+    match checked(unsafe { libc::poll(places.as_mut_ptr(), places.len() as libc::nfds_t, -1) }) {
+        Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// The number of an interface.
+pub(super) fn interface_index(name: &str) -> io::Result<i32> {
+    let name = CString::new(name)?;
+    // SAFETY: the name is terminated and outlives the call.
+    match unsafe { libc::if_nametoindex(name.as_ptr()) } {
+        0 => Err(io::Error::last_os_error()),
+        index => Ok(index as i32),
+    }
+}
+
+fn checked(answer: c_int) -> io::Result<c_int> {
+    if answer < 0 { Err(io::Error::last_os_error()) } else { Ok(answer) }
+}
