@@ -10,6 +10,7 @@ mod kamailio_hep;
 mod kamailio_hooks;
 mod kamailio_modes;
 mod kamailio_parity;
+mod kamailio_raw;
 mod kamailio_siptrace;
 mod kamailio_writer;
 mod peers_hep;

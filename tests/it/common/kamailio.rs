@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{chown, symlink};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -94,6 +94,7 @@ pub struct ConfigBuilder {
     lines: Vec<String>,
     routes: Vec<(String, String)>,
     environment: Vec<(String, String)>,
+    user: Option<u32>,
 }
 
 impl ConfigBuilder {
@@ -108,6 +109,7 @@ impl ConfigBuilder {
             lines: Vec::new(),
             routes: Vec::new(),
             environment: Vec::new(),
+            user: None,
         }
     }
 
@@ -186,6 +188,12 @@ impl ConfigBuilder {
     /// Sets an environment variable of the server.
     pub fn environment(mut self, name: &str, value: &str) -> ConfigBuilder {
         self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Has the server, started as root, go on as this user.
+    pub fn run_as(mut self, user: u32) -> ConfigBuilder {
+        self.user = Some(user);
         self
     }
 
@@ -268,6 +276,10 @@ impl ConfigBuilder {
         command.arg("-f").arg(&config).args(["-DD", "-E", "-m", "64", "-M", "8"]);
         command.arg("-w").arg(directory.path()).arg("-Y").arg(directory.path());
         command.arg("-P").arg(directory.path().join("pid"));
+        if let Some(user) = self.user {
+            chown(directory.path(), Some(user), None).expect("root may give its directory away");
+            command.args(["-u", &user.to_string()]);
+        }
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(log.try_clone().expect("a second handle of the log")).stderr(log);
         let child = command.process_group(0).spawn().expect("the kamailio program starts");

@@ -4,6 +4,7 @@ pub mod database;
 pub mod hep;
 pub mod hep_sender;
 pub mod kamailio;
+pub mod network;
 pub mod pcap;
 pub mod ports;
 pub mod rows;

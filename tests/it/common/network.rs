@@ -1,0 +1,102 @@
+//! A network of the test's own: a namespace with a pair of interfaces, `near` (a server looks at it) and `far` (the test sends into it).
+//!
+//! A namespace lives as long as a process is in it. Here these are the thread of the test and a child of it, which the kernel kills
+//! when the thread ends, however it ends; so nothing is left behind. Making one needs root.
+
+use super::wait::within;
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use sipcapture_core::packet::{LinkType, PcapWriter};
+use std::fs::{self, File};
+use std::os::fd::AsFd as _;
+use std::panic::resume_unwind;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// The interface at which a server looks.
+pub const NEAR: &str = "near0";
+/// The interface at the other end of the cable.
+pub const FAR: &str = "far0";
+/// The link-layer address of [`NEAR`].
+pub const NEAR_LINK: &str = "02:00:00:00:00:01";
+/// Addresses of [`NEAR`].
+pub const NEAR_IP4: &str = "192.0.2.1";
+/// See [`NEAR_IP4`].
+pub const NEAR_IP6: &str = "2001:db8::1";
+
+/// A namespace that the calling thread is in.
+pub struct Network {
+    keeper: Child,
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        let _ = self.keeper.kill();
+        let _ = self.keeper.wait();
+    }
+}
+
+/// Runs `body` in a new network, on a thread of its own. Servers and programs that it starts are in that network too.
+pub fn in_network(body: impl FnOnce(&Network) + Send) {
+    let ended = std::thread::scope(|scope| scope.spawn(|| body(&Network::enter())).join());
+    ended.unwrap_or_else(|panic| resume_unwind(panic));
+}
+
+impl Network {
+    fn enter() -> Network {
+        assert!(
+            rustix::process::geteuid().is_root(),
+            "this test makes a network of its own, which only root may: run it as root"
+        );
+        let mut keep = Command::new("setpriv");
+        keep.args(["--pdeathsig", "KILL", "unshare", "--net", "sleep", "infinity"]).stdin(Stdio::null());
+        let network = Network { keeper: keep.spawn().expect("setpriv of util-linux starts") };
+        let of = |process: &str| fs::read_link(format!("/proc/{process}/ns/net")).ok();
+        let pid = network.keeper.id().to_string();
+        within(Duration::from_secs(10), "the namespace is made", || of(&pid).is_some_and(|it| Some(it) != of("self")));
+        let namespace = File::open(format!("/proc/{pid}/ns/net")).expect("the child's namespace opens");
+        let kind = Some(LinkNameSpaceType::Network);
+        move_into_link_name_space(namespace.as_fd(), kind).expect("root may enter a namespace");
+        for command in [
+            "link set lo up",
+            &format!("link add {NEAR} address {NEAR_LINK} type veth peer name {FAR}"),
+            &format!("address add {NEAR_IP4}/24 dev {NEAR}"),
+            &format!("address add {NEAR_IP6}/64 dev {NEAR} nodad"),
+            &format!("link set {NEAR} up"),
+            &format!("link set {FAR} up"),
+            // Whoever is said to have sent a packet must be on the way back, or the kernel takes it for forged.
+            &format!("route add default dev {NEAR}"),
+        ] {
+            ip(command);
+        }
+        network
+    }
+
+    /// Puts frames on the cable at [`FAR`], in this order.
+    pub fn send(&self, frames: &[Vec<u8>]) {
+        let directory = TempDir::new().expect("a private directory");
+        let path = directory.path().join("frames.pcap");
+        let mut file = PcapWriter::new(Vec::new(), LinkType::Ethernet).expect("a Vec takes every write");
+        frames.iter().for_each(|frame| file.write(0, frame).expect("a frame is short"));
+        fs::write(&path, file.finish().expect("a Vec takes every write")).expect("the capture file is written");
+        let mut replay = Command::new("tcpreplay");
+        replay.args(["--quiet", "--pps", "1000", "--intf1", FAR]).arg(&path);
+        let output = replay.output().expect("tcpreplay starts");
+        let told = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && told.contains(&format!("{} packets", frames.len())), "tcpreplay: {told}");
+    }
+
+    /// How many ask for an interface to be promiscuous.
+    pub fn promiscuity(&self, interface: &str) -> u32 {
+        let shown = ip(&format!("-details link show {interface}"));
+        let behind = shown.split_once("promiscuity ").expect("ip shows the promiscuity").1;
+        behind.split_whitespace().next().and_then(|number| number.parse().ok()).expect("a number")
+    }
+}
+
+/// Runs `ip` with words, and answers what it says.
+pub fn ip(words: &str) -> String {
+    let output = Command::new("ip").args(words.split(' ')).output().expect("ip of iproute2 starts");
+    assert!(output.status.success(), "ip {words}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
