@@ -5,7 +5,7 @@ use super::frames::{
 };
 use super::{Node, PATIENCE, comparable};
 use crate::common::kamailio::{ConfigBuilder, Module, signal};
-use crate::common::network::{NEAR, in_network};
+use crate::common::network::{NEAR, in_network, ip};
 use crate::common::rows::text;
 use crate::common::wait::{eventually, within};
 use rustix::process::Signal;
@@ -180,7 +180,7 @@ fn what_the_machine_sends_over_a_network_is_not_seen_as_with_the_stock_module() 
         let (stock, ours) = (Node::start(Module::Stock, monitoring("5060")), Node::start(Module::Ours, near));
         let socket = UdpSocket::bind("192.0.2.1:5060").expect("a port");
         // Nobody answers for an address on the cable, so its place is told.
-        crate::common::network::ip("neighbour add 192.0.2.9 lladdr 02:00:00:00:00:09 dev near0");
+        ip("neighbour add 192.0.2.9 lladdr 02:00:00:00:00:09 dev near0");
         socket.send_to(&invite(1), "192.0.2.9:40000").expect("a datagram leaves");
         network.send(&[mirrored(&udp(CALLER, CALLEE, &invite(2)))]);
         // The cable's other end is here too: what left at one interface has come in at the other, where the stock module looks too.
@@ -191,13 +191,14 @@ fn what_the_machine_sends_over_a_network_is_not_seen_as_with_the_stock_module() 
 }
 
 #[test]
-fn with_an_interface_named_no_other_is_looked_at() {
+fn with_an_interface_named_no_other_is_looked_at_as_the_stock_module_does_all_the_same() {
     in_network(|network| {
-        let node = Node::start(Module::Ours, near);
+        let (stock, node) = (Node::start(Module::Stock, near), Node::start(Module::Ours, near));
         let socket = UdpSocket::bind("127.0.0.1:5060").expect("a port");
         socket.send_to(&invite(1), "127.0.0.1:5070").expect("a datagram leaves");
         network.send(&[mirrored(&udp(CALLER, CALLEE, &invite(2)))]);
         assert_eq!(node.call_ids_until(&id(2)), [id(2)]);
+        assert_eq!(stock.call_ids_until(&id(2)), [id(1), id(2)]);
     });
 }
 
@@ -215,6 +216,11 @@ fn the_interface_is_promiscuous_while_the_server_runs_and_no_longer() {
         signal(node.server.pid(), Signal::KILL);
         drop(node);
         within(PATIENCE, "the interface is as before once all processes are gone", || network.promiscuity(NEAR) == 0);
+        ip(&format!("link set {NEAR} promisc on"));
+        let mut node = Node::start(Module::Ours, promiscuous);
+        assert_eq!(network.promiscuity(NEAR), 2);
+        node.server.stop();
+        assert_eq!(network.promiscuity(NEAR), 1, "somebody else's wish stays");
     });
 }
 
@@ -244,12 +250,12 @@ fn an_interface_that_goes_down_and_comes_up_again_is_read_on() {
         let mut node = Node::start(Module::Ours, near);
         network.send(&[mirrored(&udp(CALLER, CALLEE, &invite(1)))]);
         node.await_rows(1);
-        crate::common::network::ip("link set near0 down");
+        ip("link set near0 down");
         within(PATIENCE, "the server says that it cannot read", || {
             node.server.log().contains("a raw socket cannot be read")
         });
-        crate::common::network::ip("link set near0 up");
-        within(PATIENCE, "the interface is up", || crate::common::network::ip("link show near0").contains("LOWER_UP"));
+        ip("link set near0 up");
+        within(PATIENCE, "the interface is up", || ip("link show near0").contains("LOWER_UP"));
         network.send(&[mirrored(&udp(CALLER, CALLEE, &invite(2)))]);
         node.await_rows(2);
         node.server.assert_serving();
