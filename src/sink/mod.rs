@@ -14,6 +14,7 @@ mod option_file;
 mod postgres;
 mod real_table;
 mod session;
+mod slices;
 mod sqlite;
 pub mod url;
 
@@ -21,6 +22,7 @@ use std::time::Duration;
 
 use crate::table::{Layout, Row};
 use session::Reconnecting;
+pub use slices::Slices;
 pub use url::{DatabaseUrl, UrlError};
 
 /// What a successful write did.

@@ -4,10 +4,12 @@
 
 pub mod ddl;
 pub mod layout;
+mod make_row;
 pub mod name;
 pub mod row;
 
 pub use ddl::Dialect;
 pub use layout::{Column, ColumnKind, ColumnNames, Layout, report_layout, sip_layout};
+pub use make_row::make_row;
 pub use name::{NameError, TableNames};
 pub use row::{Row, RowText, Value, fill_report, fill_sip};

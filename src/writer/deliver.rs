@@ -5,12 +5,10 @@ use super::store::{Outcome, Store};
 use super::{Counters, Plan, add};
 use crate::capture::{Capture, record};
 use crate::queue::lane::{COMMITTED, Committed, Lanes};
-use crate::sip::{self, Fields};
-use crate::table::{Row, RowText, fill_report, fill_sip};
+use crate::table::{Row, RowText, make_row};
 use crossbeam_channel::Sender;
 use std::io;
 use std::ops::Range;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -115,7 +113,8 @@ fn deliver_batch(store: &mut Store, plan: &Plan, batch: &Batch, first: usize, de
     let mut made: Vec<(usize, bool)> = Vec::with_capacity(captures.len());
     let mut refused: Vec<Refused> = Vec::new();
     for (number, (capture, text)) in (first..).zip(captures.iter().zip(&texts)) {
-        let row = capture.as_ref().zip(text.as_ref()).and_then(|(c, text)| row_of(plan, batch.report, c, text));
+        let both = capture.as_ref().zip(text.as_ref());
+        let row = both.and_then(|(capture, text)| make_row(capture, text, plan.node.as_bytes(), &plan.headers));
         match row {
             Some((row, malformed)) => {
                 rows.push(row);
@@ -147,21 +146,4 @@ fn deliver_batch(store: &mut Store, plan: &Plan, batch: &Batch, first: usize, de
 /// The numbers of these rows' captures as ranges.
 fn runs(rows: &[(usize, bool)]) -> Vec<Range<usize>> {
     rows.chunk_by(|one, next| one.0 + 1 == next.0).map(|run| run[0].0..run[run.len() - 1].0 + 1).collect()
-}
-
-/// The row of one capture, and whether parts of it could not be read. `None` when the codec panicked: one message must not take the
-/// writer into a circle of restarts.
-fn row_of<'a>(plan: &'a Plan, report: bool, capture: &Capture<'a>, text: &'a RowText) -> Option<(Row<'a>, bool)> {
-    let make = || {
-        let node = plan.node.as_bytes();
-        let mut row = Row::new();
-        if report {
-            fill_report(&mut row, capture, text, node);
-            return (row, false);
-        }
-        let fields: Fields<'a> = sip::extract(capture.payload, capture.rewritten_uri, &plan.headers);
-        fill_sip(&mut row, capture, &fields, text, node);
-        (row, fields.malformed)
-    };
-    catch_unwind(AssertUnwindSafe(make)).ok()
 }

@@ -2,9 +2,8 @@
 
 use super::Plan;
 use crate::queue::lane::Lanes;
-use crate::sink::{self, Sink, SinkError};
+use crate::sink::{self, Sink, SinkError, Slices};
 use crate::table::{Layout, Row};
-use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -141,8 +140,8 @@ impl Store {
     pub fn write(&mut self, table: &str, layout: &Layout, rows: &[Row<'_>]) -> Outcome {
         let mut outcome = Outcome::default();
         let mut tries = Tries { since: Instant::now(), made: 0, back_off: BACK_OFF.0 };
-        let mut waiting = slices(rows.len(), self.sink.most_rows());
-        while let Some(range) = waiting.pop_front() {
+        let mut waiting = Slices::new(rows.len(), self.sink.most_rows());
+        while let Some(range) = waiting.take() {
             match self.sink.write(table, layout, &rows[range.clone()]) {
                 Ok(written) => {
                     outcome.truncated += written.truncated;
@@ -150,16 +149,9 @@ impl Store {
                 }
                 Err(SinkError::Rejected(why)) => {
                     self.note_answer();
-                    match halves(&range) {
-                        // The earlier half goes first, so that order within the table is kept.
-                        Some((early, late)) => {
-                            waiting.push_front(late);
-                            waiting.push_front(early);
-                        }
-                        None => {
-                            self.say_refused(table, 1, &why);
-                            outcome.refused.push(Refusal { rows: range, why });
-                        }
+                    if !waiting.halve(&range) {
+                        self.say_refused(table, 1, &why);
+                        outcome.refused.push(Refusal { rows: range, why });
                     }
                 }
                 Err(SinkError::TableUnusable(why)) => {
@@ -170,16 +162,16 @@ impl Store {
                     } else if self.spooled || !self.pause(BACK_OFF.0) {
                         outcome.left.push(range);
                     } else {
-                        waiting.push_front(range);
+                        waiting.put_back(range);
                     }
                 }
                 Err(SinkError::Unavailable(why)) => {
                     self.note_away(&why);
                     if self.may_try_again(&mut tries) {
-                        waiting.push_front(range);
+                        waiting.put_back(range);
                     } else {
                         outcome.left.push(range);
-                        outcome.left.extend(waiting);
+                        outcome.left.extend(waiting.rest());
                         outcome.away = true;
                         break;
                     }
@@ -278,18 +270,4 @@ impl Store {
             self.last_refusal = Some(Instant::now());
         }
     }
-}
-
-/// So many rows in slices of at most `most`.
-fn slices(rows: usize, most: usize) -> VecDeque<Range<usize>> {
-    let most = most.clamp(1, rows.max(1));
-    (0..rows).step_by(most).map(|start| start..rows.min(start + most)).collect()
-}
-
-/// Both halves of a range of more than one.
-fn halves(range: &Range<usize>) -> Option<(Range<usize>, Range<usize>)> {
-    (range.len() > 1).then(|| {
-        let middle = range.start + range.len() / 2;
-        (range.start..middle, middle..range.end)
-    })
 }
