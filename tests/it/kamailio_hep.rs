@@ -1,6 +1,6 @@
 //! HEP on a Kamailio's UDP sockets: what is taken, what is passed on, what the routes see, and what no packet may do.
 
-use crate::common::hep::{Chunks, Observed, TCP, TLS};
+use crate::common::hep::{Observed, TCP, TLS};
 use crate::common::hep_sender::HepSender;
 use crate::common::kamailio::{ConfigBuilder, Kamailio, Module};
 use crate::common::rows::{SqliteFile, StoredRow, count, select, text};
@@ -141,34 +141,6 @@ fn correlation_id_and_time_do_not_leak_into_the_next_message() {
         assert_eq!(time < clock, timed, "row {index} has the time {time}");
         assert_eq!(text(&rows[index], "node"), if timed { "homer01:2001" } else { "homer01" });
     }
-}
-
-#[test]
-fn packets_that_end_the_stock_server_leave_ours_serving() {
-    let file = SqliteFile::new();
-    let mut server = ConfigBuilder::capture_node(Module::Ours, file.url()).start();
-    let sender = HepSender::to(server.address());
-    let complete = |chunks: Chunks| chunks.chunk(17, b"x@example.org").chunk(15, &invite("lethal", 0).payload).packet();
-    let addresses = |chunks: Chunks| {
-        let chunks = chunks.chunk(3, &[192, 0, 2, 10]).chunk(4, &[198, 51, 100, 20]).chunk(7, &[0x13, 0xc4]);
-        chunks.chunk(8, &[0x13, 0xc4]).chunk(9, &[0x68, 0, 0, 0]).chunk(10, &[0; 4]).chunk(12, &[0, 0, 0, 1])
-    };
-    let without_protocol = complete(addresses(Chunks::new().chunk(1, &[2])).chunk(11, &[1]));
-    let without_type = complete(addresses(Chunks::new().chunk(1, &[2]).chunk(2, &[17])));
-    // A log line that says IPv6 and bears IPv4 addresses.
-    let wrong_family = complete(addresses(Chunks::new().chunk(1, &[10]).chunk(2, &[17])).chunk(11, &[100]));
-    for packet in [without_protocol, without_type, wrong_family] {
-        for _ in 0..4 {
-            sender.send(&packet);
-        }
-    }
-    let workers = server.workers();
-    sender.send(&invite("lethal", 1).v3());
-    within(PATIENCE, "the good packet behind them is stored", || {
-        rows(file.url()).iter().any(|row| text(row, "callid") == call_id("lethal", 1))
-    });
-    server.assert_serving();
-    assert_eq!(server.workers(), workers);
 }
 
 /// All rows of all tables, those of SIP messages and those of reports, each with its table's name.

@@ -4,6 +4,7 @@ mod common;
 mod fuzz_corpus;
 mod hep_table;
 mod kamailio_config;
+mod kamailio_deadly;
 mod kamailio_faults;
 mod kamailio_functions;
 mod kamailio_hep;
