@@ -8,6 +8,7 @@ mod kamailio_deadly;
 mod kamailio_faults;
 mod kamailio_functions;
 mod kamailio_hep;
+mod kamailio_hep_variable;
 mod kamailio_hooks;
 mod kamailio_modes;
 mod kamailio_parity;
