@@ -27,6 +27,7 @@
 #include "core/sr_module.h"
 
 #include "../core.h"
+#include "forward.h"
 
 MODULE_VERSION
 
@@ -310,6 +311,26 @@ static int w_float2int(struct sip_msg *msg, char *value, char *factor)
     return multiply(&fraction, &whole);
 }
 
+/* Texts without a variable in them are known before the first packet. */
+static int fixup_forward(void **uri, int number)
+{
+    str text = { *uri, strlen(*uri) };
+
+    forward_expect(strchr(text.s, '$') == NULL ? &text : NULL);
+    return fixup_spve_null(uri, number);
+}
+
+static int w_sip_capture_forward(struct sip_msg *msg, char *uri, char *unused)
+{
+    str text;
+    (void)unused;
+    if (fixup_get_svalue(msg, (gparam_t *)uri, &text) < 0) {
+        LM_ERR("sip_capture_forward(): the parameter cannot be evaluated\n");
+        return -1;
+    }
+    return forward_send(&text, msg->buf, msg->len);
+}
+
 static cmd_export_t functions[] = {
     { "sip_capture", (cmd_function)w_sip_capture0, 0, 0, 0, ANY_ROUTE },
     { "sip_capture", (cmd_function)w_sip_capture1, 1, fixup_var_pve_str_12, fixup_free_fparam_all, ANY_ROUTE },
@@ -319,6 +340,7 @@ static cmd_export_t functions[] = {
     { "report_capture", (cmd_function)w_report_capture2, 2, fixup_var_pve_str_12, fixup_free_fparam_all, ANY_ROUTE },
     /* The host calls it with three parameters, as the count says; its type has room for two. */
     { "report_capture", (cmd_function)(void (*)(void))w_report_capture3, 3, fixup_var_pve_str_12, fixup_free_fparam_all, ANY_ROUTE },
+    { "sip_capture_forward", (cmd_function)w_sip_capture_forward, 1, fixup_forward, fixup_free_spve_null, ANY_ROUTE },
     { "float2int", (cmd_function)w_float2int, 2, fixup_var_pve_str_12, fixup_free_fparam_all, ANY_ROUTE },
     { 0, 0, 0, 0, 0, 0 }
 };
@@ -362,6 +384,11 @@ static int ki_float2int(sip_msg_t *msg, str *value, str *factor)
     return multiply(value, factor);
 }
 
+static int ki_sip_capture_forward(sip_msg_t *msg, str *uri)
+{
+    return forward_send(uri, msg->buf, msg->len);
+}
+
 #define KEMI_NAME(name) str_init("sipcapture"), str_init(name), SR_KEMIP_INT
 static sr_kemi_t kemi_functions[] = {
     { KEMI_NAME("sip_capture"), ki_sip_capture, { 0 } },
@@ -370,6 +397,7 @@ static sr_kemi_t kemi_functions[] = {
     { KEMI_NAME("report_capture"), ki_report_capture, { SR_KEMIP_STR } },
     { KEMI_NAME("report_capture_cid"), ki_report_capture_cid, { SR_KEMIP_STR, SR_KEMIP_STR } },
     { KEMI_NAME("report_capture_data"), ki_report_capture_data, { SR_KEMIP_STR, SR_KEMIP_STR, SR_KEMIP_STR } },
+    { KEMI_NAME("sip_capture_forward"), ki_sip_capture_forward, { SR_KEMIP_STR } },
     { KEMI_NAME("float2int"), ki_float2int, { SR_KEMIP_STR, SR_KEMIP_STR } },
     { { 0, 0 }, { 0, 0 }, 0, NULL, { 0 } }
 };
@@ -869,6 +897,9 @@ static int mod_init(void)
         LM_ERR("the route callback cannot be registered\n");
         return -1;
     }
+    if (!forward_reserve()) {
+        return -1;
+    }
     register_procs(writers + raw_readers);
     cfg_register_child(writers + raw_readers);
     return 0;
@@ -912,7 +943,7 @@ static int child_init(int rank)
         case PROC_INIT:
             return sc_core_map_lanes(core, get_max_procs()) == SC_OK ? 0 : -1;
         case PROC_MAIN:
-            return start_writers() == 0 && start_raw_readers() == 0 ? 0 : -1;
+            return start_writers() == 0 && start_raw_readers() == 0 && forward_start() ? 0 : -1;
         case PROC_TCP_MAIN:
             return 0;
         default:

@@ -6,6 +6,7 @@ mod hep_table;
 mod kamailio_config;
 mod kamailio_deadly;
 mod kamailio_faults;
+mod kamailio_forward;
 mod kamailio_functions;
 mod kamailio_hep;
 mod kamailio_hep_variable;
