@@ -13,7 +13,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 /// Messages in the lanes when the database comes back.
-const MESSAGES: u64 = 56_000;
+pub const MESSAGES: u64 = 56_000;
 /// How fast the lanes are filled.
 const FILL_RATE: f64 = 5_000.0;
 /// Rows of one INSERT statement of the loader.
@@ -32,7 +32,8 @@ pub struct Drain {
 /// the database's own loader.
 pub fn measure(database: &Database) -> Drain {
     execute(database.url(), &fresh(database.engine(), "sip_capture"));
-    let server = capture_node(database, Module::Ours, Setup { children: 1, writers: 1 }).set("queue_size", 256).start();
+    let node = capture_node(database, Module::Ours, Setup { children: 1, writers: 1 }).set("queue_size", 256);
+    let server = node.set("spool_dir", "").start();
     let mut generator = Generator::new(server.address(), "drain");
     // The connection is open and the table known before the database goes away.
     generator.send(100.0, 7);
@@ -52,7 +53,7 @@ pub fn measure(database: &Database) -> Drain {
 }
 
 /// Rows a second from the time at which the writer is seen to be at work again.
-fn drained(server: &Kamailio) -> f64 {
+pub fn drained(server: &Kamailio) -> f64 {
     let target = MESSAGES + 7;
     let mut began: Option<(Instant, u64)> = None;
     loop {

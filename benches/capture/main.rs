@@ -1,7 +1,7 @@
 //! `make bench`: our capture module against the stock one, on the same machine in the same run, as ratios.
 //!
 //! ```text
-//! cargo bench --bench capture -- [rate] [drain] [cpu] [sqlite] [mariadb] [postgresql]
+//! cargo bench --bench capture -- [rate] [drain] [cpu] [spool] [sqlite] [mariadb] [postgresql]
 //! ```
 //! Words narrow the run to those parts and databases. `make kamailio` comes first: the module is the one that it builds.
 
@@ -14,6 +14,7 @@ mod drain;
 mod generator;
 mod rate;
 mod server;
+mod spool;
 mod tables;
 
 use common::kamailio::Module;
@@ -22,13 +23,13 @@ use server::{Database, Engine};
 fn main() {
     // cargo adds --bench.
     let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
-    let parts = ["rate", "drain", "cpu"];
+    let parts = ["rate", "drain", "cpu", "spool"];
     let asked = |word: &str, among: &[&str]| {
         words.iter().any(|asked| asked == word) || !words.iter().any(|asked| among.contains(&asked.as_str()))
     };
     for word in &words {
         let known = parts.contains(&word.as_str()) || Engine::ALL.iter().any(|engine| engine.name() == word);
-        assert!(known, "{word}: rate, drain, cpu, sqlite, mariadb and postgresql are known");
+        assert!(known, "{word}: rate, drain, cpu, spool, sqlite, mariadb and postgresql are known");
     }
     let names = Engine::ALL.map(Engine::name);
     for engine in Engine::ALL.into_iter().filter(|engine| asked(engine.name(), &names)) {
@@ -42,14 +43,24 @@ fn main() {
                 ours / stock
             );
         }
-        if asked("drain", &parts) {
-            let drain = drain::measure(&database);
+        let drain = (asked("drain", &parts) || asked("spool", &parts)).then(|| drain::measure(&database));
+        if let Some(drain) = drain {
             println!(
                 "drain  {:<10} loader {:>6.0} rows/s  ours {:>6.0} rows/s  ratio {:.2}",
                 engine.name(),
                 drain.loader,
                 drain.ours,
                 drain.ours / drain.loader
+            );
+        }
+        if let Some(drain) = drain
+            && asked("spool", &parts)
+        {
+            let (into, replay) = (spool::rate_into(&database), spool::replay(&database));
+            println!(
+                "spool  {:<10} into {into:>6.0}/s  replay {replay:>6.0} rows/s  of the drain {:.2}",
+                engine.name(),
+                replay / drain.ours
             );
         }
         if asked("cpu", &parts) {

@@ -60,7 +60,7 @@ pub fn best(database: &Database, module: Module) -> (f64, Setup) {
 }
 
 /// The highest rate that holds, found by doubling from `start` and then by halving the gap.
-fn highest(holds: impl Fn(f64) -> bool, start: f64) -> f64 {
+pub fn highest(holds: impl Fn(f64) -> bool, start: f64) -> f64 {
     let mut low = start / 16.0;
     let mut high = start;
     while holds(high) {
