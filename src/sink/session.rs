@@ -1,5 +1,6 @@
 //! What every database's sink does alike: connect, look at the table, write, and start over when something has changed.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 use super::real_table::{MissingColumns, Plan, Plans, RealTable, Target, match_columns};
@@ -73,6 +74,17 @@ impl<S: Session> Reconnecting<S> {
         self.session = None;
     }
 
+    /// As [`Reconnecting::try_write`]. A row that makes a driver panic is refused as one that the database refuses: otherwise the writer
+    /// would die of it, read it again and die again.
+    fn contained_write(&mut self, table: &str, layout: &Layout, rows: &[Row<'_>]) -> Result<Written, Fault> {
+        let write = AssertUnwindSafe(|| self.try_write(table, layout, rows));
+        catch_unwind(write).unwrap_or_else(|_| {
+            // Nobody knows what state the connection is in.
+            self.disconnect();
+            Err(Fault::Rejected("the database driver panicked, which is a fault of this module".to_owned()))
+        })
+    }
+
     fn try_write(&mut self, table: &str, layout: &Layout, rows: &[Row<'_>]) -> Result<Written, Fault> {
         if self.session.as_ref().is_some_and(|session| !session.is_current()) {
             self.disconnect();
@@ -137,14 +149,14 @@ impl<S: Session + Send> Sink for Reconnecting<S> {
             let (has, wants) = (row.len(), layout.columns.len());
             return Err(SinkError::Rejected(format!("a row for table {table} has {has} values instead of {wants}")));
         }
-        let mut outcome = self.try_write(table, layout, rows);
+        let mut outcome = self.contained_write(table, layout, rows);
         if matches!(outcome, Err(Fault::Lost(_))) {
             self.disconnect();
-            outcome = self.try_write(table, layout, rows);
+            outcome = self.contained_write(table, layout, rows);
         }
         if matches!(outcome, Err(Fault::Changed(_))) {
             self.plans.forget(table);
-            outcome = self.try_write(table, layout, rows);
+            outcome = self.contained_write(table, layout, rows);
         }
         outcome.map_err(|fault| match fault {
             Fault::Unavailable(why) | Fault::Lost(why) => {
@@ -154,5 +166,59 @@ impl<S: Session + Send> Sink for Reconnecting<S> {
             Fault::Rejected(why) | Fault::Changed(why) => SinkError::Rejected(why),
             Fault::TableUnusable(why) => SinkError::TableUnusable(why),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sink::real_table::{ColumnType, RealColumn};
+    use crate::table::{ColumnNames, Value, report_layout};
+
+    /// Panics over one row, and takes all others.
+    struct Touchy;
+
+    impl Session for Touchy {
+        type Address = ();
+        type Statement = ();
+        const DIALECT: Dialect = Dialect::Sqlite;
+
+        fn connect((): &(), _: &SinkOptions) -> Result<Touchy, Fault> {
+            Ok(Touchy)
+        }
+
+        fn describe(&mut self, table: &str) -> Result<Option<RealTable>, Fault> {
+            let columns = vec![RealColumn { name: "msg".to_owned(), kind: ColumnType::Other }];
+            Ok(Some(RealTable { sql_name: table.to_owned(), columns, delayed: false }))
+        }
+
+        fn create(&mut self, _: &[String]) -> Result<(), Fault> {
+            Ok(())
+        }
+
+        fn prepare(&mut self, _: &RealTable, _: &[Target]) -> Result<(), Fault> {
+            Ok(())
+        }
+
+        fn insert(&mut self, _: &Plan<()>, rows: &[Row<'_>]) -> Result<Written, Fault> {
+            if rows.iter().any(|row| row.last() == Some(&Value::Bytes(b"poison"))) {
+                std::panic::resume_unwind(Box::new("a panic without its noise"));
+            }
+            Ok(Written::default())
+        }
+    }
+
+    #[test]
+    fn a_row_that_makes_a_driver_panic_is_refused_and_the_next_one_is_taken() {
+        let layout = report_layout(&ColumnNames::default());
+        let row = |message| -> Row<'static> {
+            let mut row: Row<'static> = vec![Value::Int(0); layout.columns.len() - 1];
+            row.push(Value::Bytes(message));
+            row
+        };
+        let mut sink = Reconnecting::<Touchy>::new((), "touchy".to_owned(), SinkOptions::default());
+        let refused = sink.write("t", &layout, &[row(b"poison")]);
+        assert!(matches!(refused, Err(SinkError::Rejected(_))), "{refused:?}");
+        assert!(sink.write("t", &layout, &[row(b"good")]).is_ok());
     }
 }
