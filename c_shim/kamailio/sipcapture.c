@@ -25,6 +25,7 @@
 #include "core/rpc_lookup.h"
 #include "core/script_cb.h"
 #include "core/sr_module.h"
+#include "modules/topoh/api.h"
 
 #include "../core.h"
 #include "forward.h"
@@ -65,7 +66,9 @@ static sc_core *core = NULL;
 static struct {
     TEXT_PARAMETERS(TEXT_FIELD)
     NUMBER_PARAMETERS(NUMBER_FIELD)
-    str event_callback; /* the host's own affair */
+    /* the host's own affairs */
+    str event_callback;
+    int topoh_unmask;
 } parameter = { NUMBER_PARAMETERS(NUMBER_UNSET) };
 
 /* Each value of capture_mode, in their order. */
@@ -102,6 +105,7 @@ static param_export_t parameters[] = {
     NUMBER_PARAMETERS(NUMBER_EXPORT)
     { "capture_mode", PARAM_STRING | PARAM_USE_FUNC, keep_mode },
     TEXT_EXPORT(event_callback)
+    NUMBER_EXPORT(topoh_unmask)
     { 0, 0, 0 }
 };
 
@@ -204,9 +208,38 @@ static sc_message to_message(struct sip_msg *msg)
     return message;
 }
 
+static topoh_api_t topoh;
+
+/* The Call-ID that topoh has masked; nothing when it has not. Points into topoh, until it is asked again. */
+static sc_bytes unmasked_call_id(struct sip_msg *msg)
+{
+    str plain = nothing;
+
+    if (parameter.topoh_unmask != 1 || parse_headers(msg, HDR_CALLID_F, 0) != 0 || msg->callid == NULL) {
+        return to_bytes(&nothing);
+    }
+    for (int i = 0; i < msg->callid->body.len; i++) {
+        if ((unsigned char)msg->callid->body.s[i] >= 0x80) {
+            return to_bytes(&nothing); /* beyond topoh's tables, and so never of its making */
+        }
+    }
+    return to_bytes(topoh.unmask_callid(&msg->callid->body, &plain) == 0 ? &plain : &nothing);
+}
+
+static int bind_topoh_api(void)
+{
+    if (parameter.topoh_unmask == 1 && topoh_load_api(&topoh) != 0) {
+        LM_ERR("parameter topoh_unmask: there is no module topoh that could unmask: load topoh.so with the mask_key of the "
+               "server that masks, or set 0\n");
+        return 0;
+    }
+    return 1;
+}
+
 static int capture(struct sip_msg *msg, const str *table, uint32_t mode)
 {
     sc_message message = to_message(msg);
+    message.call_id = unmasked_call_id(msg);
     return sc_capture_sip(core, &message, to_bytes(table), mode) == SC_OK ? 1 : -1;
 }
 
@@ -612,8 +645,8 @@ static int find_event_route(void)
 {
     if (parameter.event_callback.len > 0) {
         if (sr_kemi_eng_get() == NULL) {
-            LM_ERR("parameter event_callback: there is no script engine that has a function \"%.*s\": load one "
-                   "(app_lua.so, ...) and name it with cfgengine before this module is started, or leave the parameter out\n",
+            LM_ERR("parameter event_callback: there is no script engine to run \"%.*s\": load one (app_lua.so, ...) and "
+                   "name it with cfgengine (\"lua\", ...), or leave the parameter out\n",
                     parameter.event_callback.len, parameter.event_callback.s);
             return 0;
         }
@@ -874,6 +907,9 @@ static int mod_init(void)
         return -1;
     }
     if (sc_raw_open(core, &raw_readers) != SC_OK) {
+        return -1;
+    }
+    if (!bind_topoh_api()) {
         return -1;
     }
     if (rpc_register_array(commands) != 0 || !register_counters()) {

@@ -143,16 +143,16 @@ impl HepContext {
     fn ask(&mut self, packet: &[u8]) {
         self.packet.extend_from_slice(packet);
         let number = |kind| hep_variable::number(packet, kind);
-        let (time_us, agent_id, addresses) = match hep::decode(packet) {
-            Ok(decoded) => (decoded.time_us, agent_id(&decoded), Some(Addresses::of(&decoded))),
+        let (time_us, agent_id, correlation, addresses) = match hep::decode(packet) {
+            Ok(decoded) => (decoded.time_us, agent_id(&decoded), decoded.correlation_id, Some(Addresses::of(&decoded))),
             Err(_) => {
                 let seconds = number(kind::SECONDS).filter(|seconds| *seconds != 0);
                 let micros = number(kind::MICROSECONDS).unwrap_or(0);
                 let time_us = seconds.map(|seconds| i64::from(seconds) * 1_000_000 + i64::from(micros));
-                (time_us, time_us.map(|_| number(kind::AGENT_ID).unwrap_or(0)), None)
+                let correlation = hep_variable::bytes(packet, kind::CORRELATION_ID).filter(|id| !id.is_empty());
+                (time_us, time_us.map(|_| number(kind::AGENT_ID).unwrap_or(0)), correlation, None)
             }
         };
-        let correlation = hep_variable::bytes(packet, kind::CORRELATION_ID).filter(|id| !id.is_empty());
         self.keep_correlation(correlation);
         let has_correlation = correlation.is_some();
         self.current = Some(Current {

@@ -15,6 +15,7 @@ mod kamailio_modes;
 mod kamailio_parity;
 mod kamailio_raw;
 mod kamailio_siptrace;
+mod kamailio_topoh;
 mod kamailio_writer;
 mod peers_hep;
 mod sinks;
