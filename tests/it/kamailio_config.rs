@@ -42,7 +42,7 @@ fn settle(server: &Kamailio, captured: u64) {
 #[test]
 fn a_bad_value_stops_the_start_and_the_error_says_what_is_allowed() {
     let long = "n".repeat(100);
-    let bad: [(&str, Param, &str, &str); 21] = [
+    let bad: [(&str, Param, &str, &str); 34] = [
         ("db_url", "oracle://example.org/calls".into(), "oracle", "sqlite:////path/to/file"),
         ("db_url", "mysql://user:secret@example.org".into(), "mysql", "mysql://user:password@host:port/database"),
         ("db_url", "sqlite:////proc/no/such.db".into(), "/proc/no/such.db", "directory that the server may write to"),
@@ -64,6 +64,34 @@ fn a_bad_value_stops_the_start_and_the_error_says_what_is_allowed() {
         ("create_tables", 7.into(), "\"7\"", "0 (off) and 1 (on)"),
         ("shutdown_timeout", 301.into(), "\"301\"", "0 to 300 seconds"),
         ("shutdown_timeout", (-1).into(), "\"-1\"", "0 to 300 seconds"),
+        ("mt_mode", "random".into(), "random", "rand, round_robin and hash"),
+        ("hash_source", "ruri_user".into(), "ruri_user", "call_id, from_user and to_user"),
+        ("capture_bad_msgs", 2.into(), "\"2\"", "0 (off) and 1 (on)"),
+        ("insert_retries", 501.into(), "\"501\"", "0 to 500 retries"),
+        ("insert_retry_timeout", 301.into(), "\"301\"", "0 to 300 seconds"),
+        ("spool_size", 0.into(), "\"0\"", "1 to 1048576 MiB"),
+        ("spool_sync", "never".into(), "never", "batch, interval and off"),
+        ("capture_mode", "m=>table_name=t;mt_mode=rand".into(), "m=>", "lacks db_url"),
+        ("capture_mode", "m=>db_url=mysql://u:secret@h/d;table_name=t".into(), "m=>", "lacks mt_mode"),
+        ("capture_mode", "m=>db_url=mysql://u:secret@h/d;mt_mode=hash".into(), "m=>", "lacks table_name"),
+        (
+            "capture_mode",
+            "m=>db_url=mysql://u:secret@h/d;table_name=t;mt_mode=any".into(),
+            "any",
+            "rand, round_robin and hash",
+        ),
+        (
+            "capture_mode",
+            "m=>db_url=sqlite:////proc/no/such.db;table_name=t;mt_mode=rand".into(),
+            "/proc/no/such.db",
+            "directory that",
+        ),
+        (
+            "capture_mode",
+            "default=>db_url=sqlite:////tmp/x.db;table_name=t;mt_mode=rand".into(),
+            "default",
+            "made of db_url",
+        ),
     ];
     for (name, value, shown, allowed) in bad {
         let file = SqliteFile::new();

@@ -98,3 +98,80 @@ fn every_call_comes_to_the_table_where_the_stock_module_puts_it() {
     let empty: Vec<_> = ours.iter().filter(|(_, rows)| rows.is_empty()).collect();
     assert!(empty.is_empty(), "a test that leaves tables empty says little: {empty:?}");
 }
+
+#[test]
+fn a_mode_that_is_not_there_stops_the_start_and_the_error_names_those_that_are() {
+    let file = SqliteFile::new();
+    let mode = format!("archive=>db_url={};table_name=t;mt_mode=rand", file.url());
+    for module in [Module::Stock, Module::Ours] {
+        let config =
+            ConfigBuilder::capture_module(module, file.url()).param("sipcapture", "capture_mode", mode.as_str());
+        let log = config.route("request_route", r#"sip_capture("", "Archive"); exit;"#).refused();
+        if module == Module::Ours {
+            let says =
+                |line: &str| line.contains("ERROR") && line.contains("no capture mode \"Archive\": default, archive");
+            assert!(log.lines().any(says), "{log}");
+        }
+    }
+}
+
+#[test]
+fn two_modes_of_one_name_stop_the_start_as_in_the_stock_module() {
+    let file = SqliteFile::new();
+    let mode = format!("twice=>db_url={};table_name=t;mt_mode=rand", file.url());
+    for module in [Module::Stock, Module::Ours] {
+        let config = ConfigBuilder::capture_node(module, file.url());
+        let config = config.param("sipcapture", "capture_mode", mode.as_str());
+        config.param("sipcapture", "capture_mode", mode.as_str()).refused();
+    }
+}
+
+#[test]
+fn statistics_of_each_mode_are_named_and_counted_as_the_stock_module_does() {
+    let counted = |module: Module| {
+        let file = SqliteFile::new();
+        let tables = ["sip_capture", "other_table"].map(|table| Engine::Sqlite.sip_table(table));
+        execute(file.url(), &tables.concat());
+        execute(file.url(), "PRAGMA journal_mode = WAL");
+        let mode = format!("archive=>db_url={};table_name=other_table;mt_mode=rand", file.url());
+        let server = ConfigBuilder::capture_node(module, file.url())
+            .children(1)
+            .param("sipcapture", "capture_mode", mode.as_str())
+            .route(
+                "request_route",
+                r#"sip_capture(); sip_capture("", "archive"); sip_capture("sip_capture", "archive"); exit;"#,
+            )
+            .route("onreply_route", r#"sip_capture("", "default"); sip_capture("", "archive"); drop;"#)
+            .start();
+        let sender = HepSender::to(server.address());
+        let messages = answered_call("modes", 1);
+        sender.send_paced(100, messages.iter().map(|message| observed(message.text.clone()).v3()));
+        within(PATIENCE, "every row is stored", || {
+            ["sip_capture", "other_table"].iter().map(|table| count(file.url(), table)).sum::<u64>() == 3 * 3 + 4 * 2
+        });
+        let names = ["captured_requests", "captured_replies"];
+        names.map(|name| [server.statistic(name), server.statistic(&format!("{name}[archive]"))])
+    };
+    let (stock, ours) = (counted(Module::Stock), counted(Module::Ours));
+    assert_eq!(ours, stock);
+    assert_eq!(ours, [[3, 6], [4, 4]]);
+}
+
+#[test]
+fn a_message_without_the_value_that_its_mode_hashes_is_refused_and_counted() {
+    let file = SqliteFile::new();
+    let server = ConfigBuilder::capture_node(Module::Ours, file.url())
+        .set("mt_mode", "hash")
+        .set("hash_source", "from_user")
+        .set("table_name", "a | b |")
+        .start();
+    let sender = HepSender::to(server.address());
+    let invite = String::from_utf8(answered_call("modes", 1)[0].text.clone()).expect("text");
+    sender.send(&observed(invite.replace("<sip:caller0000000001@", "<sip:").into_bytes()).v3());
+    sender.send(&observed(invite.into_bytes()).v3());
+    within(PATIENCE, "one is stored and one refused", || {
+        server.statistic("stored") == 1 && server.statistic("hash_refused") == 1
+    });
+    assert_eq!(count(file.url(), "a") + count(file.url(), "b"), 1);
+    assert_eq!((server.statistic("captured"), server.statistic("captured_requests")), (1, 1));
+}

@@ -6,7 +6,7 @@ mod differences;
 mod quotes;
 mod refused;
 pub mod tables;
-mod traffic;
+pub mod traffic;
 
 use crate::common::database::{MariaDb, Postgres};
 use crate::common::hep_sender::HepSender;

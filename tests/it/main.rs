@@ -12,6 +12,7 @@ mod kamailio_hep;
 mod kamailio_hep_variable;
 mod kamailio_hooks;
 mod kamailio_modes;
+mod kamailio_parameters;
 mod kamailio_parity;
 mod kamailio_raw;
 mod kamailio_siptrace;
