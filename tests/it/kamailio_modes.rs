@@ -1,5 +1,6 @@
 //! Capture modes: several databases and tables, and which table a message comes to, against the stock module as the oracle.
 
+use crate::common::database::{MariaDb, PASSWORD, Postgres};
 use crate::common::hep::Observed;
 use crate::common::hep_sender::HepSender;
 use crate::common::kamailio::{ConfigBuilder, Module};
@@ -174,4 +175,63 @@ fn a_message_without_the_value_that_its_mode_hashes_is_refused_and_counted() {
     });
     assert_eq!(count(file.url(), "a") + count(file.url(), "b"), 1);
     assert_eq!((server.statistic("captured"), server.statistic("captured_requests")), (1, 1));
+}
+
+#[test]
+fn modes_write_to_databases_of_every_kind_at_once() {
+    let file = SqliteFile::new();
+    let servers = (MariaDb::shared(), Postgres::shared());
+    let (maria, postgres) = (&servers.0.create_database("modes"), &servers.1.create_database("modes"));
+    execute(maria, &["turn_a", "turn_b", "same"].map(|table| Engine::Mysql.sip_table(table)).concat());
+    execute(
+        postgres,
+        &["hash_a", "hash_b", "hash_c", "named"].map(|table| Engine::PostgresText.sip_table(table)).concat(),
+    );
+    let route = r#"
+        sip_capture();
+        sip_capture("", "turns");
+        sip_capture("", "same");
+        sip_capture("", "hashes");
+        sip_capture("named", "hashes");
+        report_capture();
+        exit;
+    "#;
+    let config = ConfigBuilder::capture_module(Module::Ours, file.url()).children(1).route("request_route", route);
+    let modes = [
+        format!("turns=>db_url={maria};table_name=turn_a|turn_b;mt_mode=round_robin"),
+        format!(
+            "hashes=>mt_mode=hash;hash_source=from_user;table_name=hash_a | hash_b | hash_c |;db_url='{postgres}';"
+        ),
+        format!("same=>table_name=same;mt_mode=rand;db_url={maria}"),
+    ];
+    let config = modes.iter().fold(config, |config, mode| config.param("sipcapture", "capture_mode", mode.as_str()));
+    let mut server = config.start();
+    let calls = 40;
+    let messages: Vec<_> = (0..calls).map(|number| observed(answered_call("modes", number)[0].text.clone())).collect();
+    HepSender::to(server.address()).send_paced(100, messages.iter().map(Observed::v3));
+    let all = |url: &str, tables: &[&str]| tables.iter().map(|table| count(url, table)).sum::<u64>();
+    within(PATIENCE, "every row is in its database", || {
+        all(file.url(), &["sip_capture", "report_capture"]) == 2 * calls
+            && all(maria, &["turn_a", "turn_b", "same"]) == 2 * calls
+            && all(postgres, &["hash_a", "hash_b", "hash_c", "named"]) == 2 * calls
+    });
+    assert_eq!((count(maria, "turn_a"), count(maria, "turn_b"), count(maria, "same")), (calls / 2, calls / 2, calls));
+    assert_eq!((count(file.url(), "sip_capture"), count(postgres, "named")), (calls, calls));
+    for (index, table) in ["hash_a", "hash_b", "hash_c"].iter().enumerate() {
+        let rows = select(postgres, &format!("SELECT from_user FROM {table}")).expect("rows");
+        assert!(
+            rows.iter().all(|row| crc32fast::hash(text(row, "from_user").as_bytes()) % 3 == index as u32),
+            "{table}"
+        );
+        assert!(!rows.is_empty(), "{table}");
+    }
+    let statistics = server.statistics();
+    let counted = |name: &str| statistics[name];
+    assert_eq!((counted("captured"), counted("stored"), counted("dropped")), (6 * calls, 6 * calls, 0));
+    assert_eq!((counted("captured_requests"), counted("captured_requests[turns]")), (calls, calls));
+    assert_eq!((counted("captured_requests[hashes]"), counted("captured_requests[same]")), (2 * calls, calls));
+    server.assert_serving();
+    server.stop();
+    let log = server.log();
+    assert!(!log.contains(PASSWORD), "{log}");
 }
