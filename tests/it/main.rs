@@ -10,6 +10,7 @@ mod kamailio_forward;
 mod kamailio_functions;
 mod kamailio_hep;
 mod kamailio_hep_variable;
+mod kamailio_homer5;
 mod kamailio_hooks;
 mod kamailio_modes;
 mod kamailio_parameters;

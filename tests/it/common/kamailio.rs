@@ -132,7 +132,7 @@ impl ConfigBuilder {
                 other => panic!("no stock driver is known for {other:?}"),
             });
         }
-        let config = config.load(&module.path()).param("sipcapture", "db_url", db_url);
+        let config = config.load_capture(module).param("sipcapture", "db_url", db_url);
         config.param("sipcapture", "capture_on", 1).param("sipcapture", "hep_capture_on", 1)
     }
 
@@ -152,6 +152,11 @@ impl ConfigBuilder {
     pub fn load(mut self, module: &str) -> ConfigBuilder {
         self.modules.push(module.to_owned());
         self
+    }
+
+    /// Loads a capture module, after those loaded before.
+    pub fn load_capture(self, module: Module) -> ConfigBuilder {
+        self.load(&module.path())
     }
 
     /// Sets a module's parameter; a second value for the same one is a second `modparam` line.
@@ -237,7 +242,8 @@ impl ConfigBuilder {
         for line in &self.lines {
             let _ = writeln!(text, "{line}");
         }
-        if !self.routes.iter().any(|(block, _)| block == "request_route") {
+        let in_lines = self.lines.iter().any(|line| line.contains("request_route {"));
+        if !in_lines && !self.routes.iter().any(|(block, _)| block == "request_route") {
             text.push_str("request_route {\n    exit;\n}\n");
         }
         for (block, body) in &self.routes {
