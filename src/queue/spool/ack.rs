@@ -16,19 +16,20 @@ impl Spool {
         }
         self.marks.acked = id;
         self.reader.acked(id);
+        self.settle()
+    }
+
+    /// Writes the marks down and removes what they let go of. What fails is tried again with the next call of anything that writes.
+    pub(super) fn settle(&mut self) -> Result<(), SpoolError> {
         let frees = self.first_is_done();
         let sync = self.options.sync == SyncPolicy::Batch || (frees && self.options.sync != SyncPolicy::Off);
-        match self.persist(sync) {
-            Err(error) if frees && error::is_no_space(&error.source) => {
-                self.let_go();
-                self.persist(sync)
-            }
-            result => {
-                result?;
-                self.let_go();
-                Ok(())
-            }
+        let mut written = self.persist(sync);
+        if frees && written.as_ref().is_err_and(|error| error::is_no_space(&error.source)) {
+            self.let_go();
+            written = self.persist(sync);
         }
+        self.unsettled = written.is_err() || !self.let_go();
+        written
     }
 
     /// Writes the marks down; with `sync`, they are on the disk when this returns.
@@ -51,17 +52,16 @@ impl Spool {
         !self.segments.is_empty() && end <= self.marks.acked
     }
 
-    /// Removes the segments whose records are all done with.
-    pub(super) fn let_go(&mut self) {
+    /// Removes the segments whose records are all done with; false when one of them stays.
+    pub(super) fn let_go(&mut self) -> bool {
         while self.first_is_done() {
             let name = self.segments[0].name();
             match self.files.remove(&name) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    if !self.stuck {
+                    if !std::mem::replace(&mut self.stuck, true) {
                         log::error!("{}", self.error("remove", &name, error));
                     }
-                    self.stuck = true;
-                    return;
+                    return false;
                 }
                 _ => self.stuck = false,
             }
@@ -72,5 +72,6 @@ impl Spool {
                 self.active = None;
             }
         }
+        true
     }
 }

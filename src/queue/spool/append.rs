@@ -118,15 +118,17 @@ impl Spool {
         synced.map_err(|error| self.error("write", &name, error))
     }
 
-    fn create(&self, name: &str) -> io::Result<Box<dyn SegmentFile>> {
-        match self.files.create(name) {
+    fn create(&mut self, name: &str) -> io::Result<Box<dyn SegmentFile>> {
+        let file = match self.files.create(name) {
             // Left by an append that failed and could not be undone.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 self.files.remove(name)?;
                 self.files.create(name)
             }
             made => made,
-        }
+        }?;
+        self.strays.retain(|stray| stray != name);
+        Ok(file)
     }
 
     /// Makes a written batch visible.
@@ -185,8 +187,12 @@ impl Spool {
         }
     }
 
-    /// Tries again what could not be undone.
+    /// Tries again what could not be undone, written down or removed.
     pub(super) fn tend(&mut self) {
+        if self.unsettled {
+            // It has been told to whoever acknowledged, or logged.
+            let _ = self.settle();
+        }
         self.strays.retain(|name| match self.files.remove(name) {
             Ok(()) => false,
             Err(error) => error.kind() != io::ErrorKind::NotFound,

@@ -151,6 +151,8 @@ pub struct Spool {
     unsynced: Option<Instant>,
     /// New segments of failed appends that could not be removed either.
     strays: Vec<String>,
+    /// Whether the marks are not written down, or what they let go of is not removed.
+    unsettled: bool,
     /// Whether the last attempt to remove a segment failed and was logged.
     stuck: bool,
 }

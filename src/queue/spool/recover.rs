@@ -72,6 +72,7 @@ impl Spool {
             buffer: Vec::new(),
             unsynced: None,
             strays: Vec::new(),
+            unsettled: false,
             stuck: false,
             options,
         };
@@ -84,14 +85,18 @@ impl Spool {
         let sync = self.options.sync != SyncPolicy::Off;
         match self.persist(sync) {
             // Nothing old is there to be taken for the truth, so it can wait until there is room.
-            Err(error) if !had_position && error::is_no_space(&error.source) => log::warn!("{error}"),
+            Err(error) if !had_position && error::is_no_space(&error.source) => {
+                log::warn!("{error}");
+                self.unsettled = true;
+                return Ok(());
+            }
             result => result?,
         }
         if sync {
             let synced = self.files.sync();
             synced.map_err(|error| SpoolError::new("sync directory", &self.options.directory, error))?;
         }
-        self.let_go();
+        self.unsettled = !self.let_go();
         Ok(())
     }
 }
@@ -171,13 +176,12 @@ fn recover_tail(
     if excess == 0 {
         return Ok((next, Some(file)));
     }
-    last.size = end;
-    last.excess = excess;
     if source.patched() {
         // What cannot be read now may be readable some day. Nobody reads on behind the next segment's first id.
         log::error!("{}: {excess} bytes from byte {end} on cannot be read", path.display());
         return Ok((next, None));
     }
+    (last.size, last.excess) = (end, excess);
     let cut = file.set_size(end).and_then(|()| if options.sync == SyncPolicy::Off { Ok(()) } else { file.sync() });
     match cut {
         Ok(()) => {

@@ -129,7 +129,7 @@ fn what_a_tool_that_died_was_writing_is_overwritten() {
     let path = paths(directory.path()).remove(0);
     let new = path.with_extension("letters.new");
     std::fs::write(&new, b"half of it").unwrap();
-    assert_eq!(paths(directory.path()), [path.clone()], "only whole files are listed");
+    assert_eq!(paths(directory.path()), std::slice::from_ref(&path), "only whole files are listed");
     Taken::take(&path).unwrap().unwrap().finish(|number, _| number == 2).unwrap();
     assert_eq!(all_numbers(directory.path()), [2]);
     assert!(!new.exists());

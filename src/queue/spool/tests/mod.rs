@@ -1,6 +1,11 @@
 //! The spool: its rules one by one, a model of it under random operations, and what it does on a disk that fails.
 
+mod damage;
 mod dead_letters;
+mod disk;
+mod faults;
+mod lock;
+mod model;
 mod rules;
 
 use super::*;
