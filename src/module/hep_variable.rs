@@ -511,6 +511,27 @@ mod tests {
         );
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_packet_and_no_name_makes_it_panic(
+            version in 0..5usize,
+            rest in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200),
+            code: u32,
+            name in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..12),
+        ) {
+            let opening: [&[u8]; 5] = [b"HEP3", b"EEP1", &[1, 16, 2, 17], &[2, 40, 10, 6], b""];
+            let packet = [opening[version], &rest].concat();
+            let mut texts = AddressTexts::default();
+            for variable in [Some(HepVariable::from_code(code)), HepVariable::parse(&name)].into_iter().flatten() {
+                value(variable, &packet, None, &mut texts);
+            }
+            for (_, kind) in NAMES {
+                value(HepVariable::Named(kind), &packet, None, &mut texts);
+                value(HepVariable::Numbered(kind.into()), &packet, None, &mut texts);
+            }
+        }
+    }
+
     #[test]
     fn numbers_of_the_draft_are_no_texts() {
         let draft = packet(b"EEP1", &[(0, 16, &[0, 0, 0, 1]), (0, 17, &[0, 9])]);

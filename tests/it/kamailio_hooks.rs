@@ -292,6 +292,43 @@ fn nothing_leaks_from_hep_over_tcp_into_sip_of_the_same_process() {
 }
 
 #[test]
+fn a_packet_larger_than_the_read_buffer_ends_its_connection_and_no_other() {
+    let file = SqliteFile::new();
+    let large = Observed { payload: invite("large", 1).payload.repeat(60), ..invite("large", 1) };
+    assert!((20_000..60_000).contains(&large.payload.len()));
+    let node = tcp_node(&file, "return 1;");
+    let small = node.clone().start();
+    let mut other = TcpStream::connect(small.address()).expect("the server accepts");
+    let mut agent = TcpStream::connect(small.address()).expect("the server accepts");
+    // The server may close it before it has everything.
+    let _ = agent.write_all(&large.v3());
+    within(PATIENCE, "the connection is closed", || is_closed(&mut agent));
+    other.write_all(&invite("large", 2).v3()).expect("the server reads");
+    wait_for_rows(file.url(), "sip_capture", 1);
+    let roomy = node.line("tcp_rd_buf_size=65536").start();
+    let mut agent = TcpStream::connect(roomy.address()).expect("the server accepts");
+    agent.write_all(&large.v3()).expect("the server reads");
+    let stored = wait_for_rows(file.url(), "sip_capture", 2);
+    assert_eq!(stored[1]["msg"].as_deref(), Some(&large.payload[..]));
+}
+
+#[test]
+fn what_is_neither_sip_nor_hep_is_shown_to_the_event_route() {
+    let file = SqliteFile::new();
+    let hook = r#"xlog("L_ERR", "shown $ml $hep(version)\n"); if ($ml == 50) { return 0; } return 1;"#;
+    let mut server = node(&file, hook).children(1).start();
+    let sender = HepSender::to(server.address());
+    sender.send(&[b'x'; 50]);
+    sender.send(&[b'x'; 60]);
+    sender.send(&invite("stranger", 1).v3());
+    wait_for_rows(file.url(), "sip_capture", 1);
+    assert_eq!(logged(&server, "shown ")[..2], ["50 <null>", "60 <null>"]);
+    // Kamailio reports the one that was not dropped.
+    assert_eq!(server.log().matches("core parsing of SIP message failed").count(), 1);
+    server.assert_serving();
+}
+
+#[test]
 fn without_the_hook_hep_over_tcp_is_not_taken() {
     let file = SqliteFile::new();
     let server = ConfigBuilder::capture_node(Module::Ours, file.url()).tcp().line("tcp_accept_hep3=yes").start();
@@ -354,6 +391,8 @@ fn a_hook_without_anything_to_run_stops_the_start() {
     let bare = || ConfigBuilder::capture_node(Module::Ours, file.url()).set("nonsip_hook", 1);
     let missing = bare().refused();
     assert!(missing.contains("nonsip_hook: event_route[sipcapture:request] is not there"), "{missing}");
+    let empty = bare().route(EVENT_ROUTE, ";").refused();
+    assert!(empty.contains("nonsip_hook: event_route[sipcapture:request] is empty"), "{empty}");
     let engineless = bare().set("event_callback", "on_hep").refused();
     assert!(engineless.contains("event_callback: there is no script engine"), "{engineless}");
 }
