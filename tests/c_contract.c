@@ -358,12 +358,13 @@ static void captures_are_queued(sc_core *core)
 
 static void numbers_add_up(sc_core *core, uint64_t stored, uint64_t queued)
 {
-    char expected[64];
+    char expected[128];
     const char *stats = command(core, "stats", "");
 
     snprintf(expected, sizeof(expected), "captured;=%llu;", (unsigned long long)(stored + queued + 1));
     CHECK(strstr(stats, expected) != NULL);
-    snprintf(expected, sizeof(expected), "stored;=%llu;queued;=%llu;dropped;=1;", (unsigned long long)stored, (unsigned long long)queued);
+    snprintf(expected, sizeof(expected), "stored;=%llu;spooled;=0;queued;=%llu;dead_lettered;=0;dropped;=1;",
+            (unsigned long long)stored, (unsigned long long)queued);
     CHECK(strstr(stats, expected) != NULL);
     CHECK(depth == 0);
 }
