@@ -17,6 +17,7 @@ mod kamailio_parameters;
 mod kamailio_parity;
 mod kamailio_raw;
 mod kamailio_siptrace;
+mod kamailio_spool;
 mod kamailio_stock_parameters;
 mod kamailio_topoh;
 mod kamailio_writer;

@@ -9,6 +9,7 @@ use mysql::prelude::Queryable as _;
 use postgres::SimpleQueryMessage;
 use rustix::process::{Pid, Signal, getuid, kill_process};
 use std::fs::{self, File};
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, Weak};
@@ -24,6 +25,22 @@ pub const USER: &str = "sipcapture";
 pub const PASSWORD: &str = "geheim";
 /// The database that every server has from the start.
 pub const DATABASE: &str = "sipcapture";
+
+/// Where a server runs.
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// Words before the command, as `ip netns exec NAME`.
+    pub command: Vec<String>,
+    /// The address that it listens on.
+    pub address: Ipv4Addr,
+}
+
+impl Site {
+    /// Here, on the loopback address.
+    pub fn here() -> Site {
+        Site { command: Vec::new(), address: Ipv4Addr::LOCALHOST }
+    }
+}
 
 /// A process that is ended with its server.
 struct Server {
@@ -143,6 +160,7 @@ fn as_root() -> bool {
 pub struct MariaDb {
     server: Server,
     directory: TempDir,
+    address: Ipv4Addr,
     port: u16,
 }
 
@@ -159,6 +177,11 @@ impl MariaDb {
 
     /// As [`MariaDb::start_with`], with `TZ` as given for the server.
     pub fn start_in_zone(zone: &str, options: &[&str]) -> MariaDb {
+        MariaDb::start_at(&Site::here(), zone, options)
+    }
+
+    /// As [`MariaDb::start_in_zone`], somewhere else.
+    pub fn start_at(site: &Site, zone: &str, options: &[&str]) -> MariaDb {
         let program = find_program(&["/usr/sbin/mariadbd", "/usr/sbin/mysqld"]);
         let directory = TempDir::new().expect("a private directory");
         let path = |name: &str| directory.path().join(name).display().to_string();
@@ -172,9 +195,11 @@ impl MariaDb {
             run(&mut install);
         });
         let port = free_port();
-        let mut command = ["env".to_owned(), format!("TZ={zone}"), program].to_vec();
-        command.extend(["--no-defaults", "--skip-name-resolve"].map(str::to_owned));
-        command.extend(["--skip-networking=0", "--bind-address=127.0.0.1"].map(str::to_owned));
+        let address = site.address;
+        let mut command = site.command.clone();
+        command.extend(["env".to_owned(), format!("TZ={zone}"), program]);
+        command.extend(["--no-defaults", "--skip-name-resolve", "--skip-networking=0"].map(str::to_owned));
+        command.push(format!("--bind-address={address}"));
         command.extend(["--innodb-buffer-pool-size=64M", "--innodb-log-file-size=10M"].map(str::to_owned));
         command.extend(["datadir=rows", "socket=socket", "pid-file=pid"].map(|option| {
             let (name, file) = option.split_once('=').expect("an option and its file");
@@ -185,7 +210,8 @@ impl MariaDb {
             command.push("--user=root".to_owned());
         }
         command.extend(options.iter().map(|option| (*option).to_owned()));
-        let mut mariadb = MariaDb { server: Server::new(command, directory.path().join("log")), directory, port };
+        let server = Server::new(command, directory.path().join("log"));
+        let mut mariadb = MariaDb { server, directory, address, port };
         mariadb.start_again();
         let mut root = mysql::Conn::new(mysql::OptsBuilder::new().user(Some("root")).socket(mariadb.socket().to_str()))
             .expect("root may connect");
@@ -212,7 +238,7 @@ impl MariaDb {
 
     /// As [`MariaDb::url`], of another database.
     pub fn url_of(&self, database: &str) -> String {
-        format!("mysql://{USER}:{PASSWORD}@127.0.0.1:{}/{database}", self.port)
+        format!("mysql://{USER}:{PASSWORD}@{}:{}/{database}", self.address, self.port)
     }
 
     /// Makes an empty database and returns its URL.
@@ -269,6 +295,7 @@ impl MariaDb {
 pub struct Postgres {
     server: Server,
     directory: TempDir,
+    address: Ipv4Addr,
     port: u16,
 }
 
@@ -280,6 +307,11 @@ impl Postgres {
 
     /// As [`Postgres::start`], with settings of the server such as `max_connections=5`.
     pub fn start_with(settings: &[&str]) -> Postgres {
+        Postgres::start_at(&Site::here(), settings)
+    }
+
+    /// As [`Postgres::start_with`], somewhere else.
+    pub fn start_at(site: &Site, settings: &[&str]) -> Postgres {
         let binaries = find_postgres();
         let program = format!("{binaries}/postgres");
         let directory = TempDir::new().expect("a private directory");
@@ -295,16 +327,21 @@ impl Postgres {
             initdb.push(format!("--pwfile={}", password_file.display()));
             run(Command::new(&initdb[0]).args(&initdb[1..]).current_dir("/"));
         });
+        fs::write(path("hba"), "local all all scram-sha-256\nhost all all 0.0.0.0/0 scram-sha-256\n")
+            .expect("who may connect is written");
         give_to_postgres(directory.path());
         run(Command::new("chmod").arg("700").arg(path("rows")));
-        let port = free_port();
-        let mut command = as_postgres(&program);
+        let (address, port) = (site.address, free_port());
+        let mut command = site.command.clone();
+        command.extend(as_postgres(&program));
         command.extend(["-D".to_owned(), path("rows"), "-p".to_owned(), port.to_string()]);
-        command.extend(["-h".to_owned(), "127.0.0.1".to_owned(), "-k".to_owned(), path("")]);
+        command.extend(["-h".to_owned(), address.to_string(), "-k".to_owned(), path("")]);
+        command.extend(["-c".to_owned(), format!("hba_file={}", path("hba"))]);
         for setting in ["fsync=off", "shared_buffers=32MB"].iter().chain(settings) {
             command.extend(["-c".to_owned(), (*setting).to_owned()]);
         }
-        let mut postgres = Postgres { server: Server::new(command, directory.path().join("log")), directory, port };
+        let server = Server::new(command, directory.path().join("log"));
+        let mut postgres = Postgres { server, directory, address, port };
         postgres.start_again();
         query_postgres(&postgres.url_of("postgres"), &format!("CREATE DATABASE {DATABASE}"));
         postgres
@@ -323,7 +360,7 @@ impl Postgres {
 
     /// As [`Postgres::url`], of another database.
     pub fn url_of(&self, database: &str) -> String {
-        format!("postgres://{USER}:{PASSWORD}@127.0.0.1:{}/{database}", self.port)
+        format!("postgres://{USER}:{PASSWORD}@{}:{}/{database}", self.address, self.port)
     }
 
     /// Makes an empty database and returns its URL.
@@ -352,9 +389,10 @@ impl Postgres {
         self.server.end(Signal::INT);
     }
 
-    /// Ends the server at once, without a checkpoint.
+    /// Kills the server and the processes that it has forked.
     pub fn kill(&mut self) {
-        self.server.end(Signal::QUIT);
+        self.server.signal_all(Signal::KILL);
+        self.server.end(Signal::KILL);
     }
 
     /// Stops the server in its tracks: it keeps its connections and answers nothing.

@@ -11,6 +11,8 @@ const BURST: u32 = 20;
 #[derive(Debug)]
 pub struct HepSender {
     socket: UdpSocket,
+    /// Where packets go when the socket is not connected.
+    peer: Option<SocketAddr>,
 }
 
 impl HepSender {
@@ -18,12 +20,21 @@ impl HepSender {
     pub fn to(address: SocketAddr) -> HepSender {
         let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
         socket.connect(address).expect("a loopback address connects");
-        HepSender { socket }
+        HepSender { socket, peer: None }
+    }
+
+    /// A sender that does not hear whether there is a node at `address`: it sends on when the node has gone.
+    pub fn unheard(address: SocketAddr) -> HepSender {
+        HepSender { socket: UdpSocket::bind("127.0.0.1:0").expect("a free port"), peer: Some(address) }
     }
 
     /// Sends one packet now.
     pub fn send(&self, packet: &[u8]) {
-        self.socket.send(packet).expect("loopback takes a datagram");
+        let sent = match self.peer {
+            None => self.socket.send(packet),
+            Some(peer) => self.socket.send_to(packet, peer),
+        };
+        sent.expect("loopback takes a datagram");
     }
 
     /// Sends all packets evenly spread, `rate` a second; the answer is how many were sent.

@@ -382,6 +382,15 @@ impl Kamailio {
         assert_eq!(of("captured"), known, "{statistics:?}");
         let reasons = statistics.iter().filter(|(name, _)| name.starts_with("dropped_")).map(|(_, value)| value);
         assert_eq!(of("dropped"), reasons.sum::<u64>(), "{statistics:?}");
+        let stats = self.rpc(&["sipcapture.stats"]).expect("sipcapture.stats is answered");
+        let field = |name: &str| {
+            let value = stats.lines().find_map(|line| line.trim().strip_prefix(name)?.strip_prefix(": "));
+            let value = value.unwrap_or_else(|| panic!("no {name} in {stats}"));
+            value.parse::<u64>().unwrap_or_else(|_| panic!("{name} is no number in {stats}"))
+        };
+        for name in ["captured", "stored", "spooled", "queued", "dead_lettered", "dropped"] {
+            assert_eq!(field(name), of(name), "{name} in {stats}");
+        }
     }
 
     /// Process ids and descriptions of the processes that the server knows of, the main one first.

@@ -4,6 +4,7 @@ use mysql::prelude::Queryable as _;
 use postgres::SimpleQueryMessage;
 use rusqlite::types::ValueRef;
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// One row: column name to value, `None` for NULL.
 pub type StoredRow = BTreeMap<String, Option<Vec<u8>>>;
@@ -100,15 +101,20 @@ fn select_postgres(url: &str, sql: &str) -> Result<Vec<StoredRow>, postgres::Err
 #[derive(Debug)]
 pub struct SqliteFile {
     url: String,
-    _directory: tempfile::TempDir,
+    _directory: Option<tempfile::TempDir>,
 }
 
 impl SqliteFile {
     /// A file that does not exist yet.
     pub fn new() -> SqliteFile {
         let directory = tempfile::tempdir().expect("a private directory");
-        let url = format!("sqlite:///{}/captures.db", directory.path().display());
-        SqliteFile { url, _directory: directory }
+        let path = directory.path().to_owned();
+        SqliteFile { _directory: Some(directory), ..SqliteFile::in_directory(&path) }
+    }
+
+    /// The same in a directory that somebody else looks after.
+    pub fn in_directory(directory: &Path) -> SqliteFile {
+        SqliteFile { url: format!("sqlite:///{}/captures.db", directory.display()), _directory: None }
     }
 
     /// Its URL, as both modules take it.
