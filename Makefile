@@ -6,12 +6,14 @@
 #   PREFIX, DESTDIR       where `make install` puts the tool and the documentation (default: /usr/local)
 #   KAMAILIO_MODULES_DIR  where it puts the modules (default: as KAMAILIO tells)
 #   FUZZ_SECONDS          how long `make fuzz` runs each target (default: 60)
+#   FAULT_SECONDS         how long each fault of `make faults` lasts (default: 60)
 #   OPENSIPS_SRC, FREESWITCH_PREFIX   trees of the other hosts, for their tests
 
 KAMAILIO ?= kamailio
 PREFIX ?= /usr/local
 DESTDIR ?=
 KAMAILIO_MODULES_DIR ?=
+FAULT_SECONDS ?= 60
 TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))
 
 # Servers live in sbin, which an ordinary user's PATH lacks; a fresh toolchain may not be in PATH either.
@@ -23,7 +25,7 @@ MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup setup-build setup-demo core kamailio tool demo contract test fuzz bench install uninstall clean
+.PHONY: help setup setup-build setup-demo core kamailio tool demo contract test faults fuzz bench install uninstall clean
 
 help:  ## what can be asked for
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -59,6 +61,9 @@ test: setup  ## everything: format, lints, modules, tests against real servers
 
 fuzz: setup-build  ## arbitrary bytes for all codecs, FUZZ_SECONDS (60) each; needs a nightly compiler and cargo-fuzz
 	@scripts/fuzz.sh
+
+faults: setup kamailio  ## outages, deaths and full disks at full length (FAULT_SECONDS each), and a table of what became of each message
+	@scripts/faults.sh $(FAULT_SECONDS)
 
 bench: setup kamailio tool  ## speed against the stock module, as ratios of one run
 	cargo bench --locked

@@ -72,6 +72,7 @@ want_test() {
     want tshark tshark
     want sqlite3 sqlite3
     want util-linux setpriv
+    want mount mount
     want iproute2 ip
     want tcpreplay tcpreplay
     want tzdata /usr/share/zoneinfo/America/New_York

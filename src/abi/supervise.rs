@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 /// First and longest wait before a dead writer is started again.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
-/// A writer that lived this long died of something new.
+/// A writer that lived this long, or got something done, died of something new.
 const HEALTHY: Duration = Duration::from_secs(30);
 
 /// Runs until the server ends, whatever goes wrong meanwhile: the server would end with it.
@@ -22,7 +22,7 @@ pub(super) fn supervise(core: &mut Core, lanes: &Lanes, writer: usize) {
     let mut ending = !process::end_with_parent(server);
     let mut back_off = BACK_OFF.0;
     while !ending {
-        let started = Instant::now();
+        let (started, finished) = (Instant::now(), lanes.finished_by(writer));
         ending = match start_writer(core, lanes, writer) {
             Ok(child) => watch(child, core, lanes),
             Err(error) => {
@@ -32,7 +32,8 @@ pub(super) fn supervise(core: &mut Core, lanes: &Lanes, writer: usize) {
         };
         if !ending {
             lanes.count_writer_restart();
-            back_off = if started.elapsed() > HEALTHY { BACK_OFF.0 } else { (back_off * 2).min(BACK_OFF.1) };
+            let was_well = started.elapsed() > HEALTHY || lanes.finished_by(writer) > finished;
+            back_off = if was_well { BACK_OFF.0 } else { (back_off * 2).min(BACK_OFF.1) };
             ending = sleep_or_end(back_off);
         }
     }

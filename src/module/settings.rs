@@ -21,6 +21,8 @@ const URLS: &str = "sqlite:////path/to/file, mysql://user:password@host:port/dat
                     postgres://user:password@host:port/database are allowed";
 /// How long captures wait for a table that is not there, so that it can be dropped and made again without a loss.
 const TABLE_PATIENCE: Duration = Duration::from_secs(10);
+/// The same where they wait in the spool, and hold up nobody else's.
+const SPOOLED_TABLE_PATIENCE: Duration = Duration::from_secs(300);
 
 /// Time that giving up on a database takes beyond `shutdown_timeout`, and some for the host.
 const GIVING_UP: Duration = Duration::from_secs(4);
@@ -304,6 +306,7 @@ impl Settings {
                 ..SinkOptions::default()
             },
         };
+        let spool = self.spool_dir.clone().filter(|directory| !directory.as_os_str().is_empty());
         Plan {
             sinks: self.modes().sinks().map(sink).collect(),
             table: self.tables[0].clone(),
@@ -314,14 +317,10 @@ impl Settings {
             batch_size: self.batch_size,
             flush_interval: self.flush_interval,
             shutdown_timeout: self.shutdown_timeout,
-            table_patience: TABLE_PATIENCE,
+            table_patience: if spool.is_some() { SPOOLED_TABLE_PATIENCE } else { TABLE_PATIENCE },
             insert_retries: self.insert_retries,
             insert_retry_timeout: self.insert_retry_timeout,
-            spool: self
-                .spool_dir
-                .clone()
-                .filter(|directory| !directory.as_os_str().is_empty())
-                .map(|directory| SpoolPlan { directory, limit_bytes: self.spool_bytes, sync: self.spool_sync }),
+            spool: spool.map(|directory| SpoolPlan { directory, limit_bytes: self.spool_bytes, sync: self.spool_sync }),
         }
     }
 

@@ -75,11 +75,18 @@ impl Session for Connection {
         let Some((version, max_allowed_packet, sql_mode)) = settings else {
             return Err(Fault::Unavailable("the server does not tell its settings".to_owned()));
         };
-        // A lock that somebody holds for long ends in an error of the server, and not in a connection that we give up.
-        // A server without InnoDB, or an old one, lacks one or the other.
+        // A lock that somebody holds for long ends in an error of the server, and not in a connection that we give up. Of one
+        // that we have given up, because the network swallows packets, the server soon takes back what it has, before a late
+        // COMMIT can come through and double it. A server without InnoDB, an old one, or one of MySQL lacks one or the other.
         let lock_timeout = (options.io_timeout.as_secs() / 2).max(1);
-        for setting in ["lock_wait_timeout", "innodb_lock_wait_timeout"] {
-            if let Err(error) = connection.query_drop(format!("SET SESSION {setting} = {lock_timeout}")) {
+        let timeout = (options.io_timeout.as_secs() * 5 / 6).max(1);
+        for (setting, seconds) in [
+            ("lock_wait_timeout", lock_timeout),
+            ("innodb_lock_wait_timeout", lock_timeout),
+            ("max_statement_time", timeout),
+            ("idle_transaction_timeout", timeout),
+        ] {
+            if let Err(error) = connection.query_drop(format!("SET SESSION {setting} = {seconds}")) {
                 log::debug!("{setting} stays as it is: {error}");
             }
         }

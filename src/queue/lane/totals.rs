@@ -173,6 +173,13 @@ impl Totals {
 }
 
 impl Lanes {
+    /// Captures that writer `writer` has finished with, its predecessors included.
+    pub fn finished_by(&self, writer: usize) -> u64 {
+        let active = slot(self.writer(writer).commits.load(Ordering::Acquire));
+        let own = (0..self.geometry().lanes).filter(|&lane| self.writer_of(lane) == writer);
+        own.map(|lane| self.progress(active, lane).records.load(Ordering::Relaxed)).sum()
+    }
+
     /// Reads every counter.
     pub fn totals(&self) -> Totals {
         let mut totals = Totals::default();

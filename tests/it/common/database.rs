@@ -440,7 +440,8 @@ fn as_postgres(program: &str) -> Vec<String> {
     command
 }
 
-fn give_to_postgres(path: &Path) {
+/// Makes a file or directory the property of the user that PostgreSQL runs as.
+pub fn give_to_postgres(path: &Path) {
     if as_root() {
         run(Command::new("chown").arg("-R").arg("postgres:postgres").arg(path));
     }

@@ -1,8 +1,10 @@
 //! The databases that are put to the test, each with a login of its own for Kamailio.
 
 use super::place::{FarNetwork, SmallDisk};
-use crate::common::database::{DATABASE, MariaDb, PASSWORD, Postgres, Site, USER};
+use super::trial::PATIENCE;
+use crate::common::database::{DATABASE, MariaDb, PASSWORD, Postgres, Site, USER, give_to_postgres};
 use crate::common::rows::{SqliteFile, execute, select, text};
+use crate::common::wait::within;
 use mysql::prelude::Queryable as _;
 use sipcapture_core::table::ddl::create_table;
 use sipcapture_core::table::{ColumnNames, Dialect, sip_layout};
@@ -63,9 +65,9 @@ impl Database {
     }
 
     /// Starts a server on the far side of a network that can swallow packets.
-    pub fn start_far(kind: Kind) -> Option<Database> {
-        let network = FarNetwork::make()?;
-        Some(Database::started(kind, &network.site(), &[], Some(network)))
+    pub fn start_far(kind: Kind) -> Database {
+        let network = FarNetwork::make();
+        Database::started(kind, &network.site(), &[], Some(network))
     }
 
     fn started(kind: Kind, site: &Site, options: &[&str], network: Option<FarNetwork>) -> Database {
@@ -81,15 +83,13 @@ impl Database {
     }
 
     /// Starts a database whose table is on a disk that can be made small.
-    pub fn start_on_small_disk(kind: Kind) -> Option<Database> {
-        let disk = SmallDisk::make()?;
+    pub fn start_on_small_disk(kind: Kind) -> Database {
+        let disk = SmallDisk::make();
         let path = disk.path().display().to_string();
         let mut database = match kind {
-            Kind::Sqlite => Database {
-                engine: Engine::Sqlite(SqliteFile::in_directory(disk.path())),
-                network: None,
-                disk: None,
-            },
+            Kind::Sqlite => {
+                Database { engine: Engine::Sqlite(SqliteFile::in_directory(disk.path())), network: None, disk: None }
+            }
             _ => Database::start(kind),
         };
         match &database.engine {
@@ -99,13 +99,16 @@ impl Database {
                 database.execute(&format!("{} DATA DIRECTORY='{path}'", statements.trim_end_matches(';')));
             }
             Engine::Postgres(server) => {
-                server.query(&format!("CREATE TABLESPACE small LOCATION '{path}'"));
+                let path = disk.path().join("rows");
+                std::fs::create_dir(&path).expect("a directory is made");
+                give_to_postgres(&path);
+                server.query(&format!("CREATE TABLESPACE small LOCATION '{}'", path.display()));
                 database.execute("ALTER TABLE sip_capture SET TABLESPACE small");
             }
             Engine::Sqlite(_) => database.make_table(),
         }
         database.disk = Some(disk);
-        Some(database)
+        database
     }
 
     /// Its kind.
@@ -182,14 +185,22 @@ impl Database {
     fn end_connections(&self) -> usize {
         match &self.engine {
             Engine::MariaDb(_) => {
-                let mut connection = mysql::Conn::new(self.admin_url().as_str()).expect("MariaDB answers");
+                // There is one connection more for the administrator, but the last one may not have ended yet.
+                let url = self.admin_url();
+                let mut connection = None;
+                within(PATIENCE, "the administrator may connect", || {
+                    connection = mysql::Conn::new(url.as_str()).ok();
+                    connection.is_some()
+                });
+                let mut connection = connection.expect("a connection");
                 let query = format!("SELECT ID FROM information_schema.PROCESSLIST WHERE USER = '{COLLECTOR}'");
                 let found: Vec<u64> = connection.query(query).expect("connections are listed");
                 // One may have gone by itself.
                 found.iter().filter(|id| connection.query_drop(format!("KILL {id}")).is_ok()).count()
             }
             Engine::Postgres(server) => {
-                let sql = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{COLLECTOR}'");
+                let sql =
+                    format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{COLLECTOR}'");
                 server.query(&sql).len()
             }
             Engine::Sqlite(_) => 0,

@@ -37,7 +37,7 @@ fn a_spool_directory_that_cannot_be_written_is_an_error_at_start() {
     let file = directory.path().join("spool");
     File::create(&file).expect("a file is made");
     let read_only = ReadOnly::make();
-    for place in [Some(file.as_path()), read_only.as_ref().map(ReadOnly::path)].into_iter().flatten() {
+    for place in [file.as_path(), read_only.path()] {
         let place = place.display().to_string();
         let log = node(&database.url()).set("spool_dir", &place).refused();
         let named = log.lines().any(|line| line.contains("spool_dir") && line.contains(&place));

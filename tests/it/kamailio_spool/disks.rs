@@ -38,8 +38,7 @@ fn a_spool_that_has_reached_its_size_drops_and_counts_and_takes_again_when_it_is
     await_taken(&server, traffic.hold(), 1);
     traffic.go_on();
     let dropped = settle("spool_size reached", &mut server, traffic, &mut database);
-    let bytes = server.log().matches("captures cannot be spooled").count();
-    assert!(bytes > 0, "{}", server.log());
+    assert!(server.log().contains("captures cannot be spooled"), "{}", server.log());
     // There is room again.
     database.stop();
     let traffic = Traffic::start(server.address());
@@ -54,7 +53,7 @@ fn a_spool_that_has_reached_its_size_drops_and_counts_and_takes_again_when_it_is
 
 #[test]
 fn a_full_disk_under_the_spool_costs_what_does_not_fit_and_nothing_after_there_is_room() {
-    let Some(disk) = SmallDisk::make() else { return };
+    let disk = SmallDisk::make();
     let mut database = Database::start(Kind::MariaDb);
     database.stop();
     let spool = disk.path().join("spool").display().to_string();

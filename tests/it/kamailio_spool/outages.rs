@@ -34,8 +34,7 @@ fn a_postgresql_that_is_killed_loses_nothing() {
 }
 
 fn behind_a_black_hole(kind: Kind) {
-    let Some(database) = Database::start_far(kind) else { return };
-    let trial = Trial::of("network black hole", database).may_double_a_batch();
+    let trial = Trial::of("network black hole", Database::start_far(kind)).may_double_a_batch();
     trial.run(|database| database.network().swallow(), |database, ()| database.network().pass());
 }
 
@@ -119,8 +118,7 @@ fn a_postgresql_with_too_many_connections_loses_nothing() {
 }
 
 fn disk_full(kind: Kind) {
-    let Some(database) = Database::start_on_small_disk(kind) else { return };
-    let trial = Trial::of("disk of the database full", database).may_double_a_batch();
+    let trial = Trial::of("disk of the database full", Database::start_on_small_disk(kind)).may_double_a_batch();
     trial.run(|database| database.disk().leave(0), |database, ()| database.disk().make_room());
 }
 

@@ -23,16 +23,9 @@ fn run(words: &[&str]) {
     try_run(words).unwrap_or_else(|why| panic!("{why}"));
 }
 
-/// Whether this machine lets us make what a test needs; says so if not.
-fn allowed(what: &str, attempt: impl FnOnce() -> Result<(), String>) -> bool {
-    let outcome = if getuid().is_root() { attempt() } else { Err("this takes root".to_owned()) };
-    match outcome {
-        Ok(()) => true,
-        Err(why) => {
-            println!("skipped: {what} cannot be made here: {why}");
-            false
-        }
-    }
+/// Panics where the test cannot do what it is about to do.
+fn assert_root() {
+    assert!(getuid().is_root(), "this test makes a network or a disk of its own, which only root may: run it as root");
 }
 
 /// A network namespace behind a pair of virtual interfaces, for a server that is to become unreachable.
@@ -44,25 +37,27 @@ pub struct FarNetwork {
 }
 
 impl FarNetwork {
-    /// Makes it, with addresses from the range for benchmarks (198.18.0.0/15). `None` where that is not allowed.
-    pub fn make() -> Option<FarNetwork> {
+    /// Makes it, with addresses from the range for benchmarks (198.18.0.0/15).
+    pub fn make() -> FarNetwork {
         let random = RandomState::new().hash_one(std::process::id()).to_be_bytes();
         let name = format!("far{:02x}{:02x}{:02x}{:02x}", random[0], random[1], random[2], random[3]);
         let subnet = random[5] & 0xfc;
         let address = |host| Ipv4Addr::new(198, 18 | (random[3] & 1), random[4], subnet + host);
         let network = FarNetwork { name, near: address(1), far: address(2) };
-        allowed("a network namespace", || network.build()).then_some(network)
+        network.build();
+        network
     }
 
-    fn build(&self) -> Result<(), String> {
+    fn build(&self) {
+        assert_root();
         let (name, near, far) = (self.name.as_str(), format!("{}/30", self.near), format!("{}/30", self.far));
-        try_run(&["ip", "netns", "add", name])?;
-        try_run(&["ip", "link", "add", name, "type", "veth", "peer", "name", "far", "netns", name])?;
-        try_run(&["ip", "address", "add", &near, "dev", name])?;
-        try_run(&["ip", "link", "set", name, "up"])?;
-        try_run(&["ip", "-n", name, "address", "add", &far, "dev", "far"])?;
-        try_run(&["ip", "-n", name, "link", "set", "lo", "up"])?;
-        try_run(&["ip", "-n", name, "link", "set", "far", "up"])
+        run(&["ip", "netns", "add", name]);
+        run(&["ip", "link", "add", name, "type", "veth", "peer", "name", "far", "netns", name]);
+        run(&["ip", "address", "add", &near, "dev", name]);
+        run(&["ip", "link", "set", name, "up"]);
+        run(&["ip", "-n", name, "address", "add", &far, "dev", "far"]);
+        run(&["ip", "-n", name, "link", "set", "lo", "up"]);
+        run(&["ip", "-n", name, "link", "set", "far", "up"]);
     }
 
     /// Where a server is started to be on the far side.
@@ -106,12 +101,13 @@ pub struct SmallDisk {
 }
 
 impl SmallDisk {
-    /// Makes one with room. `None` where that is not allowed.
-    pub fn make() -> Option<SmallDisk> {
+    /// Makes one with room.
+    pub fn make() -> SmallDisk {
         let disk = SmallDisk { place: tempfile::tempdir().expect("a private directory") };
         let options = format!("size={ROOM},mode=0777");
-        let mount = || try_run(&["mount", "-t", "tmpfs", "-o", &options, "tmpfs", &disk.path().display().to_string()]);
-        allowed("a small disk", mount).then_some(disk)
+        assert_root();
+        run(&["mount", "-t", "tmpfs", "-o", &options, "tmpfs", &disk.path().display().to_string()]);
+        disk
     }
 
     /// Its root directory.
@@ -154,12 +150,13 @@ pub struct ReadOnly {
 }
 
 impl ReadOnly {
-    /// Makes one. `None` where that is not allowed.
-    pub fn make() -> Option<ReadOnly> {
+    /// Makes one.
+    pub fn make() -> ReadOnly {
         let directory = ReadOnly { place: tempfile::tempdir().expect("a private directory") };
         let path = directory.path().display().to_string();
-        let mount = || try_run(&["mount", "-t", "tmpfs", "-o", "ro,size=1m", "tmpfs", &path]);
-        allowed("a read-only directory", mount).then_some(directory)
+        assert_root();
+        run(&["mount", "-t", "tmpfs", "-o", "ro,size=1m", "tmpfs", &path]);
+        directory
     }
 
     /// The directory.

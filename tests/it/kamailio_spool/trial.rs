@@ -5,6 +5,7 @@ use super::traffic::{Pings, Traffic, number_of};
 use crate::common::kamailio::{ConfigBuilder, Kamailio, Module};
 use crate::common::wait::within;
 use std::collections::HashSet;
+use std::ops::Range;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -58,7 +59,8 @@ fn await_rest(server: &Kamailio) {
     within(PATIENCE, "the counters come to rest", || {
         sleep(Duration::from_millis(100));
         let now = server.statistics();
-        let moving = ["captured", "stored", "spooled", "queued", "dropped"].iter().any(|name| now[*name] != before[*name]);
+        let moving =
+            ["captured", "stored", "spooled", "queued", "dropped"].iter().any(|name| now[*name] != before[*name]);
         before = now;
         !moving
     });
@@ -150,7 +152,8 @@ impl Trial {
 
     /// Runs it. `end` is given what `begin` has answered.
     pub fn run<F>(mut self, begin: impl FnOnce(&mut Database) -> F, end: impl FnOnce(&mut Database, F)) {
-        let mut server = node(&self.database.url()).start();
+        // Here a table is made by the test alone.
+        let mut server = node(&self.database.url()).set("create_tables", 0).start();
         let traffic = Traffic::start(server.address());
         sleep(calm_time());
         await_taken(&server, traffic.hold(), 1);
@@ -166,14 +169,18 @@ impl Trial {
             sleep(Duration::from_millis(500));
             begin(&mut self.database)
         };
+        let begun_at = traffic.sent();
         traffic.note_fault(true);
         sleep(fault_time() / 2);
-        await_taken(&server, traffic.hold(), 1);
-        let statistics = server.statistics();
-        assert!(statistics["spooled"] > 0, "the fault is felt: {statistics:?}");
+        let held_at = traffic.hold();
+        await_taken(&server, held_at, 1);
+        within(PATIENCE, "the fault is felt", || {
+            let statistics = server.statistics();
+            statistics["spooled"] > 0 && statistics["queued"] == 0
+        });
+        server.assert_balance();
         traffic.go_on();
         sleep(fault_time() / 2);
-        let before_end = traffic.sent();
         traffic.note_fault(false);
         end(&mut self.database, fault);
         sleep(calm_time());
@@ -185,23 +192,29 @@ impl Trial {
         times.extend(self.database.stored_times());
         let stored = Stored::of(&times);
         let lost = report(&self.name, sent, captured, stored, statistics["dropped"], &pings);
-        assert_eq!((lost, statistics["dropped"], statistics["dead_lettered"]), (0, 0, 0), "{statistics:?}\n{}", server.log());
+        assert_eq!(
+            (lost, statistics["dropped"], statistics["dead_lettered"]),
+            (0, 0, 0),
+            "{statistics:?}\n{}",
+            server.log()
+        );
         assert_eq!(statistics["stored"], captured, "{statistics:?}");
         assert!(stored.doubled() <= self.doubled_at_most, "{stored:?}");
         assert_eq!(captured, sent + pings.unanswered - server.kernel_drops(), "each ping is answered: {pings:?}");
         assert!(pings.unanswered <= server.kernel_drops(), "{} pings are not answered", pings.unanswered);
         if stored.doubled() == 0 {
-            assert_in_order(&times, before_end);
+            assert_in_order(&times, begun_at..held_at);
         }
         server.assert_serving();
     }
 }
 
-/// Asserts that messages that were sent before number `end` are stored in the order in which they were sent: the live flow begins to
-/// pass by the replay only after the fault.
-pub fn assert_in_order(times: &[u64], end: u64) {
-    let earlier: Vec<u64> = times.iter().map(|time| number_of(*time)).filter(|number| *number < end).collect();
-    if let Some(pair) = earlier.windows(2).find(|pair| pair[0] > pair[1]) {
+/// Asserts that the messages with these numbers are stored in the order in which they were sent. They must all have been spooled before
+/// the fault ended: then the live flow begins to pass by the replay.
+pub fn assert_in_order(times: &[u64], numbers: Range<u64>) {
+    let spooled: Vec<u64> =
+        times.iter().map(|time| number_of(*time)).filter(|number| numbers.contains(number)).collect();
+    if let Some(pair) = spooled.windows(2).find(|pair| pair[0] > pair[1]) {
         panic!("message {} is stored before message {}", pair[0], pair[1]);
     }
 }
