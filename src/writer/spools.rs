@@ -13,11 +13,12 @@ use crate::queue::lane::SinkMarks;
 use crate::queue::spool::{Marks, Spool, SpoolError, SpoolOptions, SyncPolicy};
 use std::collections::HashSet;
 use std::ffi::OsStr;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Name of the dead letters' directory.
-const DEAD_LETTERS: &str = "dead-letter";
+pub const DEAD_LETTERS: &str = "dead-letter";
 /// Longest part of a URL in a directory's name, bytes.
 const NAME_LENGTH: usize = 80;
 /// Most bytes of one segment file.
@@ -78,6 +79,35 @@ pub fn unclaimed(plan: &Plan, spool: &SpoolPlan) -> Vec<PathBuf> {
     let is_known = |name: &OsStr| name == DEAD_LETTERS || names.iter().any(|known| name == known.as_str());
     let found = directories(&spool.directory).filter(|path| path.file_name().is_some_and(|name| !is_known(name)));
     found.filter(|path| directories(path).any(|spool| holds_something(&spool))).collect()
+}
+
+/// One spool on the disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The directory's name for the sink: its URL, in which signs are replaced, and a check sum.
+    pub sink: String,
+    /// The writer's number.
+    pub writer: usize,
+    /// Where it is.
+    pub directory: PathBuf,
+}
+
+/// Every spool below `directory`, for whoever wants to look: by sink, then by writer.
+pub fn all(directory: &Path) -> io::Result<Vec<Place>> {
+    let mut places = Vec::new();
+    for entry in std::fs::read_dir(directory)? {
+        let (path, sink) = entry.map(|entry| (entry.path(), entry.file_name().to_string_lossy().into_owned()))?;
+        if !path.is_dir() || sink == DEAD_LETTERS {
+            continue;
+        }
+        for entry in std::fs::read_dir(path)? {
+            let (directory, writer) = entry.map(|entry| (entry.path(), entry.file_name()))?;
+            let writer = writer.to_str().and_then(|writer| writer.parse().ok());
+            places.extend(writer.map(|writer| Place { sink: sink.clone(), writer, directory }));
+        }
+    }
+    places.sort_by(|one, other| (&one.sink, one.writer).cmp(&(&other.sink, other.writer)));
+    Ok(places)
 }
 
 /// Spools below `place` of writers from number `writers` on that hold something.

@@ -1,6 +1,7 @@
 //! Everything that needs more than one room, a server or a peer. One binary, so that it links once.
 
 mod common;
+mod dead_letters;
 mod fuzz_corpus;
 mod hep_table;
 mod kamailio_config;

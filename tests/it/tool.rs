@@ -3,6 +3,6 @@
 mod answers;
 mod ladder;
 mod recording;
-mod running;
+pub mod running;
 mod servers;
 mod sources;

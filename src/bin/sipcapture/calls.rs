@@ -7,13 +7,12 @@ use serde_json::{Value, json};
 
 use crate::archive::{Beginning, CallFilter};
 use crate::call::Call;
+use crate::listing::{Kind, Table};
 use crate::message::Message;
 use crate::moment::{now, talk_time};
 use crate::session::{Answer, Error, Session};
-use crate::terminal::{Style, Terminal, printable};
+use crate::terminal::printable;
 
-/// Blanks between two columns.
-const GAP: usize = 2;
 /// Where room is taken from when a line is too long, and down to which width, one after the other.
 const SHRINKING: [(Kind, usize); 7] = [
     (Kind::CallId, 26),
@@ -114,7 +113,7 @@ fn lines(calls: &[Call], session: &Session, methods: bool) -> Vec<String> {
     if table.width() > width {
         table = self::table(calls, session, methods, false);
     }
-    table.shrink(width);
+    table.shrink(width, &SHRINKING);
     table.lines(&session.terminal)
 }
 
@@ -128,7 +127,7 @@ fn table(calls: &[Call], session: &Session, methods: bool, wide: bool) -> Table 
         (false, true) => "2026-".len(),
         (false, false) => 0,
     };
-    let mut table = Table::new(methods);
+    let mut table = Table::new(&heads(methods));
     for call in calls {
         let time = clock.date_time(call.start)[skip..].to_owned();
         let party = |party: &crate::message::Party| if wide { party.address() } else { party.name().to_owned() };
@@ -144,96 +143,24 @@ fn table(calls: &[Call], session: &Session, methods: bool, wide: bool) -> Table 
             call.outcome.text(),
             call.call_id.clone(),
         ]);
-        table.rows.push((cells.iter().map(|cell| printable(cell)).collect(), call.outcome.style()));
+        table.push(cells.iter().map(|cell| printable(cell)).collect(), call.outcome.style());
     }
     table.measure();
     table
 }
 
-/// How a column behaves when room is short.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    /// Never cut.
-    Fixed,
-    /// Never cut, flush right.
-    Number,
-    /// Who calls or is called.
-    Party,
-    /// Coloured.
-    Status,
-    /// Cut only on a terminal, where a part of it is enough for the other subcommands.
-    CallId,
-}
-
-struct Table {
-    heads: Vec<(&'static str, Kind)>,
-    rows: Vec<(Vec<String>, Style)>,
-    widths: Vec<usize>,
-}
-
-impl Table {
-    fn new(methods: bool) -> Table {
-        let mut heads = vec![("TIME", Kind::Fixed)];
-        if methods {
-            heads.push(("METHOD", Kind::Fixed));
-        }
-        heads.extend([
-            ("FROM", Kind::Party),
-            ("TO", Kind::Party),
-            ("MSGS", Kind::Number),
-            ("TALK", Kind::Number),
-            ("STATUS", Kind::Status),
-            ("CALL-ID", Kind::CallId),
-        ]);
-        Table { heads, rows: Vec::new(), widths: Vec::new() }
+fn heads(methods: bool) -> Vec<(&'static str, Kind)> {
+    let mut heads = vec![("TIME", Kind::Fixed)];
+    if methods {
+        heads.push(("METHOD", Kind::Fixed));
     }
-
-    fn measure(&mut self) {
-        let longest = |index: usize, head: &str| {
-            self.rows.iter().map(|(cells, _)| cells[index].chars().count()).max().unwrap_or(0).max(head.len())
-        };
-        self.widths = self.heads.iter().enumerate().map(|(index, (head, _))| longest(index, head)).collect();
-    }
-
-    fn width(&self) -> usize {
-        self.widths.iter().sum::<usize>() + GAP * self.widths.len().saturating_sub(1)
-    }
-
-    /// Takes the room that is missing where [`SHRINKING`] says.
-    fn shrink(&mut self, width: usize) {
-        for (kind, least) in SHRINKING {
-            while self.width() > width {
-                let widest = (0..self.heads.len())
-                    .filter(|&index| self.heads[index].1 == kind && self.widths[index] > least)
-                    .max_by_key(|&index| self.widths[index]);
-                match widest {
-                    Some(index) => self.widths[index] -= 1,
-                    None => break,
-                }
-            }
-        }
-    }
-
-    fn lines(&self, terminal: &Terminal) -> Vec<String> {
-        let heads: Vec<String> = self.heads.iter().map(|(head, _)| (*head).to_owned()).collect();
-        let head = self.line(&heads, Style::Plain, terminal);
-        let rows = self.rows.iter().map(|(cells, style)| self.line(cells, *style, terminal));
-        std::iter::once(terminal.paint(Style::Strong, &head)).chain(rows).collect()
-    }
-
-    fn line(&self, cells: &[String], style: Style, terminal: &Terminal) -> String {
-        let mut line = String::new();
-        for (index, (cell, width)) in cells.iter().zip(&self.widths).enumerate() {
-            let text = terminal.fit(cell, *width);
-            let blanks = " ".repeat(width - text.chars().count());
-            let text = match self.heads[index].1 {
-                Kind::Number => format!("{blanks}{text}"),
-                Kind::Status => terminal.paint(style, &text) + &blanks,
-                _ => text + &blanks,
-            };
-            line.push_str(&text);
-            line.push_str(&" ".repeat(GAP));
-        }
-        line.trim_end().to_owned()
-    }
+    heads.extend([
+        ("FROM", Kind::Party),
+        ("TO", Kind::Party),
+        ("MSGS", Kind::Number),
+        ("TALK", Kind::Number),
+        ("STATUS", Kind::Status),
+        ("CALL-ID", Kind::CallId),
+    ]);
+    heads
 }

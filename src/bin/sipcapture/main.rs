@@ -1,19 +1,25 @@
-//! The operator's tool: reads the rows that the modules wrote.
+//! The operator's tool: reads the rows that the modules wrote, and tends what they could not write.
 //!
 //! One file a subcommand ([`calls`], [`flow`], [`show`], [`export`], [`schema`]); they ask [`archive`] for messages and
-//! print through [`terminal`]. [`ladder`] draws and [`call`] judges, both without I/O.
+//! print through [`terminal`]. [`ladder`] draws and [`call`] judges, both without I/O. [`dead_letters`], [`replay`] and [`spool`] look after
+//! the files of a server's spool; [`letters`] is what they share.
 
 mod archive;
 mod call;
 mod calls;
+mod dead_letters;
 mod export;
 mod flow;
 mod ladder;
+mod letters;
+mod listing;
 mod message;
 mod moment;
+mod replay;
 mod schema;
 mod session;
 mod show;
+mod spool;
 mod terminal;
 
 use std::process::ExitCode;
@@ -23,7 +29,7 @@ use sipcapture_core::table::{ColumnNames, sip_layout};
 
 use crate::archive::Archive;
 use crate::moment::Clock;
-use crate::session::{Answer, Legs, Session};
+use crate::session::{Answer, Legs, Output, Session};
 use crate::terminal::{ColorChoice, Terminal};
 
 /// The database that the modules write to when nobody configures one.
@@ -128,6 +134,30 @@ enum Command {
     /// --table names the table, --column a column that shall have another name.
     #[command(verbatim_doc_comment)]
     Schema(schema::Options),
+    /// List what databases refused: the dead letters
+    ///
+    /// A letter is a capture that a database refused for good, with the reason. The
+    /// server may go on meanwhile.
+    #[command(verbatim_doc_comment)]
+    DeadLetters(dead_letters::Options),
+    /// Send dead letters to their tables again
+    ///
+    /// Letters that --db refused are sent to it again, each to its table or to that
+    /// of --table (strftime conversions are those of the capture's time). What is
+    /// stored is taken away, the rest stays. The server may go on meanwhile.
+    ///
+    /// Exit code: 0 when all that was sent is stored, 1 when letters were refused
+    /// again or cannot be read, 2 when the database was away or anything else went
+    /// wrong; nothing is lost then.
+    #[command(verbatim_doc_comment)]
+    ReplayDeadLetters(replay::Options),
+    /// Show what waits on the disk for databases that were away: the spool
+    ///
+    /// A line for each writer process of each database, with the times of the first
+    /// and the last capture. The server may go on meanwhile, and sends them by
+    /// itself.
+    #[command(verbatim_doc_comment)]
+    Spool(spool::Options),
 }
 
 /// Reads `callid=call_id`.
@@ -148,21 +178,29 @@ fn run(cli: Cli) -> Answer {
     if let Command::Schema(schema) = &cli.command {
         return schema::run(schema, &options.tables, &options.columns, options.json);
     }
-    let clock = Clock::new(options.utc);
-    let from_environment = || std::env::var(DATABASE_VARIABLE).ok().filter(|url| !url.is_empty());
-    let url = options.db.or_else(from_environment).unwrap_or_else(|| DEFAULT_DATABASE.to_owned());
-    let mut session = Session {
-        archive: Archive::open(&url, &options.tables, &options.columns)?,
+    let output = Output {
         terminal: Terminal::detect(options.width, options.color, options.ascii),
-        clock,
+        clock: Clock::new(options.utc),
         json: options.json,
     };
+    let from_environment = || std::env::var(DATABASE_VARIABLE).ok().filter(|url| !url.is_empty());
+    let url = options.db.or_else(from_environment).unwrap_or_else(|| DEFAULT_DATABASE.to_owned());
+    match &cli.command {
+        Command::DeadLetters(letters) => return dead_letters::run(&output, letters),
+        Command::ReplayDeadLetters(replay) => {
+            return replay::run(&output, replay, &url, &options.tables, &options.columns);
+        }
+        Command::Spool(spool) => return spool::run(&output, spool),
+        _ => {}
+    }
+    let archive = Archive::open(&url, &options.tables, &options.columns)?;
+    let mut session = Session { archive, output };
     match &cli.command {
         Command::Calls(options) => calls::run(&mut session, options),
         Command::Flow(legs) => flow::run(&mut session, legs),
         Command::Show(legs) => show::run(&mut session, legs),
         Command::Export(options) => export::run(&mut session, options),
-        Command::Schema(_) => Ok(()),
+        Command::Schema(_) | Command::DeadLetters(_) | Command::ReplayDeadLetters(_) | Command::Spool(_) => Ok(()),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 use serde_json::json;
-use sipcapture_core::table::{ColumnNames, Dialect, ddl, report_layout, sip_layout};
+use sipcapture_core::table::{ColumnNames, Dialect, Layout, ddl, report_layout, sip_layout};
 
 use crate::session::{Answer, Error};
 use crate::terminal::print;
@@ -50,11 +50,7 @@ impl From<DialectName> for Dialect {
 pub fn run(options: &Options, tables: &[String], renamed: &[(String, String)], as_json: bool) -> Answer {
     let names = ColumnNames::default();
     let mut layout = if options.report { report_layout(&names) } else { sip_layout(&names) };
-    for column in &mut layout.columns {
-        if let Some((_, name)) = renamed.iter().find(|(field, _)| field == column.key) {
-            column.name.clone_from(name);
-        }
-    }
+    rename(&mut layout, renamed);
     let dialect = Dialect::from(options.dialect);
     let default = [DEFAULT_TABLE.to_owned()];
     let tables = if tables.is_empty() { &default[..] } else { tables };
@@ -64,4 +60,13 @@ pub fn run(options: &Options, tables: &[String], renamed: &[(String, String)], a
         false => statements.iter().map(|statement| format!("{statement};\n")).collect(),
     };
     print(text).map_err(|error| Error::Write("standard output".into(), error))
+}
+
+/// Gives columns the names that the operator uses: `renamed` holds pairs of a default name and the other one.
+pub fn rename(layout: &mut Layout, renamed: &[(String, String)]) {
+    for column in &mut layout.columns {
+        if let Some((_, name)) = renamed.iter().find(|(field, _)| field == column.key) {
+            column.name.clone_from(name);
+        }
+    }
 }

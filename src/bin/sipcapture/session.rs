@@ -29,13 +29,22 @@ pub enum Error {
     /// A file, or standard output.
     #[error("cannot write {0}: {1}")]
     Write(String, std::io::Error),
+    /// A file or a directory that is not of a database.
+    #[error("cannot read {0}")]
+    Read(String),
+    /// Letters that stay: refused once more, or unreadable.
+    #[error("{0}")]
+    Refused(String),
+    /// The database was away before all was sent.
+    #[error("{0}")]
+    Away(String),
 }
 
 impl Error {
-    /// The tool's exit code: 1 for a call that is not there, 2 for all that went wrong.
+    /// The tool's exit code: 1 for a call that is not there and for a letter that is refused, 2 for all that went wrong.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Error::NoSuchCall(_) | Error::Ambiguous(..) => 1,
+            Error::NoSuchCall(_) | Error::Ambiguous(..) | Error::Refused(_) => 1,
             _ => 2,
         }
     }
@@ -63,16 +72,42 @@ pub struct Found {
     pub messages: Vec<Message>,
 }
 
-/// What every subcommand works with.
-pub struct Session {
-    /// The rows.
-    pub archive: Archive,
+/// How a subcommand answers.
+pub struct Output {
     /// Standard output.
     pub terminal: Terminal,
     /// The zone of the times.
     pub clock: Clock,
     /// Whether the answer is a JSON document.
     pub json: bool,
+}
+
+impl Output {
+    /// Prints text.
+    pub fn print(&self, text: impl AsRef<[u8]>) -> Answer {
+        print(text).map_err(|error| Error::Write("standard output".into(), error))
+    }
+
+    /// Prints a JSON document.
+    pub fn document(&self, value: Value) -> Answer {
+        self.print(format!("{value:#}\n"))
+    }
+}
+
+/// What every subcommand works with that looks for calls.
+pub struct Session {
+    /// The rows.
+    pub archive: Archive,
+    /// How it answers.
+    pub output: Output,
+}
+
+impl std::ops::Deref for Session {
+    type Target = Output;
+
+    fn deref(&self) -> &Output {
+        &self.output
+    }
 }
 
 impl Session {
@@ -94,15 +129,5 @@ impl Session {
             }
         }
         Ok(Found { call_id, legs, messages })
-    }
-
-    /// Prints text.
-    pub fn print(&self, text: impl AsRef<[u8]>) -> Answer {
-        print(text).map_err(|error| Error::Write("standard output".into(), error))
-    }
-
-    /// Prints a JSON document.
-    pub fn document(&self, value: Value) -> Answer {
-        self.print(format!("{value:#}\n"))
     }
 }

@@ -82,6 +82,7 @@ pub mod dead_letter;
 mod error;
 mod files;
 mod frame;
+mod inspect;
 mod lock;
 mod position;
 mod read;
@@ -92,6 +93,7 @@ mod tests;
 
 pub use error::{AppendError, SpoolError};
 pub use frame::{HeaderError, MAX_RECORD};
+pub use inspect::{Contents, inspect, lock_holder};
 pub use lock::{DirectoryLock, LockError};
 
 use files::{Files, SegmentFile};

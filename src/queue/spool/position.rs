@@ -1,7 +1,7 @@
 //! The file `position`: how far a spool's records are done with, written so that no crash can leave less than the one before.
 
 use super::Marks;
-use super::files::{Files, SegmentFile};
+use super::files::{Files, SegmentFile, Source};
 use super::frame::ID_LIMIT;
 use std::io;
 
@@ -34,18 +34,7 @@ impl Position {
             }
             Err(error) => return Err(error),
         };
-        let mut newest = (0, 1, None);
-        for slot in 0..2 {
-            let mut bytes = [0; SLOT];
-            // A slot that cannot be read is one that says nothing.
-            let read = file.read_at(&mut bytes, slot * APART);
-            if let Some((sequence, marks)) = read.ok().filter(|&read| read == SLOT).and_then(|_| decode(&bytes))
-                && sequence > newest.0
-            {
-                newest = (sequence, slot, Some(marks));
-            }
-        }
-        let (sequence, firm, marks) = newest;
+        let Newest { sequence, slot: firm, marks } = newest(&*file);
         Ok((Position { file: Some(file), firm, sequence, dirty: false }, marks))
     }
 
@@ -92,6 +81,30 @@ impl Position {
         }
         Ok(())
     }
+}
+
+/// The slot that counts.
+pub(super) struct Newest {
+    sequence: u64,
+    slot: u64,
+    /// What it says; `None` when neither slot says anything.
+    pub marks: Option<Marks>,
+}
+
+/// Reads both slots.
+pub(super) fn newest<S: Source + ?Sized>(file: &S) -> Newest {
+    let mut newest = Newest { sequence: 0, slot: 1, marks: None };
+    for slot in 0..2 {
+        let mut bytes = [0; SLOT];
+        // A slot that cannot be read is one that says nothing.
+        let read = file.read_at(&mut bytes, slot * APART);
+        if let Some((sequence, marks)) = read.ok().filter(|&read| read == SLOT).and_then(|_| decode(&bytes))
+            && sequence > newest.sequence
+        {
+            newest = Newest { sequence, slot, marks: Some(marks) };
+        }
+    }
+    newest
 }
 
 /// When a slot counts as whole.

@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::path::Path;
 
 /// Ends the name of a file that was set aside.
-const UNREADABLE: &str = ".unreadable";
+pub(super) const UNREADABLE: &str = ".unreadable";
 
 impl Spool {
     /// Opens the spool in `options.directory`, which is made when missing, and recovers what is there; reading starts at the first record

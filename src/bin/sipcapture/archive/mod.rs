@@ -251,9 +251,14 @@ fn select_fields(query: &mut Query, table: &Table, whole: bool) {
     }
 }
 
-/// Opens the database that `url` names; a path without a scheme is an SQLite file.
+/// Reads what `--db` takes: a URL, or a path without a scheme, which is an SQLite file.
+pub fn parse_url(url: &str) -> Result<DatabaseUrl, UrlError> {
+    if url.contains("://") { DatabaseUrl::parse(url) } else { Ok(DatabaseUrl::Sqlite(url.into())) }
+}
+
+/// Opens the database that `url` names.
 fn connect(url: &str) -> Result<Box<dyn Database>, Failure> {
-    let url = if url.contains("://") { DatabaseUrl::parse(url)? } else { DatabaseUrl::Sqlite(url.into()) };
+    let url = parse_url(url)?;
     Ok(match &url {
         DatabaseUrl::Sqlite(path) => Box::new(sqlite::Sqlite::open(path)?),
         DatabaseUrl::Postgres(server) => Box::new(postgres::Postgres::open(server, &url.to_string())?),

@@ -4,6 +4,7 @@ mod damage;
 mod dead_letters;
 mod disk;
 mod faults;
+mod inspect;
 mod lock;
 mod model;
 mod rules;

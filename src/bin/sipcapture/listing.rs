@@ -1,0 +1,94 @@
+//! Tables of text: columns as wide as what stands in them, cut where room is short.
+
+use crate::terminal::{Style, Terminal};
+
+/// Blanks between two columns.
+const GAP: usize = 2;
+
+/// How a column behaves when room is short.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Never cut.
+    Fixed,
+    /// Never cut, flush right.
+    Number,
+    /// Who calls or is called.
+    Party,
+    /// Coloured.
+    Status,
+    /// Cut only on a terminal, where a part of it is enough for the other subcommands.
+    CallId,
+    /// A sentence, best at the end of the line.
+    Sentence,
+}
+
+/// Rows of text in columns.
+pub struct Table {
+    heads: Vec<(&'static str, Kind)>,
+    rows: Vec<(Vec<String>, Style)>,
+    widths: Vec<usize>,
+}
+
+impl Table {
+    /// No rows yet.
+    pub fn new(heads: &[(&'static str, Kind)]) -> Table {
+        Table { heads: heads.to_vec(), rows: Vec::new(), widths: Vec::new() }
+    }
+
+    /// Adds a row: a text for each column, fit for a terminal.
+    pub fn push(&mut self, cells: Vec<String>, style: Style) {
+        self.rows.push((cells, style));
+    }
+
+    /// Gives every column the width of its longest text. To be called when all rows are there.
+    pub fn measure(&mut self) {
+        let longest = |index: usize, head: &str| {
+            self.rows.iter().map(|(cells, _)| cells[index].chars().count()).max().unwrap_or(0).max(head.len())
+        };
+        self.widths = self.heads.iter().enumerate().map(|(index, (head, _))| longest(index, head)).collect();
+    }
+
+    /// How wide the lines are.
+    pub fn width(&self) -> usize {
+        self.widths.iter().sum::<usize>() + GAP * self.widths.len().saturating_sub(1)
+    }
+
+    /// Takes the room that is missing from the widest columns of each of these kinds, down to its width, one after the other.
+    pub fn shrink(&mut self, width: usize, shrinking: &[(Kind, usize)]) {
+        for &(kind, least) in shrinking {
+            while self.width() > width {
+                let widest = (0..self.heads.len())
+                    .filter(|&index| self.heads[index].1 == kind && self.widths[index] > least)
+                    .max_by_key(|&index| self.widths[index]);
+                match widest {
+                    Some(index) => self.widths[index] -= 1,
+                    None => break,
+                }
+            }
+        }
+    }
+
+    /// The head, and a line for each row.
+    pub fn lines(&self, terminal: &Terminal) -> Vec<String> {
+        let heads: Vec<String> = self.heads.iter().map(|(head, _)| (*head).to_owned()).collect();
+        let head = self.line(&heads, Style::Plain, terminal);
+        let rows = self.rows.iter().map(|(cells, style)| self.line(cells, *style, terminal));
+        std::iter::once(terminal.paint(Style::Strong, &head)).chain(rows).collect()
+    }
+
+    fn line(&self, cells: &[String], style: Style, terminal: &Terminal) -> String {
+        let mut line = String::new();
+        for (index, (cell, width)) in cells.iter().zip(&self.widths).enumerate() {
+            let text = terminal.fit(cell, *width);
+            let blanks = " ".repeat(width - text.chars().count());
+            let text = match self.heads[index].1 {
+                Kind::Number => format!("{blanks}{text}"),
+                Kind::Status => terminal.paint(style, &text) + &blanks,
+                _ => text + &blanks,
+            };
+            line.push_str(&text);
+            line.push_str(&" ".repeat(GAP));
+        }
+        line.trim_end().to_owned()
+    }
+}

@@ -1,0 +1,291 @@
+//! `sipcapture replay-dead-letters`: sends what a database has refused once more, and takes away what it stores now.
+//!
+//! One file of letters after the other is taken, sent and written again without what was stored ([`report`] counts), so that the server can go on
+//! meanwhile and a tool that is killed loses nothing: what it had sent of one file is sent once more then.
+
+mod choice;
+mod report;
+mod send;
+
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use sipcapture_core::module::Settings;
+use sipcapture_core::queue::spool::SpoolError;
+use sipcapture_core::queue::spool::dead_letter::{Entry, LetterFile, ReadError, Taken, read_file};
+use sipcapture_core::sink::{DatabaseUrl, SinkOptions};
+use sipcapture_core::table::name;
+
+use self::choice::Choice;
+use self::report::Report;
+use self::send::{BATCH, Fate, Making, Sender};
+use crate::archive::parse_url;
+use crate::letters::{Letter, Place, files};
+use crate::moment::now;
+use crate::schema::rename;
+use crate::session::{Answer, Error, Output};
+
+/// Which letters to send, and how their rows are made.
+#[derive(Args, Clone, Debug)]
+pub struct Options {
+    #[command(flatten)]
+    place: Place,
+    /// Letters to send, at most, the oldest first
+    #[arg(long, short = 'n', value_name = "COUNT")]
+    limit: Option<u64>,
+    /// Only say what would be sent
+    #[arg(long)]
+    dry_run: bool,
+    /// Send the letters that this database refused, instead of those that
+    /// --db did; repeatable
+    #[arg(long = "sink", value_name = "URL", conflicts_with = "all_sinks", verbatim_doc_comment)]
+    sinks: Vec<String>,
+    /// Send the letters of every database
+    #[arg(long)]
+    all_sinks: bool,
+    /// Make tables that are missing (in an SQLite file that is there, as the
+    /// modules do, always), and an SQLite file that is missing
+    #[arg(long, verbatim_doc_comment)]
+    create_tables: bool,
+    /// The module's capture_node
+    #[arg(long, value_name = "NAME", default_value = "homer01", help_heading = "As the module's parameters")]
+    node: String,
+    /// The module's callid_aleg_header
+    #[arg(long, value_name = "NAMES", default_value = "X-CID", help_heading = "As the module's parameters")]
+    callid_aleg_header: String,
+    /// The module's custom_field1_header
+    #[arg(long, value_name = "NAME", default_value = "Mac", help_heading = "As the module's parameters")]
+    custom_field1_header: String,
+    /// The module's custom_field2_header
+    #[arg(long, value_name = "NAME", default_value = "IP", help_heading = "As the module's parameters")]
+    custom_field2_header: String,
+    /// The module's custom_field3_header
+    #[arg(long, value_name = "NAME", default_value = "Port", help_heading = "As the module's parameters")]
+    custom_field3_header: String,
+}
+
+/// Sends the letters to the database at `url`, and says what became of them.
+pub fn run(output: &Output, options: &Options, url: &str, tables: &[String], renamed: &[(String, String)]) -> Answer {
+    let directory = options.place.find()?;
+    let url = database(url, options.create_tables)?;
+    let making = making(options, tables, renamed)?;
+    let choice = choice(options, &url)?;
+    say_warnings();
+    let sink_options =
+        SinkOptions { create_tables: options.create_tables || url.sqlite_path().is_some(), ..SinkOptions::default() };
+    let mut replay = Replay {
+        sender: Sender::new(&url, &sink_options, making),
+        choice,
+        left: options.limit.unwrap_or(u64::MAX),
+        report: Report::new(&directory, &url, options.dry_run),
+    };
+    for file in files(&directory)? {
+        match options.dry_run || replay.is_over() {
+            true => replay.look_at(&file),
+            false => replay.send_file(&file),
+        }
+    }
+    replay.report.finish(output, replay.sender.truncated, replay.sender.away)
+}
+
+/// The database to send to.
+fn database(url: &str, create: bool) -> Result<DatabaseUrl, Error> {
+    let url = parse_url(url).map_err(|error| Error::Argument(error.to_string()))?;
+    let is_ours = matches!(url, DatabaseUrl::Sqlite(_) | DatabaseUrl::Mysql(_) | DatabaseUrl::Postgres(_));
+    match url.sqlite_path() {
+        Some(path) if !create && !path.exists() => Err(Error::Argument(format!(
+            "--db: there is no file {}; --create-tables makes one, with its tables",
+            path.display()
+        ))),
+        _ if !is_ours => Err(Error::Argument(format!(
+            "--db: {url} is served by a driver of the SIP server, which this tool cannot use; name an SQLite file, a PostgreSQL or \
+             a MySQL server"
+        ))),
+        _ => Ok(url),
+    }
+}
+
+/// What the module's parameters say about rows, read as the module reads them.
+fn making(options: &Options, tables: &[String], renamed: &[(String, String)]) -> Result<Making, Error> {
+    let mut settings = Settings::default();
+    for (name, value) in [
+        ("capture_node", &options.node),
+        ("callid_aleg_header", &options.callid_aleg_header),
+        ("custom_field1_header", &options.custom_field1_header),
+        ("custom_field2_header", &options.custom_field2_header),
+        ("custom_field3_header", &options.custom_field3_header),
+    ] {
+        settings.set_text(name, value.as_bytes()).map_err(|error| Error::Argument(error.to_string()))?;
+    }
+    for (_, column) in renamed {
+        name::check(column).map_err(|error| Error::Argument(format!("--column: {error}")))?;
+    }
+    let table = match tables {
+        [] => None,
+        [table] => Some(table.clone()),
+        _ => return Err(Error::Argument("--table: name one table, or none for each letter's own".into())),
+    };
+    if let Some(template) = &table {
+        name::expand(template.as_bytes(), now()).map_err(|error| Error::Argument(format!("--table: {error}")))?;
+    }
+    let plan = settings.plan();
+    let (mut sip, mut report) = (plan.sip, plan.report);
+    rename(&mut sip, renamed);
+    rename(&mut report, renamed);
+    Ok(Making { table, node: plan.node, headers: plan.headers, sip, report })
+}
+
+fn choice(options: &Options, url: &DatabaseUrl) -> Result<Choice, Error> {
+    if options.all_sinks {
+        return Ok(Choice::All);
+    }
+    let sinks = options.sinks.iter().map(|sink| parse_url(sink));
+    let sinks = sinks.collect::<Result<Vec<_>, _>>().map_err(|error| Error::Argument(format!("--sink: {error}")))?;
+    Ok(Choice::Of(if sinks.is_empty() { vec![url.clone()] } else { sinks }))
+}
+
+/// A replay under way.
+struct Replay {
+    sender: Sender,
+    choice: Choice,
+    /// Letters that may still be sent.
+    left: u64,
+    report: Report,
+}
+
+impl Replay {
+    /// Whether nothing more is to be sent.
+    fn is_over(&self) -> bool {
+        self.left == 0 || self.sender.away.is_some()
+    }
+
+    /// Counts what a file holds, without taking it.
+    fn look_at(&mut self, file: &LetterFile) {
+        let entries = match read_file(&file.path) {
+            Ok(entries) => entries,
+            Err(error) => return self.note_fault(file, error),
+        };
+        for entry in entries {
+            let Some(entry) = self.good(entry) else { continue };
+            if self.is_wanted(&entry) {
+                match Letter::of(&entry).is_readable() {
+                    true => self.report.would_send(&entry),
+                    false => self.report.unreadable += 1,
+                }
+            }
+        }
+    }
+
+    /// Sends the letters of a file, and takes away what is stored.
+    fn send_file(&mut self, file: &LetterFile) {
+        let owner = std::fs::metadata(&file.path).map(|metadata| (metadata.uid(), metadata.gid()));
+        let taken = match Taken::take(&file.path) {
+            Ok(Some(taken)) => taken,
+            Ok(None) => return self.report.busy += u64::from(file.path.exists()),
+            Err(error) => return self.note_fault(file, error.into()),
+        };
+        let entries = match taken.entries() {
+            Ok(entries) => entries,
+            Err(error) => return self.note_fault(file, error),
+        };
+        // What was stored, by its number among all entries of the file.
+        let mut stored: Vec<bool> = Vec::new();
+        let mut waiting: Vec<(usize, Entry<'static>)> = Vec::new();
+        for entry in entries {
+            let Some(entry) = self.good(entry) else { continue };
+            let number = stored.len();
+            stored.push(false);
+            if self.is_wanted(&entry) {
+                waiting.push((number, entry));
+            }
+            if waiting.len() == BATCH {
+                self.send(&mut waiting, &mut stored);
+            }
+        }
+        self.send(&mut waiting, &mut stored);
+        if stored.contains(&true) {
+            let rest = taken.finish(|number, _| !stored.get(number).copied().unwrap_or(false));
+            if let Err(error) = rest.and_then(|_| Ok(keep_owner(&file.path, owner)?)) {
+                self.report.faults.push(format!("{error}; letters that were stored may still be in it"));
+            }
+        }
+    }
+
+    fn send(&mut self, waiting: &mut Vec<(usize, Entry<'static>)>, stored: &mut [bool]) {
+        let entries: Vec<&Entry<'_>> = waiting.iter().map(|(_, entry)| entry).collect();
+        let fates = self.sender.send(&entries);
+        for ((number, entry), fate) in waiting.drain(..).zip(fates) {
+            stored[number] = fate == Fate::Stored;
+            self.report.note(&entry, &fate);
+        }
+    }
+
+    /// An entry that can be read; else the loss is noted.
+    fn good(&mut self, entry: Result<Entry<'static>, ReadError>) -> Option<Entry<'static>> {
+        match entry {
+            Ok(entry) => return Some(entry),
+            Err(ReadError::Lost { entries, .. }) => self.report.unreadable += entries,
+            Err(ReadError::Entry { .. }) => self.report.unreadable += 1,
+            // Never was a letter: its writer died before it was whole, or is at it now.
+            Err(ReadError::Torn { .. }) => {}
+            Err(error) => self.report.faults.push(error.to_string()),
+        }
+        None
+    }
+
+    /// Whether a letter is to be sent; counts those that are not.
+    fn is_wanted(&mut self, entry: &Entry<'_>) -> bool {
+        if !self.choice.takes(&entry.sink) {
+            self.report.others.push(entry.sink.to_string());
+            return false;
+        }
+        if self.is_over() {
+            self.report.waiting += 1;
+            return false;
+        }
+        self.left -= 1;
+        true
+    }
+
+    fn note_fault(&mut self, file: &LetterFile, error: ReadError) {
+        match &error {
+            // Begun, and not written to yet.
+            ReadError::Header { .. } if file.bytes == 0 => {}
+            ReadError::Io(error) if error.source.kind() == io::ErrorKind::NotFound => {}
+            _ => self.report.faults.push(error.to_string()),
+        }
+    }
+}
+
+/// Gives a file that was written again, when there is one, the owner that it had: the server must be able to read its spool when this tool runs as root.
+fn keep_owner(path: &Path, owner: io::Result<(u32, u32)>) -> Result<(), SpoolError> {
+    let failed = |source| SpoolError { act: "give its owner back to", path: PathBuf::from(path), source };
+    let (uid, gid) = owner.map_err(failed)?;
+    match std::fs::metadata(path) {
+        Ok(metadata) if (metadata.uid(), metadata.gid()) != (uid, gid) => {
+            std::os::unix::fs::chown(path, Some(uid), Some(gid)).map_err(failed)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Shows what the sinks warn of: columns that a table lacks, for one.
+fn say_warnings() {
+    struct Warnings;
+    impl log::Log for Warnings {
+        fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
+            metadata.level() <= log::Level::Warn
+        }
+        fn log(&self, record: &log::Record<'_>) {
+            if self.enabled(record.metadata()) {
+                eprintln!("sipcapture: {}", crate::terminal::printable(&record.args().to_string()));
+            }
+        }
+        fn flush(&self) {}
+    }
+    if log::set_logger(&Warnings).is_ok() {
+        log::set_max_level(log::LevelFilter::Warn);
+    }
+}

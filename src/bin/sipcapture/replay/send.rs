@@ -1,0 +1,139 @@
+//! Sending letters to their tables, with the sinks and the rows of the modules.
+
+use std::sync::Arc;
+
+use sipcapture_core::capture::{Capture, RowKind, record};
+use sipcapture_core::queue::spool::dead_letter::Entry;
+use sipcapture_core::sink::{self, DatabaseUrl, Sink, SinkError, SinkOptions, Slices};
+use sipcapture_core::sip::HeaderNames;
+use sipcapture_core::table::{Layout, Row, RowText, make_row, name};
+
+/// Rows that one transaction holds.
+pub const BATCH: usize = 500;
+
+/// What became of a letter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It was not sent: the database went away before.
+    Waits,
+    /// The database has it.
+    Stored,
+    /// The database refuses it, for this reason.
+    Refused(Arc<str>),
+    /// No row can be made of it.
+    Unreadable,
+}
+
+/// Everything that makes a row, but for the capture.
+#[derive(Clone, Debug)]
+pub struct Making {
+    /// The table for all letters, a strftime template; `None` for each letter's own.
+    pub table: Option<String>,
+    /// The `node` column's beginning.
+    pub node: String,
+    /// Extra headers to read.
+    pub headers: HeaderNames,
+    /// Columns of SIP rows.
+    pub sip: Layout,
+    /// Columns of report rows.
+    pub report: Layout,
+}
+
+impl Making {
+    /// The table of a letter; the reason why its name will not do.
+    pub fn table(&self, entry: &Entry<'_>, capture: &Capture<'_>) -> Result<String, String> {
+        let named = match &self.table {
+            Some(template) => name::expand(template.as_bytes(), capture.time_us),
+            None => name::check(&entry.table).map(|()| entry.table.to_string()),
+        };
+        named.map_err(|error| error.to_string())
+    }
+}
+
+/// The way into a database.
+pub struct Sender {
+    sink: Box<dyn Sink>,
+    making: Making,
+    /// Values cut to their column's width.
+    pub truncated: u64,
+    /// Why the database could not be written to; nothing more is sent then.
+    pub away: Option<String>,
+}
+
+/// Letters of one batch that go to one table.
+struct Group {
+    table: String,
+    report: bool,
+    numbers: Vec<usize>,
+}
+
+impl Sender {
+    /// Connects with the first letter.
+    pub fn new(url: &DatabaseUrl, options: &SinkOptions, making: Making) -> Sender {
+        Sender { sink: sink::open(url, options), making, truncated: 0, away: None }
+    }
+
+    /// Sends `entries`, [`BATCH`] at most as a rule, table by table; answers what became of each.
+    pub fn send(&mut self, entries: &[&Entry<'_>]) -> Vec<Fate> {
+        let mut fates = vec![Fate::Waits; entries.len()];
+        let captures: Vec<Option<Capture<'_>>> =
+            entries.iter().map(|entry| record::decode(&entry.capture).ok()).collect();
+        let mut groups: Vec<Group> = Vec::new();
+        for (number, (entry, capture)) in entries.iter().zip(&captures).enumerate() {
+            let Some(capture) = capture else {
+                fates[number] = Fate::Unreadable;
+                continue;
+            };
+            let report = matches!(capture.kind, RowKind::Report(_));
+            match self.making.table(entry, capture) {
+                Err(why) => fates[number] = Fate::Refused(why.into()),
+                Ok(table) => match groups.iter_mut().find(|group| group.report == report && group.table == table) {
+                    Some(group) => group.numbers.push(number),
+                    None => groups.push(Group { table, report, numbers: vec![number] }),
+                },
+            }
+        }
+        for group in groups {
+            self.send_group(&group, &captures, &mut fates);
+        }
+        fates
+    }
+
+    fn send_group(&mut self, group: &Group, captures: &[Option<Capture<'_>>], fates: &mut [Fate]) {
+        let node = self.making.node.as_bytes();
+        let readable = group.numbers.iter().filter_map(|&number| Some((number, captures[number]?)));
+        let texts: Vec<(usize, Capture<'_>, RowText)> =
+            readable.map(|(number, capture)| (number, capture, RowText::new(&capture, node))).collect();
+        let mut rows: Vec<Row<'_>> = Vec::with_capacity(texts.len());
+        // The letter of each row.
+        let mut made: Vec<usize> = Vec::with_capacity(texts.len());
+        for (number, capture, text) in &texts {
+            match make_row(capture, text, node, &self.making.headers) {
+                None => fates[*number] = Fate::Unreadable,
+                Some((row, _)) => {
+                    rows.push(row);
+                    made.push(*number);
+                }
+            }
+        }
+        let layout = if group.report { &self.making.report } else { &self.making.sip };
+        let mut slices = Slices::new(rows.len(), self.sink.most_rows());
+        while self.away.is_none()
+            && let Some(slice) = slices.take()
+        {
+            let fate = match self.sink.write(&group.table, layout, &rows[slice.clone()]) {
+                Ok(written) => {
+                    self.truncated += written.truncated;
+                    Fate::Stored
+                }
+                Err(SinkError::Rejected(_)) if slices.halve(&slice) => continue,
+                Err(SinkError::Rejected(why) | SinkError::TableUnusable(why)) => Fate::Refused(why.into()),
+                Err(SinkError::Unavailable(why)) => {
+                    self.away = Some(why);
+                    Fate::Waits
+                }
+            };
+            slice.for_each(|row| fates[made[row]] = fate.clone());
+        }
+    }
+}
