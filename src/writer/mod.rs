@@ -50,6 +50,8 @@ const IDLE: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_millis(10);
 /// How much of a lane may be taken before loads on their way are parked.
 const PRESSED: f64 = 0.5;
+/// How long delivery threads may take to close their connections.
+const CLOSE: Duration = Duration::from_secs(1);
 /// How long a delivery thread may take to notice that it should give up.
 const GIVE_UP: Duration = Duration::from_secs(2);
 
@@ -179,6 +181,8 @@ impl Writer {
             on_turn();
             let stopping = self.stop.load(Ordering::Relaxed);
             if stopping && let Some(ending) = self.ending() {
+                let patience = Instant::now() + CLOSE;
+                self.outlets.drain(..).for_each(|outlet| outlet.end(patience));
                 on_turn();
                 return Ok(ending);
             }

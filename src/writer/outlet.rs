@@ -276,6 +276,18 @@ impl Outlet {
         self.replay_job.is_some() || !self.flights.is_empty()
     }
 
+    /// Ends the delivery thread, so that its connection is closed in order. One that still waits for its database is left to the
+    /// process's end after `patience`.
+    pub fn end(self, patience: Instant) {
+        drop(self.jobs);
+        while !self.thread.is_finished() && Instant::now() < patience {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        if self.thread.is_finished() {
+            let _ = self.thread.join();
+        }
+    }
+
     fn replay_has_work(&self) -> bool {
         self.spool.as_ref().is_some_and(|spool| spool.pending() > 0) || self.replay.has_work()
     }

@@ -33,7 +33,7 @@ fn parameters_that_do_not_go_together_stop_the_start() {
     let log = refused(&[moni.clone(), ipip.clone(), listen("127.0.0.1:5060")]);
     says(&log, &["raw_ipip_capture_on", "raw_moni_capture_on", "only one"]);
     says(&refused(&[moni.clone(), listen("127.0.0.1")]), &["raw_socket_listen", "127.0.0.1", "needs a port"]);
-    says(&refused(&[moni.clone()]), &["raw_socket_listen", "needs a port"]);
+    says(&refused(std::slice::from_ref(&moni)), &["raw_socket_listen", "needs a port"]);
     let log = refused(&[moni.clone(), listen("127.0.0.1:5060"), ("promiscuous_on", on.clone())]);
     says(&log, &["promiscuous_on", "\"1\"", "raw_interface"]);
     let log = refused(&[ipip.clone(), listen("localhost:5060")]);
