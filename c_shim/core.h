@@ -31,7 +31,7 @@ extern "C" {
 #endif
 
 /* Raised by every change of this file that an older shim would not survive. */
-#define SC_CONTRACT_VERSION 2u
+#define SC_CONTRACT_VERSION 3u
 
 /* What a call came to. Numbers are never reused. */
 typedef enum sc_status {
@@ -64,6 +64,44 @@ typedef enum sc_log_level {
     SC_LOG_DEBUG = 4
 } sc_log_level;
 
+/* ---- databases that the host's own drivers serve ---- */
+
+/* What a driver was asked came to. */
+typedef enum sc_database_answer {
+    SC_DATABASE_YES = 0,           /* it is bound, connected, stored, or there */
+    SC_DATABASE_NO = 1,            /* it is not */
+    SC_DATABASE_NO_MODULE = 2,     /* database_bind: the driver's module is not loaded */
+    SC_DATABASE_CANNOT_INSERT = 3, /* database_bind: the driver cannot insert */
+    SC_DATABASE_UNKNOWN = 4        /* database_has_table: this driver cannot tell */
+} sc_database_answer;
+
+/* How a driver sees a value. */
+typedef enum sc_value_kind {
+    SC_VALUE_TIME = 1,   /* `number`: seconds since the Unix epoch */
+    SC_VALUE_INT = 2,    /* `number`, of 32 bits */
+    SC_VALUE_BIGINT = 3, /* `number` */
+    SC_VALUE_TEXT = 4,   /* `bytes`, never null */
+    SC_VALUE_BLOB = 5    /* `bytes`, never null */
+} sc_value_kind;
+
+typedef struct sc_value {
+    sc_value_kind kind;
+    int64_t number;
+    sc_bytes bytes;
+} sc_value;
+
+/* One row. The names are terminated behind their length. */
+typedef struct sc_row {
+    sc_bytes table;
+    const sc_bytes *columns;
+    const sc_value *values;
+    uint32_t count;      /* of columns, and of values */
+    uint8_t delayed;     /* not 0: insert delayed if the driver can */
+} sc_row;
+
+/* Most sinks that a host's drivers can serve: sinks are numbered below it. */
+#define SC_SINKS 256u
+
 /* What the host lends to the core. */
 typedef struct sc_host {
     uint32_t contract_version; /* SC_CONTRACT_VERSION as the shim was compiled */
@@ -73,6 +111,18 @@ typedef struct sc_host {
     /* Writes one line, `text` of `len` bytes without a line end, to the host's log. Called only from the thread that called the
      * core, or from the main thread of a writer process. */
     void (*log)(sc_log_level level, const char *text, size_t len);
+
+    /* The host's own database drivers; all null when it has none. Sinks are named by their number. */
+
+    /* Finds the driver module for URLs that begin with `scheme`. Called in sc_core_check. */
+    sc_database_answer (*database_bind)(uint32_t sink, sc_bytes scheme);
+    /* The others are called in host database processes: children with one thread, one a sink, made from those that called
+     * sc_writer_supervise or sc_core_finish. `url` is terminated. */
+    sc_database_answer (*database_connect)(uint32_t sink, sc_bytes url);
+    sc_database_answer (*database_insert)(uint32_t sink, const sc_row *row);
+    /* Whether the row's table is there, and has its columns. */
+    sc_database_answer (*database_has_table)(uint32_t sink, const sc_row *row);
+    void (*database_close)(uint32_t sink);
 } sc_host;
 
 /* One module of one host. */
@@ -86,11 +136,12 @@ sc_status sc_core_new(const sc_host *host, const char *module, sc_core **out);
 /* Frees the handle and unmaps its lanes in this process. */
 sc_status sc_core_free(sc_core *core);
 
-/* Sets a parameter. An unknown name, a wrong type or a value that is not allowed is logged with what would be right. */
+/* Sets a parameter. An unknown name, a wrong type or a value that is not allowed is logged with what would be right. db_driver comes
+ * before the parameters that hold URLs. */
 sc_status sc_core_set_text(sc_core *core, const char *name, sc_bytes value);
 sc_status sc_core_set_number(sc_core *core, const char *name, int64_t value);
 
-/* Checks the parameters together and prepares the embedded database's directory. */
+/* Checks the parameters together, binds the host's drivers that they need, and prepares the embedded database's directory. */
 sc_status sc_core_check(sc_core *core);
 
 /* How many processes must run sc_writer_supervise. Valid after sc_core_check. */

@@ -38,7 +38,7 @@ static sc_bytes bytes(const char *text)
 
 static const sc_bytes nothing = { NULL, 0 };
 static const sc_bytes broken = { NULL, 5 };
-static const sc_host host = { SC_CONTRACT_VERSION, -1, -1, 0, keep_log };
+static const sc_host host = { .contract_version = SC_CONTRACT_VERSION, .user = -1, .group = -1, .log = keep_log };
 
 static const sc_address sender = { 4, { 127, 0, 0, 1 }, 9060 };
 static const sc_address nobody = { 0 };

@@ -29,6 +29,7 @@
 
 #include "../core.h"
 #include "forward.h"
+#include "host_database.h"
 
 MODULE_VERSION
 
@@ -39,7 +40,7 @@ static sc_core *core = NULL;
 /* ---- parameters ---- */
 
 #define TEXT_PARAMETERS(X) \
-    X(db_url) X(table_name) X(mt_mode) X(hash_source) X(table_time_sufix) X(spool_dir) X(spool_sync) X(capture_node) X(callid_aleg_header) \
+    X(db_driver) X(db_url) X(table_name) X(mt_mode) X(hash_source) X(table_time_sufix) X(spool_dir) X(spool_sync) X(capture_node) X(callid_aleg_header) \
     X(custom_field1_header) X(custom_field2_header) X(custom_field3_header) \
     X(date_column) X(micro_ts_column) X(method_column) X(correlation_column) X(reply_reason_column) \
     X(ruri_column) X(ruri_user_column) X(ruri_domain_column) X(from_user_column) X(from_domain_column) \
@@ -895,10 +896,11 @@ static int register_counters(void)
 
 static int mod_init(void)
 {
-    sc_host host = { SC_CONTRACT_VERSION, uid > 0 ? uid : -1, gid > 0 ? gid : -1,
-            ser_kill_timeout > 0 ? ser_kill_timeout : 0, host_log };
+    sc_host host = { .contract_version = SC_CONTRACT_VERSION, .user = uid > 0 ? uid : -1, .group = gid > 0 ? gid : -1,
+            .kill_timeout = ser_kill_timeout > 0 ? ser_kill_timeout : 0, .log = host_log };
     uint32_t writers = 0;
 
+    host_database_offer(&host);
     if (sc_core_new(&host, "kamailio/sipcapture", &core) != SC_OK) {
         LM_ERR("module and core do not belong together\n");
         return -1;

@@ -6,7 +6,8 @@ use super::contract::{
 };
 use super::convert::{address, bytes, message, output, reference, text, to_bytes, to_packet};
 use super::guard::{Core, guard, register, unregister, with_core};
-use super::{contract, host_log, process, supervise};
+use super::host_database::{HostDrivers, HostProcesses};
+use super::{contract, host_database, host_log, process, supervise};
 use crate::module::{self, CaptureNode, HEP_VARIABLES, HepValue, HepVariable, Reply, StateError, Verdict};
 use std::ffi::{c_char, c_int};
 use std::sync::Arc;
@@ -65,7 +66,8 @@ pub unsafe extern "C" fn sc_core_new(host: *const sc_host, module: *const c_char
         host_log::install(host);
         let id = |id: i64| u32::try_from(id).ok();
         let kill_timeout = (host.kill_timeout > 0).then(|| Duration::from_secs(u64::from(host.kill_timeout)));
-        let core = Core { node: CaptureNode::default(), owner: (id(host.user), id(host.group)), kill_timeout };
+        let owner = (id(host.user), id(host.group));
+        let core = Core { node: CaptureNode::default(), owner, kill_timeout, drivers: HostDrivers::new(host) };
         *out = register(core).ok_or(sc_status::SC_ERR_IO)?;
         Ok(())
     })
@@ -116,7 +118,12 @@ pub unsafe extern "C" fn sc_core_set_number(core: *mut sc_core, name: *const c_c
 /// Pointers as the contract says.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sc_core_check(core: *mut sc_core) -> sc_status {
-    with_core(core, |core| Ok(core.node.check(core.owner, core.kill_timeout)?))
+    with_core(core, |core| {
+        for sink in core.node.hosted_sinks() {
+            host_database::bind(core.drivers, &sink)?;
+        }
+        Ok(core.node.check(core.owner, core.kill_timeout)?)
+    })
 }
 
 /// Processes that must run a writer.
@@ -174,7 +181,9 @@ pub unsafe extern "C" fn sc_writer_supervise(core: *mut sc_core, writer: u32) ->
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sc_core_finish(core: *mut sc_core) -> sc_status {
     with_core(core, |core| {
+        let databases = HostProcesses::start_once(core);
         let finished = process::without_signals(|| core.node.finish(&mut host_log::flush));
+        databases.end();
         host_log::flush();
         finished.map_err(|error| {
             log::error!("the lanes cannot be drained: {error}");

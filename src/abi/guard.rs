@@ -1,6 +1,7 @@
 //! The guard around every exported function, and the register of live handles.
 
 use super::contract::{sc_core, sc_status};
+use super::host_database::HostDrivers;
 use super::host_log;
 use crate::module::{CaptureError, CaptureNode, MapError, ParameterError, RawError, StateError};
 use crate::queue::lane::PushError;
@@ -16,6 +17,8 @@ pub(super) struct Core {
     pub owner: (Option<u32>, Option<u32>),
     /// After how long the host kills what has not ended.
     pub kill_timeout: Option<Duration>,
+    /// The host's own database drivers.
+    pub drivers: Option<HostDrivers>,
 }
 
 /// Handles alive in this process; a server loads one module, a test a few.
@@ -88,7 +91,7 @@ impl From<ParameterError> for sc_status {
         log::error!("{error}");
         match error {
             ParameterError::Unknown(..) => sc_status::SC_ERR_UNKNOWN_NAME,
-            ParameterError::Value { .. } => sc_status::SC_ERR_INVALID_VALUE,
+            ParameterError::Value { .. } | ParameterError::Driver { .. } => sc_status::SC_ERR_INVALID_VALUE,
             ParameterError::Path { .. } | ParameterError::Spool { .. } => sc_status::SC_ERR_IO,
         }
     }

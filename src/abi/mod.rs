@@ -7,6 +7,7 @@
 mod convert;
 mod exports;
 mod guard;
+mod host_database;
 mod host_log;
 mod process;
 mod supervise;

@@ -30,6 +30,8 @@ pub(super) enum Ended {
     Running,
     /// With this text for the log; `true` when it ended of itself and without an error.
     With(String, bool),
+    /// As `With`, by a signal that says that its own code is at fault.
+    Crashed(String),
 }
 
 /// Asks after child `id` without waiting. A child that the system does not know has ended.
@@ -39,7 +41,13 @@ pub(super) fn has_ended(id: i32) -> Ended {
     match unsafe { libc::waitpid(id, &mut status, libc::WNOHANG) } {
         -1 => Ended::With(format!("unseen: {}", io::Error::last_os_error()), false),
         0 => Ended::Running,
-        _ if libc::WIFSIGNALED(status) => Ended::With(format!("by signal {}", libc::WTERMSIG(status)), false),
+        _ if libc::WIFSIGNALED(status) => {
+            let text = format!("by signal {}", libc::WTERMSIG(status));
+            match libc::WTERMSIG(status) {
+                libc::SIGSEGV | libc::SIGBUS | libc::SIGABRT | libc::SIGILL | libc::SIGFPE => Ended::Crashed(text),
+                _ => Ended::With(text, false),
+            }
+        }
         _ => {
             let code = libc::WEXITSTATUS(status);
             Ended::With(format!("with status {code}"), code == 0)
@@ -142,6 +150,30 @@ pub(super) fn writer_signals() -> Arc<AtomicBool> {
         libc::sigprocmask(libc::SIG_SETMASK, none.as_ptr(), std::ptr::null_mut());
     }
     stop
+}
+
+/// Gives the signals of a host database process their meaning: only its alarm, SIGKILL and its own faults end it, since it has to outlive
+/// the writer that it works for.
+pub(super) fn host_database_signals() {
+    // SAFETY: no handler is installed, and the set is initialised by `sigemptyset` before it is used.
+    unsafe {
+        for signal in
+            [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGPIPE, libc::SIGUSR1, libc::SIGUSR2, libc::SIGTSTP]
+        {
+            libc::signal(signal, libc::SIG_IGN);
+        }
+        libc::signal(libc::SIGALRM, libc::SIG_DFL);
+        libc::signal(libc::SIGCHLD, libc::SIG_DFL);
+        let mut none = std::mem::MaybeUninit::uninit();
+        libc::sigemptyset(none.as_mut_ptr());
+        libc::sigprocmask(libc::SIG_SETMASK, none.as_ptr(), std::ptr::null_mut());
+    }
+}
+
+/// Has SIGALRM sent to this process after `seconds`; 0 takes that back.
+pub(super) fn alarm(seconds: u32) {
+    // SAFETY: `alarm` touches no memory.
+    unsafe { libc::alarm(seconds) };
 }
 
 /// Blocks every signal but the host's own alarm in this thread and in those that it starts.

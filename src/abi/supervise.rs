@@ -1,7 +1,8 @@
 //! The supervisor of a writer: hosts end when one of their children dies, so the child that they know only watches, and the writer is
-//! its child, started again whenever it dies.
+//! its child, started again whenever it dies. Host database processes are its children too: with one thread, it can fork at any time.
 
 use super::guard::Core;
+use super::host_database::HostProcesses;
 use super::host_log;
 use super::process::{self, Ended, Fork};
 use crate::queue::lane::Lanes;
@@ -21,10 +22,11 @@ pub(super) fn supervise(core: &mut Core, lanes: &Lanes, writer: usize) {
     process::hold_signals();
     let mut ending = !process::end_with_parent(server);
     let mut back_off = BACK_OFF.0;
+    let mut databases = HostProcesses::start(core);
     while !ending {
         let (started, finished) = (Instant::now(), lanes.finished_by(writer));
         ending = match start_writer(core, lanes, writer) {
-            Ok(child) => watch(child, core, lanes),
+            Ok(child) => watch(child, core, lanes, &mut databases),
             Err(error) => {
                 log::error!("the writer process cannot be started, trying again: {error}");
                 false
@@ -34,28 +36,33 @@ pub(super) fn supervise(core: &mut Core, lanes: &Lanes, writer: usize) {
             lanes.count_writer_restart();
             let was_well = started.elapsed() > HEALTHY || lanes.finished_by(writer) > finished;
             back_off = if was_well { BACK_OFF.0 } else { (back_off * 2).min(BACK_OFF.1) };
-            ending = sleep_or_end(back_off);
+            ending = sleep_or_end(back_off, &mut databases);
         }
     }
+    databases.end();
 }
 
 /// Waits for the writer to end; true when it was told to.
-fn watch(child: i32, core: &Core, lanes: &Lanes) -> bool {
+fn watch(child: i32, core: &Core, lanes: &Lanes, databases: &mut HostProcesses) -> bool {
     let mut ending = false;
     loop {
-        match process::next_signal(Duration::from_secs(1)) {
+        databases.tend();
+        match process::next_signal(databases.patience()) {
             Some(libc::SIGTERM) => {
                 ending = true;
                 lanes.begin_shutdown(core.node.settings().shutdown_timeout);
                 process::send_signal(child, libc::SIGTERM);
             }
             Some(libc::SIGCHLD) | None => {
-                if let Ended::With(how, in_order) = process::has_ended(child) {
-                    if !ending || !in_order {
-                        log::error!("the writer process {child} ended {how}");
-                    }
-                    return ending;
+                let (how, in_order) = match process::has_ended(child) {
+                    Ended::Running => continue,
+                    Ended::With(how, in_order) => (how, in_order),
+                    Ended::Crashed(how) => (how, false),
+                };
+                if !ending || !in_order {
+                    log::error!("the writer process {child} ended {how}");
                 }
+                return ending;
             }
             Some(_) => {}
         }
@@ -63,12 +70,14 @@ fn watch(child: i32, core: &Core, lanes: &Lanes) -> bool {
 }
 
 /// Waits before a restart; true when the server ends meanwhile.
-fn sleep_or_end(duration: Duration) -> bool {
+fn sleep_or_end(duration: Duration, databases: &mut HostProcesses) -> bool {
     let until = Instant::now() + duration;
     while Instant::now() < until {
-        if process::next_signal(until.saturating_duration_since(Instant::now())) == Some(libc::SIGTERM) {
+        let left = until.saturating_duration_since(Instant::now());
+        if process::next_signal(left.min(databases.patience())) == Some(libc::SIGTERM) {
             return true;
         }
+        databases.tend();
     }
     false
 }

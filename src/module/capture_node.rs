@@ -9,9 +9,12 @@ use super::settings::{ParameterError, Settings};
 use super::spool_place::SpoolLock;
 use crate::capture::{Capture, RowKind, Transport};
 use crate::queue::lane::{Consumer, Geometry, Lanes, Produced, Producer, PushError};
+use crate::sink::DatabaseUrl;
+use crate::sink::host::HostLink;
+use crate::sink::url::HostedUrl;
 use crate::sip::{self, FirstLine};
 use crate::table::{self, NameError};
-use crate::writer::{Writer, WriterError};
+use crate::writer::{SinkPlan, Writer, WriterError};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -110,6 +113,19 @@ pub enum MapError {
     Io(#[from] std::io::Error),
 }
 
+/// A sink that the host's own driver serves.
+#[derive(Clone, Debug)]
+pub struct HostedSink {
+    /// Its number.
+    pub number: usize,
+    /// The parameter that names its database.
+    pub parameter: &'static str,
+    /// Its database.
+    pub url: HostedUrl,
+    /// How long the sink waits for an answer.
+    pub io_timeout: Duration,
+}
+
 /// State of one capture node module; every process of the server has its copy, and the lanes in common.
 #[derive(Debug, Default)]
 pub struct CaptureNode {
@@ -122,6 +138,7 @@ pub struct CaptureNode {
     mode_counters: Vec<Counter>,
     turns: Turns,
     lanes: Option<Arc<Lanes>>,
+    pub(super) host_links: Vec<(usize, Arc<HostLink>)>,
     pub(super) producer: Option<Producer>,
     pub(super) hep: HepContext,
     pub(super) raw: RawInput,
@@ -379,7 +396,31 @@ impl CaptureNode {
     pub fn start_writer(&self, index: usize, stop: Arc<AtomicBool>) -> Result<Option<Writer>, WriterError> {
         let Some(lanes) = &self.lanes else { return Ok(None) };
         let consumer = Consumer::take(lanes, index)?;
-        consumer.map(|consumer| Writer::start(consumer, index, self.settings.plan(), stop)).transpose()
+        let mut plan = self.settings.plan();
+        for (sink, link) in &self.host_links {
+            if let Some(sink) = plan.sinks.get_mut(*sink) {
+                sink.link = Some(Arc::clone(link));
+            }
+        }
+        consumer.map(|consumer| Writer::start(consumer, index, plan, stop)).transpose()
+    }
+
+    /// The sinks that the host's own drivers serve. Known once all parameters are set.
+    pub fn hosted_sinks(&self) -> Vec<HostedSink> {
+        let sinks = self.settings.plan().sinks.into_iter().enumerate();
+        let hosted = |(number, sink): (usize, SinkPlan)| match sink.url {
+            DatabaseUrl::Host(url) => {
+                let parameter = if number == 0 { "db_url" } else { "capture_mode" };
+                Some(HostedSink { number, parameter, url, io_timeout: sink.options.io_timeout })
+            }
+            _ => None,
+        };
+        sinks.filter_map(hosted).collect()
+    }
+
+    /// The ways to the host database processes, for writers that start in this process or in its children.
+    pub fn set_host_links(&mut self, links: Vec<(usize, Arc<HostLink>)>) {
+        self.host_links = links;
     }
 
     /// Stores what is left in the lanes when all other processes have ended; what cannot be stored in the shutdown's time is counted

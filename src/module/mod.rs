@@ -19,7 +19,7 @@ mod tests;
 
 use crate::log_limit as limit;
 
-pub use capture_node::{CaptureError, CaptureNode, MapError, SipMessage, StateError};
+pub use capture_node::{CaptureError, CaptureNode, HostedSink, MapError, SipMessage, StateError};
 pub use commands::Reply;
 pub use counters::Counter;
 pub use float2int::float2int;

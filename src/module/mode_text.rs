@@ -5,6 +5,7 @@
 
 use super::modes::{Choice, Mode};
 use crate::sink::DatabaseUrl;
+use crate::sink::url::Driver;
 use crate::sip::HashSource;
 use crate::table;
 
@@ -15,8 +16,8 @@ pub(super) const MT_MODES: &str = "rand, round_robin and hash are allowed";
 /// See [`hash_source`].
 pub(super) const HASH_SOURCES: &str = "call_id, from_user and to_user are allowed";
 
-/// Reads one mode; the error says what is wrong, without passwords.
-pub(super) fn parse(text: &str) -> Result<Mode, String> {
+/// Reads one mode whose database is for `driver`; the error says what is wrong, without passwords.
+pub(super) fn parse(text: &str, driver: Driver) -> Result<Mode, String> {
     let (name, mut rest) = text.split_once("=>").ok_or("it has no \"NAME=>\"")?;
     let name = name.trim();
     let is_name = |character: char| !character.is_whitespace() && !character.is_control() && character != '=';
@@ -28,7 +29,7 @@ pub(super) fn parse(text: &str) -> Result<Mode, String> {
         match parameter {
             "db_url" | "table_name" | "mt_mode" | "hash_source" if value.is_empty() => {}
             "db_url" => {
-                let parsed = DatabaseUrl::parse(value);
+                let parsed = DatabaseUrl::parse_for(value, driver);
                 url = Some(parsed.map_err(|error| format!("db_url {:?}: {}", error.url, error.fault))?);
             }
             "table_name" => tables = Some(table_list(value)?),
@@ -113,6 +114,10 @@ fn next<'a>(rest: &mut &'a str) -> Result<Option<(&'a str, &'a str)>, String> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    fn parse(text: &str) -> Result<Mode, String> {
+        super::parse(text, Driver::Auto)
+    }
 
     fn tables(text: &str) -> Vec<String> {
         table_list(text).unwrap()

@@ -5,7 +5,7 @@ use super::mode_text;
 use super::modes::{Choice, DEFAULT, Mode, Modes};
 use super::raw_settings::RawSettings;
 use crate::queue::lane::MODES;
-use crate::sink::url::redact;
+use crate::sink::url::{Driver, redact};
 use crate::sink::{DatabaseUrl, SinkOptions};
 use crate::sip::{HashSource, HeaderNames};
 use crate::table::{self, ColumnNames};
@@ -18,7 +18,10 @@ use std::time::Duration;
 pub const EMBEDDED_URL: &str = "sqlite:////var/lib/sipcapture/sipcapture.db";
 
 const URLS: &str = "sqlite:////path/to/file, mysql://user:password@host:port/database and \
-                    postgres://user:password@host:port/database are allowed";
+                    postgres://user:password@host:port/database are allowed, and what the server's own database modules take";
+/// What `db_driver` may be.
+const DRIVERS: &str =
+    "auto (the module's own driver if it has one for the URL) and host (the server's own) are allowed";
 /// How long captures wait for a table that is not there, so that it can be dropped and made again without a loss.
 const TABLE_PATIENCE: Duration = Duration::from_secs(10);
 /// The same where they wait in the spool, and hold up nobody else's.
@@ -53,6 +56,21 @@ pub enum ParameterError {
         /// What is wrong.
         why: String,
     },
+    /// Nobody serves the database.
+    #[error(
+        "parameter {name}: {url} is served by the server's own module {module}, {fault}: loadmodule \"{module}.so\" before this one; \
+         with db_driver at auto {URLS}"
+    )]
+    Driver {
+        /// The parameter that names the database.
+        name: &'static str,
+        /// The URL, without its password.
+        url: String,
+        /// The module that would serve it.
+        module: String,
+        /// What is wrong with the module.
+        fault: &'static str,
+    },
     /// The embedded database's place cannot be used.
     #[error(
         "parameter {name}: the SQLite file {path} cannot be written: {why}; name a file in a directory that the server may write to"
@@ -72,6 +90,9 @@ pub enum ParameterError {
 pub struct Settings {
     /// `db_url`.
     pub db_url: DatabaseUrl,
+    db_url_is_set: bool,
+    /// `db_driver`, for the URLs that are set after it.
+    pub db_driver: Driver,
     /// `table_name`: strftime templates, at least one.
     pub tables: Vec<String>,
     /// `mt_mode`.
@@ -130,6 +151,8 @@ impl Default for Settings {
     fn default() -> Settings {
         Settings {
             db_url: DatabaseUrl::parse(EMBEDDED_URL).expect("the embedded database's URL is well formed"),
+            db_url_is_set: false,
+            db_driver: Driver::Auto,
             tables: vec!["sip_capture".to_owned()],
             mt_mode: Choice::Random,
             hash_source: HashSource::CallId,
@@ -174,7 +197,21 @@ impl Settings {
         let text = std::str::from_utf8(value)
             .map_err(|_| refuse(name, redact(&String::from_utf8_lossy(value)), "text in UTF-8 is allowed"))?;
         match name {
-            "db_url" => self.set_db_url(text)?,
+            "db_url" => {
+                self.set_db_url(text)?;
+                self.db_url_is_set = true;
+            }
+            "db_driver" => {
+                if self.db_url_is_set || !self.named_modes.is_empty() {
+                    return Err(refuse(name, text, "it must be set before db_url and capture_mode"));
+                }
+                self.db_driver = match text {
+                    "auto" => Driver::Auto,
+                    "host" => Driver::Host,
+                    _ => return Err(refuse(name, text, DRIVERS)),
+                };
+                self.set_db_url("")?;
+            }
             "table_name" => {
                 self.tables = mode_text::table_list(text).map_err(|error| refuse(name, text, error))?;
             }
@@ -305,6 +342,7 @@ impl Settings {
                 insert_delayed: self.db_insert_mode == 1,
                 ..SinkOptions::default()
             },
+            link: None,
         };
         let spool = self.spool_dir.clone().filter(|directory| !directory.as_os_str().is_empty());
         Plan {
@@ -342,7 +380,7 @@ impl Settings {
 
     fn add_mode(&mut self, text: &str) -> Result<(), ParameterError> {
         let refuse = |why: &str| refuse("capture_mode", redact(text), format!("{why}; {}", mode_text::FORM));
-        let mode = mode_text::parse(text).map_err(|why| refuse(&why))?;
+        let mode = mode_text::parse(text, self.db_driver).map_err(|why| refuse(&why))?;
         if mode.name == DEFAULT {
             return Err(refuse("the mode default is made of db_url, table_name, mt_mode and hash_source"));
         }
@@ -361,7 +399,7 @@ impl Settings {
 
     fn set_db_url(&mut self, text: &str) -> Result<(), ParameterError> {
         let url = if text.is_empty() { EMBEDDED_URL } else { text };
-        self.db_url = DatabaseUrl::parse(url).map_err(|error| ParameterError::Value {
+        self.db_url = DatabaseUrl::parse_for(url, self.db_driver).map_err(|error| ParameterError::Value {
             name: "db_url".to_owned(),
             allowed: format!("{}; {URLS}", error.fault),
             value: error.url,

@@ -69,7 +69,8 @@ impl CaptureNode {
     /// File descriptors that a writer must keep open.
     pub fn kept_open(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         let lanes = self.lanes().map(|lanes| lanes.kept_open());
-        lanes.into_iter().flatten().chain(self.spool_lock.as_ref().map(|held| held.lock.as_fd()))
+        let links = self.host_links.iter().map(|(_, link)| link.as_fd());
+        lanes.into_iter().flatten().chain(self.spool_lock.as_ref().map(|held| held.lock.as_fd())).chain(links)
     }
 
     /// What a directory that will not do means.

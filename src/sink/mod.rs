@@ -8,6 +8,7 @@
 
 mod encode;
 pub mod escape;
+pub mod host;
 mod local_time;
 mod mysql;
 mod option_file;
@@ -18,9 +19,11 @@ mod slices;
 mod sqlite;
 pub mod url;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::table::{Layout, Row};
+use host::{HostLink, HostSink};
 use session::Reconnecting;
 pub use slices::Slices;
 pub use url::{DatabaseUrl, UrlError};
@@ -55,6 +58,7 @@ pub trait Sink: Send {
     fn write(&mut self, table: &str, layout: &Layout, rows: &[Row<'_>]) -> Result<Written, SinkError>;
 
     /// Most rows that one call of [`Sink::write`] may be given: 1 where the database has no transactions to take back a part.
+    /// With more it answers [`SinkError::Rejected`].
     fn most_rows(&self) -> usize {
         usize::MAX
     }
@@ -88,8 +92,13 @@ impl Default for SinkOptions {
     }
 }
 
-/// The sink for `url`. Connects to nothing yet.
+/// The sink for `url`. Connects to nothing yet. One that the host's own driver serves is away for ever; see [`open_linked`].
 pub fn open(url: &DatabaseUrl, options: &SinkOptions) -> Box<dyn Sink> {
+    open_linked(url, options, None)
+}
+
+/// As [`open`], with the way to the host database process of this very sink.
+pub fn open_linked(url: &DatabaseUrl, options: &SinkOptions, link: Option<Arc<HostLink>>) -> Box<dyn Sink> {
     let shown_url = url.to_string();
     match url {
         DatabaseUrl::Sqlite(path) => Box::new(Reconnecting::<sqlite::File>::new(path.clone(), shown_url, *options)),
@@ -99,5 +108,6 @@ pub fn open(url: &DatabaseUrl, options: &SinkOptions) -> Box<dyn Sink> {
         DatabaseUrl::Postgres(server) => {
             Box::new(Reconnecting::<postgres::Connection>::new(server.clone(), shown_url, *options))
         }
+        DatabaseUrl::Host(_) => Box::new(HostSink::new(link, shown_url, *options)),
     }
 }

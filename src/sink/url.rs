@@ -11,6 +11,9 @@
 //! postgres://user@/var/run/postgresql/database    its Unix socket in this directory
 //! ```
 //!
+//! Any other scheme (`text://`, `unixodbc://`, `cassandra://`, ...), and every one with [`Driver::Host`], is left to the host's own driver,
+//! which reads the URL itself.
+//!
 //! As in the hosts, nothing is percent-decoded but a socket path in the host (`%2Frun%2Fmysqld`); `@`, `:` and `/` may stand in
 //! a password as long as no `@` follows the real one; an IPv6 host stands in brackets; what follows a `?` behind the
 //! database is ignored. Neither `Display` nor `Debug` nor an error shows a password.
@@ -68,6 +71,25 @@ pub struct Server {
     pub database: String,
 }
 
+/// Who is to serve a database.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Driver {
+    /// A driver of our own if there is one, else the host's.
+    #[default]
+    Auto,
+    /// The host's, whatever the scheme.
+    Host,
+}
+
+/// A database that the host's own driver serves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostedUrl {
+    /// What stands before the colon: letters, digits and `_`. The driver's module is `db_` and this.
+    pub scheme: String,
+    /// The whole URL, for the driver.
+    pub url: Password,
+}
+
 /// A parsed database URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DatabaseUrl {
@@ -77,13 +99,15 @@ pub enum DatabaseUrl {
     Mysql(Server),
     /// A PostgreSQL server.
     Postgres(Server),
+    /// Anything that the host's own driver serves.
+    Host(HostedUrl),
 }
 
 /// Why a text is no database URL. Never contains a password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "database URL {url:?}: {fault}; allowed are sqlite:////path/to/file, mysql://user:password@host:port/database and \
-     postgres://user:password@host:port/database"
+    "database URL {url:?}: {fault}; allowed are sqlite:////path/to/file, mysql://user:password@host:port/database, \
+     postgres://user:password@host:port/database, and what the server's own database modules take"
 )]
 pub struct UrlError {
     /// The URL, user and password left out.
@@ -105,7 +129,17 @@ impl DatabaseUrl {
                 server if server.option_group.is_some() => Err(refuse("its host is no IPv6 address")),
                 server => Ok(DatabaseUrl::Postgres(server)),
             },
-            _ => Err(refuse("its scheme is not known")),
+            _ => parse_hosted(url).map_err(refuse),
+        }
+    }
+
+    /// As [`DatabaseUrl::parse`], for `driver`.
+    pub fn parse_for(url: &str, driver: Driver) -> Result<DatabaseUrl, UrlError> {
+        match driver {
+            Driver::Auto => DatabaseUrl::parse(url),
+            Driver::Host => {
+                parse_hosted(url.trim()).map_err(|fault| UrlError { url: redact_foreign(url), fault: fault.to_owned() })
+            }
         }
     }
 }
@@ -115,9 +149,22 @@ impl DatabaseUrl {
     pub fn sqlite_path(&self) -> Option<&Path> {
         match self {
             DatabaseUrl::Sqlite(path) => Some(path),
-            DatabaseUrl::Mysql(_) | DatabaseUrl::Postgres(_) => None,
+            DatabaseUrl::Mysql(_) | DatabaseUrl::Postgres(_) | DatabaseUrl::Host(_) => None,
         }
     }
+}
+
+/// What every host's API asks of a URL: a scheme that can be part of a module's name. The rest is the driver's.
+fn parse_hosted(url: &str) -> Result<DatabaseUrl, &'static str> {
+    let (scheme, _) = url.split_once(':').ok_or("it has no \"scheme://\"")?;
+    let is_good = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    if scheme.is_empty() || scheme.len() > 32 || !scheme.bytes().all(is_good) {
+        return Err("its scheme is no name of a database module");
+    }
+    if url.contains('\0') {
+        return Err("it holds a zero byte");
+    }
+    Ok(DatabaseUrl::Host(HostedUrl { scheme: scheme.to_owned(), url: Password::new(url.to_owned()) }))
 }
 
 fn parse_sqlite(rest: &str) -> Result<DatabaseUrl, &'static str> {
@@ -222,13 +269,24 @@ pub fn redact(url: &str) -> String {
     }
 }
 
+/// As [`redact`], of a URL whose form only its driver knows: options, which may hold a password too, are left out as well, and a sign
+/// that may begin them or stand in a password hides all but the scheme.
+fn redact_foreign(url: &str) -> String {
+    match url.find(['?', ';', '&', '=', '#']) {
+        None => redact(url),
+        Some(end) if url[end..].contains('@') => format!("{}:...", url.split(':').next().unwrap_or_default()),
+        Some(end) => format!("{}...", redact(&url[..=end]).trim_end_matches("...")),
+    }
+}
+
 impl fmt::Display for DatabaseUrl {
-    /// The URL in its canonical form, `xxxx` for the password.
+    /// The URL in its canonical form, `xxxx` for the password; of one that only the host's driver can read, the parts that hold no login.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (scheme, server) = match self {
             DatabaseUrl::Sqlite(path) => return write!(formatter, "sqlite:///{}", path.display()),
             DatabaseUrl::Mysql(server) => ("mysql", server),
             DatabaseUrl::Postgres(server) => ("postgres", server),
+            DatabaseUrl::Host(hosted) => return formatter.write_str(&redact_foreign(hosted.url.expose())),
         };
         write!(formatter, "{scheme}://{}", server.user)?;
         if server.password.is_some() {
@@ -320,8 +378,8 @@ mod tests {
             "",
             "mysql",
             "mysql:/u@h/d",
-            "oracle://u:geheim@h/d",
-            "db_mysql://u:geheim@h/d",
+            "my-sql://u:geheim@h/d",
+            "://u:geheim@h/d",
             "mysql://u:geheim@h",
             "mysql://u:geheim/d",
             "u:geheim",
@@ -364,6 +422,47 @@ mod tests {
             let parsed = DatabaseUrl::parse(url).unwrap();
             assert_eq!(parsed.to_string(), url.replace("geheim", "xxxx"));
             assert!(!format!("{parsed:?}").contains("geheim"));
+        }
+    }
+
+    #[test]
+    fn other_schemes_and_all_that_are_forced_are_left_to_the_host() {
+        let hosted = |url, driver| match DatabaseUrl::parse_for(url, driver) {
+            Ok(DatabaseUrl::Host(hosted)) => hosted,
+            other => panic!("{url}: {other:?}"),
+        };
+        for url in ["text:///var/lib/x", "oracle://u:p@h/d", "db_mysql://u:p@h/d", "unixodbc://u:p@localhost/dsn"] {
+            for driver in [Driver::Auto, Driver::Host] {
+                let hosted = hosted(url, driver);
+                assert_eq!((hosted.scheme.as_str(), hosted.url.expose()), (url.split(':').next().unwrap(), url));
+            }
+        }
+        for url in ["sqlite:////x.db", "mysql://u:p@h/d", "postgres://nonsense", "perlvdb:Module"] {
+            assert_eq!(hosted(url, Driver::Host).url.expose(), url);
+        }
+        for url in ["", "mysql", "my-sql://u:geheim@h/d", ":x", "te xt://x", "text://\0"] {
+            let error = DatabaseUrl::parse_for(url, Driver::Host).unwrap_err().to_string();
+            assert!(!error.contains("geheim"), "{error}");
+        }
+    }
+
+    #[test]
+    fn no_text_of_a_hosted_url_shows_what_may_be_a_password() {
+        for (url, shown) in [
+            ("text:///var/lib/x", "text:///var/lib/x"),
+            ("oracle://u:geheim@h/d", "oracle://...@h/d"),
+            ("oracle://u:ge@heim@h/d", "oracle://...@h/d"),
+            ("redis://:geheim@h:1/d", "redis://...@h:1/d"),
+            ("unixodbc://u:geheim/dsn", "unixodbc://u:..."),
+            ("mongodb://h/d?password=geheim", "mongodb://h/d?..."),
+            ("mongodb://h/d?password=ge@heim", "mongodb:..."),
+            ("oracle://u:ge@he?im@h/d", "oracle:..."),
+            ("unixodbc:///DSN=x;PWD=geheim", "unixodbc:///DSN=..."),
+            ("perlvdb:geheim", "perlvdb:..."),
+        ] {
+            let parsed = DatabaseUrl::parse_for(url, Driver::Host).unwrap();
+            assert_eq!(parsed.to_string(), shown);
+            assert!(!format!("{parsed:?}").contains("heim"), "{parsed:?}");
         }
     }
 }

@@ -1,9 +1,11 @@
 //! What a writer is to do: a module makes it from its parameters, before the threads start.
 
+use crate::sink::host::HostLink;
 use crate::sink::{DatabaseUrl, SinkOptions};
 use crate::sip::HeaderNames;
 use crate::table::Layout;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Everything that a writer needs to know.
@@ -67,4 +69,6 @@ pub struct SinkPlan {
     pub url: DatabaseUrl,
     /// How the sink behaves there.
     pub options: SinkOptions,
+    /// The way to its host database process, if the host's own driver serves it.
+    pub link: Option<Arc<HostLink>>,
 }

@@ -100,7 +100,8 @@ impl Store {
         writer: usize,
         give_up: Arc<AtomicBool>,
     ) -> Store {
-        let sink = sink::open(&plan.sinks[number].url, &plan.sinks[number].options);
+        let planned = &plan.sinks[number];
+        let sink = sink::open_linked(&planned.url, &planned.options, planned.link.clone());
         let bounded = Patience::Bounded { retries: plan.insert_retries, within: plan.insert_retry_timeout };
         let patience = if spooled || plan.insert_retries > 0 { bounded } else { Patience::Hold };
         Store { number, spooled, ..Store::with_sink(sink, patience, plan.table_patience, lanes, writer, give_up) }

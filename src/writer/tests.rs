@@ -153,6 +153,7 @@ pub(super) fn plan(directory: &tempfile::TempDir, create_tables: bool) -> Plan {
         sinks: vec![SinkPlan {
             url: DatabaseUrl::parse(&format!("sqlite:///{}", path.display())).unwrap(),
             options: SinkOptions { create_tables, ..SinkOptions::default() },
+            link: None,
         }],
         table: "sip_capture".to_owned(),
         node: "node".to_owned(),
@@ -171,7 +172,7 @@ pub(super) fn plan(directory: &tempfile::TempDir, create_tables: bool) -> Plan {
 
 fn nowhere() -> Vec<SinkPlan> {
     let url = DatabaseUrl::parse("postgres://nobody@127.0.0.1:1/none").unwrap();
-    vec![SinkPlan { url, options: SinkOptions::default() }]
+    vec![SinkPlan { url, options: SinkOptions::default(), link: None }]
 }
 
 pub(super) fn capture(payload: &[u8]) -> Capture<'_> {

@@ -263,5 +263,9 @@ fn connect(url: &str) -> Result<Box<dyn Database>, Failure> {
         DatabaseUrl::Sqlite(path) => Box::new(sqlite::Sqlite::open(path)?),
         DatabaseUrl::Postgres(server) => Box::new(postgres::Postgres::open(server, &url.to_string())?),
         DatabaseUrl::Mysql(server) => Box::new(mysql::Mysql::open(server, &url.to_string())?),
+        DatabaseUrl::Host(_) => {
+            let why = "only the SIP server's own database module reads it".to_owned();
+            return Err(Failure::Open { what: url.to_string(), why });
+        }
     })
 }
