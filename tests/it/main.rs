@@ -13,6 +13,7 @@ mod kamailio_hep;
 mod kamailio_hep_variable;
 mod kamailio_homer5;
 mod kamailio_hooks;
+mod kamailio_host_database;
 mod kamailio_modes;
 mod kamailio_parameters;
 mod kamailio_parity;

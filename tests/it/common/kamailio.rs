@@ -159,6 +159,12 @@ impl ConfigBuilder {
         self.load(&module.path())
     }
 
+    /// Loads a module before those loaded so far: the host's drivers want to come before what uses them.
+    pub fn load_first(mut self, module: &str) -> ConfigBuilder {
+        self.modules.insert(0, module.to_owned());
+        self
+    }
+
     /// Sets a module's parameter; a second value for the same one is a second `modparam` line.
     pub fn param(mut self, module: &str, name: &str, value: impl Into<Param>) -> ConfigBuilder {
         self.params.push((module.to_owned(), name.to_owned(), value.into()));
@@ -406,6 +412,16 @@ impl Kamailio {
             }
         }
         Ok(())
+    }
+
+    /// As [`Kamailio::settle`], while the writers gather: all captures are to be queued.
+    pub fn settle_queued(&self, sent: u64) -> u64 {
+        let mut captured = 0;
+        within(PATIENCE, &format!("{sent} messages are queued, or dropped by the kernel"), || {
+            captured = sent - self.kernel_drops();
+            self.statistic("queued") == captured
+        });
+        captured
     }
 
     /// Process ids and descriptions of the processes that the server knows of, the main one first.
