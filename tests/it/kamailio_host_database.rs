@@ -122,6 +122,16 @@ fn host_database_processes(server: &Kamailio) -> Vec<i32> {
     processes_named(server, "sipcapture db")
 }
 
+/// The `count` processes of that name, once they have begun their work.
+fn started(server: &Kamailio, name: &str, count: usize) -> Vec<i32> {
+    let mut processes = Vec::new();
+    within(PATIENCE, &format!("{count} processes are called {name}"), || {
+        processes = processes_named(server, name);
+        processes.len() == count
+    });
+    processes
+}
+
 fn assert_balance(server: &Kamailio) {
     let statistics = server.statistics();
     let of = |name: &str| statistics[name];
@@ -230,8 +240,7 @@ fn a_host_database_process_that_is_killed_is_replaced_and_nothing_is_lost() {
     let file = SqliteFile::new();
     make_sqlite_table(file.url());
     let mut server = sqlite_node(file.url()).start();
-    let writers = processes_named(&server, "sipcapture");
-    assert_eq!(writers.len(), 1);
+    let writers = started(&server, "sipcapture", 1);
     let stopped = AtomicBool::new(false);
     let address = server.address();
     let sent = thread::scope(|scope| {
@@ -273,8 +282,8 @@ fn a_killed_writer_finds_its_host_database_process_again() {
     let server = sqlite_node(file.url()).start();
     HepSender::to(server.address()).send_paced(500, packets(70));
     server.settle(70, PATIENCE);
-    let processes = host_database_processes(&server);
-    signal(processes_named(&server, "sipcapture")[0], Signal::KILL);
+    let processes = started(&server, "sipcapture db", 1);
+    signal(started(&server, "sipcapture", 1)[0], Signal::KILL);
     within(PATIENCE, "the writer is started again", || server.statistic("writer_restarts") == 1);
     HepSender::to(server.address()).send_paced(500, packets(140).skip(70));
     server.settle(140, PATIENCE);
@@ -289,7 +298,7 @@ fn each_writer_has_its_own_process_and_all_end_with_the_server() {
     let node =
         sqlite_node(file.url()).set("capture_writers", 2).set("batch_size", 10_000).set("flush_interval", 60_000);
     let mut server = node.children(4).start();
-    assert_eq!(host_database_processes(&server).len(), 2);
+    started(&server, "sipcapture db", 2);
     HepSender::to(server.address()).send_paced(500, packets(210));
     let captured = server.settle_queued(210);
     let status = server.stop();
@@ -305,7 +314,7 @@ fn what_a_killed_writer_leaves_is_stored_by_the_main_process() {
     let mut server = node.start();
     HepSender::to(server.address()).send_paced(500, packets(70));
     let captured = server.settle_queued(70);
-    let writer = processes_named(&server, "sipcapture")[0];
+    let writer = started(&server, "sipcapture", 1)[0];
     let supervisors = server.processes().into_iter().filter(|(_, what)| what.starts_with("sipcapture writer"));
     let supervisor = supervisors.map(|(pid, _)| pid).next().expect("there is a supervisor");
     // Both at once: nobody is left to store but the main process, which ends because its child has.

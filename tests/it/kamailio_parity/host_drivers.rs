@@ -18,7 +18,9 @@ fn store(engine: Engine, driver: &str, urls: [&str; 3]) -> [Stored; 3] {
     [stock, own, run_node(engine, Module::Ours, node, hosted_url, &traffic)]
 }
 
-/// Every column of every row, but those that the clock fills: version 1 carries no time.
+/// Every column of every row, but those that the clock fills: version 1 carries no time. `same` excuses values that differ.
+///
+/// A row that the host's driver refuses is one with a text that the database refuses, and the stock module has lost it too.
 fn compare(stored: &[Stored; 3], same: fn(column: &str, own: &[u8], hosted: &[u8]) -> bool) {
     let [stock, own, hosted] = stored;
     let mut report = Vec::new();
@@ -26,7 +28,14 @@ fn compare(stored: &[Stored; 3], same: fn(column: &str, own: &[u8], hosted: &[u8
     for sent in traffic() {
         let key = &(sent.table, sent.port);
         let clocked = |column: &str| sent.version == 1 && (column == "date" || column == "micro_ts");
-        let (own, hosted) = (&own[key][0], &hosted[key][0]);
+        let own = &own[key][0];
+        let Some(hosted) = hosted.get(key).map(|rows| &rows[0]) else {
+            let refused = own.values().flatten().any(|value| is_escaped_binary(value));
+            if !refused || stock.contains_key(key) {
+                report.push(format!("{}: the host's driver has not stored it", sent.name));
+            }
+            continue;
+        };
         for (column, own) in own.iter().filter(|(column, _)| *column != "id" && !clocked(column)) {
             let stock = stock.get(key).map(|rows| &rows[0][column]);
             let right = match (own, &hosted[column]) {
@@ -41,7 +50,15 @@ fn compare(stored: &[Stored; 3], same: fn(column: &str, own: &[u8], hosted: &[u8
     }
     assert!(report.is_empty(), "{} of {compared}:\n{}", report.len(), report.join("\n"));
     assert!(compared > 10_000, "{compared} values");
-    assert_eq!(own.values().map(Vec::len).sum::<usize>(), hosted.values().map(Vec::len).sum::<usize>());
+    assert!(hosted.values().all(|rows| rows.len() == 1), "a row is stored twice");
+}
+
+/// Whether our own driver has escaped bytes that are no UTF-8, or zeros: PostgreSQL takes neither.
+fn is_escaped_binary(value: &[u8]) -> bool {
+    std::str::from_utf8(value).is_ok_and(|text| {
+        let bytes = unescape(text);
+        std::str::from_utf8(&bytes).is_err() || bytes.contains(&0)
+    })
 }
 
 #[test]
