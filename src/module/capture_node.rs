@@ -14,7 +14,7 @@ use crate::sink::host::HostLink;
 use crate::sink::url::HostedUrl;
 use crate::sip::{self, FirstLine};
 use crate::table::{self, NameError};
-use crate::writer::{SinkPlan, Writer, WriterError};
+use crate::writer::{Plan, SinkPlan, Writer, WriterError};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -396,13 +396,16 @@ impl CaptureNode {
     pub fn start_writer(&self, index: usize, stop: Arc<AtomicBool>) -> Result<Option<Writer>, WriterError> {
         let Some(lanes) = &self.lanes else { return Ok(None) };
         let consumer = Consumer::take(lanes, index)?;
+        consumer.map(|consumer| Writer::start(consumer, index, self.plan(), stop)).transpose()
+    }
+
+    /// What a writer is to do, with the ways to the host database processes.
+    fn plan(&self) -> Plan {
         let mut plan = self.settings.plan();
         for (sink, link) in &self.host_links {
-            if let Some(sink) = plan.sinks.get_mut(*sink) {
-                sink.link = Some(Arc::clone(link));
-            }
+            plan.sinks[*sink].link = Some(Arc::clone(link));
         }
-        consumer.map(|consumer| Writer::start(consumer, index, plan, stop)).transpose()
+        plan
     }
 
     /// The sinks that the host's own drivers serve. Known once all parameters are set.
@@ -435,7 +438,7 @@ impl CaptureNode {
                 if let Some(consumer) = Consumer::take(&lanes, index)? {
                     if consumer.rest().bytes > 0 {
                         let stop = Arc::new(AtomicBool::new(true));
-                        Writer::start(consumer, index, self.settings.plan(), stop)?.run(flush_log)?;
+                        Writer::start(consumer, index, self.plan(), stop)?.run(flush_log)?;
                     }
                     break;
                 }

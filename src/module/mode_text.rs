@@ -170,7 +170,7 @@ mod tests {
             ("m=>db_url=sqlite:///x.db;mt_mode=rand", "lacks table_name"),
             ("m=>db_url=;table_name=a;mt_mode=rand", "lacks db_url"),
             ("m=>db_url=sqlite:///x.db;table_name=a", "lacks mt_mode"),
-            ("m=>db_url=oracle://u:geheim@h/d;table_name=a;mt_mode=rand", "scheme is not known"),
+            ("m=>db_url=my-sql://u:geheim@h/d;table_name=a;mt_mode=rand", "no name of a database module"),
             ("m=>db_url=mysql://u:geheim;table_name=a;mt_mode=rand", "db_url"),
             ("m=>db_url=sqlite:///x.db;table_name=a b;mt_mode=rand", "letters, digits"),
             ("m=>db_url=sqlite:///x.db;table_name=|;mt_mode=rand", "letters, digits"),

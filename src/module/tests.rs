@@ -115,7 +115,7 @@ fn every_bad_value_is_refused_with_its_name_its_value_and_what_is_allowed() {
     says(text("nosuch", "x"), &["nosuch", "string"]);
     says(text("nosuch_column", "x"), &["nosuch_column", "string"]);
     says(number("db_url", 1), &["db_url", "int"]);
-    let url = text("db_url", "oracle://u:s3cret@h/d");
+    let url = text("db_url", "my-oracle://u:s3cret@h/d");
     says(url.clone(), &["db_url", "oracle", "postgres://", "mysql://", "sqlite:"]);
     assert!(!url.contains("s3cret"), "{url}");
     let bytes = Settings::default().set_text("capture_node", b"\xff").unwrap_err().to_string();

@@ -223,7 +223,7 @@ fn rows_that_the_hosts_driver_refuses_are_counted_and_their_neighbours_stored() 
     HepSender::to(server.address()).send_paced(500, packets(70));
     server.settle(70, PATIENCE);
     let statistics = server.statistics();
-    assert_eq!((statistics["stored"], statistics["dropped_rejected"]), (63, 7), "{statistics:?}");
+    assert_eq!((statistics["stored"], statistics["dead_lettered"]), (63, 7), "{statistics:?}");
     assert_eq!(count(file.url(), "sip_capture"), 63);
     let log = server.log();
     assert!(log.contains("the host's driver refuses the row"), "{log}");
