@@ -106,8 +106,8 @@ pub enum DatabaseUrl {
 /// Why a text is no database URL. Never contains a password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "database URL {url:?}: {fault}; allowed are sqlite:////path/to/file, mysql://user:password@host:port/database, \
-     postgres://user:password@host:port/database, and what the server's own database modules take"
+    "database URL {url:?}: {fault}; allowed are sqlite:////path/to/file, mysql://user:password@host:port/database and \
+     postgres://user:password@host:port/database"
 )]
 pub struct UrlError {
     /// The URL, user and password left out.

@@ -264,8 +264,8 @@ fn connect(url: &str) -> Result<Box<dyn Database>, Failure> {
         DatabaseUrl::Postgres(server) => Box::new(postgres::Postgres::open(server, &url.to_string())?),
         DatabaseUrl::Mysql(server) => Box::new(mysql::Mysql::open(server, &url.to_string())?),
         DatabaseUrl::Host(_) => {
-            let why = "only the SIP server's own database module reads it".to_owned();
-            return Err(Failure::Open { what: url.to_string(), why });
+            let fault = "only the SIP server's own database module reads it".to_owned();
+            return Err(UrlError { url: url.to_string(), fault }.into());
         }
     })
 }
