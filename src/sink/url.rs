@@ -103,6 +103,9 @@ pub enum DatabaseUrl {
     Host(HostedUrl),
 }
 
+/// The schemes that drivers of our own serve.
+const OWN_SCHEMES: [&str; 4] = ["sqlite", "mysql", "postgres", "postgresql"];
+
 /// Why a text is no database URL. Never contains a password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -120,8 +123,13 @@ impl DatabaseUrl {
     /// Reads a database URL; see the forms in the [module's description](self).
     pub fn parse(url: &str) -> Result<DatabaseUrl, UrlError> {
         let refuse = |fault: &str| UrlError { url: redact(url), fault: fault.to_owned() };
+        let refuse_foreign = |fault: &str| UrlError { url: redact_foreign(url), fault: fault.to_owned() };
         let url = url.trim();
-        let (scheme, rest) = url.split_once("://").ok_or_else(|| refuse("it has no \"scheme://\""))?;
+        let Some((scheme, rest)) = url.split_once("://") else {
+            // Some of the hosts' modules take a path behind the colon.
+            let is_path = url.split_once(":/").is_some_and(|(scheme, _)| !OWN_SCHEMES.contains(&scheme));
+            return if is_path { parse_hosted(url) } else { Err("it has no \"scheme://\"") }.map_err(refuse_foreign);
+        };
         match scheme {
             "sqlite" => parse_sqlite(rest).map_err(refuse),
             "mysql" => parse_server(rest).map(DatabaseUrl::Mysql).map_err(refuse),
@@ -129,7 +137,7 @@ impl DatabaseUrl {
                 server if server.option_group.is_some() => Err(refuse("its host is no IPv6 address")),
                 server => Ok(DatabaseUrl::Postgres(server)),
             },
-            _ => parse_hosted(url).map_err(refuse),
+            _ => parse_hosted(url).map_err(refuse_foreign),
         }
     }
 
@@ -431,13 +439,13 @@ mod tests {
             Ok(DatabaseUrl::Host(hosted)) => hosted,
             other => panic!("{url}: {other:?}"),
         };
-        for url in ["text:///var/lib/x", "oracle://u:p@h/d", "db_mysql://u:p@h/d", "unixodbc://u:p@localhost/dsn"] {
+        for url in ["text:///var/lib/x", "oracle://u:p@h/d", "db_mysql://u:p@h/d", "flatstore:/var/log"] {
             for driver in [Driver::Auto, Driver::Host] {
                 let hosted = hosted(url, driver);
                 assert_eq!((hosted.scheme.as_str(), hosted.url.expose()), (url.split(':').next().unwrap(), url));
             }
         }
-        for url in ["sqlite:////x.db", "mysql://u:p@h/d", "postgres://nonsense", "perlvdb:Module"] {
+        for url in ["sqlite:////x.db", "mysql://u:p@h/d", "mysql:/x", "postgres://nonsense", "perlvdb:Module"] {
             assert_eq!(hosted(url, Driver::Host).url.expose(), url);
         }
         for url in ["", "mysql", "my-sql://u:geheim@h/d", ":x", "te xt://x", "text://\0"] {
