@@ -200,8 +200,13 @@ impl Trial {
         );
         assert_eq!(statistics["stored"], captured, "{statistics:?}");
         assert!(stored.doubled() <= self.doubled_at_most, "{stored:?}");
-        assert_eq!(captured, sent + pings.unanswered - server.kernel_drops(), "each ping is answered: {pings:?}");
-        assert!(pings.unanswered <= server.kernel_drops(), "{} pings are not answered", pings.unanswered);
+        let drops = server.kernel_drops();
+        assert!(pings.unanswered <= drops, "{} pings are not answered, {drops} datagrams dropped", pings.unanswered);
+        // A ping that the kernel has dropped leaves one drop less for the messages.
+        assert!(
+            (sent - drops..=sent - drops + pings.unanswered).contains(&captured),
+            "{captured} of {sent}, {drops} dropped"
+        );
         if stored.doubled() == 0 {
             assert_in_order(&times, begun_at..held_at);
         }
