@@ -24,5 +24,6 @@ mod kamailio_stock_parameters;
 mod kamailio_topoh;
 mod kamailio_writer;
 mod peers_hep;
+mod sanitize;
 mod sinks;
 mod tool;
