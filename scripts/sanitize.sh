@@ -89,7 +89,7 @@ fi
 rm -rf "${reports:?}"/*
 
 build "$work"
-nm -u "$work/sipcapture.so" | grep -q __asan_report_load || fail "build/sanitize/sipcapture.so has no checks in it"
+[[ $(nm -u "$work/sipcapture.so") == *__asan_report_load* ]] || fail "build/sanitize/sipcapture.so has no checks in it"
 
 echo "== servers under the sanitizer"
 [ $# != 0 ] || set -- sanitize::

@@ -6,6 +6,7 @@
 
 pub mod hep;
 pub mod lane;
+pub mod packet;
 pub mod parameters;
 pub mod record;
 pub mod sip;

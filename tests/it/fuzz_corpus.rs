@@ -11,9 +11,10 @@ use std::path::{Path, PathBuf};
 /// A target's name and what it does with an input.
 type Target = (&'static str, fn(&[u8]));
 
-const TARGETS: [Target; 6] = [
+const TARGETS: [Target; 7] = [
     ("hep", bodies::hep::run),
     ("lane", bodies::lane::run),
+    ("packet", bodies::packet::run),
     ("parameters", bodies::parameters::run),
     ("record", bodies::record::run),
     ("sip", bodies::sip::run),

@@ -30,7 +30,7 @@ const EVENT_ROUTE: &str = r#"
 "#;
 const REQUEST_ROUTE: &str = r#"
     if ($rm == "INVITE") { $ru = "sip:rewritten@" + $rd; }
-    $var(number) = float2int("$cs.5", "100");
+    $var(number) = float2int("$(cs).5", "100");
     if ($rm == "ACK") { sip_capture("acks_%Y"); } else { sip_capture(); }
     report_capture("reports", "$ci", "$rm $fu");
     exit;
