@@ -25,7 +25,7 @@ MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup setup-build setup-demo core kamailio tool demo contract test faults fuzz bench install uninstall clean
+.PHONY: help setup setup-build setup-demo core kamailio tool demo contract test faults fuzz sanitize bench install uninstall clean
 
 help:  ## what can be asked for
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -64,6 +64,9 @@ fuzz: setup-build  ## arbitrary bytes for all codecs, FUZZ_SECONDS (60) each; ne
 
 faults: setup kamailio  ## outages, deaths and full disks at full length (FAULT_SECONDS each), and a table of what became of each message
 	@scripts/faults.sh $(FAULT_SECONDS)
+
+sanitize: setup  ## real servers with a module that checks each access to memory; needs a nightly compiler
+	@scripts/sanitize.sh
 
 bench: setup kamailio tool  ## speed against the stock module, as ratios of one run
 	cargo bench --locked

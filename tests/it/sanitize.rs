@@ -162,14 +162,24 @@ fn everything(url: &str, dialect: Dialect, calls: u64, mut restart: impl FnMut(b
 #[test]
 fn everything_from_outside_with_mariadb_going_away_in_between() {
     let mut database = MariaDb::start();
-    everything(&database.url(), Dialect::Mysql, calls(), |back| if back { database.start_again() } else { database.stop() });
+    everything(
+        &database.url(),
+        Dialect::Mysql,
+        calls(),
+        |back| if back { database.start_again() } else { database.stop() },
+    );
 }
 
 #[test]
 fn everything_from_outside_with_postgresql_going_away_in_between() {
     let mut database = Postgres::start();
     let calls = calls() / 5;
-    everything(&database.url(), Dialect::Postgres, calls, |back| if back { database.start_again() } else { database.stop() });
+    everything(
+        &database.url(),
+        Dialect::Postgres,
+        calls,
+        |back| if back { database.start_again() } else { database.stop() },
+    );
 }
 
 #[test]
