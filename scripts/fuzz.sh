@@ -66,7 +66,7 @@ if [ "$keep" ]; then
         seeds "$target"
         mkdir -p "$work/corpus/$target"
         fresh=$(mktemp -d "$work/fresh.XXXXXX")
-        run "$target" "$fresh" "${seeds[@]}" "$work/corpus/$target" -- -merge=1 -set_cover_merge=1 "-max_len=$longest" \
+        run "$target" "$fresh" "${seeds[@]}" "$work/corpus/$target" -- -merge=1 -set_cover_merge=1 -use_counters=0 "-max_len=$longest" \
             >"$work/$target.merge.log" 2>&1 || fail "the inputs of $target cannot be merged, see build/fuzz/$target.merge.log"
         # What is taken over already has a file of its own.
         [ "$target" != sip ] || for file in tests/corpus/awkward/*; do rm -f "$fresh/$(sha1sum "$file" | cut -d' ' -f1)"; done
