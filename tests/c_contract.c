@@ -187,6 +187,10 @@ static void every_null_is_refused(sc_core *core)
     CHECK(sc_hep_variable_value(NULL, 0, &field) == SC_ERR_NULL_POINTER);
     CHECK(sc_hep_variable_value(core, 0, NULL) == SC_ERR_NULL_POINTER);
     CHECK(sc_hep_end(NULL, nothing) == SC_ERR_NULL_POINTER);
+    CHECK(sc_raw_open(NULL, &number) == SC_ERR_NULL_POINTER);
+    CHECK(sc_raw_open(core, NULL) == SC_ERR_NULL_POINTER);
+    CHECK(sc_raw_receive(NULL, 0, &packet) == SC_ERR_NULL_POINTER);
+    CHECK(sc_raw_receive(core, 0, NULL) == SC_ERR_NULL_POINTER);
     CHECK(sc_hep_end(core, broken) == SC_ERR_NULL_POINTER);
     CHECK(sc_command(NULL, "stats", nothing, &reply) == SC_ERR_NULL_POINTER);
     CHECK(sc_command(core, NULL, nothing, &reply) == SC_ERR_NULL_POINTER);
@@ -239,6 +243,7 @@ static void order_is_kept(sc_core *core, const char *url, const char *mode)
     uint32_t writers = 77;
 
     CHECK(sc_core_writers(core, &writers) == SC_ERR_WRONG_STATE && writers == 77);
+    CHECK(sc_raw_open(core, &writers) == SC_ERR_WRONG_STATE && writers == 77);
     CHECK(sc_mode_find(core, nothing, &writers) == SC_ERR_WRONG_STATE && writers == 77);
     CHECK(sc_core_map_lanes(core, 2) == SC_ERR_WRONG_STATE);
     CHECK(sc_core_attach(core, 0) == SC_ERR_WRONG_STATE);
@@ -256,6 +261,7 @@ static void order_is_kept(sc_core *core, const char *url, const char *mode)
     CHECK(sc_core_set_number(core, "capture_on", 0) == SC_ERR_WRONG_STATE);
     CHECK(sc_core_set_text(core, "table_name", bytes("t")) == SC_ERR_WRONG_STATE);
     CHECK(sc_core_writers(core, &writers) == SC_OK && writers == 1);
+    CHECK(sc_raw_open(core, &writers) == SC_OK && writers == 0); /* raw capture is off */
     CHECK(sc_mode_find(core, bytes("other"), &writers) == SC_OK && writers == 1);
     CHECK(sc_mode_find(core, nothing, &writers) == SC_OK && writers == 0);
     CHECK(sc_mode_find(core, bytes("none"), &writers) == SC_ERR_UNKNOWN_NAME && writers == 0);
@@ -266,11 +272,13 @@ static void order_is_kept(sc_core *core, const char *url, const char *mode)
     CHECK(sc_core_map_lanes(core, 2) == SC_ERR_WRONG_STATE);
     CHECK(sc_capture_sip(core, &sip, nothing, 0) == SC_ERR_WRONG_STATE);
     CHECK(sc_hep_receive(core, bytes("HEP3"), &sender, &verdict, &packet) == SC_ERR_WRONG_STATE);
+    CHECK(sc_raw_receive(core, 0, &packet) == SC_ERR_WRONG_STATE);
     CHECK(sc_core_attach(core, 2) == SC_ERR_WRONG_STATE);
     CHECK(sc_writer_supervise(core, 1) == SC_ERR_WRONG_STATE);
     CHECK(sc_core_attach(core, 0) == SC_OK);
     CHECK(sc_core_attach(core, 0) == SC_OK);
     CHECK(sc_core_attach(core, 1) == SC_ERR_WRONG_STATE);
+    CHECK(sc_raw_receive(core, 0, &packet) == SC_ERR_WRONG_STATE);
 }
 
 static void a_forked_process_needs_a_lane_of_its_own(sc_core *core)

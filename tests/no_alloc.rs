@@ -1,4 +1,4 @@
-//! Codecs do not allocate: HEP in and out and the header fields, counted at the allocator itself.
+//! Codecs do not allocate: HEP in and out, packets, and the header fields, counted at the allocator itself.
 //!
 //! A binary of its own, since a program has one allocator.
 
@@ -13,6 +13,7 @@ use std::cell::Cell;
 use std::hint::black_box;
 
 use sipcapture_core::hep::{Chunks, Packet, Payload, Version, decode, encode, looks_like_hep};
+use sipcapture_core::packet::{Datagram, Start, udp_frame};
 use sipcapture_core::sip::{HeaderNames, extract};
 
 struct Counting;
@@ -124,6 +125,19 @@ fn refusing_a_packet_allocates_nothing() {
         datagram[at] = right;
     }
     assert!(refused > 50, "{refused} packets were refused");
+}
+
+#[test]
+fn reading_a_packet_allocates_nothing_nor_does_refusing_it() {
+    let message = messages::invite();
+    for (source, destination) in [("192.0.2.1:5060", "198.51.100.2:5070"), ("[2001:db8::1]:5060", "[2001:db8::2]:5061")]
+    {
+        let (source, destination) = (source.parse().expect("an address"), destination.parse().expect("an address"));
+        let packet = udp_frame(source, destination, &message).expect("it fits");
+        let read = |packet: &[u8]| Datagram::read(Start::Ip, packet).is_ok_and(|datagram| datagram.may_be_sip());
+        assert_eq!((allocations(|| read(&packet)), read(&packet)), (0, true));
+        assert_eq!((allocations(|| read(&packet[1..])), read(&packet[1..])), (0, false));
+    }
 }
 
 #[test]

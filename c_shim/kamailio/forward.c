@@ -179,7 +179,7 @@ static int has_script_engine(void)
     return 0;
 }
 
-int forward_start(void)
+int forward_start(const sigset_t *signals)
 {
     int pid;
 
@@ -192,6 +192,7 @@ int forward_start(void)
         return 0;
     }
     if (pid == 0) {
+        sigprocmask(SIG_SETMASK, signals, NULL);
         if (cfg_late_child_init() == 0) {
             resolve();
         }

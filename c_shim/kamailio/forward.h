@@ -11,6 +11,8 @@
 #ifndef SIPCAPTURE_KAMAILIO_FORWARD_H
 #define SIPCAPTURE_KAMAILIO_FORWARD_H
 
+#include <signal.h>
+
 #include "core/str.h"
 
 /* Makes room for a process and the names that it will know; 0 when there is no memory. */
@@ -19,8 +21,8 @@ int forward_reserve(void);
 /* Notes a URI, or NULL for one that only the traffic will tell. */
 void forward_expect(const str *uri);
 
-/* Starts the process that looks names up, if there will be any; 0 when that cannot be done. */
-int forward_start(void);
+/* Starts the process that looks names up, if there will be any, with the signal mask `signals`; 0 when that cannot be done. */
+int forward_start(const sigset_t *signals);
 
 /* Sends `len` bytes. 1, or -1 when the URI is bad, its name not known (yet), or no socket fits; else the negative result of the send. */
 int forward_send(const str *uri, const char *bytes, unsigned int len);

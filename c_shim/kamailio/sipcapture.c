@@ -3,6 +3,7 @@
  * Rules, defaults and texts live in the core (src/module).
  */
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -725,7 +726,7 @@ static void read_raw(uint32_t reader)
     }
 }
 
-static int start_raw_readers(void)
+static int start_raw_readers(const sigset_t *signals)
 {
     for (uint32_t i = 0; i < raw_readers; i++) {
         int parent = getpid();
@@ -741,6 +742,7 @@ static int start_raw_readers(void)
             if (cfg_child_init() != 0) {
                 _exit(1);
             }
+            sigprocmask(SIG_SETMASK, signals, NULL);
             read_raw(i);
         }
     }
@@ -966,6 +968,22 @@ static int start_writers(void)
     return 0;
 }
 
+/* What ends a process is held while processes are started: one that has not yet found out that it is not the main one would take
+ * it for the main one's, forget it, and keep the server from ending. */
+static int start_processes(void)
+{
+    sigset_t ending, before;
+    int started;
+
+    sigemptyset(&ending);
+    sigaddset(&ending, SIGTERM);
+    sigaddset(&ending, SIGINT);
+    sigprocmask(SIG_BLOCK, &ending, &before);
+    started = start_writers() == 0 && start_raw_readers(&before) == 0 && forward_start(&before);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    return started ? 0 : -1;
+}
+
 static int attach(void)
 {
     if (seeming == NULL && (seeming = shm_malloc(sizeof(*seeming))) == NULL) {
@@ -981,7 +999,7 @@ static int child_init(int rank)
         case PROC_INIT:
             return sc_core_map_lanes(core, get_max_procs()) == SC_OK ? 0 : -1;
         case PROC_MAIN:
-            return start_writers() == 0 && start_raw_readers() == 0 && forward_start() ? 0 : -1;
+            return start_processes();
         case PROC_TCP_MAIN:
             return 0;
         default:

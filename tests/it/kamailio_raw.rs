@@ -17,6 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 struct Node {
     server: Kamailio,
     file: SqliteFile,
+    _open: Option<rusqlite::Connection>,
 }
 
 impl Node {
@@ -27,10 +28,12 @@ impl Node {
             // The stock SQLite driver stores what is empty as NULL.
             execute(file.url(), &statement.replace(" NOT NULL", ""));
         }
-        // The stock module gives up at once when somebody who looks on has locked the file.
+        // The stock module gives up at once when somebody who looks on has locked the file, also for opening or closing it.
         execute(file.url(), "PRAGMA journal_mode = WAL");
+        let open = rusqlite::Connection::open(file.url().trim_start_matches("sqlite://")).expect("the file opens");
+        open.query_row("SELECT COUNT(*) FROM sip_capture", [], |_| Ok(())).expect("the table is there");
         let server = set(ConfigBuilder::capture_node(module, file.url()).children(1)).start();
-        Node { server, file }
+        Node { server, file, _open: Some(open) }
     }
 
     fn rows(&self) -> Vec<StoredRow> {

@@ -103,7 +103,7 @@ fn sockets_are_opened_before_the_server_gives_up_its_privileges() {
             .param("sipcapture", "raw_interface", NEAR)
             .param("sipcapture", "promiscuous_on", 1)
             .start();
-        let node = Node { server, file };
+        let node = Node { server, file, _open: None };
         let reader = node.await_readers(1)[0];
         assert_eq!(metadata(format!("/proc/{reader}")).expect("the reader is there").uid(), NOBODY);
         network.send(&[mirrored(&udp(CALLER, CALLEE, &invite(1)))]);
