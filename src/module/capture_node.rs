@@ -1,7 +1,7 @@
 //! The capture node: what stands behind `sip_capture()`, from configuration to shutdown.
 
 use super::counters::{self, Counter};
-use super::hep_input::HepContext;
+use super::hep_context::HepContext;
 use super::limit::LogLimit;
 use super::modes::{Modes, Turns};
 use super::raw_input::RawInput;

@@ -1,11 +1,12 @@
 //! HEP packets on the host's sockets: which are taken, what becomes of them, and what captures made meanwhile inherit.
 
 use super::capture_node::{CaptureNode, StateError, now_us, own};
-use super::hep_variable::{self, AddressTexts, HepValue, HepVariable};
+use super::hep_context::{Addresses, Current, HepContext, agent_id};
+use super::hep_variable::{self, HepValue, HepVariable};
 use super::limit::LogLimit;
 use super::{CaptureError, SipMessage};
 use crate::capture::{Capture, RowKind, Transport};
-use crate::hep::{self, InflateError, Packet, Payload, kind};
+use crate::hep::{self, Packet, Payload, kind};
 use crate::queue::lane::Produced;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -36,172 +37,6 @@ pub struct HepPacket<'a> {
     pub destination: SocketAddr,
     /// The message.
     pub payload: &'a [u8],
-}
-
-/// The HEP packet at hand: what captures inherit from it, and what scripts can ask of it.
-#[derive(Debug, Default)]
-pub struct HepContext {
-    current: Option<Current>,
-    /// The whole packet; empty when none is at hand.
-    packet: Vec<u8>,
-    correlation: Vec<u8>,
-    inflated: Inflated,
-    address_texts: AddressTexts,
-    bad_log: Option<LogLimit>,
-    access_log: Option<LogLimit>,
-}
-
-#[derive(Debug)]
-struct Current {
-    time_us: Option<i64>,
-    agent_id: Option<u32>,
-    has_correlation: bool,
-    captured: bool,
-    /// Whether the script is looking at the packet itself; its payload is not routed then.
-    asking: bool,
-    addresses: Option<Addresses>,
-    /// What is counted when the host's parser refuses the message.
-    refused: Produced,
-}
-
-/// Between whom a captured message went.
-#[derive(Clone, Copy, Debug)]
-struct Addresses {
-    source: SocketAddr,
-    destination: SocketAddr,
-    transport: Transport,
-}
-
-impl Addresses {
-    fn of(packet: &Packet<'_>) -> Addresses {
-        let transport = Transport::from_ip_protocol(packet.ip_protocol);
-        Addresses { source: packet.source, destination: packet.destination, transport }
-    }
-}
-
-/// The payload of a compressed packet, inflated at most once a packet: the host holds on to it.
-#[derive(Debug, Default)]
-struct Inflated {
-    bytes: Vec<u8>,
-    ready: bool,
-}
-
-impl Inflated {
-    fn clear(&mut self) {
-        self.bytes.clear();
-        self.ready = false;
-    }
-
-    fn fill(&mut self, compressed: &[u8]) -> Result<(), InflateError> {
-        if !self.ready {
-            self.bytes.clear();
-            hep::inflate(compressed, &mut self.bytes)?;
-            // Hosts' parsers are used to a terminated buffer.
-            self.bytes.push(0);
-            self.ready = true;
-        }
-        Ok(())
-    }
-
-    fn get(&self) -> &[u8] {
-        self.bytes.strip_suffix(&[0]).unwrap_or_default()
-    }
-}
-
-impl HepContext {
-    pub(super) fn time_us(&self) -> Option<i64> {
-        self.current.as_ref().and_then(|current| current.time_us)
-    }
-
-    pub(super) fn agent_id(&self) -> Option<u32> {
-        self.current.as_ref().and_then(|current| current.agent_id)
-    }
-
-    pub(super) fn correlation_id(&self) -> Option<&[u8]> {
-        self.current.as_ref().filter(|current| current.has_correlation).map(|_| &self.correlation[..])
-    }
-
-    pub(super) fn note_capture(&mut self) {
-        if let Some(current) = &mut self.current {
-            current.captured = true;
-        }
-    }
-
-    /// Whether `payload` is the packet that the script is looking at, and not a message of its own.
-    pub(super) fn is_asked_about(&self, payload: &[u8]) -> bool {
-        self.current.as_ref().is_some_and(|current| current.asking) && payload == self.packet
-    }
-
-    /// Forgets the packet.
-    pub(super) fn end(&mut self) {
-        self.current = None;
-        self.packet.clear();
-        self.inflated.clear();
-    }
-
-    /// Has the script look at `packet`, which may be one that cannot be decoded.
-    fn ask(&mut self, packet: &[u8]) {
-        self.packet.extend_from_slice(packet);
-        let number = |kind| hep_variable::number(packet, kind);
-        let (time_us, agent_id, correlation, addresses) = match hep::decode(packet) {
-            Ok(decoded) => (decoded.time_us, agent_id(&decoded), decoded.correlation_id, Some(Addresses::of(&decoded))),
-            Err(_) => {
-                let seconds = number(kind::SECONDS).filter(|seconds| *seconds != 0);
-                let micros = number(kind::MICROSECONDS).unwrap_or(0);
-                let time_us = seconds.map(|seconds| i64::from(seconds) * 1_000_000 + i64::from(micros));
-                let correlation = hep_variable::bytes(packet, kind::CORRELATION_ID).filter(|id| !id.is_empty());
-                (time_us, time_us.map(|_| number(kind::AGENT_ID).unwrap_or(0)), correlation, None)
-            }
-        };
-        self.keep_correlation(correlation);
-        let has_correlation = correlation.is_some();
-        self.current = Some(Current {
-            time_us,
-            agent_id,
-            has_correlation,
-            captured: false,
-            asking: true,
-            addresses,
-            refused: Produced::HepRefused,
-        });
-    }
-
-    /// Has the host route the payload of `packet`.
-    fn route(&mut self, packet: &Packet<'_>) {
-        self.keep_correlation(packet.correlation_id);
-        self.current = Some(Current {
-            time_us: packet.time_us,
-            agent_id: agent_id(packet),
-            has_correlation: packet.correlation_id.is_some(),
-            captured: self.current.as_ref().is_some_and(|asked| asked.captured),
-            asking: false,
-            addresses: Some(Addresses::of(packet)),
-            refused: Produced::HepRefused,
-        });
-    }
-
-    /// Has the host route a message from a raw socket: it has a time of its own, and no agent has sent it.
-    pub(super) fn route_raw(&mut self, time_us: Option<i64>, source: SocketAddr, destination: SocketAddr) {
-        self.current = Some(Current {
-            time_us,
-            agent_id: None,
-            has_correlation: false,
-            captured: false,
-            asking: false,
-            addresses: Some(Addresses { source, destination, transport: Transport::Udp }),
-            refused: Produced::RawRefused,
-        });
-    }
-
-    fn keep_correlation(&mut self, id: Option<&[u8]>) {
-        self.correlation.clear();
-        self.correlation.extend_from_slice(id.unwrap_or_default());
-    }
-}
-
-/// The agent that the node column names: with a packet's own time, 0 when it has none, as dashboards know it.
-fn agent_id(packet: &Packet<'_>) -> Option<u32> {
-    packet.time_us.map(|_| packet.agent_id.unwrap_or(0))
 }
 
 /// Whether the field has a table for payloads of this type; such rows are found by their correlation id alone.

@@ -6,6 +6,7 @@ mod commands;
 mod counters;
 mod float2int;
 mod hep_access;
+mod hep_context;
 mod hep_input;
 mod hep_variable;
 mod mode_text;
