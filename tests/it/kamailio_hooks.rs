@@ -393,8 +393,11 @@ fn a_hook_without_anything_to_run_stops_the_start() {
     assert!(missing.contains("nonsip_hook: event_route[sipcapture:request] is not there"), "{missing}");
     let empty = bare().route(EVENT_ROUTE, ";").refused();
     assert!(empty.contains("nonsip_hook: event_route[sipcapture:request] is empty"), "{empty}");
-    let rival =
-        bare().route(EVENT_ROUTE, "return 1;").load("nosip.so").route("event_route[nosip:msg]", "exit;").refused();
+    let rival = bare()
+        .route(EVENT_ROUTE, "return 1;")
+        .first_line("loadmodule \"nosip.so\"")
+        .route("event_route[nosip:msg]", "exit;")
+        .refused();
     assert!(rival.contains("nonsip_hook: another module"), "{rival}");
     let engineless = bare().set("event_callback", "on_hep").refused();
     assert!(engineless.contains("event_callback: there is no script engine"), "{engineless}");
