@@ -2,6 +2,7 @@
 //! server runs.
 
 mod files;
+mod missing;
 mod refused;
 mod spool;
 

@@ -240,9 +240,10 @@ fn a_database_that_will_not_do_is_an_error_before_anything_is_touched() {
     for (options, says) in [
         (&["--db", file.url()][..], "--create-tables makes one"),
         (&["--db", "mysql://u:geheim@"], "it names no database"),
+        (&["--db", "text:///var/lib/x"], "served by a driver of the SIP server"),
         (&["--db", file.url(), "--create-tables", "--table", "a b"], "--table: table name \"a b\""),
         (&["--db", file.url(), "--create-tables", "--table", "a", "--table", "b"], "name one table"),
-        (&["--db", file.url(), "--create-tables", "--sink", "nonsense://"], "--sink: database URL"),
+        (&["--db", file.url(), "--create-tables", "--sink", "my-sql://x"], "--sink: database URL"),
         (&["--db", file.url(), "--create-tables", "--column", "callid=a b"], "--column: "),
     ] {
         let refused = tool(spool.path(), &[&["replay-dead-letters"], options].concat());

@@ -1,6 +1,6 @@
 //! Constraints, types, encodings and tables of real databases.
 
-use super::{Node, document, make_table, packets, rows, store_unrefused};
+use super::{Node, make_table, packets, rows, store_unrefused};
 use crate::common::database::{MariaDb, Postgres};
 use crate::common::kamailio::{ConfigBuilder, Module};
 use crate::common::rows::{SqliteFile, count, execute, text};
@@ -201,28 +201,6 @@ fn rows_of_a_node_with_its_own_names_are_made_with_the_same_options() {
         (text(&stored[0], "callid_aleg"), text(&stored[0], "custom_field2")),
         ("00:11:22:33:44:55".into(), "other-leg".into())
     );
-}
-
-#[test]
-fn captures_of_a_table_that_stays_missing_are_sent_when_it_is_there() {
-    let server = Postgres::shared();
-    let url = server.create_database("letters_missing");
-    make_table(&url, "unrefused");
-    let node = Node::start(&url);
-    let sent = packets(0..3);
-    node.capture(&sent, 21);
-    assert!(node.list()["letters"][0]["reason"].as_str().unwrap().contains("table sip_capture does not exist"));
-    let missing = node.tool(&["replay-dead-letters", "--db", &url]);
-    assert!(missing.code == 1 && missing.out.contains("table sip_capture does not exist"), "{missing:?}");
-    let created = node.tool(&["replay-dead-letters", "--db", &url, "--create-tables"]);
-    assert!(created.code == 0 && created.out.starts_with("21 letters stored"), "{created:?}");
-    store_unrefused(ConfigBuilder::capture_node(Module::Ours, &url), "unrefused", &sent);
-    assert_eq!(rows(&url, "sip_capture"), rows(&url, "unrefused"));
-    // The server finds the table too, and what it refuses from now on is a letter in a new file.
-    execute(&url, "ALTER TABLE sip_capture ADD CONSTRAINT no_bye CHECK (method <> 'BYE') NOT VALID");
-    node.capture(&packets(3..4), 22);
-    let listed = document(&node.letters(), &["dead-letters"]);
-    assert_eq!((listed["total"].as_u64(), &listed["letters"][0]["method"]), (Some(1), &"BYE".into()), "{listed:#}");
 }
 
 #[test]

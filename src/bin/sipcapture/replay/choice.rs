@@ -70,6 +70,10 @@ mod tests {
             ("postgresql://db1:5432/homer", "postgres://kamailio:xxxx@db1/homer"),
             ("mysql://root@/run/mysqld/mysqld.sock/homer", "mysql://k:xxxx@/run/mysqld/mysqld.sock/homer"),
             ("sqlite:////var/lib/x.db", "sqlite:////var/lib/x.db"),
+            // As a server shows it that has left the database to its own driver.
+            ("postgres://admin:secret@db1/homer", "postgres://...@db1/homer"),
+            ("unixodbc://admin:secret@localhost/dsn", "unixodbc://...@localhost/dsn"),
+            ("text:///var/lib/x", "text:///var/lib/x"),
         ] {
             assert!(takes(wanted, sink), "{wanted} {sink}");
         }
