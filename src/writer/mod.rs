@@ -347,6 +347,7 @@ impl Writer {
         if self.windows.is_empty() && (queued.bytes == 0 || self.leaves_the_rest()) {
             self.give_up.store(true, Ordering::Relaxed);
             self.await_answers();
+            self.note_delivered();
             return Some(Ending::Drained);
         }
         let left = self.lanes().shutdown_left();
@@ -356,9 +357,18 @@ impl Writer {
         self.give_up.store(true, Ordering::Relaxed);
         self.await_answers();
         self.spool_the_rest();
+        self.note_delivered();
         let unread = self.consumer.rest().records;
         let undelivered: u64 = self.windows.iter().map(Window::records).sum();
         Some(if unread + undelivered == 0 { Ending::Drained } else { Ending::TimeOver(unread + undelivered) })
+    }
+
+    /// What was delivered while it was parked must not come again with the next writer, though no replay passes over it any more.
+    fn note_delivered(&mut self) {
+        for sink in 0..self.outlets.len() {
+            let effect = self.outlets[sink].leave(self.consumer.marks(sink));
+            self.apply(sink, effect);
+        }
     }
 
     /// Puts into the spools what is on its way and what is still queued.

@@ -276,6 +276,21 @@ impl Outlet {
         self.replay_job.is_some() || !self.flights.is_empty()
     }
 
+    /// Counts what was delivered at the head of the spool while it was parked there. `committed` are the marks of the last commit. Only
+    /// when no chunk is read any more.
+    pub fn leave(&self, committed: SinkMarks) -> Effect {
+        let Some(spool) = &self.spool else { return Effect::default() };
+        let head = spool.marks().acked;
+        let end = self.replay.delivered_from(head).min(committed.next);
+        if end <= head {
+            return Effect::default();
+        }
+        let mut counters = [0; COMMITTED];
+        add(&mut counters, Committed::Stored, end - head);
+        add(&mut counters, Committed::Unspooled, end - head);
+        Effect { settled: None, counters: Some(counters), acked: Some(end) }
+    }
+
     /// Ends the delivery thread, so that its connection is closed in order. One that still waits for its database is left to the
     /// process's end after `patience`.
     pub fn end(self, patience: Instant) {

@@ -91,6 +91,17 @@ impl Replay {
         }
     }
 
+    /// The first id from `head` on that is not known to be delivered; `head` while a chunk is at hand.
+    pub fn delivered_from(&self, head: u64) -> u64 {
+        let mut end = head;
+        while self.current.is_none()
+            && let Some(range) = self.delivered.iter().find(|range| range.contains(&end))
+        {
+            end = range.end;
+        }
+        end
+    }
+
     /// The next thing to do; reads on when the last chunk is done with, but no id from `below` on.
     pub fn next(&mut self, spool: &mut Spool, plan: &Plan, below: u64, now: Instant) -> Chunk {
         if self.not_before.is_some_and(|moment| now < moment) {

@@ -94,6 +94,20 @@ impl Server {
         }
     }
 
+    /// Stops all of it, and waits until no thread runs any more.
+    fn pause(&self) {
+        self.signal_all(Signal::STOP);
+        let is_stopped =
+            |stat: String| stat.rsplit_once(')').is_none_or(|(_, rest)| rest.trim_start().starts_with(['T', 'Z']));
+        within(PATIENCE, "the server stands still", || {
+            self.processes().iter().all(|pid| {
+                let threads =
+                    fs::read_dir(format!("/proc/{}/task", pid.as_raw_nonzero())).into_iter().flatten().flatten();
+                threads.map(|thread| fs::read_to_string(thread.path().join("stat")).unwrap_or_default()).all(is_stopped)
+            })
+        });
+    }
+
     fn end(&mut self, signal: Signal) {
         if let Some(mut child) = self.child.take() {
             // It may have ended by itself.
@@ -275,7 +289,7 @@ impl MariaDb {
 
     /// Stops the server in its tracks: it keeps its connections and answers nothing.
     pub fn pause(&self) {
-        self.server.signal_all(Signal::STOP);
+        self.server.pause();
     }
 
     /// Lets a paused server go on.
@@ -397,7 +411,7 @@ impl Postgres {
 
     /// Stops the server in its tracks: it keeps its connections and answers nothing.
     pub fn pause(&self) {
-        self.server.signal_all(Signal::STOP);
+        self.server.pause();
     }
 
     /// Lets a paused server go on.
