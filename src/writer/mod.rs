@@ -54,6 +54,8 @@ const PRESSED: f64 = 0.5;
 const CLOSE: Duration = Duration::from_secs(1);
 /// How long a delivery thread may take to notice that it should give up.
 const GIVE_UP: Duration = Duration::from_secs(2);
+/// How long one that is at work may take when there is time: what it stores and nobody notes is stored once more.
+const LAST_ANSWERS: Duration = Duration::from_secs(6);
 
 /// How a writer's run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -344,18 +346,19 @@ impl Writer {
             deadline: Instant::now() + self.plan.shutdown_timeout,
             owed: self.records_read + queued.records,
         });
+        let left = self.lanes().shutdown_left();
+        let left = left.unwrap_or_else(|| told.deadline.saturating_duration_since(Instant::now()));
         if self.windows.is_empty() && (queued.bytes == 0 || self.leaves_the_rest()) {
             self.give_up.store(true, Ordering::Relaxed);
-            self.await_answers();
+            self.await_answers(left.clamp(GIVE_UP, LAST_ANSWERS));
             self.note_delivered();
             return Some(Ending::Drained);
         }
-        let left = self.lanes().shutdown_left();
-        if !left.unwrap_or_else(|| told.deadline.saturating_duration_since(Instant::now())).is_zero() {
+        if !left.is_zero() {
             return None;
         }
         self.give_up.store(true, Ordering::Relaxed);
-        self.await_answers();
+        self.await_answers(GIVE_UP);
         self.spool_the_rest();
         self.note_delivered();
         let unread = self.consumer.rest().records;
@@ -387,8 +390,8 @@ impl Writer {
     }
 
     /// Waits a little for delivery threads that are at work: what they have done need not be done again.
-    fn await_answers(&mut self) {
-        let patience = Instant::now() + GIVE_UP;
+    fn await_answers(&mut self, patience: Duration) {
+        let patience = Instant::now() + patience;
         while self.outlets.iter().any(Outlet::is_flying) {
             match self.results.recv_deadline(patience) {
                 Ok(delivered) => self.take_in(delivered),
