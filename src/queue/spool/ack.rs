@@ -19,7 +19,8 @@ impl Spool {
         self.settle()
     }
 
-    /// Writes the marks down and removes what they let go of. What fails is tried again with the next call of anything that writes.
+    /// Writes the marks down and removes what they let go of. What fails is tried again with the next call of anything that
+    /// writes.
     pub(super) fn settle(&mut self) -> Result<(), SpoolError> {
         let frees = self.first_is_done();
         let sync = self.options.sync == SyncPolicy::Batch || (frees && self.options.sync != SyncPolicy::Off);

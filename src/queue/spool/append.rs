@@ -23,8 +23,8 @@ struct Begun {
 }
 
 impl Spool {
-    /// Appends `records` in their order, all or none, and answers their ids. On an error nothing of them is visible, now or later, and
-    /// the next id is what it was. Records may have up to [`MAX_RECORD`] bytes.
+    /// Appends `records` in their order, all or none, and answers their ids. On an error nothing of them is visible, now or
+    /// later, and the next id is what it was. Records may have up to [`MAX_RECORD`] bytes.
     pub fn append<'a>(&mut self, records: impl Iterator<Item = &'a [u8]> + Clone) -> Result<Range<u64>, AppendError> {
         self.tend();
         let parts = self.plan(records.clone())?;

@@ -38,6 +38,10 @@ pub(crate) trait SegmentFile: Source + Send {
     fn unlock(&self) -> io::Result<()>;
     /// Whether it still has a name in its directory.
     fn is_linked(&self) -> io::Result<bool>;
+    /// User and group that own it.
+    fn owner(&self) -> io::Result<(u32, u32)>;
+    /// Gives it to another user and group.
+    fn set_owner(&self, owner: (u32, u32)) -> io::Result<()>;
 
     /// Writes all of `bytes` at `offset`.
     fn write_all_at(&self, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
@@ -169,5 +173,14 @@ impl SegmentFile for File {
 
     fn is_linked(&self) -> io::Result<bool> {
         Ok(self.metadata()?.nlink() > 0)
+    }
+
+    fn owner(&self) -> io::Result<(u32, u32)> {
+        let metadata = self.metadata()?;
+        Ok((metadata.uid(), metadata.gid()))
+    }
+
+    fn set_owner(&self, (user, group): (u32, u32)) -> io::Result<()> {
+        std::os::unix::fs::fchown(self, Some(user), Some(group))
     }
 }

@@ -15,8 +15,8 @@ const RETRY: Duration = Duration::from_millis(20);
 
 /// The right to use a directory: a lock on the file `lock` in it, which holds the process id of its owner as text.
 ///
-/// It is an flock: it belongs to the open file, so every child that is forked afterwards shares it, and the kernel ends it with the last of
-/// them. The file stays when the lock ends: removing it would let two owners hold locks on two files of that name.
+/// It is an flock: it belongs to the open file, so every child that is forked afterwards shares it, and the kernel ends it with
+/// the last of them. The file stays when the lock ends: removing it would let two owners hold locks on two files of that name.
 #[derive(Debug)]
 pub struct DirectoryLock {
     file: File,

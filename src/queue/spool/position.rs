@@ -38,9 +38,9 @@ impl Position {
         Ok((Position { file: Some(file), firm, sequence, dirty: false }, marks))
     }
 
-    /// Writes `marks` into the slot that is not firm. The slot becomes the firm one when it is known to be whole: with `Firm::Synced`
-    /// it is brought to the disk first, with `Firm::Unsynced` the caller does not care about power cuts, and with `Firm::Later` the
-    /// next write goes into the same slot.
+    /// Writes `marks` into the slot that is not firm. The slot becomes the firm one when it is known to be whole: with
+    /// `Firm::Synced` it is brought to the disk first, with `Firm::Unsynced` the caller does not care about power cuts, and with
+    /// `Firm::Later` the next write goes into the same slot.
     pub(super) fn write(&mut self, files: &dyn Files, marks: Marks, firm: Firm) -> io::Result<()> {
         let file = match &mut self.file {
             Some(file) => file,

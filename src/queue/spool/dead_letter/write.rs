@@ -170,9 +170,9 @@ impl DeadLetters {
                     if taken { continue } else { break }
                 }
             };
-            match file.try_lock() {
+            match file.try_lock().and_then(|locked| Ok(locked && file.is_linked()?)) {
                 Ok(true) => return Ok((name, file)),
-                // The tool was faster, and will remove it.
+                // A tool was faster: it has found an empty file, and removes it or has done so.
                 Ok(false) => failed = Some(self.error("lock", &name, io::ErrorKind::WouldBlock.into())),
                 Err(error) => {
                     failed = Some(self.error("lock", &name, error));

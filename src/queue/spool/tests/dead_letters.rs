@@ -1,8 +1,14 @@
 //! Dead letters: a writer, a tool, and both at once.
 
+use super::disk::{Act, Disk, Fault};
 use crate::queue::spool::dead_letter::{DeadLetters, Entry, FILE_BYTES, LetterFile, ReadError, Taken, list, read_file};
+use crate::queue::spool::files::{Directory, Files, SegmentFile};
 use crate::queue::spool::{AppendError, MAX_RECORD};
 use proptest::prelude::*;
+use rustix::io::Errno;
+use std::cell::Cell;
+use std::io;
+use std::os::unix::fs::{MetadataExt, chown};
 use std::path::{Path, PathBuf};
 
 const LIMIT: u64 = 1 << 30;
@@ -229,6 +235,96 @@ fn a_rewrite_of_many_large_letters_keeps_the_chosen_ones() {
     assert_eq!(Taken::take(&path).unwrap().unwrap().finish(|number, _| number % 3 == 0).unwrap(), 5);
     let read = read_file(&path).unwrap().map(|read| read.unwrap().capture[0]);
     assert_eq!(read.collect::<Vec<_>>(), [0, 3, 6, 9, 12]);
+}
+
+#[test]
+fn what_is_left_of_a_file_keeps_its_owner() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut letters = DeadLetters::open(directory.path(), LIMIT).unwrap();
+    append(&mut letters, 0..4);
+    let path = paths(directory.path()).remove(0);
+    // Only root can give files away; anybody else is their owner anyway.
+    let own = std::fs::metadata(&path).unwrap();
+    let owner = if own.uid() == 0 { (65_534, 65_533) } else { (own.uid(), own.gid()) };
+    chown(&path, Some(owner.0), Some(owner.1)).unwrap();
+    Taken::take(&path).unwrap().unwrap().finish(|number, _| number == 2).unwrap();
+    let left = std::fs::metadata(&path).unwrap();
+    assert_eq!((left.uid(), left.gid(), left.mode() & 0o777), (owner.0, owner.1, 0o600));
+    assert_eq!(all_numbers(directory.path()), [2]);
+}
+
+/// A directory in which a tool removes each file that is still empty, at the worst moment, a few times.
+struct Raced {
+    directory: Directory,
+    times: Cell<u32>,
+}
+
+impl Files for Raced {
+    fn list(&self) -> io::Result<Vec<(String, Option<u64>)>> {
+        self.directory.list()
+    }
+
+    fn open(&self, name: &str) -> io::Result<Box<dyn SegmentFile>> {
+        self.directory.open(name)
+    }
+
+    fn create(&self, name: &str) -> io::Result<Box<dyn SegmentFile>> {
+        let file = self.directory.create(name)?;
+        if self.times.get() > 0 {
+            self.times.set(self.times.get() - 1);
+            self.directory.remove(name)?;
+        }
+        Ok(file)
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.directory.remove(name)
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.directory.rename(from, to)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.directory.sync()
+    }
+}
+
+#[test]
+fn a_file_that_is_removed_before_it_is_locked_is_not_written_to() {
+    let directory = tempfile::tempdir().unwrap();
+    let raced = Raced { directory: Directory::make(directory.path()).unwrap(), times: Cell::new(2) };
+    let mut letters = DeadLetters::open_on(Box::new(raced), directory.path(), LIMIT).unwrap();
+    append(&mut letters, 0..2);
+    assert_eq!(all_numbers(directory.path()), [0, 1]);
+}
+
+#[test]
+fn a_letter_that_cannot_be_written_is_an_error_and_the_next_one_is_written() {
+    let disk = Disk::default();
+    let mut letters = DeadLetters::open_on(disk.files(), Path::new("/letters"), LIMIT).unwrap();
+    let count = |disk: &Disk| disk.names().iter().map(|name| disk.bytes(name).len()).sum::<usize>();
+    for before in [0, 1, 5] {
+        append(&mut letters, 0..before);
+        let used = count(&disk);
+        disk.set_capacity(Some(used + 100));
+        let full = letters.append(&entry(9)).unwrap_err();
+        assert!(matches!(full, AppendError::Io(_)) && full.to_string().contains("/letters/"), "{full}");
+        assert_eq!(count(&disk), used);
+        disk.set_capacity(None);
+    }
+    // A file that cannot be cut back is left; its torn end is told of.
+    disk.fail(Act::Write, [Fault::Torn(70)]);
+    disk.fail(Act::SetSize, [Fault::Error(Errno::IO)]);
+    assert!(letters.append(&entry(9)).is_err());
+    append(&mut letters, 0..3);
+    assert_eq!(disk.names().len(), 2);
+    disk.fail(Act::Create, [Fault::Error(Errno::ACCESS)]);
+    disk.fail(Act::Write, [Fault::Error(Errno::IO)]);
+    disk.fail(Act::SetSize, [Fault::Error(Errno::IO)]);
+    assert!(letters.append(&entry(9)).is_err());
+    assert!(letters.append(&entry(9)).is_err(), "no file can be made");
+    append(&mut letters, 0..1);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::disk::{Act, Disk, Fault};
 use super::*;
+use crate::queue::spool::frame::{HEADER, record_size};
 use proptest::prelude::*;
 use rustix::io::Errno;
 
@@ -100,6 +101,12 @@ fn a_segment_that_cannot_be_cut_back_is_left_and_never_read_behind_its_end() {
         assert_eq!(read[3..], [(4, others[0].clone()), (5, others[1].clone())]);
         spool = reopen(&disk, SyncPolicy::Off, None);
     }
+    // The record before is damaged, so that the walk goes on behind it.
+    let end = HEADER + (1..3).map(|id| record_size(record(id).len())).sum::<u64>() as usize;
+    disk.damage(&disk.segments()[0], |bytes| bytes.iter_mut().skip(end).take(1).for_each(|byte| *byte ^= 1));
+    let mut read = Vec::new();
+    spool.read(100, usize::MAX, |id, bytes| read.push((id, bytes.to_vec()))).unwrap();
+    assert_eq!(read[2..], [(4, others[0].clone()), (5, others[1].clone())]);
 }
 
 #[test]
@@ -365,8 +372,8 @@ fn policy() -> impl Strategy<Value = SyncPolicy> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
-    /// Whatever write fails, and however: accepted records come out once each and in order, refused ones never, and an acknowledgement counts when
-    /// it was answered with success.
+    /// Whatever write fails, and however: accepted records come out once each and in order, refused ones never, and an
+    /// acknowledgement counts when it was answered with success.
     #[test]
     fn no_fault_of_the_disk_mixes_up_records(sync in policy(), steps in prop::collection::vec(step(), 1..100)) {
         let (disk, mut spool) = bench(sync);
@@ -422,8 +429,8 @@ proptest! {
         prop_assert_eq!((spool.bytes(), disk.segments().len()), (0, 0));
     }
 
-    /// The machine stops within any write, sync or removal: what was accepted and not acknowledged is there again, and what comes beyond is of
-    /// the batch that was being appended.
+    /// The machine stops within any write, sync or removal: what was accepted and not acknowledged is there again, and what comes
+    /// beyond is of the batch that was being appended.
     #[test]
     fn power_that_is_cut_within_anything_loses_nothing_accepted(
         counts in prop::collection::vec((0u64..40, 0u64..40), 1..12),
