@@ -235,6 +235,23 @@ static void versions_and_names_are_checked(sc_core *core)
     CHECK(sc_counter_value(core, 10000, &value) == SC_ERR_UNKNOWN_NAME && value == 0);
 }
 
+/* This host has no database drivers to lend. */
+static void a_database_that_nobody_serves_stops_the_start(void)
+{
+    sc_core *core = NULL;
+
+    CHECK(sc_core_new(&host, "kamailio/sipcapture", &core) == SC_OK);
+    CHECK(sc_core_set_text(core, "db_driver", bytes("own")) == SC_ERR_INVALID_VALUE);
+    CHECK(strstr(last_log, "auto") != NULL && strstr(last_log, "host") != NULL);
+    CHECK(sc_core_set_text(core, "db_driver", bytes("auto")) == SC_OK);
+    CHECK(sc_core_set_text(core, "db_url", bytes("oracle://u:s3cret@h/d")) == SC_OK);
+    CHECK(sc_core_set_text(core, "db_driver", bytes("host")) == SC_ERR_INVALID_VALUE);
+    CHECK(strstr(last_log, "before db_url") != NULL);
+    CHECK(sc_core_check(core) == SC_ERR_INVALID_VALUE);
+    CHECK(strstr(last_log, "db_oracle") != NULL && strstr(last_log, "s3cret") == NULL);
+    CHECK(sc_core_free(core) == SC_OK);
+}
+
 static void order_is_kept(sc_core *core, const char *url, const char *mode)
 {
     sc_message sip = message();
@@ -426,6 +443,7 @@ int main(void)
     }
     snprintf(url, sizeof(url), "sqlite:///%s/new/capture.db", directory);
     every_null_is_refused(core);
+    a_database_that_nobody_serves_stops_the_start();
     versions_and_names_are_checked(core);
     snprintf(mode, sizeof(mode), "other=>table_name=a|b;mt_mode=hash;db_url=%s;", url);
     order_is_kept(core, url, mode);

@@ -1,5 +1,6 @@
 //! Databases that Kamailio's own drivers serve: db_text, which no driver of ours knows, and db_sqlite where `db_driver` asks for it.
 
+use crate::common::database::MariaDb;
 use crate::common::hep::Observed;
 use crate::common::hep_sender::HepSender;
 use crate::common::kamailio::{ConfigBuilder, Kamailio, Module, signal};
@@ -334,6 +335,68 @@ fn a_writer_whose_server_is_killed_stores_what_was_queued() {
 }
 
 #[test]
+fn modes_have_databases_of_either_kind_and_one_whose_driver_dies_holds_up_no_other() {
+    let directory = TempDir::new().expect("a private directory");
+    make_text_tables(directory.path());
+    let [own, hosted] = [SqliteFile::new(), SqliteFile::new()];
+    let [own_url, text_url] = [own.url().to_owned(), format!("text://{}", directory.path().display())];
+    let mode = format!("text=>db_url={text_url};table_name=sip_capture;mt_mode=rand");
+    let node = ConfigBuilder::capture_node(Module::Ours, &own_url).load_first("db_text.so").set("capture_mode", &mode);
+    let node = node.route("request_route", r#"sip_capture("", "text"); exit;"#);
+    let mut server = node.route("onreply_route", "sip_capture(); drop;").start();
+    let processes = started(&server, "sipcapture db", 1);
+    // Rows wait for a driver that is stopped, its own and no others.
+    signal(processes[0], Signal::STOP);
+    HepSender::to(server.address()).send_paced(500, packets(70));
+    within(PATIENCE, "the replies are stored", || count(&own_url, "sip_capture") == 40);
+    signal(processes[0], Signal::KILL);
+    server.settle(70, PATIENCE);
+    server.assert_balance();
+    assert_eq!(server.statistic("stored"), 70, "{}", server.log());
+    assert_eq!(server.statistic("writer_restarts"), 0);
+    server.stop();
+    assert_eq!(TextTable::read(&directory.path().join("sip_capture")).rows.len(), 30);
+    // The same with the host's driver for both, each sink with its own process.
+    make_sqlite_table(hosted.url());
+    make_text_tables(directory.path());
+    let node = sqlite_node(hosted.url()).load_first("db_text.so").set("capture_mode", &mode);
+    let node = node.route("request_route", r#"sip_capture("", "text"); exit;"#);
+    let mut server = node.route("onreply_route", "sip_capture(); drop;").start();
+    started(&server, "sipcapture db", 2);
+    HepSender::to(server.address()).send_paced(500, packets(70));
+    server.settle(70, PATIENCE);
+    server.stop();
+    assert_eq!(count(hosted.url(), "sip_capture"), 40);
+    assert_eq!(TextTable::read(&directory.path().join("sip_capture")).rows.len(), 30);
+}
+
+#[test]
+fn a_driver_with_insert_delayed_uses_it_and_one_without_says_so_once() {
+    // A server of its own: the status variable counts for all databases.
+    let database = MariaDb::start();
+    let url = database.url();
+    execute(&url, &create_table(Dialect::Mysql, "sip_capture", &sip_layout(&ColumnNames::default())).join(";\n"));
+    execute(&url, "ALTER TABLE sip_capture ENGINE=MyISAM");
+    let node = ConfigBuilder::capture_node(Module::Ours, &url).load_first("db_mysql.so").set("db_driver", "host");
+    let server = node.set("db_insert_mode", 1).start();
+    HepSender::to(server.address()).send_paced(500, packets(70));
+    server.settle(70, PATIENCE);
+    // The server of the database writes delayed rows when it likes.
+    within(PATIENCE, "the rows are in the table", || count(&url, "sip_capture") == 70);
+    let status = select(&url, "SHOW GLOBAL STATUS LIKE 'Delayed_writes'").expect("a status");
+    assert_eq!(text(&status[0], "Value"), "70");
+
+    let file = SqliteFile::new();
+    make_sqlite_table(file.url());
+    let server = sqlite_node(file.url()).set("db_insert_mode", 1).start();
+    HepSender::to(server.address()).send_paced(500, packets(70));
+    server.settle(70, PATIENCE);
+    assert_stored(file.url(), 70, 0);
+    let log = server.log();
+    assert_eq!(log.matches("db_sqlite has no INSERT DELAYED: plain INSERT is used").count(), 1, "{log}");
+}
+
+#[test]
 fn a_url_that_nobody_serves_stops_the_start_and_names_the_missing_module() {
     for (node, module) in [
         (ConfigBuilder::capture_node(Module::Ours, "text:///var/lib/kamailio/dbtext"), "db_text"),
@@ -353,4 +416,13 @@ fn a_driver_that_is_neither_auto_nor_host_stops_the_start() {
     let node = ConfigBuilder::capture_node(Module::Ours, SqliteFile::new().url()).set("db_driver", "own");
     let log = node.refused();
     assert!(log.contains("parameter db_driver: the value \"own\" is not allowed: auto"), "{log}");
+}
+
+#[test]
+fn a_mode_that_nobody_serves_stops_the_start_under_its_own_name() {
+    let node = ConfigBuilder::capture_node(Module::Ours, SqliteFile::new().url());
+    let mode = "far=>db_url=oracle://homer:geheim@h/d;table_name=calls;mt_mode=rand";
+    let log = node.set("capture_mode", mode).refused();
+    assert!(log.contains("parameter capture_mode: ") && log.contains("loadmodule \"db_oracle.so\""), "{log}");
+    assert!(!log.contains("geheim"), "{log}");
 }
