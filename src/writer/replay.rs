@@ -176,10 +176,12 @@ impl Replay {
 
     fn read_earlier(&mut self, plan: &Plan) -> Option<Current> {
         while let Some(spool) = self.earlier.first_mut() {
-            if spool.pending() > 0
-                && let Some(current) = read(spool, plan, u64::MAX, &[])
-            {
+            if let Some(current) = read(spool, plan, u64::MAX, &[]) {
                 return Some(Current { earlier: true, ..current });
+            }
+            // What cannot be read now is asked for again: the spool gives up by itself.
+            if spool.pending() > 0 {
+                return None;
             }
             self.earlier.remove(0);
         }
