@@ -74,13 +74,18 @@ impl Network {
 
     /// Puts frames on the cable at [`FAR`], in this order.
     pub fn send(&self, frames: &[Vec<u8>]) {
+        self.send_paced(1000, frames);
+    }
+
+    /// As [`Network::send`], so many a second.
+    pub fn send_paced(&self, rate: u32, frames: &[Vec<u8>]) {
         let directory = TempDir::new().expect("a private directory");
         let path = directory.path().join("frames.pcap");
         let mut file = PcapWriter::new(Vec::new(), LinkType::Ethernet).expect("a Vec takes every write");
         frames.iter().for_each(|frame| file.write(0, frame).expect("a frame is short"));
         fs::write(&path, file.finish().expect("a Vec takes every write")).expect("the capture file is written");
         let mut replay = Command::new("tcpreplay");
-        replay.args(["--quiet", "--pps", "1000", "--intf1", FAR]).arg(&path);
+        replay.args(["--quiet", "--pps", &rate.to_string(), "--intf1", FAR]).arg(&path);
         let output = replay.output().expect("tcpreplay starts");
         let told = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success() && told.contains(&format!("{} packets", frames.len())), "tcpreplay: {told}");

@@ -10,7 +10,7 @@ use crate::common::rows::text;
 use crate::common::wait::{eventually, within};
 use rustix::process::Signal;
 use std::net::UdpSocket;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 fn monitoring(ports: &'static str) -> impl Fn(ConfigBuilder) -> ConfigBuilder {
     move |config| {
@@ -156,6 +156,28 @@ fn several_processes_share_the_work_and_no_message_is_stored_twice() {
         assert_eq!(ids, (0..600).map(id).collect::<Vec<_>>());
         assert_eq!((node.statistic("raw_packets"), node.statistic("raw_kernel_drops")), (600, 0));
         assert_eq!(node.await_readers(3), readers);
+    });
+}
+
+#[test]
+fn what_the_kernel_drops_while_the_readers_are_too_slow_is_counted() {
+    in_network(|network| {
+        let node = Node::start(Module::Ours, |config| near(config).param("sipcapture", "raw_sock_children", 2));
+        let readers = node.await_readers(2);
+        readers.iter().for_each(|reader| signal(*reader, Signal::STOP));
+        let long = [&invite(1)[..], &[b'x'; 600]].concat();
+        network.send_paced(6000, &vec![mirrored(&udp(CALLER, CALLEE, &long)); 15_000]);
+        readers.iter().for_each(|reader| signal(*reader, Signal::CONT));
+        let mut sent = 15_000;
+        within(PATIENCE, "each packet is taken, or counted as dropped", || {
+            // The kernel tells what it has dropped with the packets behind, and each reader but the first keeps that to itself.
+            network.send(&[mirrored(&udp(CALLER, CALLEE, &invite(2)))]);
+            sent += 1;
+            eventually(Duration::from_secs(1), || {
+                let [taken, dropped] = ["raw_packets", "raw_kernel_drops"].map(|name| node.statistic(name));
+                dropped > 0 && taken + dropped == sent
+            })
+        });
     });
 }
 
