@@ -1,7 +1,7 @@
 //! Commands that an operator sends to the running server, and their answers.
 
 use super::CaptureNode;
-use crate::queue::lane::{Committed, Lanes, Produced};
+use crate::queue::lane::{Committed, Lanes, Produced, Totals};
 
 /// How an answer reaches the host.
 pub trait Reply {
@@ -114,6 +114,8 @@ impl CaptureNode {
                 ("other_type", totals.produced(Produced::HepOtherType)),
                 ("compressed", totals.produced(Produced::HepCompressed)),
                 ("refused", totals.produced(Produced::HepRefused)),
+                ("not_allowed", totals.produced(Produced::HepNotAllowed)),
+                ("unauthorised", totals.produced(Produced::HepUnauthorised)),
             ],
         );
         group(
@@ -128,19 +130,35 @@ impl CaptureNode {
                 ("kernel_drops", totals.produced(Produced::RawKernelDrops)),
             ],
         );
+        self.modes(&totals, reply);
+        self.writer_figures(&lanes, &totals, reply);
         self.sinks(&lanes, reply);
         reply.close();
     }
 
-    fn sinks(&self, lanes: &Lanes, reply: &mut dyn Reply) {
-        let totals = lanes.totals();
+    fn modes(&self, totals: &Totals, reply: &mut dyn Reply) {
+        for (number, (mode, [requests, replies])) in self.settings().modes().iter().zip(totals.modes).enumerate() {
+            reply.open(&format!("mode_{number}"));
+            reply.word("name", &mode.name);
+            reply.number("requests", requests);
+            reply.number("replies", replies);
+            reply.close();
+        }
+    }
+
+    fn writer_figures(&self, lanes: &Lanes, totals: &Totals, reply: &mut dyn Reply) {
+        let geometry = lanes.geometry();
         reply.open("writer");
-        reply.number("processes", lanes.geometry().writers as u64);
+        reply.number("processes", geometry.writers as u64);
         reply.number("restarts", lanes.writer_restarts());
         reply.number("batches", totals.committed(Committed::Batches));
-        reply.number("lanes", lanes.geometry().lanes as u64);
-        reply.number("lane_bytes", lanes.geometry().lane_bytes as u64);
+        reply.number("lanes", geometry.lanes as u64);
+        reply.number("lane_bytes", geometry.lane_bytes as u64);
+        reply.number("queue_bytes", (geometry.lanes * geometry.lane_bytes) as u64);
         reply.close();
+    }
+
+    fn sinks(&self, lanes: &Lanes, reply: &mut dyn Reply) {
         let urls: Vec<String> = self.settings().plan().sinks.iter().map(|sink| sink.url.to_string()).collect();
         for (writer, sink, state) in lanes.sink_states() {
             let number = writer * lanes.geometry().sinks + sink;

@@ -70,15 +70,15 @@ impl RawSettings {
 
     /// Sets a number parameter.
     pub fn set_number(&mut self, name: &str, value: i64) -> Result<(), ParameterError> {
-        let switch = || ranged(name, value, 0..=1, "0 (off) and 1 (on) are allowed").map(|value| value == 1);
         match name {
-            "raw_ipip_capture_on" => self.ipip = switch()?,
-            "raw_moni_capture_on" => self.monitoring = switch()?,
+            // Switches: any number but 0 is on, as for the stock module.
+            "raw_ipip_capture_on" => self.ipip = value != 0,
+            "raw_moni_capture_on" => self.monitoring = value != 0,
             "raw_sock_children" => {
                 self.children = ranged(name, value, 1..=64, "1 to 64 processes are allowed")? as usize
             }
-            "promiscuous_on" => self.promiscuous = switch()?,
-            "raw_moni_bpf_on" => self.kernel_filter = switch()?,
+            "promiscuous_on" => self.promiscuous = value != 0,
+            "raw_moni_bpf_on" => self.kernel_filter = value != 0,
             _ => return Err(ParameterError::Unknown(name.to_owned(), "int")),
         }
         Ok(())
@@ -253,10 +253,20 @@ mod tests {
     }
 
     #[test]
-    fn every_bad_value_is_refused_with_its_name_its_value_and_what_is_allowed() {
-        for name in ["raw_ipip_capture_on", "raw_moni_capture_on", "promiscuous_on", "raw_moni_bpf_on"] {
-            says(RawSettings::default().set_number(name, 2).unwrap_err(), &[name, "\"2\"", "0 (off) and 1 (on)"]);
+    fn every_number_but_0_turns_a_switch_on() {
+        for (value, on) in [(0, false), (1, true), (2, true), (-1, true)] {
+            let switched = settings(|settings| {
+                for name in ["raw_ipip_capture_on", "raw_moni_capture_on", "promiscuous_on", "raw_moni_bpf_on"] {
+                    settings.set_number(name, value).unwrap();
+                }
+            });
+            let switches = [switched.ipip, switched.monitoring, switched.promiscuous, switched.kernel_filter];
+            assert_eq!(switches, [on; 4], "{value}");
         }
+    }
+
+    #[test]
+    fn every_bad_value_is_refused_with_its_name_its_value_and_what_is_allowed() {
         for value in [0, 65] {
             let error = RawSettings::default().set_number("raw_sock_children", value).unwrap_err();
             says(error, &["raw_sock_children", &value.to_string(), "1 to 64"]);

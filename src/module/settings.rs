@@ -119,8 +119,8 @@ pub struct Settings {
     pub columns: ColumnNames,
     /// `callid_aleg_header`, `custom_field1_header` to `custom_field3_header`.
     pub headers: HeaderNames,
-    /// `db_insert_mode`: 1 asks for INSERT DELAYED.
-    pub db_insert_mode: i64,
+    /// `db_insert_mode`: 1 asks for INSERT DELAYED, all else for plain inserts.
+    pub insert_delayed: bool,
     /// `insert_retries`.
     pub insert_retries: u32,
     /// `insert_retry_timeout`.
@@ -169,7 +169,7 @@ impl Default for Settings {
                 callid_aleg: vec![b"X-CID".to_vec()],
                 custom: [Some(b"Mac".to_vec()), Some(b"IP".to_vec()), Some(b"Port".to_vec())],
             },
-            db_insert_mode: 0,
+            insert_delayed: false,
             insert_retries: 0,
             insert_retry_timeout: Duration::from_secs(60),
             spool_dir: None,
@@ -269,17 +269,17 @@ impl Settings {
 
     /// Sets a number parameter.
     pub fn set_number(&mut self, name: &str, value: i64) -> Result<(), ParameterError> {
-        let switch = || ranged(name, value, 0..=1, "0 (off) and 1 (on) are allowed").map(|value| value == 1);
         match name {
-            "capture_on" => self.capture_on = switch()?,
-            "hep_capture_on" => self.hep_capture_on = switch()?,
-            "nonsip_hook" => self.nonsip_hook = switch()?,
-            "create_tables" => self.create_tables = Some(switch()?),
-            "db_insert_mode" => {
-                let allowed = "0 (INSERT), 1 (INSERT DELAYED) and 2 (as 0) are allowed";
-                self.db_insert_mode = ranged(name, value, 0..=2, allowed)?;
+            // Switches of the stock module: what starts there starts here.
+            "capture_on" => self.capture_on = value != 0,
+            "hep_capture_on" => self.hep_capture_on = value != 0,
+            "nonsip_hook" => self.nonsip_hook = value != 0,
+            "capture_bad_msgs" => self.captures_malformed = value != 0,
+            "db_insert_mode" => self.insert_delayed = value == 1,
+            "create_tables" => {
+                let value = ranged(name, value, 0..=1, "0 (off) and 1 (on) are allowed")?;
+                self.create_tables = Some(value == 1);
             }
-            "capture_bad_msgs" => self.captures_malformed = switch()?,
             "insert_retries" => {
                 self.insert_retries = ranged(name, value, 0..=500, "0 to 500 retries are allowed")? as u32;
             }
@@ -339,7 +339,7 @@ impl Settings {
             url: mode.url.clone(),
             options: SinkOptions {
                 create_tables: self.creates_tables(&mode.url),
-                insert_delayed: self.db_insert_mode == 1,
+                insert_delayed: self.insert_delayed,
                 ..SinkOptions::default()
             },
             link: None,

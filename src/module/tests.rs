@@ -1,5 +1,6 @@
 //! Parameters and HEP input, without a host.
 
+mod commands;
 mod hooks;
 mod modes;
 
@@ -83,17 +84,13 @@ fn every_bad_value_is_refused_with_its_name_its_value_and_what_is_allowed() {
     let number = |name: &str, value: i64| Settings::default().set_number(name, value).unwrap_err().to_string();
     let says = |error: String, parts: &[&str]| parts.iter().for_each(|part| assert!(error.contains(part), "{error}"));
     for (name, value, allowed) in [
-        ("capture_on", 2, "0 (off) and 1 (on)"),
-        ("hep_capture_on", -1, "0 (off) and 1 (on)"),
         ("create_tables", 3, "0 (off) and 1 (on)"),
-        ("db_insert_mode", 3, "0 (INSERT), 1 (INSERT DELAYED) and 2"),
         ("queue_size", 0, "1 to 1024 MiB"),
         ("queue_size", 1025, "1 to 1024 MiB"),
         ("capture_writers", 17, "1 to 16"),
         ("batch_size", 0, "1 to 10000 rows"),
         ("flush_interval", 0, "1 to 60000 milliseconds"),
         ("shutdown_timeout", 301, "0 to 300 seconds"),
-        ("capture_bad_msgs", 2, "0 (off) and 1 (on)"),
         ("insert_retries", 501, "0 to 500 retries"),
         ("insert_retries", -1, "0 to 500 retries"),
         ("insert_retry_timeout", 301, "0 to 300 seconds"),
@@ -124,6 +121,24 @@ fn every_bad_value_is_refused_with_its_name_its_value_and_what_is_allowed() {
         let bytes = Settings::default().set_text(name, b"mysql://u:s3cret\xff@h/d").unwrap_err().to_string();
         assert!(!bytes.contains("s3cret"), "{bytes}");
         says(bytes, &[name, "UTF-8"]);
+    }
+}
+
+#[test]
+fn numbers_that_the_stock_module_takes_start_as_they_are() {
+    for (value, on) in [(0, false), (1, true), (2, true), (-1, true)] {
+        let mut settings = Settings::default();
+        for name in ["capture_on", "hep_capture_on", "nonsip_hook", "capture_bad_msgs"] {
+            settings.set_number(name, value).unwrap();
+        }
+        let switches =
+            [settings.capture_on, settings.hep_capture_on, settings.nonsip_hook, settings.captures_malformed];
+        assert_eq!(switches, [on; 4], "{value}");
+    }
+    for (value, delayed) in [(0, false), (1, true), (2, false), (3, false), (-1, false)] {
+        let mut settings = Settings::default();
+        settings.set_number("db_insert_mode", value).unwrap();
+        assert_eq!(settings.plan().sinks[0].options.insert_delayed, delayed, "{value}");
     }
 }
 

@@ -45,7 +45,7 @@ fn forms(bytes: &[u8]) -> [(&'static str, Vec<u8>); 5] {
 }
 
 #[test]
-fn each_form_is_recognized() {
+fn each_form_is_recognised() {
     let mut out = b"of the packet before".to_vec();
     let noise: Vec<u8> = (0..50_000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
     for payload in [OPTIONS, b"", &noise] {
