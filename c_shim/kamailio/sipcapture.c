@@ -501,12 +501,23 @@ static void seem_received(receive_info_t *info, const sc_hep_packet *packet)
     info->bind_address = socket;
 }
 
+/* The message that is being routed. Modules of this host that rewrite what comes in take it for granted that they may write as much as
+ * the host's own buffer holds, so it stands in one of that size. */
+static char routed_message[BUF_SIZE + 1];
+
 /* Routes the message inside a HEP packet as if it had come from its own addresses. */
-static void route(const sc_hep_packet *packet, const char *datagram, unsigned int len, const receive_info_t *real)
+static void route(const sc_hep_packet *packet, const receive_info_t *real)
 {
     receive_info_t info = *real;
     sc_bytes refused = { NULL, 0 };
-    char *payload = (char *)packet->payload.ptr;
+    size_t len = packet->payload.len;
+
+    if (len > BUF_SIZE) { /* more than the host can parse */
+        sc_hep_end(core, packet->payload);
+        return;
+    }
+    memcpy(routed_message, packet->payload.ptr, len);
+    routed_message[len] = 0;
 
     from_address(&packet->source, &info.src_ip);
     from_address(&packet->destination, &info.dst_ip);
@@ -519,14 +530,10 @@ static void route(const sc_hep_packet *packet, const char *datagram, unsigned in
     if (packet->version == 3 || packet->version == 0) {
         seem_received(&info, packet);
     }
-    /* Parsers of this host expect a terminated buffer; chunks behind the payload are decoded by now. */
-    if (payload >= datagram && payload + packet->payload.len < datagram + len) {
-        payload[packet->payload.len] = 0;
-    }
     routed = 0;
     routing = 1;
     /* With event_route[core:msg-received] the script may have dropped it: then that is its wish. */
-    if (receive_msg(payload, packet->payload.len, &info) < 0 && !routed && ksr_evrt_received_mode == 0) {
+    if (receive_msg(routed_message, len, &info) < 0 && !routed && ksr_evrt_received_mode == 0) {
         refused = packet->payload;
     }
     routing = 0;
@@ -574,7 +581,7 @@ static int ask(sip_msg_t *msg, sc_bytes datagram, const receive_info_t *real)
     int answer = ask_script(msg);
 
     if (answer == 1 && sc_hep_accept(core, datagram, &verdict, &packet) == SC_OK && verdict == SC_HEP_ROUTE) {
-        route(&packet, datagram.ptr, datagram.len, real);
+        route(&packet, real);
     } else {
         sc_hep_end(core, to_bytes(&nothing));
         ksr_msg_env_reset();
@@ -595,7 +602,7 @@ static int on_datagram(sr_event_param_t *event)
         return 0;
     }
     if (verdict == SC_HEP_ROUTE) {
-        route(&packet, datagram.ptr, datagram.len, real);
+        route(&packet, real);
     } else if (verdict == SC_HEP_ASK) {
         sip_msg_t msg;
 
@@ -723,7 +730,7 @@ static void read_raw(uint32_t reader)
             continue;
         }
         cfg_update();
-        route(&packet, NULL, 0, &nowhere);
+        route(&packet, &nowhere);
     }
 }
 

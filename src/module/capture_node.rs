@@ -431,6 +431,7 @@ impl CaptureNode {
     pub fn finish(&mut self, flush_log: &mut dyn FnMut()) -> Result<(), WriterError> {
         let Some(lanes) = self.lanes.clone() else { return Ok(()) };
         lanes.begin_shutdown(self.settings.shutdown_timeout);
+        let mut answer = Ok(());
         for index in 0..lanes.geometry().writers {
             // A writer that is still busy has its own deadline; a killed one lets its lock go at once.
             let grace = Instant::now() + lanes.shutdown_left().unwrap_or_default() + Duration::from_secs(3);
@@ -438,7 +439,9 @@ impl CaptureNode {
                 if let Some(consumer) = Consumer::take(&lanes, index)? {
                     if consumer.rest().bytes > 0 {
                         let stop = Arc::new(AtomicBool::new(true));
-                        Writer::start(consumer, index, self.plan(), stop)?.run(flush_log)?;
+                        let writer = Writer::start(consumer, index, self.plan(), stop);
+                        // What this writer cannot do is counted below, and the lanes of the others are drained all the same.
+                        answer = answer.and(writer.and_then(|writer| writer.run(flush_log)).map(|_| ()));
                     }
                     break;
                 }
@@ -459,7 +462,7 @@ impl CaptureNode {
         if spooled > 0 {
             log::info!("{spooled} captures stay in the spool until the next start");
         }
-        Ok(())
+        answer
     }
 }
 

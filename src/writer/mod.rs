@@ -30,7 +30,7 @@ pub use plan::{Plan, SinkPlan, SpoolPlan, SpoolSync};
 
 use crate::log_limit::LogLimit;
 use crate::queue::lane::{COMMITTED, Committed, Consumer, Lanes, SinkMarks, Wait};
-use crate::queue::spool::SpoolError;
+use crate::queue::spool::{Marks, Spool};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use deliver::Delivered;
 use outlet::{Effect, Outlet};
@@ -72,9 +72,6 @@ pub enum WriterError {
     /// The system refused a lock or a thread.
     #[error("the writer cannot start: {0}")]
     Io(#[from] io::Error),
-    /// A spool cannot be opened.
-    #[error("the writer cannot start: {0}")]
-    Spool(#[from] SpoolError),
     /// A thread that owns a sink is gone.
     #[error("a delivery thread died")]
     DeliveryDied,
@@ -123,35 +120,32 @@ impl Writer {
         let marks: Vec<SinkMarks> = (0..plan.sinks.len()).map(|sink| consumer.marks(sink)).collect();
         let spools = match &plan.spool {
             None => plan.sinks.iter().map(|_| (None, Vec::new())).collect::<Vec<_>>(),
-            Some(spool) => {
-                let spools = spools::open(&plan, spool, (index, lanes.geometry().writers), &marks)?;
-                spools.into_iter().map(|(own, earlier)| (Some(own), earlier)).collect()
-            }
+            Some(spool) => spools::open(&plan, spool, (index, lanes.geometry().writers), &marks),
         };
+        // What a predecessor in this run of the server had open, it has counted.
         let mut recovered = 0;
-        for (own, earlier) in &spools {
-            let pending = own.iter().chain(earlier).map(|spool| spool.pending());
-            recovered += pending.sum::<u64>();
+        for (sink, (own, earlier)) in spools.iter().enumerate().filter(|(sink, _)| marks[*sink].next == 0) {
+            if let Some(spool) = own {
+                let Marks { next, acked } = spool.marks();
+                consumer.set_marks(sink, SinkMarks { next, acked });
+                recovered += [spool].into_iter().chain(earlier).map(Spool::pending).sum::<u64>();
+            }
+        }
+        let mut counters = [0; COMMITTED];
+        add(&mut counters, Committed::Recovered, recovered);
+        add(&mut counters, Committed::Spooled, recovered);
+        consumer.commit_counters(&counters);
+        if recovered > 0 {
+            log::info!("{recovered} captures of an earlier run are in the spool");
         }
         let urls = plan.sinks.iter().map(|sink| sink.url.to_string()).collect();
-        let refusals = Refusals::open(plan.spool.as_ref(), urls)?;
+        let refusals = Refusals::open(plan.spool.as_ref(), urls);
         let (outbox, results) = crossbeam_channel::unbounded();
         let outlets = spools
             .into_iter()
             .enumerate()
             .map(|(sink, spools)| Outlet::start(&plan, (index, sink), &lanes, spools, &give_up, outbox.clone()));
         let outlets = outlets.collect::<io::Result<Vec<Outlet>>>()?;
-        // A predecessor in this run of the server has counted them.
-        if plan.spool.is_some() && marks.iter().all(|marks| marks.next == 0) {
-            let mut counters = [0; COMMITTED];
-            add(&mut counters, Committed::Recovered, recovered);
-            add(&mut counters, Committed::Spooled, recovered);
-            outlets.iter().enumerate().for_each(|(sink, outlet)| consumer.set_marks(sink, outlet.marks()));
-            consumer.commit_counters(&counters);
-            if recovered > 0 {
-                log::info!("{recovered} captures of an earlier run are in the spool");
-            }
-        }
         Ok(Writer {
             consumer,
             index,

@@ -125,14 +125,6 @@ impl Outlet {
         })
     }
 
-    /// The marks of the spool as they are now; what they are when there is none means nothing.
-    pub fn marks(&self) -> SinkMarks {
-        self.spool.as_ref().map_or(SinkMarks::default(), |spool| {
-            let marks = spool.marks();
-            SinkMarks { next: marks.next, acked: marks.acked }
-        })
-    }
-
     /// Sends nothing any more: parks what is on its way, and all that is still taken goes to the spool.
     pub fn close(&mut self) -> Vec<Settled> {
         self.closed = true;

@@ -5,7 +5,6 @@ use super::deliver::Refused;
 use super::{Counters, SpoolPlan, SpoolSync, add, spools};
 use crate::log_limit::LogLimit;
 use crate::queue::lane::Committed;
-use crate::queue::spool::SpoolError;
 use crate::queue::spool::dead_letter::{DeadLetters, Entry};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -26,15 +25,18 @@ impl std::fmt::Debug for Refusals {
 }
 
 impl Refusals {
-    /// Refused captures go to the dead letters of `spool`; without it they are lost.
-    pub fn open(spool: Option<&SpoolPlan>, urls: Vec<String>) -> Result<Refusals, SpoolError> {
-        let open = |spool: &SpoolPlan| DeadLetters::open(&spools::dead_letters(spool), spool.limit_bytes);
-        Ok(Refusals {
-            letters: spool.map(open).transpose()?,
+    /// Refused captures go to the dead letters of `spool`; without it, or when they cannot be opened, which is said, they are lost.
+    pub fn open(spool: Option<&SpoolPlan>, urls: Vec<String>) -> Refusals {
+        let open = |spool: &SpoolPlan| {
+            let letters = DeadLetters::open(&spools::dead_letters(spool), spool.limit_bytes);
+            letters.inspect_err(|error| log::error!("refused captures will be lost: {error}")).ok()
+        };
+        Refusals {
+            letters: spool.and_then(open),
             syncs: spool.is_some_and(|spool| spool.sync == SpoolSync::Batch),
             urls,
             log: LogLimit::new(Duration::from_secs(5)),
-        })
+        }
     }
 
     /// Puts away captures of `load`, and counts what became of them.

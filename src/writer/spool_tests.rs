@@ -287,3 +287,21 @@ fn a_writer_that_dies_at_any_turn_loses_nothing_and_the_counters_add_up() {
         assert_eq!(bench.lanes.totals().dropped(), 0);
     }
 }
+
+#[test]
+fn a_spool_that_cannot_be_opened_stops_neither_its_sink_nor_the_others() {
+    let mut bench = Bench::new();
+    bench.bring_up(0);
+    bench.bring_up(1);
+    let plan = bench.plan();
+    let place = plan.spool.as_ref().unwrap().directory.clone();
+    std::fs::create_dir_all(&place).unwrap();
+    // Files where directories should be.
+    std::fs::write(place.join(&spools::names(&plan)[0]), "").unwrap();
+    std::fs::write(place.join(spools::DEAD_LETTERS), "").unwrap();
+    bench.push(0, 0..100);
+    bench.push(1, 0..100);
+    assert_eq!(bench.while_running(plan, |_| {}), Ending::Drained);
+    bench.assert_balance();
+    assert_eq!((bench.stored(0), bench.stored(1)), (uris(0..100), uris(0..100)));
+}

@@ -4,6 +4,7 @@ use super::Plan;
 use crate::queue::lane::Lanes;
 use crate::sink::{self, Sink, SinkError, Slices};
 use crate::table::{Layout, Row};
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -66,16 +67,36 @@ pub struct Store {
     spooled: bool,
     outage: Option<Outage>,
     unusable: Option<Unusable>,
+    /// Waits of tables that have taken rows before.
+    own_waits: Vec<Unusable>,
+    /// Tables that have taken rows lately.
+    proven: VecDeque<String>,
     last_refusal: Option<Instant>,
     silent_refusals: u64,
 }
 
-/// A time in which tables are missing or may not be written. One wait is all that they get together: names can come from traffic,
-/// and every wait holds up the tables that are well.
+/// A time in which tables are missing or may not be written. A table that has taken rows before has a wait of its own. All others
+/// have one together: their names can come from traffic, and every wait holds up the tables that are well.
 struct Unusable {
     since: Instant,
     last: Instant,
     tables: Vec<String>,
+}
+
+impl Unusable {
+    fn begin(table: &str, patience: Duration, why: &str) -> Unusable {
+        log::error!("captures wait up to {} s for a table: {why}", patience.as_secs());
+        let now = Instant::now();
+        Unusable { since: now, last: now, tables: vec![table.to_owned()] }
+    }
+
+    fn names(&self, table: &str) -> bool {
+        self.tables.iter().any(|known| known == table)
+    }
+
+    fn is_stale(&self) -> bool {
+        self.last.elapsed() >= REMIND
+    }
 }
 
 struct Outage {
@@ -127,6 +148,8 @@ impl Store {
             spooled: false,
             outage: None,
             unusable: None,
+            own_waits: Vec::new(),
+            proven: VecDeque::new(),
             last_refusal: None,
             silent_refusals: 0,
         }
@@ -192,8 +215,13 @@ impl Store {
 
     fn note_up(&mut self, table: &str) {
         self.note_answer();
-        if self.unusable.as_ref().is_some_and(|unusable| unusable.tables.iter().any(|known| known == table)) {
+        if self.unusable.as_ref().is_some_and(|unusable| unusable.names(table)) {
             self.unusable = None;
+        }
+        self.own_waits.retain(|wait| !wait.names(table));
+        if !self.proven.iter().any(|known| known == table) {
+            self.proven.truncate(MOST_TABLES - 1);
+            self.proven.push_front(table.to_owned());
         }
     }
 
@@ -243,22 +271,26 @@ impl Store {
         }
     }
 
-    /// Whether the wait for unusable tables, of which `table` is one, is over; says once when it begins.
+    /// Whether the wait for `table`, which is unusable, is over; says once when it begins.
     fn has_waited_for(&mut self, table: &str, why: &str) -> bool {
-        let now = Instant::now();
-        let unusable = match &mut self.unusable {
-            Some(unusable) if unusable.last.elapsed() < REMIND => unusable,
-            none => {
-                log::error!("captures wait up to {} s for a table: {why}", self.table_patience.as_secs());
-                none.insert(Unusable { since: now, last: now, tables: Vec::new() })
+        let patience = self.table_patience;
+        let wait = if self.proven.iter().any(|known| known == table) {
+            self.own_waits.retain(|wait| !wait.is_stale());
+            let position = self.own_waits.iter().position(|wait| wait.names(table)).unwrap_or_else(|| {
+                self.own_waits.push(Unusable::begin(table, patience, why));
+                self.own_waits.len() - 1
+            });
+            &mut self.own_waits[position]
+        } else {
+            self.unusable.take_if(|unusable| unusable.is_stale());
+            let shared = self.unusable.get_or_insert_with(|| Unusable::begin(table, patience, why));
+            if !shared.names(table) && shared.tables.len() < MOST_TABLES {
+                shared.tables.push(table.to_owned());
             }
+            shared
         };
-        unusable.last = now;
-        let known = unusable.tables.iter().any(|known| known == table);
-        if !known && unusable.tables.len() < MOST_TABLES {
-            unusable.tables.push(table.to_owned());
-        }
-        unusable.since.elapsed() >= self.table_patience
+        wait.last = Instant::now();
+        wait.since.elapsed() >= patience
     }
 
     /// Says at a limited rate that rows are refused.

@@ -137,6 +137,21 @@ fn many_missing_tables_share_one_wait() {
 }
 
 #[test]
+fn a_table_that_has_taken_rows_is_waited_for_although_another_is_missing_for_long() {
+    let script = Arc::new(Mutex::new(Scripted::default()));
+    let (mut store, _) = store(&script, &lanes(), Duration::from_millis(250));
+    let messages = messages(1);
+    let layout = report_layout(&ColumnNames::default());
+    store.write("proven", &layout, &rows(&messages));
+    script.lock().unwrap().answers = (0..1000).map(|_| Answer::TableUnusable).collect();
+    assert_eq!(refused(&store.write("never made", &layout, &rows(&messages))), [0]);
+    let asked = script.lock().unwrap().writes;
+    script.lock().unwrap().answers = [Answer::TableUnusable, Answer::TableUnusable].into();
+    assert_eq!(store.write("proven", &layout, &rows(&messages)).refused, []);
+    assert_eq!(script.lock().unwrap().writes, asked + 3, "it is asked again until it is there");
+}
+
+#[test]
 fn giving_up_leaves_rows_undelivered_and_uncounted() {
     let answers = (0..100).map(|_| Answer::Away).collect();
     let script = Arc::new(Mutex::new(Scripted { answers, ..Default::default() }));
