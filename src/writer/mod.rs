@@ -259,10 +259,9 @@ impl Writer {
         if let Some(settled) = effect.settled {
             self.note_settled(sink, &[settled]);
         }
-        if let Some(acked) = effect.acked {
-            let marks = SinkMarks { acked, ..self.consumer.marks(sink) };
-            self.consumer.set_marks(sink, marks);
-        }
+        let marks = self.consumer.marks(sink);
+        let (next, acked) = (effect.spool_next.unwrap_or(marks.next), effect.acked.unwrap_or(marks.acked));
+        self.consumer.set_marks(sink, SinkMarks { next, acked });
         if let Some(counters) = effect.counters {
             self.consumer.commit_counters(&counters);
         }
@@ -286,8 +285,9 @@ impl Writer {
         }
         let now = Instant::now();
         let lanes_fill = self.consumer.fullest() > PRESSED;
+        let has_neighbours = self.outlets.len() > 1;
         for sink in 0..self.outlets.len() {
-            let settled = self.outlets[sink].park_slow(now, lanes_fill);
+            let settled = self.outlets[sink].park_slow(now, lanes_fill, has_neighbours);
             self.note_settled(sink, &settled);
         }
     }
@@ -362,8 +362,10 @@ impl Writer {
 
     /// What was delivered while it was parked must not come again with the next writer, though no replay passes over it any more.
     fn note_delivered(&mut self) {
-        for sink in 0..self.outlets.len() {
-            let effect = self.outlets[sink].leave(self.consumer.marks(sink));
+        // With a window open, the ids behind its captures would be committed before them.
+        let sinks = if self.windows.is_empty() { self.outlets.len() } else { 0 };
+        for sink in 0..sinks {
+            let effect = self.outlets[sink].leave(self.consumer.marks(sink), &mut self.refusals);
             self.apply(sink, effect);
         }
     }

@@ -52,6 +52,15 @@ struct Flight {
     since: Instant,
     /// Its ids in the spool, once it is parked.
     parked: Option<Range<u64>>,
+    /// Whether it is counted as lost: whatever the delivery thread answers comes too late.
+    is_lost: bool,
+}
+
+impl Flight {
+    /// Whether its window waits for it.
+    fn is_owed(&self) -> bool {
+        self.parked.is_none() && !self.is_lost
+    }
 }
 
 /// A time in which the sink does not answer.
@@ -70,6 +79,8 @@ pub struct Effect {
     pub counters: Option<Counters>,
     /// Records of the spool below this id are done with: to be committed, then told to [`Outlet::acknowledge`].
     pub acked: Option<u64>,
+    /// Id that the spool gives next: to be committed with the counters.
+    pub spool_next: Option<u64>,
 }
 
 /// One sink of a writer, with its delivery thread and its spool.
@@ -136,10 +147,10 @@ impl Outlet {
     pub fn take(&mut self, window: u64, load: Load, now: Instant) -> Result<Vec<Settled>, WriterError> {
         let mut settled = Vec::new();
         if self.spool.is_some() {
-            let is_behind = self.flights.len() >= WINDOWS || self.flights.iter().any(|flight| flight.parked.is_some());
+            let is_behind = self.flights.len() >= WINDOWS || self.flights.iter().any(|flight| !flight.is_owed());
             if self.away.is_some() || is_behind || self.closed {
                 settled.extend(self.park_all());
-                let all_parked = self.flights.iter().all(|flight| flight.parked.is_some());
+                let all_parked = !self.flights.iter().any(Flight::is_owed);
                 if all_parked && let Some(ids) = self.append(&load, 0..load.len()) {
                     settled.push(spooled(window, &ids, [0; COMMITTED]));
                     return Ok(settled);
@@ -154,18 +165,25 @@ impl Outlet {
         }
         let load = Arc::new(load);
         let job = self.send(Arc::clone(&load), self.away.is_some())?;
-        self.flights.push_back(Flight { job, window, load, since: now, parked: None });
+        self.flights.push_back(Flight { job, window, load, since: now, parked: None, is_lost: false });
         Ok(settled)
     }
 
-    /// Parks loads that are on their way for too long, or, when the lanes fill, at all.
-    pub fn park_slow(&mut self, now: Instant, lanes_fill: bool) -> Vec<Settled> {
-        let is_slow = |flight: &Flight| flight.parked.is_none() && now.duration_since(flight.since) >= SLOW;
-        if self.spool.is_some() && (lanes_fill || self.flights.iter().any(is_slow)) {
-            self.park_all()
-        } else {
-            Vec::new()
+    /// Parks loads that are on their way for too long, or, when the lanes fill, at all. When the spool takes no more and the lanes fill,
+    /// a load that is slow is lost, so that the other sinks of `has_neighbours` do not lose theirs.
+    pub fn park_slow(&mut self, now: Instant, lanes_fill: bool, has_neighbours: bool) -> Vec<Settled> {
+        let is_slow = |flight: &Flight| flight.is_owed() && now.duration_since(flight.since) >= SLOW;
+        if self.spool.is_none() || !(lanes_fill || self.flights.iter().any(is_slow)) {
+            return Vec::new();
         }
+        let mut settled = self.park_all();
+        if lanes_fill && has_neighbours {
+            for flight in self.flights.iter_mut().filter(|flight| is_slow(flight)) {
+                flight.is_lost = true;
+                settled.push(lost(flight.window, flight.load.len(), Committed::SpoolFull));
+            }
+        }
+        settled
     }
 
     /// Parks every load that is on its way, in order, as far as the spool takes them.
@@ -173,7 +191,7 @@ impl Outlet {
         let mut settled = Vec::new();
         for index in 0..self.flights.len() {
             let flight = &self.flights[index];
-            if flight.parked.is_some() {
+            if !flight.is_owed() {
                 continue;
             }
             let (window, load) = (flight.window, Arc::clone(&flight.load));
@@ -196,6 +214,7 @@ impl Outlet {
         };
         let Some(flight) = self.flights.remove(position) else { return Effect::default() };
         match flight.parked {
+            _ if flight.is_lost => Effect::default(),
             Some(ids) => {
                 // What was refused is left to the replay, which knows what to do with it.
                 let mut undone = delivered.left;
@@ -268,9 +287,22 @@ impl Outlet {
         self.replay_job.is_some() || !self.flights.is_empty()
     }
 
-    /// Counts what was delivered at the head of the spool while it was parked there. `committed` are the marks of the last commit. Only
-    /// when no chunk is read any more.
-    pub fn leave(&self, committed: SinkMarks) -> Effect {
+    /// Makes final, before the writer ends, what is done with of the spool and would come again otherwise: what was delivered at its head
+    /// while it was parked there, and the part of a chunk that is stored. `committed` are the marks of the last commit, all windows are.
+    pub fn leave(&mut self, committed: SinkMarks, refusals: &mut Refusals) -> Effect {
+        if self.replay_job.is_none()
+            && let Some(rest) = self.replay.rest_of_chunk()
+        {
+            return match self.append(&rest, 0..rest.len()) {
+                Some(ids) => {
+                    let mut effect = self.finish_replay(refusals);
+                    let counters = effect.counters.get_or_insert([0; COMMITTED]);
+                    add(counters, Committed::Spooled, ids.end - ids.start);
+                    Effect { spool_next: Some(ids.end), ..effect }
+                }
+                None => Effect::default(),
+            };
+        }
         let Some(spool) = &self.spool else { return Effect::default() };
         let head = spool.marks().acked;
         let end = self.replay.delivered_from(head).min(committed.next);
@@ -280,7 +312,7 @@ impl Outlet {
         let mut counters = [0; COMMITTED];
         add(&mut counters, Committed::Stored, end - head);
         add(&mut counters, Committed::Unspooled, end - head);
-        Effect { settled: None, counters: Some(counters), acked: Some(end) }
+        Effect { counters: Some(counters), acked: Some(end), ..Effect::default() }
     }
 
     /// Ends the delivery thread, so that its connection is closed in order. One that still waits for its database is left to the
@@ -363,7 +395,7 @@ impl Outlet {
         for (record, why) in &finished.unreadable {
             refusals.put_away_unreadable(self.sink, record, why, &mut counters);
         }
-        Effect { settled: None, counters: Some(counters), acked: finished.acked }
+        Effect { counters: Some(counters), acked: finished.acked, ..Effect::default() }
     }
 
     /// Puts captures into the spool; `None` when it does not take them, which is said.

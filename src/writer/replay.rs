@@ -140,6 +140,14 @@ impl Replay {
         false
     }
 
+    /// What is still to be sent of a chunk of the sink's own spool that is partly done with: to be put behind the rest of the spool when
+    /// the writer ends, so that the part that is done does not come again.
+    pub fn rest_of_chunk(&self) -> Option<Arc<Load>> {
+        let current = self.current.as_ref().filter(|current| !current.earlier)?;
+        let is_partial = (current.load.len() as u64) < current.ids.end - current.ids.start;
+        is_partial.then(|| Arc::clone(&current.load))
+    }
+
     /// Ends the chunk at hand.
     pub fn finish(&mut self) -> Finished {
         let Some(mut current) = self.current.take() else { return Finished::default() };

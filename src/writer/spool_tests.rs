@@ -305,3 +305,57 @@ fn a_spool_that_cannot_be_opened_stops_neither_its_sink_nor_the_others() {
     bench.assert_balance();
     assert_eq!((bench.stored(0), bench.stored(1)), (uris(0..100), uris(0..100)));
 }
+
+#[test]
+fn a_chunk_that_is_partly_stored_when_the_writer_ends_does_not_come_again_whole() {
+    let mut bench = Bench::new();
+    let plan = Plan { table_patience: Duration::from_secs(600), ..bench.plan() };
+    // Two tables in one chunk, of which one cannot be made: its name is taken by an index.
+    for number in 0..40 {
+        let payload = format!("OPTIONS sip:{number} SIP/2.0\r\n\r\n");
+        let table: &[u8] = if number % 2 == 0 { b"sip_capture" } else { b"taken" };
+        bench.producer.push(&Capture { table: Some(table), ..capture(payload.as_bytes()) }).unwrap();
+    }
+    bench.while_running(plan.clone(), |bench| bench.until("all is spooled", |totals| totals.spooled() == 40));
+    bench.bring_up(0);
+    let file = rusqlite::Connection::open(bench.place(0).join("capture.db")).unwrap();
+    file.execute_batch("CREATE TABLE other (a INTEGER); CREATE INDEX taken ON other (a)").unwrap();
+    bench.while_running(plan.clone(), |bench| {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while bench.stored(0).len() < 20 && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(5));
+        }
+    });
+    bench.assert_balance();
+    assert_eq!((bench.lanes.totals().committed(Committed::Stored), bench.lanes.totals().spooled()), (20, 20));
+    file.execute_batch("DROP INDEX taken").unwrap();
+    bench.while_running(plan, |bench| bench.until("all is stored", |totals| totals.spooled() == 0));
+    assert_eq!(bench.stored(0).len(), 20, "no row twice");
+    assert_eq!(bench.lanes.totals().committed(Committed::Stored), 40);
+}
+
+#[test]
+fn a_slow_sink_whose_spool_is_full_loses_its_own_captures_and_not_those_of_others() {
+    let mut bench = Bench::new();
+    bench.bring_up(0);
+    bench.bring_up(1);
+    let mut plan = bench.plan();
+    plan.spool.as_mut().unwrap().limit_bytes = 1 << 14;
+    bench.while_running(plan, |bench| {
+        bench.push(0, 0..10);
+        bench.until("the table is there", |totals| totals.committed(Committed::Stored) == 10);
+        let lock = rusqlite::Connection::open(bench.place(0).join("capture.db")).unwrap();
+        lock.execute_batch("BEGIN EXCLUSIVE").unwrap();
+        // Several lanes full.
+        for round in 0..40 {
+            bench.push(0, round * 500..(round + 1) * 500);
+            bench.push(1, round * 500..(round + 1) * 500);
+            let stored = (round as u64 + 1) * 500 + 10;
+            bench.until("the other sink goes on", |totals| totals.committed(Committed::Stored) >= stored);
+        }
+        lock.execute_batch("ROLLBACK").unwrap();
+        bench.until("the spool is empty", |totals| totals.spooled() == 0 && totals.queued() == 0);
+    });
+    assert!(bench.lanes.totals().committed(Committed::SpoolFull) > 0);
+    assert_eq!(bench.stored(1), uris(0..20_000));
+}
