@@ -251,7 +251,8 @@ impl Writer {
 
     fn take_in(&mut self, delivered: Delivered) {
         let sink = delivered.sink;
-        let effect = self.outlets[sink].answer(delivered, &mut self.refusals, Instant::now());
+        let marks = self.consumer.marks(sink);
+        let effect = self.outlets[sink].answer(delivered, marks, &mut self.refusals, Instant::now());
         self.apply(sink, effect);
     }
 

@@ -140,17 +140,22 @@ impl Replay {
         false
     }
 
-    /// What is still to be sent of a chunk of the sink's own spool that is partly done with: to be put behind the rest of the spool when
-    /// the writer ends, so that the part that is done does not come again.
-    pub fn rest_of_chunk(&self) -> Option<Arc<Load>> {
+    /// What is still to be sent of a chunk of the sink's own spool, and whether a part of the chunk is done with.
+    pub fn rest_of_chunk(&self) -> Option<(Arc<Load>, bool)> {
         let current = self.current.as_ref().filter(|current| !current.earlier)?;
         let is_partial = (current.load.len() as u64) < current.ids.end - current.ids.start;
-        is_partial.then(|| Arc::clone(&current.load))
+        Some((Arc::clone(&current.load), is_partial))
+    }
+
+    /// Reads nothing before `moment`.
+    pub fn rest_until(&mut self, moment: Instant) {
+        self.not_before = Some(moment);
     }
 
     /// Ends the chunk at hand.
     pub fn finish(&mut self) -> Finished {
         let Some(mut current) = self.current.take() else { return Finished::default() };
+        self.not_before = None;
         add(&mut current.counters, Committed::Unspooled, current.ids.end - current.ids.start);
         if !current.earlier {
             self.delivered.retain(|range| range.end > current.ids.end);

@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 pub const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 /// How often an outage that lasts is said again.
 const REMIND: Duration = Duration::from_secs(60);
+/// Longest wait for a table that has taken no rows yet: its name may be a mistake, or made up by whoever sends the traffic.
+const STRANGER: Duration = Duration::from_secs(60);
 /// Unusable tables that are remembered by name.
 const MOST_TABLES: usize = 64;
 /// Refused rows that are logged in one interval.
@@ -273,8 +275,9 @@ impl Store {
 
     /// Whether the wait for `table`, which is unusable, is over; says once when it begins.
     fn has_waited_for(&mut self, table: &str, why: &str) -> bool {
-        let patience = self.table_patience;
-        let wait = if self.proven.iter().any(|known| known == table) {
+        let is_proven = self.proven.iter().any(|known| known == table);
+        let patience = if is_proven { self.table_patience } else { self.table_patience.min(STRANGER) };
+        let wait = if is_proven {
             self.own_waits.retain(|wait| !wait.is_stale());
             let position = self.own_waits.iter().position(|wait| wait.names(table)).unwrap_or_else(|| {
                 self.own_waits.push(Unusable::begin(table, patience, why));
