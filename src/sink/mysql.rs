@@ -8,6 +8,7 @@
 //!
 //! A MyISAM, Aria or MEMORY table knows no transactions: if the server refuses a row of it, the rows before stay.
 
+use std::fmt;
 use std::path::Path;
 
 use mysql::prelude::Queryable;
@@ -27,7 +28,7 @@ const SOCKETS: [&str; 3] = ["/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.soc
 /// Room that a statement leaves in a packet for the protocol's own bytes.
 const PACKET_SLACK: usize = 1024;
 
-/// Engines that take INSERT DELAYED.
+/// Engines that take INSERT DELAYED in any table; Aria does in those that were made with `transactional=0`.
 const DELAYED_ENGINES: [&str; 4] = ["MyISAM", "MEMORY", "ARCHIVE", "BLACKHOLE"];
 
 /// The server's number for a date that it cannot read, or that its time zone does not have.
@@ -39,8 +40,9 @@ const COLUMNS: &str = "
      WHERE TABLE_SCHEMA = COALESCE(?, DATABASE()) AND TABLE_NAME = ? AND COALESCE(GENERATION_EXPRESSION, '') = ''
      ORDER BY ORDINAL_POSITION";
 
-const ENGINE: &str =
-    "SELECT ENGINE FROM information_schema.TABLES WHERE TABLE_SCHEMA = COALESCE(?, DATABASE()) AND TABLE_NAME = ?";
+const ENGINE: &str = "
+    SELECT ENGINE, CREATE_OPTIONS FROM information_schema.TABLES
+     WHERE TABLE_SCHEMA = COALESCE(?, DATABASE()) AND TABLE_NAME = ?";
 
 /// A connection and the statement that is being built.
 pub(super) struct Connection {
@@ -222,10 +224,11 @@ impl Connection {
     /// Whether `table` takes INSERT DELAYED; says once a table if it does not.
     fn takes_delayed(&mut self, table: &str) -> Result<bool, Fault> {
         let (schema, name) = schema_and_table(table);
-        let engine: Option<Option<String>> =
+        let described: Option<(Option<String>, Option<String>)> =
             self.connection.exec_first(ENGINE, (schema, name)).map_err(|error| fault(&error))?;
-        let engine = engine.flatten().unwrap_or_else(|| "unknown".to_owned());
-        let takes = self.is_mariadb && DELAYED_ENGINES.iter().any(|known| known.eq_ignore_ascii_case(&engine));
+        let (engine, create_options) = described.unwrap_or_default();
+        let engine = Engine { name: engine.unwrap_or_else(|| "unknown".to_owned()), options: create_options };
+        let takes = self.is_mariadb && engine.takes_delayed();
         if !takes {
             let server = if self.is_mariadb { "MariaDB" } else { "this server" };
             log::info!("{server} has no INSERT DELAYED for table {table} (engine {engine}): plain INSERT is used");
@@ -267,6 +270,35 @@ fn opts(server: &Server, options: &SinkOptions) -> OptsBuilder {
         .write_timeout(Some(options.io_timeout))
         .tcp_keepalive_time_ms(Some(10_000))
         .tcp_user_timeout_ms(u32::try_from(options.io_timeout.as_millis()).ok())
+}
+
+/// What keeps a table's rows, as information_schema describes it.
+struct Engine {
+    name: String,
+    /// What the table was made with, such as `row_format=DYNAMIC transactional=0`.
+    options: Option<String>,
+}
+
+impl Engine {
+    fn is(&self, name: &str) -> bool {
+        self.name.eq_ignore_ascii_case(name)
+    }
+
+    fn is_transactional_aria(&self) -> bool {
+        let mut options = self.options.as_deref().unwrap_or_default().split_ascii_whitespace();
+        self.is("Aria") && !options.any(|option| option.eq_ignore_ascii_case("transactional=0"))
+    }
+
+    fn takes_delayed(&self) -> bool {
+        DELAYED_ENGINES.iter().any(|name| self.is(name)) || (self.is("Aria") && !self.is_transactional_aria())
+    }
+}
+
+impl fmt::Display for Engine {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.name)?;
+        out.write_str(if self.is_transactional_aria() { ", transactional" } else { "" })
+    }
 }
 
 /// The schema, if the name has one, and the table.
