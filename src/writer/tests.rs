@@ -8,6 +8,7 @@ use crate::sink::{DatabaseUrl, Sink, SinkError, SinkOptions, Written};
 use crate::sip::HeaderNames;
 use crate::table::{ColumnNames, Layout, Row, Value, report_layout, sip_layout};
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Mutex;
 
 /// What a scripted sink answers to one write; afterwards it takes everything it may.
@@ -134,6 +135,47 @@ fn many_missing_tables_share_one_wait() {
         assert_eq!(refused(&store.write(&format!("t{number}"), &layout, &rows(&messages))).len(), 2);
     }
     assert_eq!(script.lock().unwrap().writes, asked + 100, "a later table is asked once and not waited for");
+}
+
+/// Writes five rows twice to a sink that stays away; how many tries each time made.
+fn tries_in_vain(patience: Patience) -> [usize; 2] {
+    let answers = (0..100).map(|_| Answer::Away).collect();
+    let script = Arc::new(Mutex::new(Scripted { answers, ..Default::default() }));
+    let sink = Box::new(ScriptedSink(Arc::clone(&script)));
+    let mut store = Store::with_sink(sink, patience, Duration::ZERO, lanes(), 0, Arc::default());
+    let messages = messages(5);
+    [(); 2].map(|()| {
+        let before = script.lock().unwrap().writes;
+        let done = store.write("t", &report_layout(&ColumnNames::default()), &rows(&messages));
+        assert_eq!(done, Outcome { left: vec![Range { start: 0, end: 5 }], away: true, ..Outcome::default() });
+        script.lock().unwrap().writes - before
+    })
+}
+
+#[test]
+fn rows_are_left_after_as_many_more_tries_as_were_asked_for_each_time() {
+    let within = Duration::from_secs(600);
+    assert_eq!(tries_in_vain(Patience::Bounded { retries: 0, within }), [1, 1]);
+    assert_eq!(tries_in_vain(Patience::Bounded { retries: 2, within }), [3, 3]);
+}
+
+#[test]
+fn rows_are_left_when_the_time_for_tries_is_over_though_tries_are_left() {
+    assert_eq!(tries_in_vain(Patience::Bounded { retries: 500, within: Duration::ZERO }), [1, 1]);
+    let [first, second] = tries_in_vain(Patience::Bounded { retries: 500, within: Duration::from_millis(150) });
+    assert!((2..500).contains(&first) && (2..500).contains(&second), "{first} and {second} tries");
+}
+
+#[test]
+fn a_sink_that_comes_back_within_the_tries_gets_all_rows() {
+    let script = Arc::new(Mutex::new(Scripted { answers: [Answer::Away, Answer::Away].into(), ..Default::default() }));
+    let sink = Box::new(ScriptedSink(Arc::clone(&script)));
+    let patience = Patience::Bounded { retries: 2, within: Duration::from_secs(600) };
+    let mut store = Store::with_sink(sink, patience, Duration::ZERO, lanes(), 0, Arc::default());
+    let messages = messages(5);
+    let done = store.write("t", &report_layout(&ColumnNames::default()), &rows(&messages));
+    assert_eq!((done.left.len(), done.away), (0, false));
+    assert_eq!((script.lock().unwrap().writes, script.lock().unwrap().rows.len()), (3, 5));
 }
 
 #[test]

@@ -213,6 +213,29 @@ fn an_outage_of_postgresql_shows_and_its_end_too() {
     an_outage_shows(Database::Postgres(Postgres::start()));
 }
 
+#[test]
+fn without_a_spool_captures_are_given_up_after_insert_retries_and_counted_until_the_database_is_back() {
+    let mut database = Database::MariaDb(MariaDb::start());
+    database.make_table();
+    let url = database.url();
+    database.stop();
+    let node = ConfigBuilder::capture_node(Module::Ours, &url).set("spool_dir", "").set("insert_retries", 1);
+    let server = node.start();
+    HepSender::to(server.address()).send_paced(500, packets(350));
+    let lost = settle(&server, 350);
+    let statistics = server.statistics();
+    assert_eq!((statistics["dropped_unavailable"], statistics["dropped"]), (lost, lost), "{statistics:?}");
+    assert_eq!(statistics["stored"], 0, "{statistics:?}");
+    // The first batch is tried twice, at least.
+    assert!(statistics["sink_errors"] >= 2, "{statistics:?}");
+    database.start_again();
+    HepSender::to(server.address()).send_paced(500, packets(70));
+    let captured = settle(&server, 420);
+    let statistics = server.statistics();
+    assert_eq!((statistics["dropped_unavailable"], statistics["stored"]), (lost, captured - lost), "{statistics:?}");
+    assert_all_stored_once(&url, captured - lost);
+}
+
 /// Sends until `stopped`; the answer is how many packets were sent.
 fn load_until(stopped: &AtomicBool, server: SocketAddr) -> u64 {
     let packets = packets(1_000_000).take_while(|_| !stopped.load(Ordering::Relaxed));
