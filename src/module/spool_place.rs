@@ -115,3 +115,121 @@ fn check_writable(place: &Path) -> io::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::RefCell;
+
+    /// Keeps what is logged, for the thread that logs it.
+    struct Ears;
+
+    thread_local! {
+        static WARNINGS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+    }
+
+    impl log::Log for Ears {
+        fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
+            metadata.level() == log::Level::Warn
+        }
+
+        fn log(&self, record: &log::Record<'_>) {
+            if self.enabled(record.metadata()) {
+                WARNINGS.with_borrow_mut(|warnings| warnings.push(record.args().to_string()));
+            }
+        }
+
+        fn flush(&self) {}
+    }
+
+    fn warnings() -> Vec<String> {
+        WARNINGS.take()
+    }
+
+    /// A node with an SQLite file in `directory`, and with a spool there if it is named.
+    fn node(directory: &Path, spool: Option<&Path>) -> CaptureNode {
+        // The first test sets it for all.
+        let _ = log::set_logger(&Ears);
+        log::set_max_level(log::LevelFilter::Warn);
+        let mut node = CaptureNode::default();
+        node.settings.set_text("db_url", format!("sqlite:///{}/capture.db", directory.display()).as_bytes()).unwrap();
+        if let Some(spool) = spool {
+            node.settings.set_text("spool_dir", spool.to_str().unwrap().as_bytes()).unwrap();
+        }
+        node
+    }
+
+    fn says(warnings: &[String], place: &Path) {
+        let [warning] = warnings else { panic!("one warning is expected, not {warnings:?}") };
+        assert!(warning.contains(place.to_str().unwrap()) && warning.contains("there is no spool"), "{warning}");
+    }
+
+    fn refused(outcome: Result<(), ParameterError>, place: &Path) {
+        let error = outcome.unwrap_err().to_string();
+        assert!(error.contains("spool_dir") && error.contains(place.to_str().unwrap()), "{error}");
+        assert_eq!(warnings(), [""; 0]);
+    }
+
+    #[test]
+    fn the_default_directory_is_beside_the_embedded_database_and_else_in_a_place_of_its_own() {
+        let mut settings = Settings::default();
+        assert_eq!(default_directory(&settings), Path::new("/var/lib/sipcapture/spool"));
+        settings.set_text("db_url", b"sqlite:////srv/captures/of/today.db").unwrap();
+        assert_eq!(default_directory(&settings), Path::new("/srv/captures/of/spool"));
+        for url in ["mysql://u:p@h/d", "postgres://u:p@h/d"] {
+            settings.set_text("db_url", url.as_bytes()).unwrap();
+            assert_eq!(default_directory(&settings), Path::new("/var/lib/sipcapture/spool"));
+        }
+    }
+
+    #[test]
+    fn a_default_directory_is_made_and_locked() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut node = node(directory.path(), None);
+        node.prepare_spool((None, None)).unwrap();
+        node.take_spool().unwrap();
+        assert_eq!(node.settings.plan().spool.unwrap().directory, directory.path().join("spool"));
+        assert!(directory.path().join("spool").is_dir() && node.spool_lock.is_some());
+        assert_eq!(warnings(), [""; 0]);
+    }
+
+    #[test]
+    fn a_directory_that_cannot_be_made_is_a_warning_and_no_spool_unless_the_operator_named_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = directory.path().join("spool");
+        std::fs::write(&place, b"a file in its place").unwrap();
+        let mut unnamed = node(directory.path(), None);
+        unnamed.prepare_spool((None, None)).unwrap();
+        unnamed.take_spool().unwrap();
+        assert!(unnamed.settings.plan().spool.is_none() && unnamed.spool_lock.is_none());
+        says(&warnings(), &place);
+        let mut named = node(directory.path(), Some(&place));
+        refused(named.prepare_spool((None, None)), &place);
+    }
+
+    #[test]
+    fn a_directory_that_cannot_be_used_later_is_a_warning_and_no_spool_unless_the_operator_named_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = directory.path().join("spool");
+        let mut unnamed = node(directory.path(), None);
+        unnamed.prepare_spool((None, None)).unwrap();
+        std::fs::remove_dir(&place).unwrap();
+        unnamed.take_spool().unwrap();
+        assert!(unnamed.settings.plan().spool.is_none() && unnamed.spool_lock.is_none());
+        says(&warnings(), &place);
+        let mut named = node(directory.path(), Some(&place));
+        named.prepare_spool((None, None)).unwrap();
+        std::fs::remove_dir(&place).unwrap();
+        refused(named.take_spool(), &place);
+    }
+
+    #[test]
+    fn an_empty_name_is_no_spool_and_no_warning() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut node = node(directory.path(), Some(Path::new("")));
+        node.prepare_spool((None, None)).unwrap();
+        node.take_spool().unwrap();
+        assert!(node.settings.plan().spool.is_none() && !directory.path().join("spool").exists());
+        assert_eq!(warnings(), [""; 0]);
+    }
+}
