@@ -115,6 +115,35 @@ fn a_sink_that_is_away_stops_no_other_and_gets_all_in_order_when_it_is_back() {
 }
 
 #[test]
+fn live_captures_do_not_wait_behind_a_long_replay() {
+    const LONG: usize = 20_000;
+    let mut bench = Bench::new();
+    let plan = bench.plan();
+    bench.while_running(plan, |bench| {
+        for first in (0..LONG).step_by(500) {
+            bench.push(0, first..first + 500);
+            bench.until("nothing is queued", |totals| totals.queued() == 0);
+        }
+        assert_eq!(bench.lanes.totals().spooled(), LONG as u64);
+        bench.bring_up(0);
+        bench.until("the replay has begun", |totals| totals.committed(Committed::Stored) > 0);
+        bench.push(0, LONG..LONG + 10);
+        bench.until("the live captures have left the lane", |totals| {
+            totals.captured() == LONG as u64 + 10 && totals.queued() == 0
+        });
+        let totals = bench.lanes.totals();
+        assert!(totals.spooled() > 0, "the replay is over already: {totals:?}");
+        assert_eq!(totals.committed(Committed::Spooled), LONG as u64, "live captures went to the spool: {totals:?}");
+        bench.until("the spool is empty", |totals| totals.spooled() == 0);
+    });
+    let (live, replayed): (Vec<_>, Vec<_>) =
+        bench.stored(0).into_iter().enumerate().partition(|(_, uri)| uris(LONG..LONG + 10).contains(uri));
+    assert_eq!((live.len(), replayed.len()), (10, LONG));
+    let (last_live, last_replayed) = (live[9].0, replayed[LONG - 1].0);
+    assert!(last_live < last_replayed, "row {last_live} is behind all that was spooled");
+}
+
+#[test]
 fn what_a_stopped_server_leaves_in_its_spool_the_next_one_stores() {
     let mut bench = Bench::new();
     bench.bring_up(1);
