@@ -175,7 +175,8 @@ fn a_sink_that_comes_back_within_the_tries_gets_all_rows() {
     let messages = messages(5);
     let done = store.write("t", &report_layout(&ColumnNames::default()), &rows(&messages));
     assert_eq!((done.left.len(), done.away), (0, false));
-    assert_eq!((script.lock().unwrap().writes, script.lock().unwrap().rows.len()), (3, 5));
+    let script = script.lock().unwrap();
+    assert_eq!((script.writes, script.rows.len()), (3, 5));
 }
 
 #[test]
