@@ -251,8 +251,7 @@ impl Writer {
 
     fn take_in(&mut self, delivered: Delivered) {
         let sink = delivered.sink;
-        let marks = self.consumer.marks(sink);
-        let effect = self.outlets[sink].answer(delivered, marks, &mut self.refusals, Instant::now());
+        let effect = self.outlets[sink].answer(delivered, &mut self.refusals, Instant::now());
         self.apply(sink, effect);
     }
 

@@ -203,17 +203,11 @@ impl Outlet {
     }
 
     /// Takes in an answer of the delivery thread.
-    pub fn answer(
-        &mut self,
-        delivered: Delivered,
-        committed: SinkMarks,
-        refusals: &mut Refusals,
-        now: Instant,
-    ) -> Effect {
+    pub fn answer(&mut self, delivered: Delivered, refusals: &mut Refusals, now: Instant) -> Effect {
         self.note_health(&delivered, now);
         if self.replay_job == Some(delivered.job) {
             self.replay_job = None;
-            return self.answer_replay(delivered, committed, refusals, now);
+            return self.answer_replay(delivered, refusals, now);
         }
         let Some(position) = self.flights.iter().position(|flight| flight.job == delivered.job) else {
             return Effect::default();
@@ -297,7 +291,7 @@ impl Outlet {
     /// while it was parked there, and the part of a chunk that is stored. `committed` are the marks of the last commit, all windows are.
     pub fn leave(&mut self, committed: SinkMarks, refusals: &mut Refusals) -> Effect {
         if self.replay_job.is_none()
-            && let Some(effect) = self.put_back_rest(None, refusals)
+            && let Some(effect) = self.put_back_rest(refusals)
         {
             return effect;
         }
@@ -379,43 +373,21 @@ impl Outlet {
         settled
     }
 
-    fn answer_replay(
-        &mut self,
-        delivered: Delivered,
-        committed: SinkMarks,
-        refusals: &mut Refusals,
-        now: Instant,
-    ) -> Effect {
+    fn answer_replay(&mut self, delivered: Delivered, refusals: &mut Refusals, now: Instant) -> Effect {
         let sink = self.sink;
-        let is_away = delivered.away;
         let is_done = self.replay.note(delivered, now + TABLE_PAUSE, |load, refused, counters| {
             refusals.put_away(sink, load, refused, counters);
         });
-        if is_done {
-            return self.finish_replay(refusals);
-        }
-        // Captures of a missing table go behind all others, which must not wait for it. What windows have put into the spool and not
-        // committed yet must not be committed with them.
-        let is_settled = self.spool.as_ref().is_some_and(|spool| spool.marks().next == committed.next);
-        if is_away || !is_settled {
-            return Effect::default();
-        }
-        self.put_back_rest(Some(now + TABLE_PAUSE), refusals).unwrap_or_default()
+        if is_done { self.finish_replay(refusals) } else { Effect::default() }
     }
 
-    /// Puts what is left of a chunk behind the rest of the spool; the chunk is done with then. Only when no window has put captures into the
-    /// spool that are not committed. A chunk of which nothing is stored stays where it is, or, with `again`, holds up the replay until then.
-    fn put_back_rest(&mut self, again: Option<Instant>, refusals: &mut Refusals) -> Option<Effect> {
-        let (rest, is_partial) = self.replay.rest_of_chunk()?;
-        if !is_partial && again.is_none() {
-            return None;
-        }
+    /// Puts back into the spool what is left of a chunk of which a part is stored; the chunk is done with then. Only where nothing is behind it,
+    /// since order within a table is worth more than a row that comes twice.
+    fn put_back_rest(&mut self, refusals: &mut Refusals) -> Option<Effect> {
+        let rest = self.replay.rest_of_last_chunk(self.spool.as_ref()?)?;
         let ids = self.append(&rest, 0..rest.len())?;
         let mut effect = self.finish_replay(refusals);
         add(effect.counters.get_or_insert([0; COMMITTED]), Committed::Spooled, ids.end - ids.start);
-        if let Some(moment) = again.filter(|_| !is_partial) {
-            self.replay.rest_until(moment);
-        }
         Some(Effect { spool_next: Some(ids.end), ..effect })
     }
 

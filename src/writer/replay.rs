@@ -140,16 +140,11 @@ impl Replay {
         false
     }
 
-    /// What is still to be sent of a chunk of the sink's own spool, and whether a part of the chunk is done with.
-    pub fn rest_of_chunk(&self) -> Option<(Arc<Load>, bool)> {
+    /// What is still to be sent of a chunk of the sink's own spool, when a part of it is done with and nothing is behind it in `spool`.
+    pub fn rest_of_last_chunk(&self, spool: &Spool) -> Option<Arc<Load>> {
         let current = self.current.as_ref().filter(|current| !current.earlier)?;
         let is_partial = (current.load.len() as u64) < current.ids.end - current.ids.start;
-        Some((Arc::clone(&current.load), is_partial))
-    }
-
-    /// Reads nothing before `moment`.
-    pub fn rest_until(&mut self, moment: Instant) {
-        self.not_before = Some(moment);
+        (is_partial && current.ids.end == spool.marks().next).then(|| Arc::clone(&current.load))
     }
 
     /// Ends the chunk at hand.

@@ -388,28 +388,3 @@ fn a_slow_sink_whose_spool_is_full_loses_its_own_captures_and_not_those_of_other
     assert!(bench.lanes.totals().committed(Committed::SpoolFull) > 0);
     assert_eq!(bench.stored(1), uris(0..20_000));
 }
-
-#[test]
-fn captures_of_a_missing_table_do_not_hold_up_what_is_behind_them_in_the_spool() {
-    let mut bench = Bench::new();
-    let plan = Plan { table_patience: Duration::from_secs(600), ..bench.plan() };
-    // Several chunks for a table that cannot be made, its name is taken by an index, before those for another one.
-    for number in 0..400 {
-        let payload = format!("OPTIONS sip:{number} SIP/2.0\r\n\r\n");
-        let table: &[u8] = if number < 200 { b"taken" } else { b"sip_capture" };
-        bench.producer.push(&Capture { table: Some(table), ..capture(payload.as_bytes()) }).unwrap();
-    }
-    bench.while_running(plan.clone(), |bench| bench.until("all is spooled", |totals| totals.spooled() == 400));
-    bench.bring_up(0);
-    let file = rusqlite::Connection::open(bench.place(0).join("capture.db")).unwrap();
-    file.execute_batch("CREATE TABLE other (a INTEGER); CREATE INDEX taken ON other (a)").unwrap();
-    bench.while_running(plan.clone(), |bench| {
-        bench.until("the others are stored", |totals| totals.committed(Committed::Stored) == 200);
-    });
-    assert_eq!((bench.stored(0), bench.lanes.totals().spooled()), (uris(200..400), 200));
-    file.execute_batch("DROP INDEX taken").unwrap();
-    bench.while_running(plan, |bench| bench.until("all is stored", |totals| totals.spooled() == 0));
-    let count =
-        file.query_row("SELECT count(*), count(DISTINCT ruri) FROM taken", [], |row| Ok((row.get(0)?, row.get(1)?)));
-    assert_eq!(count, Ok((200, 200)));
-}
