@@ -88,7 +88,7 @@ fn deliver(store: &mut Store, plan: &Plan, sink: usize, job: &Job) -> Delivered 
         counters: [0; COMMITTED],
         refused: Vec::new(),
         left: Vec::new(),
-        away: store.is_away() && !job.probe,
+        away: store.turns_away() && !job.probe,
     };
     let mut first = 0;
     for batch in job.load.batches() {

@@ -4,11 +4,12 @@ use super::batch::Load;
 use super::deliver::{Delivered, Refused};
 use super::window::WINDOW_BYTES;
 use super::{Counters, Plan, add, add_all};
+use crate::log_limit::LogLimit;
 use crate::queue::lane::{COMMITTED, Committed};
 use crate::queue::spool::Spool;
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What is to be done next.
 #[derive(Debug)]
@@ -52,12 +53,19 @@ pub struct Replay {
     not_before: Option<Instant>,
     /// Ids that were delivered while they were in the spool.
     delivered: Vec<Range<u64>>,
+    log: LogLimit,
 }
 
 impl Replay {
     /// Nothing on its way.
     pub fn new(earlier: Vec<Spool>) -> Replay {
-        Replay { earlier, current: None, not_before: None, delivered: Vec::new() }
+        Replay {
+            earlier,
+            current: None,
+            not_before: None,
+            delivered: Vec::new(),
+            log: LogLimit::new(Duration::from_secs(5)),
+        }
     }
 
     /// When the chunk at hand may be tried again.
@@ -173,7 +181,7 @@ impl Replay {
         if most == 0 || spool.pending() == 0 {
             return None;
         }
-        let current = read(spool, plan, most, &self.delivered)?;
+        let current = read(spool, plan, most, &self.delivered, &mut self.log)?;
         // Damage in the spool can make a chunk longer than asked for.
         if current.ids.end > below {
             spool.rewind();
@@ -184,7 +192,7 @@ impl Replay {
 
     fn read_earlier(&mut self, plan: &Plan) -> Option<Current> {
         while let Some(spool) = self.earlier.first_mut() {
-            if let Some(current) = read(spool, plan, u64::MAX, &[]) {
+            if let Some(current) = read(spool, plan, u64::MAX, &[], &mut self.log) {
                 return Some(Current { earlier: true, ..current });
             }
             // What cannot be read now is asked for again: the spool gives up by itself.
@@ -198,7 +206,7 @@ impl Replay {
 }
 
 /// Reads a chunk of at most `most` records.
-fn read(spool: &mut Spool, plan: &Plan, most: u64, delivered: &[Range<u64>]) -> Option<Current> {
+fn read(spool: &mut Spool, plan: &Plan, most: u64, delivered: &[Range<u64>], log: &mut LogLimit) -> Option<Current> {
     let mut load = Load::default();
     let mut unreadable = Vec::new();
     let (mut found, mut passed) = (0, 0);
@@ -215,7 +223,9 @@ fn read(spool: &mut Spool, plan: &Plan, most: u64, delivered: &[Range<u64>]) -> 
         Ok(ids) if ids.is_empty() => return None,
         Ok(ids) => ids,
         Err(error) => {
-            log::error!("the spool cannot be read: {error}");
+            if let Some(held_back) = log.allow(Instant::now()) {
+                log::error!("the spool cannot be read: {error} ({held_back} more since the last such line)");
+            }
             return None;
         }
     };

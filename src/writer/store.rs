@@ -157,9 +157,9 @@ impl Store {
         }
     }
 
-    /// Whether the sink was away when it was last asked.
-    pub fn is_away(&self) -> bool {
-        self.outage.is_some()
+    /// Whether rows need not come here: the sink was away when it was last asked, and they have a spool to go to, or the server ends.
+    pub fn turns_away(&self) -> bool {
+        self.outage.is_some() && (self.spooled || self.give_up.load(Ordering::Relaxed))
     }
 
     /// Writes `rows`; comes back when each is stored, refused, or left for later.
