@@ -128,7 +128,7 @@ fn insert_delayed_is_used_where_the_engine_takes_it_and_plain_insert_said_once_e
     let database = MariaDb::start();
     let url = database.url();
     for (table, engine) in
-        [("invites", "InnoDB"), ("acks", "Aria"), ("byes", "Aria TRANSACTIONAL=0"), ("replies", "MyISAM")]
+        [("invites", "InnoDB"), ("acks", "Aria ROW_FORMAT=PAGE"), ("byes", "Aria TRANSACTIONAL=0"), ("replies", "MyISAM")]
     {
         execute(&url, &create_table(Dialect::Mysql, table, &sip_layout(&ColumnNames::default())).join(";\n"));
         execute(&url, &format!("ALTER TABLE {table} ENGINE={engine}"));
