@@ -127,9 +127,12 @@ fn insert_delayed_is_used_where_the_engine_takes_it_and_plain_insert_said_once_e
     // A server of its own: the status variable counts for all databases.
     let database = MariaDb::start();
     let url = database.url();
-    for (table, engine) in
-        [("invites", "InnoDB"), ("acks", "Aria ROW_FORMAT=PAGE"), ("byes", "Aria TRANSACTIONAL=0"), ("replies", "MyISAM")]
-    {
+    for (table, engine) in [
+        ("invites", "InnoDB"),
+        ("acks", "Aria ROW_FORMAT=PAGE"),
+        ("byes", "Aria TRANSACTIONAL=0"),
+        ("replies", "MyISAM"),
+    ] {
         execute(&url, &create_table(Dialect::Mysql, table, &sip_layout(&ColumnNames::default())).join(";\n"));
         execute(&url, &format!("ALTER TABLE {table} ENGINE={engine}"));
     }
