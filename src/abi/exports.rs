@@ -181,9 +181,12 @@ pub unsafe extern "C" fn sc_writer_supervise(core: *mut sc_core, writer: u32) ->
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sc_core_finish(core: *mut sc_core) -> sc_status {
     with_core(core, |core| {
-        let databases = HostProcesses::start_once(core);
+        let is_needed = core.node.lanes().is_some_and(|lanes| lanes.totals().queued() > 0);
+        let databases = is_needed.then(|| HostProcesses::start_once(core));
         let finished = process::without_signals(|| core.node.finish(&mut host_log::flush));
-        databases.end();
+        if let Some(databases) = databases {
+            databases.end();
+        }
         host_log::flush();
         finished.map_err(|error| {
             log::error!("the lanes cannot be drained: {error}");

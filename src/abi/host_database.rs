@@ -23,6 +23,8 @@ const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::fr
 const HEALTHY: Duration = Duration::from_secs(30);
 /// How long a process may take to close its connection at the end.
 const FAREWELL: Duration = Duration::from_secs(2);
+/// How long the kernel may take to end one that is killed: in a call to a dead disk or file server it may take for ever.
+const BURIAL: Duration = Duration::from_secs(1);
 
 /// The host's functions, all of them present.
 #[derive(Clone, Copy)]
@@ -199,19 +201,25 @@ impl HostProcesses {
         left.map_or(Duration::from_secs(1), |left| left.clamp(Duration::from_millis(1), Duration::from_secs(1)))
     }
 
-    /// Lets all end, and kills what does not.
+    /// Lets all end, and kills what does not; one that the kernel cannot end is left to it.
     pub fn end(self) {
         for process in &self.processes {
             process.link.close();
         }
-        let until = Instant::now() + FAREWELL;
-        for id in self.processes.iter().filter_map(|process| process.id) {
-            while matches!(process::has_ended(id), Ended::Running) {
-                if Instant::now() > until {
-                    process::send_signal(id, libc::SIGKILL);
+        let mut left: Vec<i32> = self.processes.iter().filter_map(|process| process.id).collect();
+        let mut end_by = |patience: Duration| {
+            let until = Instant::now() + patience;
+            loop {
+                left.retain(|&id| matches!(process::has_ended(id), Ended::Running));
+                if left.is_empty() || Instant::now() > until {
+                    return left.clone();
                 }
                 std::thread::sleep(Duration::from_millis(5));
             }
+        };
+        end_by(FAREWELL).into_iter().for_each(|id| process::send_signal(id, libc::SIGKILL));
+        for id in end_by(BURIAL) {
+            log::error!("the host database process {id} does not end");
         }
     }
 }

@@ -30,11 +30,12 @@ pub use plan::{Plan, SinkPlan, SpoolPlan, SpoolSync};
 
 use crate::log_limit::LogLimit;
 use crate::queue::lane::{COMMITTED, Committed, Consumer, Lanes, SinkMarks, Wait};
-use crate::queue::spool::{Marks, Spool};
+use crate::queue::spool::{Marks, Spool, SpoolError};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use deliver::Delivered;
 use outlet::{Effect, Outlet};
 use refusals::Refusals;
+use replay::Acked;
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
@@ -56,6 +57,8 @@ const CLOSE: Duration = Duration::from_secs(1);
 const GIVE_UP: Duration = Duration::from_secs(2);
 /// How long one that is at work may take when there is time: what it stores and nobody notes is stored once more.
 const LAST_ANSWERS: Duration = Duration::from_secs(6);
+/// How often a spool is tried again that cannot be opened.
+const REOPEN: Duration = Duration::from_secs(1);
 
 /// How a writer's run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +97,8 @@ pub struct Writer {
     gathering_since: Option<Instant>,
     told: Option<Told>,
     bad_log: LogLimit,
+    /// When to try again to open the spools that could not be opened.
+    reopen_at: Option<Instant>,
 }
 
 /// What a writer notes when it is told to stop.
@@ -117,35 +122,21 @@ impl Writer {
     ) -> Result<Writer, WriterError> {
         let give_up = Arc::new(AtomicBool::new(false));
         let lanes = Arc::clone(consumer.lanes());
-        let marks: Vec<SinkMarks> = (0..plan.sinks.len()).map(|sink| consumer.marks(sink)).collect();
-        let spools = match &plan.spool {
-            None => plan.sinks.iter().map(|_| (None, Vec::new())).collect::<Vec<_>>(),
-            Some(spool) => spools::open(&plan, spool, (index, lanes.geometry().writers), &marks),
-        };
-        // What a predecessor in this run of the server had open, it has counted.
-        let mut recovered = 0;
-        for (sink, (own, earlier)) in spools.iter().enumerate().filter(|(sink, _)| marks[*sink].next == 0) {
-            if let Some(spool) = own {
-                let Marks { next, acked } = spool.marks();
-                consumer.set_marks(sink, SinkMarks { next, acked });
-                recovered += [spool].into_iter().chain(earlier).map(Spool::pending).sum::<u64>();
-            }
-        }
-        let mut counters = [0; COMMITTED];
-        add(&mut counters, Committed::Recovered, recovered);
-        add(&mut counters, Committed::Spooled, recovered);
-        consumer.commit_counters(&counters);
-        if recovered > 0 {
-            log::info!("{recovered} captures of an earlier run are in the spool");
-        }
         let urls = plan.sinks.iter().map(|sink| sink.url.to_string()).collect();
         let refusals = Refusals::open(plan.spool.as_ref(), urls);
         let (outbox, results) = crossbeam_channel::unbounded();
-        let outlets = spools
-            .into_iter()
-            .enumerate()
-            .map(|(sink, spools)| Outlet::start(&plan, (index, sink), &lanes, spools, &give_up, outbox.clone()));
+        let outlets = (0..plan.sinks.len()).map(|sink| {
+            let spools = match open_spool(&plan, index, &mut consumer, sink) {
+                Some(Err(error)) => {
+                    log::error!("captures wait in their lanes until there is a spool: {error}");
+                    None
+                }
+                opened => opened.and_then(Result::ok),
+            };
+            Outlet::start(&plan, (index, sink), &lanes, spools, &give_up, outbox.clone())
+        });
         let outlets = outlets.collect::<io::Result<Vec<Outlet>>>()?;
+        count_recovered(&mut consumer, &outlets);
         Ok(Writer {
             consumer,
             index,
@@ -161,6 +152,7 @@ impl Writer {
             gathering_since: None,
             told: None,
             bad_log: LogLimit::new(Duration::from_secs(5)),
+            reopen_at: None,
         })
     }
 
@@ -172,6 +164,7 @@ impl Writer {
             self.take_results();
             self.park_slow();
             self.commit_finished();
+            self.reopen();
             self.replay()?;
             self.lanes().sample(self.index);
             on_turn();
@@ -260,8 +253,8 @@ impl Writer {
             self.note_settled(sink, &[settled]);
         }
         let marks = self.consumer.marks(sink);
-        let (next, acked) = (effect.spool_next.unwrap_or(marks.next), effect.acked.unwrap_or(marks.acked));
-        self.consumer.set_marks(sink, SinkMarks { next, acked });
+        let acked = if let Some(Acked::Own(acked)) = effect.acked { acked } else { marks.acked };
+        self.consumer.set_marks(sink, SinkMarks { next: effect.spool_next.unwrap_or(marks.next), acked });
         if let Some(counters) = effect.counters {
             self.consumer.commit_counters(&counters);
         }
@@ -289,6 +282,24 @@ impl Writer {
         for sink in 0..self.outlets.len() {
             let settled = self.outlets[sink].park_slow(now, lanes_fill, has_neighbours);
             self.note_settled(sink, &settled);
+        }
+    }
+
+    /// Opens the spools that could not be opened before, now and then.
+    fn reopen(&mut self) {
+        let now = Instant::now();
+        if self.plan.spool.is_none() || self.reopen_at.is_some_and(|moment| now < moment) {
+            return;
+        }
+        self.reopen_at = Some(now + REOPEN);
+        for sink in 0..self.outlets.len() {
+            if !self.outlets[sink].has_spool()
+                && let Some(Ok((own, earlier))) = open_spool(&self.plan, self.index, &mut self.consumer, sink)
+            {
+                log::info!("there is a spool now for what the database cannot take");
+                self.outlets[sink].take_spool(own, earlier);
+                count_recovered(&mut self.consumer, &self.outlets);
+            }
         }
     }
 
@@ -394,6 +405,40 @@ impl Writer {
                 Err(_) => break,
             }
         }
+    }
+}
+
+/// Opens the spools of a sink, its own and those of earlier writers; `None` when there are to be none. A spool that is new in this run of
+/// the server leaves its marks to the next commit.
+fn open_spool(
+    plan: &Plan,
+    writer: usize,
+    consumer: &mut Consumer,
+    sink: usize,
+) -> Option<Result<(Spool, Vec<Spool>), SpoolError>> {
+    let spool = plan.spool.as_ref()?;
+    let writers = consumer.lanes().geometry().writers;
+    let opened = spools::open(spool, &spools::names(plan)[sink], (writer, writers), consumer.marks(sink));
+    if let Ok((own, _)) = &opened {
+        let Marks { next, acked } = own.marks();
+        consumer.set_marks(sink, SinkMarks { next, acked });
+    }
+    Some(opened)
+}
+
+/// Counts captures in the spools that no commit knows: those of an earlier run of the server, and those that a writer of this run had
+/// done with, and counted, when it died before it could note that in the spool of an earlier one.
+fn count_recovered(consumer: &mut Consumer, outlets: &[Outlet]) {
+    let own = (0..outlets.len()).map(|sink| consumer.marks(sink)).map(|marks| marks.next - marks.acked);
+    let found = own.sum::<u64>() + outlets.iter().map(Outlet::earlier_pending).sum::<u64>();
+    let known = consumer.counter(Committed::Spooled) - consumer.counter(Committed::Unspooled);
+    let recovered = found.saturating_sub(known);
+    let mut counters = [0; COMMITTED];
+    add(&mut counters, Committed::Recovered, recovered);
+    add(&mut counters, Committed::Spooled, recovered);
+    consumer.commit_counters(&counters);
+    if recovered > 0 {
+        log::info!("{recovered} captures of earlier writers are in the spool");
     }
 }
 

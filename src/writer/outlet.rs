@@ -20,7 +20,7 @@
 use super::batch::Load;
 use super::deliver::{self, Delivered, Job};
 use super::refusals::Refusals;
-use super::replay::{Chunk, Replay};
+use super::replay::{Acked, Chunk, Replay};
 use super::store::{BACK_OFF, Store};
 use super::window::Settled;
 use super::{Counters, Plan, WINDOWS, WriterError, add};
@@ -77,8 +77,8 @@ pub struct Effect {
     pub settled: Option<Settled>,
     /// Counters to commit, whatever the windows do.
     pub counters: Option<Counters>,
-    /// Records of the spool below this id are done with: to be committed, then told to [`Outlet::acknowledge`].
-    pub acked: Option<u64>,
+    /// Records that are done with: to be committed, then told to [`Outlet::acknowledge`].
+    pub acked: Option<Acked>,
     /// Id that the spool gives next: to be committed with the counters.
     pub spool_next: Option<u64>,
 }
@@ -93,6 +93,8 @@ pub struct Outlet {
     jobs: Sender<Job>,
     thread: JoinHandle<()>,
     spool: Option<Spool>,
+    /// Whether there is a spool, for the delivery thread.
+    has_refuge: Arc<AtomicBool>,
     flights: VecDeque<Flight>,
     replay: Replay,
     replay_job: Option<u64>,
@@ -106,16 +108,18 @@ pub struct Outlet {
 }
 
 impl Outlet {
-    /// Starts the delivery thread of sink `sink`. `earlier` are spools of writers that are no more: they are replayed after the sink's own.
+    /// Starts the delivery thread of sink `sink`. `spools` are its own and those of writers that are no more, which are replayed after it.
     pub fn start(
         plan: &Plan,
         (writer, sink): (usize, usize),
         lanes: &Arc<Lanes>,
-        (spool, earlier): (Option<Spool>, Vec<Spool>),
+        spools: Option<(Spool, Vec<Spool>)>,
         give_up: &Arc<AtomicBool>,
         results: Sender<Delivered>,
     ) -> io::Result<Outlet> {
-        let store = Store::new(plan, sink, spool.is_some(), Arc::clone(lanes), writer, Arc::clone(give_up));
+        let (spool, earlier) = spools.map_or((None, Vec::new()), |(own, earlier)| (Some(own), earlier));
+        let has_refuge = Arc::new(AtomicBool::new(spool.is_some()));
+        let store = Store::new(plan, sink, Arc::clone(&has_refuge), Arc::clone(lanes), writer, Arc::clone(give_up));
         let (jobs, thread) = deliver::start(store, plan, (writer, sink), Arc::clone(lanes), results)?;
         Ok(Outlet {
             sink,
@@ -125,6 +129,7 @@ impl Outlet {
             jobs,
             thread,
             spool,
+            has_refuge,
             flights: VecDeque::new(),
             replay: Replay::new(earlier),
             replay_job: None,
@@ -254,14 +259,33 @@ impl Outlet {
         }
     }
 
-    /// Records below `id` are done with, and that is committed.
-    pub fn acknowledge(&mut self, id: u64) {
-        if let Some(spool) = &mut self.spool
-            && let Err(error) = spool.ack(id)
-        {
+    /// These records are done with, and that is committed.
+    pub fn acknowledge(&mut self, acked: Acked) {
+        let noted = match acked {
+            Acked::Own(id) => self.spool.as_mut().map_or(Ok(()), |spool| spool.ack(id)),
+            Acked::Earlier(id) => self.replay.acknowledge_earlier(id),
+        };
+        if let Err(error) = noted {
             // They are read again at the next start at worst.
             self.say(&format!("the spool cannot note what is done: {error}"));
         }
+    }
+
+    /// Whether it has a spool.
+    pub fn has_spool(&self) -> bool {
+        self.spool.is_some()
+    }
+
+    /// Records of the spools of earlier writers that are not done with.
+    pub fn earlier_pending(&self) -> u64 {
+        self.replay.earlier_pending()
+    }
+
+    /// Takes a spool that could not be opened when the writer started, and those of writers that are no more.
+    pub fn take_spool(&mut self, spool: Spool, earlier: Vec<Spool>) {
+        self.spool = Some(spool);
+        self.replay.add_earlier(earlier);
+        self.has_refuge.store(true, Ordering::Relaxed);
     }
 
     /// Housekeeping, once a turn.
@@ -304,7 +328,7 @@ impl Outlet {
         let mut counters = [0; COMMITTED];
         add(&mut counters, Committed::Stored, end - head);
         add(&mut counters, Committed::Unspooled, end - head);
-        Effect { counters: Some(counters), acked: Some(end), ..Effect::default() }
+        Effect { counters: Some(counters), acked: Some(Acked::Own(end)), ..Effect::default() }
     }
 
     /// Ends the delivery thread, so that its connection is closed in order. One that still waits for its database is left to the

@@ -8,11 +8,16 @@ use crate::queue::lane::Committed;
 use crate::queue::spool::dead_letter::{DeadLetters, Entry};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+/// How often dead letters are tried again that cannot be opened.
+const REOPEN: Duration = Duration::from_secs(1);
+
 /// Where refused captures go.
 pub struct Refusals {
     letters: Option<DeadLetters>,
-    /// Whether a letter must be on the disk before it counts as written.
-    syncs: bool,
+    /// Where they belong.
+    place: Option<SpoolPlan>,
+    /// When they could not be opened last.
+    failed: Option<Instant>,
     /// Each sink's URL, without password.
     urls: Vec<String>,
     log: LogLimit,
@@ -25,17 +30,26 @@ impl std::fmt::Debug for Refusals {
 }
 
 impl Refusals {
-    /// Refused captures go to the dead letters of `spool`; without it, or when they cannot be opened, which is said, they are lost.
+    /// Refused captures go to the dead letters of `spool`; without it, or while they cannot be opened, which is said, they are lost.
     pub fn open(spool: Option<&SpoolPlan>, urls: Vec<String>) -> Refusals {
-        let open = |spool: &SpoolPlan| {
-            let letters = DeadLetters::open(&spools::dead_letters(spool), spool.limit_bytes);
-            letters.inspect_err(|error| log::error!("refused captures will be lost: {error}")).ok()
-        };
-        Refusals {
-            letters: spool.and_then(open),
-            syncs: spool.is_some_and(|spool| spool.sync == SpoolSync::Batch),
-            urls,
-            log: LogLimit::new(Duration::from_secs(5)),
+        let log = LogLimit::new(Duration::from_secs(5));
+        let mut refusals = Refusals { letters: None, place: spool.cloned(), failed: None, urls, log };
+        refusals.open_letters();
+        refusals
+    }
+
+    /// Opens the dead letters, unless they are open or could not be opened a moment ago.
+    fn open_letters(&mut self) {
+        let Some(place) = self.place.as_ref().filter(|_| self.letters.is_none()) else { return };
+        if self.failed.is_some_and(|failed| failed.elapsed() < REOPEN) {
+            return;
+        }
+        match DeadLetters::open(&spools::dead_letters(place), place.limit_bytes) {
+            Ok(letters) => self.letters = Some(letters),
+            Err(error) => {
+                self.failed = Some(Instant::now());
+                self.say(&format!("refused captures are lost while there are no dead letters: {error}"));
+            }
         }
     }
 
@@ -56,6 +70,7 @@ impl Refusals {
     }
 
     fn write(&mut self, sink: usize, table: &str, record: &[u8], why: &str, counters: &mut Counters) {
+        self.open_letters();
         let Some(letters) = &mut self.letters else { return add(counters, Committed::Rejected, 1) };
         let since = SystemTime::now().duration_since(UNIX_EPOCH);
         let entry = Entry {
@@ -75,9 +90,9 @@ impl Refusals {
     }
 
     fn sync(&mut self) {
-        if self.syncs
-            && let Some(Err(error)) = self.letters.as_mut().map(DeadLetters::sync)
-        {
+        // Whether a letter must be on the disk before it counts as written.
+        let syncs = self.place.as_ref().is_some_and(|place| place.sync == SpoolSync::Batch);
+        if syncs && let Some(Err(error)) = self.letters.as_mut().map(DeadLetters::sync) {
             self.say(&format!("dead letters may not outlast a power cut: {error}"));
         }
     }

@@ -6,7 +6,7 @@ use super::window::WINDOW_BYTES;
 use super::{Counters, Plan, add, add_all};
 use crate::log_limit::LogLimit;
 use crate::queue::lane::{COMMITTED, Committed};
-use crate::queue::spool::Spool;
+use crate::queue::spool::{Spool, SpoolError};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,13 +22,22 @@ pub enum Chunk {
     Done,
 }
 
+/// Records of a spool below an id that are done with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Acked {
+    /// Of the sink's own spool.
+    Own(u64),
+    /// Of the first of the earlier spools.
+    Earlier(u64),
+}
+
 /// The end of a chunk.
 #[derive(Debug, Default)]
 pub struct Finished {
     /// What became of its captures.
     pub counters: Counters,
-    /// Records of the sink's own spool below this id are done with.
-    pub acked: Option<u64>,
+    /// What it was the last of.
+    pub acked: Option<Acked>,
     /// Records that are no captures, and why.
     pub unreadable: Vec<(Vec<u8>, String)>,
 }
@@ -81,6 +90,21 @@ impl Replay {
     /// Bytes of the earlier spools.
     pub fn earlier_bytes(&self) -> u64 {
         self.earlier.iter().map(Spool::bytes).sum()
+    }
+
+    /// Records of the earlier spools that are not done with.
+    pub fn earlier_pending(&self) -> u64 {
+        self.earlier.iter().map(Spool::pending).sum()
+    }
+
+    /// Takes over the spools of writers that are no more.
+    pub fn add_earlier(&mut self, spools: Vec<Spool>) {
+        self.earlier.extend(spools);
+    }
+
+    /// Records of the first of the earlier spools below `id` are done with, and that is committed.
+    pub fn acknowledge_earlier(&mut self, id: u64) -> Result<(), SpoolError> {
+        self.earlier.first_mut().map_or(Ok(()), |spool| spool.ack(id))
     }
 
     /// Captures with these ids were delivered, but for those whose numbers within them are in `undone`.
@@ -160,20 +184,14 @@ impl Replay {
         let Some(mut current) = self.current.take() else { return Finished::default() };
         self.not_before = None;
         add(&mut current.counters, Committed::Unspooled, current.ids.end - current.ids.start);
-        if !current.earlier {
-            self.delivered.retain(|range| range.end > current.ids.end);
-            return Finished {
-                counters: current.counters,
-                acked: Some(current.ids.end),
-                unreadable: current.unreadable,
-            };
-        }
-        if let Some(spool) = self.earlier.first_mut()
-            && let Err(error) = spool.ack(current.ids.end)
-        {
-            log::error!("the spool of an earlier writer cannot note what is done: {error}");
-        }
-        Finished { counters: current.counters, acked: None, unreadable: current.unreadable }
+        let end = current.ids.end;
+        let acked = if current.earlier {
+            Acked::Earlier(end)
+        } else {
+            self.delivered.retain(|range| range.end > end);
+            Acked::Own(end)
+        };
+        Finished { counters: current.counters, acked: Some(acked), unreadable: current.unreadable }
     }
 
     fn read_own(&mut self, spool: &mut Spool, plan: &Plan, below: u64) -> Option<Current> {

@@ -204,6 +204,36 @@ fn what_more_writers_have_left_the_first_of_fewer_stores() {
 }
 
 #[test]
+fn what_a_writer_had_stored_and_could_not_note_comes_again_and_counts_as_recovered() {
+    let mut bench = Bench::new();
+    let plan = bench.plan();
+    bench.push(0, 0..50);
+    bench.while_running(plan.clone(), |_| {});
+    let place = plan.spool.as_ref().unwrap().directory.join(&spools::names(&plan)[0]);
+    // As if a third writer had left it, and a copy of it as it is when its captures are stored and that is not noted in it.
+    std::fs::rename(place.join("0"), place.join("2")).unwrap();
+    let copy = place.join("copy");
+    std::fs::create_dir(&copy).unwrap();
+    for entry in std::fs::read_dir(place.join("2")).unwrap().flatten() {
+        std::fs::copy(entry.path(), copy.join(entry.file_name())).unwrap();
+    }
+    let next = Bench::new();
+    let mut next = Bench { directory: bench.directory, ..next };
+    next.bring_up(0);
+    let all_is_stored = |next: &mut Bench| {
+        next.until("all is stored", |totals| totals.spooled() == 0 && totals.captured() > 0);
+    };
+    next.while_running(plan.clone(), all_is_stored);
+    assert_eq!(next.lanes.totals().committed(Committed::Recovered), 50);
+    std::fs::remove_dir_all(place.join("2")).unwrap();
+    std::fs::rename(&copy, place.join("2")).unwrap();
+    next.while_running(plan, all_is_stored);
+    let totals = next.lanes.totals();
+    assert_eq!((totals.committed(Committed::Recovered), totals.committed(Committed::Stored)), (100, 100));
+    assert_eq!(next.stored(0).len(), 100);
+}
+
+#[test]
 fn a_spool_without_room_loses_captures_and_counts_them() {
     let mut bench = Bench::new();
     bench.bring_up(1);
@@ -333,6 +363,57 @@ fn a_spool_that_cannot_be_opened_stops_neither_its_sink_nor_the_others() {
     assert_eq!(bench.while_running(plan, |_| {}), Ending::Drained);
     bench.assert_balance();
     assert_eq!((bench.stored(0), bench.stored(1)), (uris(0..100), uris(0..100)));
+}
+
+#[test]
+fn a_spool_that_could_not_be_opened_is_used_as_soon_as_it_can_be() {
+    let mut bench = Bench::new();
+    bench.bring_up(1);
+    let plan = bench.plan();
+    let place = plan.spool.as_ref().unwrap().directory.clone();
+    std::fs::create_dir_all(&place).unwrap();
+    let obstacle = place.join(&spools::names(&plan)[0]);
+    std::fs::write(&obstacle, "").unwrap();
+    bench.push(0, 0..100);
+    bench.while_running(plan, |bench| {
+        bench.push(1, 0..10);
+        bench.until("the delivery thread tries", |totals| totals.queued() == 110);
+        std::fs::remove_file(&obstacle).unwrap();
+        bench.until("what waited in the lane is in the spool", |totals| totals.spooled() == 100);
+        bench.bring_up(0);
+        bench.until("all is stored", |totals| totals.spooled() == 0 && totals.queued() == 0);
+    });
+    assert_eq!((bench.stored(0), bench.stored(1)), (uris(0..100), uris(0..10)));
+    assert_eq!(bench.lanes.totals().dropped(), 0);
+}
+
+#[test]
+fn dead_letters_that_could_not_be_opened_are_used_as_soon_as_they_can_be() {
+    let mut bench = Bench::new();
+    bench.bring_up(0);
+    let file = rusqlite::Connection::open(bench.place(0).join("capture.db")).unwrap();
+    let plan = bench.plan();
+    let place = plan.spool.as_ref().unwrap().directory.clone();
+    std::fs::create_dir_all(&place).unwrap();
+    let obstacle = place.join(spools::DEAD_LETTERS);
+    std::fs::write(&obstacle, "").unwrap();
+    bench.while_running(plan, |bench| {
+        bench.push(0, 0..1);
+        bench.until("the table is there", |totals| totals.committed(Committed::Stored) == 1);
+        file.execute_batch("CREATE TRIGGER no BEFORE INSERT ON sip_capture BEGIN SELECT raise(ABORT, 'no'); END")
+            .unwrap();
+        bench.push(0, 1..2);
+        bench.until("one is lost", |totals| totals.committed(Committed::Rejected) == 1);
+        std::fs::remove_file(&obstacle).unwrap();
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while bench.lanes.totals().committed(Committed::DeadLettered) == 0 {
+            assert!(Instant::now() < deadline, "the dead letters stay closed: {:?}", bench.lanes.totals());
+            bench.push(0, 2..3);
+            bench.until("it is put away or lost", |totals| totals.queued() == 0);
+            thread::sleep(Duration::from_millis(50));
+        }
+    });
+    bench.assert_balance();
 }
 
 #[test]

@@ -45,28 +45,24 @@ pub fn names(plan: &Plan) -> Vec<String> {
     plan.sinks.iter().map(|sink| name_of(&sink.url.to_string())).collect()
 }
 
-/// Opens the spool of each sink for writer `writer` of `writers`. `marks` are those that a predecessor in this run of the server has
-/// committed, with `next` 0 where there was none. The second of each pair are spools of writers that are no more. A sink whose spool
-/// cannot be opened does without one, which is said: the others must not suffer.
+/// Opens the spool of the sink called `name` ([`names`]) for writer `writer` of `writers`, and those of writers that are no more, which
+/// must not keep it from its own. `marks` are those that a predecessor in this run of the server has committed, with `next` 0 where
+/// there was none.
 pub fn open(
-    plan: &Plan,
     spool: &SpoolPlan,
+    name: &str,
     (writer, writers): (usize, usize),
-    marks: &[SinkMarks],
-) -> Vec<(Option<Spool>, Vec<Spool>)> {
-    let names = names(plan);
-    let said = |opened: Result<Spool, SpoolError>| {
-        opened.inspect_err(|error| log::error!("captures wait in their lanes instead of the spool: {error}")).ok()
+    marks: SinkMarks,
+) -> Result<(Spool, Vec<Spool>), SpoolError> {
+    let place = spool.directory.join(name);
+    let committed = (marks.next > 0).then_some(Marks { next: marks.next, acked: marks.acked });
+    let own = Spool::open(options(spool, place.join(writer.to_string())), committed)?;
+    let earlier = if writer == 0 { earlier(&place, writers) } else { Vec::new() };
+    let open = |directory| {
+        let opened = Spool::open(options(spool, directory), None);
+        opened.inspect_err(|error| log::error!("what an earlier writer left in its spool stays there: {error}")).ok()
     };
-    let of_sink = |(name, marks): (&String, &SinkMarks)| {
-        let place = spool.directory.join(name);
-        let committed = (marks.next > 0).then_some(Marks { next: marks.next, acked: marks.acked });
-        let own = said(Spool::open(options(spool, place.join(writer.to_string())), committed));
-        let earlier = if writer == 0 && own.is_some() { earlier(&place, writers) } else { Vec::new() };
-        let earlier = earlier.into_iter().filter_map(|directory| said(Spool::open(options(spool, directory), None)));
-        (own, earlier.collect())
-    };
-    names.iter().zip(marks).map(of_sink).collect()
+    Ok((own, earlier.into_iter().filter_map(open).collect()))
 }
 
 /// Where the dead letters are.

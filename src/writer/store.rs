@@ -66,7 +66,10 @@ pub struct Store {
     give_up: Arc<AtomicBool>,
     table_patience: Duration,
     patience: Patience,
-    spooled: bool,
+    /// Patience while there is a spool.
+    spooled_patience: Patience,
+    /// Whether rows that are not written have a spool to go to.
+    has_refuge: Arc<AtomicBool>,
     outage: Option<Outage>,
     unusable: Option<Unusable>,
     /// Waits of tables that have taken rows before.
@@ -114,11 +117,11 @@ struct Tries {
 }
 
 impl Store {
-    /// Opens sink `number` of `plan`; it connects with the first write. Unwritten rows have a spool to go to or not.
+    /// Opens sink `number` of `plan`; it connects with the first write. Unwritten rows have a spool to go to while `has_refuge` is true.
     pub fn new(
         plan: &Plan,
         number: usize,
-        spooled: bool,
+        has_refuge: Arc<AtomicBool>,
         lanes: Arc<Lanes>,
         writer: usize,
         give_up: Arc<AtomicBool>,
@@ -126,8 +129,9 @@ impl Store {
         let planned = &plan.sinks[number];
         let sink = sink::open_linked(&planned.url, &planned.options, planned.link.clone());
         let bounded = Patience::Bounded { retries: plan.insert_retries, within: plan.insert_retry_timeout };
-        let patience = if spooled || plan.insert_retries > 0 { bounded } else { Patience::Hold };
-        Store { number, spooled, ..Store::with_sink(sink, patience, plan.table_patience, lanes, writer, give_up) }
+        let patience = if plan.insert_retries > 0 { bounded } else { Patience::Hold };
+        let store = Store::with_sink(sink, patience, plan.table_patience, lanes, writer, give_up);
+        Store { number, has_refuge, spooled_patience: bounded, ..store }
     }
 
     /// The same around any sink, number 0 and without a spool.
@@ -147,7 +151,8 @@ impl Store {
             give_up,
             table_patience,
             patience,
-            spooled: false,
+            spooled_patience: patience,
+            has_refuge: Arc::new(AtomicBool::new(false)),
             outage: None,
             unusable: None,
             own_waits: Vec::new(),
@@ -159,7 +164,11 @@ impl Store {
 
     /// Whether rows need not come here: the sink was away when it was last asked, and they have a spool to go to, or the server ends.
     pub fn turns_away(&self) -> bool {
-        self.outage.is_some() && (self.spooled || self.give_up.load(Ordering::Relaxed))
+        self.outage.is_some() && (self.has_refuge() || self.give_up.load(Ordering::Relaxed))
+    }
+
+    fn has_refuge(&self) -> bool {
+        self.has_refuge.load(Ordering::Relaxed)
     }
 
     /// Writes `rows`; comes back when each is stored, refused, or left for later.
@@ -185,7 +194,7 @@ impl Store {
                     if self.has_waited_for(table, &why) {
                         self.say_refused(table, range.len() as u64, &why);
                         outcome.refused.push(Refusal { rows: range, why });
-                    } else if self.spooled || !self.pause(BACK_OFF.0) {
+                    } else if self.has_refuge() || !self.pause(BACK_OFF.0) {
                         outcome.left.push(range);
                     } else {
                         waiting.put_back(range);
@@ -233,7 +242,7 @@ impl Store {
         let now = Instant::now();
         match &mut self.outage {
             None => {
-                let refuge = if self.spooled { "go to the spool" } else { "wait" };
+                let refuge = if self.has_refuge() { "go to the spool" } else { "wait" };
                 log::error!("the database is away, captures {refuge}: {why}");
                 self.outage = Some(Outage { since: now, said: now });
             }
@@ -247,7 +256,8 @@ impl Store {
 
     /// Sleeps before the next try; false when there is to be none.
     fn may_try_again(&self, tries: &mut Tries) -> bool {
-        if let Patience::Bounded { retries, within } = self.patience
+        let patience = if self.has_refuge() { self.spooled_patience } else { self.patience };
+        if let Patience::Bounded { retries, within } = patience
             && (tries.made >= retries || tries.since.elapsed() >= within)
         {
             return false;

@@ -95,6 +95,13 @@ impl Consumer {
         self.marks[sink] = marks;
     }
 
+    /// What the last commit left of `counter`.
+    pub fn counter(&self, counter: Committed) -> u64 {
+        let block = self.lanes.writer(self.writer);
+        let active = slot(block.commits.load(Ordering::Relaxed));
+        block.slots[active].counters[counter as usize].load(Ordering::Relaxed)
+    }
+
     /// The region that is read.
     pub fn lanes(&self) -> &Arc<Lanes> {
         &self.lanes

@@ -29,8 +29,8 @@
 //!   removed, otherwise what is left is written to a new file that then takes the name in one step. A tool that dies before has
 //!   changed nothing, and its entries are sent once more.
 //! * All files together stay within the limit in bytes; beyond it a letter is refused. Each writer counts what it appends, and
-//!   looks at the directory again after every 256 KiB, or sixteenth of the limit, and before it refuses; several writers may pass
-//!   the limit by so much each.
+//!   looks at the directory again after every 256 KiB, or sixteenth of the limit, and before it refuses, but then at most once a
+//!   second; several writers may pass the limit by so much each.
 //! * Appends reach the disk when the kernel likes, at the latest with [`DeadLetters::sync`] and at the end of a file.
 
 mod entry;

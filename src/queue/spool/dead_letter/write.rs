@@ -6,10 +6,12 @@ use super::super::frame::{HEADER, Header, MAX_RECORD, encode_record, record_size
 use super::{Entry, FILE_BYTES, MAGIC, SUFFIX};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// How much is appended until the directory is counted anew, bytes; with a small limit, a sixteenth of that.
 const RECOUNT: u64 = 256 << 10;
+/// How long a directory that was found full counts as full: letters that are refused must not cost a look at it each.
+const STAYS_FULL: Duration = Duration::from_secs(1);
 /// How many new files are tried before a letter is given up.
 const TRIES: u32 = 4;
 
@@ -22,6 +24,8 @@ pub struct DeadLetters {
     /// Bytes in the directory when it was counted, and appended since.
     counted: u64,
     appended: u64,
+    /// When a count last found no room for a letter.
+    full_since: Option<Instant>,
     entry: Vec<u8>,
     buffer: Vec<u8>,
 }
@@ -49,8 +53,17 @@ impl DeadLetters {
     ) -> Result<DeadLetters, SpoolError> {
         let directory = directory.to_owned();
         let (entry, buffer) = (Vec::new(), Vec::new());
-        let mut letters =
-            DeadLetters { files, directory, limit_bytes, current: None, counted: 0, appended: 0, entry, buffer };
+        let mut letters = DeadLetters {
+            files,
+            directory,
+            limit_bytes,
+            current: None,
+            counted: 0,
+            appended: 0,
+            full_since: None,
+            entry,
+            buffer,
+        };
         letters.count()?;
         Ok(letters)
     }
@@ -87,8 +100,10 @@ impl DeadLetters {
     fn check_limit(&mut self) -> Result<(), AppendError> {
         let needed = HEADER as u64 + record_size(self.entry.len());
         let full = |letters: &DeadLetters| letters.bytes() + needed > letters.limit_bytes;
-        if self.appended >= RECOUNT.min(self.limit_bytes / 16) || full(self) {
+        let was_full = self.full_since.is_some_and(|since| since.elapsed() < STAYS_FULL);
+        if self.appended >= RECOUNT.min(self.limit_bytes / 16) || (full(self) && !was_full) {
             self.count()?;
+            self.full_since = full(self).then(Instant::now);
         }
         if full(self) {
             return Err(AppendError::Full { needed, held: self.bytes(), limit: self.limit_bytes });
