@@ -23,13 +23,15 @@ pub(super) fn supervise(core: &mut Core, lanes: &Lanes, writer: usize) {
     let mut ending = !process::end_with_parent(server);
     let mut back_off = BACK_OFF.0;
     let mut databases = HostProcesses::start(core);
+    // Whether nobody has ended with the lanes in order.
+    let mut is_owed = true;
     while !ending {
         let (started, finished) = (Instant::now(), lanes.finished_by(writer));
-        ending = match start_writer(core, lanes, writer) {
+        (ending, is_owed) = match start_writer(core, lanes, writer) {
             Ok(child) => watch(child, core, lanes, &mut databases),
             Err(error) => {
                 log::error!("the writer process cannot be started, trying again: {error}");
-                false
+                (false, true)
             }
         };
         if !ending {
@@ -39,11 +41,23 @@ pub(super) fn supervise(core: &mut Core, lanes: &Lanes, writer: usize) {
             ending = sleep_or_end(back_off, &mut databases);
         }
     }
+    // What a dead writer leaves is the main process's to store. When that is dead too, nobody else is left.
+    if is_owed && process::parent_id() != server {
+        lanes.begin_shutdown(core.node.settings().shutdown_timeout);
+        match start_writer(core, lanes, writer) {
+            Ok(child) => {
+                // It waits for the writer: this process lets no signal through before it has its handlers.
+                process::send_signal(child, libc::SIGTERM);
+                watch(child, core, lanes, &mut databases);
+            }
+            Err(error) => log::error!("the last writer process cannot be started: {error}"),
+        }
+    }
     databases.end();
 }
 
-/// Waits for the writer to end; true when it was told to.
-fn watch(child: i32, core: &Core, lanes: &Lanes, databases: &mut HostProcesses) -> bool {
+/// Waits for the writer to end. Answers whether the server ends, and whether the writer failed.
+fn watch(child: i32, core: &Core, lanes: &Lanes, databases: &mut HostProcesses) -> (bool, bool) {
     let mut ending = false;
     loop {
         databases.tend();
@@ -62,7 +76,7 @@ fn watch(child: i32, core: &Core, lanes: &Lanes, databases: &mut HostProcesses) 
                 if !ending || !in_order {
                     log::error!("the writer process {child} ended {how}");
                 }
-                return ending;
+                return (ending, !in_order);
             }
             Some(_) => {}
         }
@@ -116,7 +130,7 @@ fn be_writer(core: &mut Core, lanes: &Lanes, writer: usize, supervisor: i32) -> 
         match started.and_then(|writer| writer.map(|writer| writer.run(&mut on_turn)).transpose()) {
             Ok(Some(Ending::Drained)) => return 0,
             Ok(Some(Ending::TimeOver(left))) => {
-                // With the server alive, its main process counts them; without, this line is the last word.
+                // With the server alive, its main process or another writer has them; without, this line is the last word.
                 log::error!("{left} captures are not stored: the database did not take them within shutdown_timeout");
                 return 0;
             }

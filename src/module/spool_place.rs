@@ -40,15 +40,13 @@ impl CaptureNode {
     /// Sees, as the user that the server runs as by now, that the spool can be written, and locks it.
     pub(super) fn take_spool(&mut self) -> Result<(), ParameterError> {
         let Some(plan) = self.settings.plan().spool else { return Ok(()) };
-        let checked = check_writable(&plan.directory);
-        self.judge(&plan.directory, checked.map_err(|error| error.to_string()))?;
-        if self.settings.plan().spool.is_none() {
-            return Ok(());
-        }
         let patience = self.settings.shutdown_timeout + LETTING_GO;
-        match DirectoryLock::take(&plan.directory, patience) {
+        // The lock first: as long as an earlier server ends, files come and go.
+        let taken = DirectoryLock::take(&plan.directory, patience).map_err(|error| error.to_string());
+        let taken = taken.and_then(|lock| check_writable(&plan.directory).map(|()| lock).map_err(|e| e.to_string()));
+        match taken {
             Ok(lock) => self.spool_lock = Some(SpoolLock { lock, process: std::process::id() }),
-            Err(error) => self.judge(&plan.directory, Err(error.to_string()))?,
+            Err(why) => return self.judge(&plan.directory, Err(why)),
         }
         for place in spools::unclaimed(&self.settings.plan(), &plan) {
             log::warn!(
@@ -100,18 +98,19 @@ fn make_owned(directory: &Path, owner: (Option<u32>, Option<u32>)) -> io::Result
     missing.into_iter().try_for_each(|path| std::os::unix::fs::chown(path, owner.0, owner.1))
 }
 
-/// Sees that all below `place` can be read and written.
+/// Sees that all below `place` can be read and written. What an operator's tool takes away meanwhile need not be.
 fn check_writable(place: &Path) -> io::Result<()> {
     let named = |path: &Path, error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
     let access = |path: &Path, access| rustix::fs::access(path, access).map_err(|error| named(path, error.into()));
     access(place, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK)?;
     for entry in std::fs::read_dir(place).map_err(|error| named(place, error))? {
         let entry = entry?;
-        match entry.file_type()? {
-            kind if kind.is_dir() => check_writable(&entry.path())?,
-            kind if kind.is_file() => access(&entry.path(), Access::READ_OK | Access::WRITE_OK)?,
-            _ => {}
-        }
+        let checked = entry.file_type().and_then(|kind| match kind {
+            kind if kind.is_dir() => check_writable(&entry.path()),
+            kind if kind.is_file() => access(&entry.path(), Access::READ_OK | Access::WRITE_OK),
+            _ => Ok(()),
+        });
+        checked.or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })?;
     }
     Ok(())
 }

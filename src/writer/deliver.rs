@@ -64,7 +64,8 @@ pub fn start(
     lanes: Arc<Lanes>,
     results: Sender<Delivered>,
 ) -> io::Result<(Sender<Job>, JoinHandle<()>)> {
-    // The windows on the way bound what waits here; a bound on jobs would let the drain wait, and with it the end.
+    // The windows on the way, and one chunk of the replay, bound what waits here: with a spool, nothing is sent behind a load that was given
+    // up. A bound on jobs would let the drain wait, and with it the end.
     let (jobs, inbox) = crossbeam_channel::unbounded::<Job>();
     let plan = plan.clone();
     let body = move || {
@@ -133,11 +134,19 @@ fn deliver_batch(store: &mut Store, plan: &Plan, batch: &Batch, first: usize, de
         refused.extend(refusal.rows.map(|row| Refused { number: made[row].0, why: Arc::clone(&why) }));
     }
     refused.sort_by_key(|refused| refused.number);
-    let left_rows = left.iter().cloned().flatten().filter(|&row| made[row].1).count();
-    let malformed = made.iter().filter(|(_, malformed)| *malformed).count() - left_rows;
-    add(&mut delivered.counters, Committed::Malformed, malformed as u64);
+    let is_stored = |row: usize, number: usize| {
+        !left.iter().any(|rows| rows.contains(&row))
+            && refused.binary_search_by_key(&number, |refused| refused.number).is_err()
+    };
+    let stored = made.iter().enumerate().filter(|&(row, &(number, _))| is_stored(row, number));
+    let (mut malformed, mut has_stored) = (0, false);
+    for (_, &(_, is_malformed)) in stored {
+        malformed += u64::from(is_malformed);
+        has_stored = true;
+    }
+    add(&mut delivered.counters, Committed::Malformed, malformed);
     add(&mut delivered.counters, Committed::Truncated, truncated);
-    add(&mut delivered.counters, Committed::Batches, 1);
+    add(&mut delivered.counters, Committed::Batches, u64::from(has_stored));
     delivered.refused.append(&mut refused);
     delivered.left.extend(left.into_iter().filter(|rows| !rows.is_empty()).flat_map(|rows| runs(&made[rows])));
     delivered.away = away;

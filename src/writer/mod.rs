@@ -227,13 +227,15 @@ impl Writer {
             }
             return;
         }
-        match self.gathering_since {
+        let (how, most) = match self.gathering_since {
             Some(since) => {
                 let left = self.plan.flush_interval.saturating_sub(since.elapsed());
-                self.consumer.wait(Wait::Gathering, left.clamp(Duration::from_millis(1), most));
+                (Wait::Gathering, left.clamp(Duration::from_millis(1), most))
             }
-            None => self.consumer.wait(Wait::Idle, if self.windows.is_empty() { most } else { most.min(IDLE / 10) }),
-        }
+            None => (Wait::Idle, if self.windows.is_empty() { most } else { most.min(IDLE / 10) }),
+        };
+        // A delivery thread sends its answer before it wakes.
+        self.consumer.wait(how, most, || !self.results.is_empty());
     }
 
     fn take_results(&mut self) {

@@ -162,7 +162,9 @@ impl Outlet {
                 }
                 // With nothing in the spool, this load is the only one to ask the sink with.
                 let is_probe = self.away.is_some_and(|away| now >= away.next_probe) && !self.replay_has_work();
-                if self.closed || (self.away.is_some() && !is_probe) {
+                // Behind a load that was given up as too slow others would only pile up.
+                let is_stuck = self.flights.iter().any(|flight| flight.is_lost);
+                if self.closed || is_stuck || (self.away.is_some() && !is_probe) {
                     settled.push(lost(window, load.len(), Committed::SpoolFull));
                     return Ok(settled);
                 }
@@ -292,7 +294,8 @@ impl Outlet {
     pub fn tick(&mut self) -> Result<(), WriterError> {
         if let Some(spool) = &mut self.spool {
             spool.tick();
-            self.lanes.note_spool_bytes(self.writer, self.sink, spool.bytes() + self.replay.earlier_bytes());
+            let (records, bytes) = (self.replay.earlier_pending(), spool.bytes() + self.replay.earlier_bytes());
+            self.lanes.note_spool(self.writer, self.sink, records, bytes);
         }
         if self.thread.is_finished() { Err(WriterError::DeliveryDied) } else { Ok(()) }
     }

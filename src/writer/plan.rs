@@ -35,7 +35,7 @@ pub struct Plan {
     pub insert_retries: u32,
     /// Time after which it goes to the spool, tries left or not; at most 300 s.
     pub insert_retry_timeout: Duration,
-    /// Where captures wait for a database that is away, if the operator said.
+    /// Where captures wait for a database that is away, if anywhere.
     pub spool: Option<SpoolPlan>,
 }
 
@@ -44,7 +44,7 @@ pub struct Plan {
 pub struct SpoolPlan {
     /// Where its files are.
     pub directory: PathBuf,
-    /// How large they may grow together, bytes.
+    /// How large the spool of each sink and writer may grow, and the dead letters, bytes.
     pub limit_bytes: u64,
     /// When they are brought to the disk.
     pub sync: SpoolSync,

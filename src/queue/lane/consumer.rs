@@ -204,8 +204,9 @@ impl Consumer {
         lost
     }
 
-    /// Sleeps until a producer or [`Lanes::wake`] wakes it, or `timeout` has passed.
-    pub fn wait(&self, how: Wait, timeout: Duration) {
+    /// Sleeps until a producer or [`Lanes::wake`] wakes it, or `timeout` has passed. Not when `has_work` answers true, which is asked when
+    /// a wake-up can no longer be missed.
+    pub fn wait(&self, how: Wait, timeout: Duration, has_work: impl FnOnce() -> bool) {
         let block = self.lanes.writer(self.writer);
         let word = if how == Wait::Idle { 1 } else { 2 };
         block.state.store(word, Ordering::SeqCst);
@@ -215,7 +216,10 @@ impl Consumer {
             Wait::Idle => rest.bytes > 0,
             Wait::Gathering => rest.bytes >= self.lanes.geometry().wake_bytes as u64,
         };
-        if !ready && let Ok(timeout) = rustix::fs::Timespec::try_from(timeout) {
+        if !ready
+            && !has_work()
+            && let Ok(timeout) = rustix::fs::Timespec::try_from(timeout)
+        {
             let flags = rustix::thread::futex::Flags::empty();
             let _ = rustix::thread::futex::wait(&block.state, flags, word, Some(&timeout));
         }

@@ -72,6 +72,8 @@ pub(super) struct SinkBlock {
     pub error_ms: AtomicU64,
     pub error: [AtomicU8; ERROR_TEXT],
     pub spool_bytes: AtomicU64,
+    /// Records in spools that earlier writers left.
+    pub earlier: AtomicU64,
     pub marks: [SpoolMarks; 2],
 }
 

@@ -16,8 +16,8 @@
 //! * The producer copies a record, then publishes it with one release store of `head`. Dying before that leaves nothing.
 //! * A full lane refuses the record and counts it. Nothing is overwritten before the consumer has committed it.
 //! * The consumer commits positions, counters and the marks of its spools together: it fills the inactive one of two slots and switches with one store. A
-//!   kill at any instruction leaves either the old or the new state, so `captured = stored + dropped + queued` survives it. Only
-//!   after the switch does `tail`, which the producer reads, move.
+//!   kill at any instruction leaves either the old or the new state, so `captured = stored + spooled + dead-lettered +
+//!   dropped + queued` survives it. Only after the switch does `tail`, which the producer reads, move.
 //! * Waking: the consumer says how it sleeps (idle: wake on any record; gathering: wake once a lane holds enough for a batch); a
 //!   producer that finds it asleep wakes it with one futex call.
 

@@ -225,7 +225,7 @@ fn a_push_wakes_an_idle_consumer() {
     let mut producer = Producer::attach(&lanes, 0).unwrap();
     let woken = std::thread::spawn(move || {
         while consumer.rest().records == 0 {
-            consumer.wait(Wait::Idle, Duration::from_secs(600));
+            consumer.wait(Wait::Idle, Duration::from_secs(600), || false);
         }
     });
     std::thread::sleep(Duration::from_millis(20));

@@ -55,7 +55,7 @@ pub const MODES: usize = 32;
 pub enum Committed {
     /// Rows stored.
     Stored,
-    /// Captures that the database refused, or that no row can be made of.
+    /// Captures that the database refused, or that no row can be made of, and that could not be put to the dead letters.
     Rejected,
     /// Captures still queued when the time for the shutdown was over.
     Shutdown,
@@ -97,7 +97,7 @@ pub struct SinkState {
     pub last_error: String,
     /// Seconds since the last error.
     pub last_error_age: Option<u64>,
-    /// Records in its spool.
+    /// Records in its spool, and in those that earlier writers left.
     pub spooled: u64,
     /// Bytes that its spool takes on disk.
     pub spool_bytes: u64,
@@ -273,9 +273,11 @@ impl Lanes {
         block.state.store(2, Ordering::Relaxed);
     }
 
-    /// Notes the bytes on disk of the spool of a sink of `writer`.
-    pub fn note_spool_bytes(&self, writer: usize, sink: usize, bytes: u64) {
-        self.sink(writer, sink).spool_bytes.store(bytes, Ordering::Relaxed);
+    /// Notes what the spools of a sink of `writer` hold: the records of those that earlier writers left, and the bytes of all on disk.
+    pub fn note_spool(&self, writer: usize, sink: usize, earlier: u64, bytes: u64) {
+        let block = self.sink(writer, sink);
+        block.earlier.store(earlier, Ordering::Relaxed);
+        block.spool_bytes.store(bytes, Ordering::Relaxed);
     }
 
     /// Every sink: its writer, its number, how it fares.
@@ -300,7 +302,8 @@ impl Lanes {
             errors: block.errors.load(Ordering::Relaxed),
             last_error: String::from_utf8_lossy(&text).into_owned(),
             last_error_age: (at != 0).then(|| now_ms().saturating_sub(at) / 1000),
-            spooled: marks.next.load(Ordering::Relaxed).saturating_sub(marks.acked.load(Ordering::Relaxed)),
+            spooled: marks.next.load(Ordering::Relaxed).saturating_sub(marks.acked.load(Ordering::Relaxed))
+                + block.earlier.load(Ordering::Relaxed),
             spool_bytes: block.spool_bytes.load(Ordering::Relaxed),
         }
     }

@@ -155,7 +155,7 @@ pub(super) struct Walk {
     /// Offset in the file of the window's first byte, and how many of its bytes are filled.
     window_offset: u64,
     filled: usize,
-    /// Ids above this are too high for the walk.
+    /// Damaged places that it has stepped over.
     damaged: u64,
 }
 
