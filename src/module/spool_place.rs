@@ -163,6 +163,11 @@ mod tests {
         assert!(warning.contains(place.to_str().unwrap()) && warning.contains("there is no spool"), "{warning}");
     }
 
+    fn put_a_file_in_its_place(place: &Path) {
+        std::fs::remove_dir(place).unwrap();
+        std::fs::write(place, b"").unwrap();
+    }
+
     fn refused(outcome: Result<(), ParameterError>, place: &Path) {
         let error = outcome.unwrap_err().to_string();
         assert!(error.contains("spool_dir") && error.contains(place.to_str().unwrap()), "{error}");
@@ -212,13 +217,14 @@ mod tests {
         let place = directory.path().join("spool");
         let mut unnamed = node(directory.path(), None);
         unnamed.prepare_spool((None, None)).unwrap();
-        std::fs::remove_dir(&place).unwrap();
+        put_a_file_in_its_place(&place);
         unnamed.take_spool().unwrap();
         assert!(unnamed.settings.plan().spool.is_none() && unnamed.spool_lock.is_none());
         says(&warnings(), &place);
+        std::fs::remove_file(&place).unwrap();
         let mut named = node(directory.path(), Some(&place));
         named.prepare_spool((None, None)).unwrap();
-        std::fs::remove_dir(&place).unwrap();
+        put_a_file_in_its_place(&place);
         refused(named.take_spool(), &place);
     }
 

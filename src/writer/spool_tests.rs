@@ -471,5 +471,8 @@ fn a_slow_sink_whose_spool_is_full_loses_its_own_captures_and_not_those_of_other
         bench.until("the spool is empty", |totals| totals.spooled() == 0 && totals.queued() == 0);
     });
     assert!(bench.lanes.totals().committed(Committed::SpoolFull) > 0);
-    assert_eq!(bench.stored(1), uris(0..10_500));
+    // Lanes that fill are emptied into the spools of both, and with these full the live flow passes by.
+    let mut stored = bench.stored(1);
+    stored.sort_by_key(|uri| uri[4..].parse::<usize>().unwrap());
+    assert_eq!(stored, uris(0..10_500));
 }

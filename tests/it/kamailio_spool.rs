@@ -3,6 +3,7 @@
 //!
 //! Faults last a few seconds, or as many as `SIPCAPTURE_FAULT_SECONDS` says; `make faults` runs them at full length.
 
+mod back_off;
 mod database;
 mod deaths;
 mod directory;

@@ -5,7 +5,6 @@ use super::traffic::{Pings, Traffic, number_of};
 use crate::common::kamailio::{ConfigBuilder, Kamailio, Module};
 use crate::common::wait::within;
 use std::collections::HashSet;
-use std::collections::HashSet;
 use std::ops::Range;
 use std::thread::sleep;
 use std::time::Duration;
