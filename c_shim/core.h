@@ -186,6 +186,10 @@ typedef struct sc_message {
  * SC_ERR_UNKNOWN_NAME and logged, at a limited rate. */
 sc_status sc_mode_find(sc_core *core, sc_bytes name, uint32_t *out);
 
+/* The Call-ID of `message`: the one in its payload, or, when that is the HEP packet of SC_HEP_ASK at hand, the one in the SIP message inside; empty
+ * when there is none. `message`'s own call_id does not matter. Points into the payload or into the core; valid until the packet ends. */
+sc_status sc_message_call_id(sc_core *core, const sc_message *message, sc_bytes *out);
+
 /* Queues `message` for `table` (a strftime template; empty for one of the mode's) in the database of mode number `mode`. Never waits. */
 sc_status sc_capture_sip(sc_core *core, const sc_message *message, sc_bytes table, uint32_t mode);
 

@@ -23,21 +23,15 @@ fail() {
     exit 1
 }
 
-[ -f "$shim/$module.c" ] || fail "there is no $shim/$module.c"
+[ -d "$shim/$module" ] || fail "there is no $shim/$module"
 command -v "$kamailio" >/dev/null || fail "there is no program $kamailio: set KAMAILIO to the Kamailio that will load the module"
 tree=$("$root/scripts/kamailio-headers.sh")
 mkdir -p "$out/unchecked"
 
 "$root/scripts/kamailio-flags.sh" "$tree" "$kamailio" >"$out/flags"
 
-# Every C file beside the modules' own is shared by them.
-sources=("$shim/$module.c")
-for file in "$shim"/*.c; do
-    case $(basename "$file" .c) in
-        sipcapture | siptrace) ;;
-        *) sources+=("$file") ;;
-    esac
-done
+# The module's own files, and those that all modules share.
+sources=("$shim/$module"/*.c "$shim"/*.c)
 
 cat >"$out/exports.map" <<'MAP'
 {
@@ -48,7 +42,10 @@ MAP
 
 objects=()
 for file in "${sources[@]}"; do
-    object=$out/$module-$(basename "$file" .c).o
+    # Own and shared files may have the same name, and shared ones know for which module they are compiled.
+    name=${file#"$shim/"}
+    name=${name%.c}
+    object=$out/$module-${name//\//-}.o
     # shellcheck disable=SC2086  # lists of flags are meant
     "$cc" -std=gnu11 -O2 -g -fPIC -fno-strict-aliasing -ffunction-sections -fdata-sections \
         -Wall -Wextra -Werror "@$out/flags" "-DMOD_NAME=\"$module\"" "-DMOD_NAMEID=$module" \

@@ -134,6 +134,7 @@ static void every_null_is_refused(sc_core *core)
     int32_t product = 77;
     uint64_t value = 77;
     const char *name = NULL;
+    sc_bytes text = broken;
 
     CHECK(sc_core_new(NULL, "kamailio/sipcapture", &out) == SC_ERR_NULL_POINTER);
     CHECK(sc_core_new(&host, NULL, &out) == SC_ERR_NULL_POINTER);
@@ -199,6 +200,10 @@ static void every_null_is_refused(sc_core *core)
     CHECK(sc_mode_find(NULL, nothing, &number) == SC_ERR_NULL_POINTER);
     CHECK(sc_mode_find(core, broken, &number) == SC_ERR_NULL_POINTER);
     CHECK(sc_mode_find(core, nothing, NULL) == SC_ERR_NULL_POINTER);
+    CHECK(sc_message_call_id(NULL, &sip, &text) == SC_ERR_NULL_POINTER);
+    CHECK(sc_message_call_id(core, NULL, &text) == SC_ERR_NULL_POINTER);
+    CHECK(sc_message_call_id(core, &sip, NULL) == SC_ERR_NULL_POINTER);
+    CHECK(text.ptr == NULL && text.len == 5);
     CHECK(sc_counter_at(NULL, 0, &name, &name) == SC_ERR_NULL_POINTER);
     CHECK(sc_counter_at(core, 0, NULL, &name) == SC_ERR_NULL_POINTER);
     CHECK(sc_counter_at(core, 0, &name, NULL) == SC_ERR_NULL_POINTER);
@@ -321,12 +326,15 @@ static void captures_are_queued(sc_core *core)
     sc_hep_packet packet;
     sc_hep_value field;
     const char *names = NULL;
+    sc_bytes text = nothing;
     uint32_t variable = 0;
     int32_t product = 0;
     /* version 1: IPv4, UDP, 192.0.2.1:5060 to 192.0.2.2:5061 */
     char datagram[16 + sizeof(invite) - 1] = { 1, 16, 2, 17, 0x13, (char)0xc4, 0x13, (char)0xc5, (char)192, 0, 2, 1, (char)192, 0, 2, 2 };
     sc_bytes hep = { datagram, sizeof(datagram) };
 
+    CHECK(sc_message_call_id(core, &sip, &text) == SC_OK && text.len == strlen("contract@example.com"));
+    CHECK(memcmp(text.ptr, "contract@example.com", text.len) == 0);
     CHECK(sc_capture_sip(core, &sip, nothing, 0) == SC_OK);
     CHECK(sc_capture_sip(core, &sip, bytes("other_%Y"), 0) == SC_OK);
     CHECK(sc_capture_sip(core, &sip, nothing, 1) == SC_OK);

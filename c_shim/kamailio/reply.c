@@ -1,11 +1,21 @@
-/* How answers go to the host's RPC: see reply.h. */
+/* How commands are run and answers go to the host's RPC: see reply.h. */
 #include <limits.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "core/str.h"
 
+#include "host.h"
 #include "reply.h"
+
+#define DEPTH 8
+
+/* One answer on its way; the structs that it has opened. */
+typedef struct rpc_reply {
+    rpc_t *rpc;
+    void *context;
+    void *group[DEPTH];
+    int depth;
+} rpc_reply;
 
 static const char *terminated(sc_bytes text)
 {
@@ -31,7 +41,7 @@ static void reply_open(void *to, sc_bytes name)
     rpc_reply *reply = to;
     void **group = &reply->group[reply->depth + 1];
 
-    if (reply->depth + 1 >= REPLY_DEPTH) {
+    if (reply->depth + 1 >= DEPTH) {
         return;
     }
     *group = NULL;
@@ -74,13 +84,18 @@ static void reply_number(void *to, sc_bytes name, uint64_t value)
     }
 }
 
-sc_reply reply_begin(rpc_reply *to, rpc_t *rpc, void *context)
+void reply_to_command(const char *name, int takes_argument, rpc_t *rpc, void *context)
 {
-    sc_reply reply = { to, reply_text, reply_fault, reply_open, reply_close, reply_number, reply_word };
+    rpc_reply to = { .rpc = rpc, .context = context, .depth = -1 };
+    sc_reply reply = { &to, reply_text, reply_fault, reply_open, reply_close, reply_number, reply_word };
+    str word = { NULL, 0 };
+    sc_bytes argument = { NULL, 0 };
 
-    memset(to, 0, sizeof(*to));
-    to->rpc = rpc;
-    to->context = context;
-    to->depth = -1;
-    return reply;
+    if (takes_argument && rpc->scan(context, "*S", &word) > 0) {
+        argument.ptr = word.s;
+        argument.len = word.len;
+    }
+    if (sc_command(core, name, argument, &reply) != SC_OK) {
+        rpc->fault(context, 500, "Internal error");
+    }
 }

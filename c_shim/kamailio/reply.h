@@ -1,24 +1,12 @@
 /*
- * Hands the core's answers to commands on to this host's RPC.
+ * Runs the core's commands for this host's RPC and hands the answers on. Called by the RPC functions of every module.
  */
 #ifndef SIPCAPTURE_KAMAILIO_REPLY_H
 #define SIPCAPTURE_KAMAILIO_REPLY_H
 
 #include "core/rpc.h"
 
-#include "../core.h"
-
-#define REPLY_DEPTH 8
-
-/* One answer on its way; the structs that it has opened. */
-typedef struct rpc_reply {
-    rpc_t *rpc;
-    void *context;
-    void *group[REPLY_DEPTH];
-    int depth;
-} rpc_reply;
-
-/* Begins an answer; what is returned refers to `to`. */
-sc_reply reply_begin(rpc_reply *to, rpc_t *rpc, void *context);
+/* Runs command `name` of the core, with the first argument of the call if it takes one, and answers the call. */
+void reply_to_command(const char *name, int takes_argument, rpc_t *rpc, void *context);
 
 #endif

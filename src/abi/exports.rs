@@ -227,6 +227,24 @@ pub unsafe extern "C" fn sc_capture_sip(
     })
 }
 
+/// Finds a Call-ID.
+///
+/// # Safety
+/// Pointers as the contract says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sc_message_call_id(
+    core: *mut sc_core,
+    sip: *const sc_message,
+    out: *mut sc_bytes,
+) -> sc_status {
+    with_core(core, |core| {
+        // SAFETY: the contract's caller vouches for all of them.
+        let (sip, out) = unsafe { (message(reference(sip)?)?, output(out)?) };
+        *out = to_bytes(core.node.call_id(sip.payload));
+        Ok(())
+    })
+}
+
 /// Queues a report.
 ///
 /// # Safety

@@ -2,12 +2,12 @@
 
 use super::counters::{self, Counter};
 use super::hep_context::HepContext;
-use super::limit::LogLimit;
 use super::modes::{Modes, Turns};
 use super::raw_input::RawInput;
 use super::settings::{ParameterError, Settings};
 use super::spool_place::SpoolLock;
 use crate::capture::{Capture, RowKind, Transport};
+use crate::log_limit::LogLimit;
 use crate::queue::lane::{Consumer, Geometry, Lanes, Produced, Producer, PushError};
 use crate::sink::DatabaseUrl;
 use crate::sink::host::HostLink;
@@ -291,7 +291,7 @@ impl CaptureNode {
     /// the default one). Never waits.
     pub fn capture_sip(&mut self, message: &SipMessage<'_>, table: &[u8], mode: usize) -> Result<(), CaptureError> {
         if self.hep.is_asked_about(message.payload) {
-            return self.capture_asked(table, mode);
+            return self.capture_asked(table, mode, message.call_id);
         }
         let lanes = self.lanes.as_ref().ok_or(StateError::NotMapped)?;
         if !lanes.capture_on() {

@@ -1,9 +1,9 @@
 //! The HEP packet at hand: what captures inherit from it, and what scripts can ask of it. `hep_input` begins and ends it.
 
 use super::hep_variable::{self, AddressTexts};
-use super::limit::LogLimit;
 use crate::capture::Transport;
 use crate::hep::{self, InflateError, Packet, kind};
+use crate::log_limit::LogLimit;
 use crate::queue::lane::Produced;
 use std::net::SocketAddr;
 

@@ -1,13 +1,14 @@
 //! HEP packets on the host's sockets: which are taken, what becomes of them, and what captures made meanwhile inherit.
 
 use super::capture_node::{CaptureNode, StateError, now_us, own};
-use super::hep_context::{Addresses, Current, HepContext, agent_id};
+use super::hep_context::{Addresses, Current, HepContext, Inflated, agent_id};
 use super::hep_variable::{self, HepValue, HepVariable};
-use super::limit::LogLimit;
 use super::{CaptureError, SipMessage};
 use crate::capture::{Capture, RowKind, Transport};
 use crate::hep::{self, Packet, Payload, kind};
+use crate::log_limit::LogLimit;
 use crate::queue::lane::Produced;
+use crate::sip::{self, HashSource};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -54,6 +55,19 @@ fn report_of(payload_type: u8) -> (&'static [u8], u8) {
         100 => (b"logs_capture", 5),
         other => (b"report_capture", other),
     }
+}
+
+/// The SIP message inside `packet`, and between whom it went. `None` when there is none, or none that can be read.
+fn sip_inside<'a>(packet: &'a [u8], inflated: &'a mut Inflated) -> Option<(Addresses, &'a [u8])> {
+    let decoded = hep::decode(packet).ok().filter(|decoded| decoded.payload_type == hep::PAYLOAD_SIP)?;
+    let payload = match decoded.payload {
+        Payload::Plain(bytes) => bytes,
+        Payload::Compressed(bytes) => {
+            inflated.fill(bytes).ok()?;
+            inflated.get()
+        }
+    };
+    (!payload.is_empty()).then(|| (Addresses::of(&decoded), payload))
 }
 
 impl CaptureNode {
@@ -118,23 +132,34 @@ impl CaptureNode {
         hep_variable::value(variable, packet, inflated.ready.then(|| inflated.get()), address_texts)
     }
 
-    /// Queues the SIP message inside the packet that the script is looking at.
-    pub(super) fn capture_asked(&mut self, table: &[u8], mode: usize) -> Result<(), CaptureError> {
+    /// The Call-ID of a message that the host hands over; of the SIP message inside when it is the packet that the script is looking at.
+    /// Empty when there is none.
+    pub fn call_id<'a>(&'a mut self, message: &'a [u8]) -> &'a [u8] {
+        let message = if self.hep.is_asked_about(message) {
+            let HepContext { packet, inflated, .. } = &mut self.hep;
+            sip_inside(packet, inflated).map_or(&b""[..], |(_, payload)| payload)
+        } else {
+            message
+        };
+        sip::hash_source(message, HashSource::CallId)
+    }
+
+    /// Queues the SIP message inside the packet that the script is looking at; `call_id` stands in for its own.
+    pub(super) fn capture_asked(
+        &mut self,
+        table: &[u8],
+        mode: usize,
+        call_id: Option<&[u8]>,
+    ) -> Result<(), CaptureError> {
         // Out of the way for the call below, which may look at everything else.
         let packet = std::mem::take(&mut self.hep.packet);
         let mut inflated = std::mem::take(&mut self.hep.inflated);
-        let answer = match hep::decode(&packet) {
-            Ok(decoded) if decoded.payload_type == hep::PAYLOAD_SIP => {
-                let payload = match decoded.payload {
-                    Payload::Plain(bytes) => bytes,
-                    Payload::Compressed(bytes) => inflated.fill(bytes).map(|()| inflated.get()).unwrap_or_default(),
-                };
-                let Addresses { source, destination, transport } = Addresses::of(&decoded);
-                let message =
-                    SipMessage { source, destination, transport, payload, rewritten_uri: None, call_id: None };
-                if payload.is_empty() { Err(CaptureError::NoSip) } else { self.capture_sip(&message, table, mode) }
+        let answer = match sip_inside(&packet, &mut inflated) {
+            Some((Addresses { source, destination, transport }, payload)) => {
+                let message = SipMessage { source, destination, transport, payload, rewritten_uri: None, call_id };
+                self.capture_sip(&message, table, mode)
             }
-            _ => Err(CaptureError::NoSip),
+            None => Err(CaptureError::NoSip),
         };
         (self.hep.packet, self.hep.inflated) = (packet, inflated);
         answer

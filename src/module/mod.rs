@@ -18,8 +18,6 @@ mod spool_place;
 #[cfg(test)]
 mod tests;
 
-use crate::log_limit as limit;
-
 pub use capture_node::{CaptureError, CaptureNode, HostedSink, MapError, SipMessage, StateError};
 pub use commands::Reply;
 pub use counters::Counter;

@@ -2,8 +2,8 @@
 
 use super::capture_node::{CaptureNode, StateError, own};
 use super::hep_input::HepPacket;
-use super::limit::LogLimit;
 use crate::capture::Transport;
+use crate::log_limit::LogLimit;
 use crate::packet::{Datagram, NoDatagram, PortRange};
 use crate::queue::lane::Produced;
 use crate::source::raw::{Method, OpenError, RawSockets};

@@ -7,7 +7,8 @@ use crate::common::rows::{SqliteFile, StoredRow, count, execute, select, text};
 use crate::common::sip::{answered_call, call_id};
 use crate::common::wait::within;
 use crate::kamailio_parity::tables::Engine;
-use std::net::UdpSocket;
+use std::io::Write as _;
+use std::net::{TcpStream, UdpSocket};
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -72,6 +73,45 @@ fn the_call_id_that_a_proxy_has_masked_is_stored_unmasked() {
     let odd = String::from_utf8_lossy(plain).replace("Call-ID: ", "Call-ID: !!:\u{e9}\u{ff}");
     let stored = text(&row(Module::Ours, 1, odd.as_bytes()), "callid");
     assert!(stored.starts_with("!!:\u{e9}\u{ff}"), "{stored}");
+}
+
+#[test]
+fn the_script_that_looks_at_a_packet_captures_the_message_inside_with_its_call_id_unmasked() {
+    let file = SqliteFile::new();
+    let hook = r#"$var(a) = sip_capture(); xlog("L_ERR", "answer $var(a)\n"); return 0;"#;
+    let node = with_topoh(ConfigBuilder::capture_node(Module::Ours, file.url()).load("sanity.so")).tcp();
+    let server = node
+        .line("tcp_accept_hep3=yes")
+        .param("topoh", "event_mode", 0)
+        .set("topoh_unmask", 1)
+        .set("nonsip_hook", 1)
+        .route("event_route[sipcapture:request]", hook)
+        .start();
+    let source = "192.0.2.10:5071".parse().expect("an address");
+    let destination = "198.51.100.20:5072".parse().expect("an address");
+    let observed = Observed::sip(source, destination, NOON_US, &masked_invite());
+    let sender = HepSender::to(server.address());
+    let mut agent = TcpStream::connect(server.address()).expect("the server accepts");
+    agent.write_all(&observed.v3()).expect("the server reads");
+    for packet in [observed.v1(), observed.v2(), observed.v3()] {
+        sender.send(&packet);
+    }
+    // No SIP is inside, or none that anybody could read.
+    let report = Observed { payload_type: 5, correlation: Some(b"leg-a".to_vec()), ..observed.clone() };
+    let unreadable = Observed { payload: b"INVITE\r\n: none\r\n\xff".to_vec(), ..observed };
+    for packet in [report.v3(), unreadable.v3()] {
+        sender.send(&packet);
+    }
+    within(PATIENCE, "every packet has been looked at", || server.log().matches("answer ").count() == 6);
+    within(PATIENCE, "the messages are stored", || count(file.url(), "sip_capture") == 5);
+    assert_eq!(server.log().matches("answer -1").count(), 1, "{}", server.log());
+    let stored = select(file.url(), "SELECT * FROM sip_capture").expect("the table is there");
+    let mut call_ids: Vec<String> = stored.iter().map(|row| text(row, "callid")).collect();
+    call_ids.sort();
+    let call_id = call_id("masked", 1);
+    assert_eq!(call_ids, [String::new(), call_id.clone(), call_id.clone(), call_id.clone(), call_id]);
+    // The host's parser was never asked to read a HEP packet.
+    assert!(!server.log().contains("core/parser"), "{}", server.log());
 }
 
 #[test]

@@ -62,6 +62,33 @@ fn what_is_captured_while_the_script_looks_is_the_message_inside() {
 }
 
 #[test]
+fn the_call_id_of_a_packet_is_that_of_the_message_inside_while_the_script_looks() {
+    let mut node = hooked(|_| {});
+    let compressed = zlib(SIP);
+    for payload in [Payload::Plain(SIP), Payload::Compressed(&compressed)] {
+        let bytes = datagram(&packet(1, payload));
+        assert_eq!(node.call_id(&bytes), b"");
+        assert_eq!(node.receive_hep(&bytes, SENDER), Ok(Verdict::Ask));
+        assert_eq!(node.call_id(&bytes), b"1");
+        assert_eq!(node.call_id(b"OPTIONS sip:a@b SIP/2.0\r\ni: another\r\n\r\n"), b"another");
+        let unmasked = SipMessage { call_id: Some(b"unmasked"), ..message(&bytes) };
+        node.capture_sip(&unmasked, b"", 0).unwrap();
+        node.end_hep(None).unwrap();
+        assert_eq!(node.call_id(&bytes), b"");
+    }
+    for bytes in [datagram(&packet(5, Payload::Plain(SIP))), datagram(&packet(1, Payload::Compressed(b"no stream")))] {
+        assert_eq!(node.receive_hep(&bytes, SENDER), Ok(Verdict::Ask));
+        assert_eq!(node.call_id(&bytes), b"");
+        node.end_hep(None).unwrap();
+    }
+    for bytes in queued(&node) {
+        let capture = record::decode(&bytes).unwrap();
+        assert_eq!((capture.payload, capture.call_id), (SIP, Some(&b"unmasked"[..])));
+    }
+    assert_eq!(totals(&node).captured(), 2);
+}
+
+#[test]
 fn a_packet_without_sip_is_no_message_for_the_script_to_capture() {
     let mut node = hooked(|_| {});
     for bytes in

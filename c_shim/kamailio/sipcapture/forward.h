@@ -1,5 +1,5 @@
 /*
- * Sends bytes as they are to a SIP URI, for the modules of this host. A process that handles SIP never waits for a resolver: hosts that are
+ * Sends bytes as they are to a SIP URI, for sip_capture_forward(). A process that handles SIP never waits for a resolver: hosts that are
  * addresses are sent to at once; names are looked up by a process of our own, by the host's rules (NAPTR, SRV, A, AAAA) and through its
  * cache, and sent to once an address is known.
  *

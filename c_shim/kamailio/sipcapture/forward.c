@@ -146,11 +146,10 @@ static void look_up(known_name *place)
     }
 }
 
-static void resolve(void)
+static void resolve(pid_t server)
 {
-    pid_t server = getppid();
-
-    /* Nobody else would end this process with a server that was killed. */
+    /* Nobody else would end this process with a server that was killed. One that was killed before this call sends no signal, and is not
+     * the parent any more. */
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     while (getppid() == server) {
         cfg_update();
@@ -181,6 +180,7 @@ static int has_script_engine(void)
 
 int forward_start(const sigset_t *signals)
 {
+    pid_t server = getpid();
     int pid;
 
     if (!expected && !has_script_engine()) {
@@ -194,7 +194,7 @@ int forward_start(const sigset_t *signals)
     if (pid == 0) {
         sigprocmask(SIG_SETMASK, signals, NULL);
         if (cfg_late_child_init() == 0) {
-            resolve();
+            resolve(server);
         }
         _exit(0);
     }

@@ -1,0 +1,72 @@
+/* What the host lends to the core, and its counters: see host.h. */
+#include "core/counters.h"
+#include "core/dprint.h"
+#include "core/globals.h"
+
+#include "host.h"
+#include "host_database.h"
+
+sc_core *core = NULL;
+
+static void host_log(sc_log_level level, const char *text, size_t len)
+{
+    switch (level) {
+        case SC_LOG_ERROR:
+            LM_ERR("%.*s\n", (int)len, text);
+            break;
+        case SC_LOG_WARNING:
+            LM_WARN("%.*s\n", (int)len, text);
+            break;
+        case SC_LOG_INFO:
+            LM_INFO("%.*s\n", (int)len, text);
+            break;
+        default:
+            LM_DBG("%.*s\n", (int)len, text);
+            break;
+    }
+}
+
+int host_make_core(const char *module)
+{
+    sc_host host = { .contract_version = SC_CONTRACT_VERSION, .user = uid > 0 ? uid : -1, .group = gid > 0 ? gid : -1,
+            .kill_timeout = ser_kill_timeout > 0 ? ser_kill_timeout : 0, .log = host_log };
+
+    host_database_offer(&host);
+    if (sc_core_new(&host, module, &core) != SC_OK) {
+        LM_ERR("module and core do not belong together\n");
+        return 0;
+    }
+    return 1;
+}
+
+static counter_val_t counter_value(counter_handle_t handle, void *index)
+{
+    uint64_t value = 0;
+    (void)handle;
+    sc_counter_value(core, (uint32_t)(size_t)index, &value);
+    return (counter_val_t)value;
+}
+
+int host_register_counters(const char *group)
+{
+    const char *name;
+    const char *description;
+    counter_handle_t handle;
+
+    for (uint32_t i = 0; sc_counter_at(core, i, &name, &description) == SC_OK; i++) {
+        if (counter_register(&handle, group, name, 0, counter_value, (void *)(size_t)i, description, 0) < 0) {
+            LM_ERR("counter %s cannot be registered\n", name);
+            return 0;
+        }
+    }
+    return 1;
+}
+
+void host_end_core(void)
+{
+    if (core != NULL) {
+        sc_core_finish(core);
+        sc_core_free(core);
+        core = NULL;
+    }
+}
