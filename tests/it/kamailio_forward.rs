@@ -115,7 +115,21 @@ fn a_name_is_looked_up_outside_the_worker() {
         sender.send(&packet);
         socket.recv(&mut datagram).is_ok_and(|length| datagram[..length] == packet)
     });
-    assert!(has_resolver(&server));
+    assert!(has_resolver(&server), "{:?}", server.processes());
+}
+
+#[test]
+fn the_resolver_ends_with_a_server_that_is_killed() {
+    let file = SqliteFile::new();
+    let node = ConfigBuilder::capture_module(Module::Ours, file.url());
+    let mut server = node.route("request_route", "sip_capture_forward(\"sip:localhost\"); exit;").start();
+    let listed = || server.processes().into_iter().find(|(_, what)| what == "sipcapture resolver");
+    within(PATIENCE, "the resolver is listed", || listed().is_some());
+    let (resolver, _) = listed().expect("it is listed");
+    server.kill_main();
+    let status = format!("/proc/{resolver}/status");
+    let has_ended = || std::fs::read_to_string(&status).map_or(true, |status| status.contains("State:\tZ"));
+    within(PATIENCE, "the resolver has ended", has_ended);
 }
 
 #[test]
