@@ -7,6 +7,7 @@
 #   KAMAILIO_MODULES_DIR  where it puts the modules (default: as KAMAILIO tells)
 #   FUZZ_SECONDS          how long `make fuzz` runs each target (default: 60)
 #   FAULT_SECONDS         how long each fault of `make faults` lasts (default: 60)
+#   SOAK_SECONDS          how long `make soak` lasts (default: 3600)
 #   OPENSIPS_SRC, FREESWITCH_PREFIX   trees of the other hosts, for their tests
 
 KAMAILIO ?= kamailio
@@ -14,6 +15,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 KAMAILIO_MODULES_DIR ?=
 FAULT_SECONDS ?= 60
+SOAK_SECONDS ?= 3600
 TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))
 
 # Servers live in sbin, which an ordinary user's PATH lacks; a fresh toolchain may not be in PATH either.
@@ -25,7 +27,7 @@ MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup setup-build setup-demo core kamailio tool demo contract test faults fuzz sanitize bench install uninstall clean
+.PHONY: help setup setup-build setup-demo core kamailio tool demo contract test faults soak fuzz sanitize bench install uninstall clean
 
 help:  ## what can be asked for
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -64,6 +66,9 @@ fuzz: setup-build  ## arbitrary bytes for all codecs, FUZZ_SECONDS (60) each; ne
 
 faults: setup kamailio  ## outages, deaths and full disks at full length (FAULT_SECONDS each), and a table of what became of each message
 	@scripts/faults.sh $(FAULT_SECONDS)
+
+soak: setup kamailio  ## steady load for SOAK_SECONDS (3600), with databases that pause and restarts: nothing lost, nothing grows
+	@scripts/soak.sh $(SOAK_SECONDS)
 
 sanitize: setup  ## real servers with a module that checks each access to memory; needs a nightly compiler
 	@scripts/sanitize.sh

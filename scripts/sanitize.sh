@@ -95,7 +95,7 @@ echo "== servers under the sanitizer"
 [ $# != 0 ] || set -- sanitize::
 status=0
 SIPCAPTURE_KAMAILIO_MODULE=$work/sipcapture.so SIPCAPTURE_SANITIZE_CALLS=${SIPCAPTURE_SANITIZE_CALLS:-10000} \
-    cargo test --locked --test it -- --test-threads=1 "$@" || status=$?
+    scripts/cargo-test.sh --test it -- --test-threads=1 "$@" || status=$?
 
 found=$(ours "$reports")
 all=$(find "$reports" -type f | wc -l)

@@ -1,15 +1,20 @@
 //! `sip_capture_forward()`: HEP packets and messages sent on as they are, to addresses at once, to names when they are known, and never at
 //! the cost of a worker.
 
+use crate::common::certificate::certificate;
 use crate::common::hep::Observed;
 use crate::common::hep_sender::HepSender;
+use crate::common::hosts::Hosts;
 use crate::common::kamailio::{ConfigBuilder, Kamailio, Module};
+use crate::common::ports::free_address;
 use crate::common::rows::SqliteFile;
 use crate::common::sip::answered_call;
 use crate::common::wait::{eventually, within};
 use std::io::Read as _;
-use std::net::{SocketAddr, TcpListener, UdpSocket};
-use std::time::Duration;
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(15);
 /// 2025-06-15 12:00:00 UTC.
@@ -100,6 +105,42 @@ fn tcp_takes_packets_one_behind_the_other() {
 }
 
 #[test]
+fn tls_takes_packets_one_behind_the_other() {
+    let file = SqliteFile::new();
+    let directory = tempfile::tempdir().expect("a private directory");
+    let (key, certificate) = certificate(directory.path());
+    let address = free_address();
+    let mut collector = Command::new("openssl")
+        .args(["s_server", "-quiet", "-accept", &address.to_string()])
+        .args(["-key", &key, "-cert", &certificate])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("openssl runs");
+    within(PATIENCE, "the collector listens", || TcpStream::connect(address).is_ok());
+    let hook = format!("sip_capture_forward(\"sip:{address};transport=tls\"); return 0;");
+    let node = ConfigBuilder::capture_module(Module::Ours, file.url()).set("nonsip_hook", 1).children(1).tcp();
+    let server = node
+        .load("tls.so")
+        .param("tls", "private_key", &key)
+        .param("tls", "certificate", &certificate)
+        .first_line("enable_tls=yes")
+        .line(&format!("listen=tls:{}", free_address()))
+        .route(EVENT_ROUTE, &hook)
+        .start();
+    let packets: Vec<Vec<u8>> = (1..=3).map(|agent| invite(agent).v3()).collect();
+    let sender = HepSender::to(server.address());
+    packets.iter().for_each(|packet| sender.send(packet));
+    let mut received = vec![0; packets.concat().len()];
+    let read = collector.stdout.as_mut().expect("a pipe").read_exact(&mut received);
+    collector.kill().expect("the collector is stopped");
+    collector.wait().expect("the collector is reaped");
+    read.expect("everything comes");
+    assert_eq!(received, packets.concat());
+}
+
+#[test]
 fn a_name_is_looked_up_outside_the_worker() {
     let file = SqliteFile::new();
     let (socket, address) = collector();
@@ -153,6 +194,90 @@ fn a_name_that_nobody_knows_costs_its_packets_and_nothing_else() {
     assert_eq!(logged(&server, "answer "), ["-1"; 5]);
     within(PATIENCE, "the log tells of it", || server.log().contains("nobody.invalid cannot be resolved"));
     server.assert_serving();
+}
+
+/// Sends packets of this agent until one arrives.
+fn await_arrival(sender: &HepSender, agent: u32, socket: &UdpSocket) {
+    socket.set_read_timeout(Some(Duration::from_millis(200))).expect("a timeout is set");
+    let packet = invite(agent).v3();
+    let mut datagram = vec![0; 65_535];
+    within(Duration::from_secs(90), &format!("a packet of agent {agent} arrives"), || {
+        sender.send(&packet);
+        socket.recv(&mut datagram).is_ok_and(|length| datagram[..length] == packet)
+    });
+}
+
+#[test]
+fn a_name_is_looked_up_again_and_keeps_its_address_while_that_fails() {
+    let file = SqliteFile::new();
+    let [(kept, kept_address), (late, late_address), (old, old_address)] = [collector(), collector(), collector()];
+    let new = UdpSocket::bind(("127.0.0.2", old_address.port())).expect("the port is free there too");
+    let hosts = Hosts::with(&[("moved.test", "127.0.0.1"), ("kept.test", "127.0.0.1")]);
+    let hook: String = [("moved", old_address), ("kept", kept_address), ("late", late_address)]
+        .iter()
+        .zip(1..)
+        .map(|((name, address), agent)| {
+            let port = address.port();
+            format!("if ($hep(capture_id) == {agent}) sip_capture_forward(\"sip:{name}.test:{port}\"); ")
+        })
+        .collect();
+    let started = Instant::now();
+    let node = ConfigBuilder::capture_module(Module::Ours, file.url()).set("nonsip_hook", 1).children(1);
+    let node = node.first_line("use_dns_cache=no").through(hosts.command());
+    let mut server = node.route(EVENT_ROUTE, &format!("{hook}return 0;")).start();
+    let sender = HepSender::to(server.address());
+    await_arrival(&sender, 1, &old);
+    await_arrival(&sender, 2, &kept);
+    within(PATIENCE, "the log tells of the name that is not there", || {
+        server.log().contains("late.test cannot be resolved; nothing is sent there until it can be")
+    });
+    hosts.set(&[("moved.test", "127.0.0.2"), ("late.test", "127.0.0.1")]);
+    await_arrival(&sender, 3, &late);
+    // The clock behind this counts whole seconds.
+    assert!(started.elapsed() >= Duration::from_secs(4), "a name that was not found is looked up after 5 s");
+    await_arrival(&sender, 1, &new);
+    assert!(started.elapsed() >= Duration::from_secs(29), "an address is looked up again after 30 s");
+    within(PATIENCE, "the log tells of the name that has gone", || {
+        server
+            .log()
+            .contains("kept.test cannot be resolved; nothing is sent there but to the address that it had before")
+    });
+    await_arrival(&sender, 2, &kept);
+    server.assert_serving();
+}
+
+#[test]
+fn of_more_than_64_names_the_one_that_was_used_longest_ago_makes_room() {
+    let file = SqliteFile::new();
+    let (_socket, address) = collector();
+    let names: Vec<String> = (0..=64).map(|number| format!("n{number}.test")).collect();
+    let hosts = Hosts::with(&names.iter().map(|name| (name.as_str(), "127.0.0.1")).collect::<Vec<_>>());
+    let route = format!(
+        "$var(to) = \"sip:\" + $rU + \":{}\"; $var(a) = sip_capture_forward(\"$var(to)\"); \
+         xlog(\"L_ERR\", \"answer $var(a)\\n\"); exit;",
+        address.port()
+    );
+    let node = ConfigBuilder::capture_module(Module::Ours, file.url()).children(1).first_line("use_dns_cache=no");
+    let server = node.through(hosts.command()).route("request_route", &route).start();
+    let sender = HepSender::to(server.address());
+    let is_known = |name: &str| {
+        let asked = logged(&server, "answer ").len();
+        let message = String::from_utf8(answered_call("names", 1)[0].text.clone()).expect("ASCII");
+        sender.send(message.replacen("callee0000000001", name, 1).as_bytes());
+        within(PATIENCE, "the call has answered", || logged(&server, "answer ").len() > asked);
+        logged(&server, "answer ")[asked] == "1"
+    };
+    let (oldest, newest) = (&names[0], &names[64]);
+    within(PATIENCE, "the first name is known", || is_known(oldest));
+    // Ages are whole seconds.
+    sleep(Duration::from_millis(1100));
+    for name in &names[1..64] {
+        assert!(!is_known(name), "{name} is known before it was used");
+    }
+    within(PATIENCE, "64 names are known", || names[1..64].iter().all(|name| is_known(name)));
+    within(PATIENCE, "one more is known", || is_known(newest));
+    assert!(names[1..].iter().all(|name| is_known(name)), "a name that was used later made room");
+    assert!(!is_known(oldest), "the oldest name did not make room");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `nonsip_hook`: the script looks at each HEP packet before it is taken, in `event_route[sipcapture:request]` or in a KEMI function, over
 //! UDP, TCP and TLS.
 
+use crate::common::certificate::certificate;
 use crate::common::hep::{Chunks, Observed};
 use crate::common::hep_sender::HepSender;
 use crate::common::kamailio::{ConfigBuilder, Kamailio, Module};
@@ -10,7 +11,6 @@ use crate::common::sip::{answered_call, call_id};
 use crate::common::wait::within;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
@@ -336,18 +336,6 @@ fn without_the_hook_hep_over_tcp_is_not_taken() {
     agent.write_all(&invite("unhooked", 1).v3()).expect("the server reads");
     within(PATIENCE, "the connection is closed", || is_closed(&mut agent));
     assert_eq!(server.statistic("hep_packets"), 0);
-}
-
-/// A key and a certificate for the loopback address.
-fn certificate(directory: &Path) -> (String, String) {
-    let [key, certificate] = ["key.pem", "cert.pem"].map(|name| directory.join(name).display().to_string());
-    let made = Command::new("openssl")
-        .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"])
-        .args(["-keyout", &key, "-out", &certificate])
-        .stderr(Stdio::null())
-        .status();
-    assert!(made.expect("openssl runs").success());
-    (key, certificate)
 }
 
 #[test]

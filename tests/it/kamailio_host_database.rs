@@ -14,6 +14,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -270,6 +271,64 @@ fn a_host_database_process_that_is_killed_is_replaced_and_nothing_is_lost() {
     server.assert_serving();
 }
 
+/// Makes the library that lets alarms of host database processes ring after 2 s, and tells how long they were to take.
+fn short_alarm(directory: &Path) -> String {
+    let library = directory.join("short_alarm.so").display().to_string();
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/kamailio_host_database/short_alarm.c");
+    let made = Command::new("gcc").args(["-shared", "-fPIC", "-o", &library, source]).status();
+    assert!(made.expect("gcc runs").success(), "{source} does not compile");
+    library
+}
+
+/// Our module over Kamailio's MySQL driver.
+fn mysql_node(url: &str) -> ConfigBuilder {
+    execute(url, &create_table(Dialect::Mysql, "sip_capture", &sip_layout(&ColumnNames::default())).join(";\n"));
+    ConfigBuilder::capture_node(Module::Ours, url).load_first("db_mysql.so").set("db_driver", "host")
+}
+
+#[test]
+fn a_driver_that_hangs_is_killed_at_its_time_limit_and_replaced_and_nothing_is_lost() {
+    let database = MariaDb::start();
+    let directory = TempDir::new().expect("a private directory");
+    // A driver that would wait for an hour.
+    let node = mysql_node(&database.url()).param("db_mysql", "timeout_interval", 3600);
+    let mut server = node.environment("LD_PRELOAD", &short_alarm(directory.path())).start();
+    let sender = HepSender::to(server.address());
+    sender.send_paced(500, packets(70));
+    server.settle(70, PATIENCE);
+    let (writers, mut processes) = (started(&server, "sipcapture", 1), host_database_processes(&server));
+    let kills = |server: &Kamailio| server.log().matches("of db_mysql ended by signal 14").count();
+    assert_eq!((processes.len(), kills(&server)), (1, 0), "{}", server.log());
+    database.pause();
+    sender.send_paced(500, packets(140).skip(70));
+    // First one that waits for an answer, then one that cannot connect.
+    for killed in 1..=2 {
+        within(PATIENCE, "the process whose driver hangs is killed and another takes its place", || {
+            let others = host_database_processes(&server);
+            let is_replaced = kills(&server) >= killed && others.len() == 1 && others != processes;
+            if is_replaced {
+                processes = others;
+            }
+            is_replaced
+        });
+    }
+    server.assert_balance();
+    assert_eq!(server.statistic("stored"), 70, "{}", server.log());
+    database.resume();
+    server.settle(140, PATIENCE);
+    server.assert_balance();
+    assert_eq!(server.statistic("stored"), 140, "{}", server.log());
+    // What a killed driver had asked for already, the database does when it goes on.
+    assert_stored(&database.url(), 140, kills(&server) as u64);
+    assert_eq!(processes_named(&server, "sipcapture"), writers, "the writer went on");
+    assert_eq!(server.statistic("writer_restarts"), 0);
+    let log = server.log();
+    let limits: BTreeSet<&str> =
+        log.lines().filter_map(|line| line.split_once("alarm after ")).map(|(_, s)| s).collect();
+    assert_eq!(limits, BTreeSet::from(["60 s"]));
+    server.assert_serving();
+}
+
 #[test]
 fn a_killed_writer_finds_its_host_database_process_again() {
     let file = SqliteFile::new();
@@ -299,14 +358,19 @@ fn each_writer_has_its_own_process_and_all_end_with_the_server() {
     assert_stored(file.url(), captured, 0);
 }
 
+/// A server whose writer gathers for a minute, and the number of captures that it has queued.
+fn gathering(url: &str) -> (Kamailio, u64) {
+    make_sqlite_table(url);
+    let server = sqlite_node(url).set("batch_size", 10_000).set("flush_interval", 60_000).start();
+    HepSender::to(server.address()).send_paced(500, packets(70));
+    let captured = server.settle_queued(70);
+    (server, captured)
+}
+
 #[test]
 fn what_a_killed_writer_leaves_is_stored_by_the_main_process() {
     let file = SqliteFile::new();
-    make_sqlite_table(file.url());
-    let node = sqlite_node(file.url()).set("batch_size", 10_000).set("flush_interval", 60_000);
-    let mut server = node.start();
-    HepSender::to(server.address()).send_paced(500, packets(70));
-    let captured = server.settle_queued(70);
+    let (mut server, captured) = gathering(file.url());
     let writer = started(&server, "sipcapture", 1)[0];
     let supervisors = server.processes().into_iter().filter(|(_, what)| what.starts_with("sipcapture writer"));
     let supervisor = supervisors.map(|(pid, _)| pid).next().expect("there is a supervisor");
@@ -321,11 +385,7 @@ fn what_a_killed_writer_leaves_is_stored_by_the_main_process() {
 #[test]
 fn a_writer_whose_server_is_killed_stores_what_was_queued() {
     let file = SqliteFile::new();
-    make_sqlite_table(file.url());
-    let node = sqlite_node(file.url()).set("batch_size", 10_000).set("flush_interval", 60_000);
-    let mut server = node.start();
-    HepSender::to(server.address()).send_paced(500, packets(70));
-    let captured = server.settle_queued(70);
+    let (mut server, captured) = gathering(file.url());
     server.kill_main();
     within(PATIENCE, "what was queued is stored", || count(file.url(), "sip_capture") >= captured);
     within(PATIENCE, "writer and driver end when the work is done", || {
@@ -375,9 +435,8 @@ fn a_driver_with_insert_delayed_uses_it_and_one_without_says_so_once() {
     // A server of its own: the status variable counts for all databases.
     let database = MariaDb::start();
     let url = database.url();
-    execute(&url, &create_table(Dialect::Mysql, "sip_capture", &sip_layout(&ColumnNames::default())).join(";\n"));
+    let node = mysql_node(&url);
     execute(&url, "ALTER TABLE sip_capture ENGINE=MyISAM");
-    let node = ConfigBuilder::capture_node(Module::Ours, &url).load_first("db_mysql.so").set("db_driver", "host");
     let server = node.set("db_insert_mode", 1).start();
     HepSender::to(server.address()).send_paced(500, packets(70));
     server.settle(70, PATIENCE);

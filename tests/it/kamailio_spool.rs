@@ -11,5 +11,6 @@ mod disks;
 mod modes;
 mod outages;
 mod place;
+mod soak;
 mod traffic;
 mod trial;

@@ -95,6 +95,7 @@ pub struct ConfigBuilder {
     routes: Vec<(String, String)>,
     environment: Vec<(String, String)>,
     user: Option<u32>,
+    command: Vec<String>,
 }
 
 impl ConfigBuilder {
@@ -110,6 +111,7 @@ impl ConfigBuilder {
             routes: Vec::new(),
             environment: Vec::new(),
             user: None,
+            command: Vec::new(),
         }
     }
 
@@ -208,6 +210,12 @@ impl ConfigBuilder {
         self
     }
 
+    /// Starts the server through other words, as `unshare --mount`, whose process has to become the server's.
+    pub fn through(mut self, command: Vec<String>) -> ConfigBuilder {
+        self.command = command;
+        self
+    }
+
     fn text(&self, directory: &Path, address: SocketAddr) -> String {
         let mut text = String::from("#!KAMAILIO\ndebug=2\nlog_stderror=yes\nauto_aliases=no\ndns=no\nrev_dns=no\n");
         // A quiet machine cannot be relied on: a busy worker must not lose datagrams to a small socket buffer.
@@ -284,7 +292,10 @@ impl ConfigBuilder {
         let config = directory.path().join("kamailio.cfg");
         fs::write(&config, self.text(directory.path(), address)).expect("the configuration is written");
         let log = fs::File::create(directory.path().join("log")).expect("the log is created");
-        let mut command = Command::new(kamailio());
+        let mut words: Vec<OsString> = self.command.iter().map(OsString::from).collect();
+        words.push(kamailio());
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]);
         command.arg("-f").arg(&config).args(["-DD", "-E", "-m", "64", "-M", "8"]);
         command.arg("-w").arg(directory.path()).arg("-Y").arg(directory.path());
         command.arg("-P").arg(directory.path().join("pid"));

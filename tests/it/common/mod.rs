@@ -1,13 +1,16 @@
 //! Servers, senders and messages that the tests share.
 
+pub mod certificate;
 pub mod database;
 pub mod hep;
 pub mod hep_sender;
+pub mod hosts;
 pub mod kamailio;
 pub mod network;
 pub mod pcap;
 pub mod ports;
 pub mod rows;
 pub mod sip;
+pub mod stock_schema;
 pub mod tshark;
 pub mod wait;

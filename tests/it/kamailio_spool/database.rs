@@ -1,13 +1,14 @@
 //! The databases that are put to the test, each with a login of its own for Kamailio.
 
 use super::place::{FarNetwork, SmallDisk};
-use super::trial::PATIENCE;
+use super::trial::{PATIENCE, Stored};
 use crate::common::database::{DATABASE, MariaDb, PASSWORD, Postgres, Site, USER, give_to_postgres};
 use crate::common::rows::{SqliteFile, execute, select, text};
 use crate::common::wait::within;
 use mysql::prelude::Queryable as _;
 use sipcapture_core::table::ddl::create_table;
 use sipcapture_core::table::{ColumnNames, Dialect, sip_layout};
+use std::ops::RangeInclusive;
 
 /// Kamailio's login.
 const COLLECTOR: &str = "collector";
@@ -33,6 +34,15 @@ pub enum Kind {
     MariaDb,
     Postgres,
     Sqlite,
+}
+
+/// What a table holds.
+#[derive(Debug)]
+pub struct Contents {
+    /// Rows and messages.
+    pub stored: Stored,
+    /// Lowest and highest `micro_ts`; `None` when there are no rows.
+    pub times: Option<RangeInclusive<u64>>,
 }
 
 /// Connections that hold something as long as they live.
@@ -291,6 +301,41 @@ impl Database {
     pub fn stored_times(&self) -> Vec<u64> {
         let rows = select(&self.admin_url(), "SELECT micro_ts FROM sip_capture ORDER BY id").expect("rows");
         rows.iter().map(|row| text(row, "micro_ts").parse().expect("a number")).collect()
+    }
+
+    /// What the table holds, as the database counts it.
+    pub fn contents(&self) -> Contents {
+        let sql = "SELECT COUNT(*) AS n, COUNT(DISTINCT micro_ts) AS messages, MIN(micro_ts) AS lowest, \
+                   MAX(micro_ts) AS highest FROM sip_capture";
+        let rows = select(&self.admin_url(), sql).expect("the table is readable");
+        let [n, messages, lowest, highest] = ["n", "messages", "lowest", "highest"]
+            .map(|column| rows[0][column].as_ref().map(|_| text(&rows[0], column).parse::<u64>().expect("a number")));
+        let times = lowest.zip(highest).map(|(lowest, highest)| lowest..=highest);
+        let of = |count: Option<u64>| count.expect("a count is never NULL");
+        Contents { stored: Stored { rows: of(n), messages: of(messages) }, times }
+    }
+
+    /// Deletes all rows.
+    pub fn clear(&self) {
+        self.execute("DELETE FROM sip_capture");
+    }
+
+    /// Stops the server in its tracks: it keeps its connections and answers nothing.
+    pub fn pause(&self) {
+        match &self.engine {
+            Engine::MariaDb(server) => server.pause(),
+            Engine::Postgres(server) => server.pause(),
+            Engine::Sqlite(_) => panic!("a file does not run"),
+        }
+    }
+
+    /// Lets a paused server go on.
+    pub fn resume(&self) {
+        match &self.engine {
+            Engine::MariaDb(server) => server.resume(),
+            Engine::Postgres(server) => server.resume(),
+            Engine::Sqlite(_) => panic!("a file does not run"),
+        }
     }
 
     /// Ends the server in good order.

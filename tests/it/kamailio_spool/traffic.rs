@@ -16,6 +16,11 @@ pub const RATE: u32 = 2000;
 const FIRST_US: u64 = 1_749_988_800_000_000;
 const STEP_US: u64 = 1000;
 
+/// Fewest bytes that a message has.
+pub fn shortest_message() -> u64 {
+    answered_call("spool", 0).iter().map(|message| message.text.len() as u64).min().expect("a call has messages")
+}
+
 /// Number of the message with this `micro_ts`, from 0.
 pub fn number_of(time_us: u64) -> u64 {
     (time_us - FIRST_US) / STEP_US
@@ -23,10 +28,15 @@ pub fn number_of(time_us: u64) -> u64 {
 
 /// HEP packets of whole calls, each message different from all others.
 pub fn packets() -> impl Iterator<Item = Vec<u8>> {
+    packets_from(0)
+}
+
+/// As [`packets`], with the first message's number; numbers of calls go on from there too.
+fn packets_from(first: u64) -> impl Iterator<Item = Vec<u8>> {
     let source = SocketAddr::from(([192, 0, 2, 10], 5060));
     let destination = SocketAddr::from(([198, 51, 100, 20], 5060));
-    let messages = (0..).flat_map(|number| answered_call("spool", number));
-    messages.zip(0..).map(move |(message, number): (_, u64)| {
+    let messages = (first..).flat_map(|number| answered_call("spool", number));
+    messages.zip(first..).map(move |(message, number): (_, u64)| {
         Observed::sip(source, destination, FIRST_US + number * STEP_US, &message.text).v3()
     })
 }
@@ -91,13 +101,18 @@ impl Traffic {
 
     /// The sender alone, which does not mind when nobody listens any more.
     pub fn start_without_pings(server: SocketAddr) -> Traffic {
+        Traffic::start_load(server, RATE, 0)
+    }
+
+    /// The same with so many messages a second, the first of them with this number.
+    pub fn start_load(server: SocketAddr, rate: u32, first: u64) -> Traffic {
         let gate = Arc::new(Gate::default());
         let of_load = Arc::clone(&gate);
         let load = thread::spawn(move || {
-            let counted = packets().take_while(|_| of_load.pass()).inspect(|_| {
+            let counted = packets_from(first).take_while(|_| of_load.pass()).inspect(|_| {
                 of_load.sent.fetch_add(1, Ordering::SeqCst);
             });
-            HepSender::unheard(server).send_paced(RATE, counted);
+            HepSender::unheard(server).send_paced(rate, counted);
         });
         Traffic { gate, load: Some(load), pings: None }
     }

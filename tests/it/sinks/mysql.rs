@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::common::database::{DATABASE, PASSWORD, USER};
+use crate::common::stock_schema::{INDEXED, MESSAGE, TEXTS};
 use ::mysql::prelude::Queryable as _;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -10,58 +11,24 @@ use sipcapture_core::sink::escape::unescape;
 use std::cell::RefCell;
 use std::time::Duration;
 
-/// The columns of the stock SIP table by width, in the order of its SQL file.
-const STOCK_TEXTS: [(&str, u32); 37] = [
-    ("method", 50),
-    ("reply_reason", 100),
-    ("ruri", 200),
-    ("ruri_user", 100),
-    ("ruri_domain", 150),
-    ("from_user", 100),
-    ("from_domain", 150),
-    ("from_tag", 64),
-    ("to_user", 100),
-    ("to_domain", 150),
-    ("to_tag", 64),
-    ("pid_user", 100),
-    ("contact_user", 120),
-    ("auth_user", 120),
-    ("callid", 120),
-    ("callid_aleg", 120),
-    ("via_1", 256),
-    ("via_1_branch", 80),
-    ("cseq", 25),
-    ("diversion", 256),
-    ("reason", 200),
-    ("content_type", 256),
-    ("auth", 256),
-    ("user_agent", 256),
-    ("source_ip", 60),
-    ("destination_ip", 60),
-    ("contact_ip", 60),
-    ("originator_ip", 60),
-    ("correlation_id", 256),
-    ("custom_field1", 120),
-    ("custom_field2", 120),
-    ("custom_field3", 120),
-    ("rtp_stat", 256),
-    ("node", 125),
-    ("msg", 1500),
-    // Not in the stock table: what these two must not disturb.
-    ("spare_1", 10),
-    ("spare_2", 10),
-];
+/// Not in the stock table: what these two must not disturb.
+const SPARES: [(&str, u32); 2] = [("spare_1", 10), ("spare_2", 10)];
+
+/// The stock table's own texts.
+fn stock_texts() -> impl Iterator<Item = (&'static str, u32)> {
+    TEXTS.into_iter().chain([MESSAGE])
+}
 
 /// A table as the stock module's SQL file makes it: short columns, compressed, partitioned by day.
 fn stock_table(name: &str) -> String {
-    let texts: String =
-        STOCK_TEXTS.iter().map(|(name, width)| format!("`{name}` varchar({width}) NOT NULL DEFAULT '',\n")).collect();
+    let texts: String = stock_texts()
+        .chain(SPARES)
+        .map(|(name, width)| format!("`{name}` varchar({width}) NOT NULL DEFAULT '',\n"))
+        .collect();
     let ints: String = ["source_port", "destination_port", "contact_port", "originator_port"]
         .map(|name| format!("`{name}` int(10) NOT NULL DEFAULT 0,\n"))
         .concat();
-    let keys: String = ["ruri_user", "from_user", "to_user", "pid_user", "auth_user", "callid_aleg", "date", "callid"]
-        .map(|name| format!(",\nKEY `{name}` (`{name}`)"))
-        .concat();
+    let keys = INDEXED.map(|name| format!(",\nKEY `{name}` (`{name}`)")).concat();
     format!(
         "CREATE TABLE `{name}` (\n`id` bigint(20) unsigned NOT NULL AUTO_INCREMENT,\n\
          `date` timestamp NOT NULL DEFAULT CURRENT_TIMESTAMP,\n`micro_ts` bigint(18) NOT NULL DEFAULT 0,\n{texts}{ints}\
@@ -92,9 +59,9 @@ fn the_stock_table_takes_every_row_and_cuts_what_is_too_long() {
     assert_eq!(written.truncated, 35);
     let stored = place.select("SELECT * FROM sip_capture ORDER BY id");
     assert_eq!(stored[0]["msg"].as_deref(), Some(&b"OPTIONS"[..]));
-    for (name, width) in &STOCK_TEXTS[..35] {
-        let expected = "\u{e9}".repeat(*width as usize);
-        assert_eq!(stored[1][*name].as_deref().map(String::from_utf8_lossy), Some(expected.into()), "{name}");
+    for (name, width) in stock_texts() {
+        let expected = "\u{e9}".repeat(width as usize);
+        assert_eq!(stored[1][name].as_deref().map(String::from_utf8_lossy), Some(expected.into()), "{name}");
     }
     assert_eq!(stored[1]["spare_1"].as_deref(), Some(&b""[..]));
     assert_eq!(stored[1]["date"].as_deref(), Some(local_time(MOMENT / 1_000_000).as_bytes()));
