@@ -13,7 +13,7 @@ use crate::common::wait::{eventually, within};
 use std::io::Read as _;
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::process::{Command, Stdio};
-use std::thread::sleep;
+use std::thread::{sleep, spawn};
 use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -123,6 +123,7 @@ fn tls_takes_packets_one_behind_the_other() {
     let node = ConfigBuilder::capture_module(Module::Ours, file.url()).set("nonsip_hook", 1).children(1).tcp();
     let server = node
         .load("tls.so")
+        .param("tls", "tls_method", "TLSv1.2+")
         .param("tls", "private_key", &key)
         .param("tls", "certificate", &certificate)
         .first_line("enable_tls=yes")
@@ -132,12 +133,14 @@ fn tls_takes_packets_one_behind_the_other() {
     let packets: Vec<Vec<u8>> = (1..=3).map(|agent| invite(agent).v3()).collect();
     let sender = HepSender::to(server.address());
     packets.iter().for_each(|packet| sender.send(packet));
+    let mut output = collector.stdout.take().expect("a pipe");
     let mut received = vec![0; packets.concat().len()];
-    let read = collector.stdout.as_mut().expect("a pipe").read_exact(&mut received);
+    let reader = spawn(move || output.read_exact(&mut received).map(|()| received));
+    let is_read = eventually(PATIENCE, || reader.is_finished());
     collector.kill().expect("the collector is stopped");
     collector.wait().expect("the collector is reaped");
-    read.expect("everything comes");
-    assert_eq!(received, packets.concat());
+    assert!(is_read, "the packets do not arrive:\n{}", server.log());
+    assert_eq!(reader.join().expect("the reader ends").expect("everything comes"), packets.concat());
 }
 
 #[test]

@@ -172,7 +172,7 @@ impl Soak {
 
     /// The middle of a round: one database stands still, and then the other one's file is locked.
     fn disturb(&self, server: &Kamailio) {
-        let step = round_time() / 6;
+        let step = round_time() / 5;
         sleep(step);
         self.mariadb.pause();
         sleep(step);
