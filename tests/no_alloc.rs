@@ -11,9 +11,11 @@ mod messages;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::hint::black_box;
+use std::net::UdpSocket;
 
-use sipcapture_core::hep::{Chunks, Packet, Payload, Version, decode, encode, looks_like_hep};
+use sipcapture_core::hep::{ChunkOrder, Chunks, Packet, Payload, Version, decode, encode, looks_like_hep};
 use sipcapture_core::packet::{Datagram, Start, udp_frame};
+use sipcapture_core::sink::hep::{Collector, CollectorOptions, Destination, Outgoing};
 use sipcapture_core::sip::{HeaderNames, extract};
 
 struct Counting;
@@ -105,6 +107,33 @@ fn decoding_and_encoding_allocate_nothing() {
             assert_eq!(allocations(|| decode(&out).expect("a good packet")), 0);
         }
         assert_eq!(allocations(|| Chunks::new(&out).expect("a good header").count()), 0);
+    }
+}
+
+#[test]
+fn sending_many_packets_to_a_collector_allocates_no_more_than_sending_one() {
+    let message = messages::invite();
+    let receiver = UdpSocket::bind("127.0.0.1:0").expect("a free port");
+    let uri = format!("sip:{}", receiver.local_addr().expect("its port"));
+    let packet = Outgoing {
+        from: Some("192.0.2.1:5060".parse().expect("an address")),
+        to: Some("198.51.100.2:5070".parse().expect("an address")),
+        ip_protocol: 17,
+        time_us: 1_700_000_000_123_456,
+        payload_type: 1,
+        version_override: None,
+        order: ChunkOrder::Message,
+        correlation_id: Some(b"leg-a"),
+        payload: &message,
+    };
+    for compress in [false, true] {
+        let options = CollectorOptions { version: Version::V3, compress, ..CollectorOptions::default() };
+        let mut collector = Collector::new(vec![Destination::parse(&uri).expect("a SIP URI")], options);
+        let packets = [packet; 64];
+        assert_eq!(collector.send(&packets).sent, 64);
+        let for_one = allocations(|| collector.send(&packets[..1]));
+        assert!(for_one <= 1, "{for_one} for a call");
+        assert_eq!(allocations(|| collector.send(&packets)), for_one);
     }
 }
 

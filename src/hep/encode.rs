@@ -5,6 +5,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::chunk::{CHUNK_HEADER_LENGTH, HEADER_LENGTH, kind};
 use super::{EncodeError, PAYLOAD_SIP, Packet, Payload, Version, family, v1v2};
 
+/// The IP protocol that `hlog` names: UDP.
+const LOG_IP_PROTOCOL: u8 = 17;
+
 /// Two addresses of one family.
 enum Pair {
     V4(Ipv4Addr, Ipv4Addr),
@@ -42,11 +45,39 @@ fn as_v6(address: IpAddr) -> Ipv6Addr {
     }
 }
 
+/// Whose order the chunks of version 3 go out in: the stock module has two.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ChunkOrder {
+    /// That of traced messages.
+    #[default]
+    Message,
+    /// That of the script function `hlog`: the destination port before the source port, 17 (UDP) for the IP protocol
+    /// whatever the packet says, and a correlation id even when it is empty.
+    Log,
+}
+
+/// What [`encode_with`] writes beyond the packet itself. Versions 1 and 2 have no place for any of it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct EncodeOptions<'a> {
+    /// Name of the capture agent (HEP chunk 0x0013, behind the capture agent's number); `None` or empty: no such chunk.
+    pub node_name: Option<&'a [u8]>,
+    /// Order of the chunks.
+    pub order: ChunkOrder,
+}
+
+/// Appends `packet` to `out` in the form of `version`, as [`encode_with`] does with its default options.
+///
+/// # Errors
+/// As those of [`encode_with`].
+pub fn encode(packet: &Packet<'_>, version: Version, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+    encode_with(packet, version, &EncodeOptions::default(), out)
+}
+
 /// Appends `packet` to `out` in the form of `version`; `packet.version` and `packet.trailing` have no say.
 ///
 /// * Version 3 writes the chunks in this order: family, IP protocol, source and destination address, source and
-///   destination port, seconds, microseconds, payload type, capture agent, correlation id, authentication key, payload.
-///   What is `None` or empty is left out, but for the payload.
+///   destination port, seconds, microseconds, payload type, capture agent, its name, correlation id, authentication key,
+///   payload. What is `None` or empty is left out, but for the payload. [`ChunkOrder::Log`] tells the other order.
 /// * Version 2 writes the low 16 bits of the capture agent, 0 for none, and 0 seconds for no time; no correlation id and
 ///   no key.
 /// * Version 1 writes addresses, ports and payload alone.
@@ -55,17 +86,32 @@ fn as_v6(address: IpAddr) -> Ipv6Addr {
 ///
 /// # Errors
 /// `out` is as it was when the packet is too long, its time does not fit, or the version has no place for its payload.
-pub fn encode(packet: &Packet<'_>, version: Version, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+pub fn encode_with(
+    packet: &Packet<'_>,
+    version: Version,
+    options: &EncodeOptions<'_>,
+    out: &mut Vec<u8>,
+) -> Result<(), EncodeError> {
     let pair = Pair::of(packet);
     match version {
-        Version::V3 => encode_v3(packet, &pair, out),
+        Version::V3 => encode_v3(packet, &pair, options, out),
         Version::V1 | Version::V2 => encode_v1v2(packet, &pair, version, out),
     }
 }
 
-fn encode_v3(packet: &Packet<'_>, pair: &Pair, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+fn encode_v3(
+    packet: &Packet<'_>,
+    pair: &Pair,
+    options: &EncodeOptions<'_>,
+    out: &mut Vec<u8>,
+) -> Result<(), EncodeError> {
+    let is_log = options.order == ChunkOrder::Log;
     let time = seconds_and_microseconds(packet)?;
-    let correlation_id = packet.correlation_id.filter(|id| !id.is_empty());
+    let node_name = options.node_name.filter(|name| !name.is_empty());
+    let correlation_id = match packet.correlation_id.unwrap_or_default() {
+        [] if !is_log => None,
+        id => Some(id),
+    };
     let auth_key = packet.auth_key.filter(|key| !key.is_empty());
     let (payload_kind, payload) = match packet.payload {
         Payload::Plain(bytes) => (kind::PAYLOAD, bytes),
@@ -78,6 +124,7 @@ fn encode_v3(packet: &Packet<'_>, pair: &Pair, out: &mut Vec<u8>) -> Result<(), 
         + 2 * chunk(2)
         + time.map_or(0, |_| 2 * chunk(4))
         + packet.agent_id.map_or(0, |_| chunk(4))
+        + node_name.map_or(0, |name| chunk(name.len()))
         + correlation_id.map_or(0, |id| chunk(id.len()))
         + auth_key.map_or(0, |key| chunk(key.len()))
         + chunk(payload.len());
@@ -86,8 +133,29 @@ fn encode_v3(packet: &Packet<'_>, pair: &Pair, out: &mut Vec<u8>) -> Result<(), 
     out.reserve(total);
     out.extend_from_slice(b"HEP3");
     out.extend_from_slice(&total_field.to_be_bytes());
+    put_addresses(packet, pair, is_log, out);
+    if let Some((seconds, microseconds)) = time {
+        put(out, kind::SECONDS, &seconds.to_be_bytes());
+        put(out, kind::MICROSECONDS, &microseconds.to_be_bytes());
+    }
+    put(out, kind::PAYLOAD_TYPE, &[packet.payload_type]);
+    if let Some(agent_id) = packet.agent_id {
+        put(out, kind::AGENT_ID, &agent_id.to_be_bytes());
+    }
+    let texts = [(kind::NODE_NAME, node_name), (kind::CORRELATION_ID, correlation_id), (kind::AUTH_KEY, auth_key)];
+    for (kind, text) in texts {
+        if let Some(text) = text {
+            put(out, kind, text);
+        }
+    }
+    put(out, payload_kind, payload);
+    Ok(())
+}
+
+/// Appends the chunks that say how the message travelled: family, IP protocol, addresses, ports.
+fn put_addresses(packet: &Packet<'_>, pair: &Pair, is_log: bool, out: &mut Vec<u8>) {
     put(out, kind::FAMILY, &[pair.family()]);
-    put(out, kind::IP_PROTOCOL, &[packet.ip_protocol]);
+    put(out, kind::IP_PROTOCOL, &[if is_log { LOG_IP_PROTOCOL } else { packet.ip_protocol }]);
     match pair {
         Pair::V4(source, destination) => {
             put(out, kind::SOURCE_IP4, &source.octets());
@@ -98,24 +166,13 @@ fn encode_v3(packet: &Packet<'_>, pair: &Pair, out: &mut Vec<u8>) -> Result<(), 
             put(out, kind::DESTINATION_IP6, &destination.octets());
         }
     }
+    if is_log {
+        put(out, kind::DESTINATION_PORT, &packet.destination.port().to_be_bytes());
+    }
     put(out, kind::SOURCE_PORT, &packet.source.port().to_be_bytes());
-    put(out, kind::DESTINATION_PORT, &packet.destination.port().to_be_bytes());
-    if let Some((seconds, microseconds)) = time {
-        put(out, kind::SECONDS, &seconds.to_be_bytes());
-        put(out, kind::MICROSECONDS, &microseconds.to_be_bytes());
+    if !is_log {
+        put(out, kind::DESTINATION_PORT, &packet.destination.port().to_be_bytes());
     }
-    put(out, kind::PAYLOAD_TYPE, &[packet.payload_type]);
-    if let Some(agent_id) = packet.agent_id {
-        put(out, kind::AGENT_ID, &agent_id.to_be_bytes());
-    }
-    if let Some(correlation_id) = correlation_id {
-        put(out, kind::CORRELATION_ID, correlation_id);
-    }
-    if let Some(auth_key) = auth_key {
-        put(out, kind::AUTH_KEY, auth_key);
-    }
-    put(out, payload_kind, payload);
-    Ok(())
 }
 
 /// Appends a generic chunk. The body fits its length field, since the whole packet fits its own.

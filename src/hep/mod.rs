@@ -1,8 +1,8 @@
 //! HEP, the Homer encapsulation protocol: versions 1, 2 and 3. Bytes in, borrowed fields out; and the way back.
 //!
 //! The sources that receive HEP call [`looks_like_hep`] and [`decode`], the writer [`inflate`], and whatever sends HEP
-//! [`encode`]. No state, no I/O; nothing but [`inflate`] and the growth of the caller's `Vec` allocates; no bytes make
-//! any of it panic.
+//! [`encode`] or [`encode_with`]. No state, no I/O; nothing but [`inflate`] and the growth of the caller's `Vec`
+//! allocates; no bytes make any of it panic.
 //!
 //! ```text
 //! version 3, all numbers big endian
@@ -33,7 +33,7 @@ use std::net::SocketAddr;
 
 pub use chunk::{CHUNK_HEADER_LENGTH, Chunk, Chunks, HEADER_LENGTH, kind};
 pub use detect::{looks_like_hep, version_of};
-pub use encode::encode;
+pub use encode::{ChunkOrder, EncodeOptions, encode, encode_with};
 pub use error::{DecodeError, EncodeError};
 pub use inflate::{INFLATED_LIMIT, InflateError, inflate};
 

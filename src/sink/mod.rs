@@ -8,6 +8,7 @@
 
 mod encode;
 pub mod escape;
+pub mod hep;
 pub mod host;
 mod local_time;
 mod mysql;

@@ -1,5 +1,6 @@
 //! Proofs of the codec, and the packets that they share.
 
+mod encode_options;
 mod inflating;
 mod properties;
 mod v1v2_rules;

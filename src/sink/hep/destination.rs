@@ -1,0 +1,217 @@
+//! Where a collector listens: the SIP URIs that the stock module takes for `duplicate_uri`.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
+use std::str::FromStr;
+
+use thiserror::Error;
+
+const DEFAULT_PORT: u16 = 5060;
+const DEFAULT_TLS_PORT: u16 = 5061;
+/// Longest name that DNS has.
+const LONGEST_NAME: usize = 253;
+
+/// How packets travel to a collector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Transport {
+    /// One packet a datagram.
+    Udp,
+    /// Packets back to back in a TCP stream.
+    Tcp,
+    /// The same inside TLS.
+    Tls,
+}
+
+/// The host of a URI.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Host {
+    Address(IpAddr),
+    Name(String),
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Host::Address(IpAddr::V6(address)) => write!(f, "[{address}]"),
+            Host::Address(IpAddr::V4(address)) => write!(f, "{address}"),
+            Host::Name(name) => f.write_str(name),
+        }
+    }
+}
+
+/// Where a collector listens. [`Display`](fmt::Display) gives the URI back in its shortest form, without the user part, so that
+/// two URIs of one collector read alike.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Destination {
+    host: Host,
+    port: Option<u16>,
+    transport: Transport,
+}
+
+/// Why a text is not the URI of a collector.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum DestinationError {
+    /// Neither `sip:` nor `sips:` in front.
+    #[error("`{0}` is no SIP URI: write sip:HOST[:PORT][;transport=udp|tcp|tls] or sips:HOST[:PORT]")]
+    Scheme(String),
+    /// No host, or one that is neither a name nor an address.
+    #[error("`{uri}` has the host `{host}`, where a name, an IPv4 address, or an IPv6 address in brackets is allowed")]
+    Host {
+        /// The URI.
+        uri: String,
+        /// What stands where the host should be.
+        host: String,
+    },
+    /// No number that a port can have.
+    #[error("`{uri}` has the port `{port}`, where 1 to 65535 is allowed")]
+    Port {
+        /// The URI.
+        uri: String,
+        /// What stands where the port should be.
+        port: String,
+    },
+    /// A transport that HEP has no use for here.
+    #[error("`{uri}` has the transport `{transport}`, where {allowed} is allowed")]
+    Transport {
+        /// The URI.
+        uri: String,
+        /// What the URI asks for.
+        transport: String,
+        /// What it may ask for.
+        allowed: &'static str,
+    },
+}
+
+impl Destination {
+    /// Reads `sip:HOST[:PORT][;transport=udp|tcp|tls]` or `sips:HOST[:PORT]` (TLS). A user part, other parameters and headers are
+    /// passed over. UDP and port 5060, for TLS 5061, where the URI is silent.
+    ///
+    /// # Errors
+    /// [`DestinationError`], whose text shows the URI without its user part, which may hold a password.
+    pub fn parse(uri: &str) -> Result<Destination, DestinationError> {
+        let text = uri.trim();
+        let (scheme, rest) = text.split_once(':').unwrap_or_default();
+        let is_secure = scheme.eq_ignore_ascii_case("sips");
+        // The user part may hold `;` and `?`, so it goes first.
+        let rest = rest.rsplit_once('@').map_or(rest, |(_, behind)| behind);
+        let shown = || if scheme.is_empty() { text.to_owned() } else { format!("{scheme}:{rest}") };
+        if !is_secure && !scheme.eq_ignore_ascii_case("sip") {
+            return Err(DestinationError::Scheme(shown()));
+        }
+        let (rest, _headers) = rest.split_once('?').unwrap_or((rest, ""));
+        let (place, parameters) = rest.split_once(';').unwrap_or((rest, ""));
+        let (host, port) = split_port(place);
+        let host = read_host(host)
+            .ok_or_else(|| DestinationError::Host { uri: shown(), host: host.unwrap_or(place).to_owned() })?;
+        let port = match port {
+            None => None,
+            Some(port) => {
+                Some(read_port(port).ok_or_else(|| DestinationError::Port { uri: shown(), port: port.to_owned() })?)
+            }
+        };
+        let transport = read_transport(parameters, is_secure).map_err(|(transport, allowed)| {
+            DestinationError::Transport { uri: shown(), transport: transport.to_owned(), allowed }
+        })?;
+        Ok(Destination { host, port, transport })
+    }
+
+    /// How packets travel there.
+    pub fn transport(&self) -> Transport {
+        self.transport
+    }
+
+    /// The port that the URI names, or the transport's own.
+    pub fn port(&self) -> u16 {
+        self.port.unwrap_or(match self.transport {
+            Transport::Udp | Transport::Tcp => DEFAULT_PORT,
+            Transport::Tls => DEFAULT_TLS_PORT,
+        })
+    }
+
+    pub(super) fn host(&self) -> &Host {
+        &self.host
+    }
+}
+
+impl FromStr for Destination {
+    type Err = DestinationError;
+
+    fn from_str(uri: &str) -> Result<Destination, DestinationError> {
+        Destination::parse(uri)
+    }
+}
+
+impl fmt::Display for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.transport == Transport::Tls { "sips" } else { "sip" };
+        write!(f, "{scheme}:{}", self.host)?;
+        if let Some(port) = self.port {
+            write!(f, ":{port}")?;
+        }
+        if self.transport == Transport::Tcp {
+            f.write_str(";transport=tcp")?;
+        }
+        Ok(())
+    }
+}
+
+/// `HOST[:PORT]` in two; no host when a bracket is not closed, or something else than a port follows it.
+fn split_port(place: &str) -> (Option<&str>, Option<&str>) {
+    if !place.starts_with('[') {
+        return place.split_once(':').map_or((Some(place), None), |(host, port)| (Some(host), Some(port)));
+    }
+    match place.split_once(']') {
+        Some((_, "")) => (Some(place), None),
+        Some((address, behind)) => match behind.strip_prefix(':') {
+            Some(port) => (place.get(..address.len() + 1), Some(port)),
+            None => (None, None),
+        },
+        None => (None, None),
+    }
+}
+
+fn read_host(host: Option<&str>) -> Option<Host> {
+    let host = host?;
+    if let Some(bracketed) = host.strip_prefix('[') {
+        return bracketed.strip_suffix(']')?.parse::<Ipv6Addr>().ok().map(|address| Host::Address(address.into()));
+    }
+    if let Ok(address) = host.parse::<IpAddr>() {
+        return Some(Host::Address(address));
+    }
+    let is_name = !host.is_empty()
+        && host.len() <= LONGEST_NAME
+        && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+        // All digits and dots: an address that is none.
+        && host.bytes().any(|byte| byte.is_ascii_alphabetic());
+    is_name.then(|| Host::Name(host.to_ascii_lowercase()))
+}
+
+fn read_port(port: &str) -> Option<u16> {
+    if !port.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    port.parse().ok().filter(|port| *port != 0)
+}
+
+/// The transport that the parameters name, or else the scheme's own; what stands there and what is allowed, if that is
+/// something else.
+fn read_transport(parameters: &str, is_secure: bool) -> Result<Transport, (&str, &'static str)> {
+    let mut transport = if is_secure { Transport::Tls } else { Transport::Udp };
+    for parameter in parameters.split(';') {
+        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        if !name.trim().eq_ignore_ascii_case("transport") {
+            continue;
+        }
+        let value = value.trim();
+        transport = match value.to_ascii_lowercase().as_str() {
+            // With sips the parameter names what TLS runs over.
+            "tls" | "tcp" if is_secure => Transport::Tls,
+            _ if is_secure => return Err((value, "tls, or none,")),
+            "udp" => Transport::Udp,
+            "tcp" => Transport::Tcp,
+            "tls" => Transport::Tls,
+            _ => return Err((value, "udp, tcp or tls")),
+        };
+    }
+    Ok(transport)
+}

@@ -1,0 +1,101 @@
+//! An open way to a collector, whatever its transport.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::deadline::Deadline;
+use super::destination::{Destination, Transport};
+use super::encoder::{Ends, Frames};
+use super::names::Names;
+use super::setup::Setup;
+use super::stream::Stream;
+use super::udp::Datagrams;
+
+/// What became of some frames.
+#[derive(Debug, Default)]
+pub(super) struct Passed {
+    /// How many of the first left as a whole, or are in `too_long`.
+    pub whole: usize,
+    /// Frames that are too long for a datagram; in order.
+    pub too_long: Vec<usize>,
+    /// Datagrams that were reported as unheard.
+    pub unheard: u64,
+    /// Why the frames behind `whole` did not leave. The link is of no use any more.
+    pub failure: Option<String>,
+}
+
+/// An open way to a collector.
+pub(super) enum Link {
+    Udp(Datagrams),
+    Stream(Box<Stream>),
+}
+
+impl Link {
+    /// Opens a way to `destination`: its addresses are tried in turn, within `connect_timeout` together; as long
+    /// again it may take to learn them.
+    ///
+    /// # Errors
+    /// The reason for each address.
+    pub fn open(destination: &Destination, names: &mut Names, setup: &Arc<Setup>) -> Result<Link, String> {
+        let options = &setup.options;
+        let addresses = names.addresses(options.connect_timeout)?;
+        let deadline = Deadline::after(options.connect_timeout);
+        let mut reasons = Vec::new();
+        for (tried, address) in addresses.iter().enumerate() {
+            let share = deadline.share(addresses.len() - tried);
+            match Link::open_one(destination, *address, share, setup) {
+                Ok(link) => return Ok(link),
+                Err(reason) => reasons.push(format!("{address}: {reason}")),
+            }
+        }
+        names.suspect();
+        Err(reasons.join(", "))
+    }
+
+    fn open_one(
+        destination: &Destination,
+        address: SocketAddr,
+        deadline: Deadline,
+        setup: &Setup,
+    ) -> Result<Link, String> {
+        match destination.transport() {
+            Transport::Udp => {
+                let datagrams = Datagrams::open(address, setup.options.bind).map_err(|error| error.to_string())?;
+                Ok(Link::Udp(datagrams))
+            }
+            Transport::Tcp | Transport::Tls => {
+                Ok(Link::Stream(Box::new(Stream::open(destination, address, deadline, setup)?)))
+            }
+        }
+    }
+
+    /// Whether the way still leads to the collector, as far as can be told without sending: a stream is open, a datagram's address
+    /// is still one of the destination's.
+    pub fn is_current(&mut self, names: &mut Names) -> bool {
+        match self {
+            Link::Udp(datagrams) => names.still_has(datagrams.ends().peer),
+            Link::Stream(stream) => match stream.listen() {
+                Ok(()) => true,
+                Err(reason) => {
+                    log::debug!("connection to {}: {reason}", stream.ends().peer);
+                    false
+                }
+            },
+        }
+    }
+
+    pub fn ends(&self) -> Ends {
+        match self {
+            Link::Udp(datagrams) => datagrams.ends(),
+            Link::Stream(stream) => stream.ends(),
+        }
+    }
+
+    /// Sends `frames` in their order, each within `io_timeout`.
+    pub fn send(&mut self, frames: &Frames, setup: &Setup) -> Passed {
+        match self {
+            Link::Udp(datagrams) => datagrams.send(frames, setup.options.io_timeout),
+            Link::Stream(stream) => stream.send(frames, setup.options.io_timeout),
+        }
+    }
+}

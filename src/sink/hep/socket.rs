@@ -1,0 +1,80 @@
+//! Sockets to collectors: made without blocking, with the options that each transport needs.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use rustix::event::PollFlags;
+use rustix::io::Errno;
+use rustix::net::sockopt::{self, Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with};
+
+use super::deadline::{Deadline, wait};
+
+/// Bytes that the kernel is asked to keep for datagrams not yet sent; it may give less.
+const UDP_SEND_BUFFER: usize = 1 << 20;
+/// How long a silent connection lasts before the kernel asks whether the peer is there.
+const KEEP_ALIVE_IDLE: Duration = Duration::from_secs(30);
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(10);
+const KEEP_ALIVE_TRIES: u32 = 3;
+/// The least time after which the kernel gives a connection up whose peer acknowledges nothing.
+const LEAST_USER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A socket whose datagrams go to `address`. Datagrams over the path's MTU leave in fragments instead of being refused.
+pub(super) fn udp(address: SocketAddr, local: Option<IpAddr>) -> io::Result<UdpSocket> {
+    let socket = bound(address, local, SocketType::DGRAM)?;
+    match address {
+        SocketAddr::V4(_) => sockopt::set_ip_mtu_discover(&socket, Ipv4PathMtuDiscovery::DONT)?,
+        SocketAddr::V6(_) => sockopt::set_ipv6_mtu_discover(&socket, Ipv6PathMtuDiscovery::DONT)?,
+    }
+    if let Err(error) = sockopt::set_socket_send_buffer_size(&socket, UDP_SEND_BUFFER) {
+        log::debug!("the send buffer keeps its size: {error}");
+    }
+    connect(&socket, &address)?;
+    Ok(UdpSocket::from(socket))
+}
+
+/// A connection to `address`, non-blocking. The kernel gives it up when nothing is acknowledged for a multiple of `io_timeout`.
+///
+/// # Errors
+/// [`io::ErrorKind::TimedOut`] when the deadline has passed, else what the kernel says.
+pub(super) fn tcp(
+    address: SocketAddr,
+    local: Option<IpAddr>,
+    deadline: Deadline,
+    io_timeout: Duration,
+) -> io::Result<TcpStream> {
+    let socket = bound(address, local, SocketType::STREAM)?;
+    sockopt::set_tcp_nodelay(&socket, true)?;
+    sockopt::set_socket_keepalive(&socket, true)?;
+    sockopt::set_tcp_keepidle(&socket, KEEP_ALIVE_IDLE)?;
+    sockopt::set_tcp_keepintvl(&socket, KEEP_ALIVE_INTERVAL)?;
+    sockopt::set_tcp_keepcnt(&socket, KEEP_ALIVE_TRIES)?;
+    // Longer than we wait ourselves: what the kernel has taken may still arrive after we have given up.
+    let user_timeout = (3 * io_timeout).max(LEAST_USER_TIMEOUT).as_millis();
+    sockopt::set_tcp_user_timeout(&socket, u32::try_from(user_timeout).unwrap_or(u32::MAX))?;
+    match connect(&socket, &address) {
+        Ok(()) => {}
+        Err(Errno::INPROGRESS) => {
+            if wait(&socket, PollFlags::OUT, deadline)?.is_empty() {
+                return Err(io::Error::new(io::ErrorKind::TimedOut, "no answer to the connection"));
+            }
+            sockopt::socket_error(&socket)??;
+        }
+        Err(error) => return Err(error.into()),
+    }
+    Ok(TcpStream::from(socket))
+}
+
+fn bound(address: SocketAddr, local: Option<IpAddr>, kind: SocketType) -> io::Result<OwnedFd> {
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let socket = socket_with(family, kind, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, None)?;
+    if let Some(local) = local {
+        if local.is_ipv4() != address.is_ipv4() {
+            return Err(io::Error::other(format!("not of the family of the source address {local}")));
+        }
+        bind(&socket, &SocketAddr::new(local, 0))?;
+    }
+    Ok(socket)
+}

@@ -1,0 +1,184 @@
+//! Collectors over TCP.
+
+use std::io::{Read, Write};
+use std::thread;
+use std::time::Duration;
+
+use super::super::{Collector, CollectorOptions};
+use super::{
+    ClosedPort, PATIENCE, accept, accept_now, all, collector, destination, listener, numbered, options, outgoing,
+    packets, read_payloads, read_to_end, tcp_uri,
+};
+
+/// More than the buffers of both ends hold, so that a collector that does not read is noticed.
+fn plenty() -> Vec<Vec<u8>> {
+    numbered(600, 60_000)
+}
+
+fn impatient() -> CollectorOptions {
+    CollectorOptions { io_timeout: Duration::from_millis(400), ..options() }
+}
+
+#[test]
+fn packets_arrive_back_to_back_over_one_connection() {
+    let (listener, address) = listener();
+    let mut collector = collector(&tcp_uri(address));
+    let payloads = numbered(200, 300);
+    assert_eq!(collector.send(&packets(&payloads[..150])), all(150));
+    assert_eq!(collector.send(&packets(&payloads[150..])), all(50));
+    let mut stream = accept(&listener);
+    assert_eq!(read_payloads(&mut stream, 200), payloads);
+    assert!(accept_now(&listener).is_none(), "a second connection");
+    drop(collector);
+    assert_eq!(stream.read(&mut [0]).unwrap(), 0);
+}
+
+#[test]
+fn a_collector_that_is_away_gets_the_packets_when_it_is_there() {
+    let closed = ClosedPort::new();
+    let address = closed.address;
+    let mut collector = collector(&tcp_uri(address));
+    let payloads = numbered(3, 300);
+    for _ in 0..2 {
+        let sent = collector.send(&packets(&payloads));
+        assert_eq!((sent.sent, sent.refused.len()), (0, 0));
+        let reason = sent.away.unwrap();
+        assert!(reason.starts_with(&tcp_uri(address)) && reason.contains("refused"), "{reason}");
+    }
+    let listener = closed.open();
+    assert_eq!(collector.send(&packets(&payloads)), all(3));
+    assert_eq!(read_payloads(&mut accept(&listener), 3), payloads);
+}
+
+#[test]
+fn a_connection_that_was_closed_is_noticed_before_anything_is_written() {
+    let (listener, address) = listener();
+    let mut collector = collector(&tcp_uri(address));
+    for round in 0..3 {
+        let payloads = numbered(3 + round, 300);
+        assert_eq!(collector.send(&packets(&payloads)), all(3 + round));
+        assert_eq!(read_payloads(&mut accept(&listener), 3 + round), payloads);
+    }
+}
+
+#[test]
+fn a_collector_that_closes_in_the_middle_gets_the_rest_over_the_next_connection() {
+    let (listener, address) = listener();
+    let payloads = plenty();
+    let mut collector = collector(&tcp_uri(address));
+    let listener = &listener;
+    let (sent, heard) = thread::scope(|scope| {
+        // The stream is closed with bytes in it that nobody has read.
+        let server = scope.spawn(|| read_payloads(&mut accept(listener), 10));
+        (collector.send(&packets(&payloads)), server.join().unwrap())
+    });
+    assert_eq!(heard, payloads[..10]);
+    assert!(sent.away.is_some() && (10..payloads.len()).contains(&sent.sent), "{sent:?}");
+
+    let rest = &payloads[sent.sent..];
+    let heard = thread::scope(|scope| {
+        let server = scope.spawn(|| read_payloads(&mut accept(listener), rest.len()));
+        assert_eq!(collector.send(&packets(rest)), all(rest.len()));
+        server.join().unwrap()
+    });
+    assert_eq!(heard, rest);
+}
+
+#[test]
+fn a_collector_that_never_reads_is_away_and_what_is_reported_unsent_did_not_reach_it_whole() {
+    let (listener, address) = listener();
+    let payloads = plenty();
+    let mut collector = Collector::new(vec![destination(&tcp_uri(address))], impatient());
+    let sent = collector.send(&packets(&payloads));
+    assert!(sent.away.unwrap().contains("deadline"));
+    assert!((1..payloads.len()).contains(&sent.sent), "{} sent", sent.sent);
+    let (heard, _) = read_to_end(&mut accept(&listener));
+    assert!(heard == payloads[..sent.sent], "{} heard, {} sent", heard.len(), sent.sent);
+
+    // The next call starts with a whole packet over a new connection.
+    assert_eq!(collector.send(&packets(&payloads[sent.sent..sent.sent + 2])), all(2));
+    assert_eq!(read_payloads(&mut accept(&listener), 2), payloads[sent.sent..sent.sent + 2]);
+}
+
+#[test]
+fn a_collector_that_reads_slowly_gets_everything() {
+    let (listener, address) = listener();
+    let payloads = numbered(300, 60_000);
+    let mut collector = collector(&tcp_uri(address));
+    let heard = thread::scope(|scope| {
+        let server = scope.spawn(|| {
+            let mut stream = accept(&listener);
+            let read_some = |_| {
+                thread::sleep(Duration::from_millis(2));
+                read_payloads(&mut stream, 10)
+            };
+            (0..30).flat_map(read_some).collect::<Vec<_>>()
+        });
+        assert_eq!(collector.send(&packets(&payloads)), all(300));
+        server.join().unwrap()
+    });
+    assert!(heard == payloads);
+}
+
+#[test]
+fn what_a_collector_says_is_thrown_away_so_that_it_never_waits_for_room() {
+    let (listener, address) = listener();
+    let payloads = plenty();
+    let mut collector = collector(&tcp_uri(address));
+    let heard = thread::scope(|scope| {
+        let server = scope.spawn(|| {
+            let mut stream = accept(&listener);
+            stream.set_write_timeout(Some(PATIENCE)).unwrap();
+            // It reads nothing before it has said all this.
+            stream.write_all(&vec![b'x'; 32 << 20]).unwrap();
+            read_payloads(&mut stream, payloads.len())
+        });
+        assert_eq!(collector.send(&packets(&payloads)), all(payloads.len()));
+        server.join().unwrap()
+    });
+    assert!(heard == payloads);
+}
+
+#[test]
+fn what_a_collector_says_between_two_calls_is_no_reason_to_connect_again() {
+    let (listener, address) = listener();
+    let mut collector = collector(&tcp_uri(address));
+    let payloads = numbered(2, 300);
+    assert_eq!(collector.send(&[outgoing(&payloads[0])]), all(1));
+    let mut stream = accept(&listener);
+    stream.write_all(b"welcome").unwrap();
+    assert_eq!(collector.send(&[outgoing(&payloads[1])]), all(1));
+    assert_eq!(read_payloads(&mut stream, 2), payloads);
+    assert!(accept_now(&listener).is_none());
+}
+
+#[test]
+fn the_source_address_is_the_one_that_is_asked_for() {
+    let (listener, address) = listener();
+    let bound = CollectorOptions { bind: Some("127.0.0.2".parse().unwrap()), ..options() };
+    let mut collector = Collector::new(vec![destination(&tcp_uri(address))], bound);
+    assert_eq!(collector.send(&[outgoing(b"hello")]), all(1));
+    assert_eq!(accept(&listener).peer_addr().unwrap().ip().to_string(), "127.0.0.2");
+}
+
+#[test]
+fn packets_that_have_no_form_do_not_hide_where_the_rest_begins() {
+    let closed = ClosedPort::new();
+    let long = vec![b'x'; 65_600];
+    let sent = collector(&tcp_uri(closed.address)).send(&[outgoing(&long), outgoing(b"hello")]);
+    assert_eq!((sent.sent, sent.refused), (0, vec![]));
+
+    let (listener, address) = listener();
+    let mut payloads = plenty();
+    for at in [0, 5, 599] {
+        payloads[at] = long.clone();
+    }
+    let mut collector = Collector::new(vec![destination(&tcp_uri(address))], impatient());
+    let sent = collector.send(&packets(&payloads));
+    assert!(sent.away.is_some());
+    let refused: Vec<usize> = sent.refused.iter().map(|(at, _)| *at).collect();
+    assert_eq!(refused, [0, 5]);
+    let (heard, _) = read_to_end(&mut accept(&listener));
+    let expected: Vec<_> = (0..sent.sent).filter(|at| ![0, 5].contains(at)).map(|at| &payloads[at]).collect();
+    assert!(heard.iter().eq(expected), "{} heard, {} done with", heard.len(), sent.sent);
+}
