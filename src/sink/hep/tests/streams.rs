@@ -1,6 +1,7 @@
 //! Collectors over TCP.
 
 use std::io::{Read, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -115,6 +116,36 @@ fn a_collector_that_reads_slowly_gets_everything() {
             (0..30).flat_map(read_some).collect::<Vec<_>>()
         });
         assert_eq!(collector.send(&packets(&payloads)), all(300));
+        server.join().unwrap()
+    });
+    assert!(heard == payloads);
+}
+
+#[test]
+fn a_collector_that_is_too_slow_ends_the_call_and_keeps_its_connection() {
+    let (listener, address) = listener();
+    let payloads = plenty();
+    let is_hurried = AtomicBool::new(false);
+    let options = CollectorOptions { io_timeout: Duration::from_secs(2), ..options() };
+    let mut collector = Collector::new(vec![destination(&tcp_uri(address))], options);
+    let heard = thread::scope(|scope| {
+        let server = scope.spawn(|| {
+            let mut stream = accept(&listener);
+            let read_one = |_| {
+                if !is_hurried.load(Ordering::Relaxed) {
+                    thread::sleep(Duration::from_millis(20));
+                }
+                read_payloads(&mut stream, 1)
+            };
+            let heard: Vec<_> = (0..payloads.len()).flat_map(read_one).collect();
+            assert!(accept_now(&listener).is_none(), "a second connection");
+            heard
+        });
+        let sent = collector.send(&packets(&payloads));
+        is_hurried.store(true, Ordering::Relaxed);
+        assert_eq!(sent.away, Some(format!("{}: it takes packets too slowly", tcp_uri(address))));
+        let rest = &payloads[sent.sent..];
+        assert_eq!(collector.send(&packets(rest)), all(rest.len()));
         server.join().unwrap()
     });
     assert!(heard == payloads);
