@@ -4,8 +4,11 @@
 //! points into the datagram or the lane that holds its bytes.
 
 pub mod record;
+mod trace;
 
 use std::net::SocketAddr;
+
+pub use trace::Trace;
 
 /// Transport of the observed message, numbered as the `proto` column stores it (the numbers of Kamailio's core).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,6 +64,10 @@ pub enum RowKind {
     Sip,
     /// The 12 columns of a report, an RTCP summary or a log line; the number is the `type` column.
     Report(u8),
+    /// The 12 columns of a traced message.
+    Trace,
+    /// No row: a HEP packet to a collector.
+    Packet,
 }
 
 /// One observed message. Byte fields borrow from the datagram, the host's message buffer or a lane.
@@ -86,8 +93,10 @@ pub struct Capture<'a> {
     pub call_id: Option<&'a [u8]>,
     /// Number of the sink that it is bound for, in the order of the writer's plan.
     pub sink: u8,
-    /// Table name before expansion; `None` for the plan's first.
+    /// Table name before expansion; `None` for the plan's first. Of a packet, the SIP URI of a collector that the script named.
     pub table: Option<&'a [u8]>,
+    /// What a capture agent adds; present when `kind` is [`RowKind::Trace`] or [`RowKind::Packet`].
+    pub trace: Option<Trace<'a>>,
     /// The message, complete as it was received.
     pub payload: &'a [u8],
 }
@@ -113,6 +122,7 @@ impl<'a> Capture<'a> {
             call_id: None,
             sink: 0,
             table: None,
+            trace: None,
             payload,
         }
     }

@@ -6,7 +6,7 @@
 //!  1     1     flags: 1 agent id, 2 correlation id, 4 rewritten URI, 8 table, 16 IPv6 source, 32 IPv6 destination,
 //!               64 Call-ID
 //!  2     1     transport
-//!  3     1     row kind: 0 SIP, 1 report
+//!  3     1     row kind: 0 SIP, 1 report, 2 trace, 3 packet
 //!  4     1     type column of a report
 //!  5     1     sink
 //!  6     2     correlation id length
@@ -18,12 +18,12 @@
 //! 26     2     table length
 //! 28     4     payload length
 //! 32     2     Call-ID length
-//! 34     2     reserved, 0
+//! 34     2     trace length; 0 unless the row kind is 2 or 3
 //! 36     4|16  source address, then 4|16 destination address
-//! then         correlation id, rewritten URI, table, Call-ID, payload
+//! then         correlation id, rewritten URI, table, Call-ID, trace (see `trace.rs`), payload
 //! ```
 
-use super::{Capture, RowKind, Transport};
+use super::{Capture, RowKind, Trace, Transport};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 const VERSION: u8 = 1;
@@ -35,6 +35,9 @@ const TABLE: u8 = 8;
 const SOURCE_V6: u8 = 16;
 const DESTINATION_V6: u8 = 32;
 const CALL_ID: u8 = 64;
+
+/// Longest of the other parts, bytes.
+const LONGEST: usize = u16::MAX as usize;
 
 /// Largest payload of a capture, bytes: what a datagram or the host's receive buffer can hold.
 pub const MAX_PAYLOAD: usize = 65_535;
@@ -51,6 +54,9 @@ pub enum RecordError {
     /// A row kind that this build does not know.
     #[error("record kind {0} is unknown")]
     Kind(u8),
+    /// A trace whose parts do not add up, or one that its row kind lacks.
+    #[error("record without a trace that can be read")]
+    Trace,
 }
 
 /// Why a capture has no byte form: one of its parts is longer than its length field or [`MAX_PAYLOAD`] allows.
@@ -62,11 +68,12 @@ pub struct TooLarge;
 pub fn encoded_len(capture: &Capture<'_>) -> Result<usize, TooLarge> {
     let short = |part: Option<&[u8]>| part.map_or(0, <[u8]>::len);
     let parts = [capture.correlation_id, capture.rewritten_uri, capture.table, capture.call_id].map(short);
-    if capture.payload.len() > MAX_PAYLOAD || parts.iter().any(|&len| len > usize::from(u16::MAX)) {
+    let trace = capture.trace.as_ref().map_or(0, Trace::encoded_len);
+    if capture.payload.len() > MAX_PAYLOAD || parts.iter().any(|&len| len > LONGEST) || trace > LONGEST {
         return Err(TooLarge);
     }
     let addresses = address_len(capture.source) + address_len(capture.destination);
-    Ok(HEADER + addresses + parts.iter().sum::<usize>() + capture.payload.len())
+    Ok(HEADER + addresses + parts.iter().sum::<usize>() + trace + capture.payload.len())
 }
 
 /// Writes `capture` into `out`, which must be exactly [`encoded_len`] bytes.
@@ -77,6 +84,8 @@ pub fn encode(capture: &Capture<'_>, out: &mut [u8]) {
     let (kind, report_type) = match capture.kind {
         RowKind::Sip => (0, 0),
         RowKind::Report(number) => (1, number),
+        RowKind::Trace => (2, 0),
+        RowKind::Packet => (3, 0),
     };
     let flag = |present: bool, bit: u8| if present { bit } else { 0 };
     let part = |part: Option<&'_ [u8]>| part.map_or(0, <[u8]>::len) as u16;
@@ -102,7 +111,7 @@ pub fn encode(capture: &Capture<'_>, out: &mut [u8]) {
     head[26..28].copy_from_slice(&part(capture.table).to_le_bytes());
     head[28..32].copy_from_slice(&(capture.payload.len() as u32).to_le_bytes());
     head[32..34].copy_from_slice(&part(capture.call_id).to_le_bytes());
-    head[34..36].fill(0);
+    head[34..36].copy_from_slice(&(capture.trace.as_ref().map_or(0, Trace::encoded_len) as u16).to_le_bytes());
     let mut put = |bytes: &[u8]| {
         let (to, left) = std::mem::take(&mut rest).split_at_mut(bytes.len());
         to.copy_from_slice(bytes);
@@ -116,6 +125,9 @@ pub fn encode(capture: &Capture<'_>, out: &mut [u8]) {
     }
     for bytes in [capture.correlation_id, capture.rewritten_uri, capture.table, capture.call_id].into_iter().flatten() {
         put(bytes);
+    }
+    if let Some(trace) = &capture.trace {
+        trace.encode(&mut put);
     }
     put(capture.payload);
     assert!(rest.is_empty(), "the buffer of a record must have the record's length");
@@ -139,6 +151,8 @@ pub fn decode(record: &[u8]) -> Result<Capture<'_>, RecordError> {
     let kind = match head[3] {
         0 => RowKind::Sip,
         1 => RowKind::Report(head[4]),
+        2 => RowKind::Trace,
+        3 => RowKind::Packet,
         other => return Err(RecordError::Kind(other)),
     };
     let mut time = [0; 8];
@@ -153,6 +167,10 @@ pub fn decode(record: &[u8]) -> Result<Capture<'_>, RecordError> {
     let rewritten_uri = part(URI, u16_at(24))?;
     let table = part(TABLE, u16_at(26))?;
     let call_id = part(CALL_ID, u16_at(32))?;
+    let trace = match (kind, cursor.take(usize::from(u16_at(34)))?) {
+        (RowKind::Trace | RowKind::Packet, bytes) => Some(Trace::decode(bytes).ok_or(RecordError::Trace)?),
+        _ => None,
+    };
     let payload = cursor.take(u32_at(28) as usize)?;
     Ok(Capture {
         time_us: i64::from_le_bytes(time),
@@ -166,6 +184,7 @@ pub fn decode(record: &[u8]) -> Result<Capture<'_>, RecordError> {
         call_id,
         sink: head[5],
         table,
+        trace,
         payload,
     })
 }
@@ -224,10 +243,16 @@ mod tests {
             report in prop::option::of(any::<u8>()), agent_id in prop::option::of(any::<u32>()),
             correlation in prop::option::of(bytes(300)), uri in prop::option::of(bytes(300)),
             table in prop::option::of(bytes(130)), call_id in prop::option::of(bytes(300)), sink: u8, payload in bytes(3000),
+            trace in prop::option::of((any::<[u8; 3]>(), [(); 7].map(|()| bytes(60)))), is_packet: bool,
         ) {
+            let trace = trace.as_ref().map(|([out, payload_type, hep_version], [method, status, from, to, from_tag, to_tag, user])| {
+                let (payload_type, hep_version, is_outgoing) = (*payload_type, *hep_version, *out > 127);
+                Trace { is_outgoing, payload_type, hep_version, method, status, from, to, from_tag, to_tag, user }
+            });
+            let traced = if is_packet { RowKind::Packet } else { RowKind::Trace };
             let capture = Capture {
                 time_us, source, destination, transport: Transport::from_number(transport),
-                kind: report.map_or(RowKind::Sip, RowKind::Report), agent_id,
+                kind: trace.map_or(report.map_or(RowKind::Sip, RowKind::Report), |_| traced), trace, agent_id,
                 correlation_id: correlation.as_deref(), rewritten_uri: uri.as_deref(), table: table.as_deref(),
                 call_id: call_id.as_deref(), sink, payload: &payload,
             };

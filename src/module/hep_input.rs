@@ -1,7 +1,8 @@
 //! HEP packets on the host's sockets: which are taken, what becomes of them, and what captures made meanwhile inherit.
 
-use super::capture_node::{CaptureNode, StateError, now_us, own};
+use super::capture_node::CaptureNode;
 use super::hep_context::{Addresses, Current, HepContext, Inflated, agent_id};
+use super::pipeline::{StateError, now_us, own};
 use super::hep_variable::{self, HepValue, HepVariable};
 use super::{CaptureError, SipMessage};
 use crate::capture::{Capture, RowKind, Transport};
@@ -80,7 +81,7 @@ impl CaptureNode {
         if !wanted || !hep::looks_like_hep(datagram) {
             return Ok(Verdict::Pass);
         }
-        own(&mut self.producer)?.count(Produced::HepPackets);
+        own(&mut self.pipeline.producer)?.count(Produced::HepPackets);
         if self.is_refused(datagram, sender)? {
             return Ok(Verdict::Done);
         }
@@ -113,7 +114,7 @@ impl CaptureNode {
                 let Addresses { source, destination, transport } = *addresses;
                 let message =
                     SipMessage { source, destination, transport, payload, rewritten_uri: None, call_id: None };
-                own(&mut self.producer)?.count(*refused);
+                own(&mut self.pipeline.producer)?.count(*refused);
                 self.capture_sip(&message, b"", 0)
             }
             _ => Ok(()),
@@ -174,7 +175,7 @@ impl CaptureNode {
         } else {
             return Ok(false);
         };
-        own(&mut self.producer)?.count(counter);
+        own(&mut self.pipeline.producer)?.count(counter);
         let limit = self.hep.access_log.get_or_insert_with(|| LogLimit::new(Duration::from_secs(5)));
         if let Some(held_back) = limit.allow(Instant::now()) {
             let sender = sender.to_canonical();
@@ -184,7 +185,7 @@ impl CaptureNode {
     }
 
     fn take_packet<'a>(&'a mut self, datagram: &'a [u8]) -> Result<Verdict<'a>, StateError> {
-        let producer = own(&mut self.producer)?;
+        let producer = own(&mut self.pipeline.producer)?;
         let packet = match hep::decode(datagram) {
             Ok(packet) => packet,
             Err(error) => return Ok(self.count_bad(&error)),
@@ -231,7 +232,7 @@ impl CaptureNode {
             return Ok(self.count_bad(&"a report without a correlation id (chunk 0x0011)"));
         }
         let (table, report_type) = report_of(packet.payload_type);
-        let producer = own(&mut self.producer)?;
+        let producer = own(&mut self.pipeline.producer)?;
         if !has_own_table(packet.payload_type) {
             producer.count(Produced::HepOtherType);
         }
@@ -252,13 +253,13 @@ impl CaptureNode {
             ..Capture::sip(time_us, packet.source, packet.destination, transport, payload)
         });
         // A full lane is counted and logged there; the datagram is dealt with either way.
-        let _ = self.report_push(pushed);
+        let _ = self.pipeline.report_push(pushed);
         self.hep.end();
         Ok(Verdict::Done)
     }
 
     fn count_bad(&mut self, error: &dyn std::fmt::Display) -> Verdict<'static> {
-        if let Ok(producer) = own(&mut self.producer) {
+        if let Ok(producer) = own(&mut self.pipeline.producer) {
             producer.count(Produced::HepBad);
         }
         let limit = self.hep.bad_log.get_or_insert_with(|| LogLimit::new(Duration::from_secs(5)));

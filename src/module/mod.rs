@@ -11,6 +11,8 @@ mod hep_input;
 mod hep_variable;
 mod mode_text;
 mod modes;
+mod pipeline;
+mod queue_settings;
 mod raw_input;
 mod raw_settings;
 mod settings;
@@ -18,7 +20,7 @@ mod spool_place;
 #[cfg(test)]
 mod tests;
 
-pub use capture_node::{CaptureError, CaptureNode, HostedSink, MapError, SipMessage, StateError};
+pub use capture_node::{CaptureError, CaptureNode, SipMessage};
 pub use commands::Reply;
 pub use counters::Counter;
 pub use float2int::float2int;
@@ -26,6 +28,8 @@ pub use hep_access::{AllowList, AuthKey};
 pub use hep_input::{HepPacket, Verdict};
 pub use hep_variable::{ALLOWED as HEP_VARIABLES, HepValue, HepVariable};
 pub use modes::{Choice, Mode, Modes};
+pub use pipeline::{HostedSink, MapError, Owner, Pipeline, StateError};
+pub use queue_settings::{EMBEDDED_URL, QueueSettings};
 pub use raw_input::RawError;
 pub use raw_settings::{RawCapture, RawSettings};
 pub use settings::{ParameterError, Settings};

@@ -1,6 +1,7 @@
 //! Messages from raw sockets: which are taken, and what captures made from them inherit.
 
-use super::capture_node::{CaptureNode, StateError, own};
+use super::capture_node::CaptureNode;
+use super::pipeline::{StateError, own};
 use super::hep_input::HepPacket;
 use crate::capture::Transport;
 use crate::log_limit::LogLimit;
@@ -124,7 +125,7 @@ impl CaptureNode {
     /// Waits for one packet, and looks whether it is a message that is wanted.
     fn next_raw(&mut self, reader: usize) -> Result<Option<Found>, StateError> {
         let RawInput { sockets, ports, buffer, bad_log, error_log } = &mut self.raw;
-        let producer = own(&mut self.producer)?;
+        let producer = own(&mut self.pipeline.producer)?;
         let sockets = sockets.as_mut().ok_or(StateError::NoRawSocket)?;
         buffer.resize(LONGEST_PACKET + 1, 0);
         let received = match sockets.receive(&mut buffer[..LONGEST_PACKET]) {

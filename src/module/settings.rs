@@ -3,32 +3,15 @@
 use super::hep_access::{AllowList, AuthKey};
 use super::mode_text;
 use super::modes::{Choice, DEFAULT, Mode, Modes};
+use super::queue_settings::{EMBEDDED_URL, QueueSettings, URLS};
 use super::raw_settings::RawSettings;
 use crate::queue::lane::MODES;
-use crate::sink::url::{Driver, redact};
+use crate::sink::url::redact;
 use crate::sink::{DatabaseUrl, SinkOptions};
 use crate::sip::{HashSource, HeaderNames};
 use crate::table::{self, ColumnNames};
-use crate::writer::{Plan, SinkPlan, SpoolPlan, SpoolSync};
+use crate::writer::{Plan, SinkPlan};
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
-use std::time::Duration;
-
-/// The database of an empty `db_url`.
-pub const EMBEDDED_URL: &str = "sqlite:////var/lib/sipcapture/sipcapture.db";
-
-const URLS: &str = "sqlite:////path/to/file, mysql://user:password@host:port/database and \
-                    postgres://user:password@host:port/database are allowed, and what the server's own database modules take";
-/// What `db_driver` may be.
-const DRIVERS: &str =
-    "auto (the module's own driver if it has one for the URL) and host (the server's own) are allowed";
-/// How long captures wait for a table that is not there, so that it can be dropped and made again without a loss.
-const TABLE_PATIENCE: Duration = Duration::from_secs(10);
-/// The same where they wait in the spool, and hold up nobody else's.
-const SPOOLED_TABLE_PATIENCE: Duration = Duration::from_secs(300);
-
-/// Time that giving up on a database takes beyond `shutdown_timeout`, and some for the host.
-const GIVING_UP: Duration = Duration::from_secs(4);
 
 /// A parameter that stops the start.
 #[derive(Debug, thiserror::Error)]
@@ -91,8 +74,6 @@ pub struct Settings {
     /// `db_url`.
     pub db_url: DatabaseUrl,
     db_url_is_set: bool,
-    /// `db_driver`, for the URLs that are set after it.
-    pub db_driver: Driver,
     /// `table_name`: strftime templates, at least one.
     pub tables: Vec<String>,
     /// `mt_mode`.
@@ -121,30 +102,10 @@ pub struct Settings {
     pub headers: HeaderNames,
     /// `db_insert_mode`: 1 asks for INSERT DELAYED, all else for plain inserts.
     pub insert_delayed: bool,
-    /// `insert_retries`.
-    pub insert_retries: u32,
-    /// `insert_retry_timeout`.
-    pub insert_retry_timeout: Duration,
-    /// `spool_dir`; `None` when it was not set, an empty path for no spool.
-    pub spool_dir: Option<PathBuf>,
-    /// `spool_size`, bytes.
-    pub spool_bytes: u64,
-    /// `spool_sync`.
-    pub spool_sync: SpoolSync,
-    /// `queue_size`: bytes a lane.
-    pub lane_bytes: usize,
-    /// `capture_writers`.
-    pub capture_writers: usize,
-    /// `batch_size`: rows.
-    pub batch_size: usize,
-    /// `flush_interval`.
-    pub flush_interval: Duration,
-    /// `create_tables`; unset: only in the embedded database.
-    pub create_tables: Option<bool>,
-    /// `shutdown_timeout`.
-    pub shutdown_timeout: Duration,
     /// `raw_*` and `promiscuous_on`.
     pub raw: RawSettings,
+    /// What every module has.
+    pub queue: QueueSettings,
 }
 
 impl Default for Settings {
@@ -152,7 +113,6 @@ impl Default for Settings {
         Settings {
             db_url: DatabaseUrl::parse(EMBEDDED_URL).expect("the embedded database's URL is well formed"),
             db_url_is_set: false,
-            db_driver: Driver::Auto,
             tables: vec!["sip_capture".to_owned()],
             mt_mode: Choice::Random,
             hash_source: HashSource::CallId,
@@ -170,18 +130,8 @@ impl Default for Settings {
                 custom: [Some(b"Mac".to_vec()), Some(b"IP".to_vec()), Some(b"Port".to_vec())],
             },
             insert_delayed: false,
-            insert_retries: 0,
-            insert_retry_timeout: Duration::from_secs(60),
-            spool_dir: None,
-            spool_bytes: 1024 << 20,
-            spool_sync: SpoolSync::Interval,
-            lane_bytes: 4 << 20,
-            capture_writers: 1,
-            batch_size: 500,
-            flush_interval: Duration::from_millis(100),
-            create_tables: None,
-            shutdown_timeout: Duration::from_secs(10),
             raw: RawSettings::default(),
+            queue: QueueSettings::default(),
         }
     }
 }
@@ -198,19 +148,15 @@ impl Settings {
             .map_err(|_| refuse(name, redact(&String::from_utf8_lossy(value)), "text in UTF-8 is allowed"))?;
         match name {
             "db_url" => {
-                self.set_db_url(text)?;
+                self.db_url = self.queue.database(name, text)?;
                 self.db_url_is_set = true;
             }
             "db_driver" => {
                 if self.db_url_is_set || !self.named_modes.is_empty() {
                     return Err(refuse(name, text, "it must be set before db_url and capture_mode"));
                 }
-                self.db_driver = match text {
-                    "auto" => Driver::Auto,
-                    "host" => Driver::Host,
-                    _ => return Err(refuse(name, text, DRIVERS)),
-                };
-                self.set_db_url("")?;
+                self.queue.set_text(name, text).unwrap_or(Ok(()))?;
+                self.db_url = self.queue.database("db_url", "")?;
             }
             "table_name" => {
                 self.tables = mode_text::table_list(text).map_err(|error| refuse(name, text, error))?;
@@ -225,15 +171,6 @@ impl Settings {
             }
             "capture_mode" => self.add_mode(text)?,
             "table_time_sufix" => log::info!("parameter table_time_sufix has no meaning and is ignored"),
-            "spool_dir" => self.spool_dir = Some(PathBuf::from(text)),
-            "spool_sync" => {
-                self.spool_sync = match text {
-                    "batch" => SpoolSync::Batch,
-                    "interval" => SpoolSync::Interval,
-                    "off" => SpoolSync::Off,
-                    _ => return Err(refuse(name, text, "batch, interval and off are allowed")),
-                };
-            }
             "capture_node" => {
                 if text.len() > 99 || text.contains('\0') {
                     return Err(refuse(name, text, "at most 99 bytes are allowed"));
@@ -262,7 +199,10 @@ impl Settings {
                     return Err(ParameterError::Unknown(name.to_owned(), "string"));
                 }
             }
-            _ => return Err(ParameterError::Unknown(name.to_owned(), "string")),
+            _ => match self.queue.set_text(name, text) {
+                Some(set) => set?,
+                None => return Err(ParameterError::Unknown(name.to_owned(), "string")),
+            },
         }
         Ok(())
     }
@@ -276,35 +216,6 @@ impl Settings {
             "nonsip_hook" => self.nonsip_hook = value != 0,
             "capture_bad_msgs" => self.captures_malformed = value != 0,
             "db_insert_mode" => self.insert_delayed = value == 1,
-            "create_tables" => {
-                let value = ranged(name, value, 0..=1, "0 (off) and 1 (on) are allowed")?;
-                self.create_tables = Some(value == 1);
-            }
-            "insert_retries" => {
-                self.insert_retries = ranged(name, value, 0..=500, "0 to 500 retries are allowed")? as u32;
-            }
-            "insert_retry_timeout" => {
-                let value = ranged(name, value, 0..=300, "0 to 300 seconds are allowed")?;
-                self.insert_retry_timeout = Duration::from_secs(value as u64);
-            }
-            "spool_size" => {
-                self.spool_bytes = (ranged(name, value, 1..=1 << 20, "1 to 1048576 MiB are allowed")? as u64) << 20;
-            }
-            "queue_size" => {
-                self.lane_bytes = (ranged(name, value, 1..=1024, "1 to 1024 MiB are allowed")? as usize) << 20;
-            }
-            "capture_writers" => {
-                self.capture_writers = ranged(name, value, 1..=16, "1 to 16 processes are allowed")? as usize;
-            }
-            "batch_size" => self.batch_size = ranged(name, value, 1..=10_000, "1 to 10000 rows are allowed")? as usize,
-            "flush_interval" => {
-                let value = ranged(name, value, 1..=60_000, "1 to 60000 milliseconds are allowed")?;
-                self.flush_interval = Duration::from_millis(value as u64);
-            }
-            "shutdown_timeout" => {
-                let value = ranged(name, value, 0..=300, "0 to 300 seconds are allowed")?;
-                self.shutdown_timeout = Duration::from_secs(value as u64);
-            }
             "raw_ipip_capture_on"
             | "raw_moni_capture_on"
             | "raw_sock_children"
@@ -312,7 +223,10 @@ impl Settings {
             | "promiscuous_on" => {
                 self.raw.set_number(name, value)?;
             }
-            _ => return Err(ParameterError::Unknown(name.to_owned(), "int")),
+            _ => match self.queue.set_number(name, value) {
+                Some(set) => set?,
+                None => return Err(ParameterError::Unknown(name.to_owned(), "int")),
+            },
         }
         Ok(())
     }
@@ -328,23 +242,17 @@ impl Settings {
         Modes::new([default].into_iter().chain(self.named_modes.iter().cloned()).collect())
     }
 
-    /// Whether tables that are missing in the database at `url` are made: as set, else only in SQLite.
-    pub fn creates_tables(&self, url: &DatabaseUrl) -> bool {
-        self.create_tables.unwrap_or_else(|| url.sqlite_path().is_some())
-    }
-
     /// What these parameters ask of a writer.
     pub fn plan(&self) -> Plan {
         let sink = |mode: &Mode| SinkPlan {
             url: mode.url.clone(),
             options: SinkOptions {
-                create_tables: self.creates_tables(&mode.url),
+                create_tables: self.queue.creates_tables(&mode.url),
                 insert_delayed: self.insert_delayed,
                 ..SinkOptions::default()
             },
             link: None,
         };
-        let spool = self.spool_dir.clone().filter(|directory| !directory.as_os_str().is_empty());
         Plan {
             sinks: self.modes().sinks().map(sink).collect(),
             table: self.tables[0].clone(),
@@ -352,35 +260,19 @@ impl Settings {
             headers: self.headers.clone(),
             sip: table::sip_layout(&self.columns),
             report: table::report_layout(&self.columns),
-            batch_size: self.batch_size,
-            flush_interval: self.flush_interval,
-            shutdown_timeout: self.shutdown_timeout,
-            table_patience: if spool.is_some() { SPOOLED_TABLE_PATIENCE } else { TABLE_PATIENCE },
-            insert_retries: self.insert_retries,
-            insert_retry_timeout: self.insert_retry_timeout,
-            spool: spool.map(|directory| SpoolPlan { directory, limit_bytes: self.spool_bytes, sync: self.spool_sync }),
-        }
-    }
-
-    /// Keeps `shutdown_timeout` far enough below the time after which the host kills what has not ended: its own part, and the few
-    /// seconds that giving up takes, come on top.
-    pub fn end_before(&mut self, kill_timeout: Duration) {
-        let most = kill_timeout.saturating_sub(GIVING_UP).max(kill_timeout / 2).as_secs();
-        let most = Duration::from_secs(most);
-        if self.shutdown_timeout > most {
-            log::warn!(
-                "parameter shutdown_timeout: {} s are cut to {} s, because the server kills its processes {} s after it is told to end",
-                self.shutdown_timeout.as_secs(),
-                most.as_secs(),
-                kill_timeout.as_secs()
-            );
-            self.shutdown_timeout = most;
+            batch_size: self.queue.batch_size,
+            flush_interval: self.queue.flush_interval,
+            shutdown_timeout: self.queue.shutdown_timeout,
+            table_patience: self.queue.table_patience(),
+            insert_retries: self.queue.insert_retries,
+            insert_retry_timeout: self.queue.insert_retry_timeout,
+            spool: self.queue.spool(),
         }
     }
 
     fn add_mode(&mut self, text: &str) -> Result<(), ParameterError> {
         let refuse = |why: &str| refuse("capture_mode", redact(text), format!("{why}; {}", mode_text::FORM));
-        let mode = mode_text::parse(text, self.db_driver).map_err(|why| refuse(&why))?;
+        let mode = mode_text::parse(text, self.queue.db_driver).map_err(|why| refuse(&why))?;
         if mode.name == DEFAULT {
             return Err(refuse("the mode default is made of db_url, table_name, mt_mode and hash_source"));
         }
@@ -394,16 +286,6 @@ impl Settings {
             )));
         }
         self.named_modes.push(mode);
-        Ok(())
-    }
-
-    fn set_db_url(&mut self, text: &str) -> Result<(), ParameterError> {
-        let url = if text.is_empty() { EMBEDDED_URL } else { text };
-        self.db_url = DatabaseUrl::parse_for(url, self.db_driver).map_err(|error| ParameterError::Value {
-            name: "db_url".to_owned(),
-            allowed: format!("{}; {URLS}", error.fault),
-            value: error.url,
-        })?;
         Ok(())
     }
 }

@@ -1,9 +1,11 @@
 //! Where the spool is: found from the parameters, prepared for the user that the server runs as, and locked against a second server.
 
-use super::capture_node::CaptureNode;
-use super::settings::{ParameterError, Settings};
+use super::pipeline::{Owner, Pipeline};
+use super::queue_settings::QueueSettings;
+use super::settings::ParameterError;
 use crate::queue::spool::DirectoryLock;
-use crate::writer::spools;
+use crate::sink::DatabaseUrl;
+use crate::writer::{Plan, spools};
 use rustix::fs::Access;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -22,33 +24,46 @@ pub(super) struct SpoolLock {
     process: u32,
 }
 
-impl CaptureNode {
-    /// Finds the spool's directory and makes it, owned by `owner`. A directory that the operator named and that will not do stops the
-    /// start; without the one that nobody named, captures that a database cannot take wait in their lanes.
-    pub(super) fn prepare_spool(&mut self, owner: (Option<u32>, Option<u32>)) -> Result<(), ParameterError> {
-        let named = self.settings.spool_dir.clone();
-        let directory = named.clone().unwrap_or_else(|| default_directory(&self.settings));
+impl SpoolLock {
+    /// The lock's file, which whoever writes keeps open.
+    pub fn as_fd(&self) -> BorrowedFd<'_> {
+        self.lock.as_fd()
+    }
+}
+
+impl Pipeline {
+    /// Finds the spool's directory, `beside` unless parameters name one, and makes it, owned by `owner`. A directory that the operator
+    /// named and that will not do stops the start; without the one that nobody named, captures that a sink cannot take wait in their
+    /// lanes.
+    pub(super) fn prepare_spool(
+        &mut self,
+        queue: &mut QueueSettings,
+        beside: PathBuf,
+        owner: Owner,
+    ) -> Result<(), ParameterError> {
+        self.spool_is_named = queue.spool_dir.is_some();
+        let directory = queue.spool_dir.clone().unwrap_or(beside);
         if directory.as_os_str().is_empty() {
             return Ok(());
         }
         let made = make_owned(&directory, owner);
-        self.spool_is_named = named.is_some();
-        self.settings.spool_dir = Some(directory.clone());
-        self.judge(&directory, made.map_err(|error| error.to_string()))
+        queue.spool_dir = Some(directory.clone());
+        self.judge(queue, &directory, made.map_err(|error| error.to_string()))
     }
 
-    /// Sees, as the user that the server runs as by now, that the spool can be written, and locks it.
-    pub(super) fn take_spool(&mut self) -> Result<(), ParameterError> {
-        let Some(plan) = self.settings.plan().spool else { return Ok(()) };
-        let patience = self.settings.shutdown_timeout + LETTING_GO;
+    /// Sees, as the user that the server runs as by now, that the spool can be written, and locks it. `plan` tells which spools in it belong
+    /// to a sink.
+    pub(super) fn take_spool(&mut self, queue: &mut QueueSettings, plan: &Plan) -> Result<(), ParameterError> {
+        let Some(spool) = queue.spool() else { return Ok(()) };
+        let patience = queue.shutdown_timeout + LETTING_GO;
         // The lock first: as long as an earlier server ends, files come and go.
-        let taken = DirectoryLock::take(&plan.directory, patience).map_err(|error| error.to_string());
-        let taken = taken.and_then(|lock| check_writable(&plan.directory).map(|()| lock).map_err(|e| e.to_string()));
+        let taken = DirectoryLock::take(&spool.directory, patience).map_err(|error| error.to_string());
+        let taken = taken.and_then(|lock| check_writable(&spool.directory).map(|()| lock).map_err(|e| e.to_string()));
         match taken {
             Ok(lock) => self.spool_lock = Some(SpoolLock { lock, process: std::process::id() }),
-            Err(why) => return self.judge(&plan.directory, Err(why)),
+            Err(why) => return self.judge(queue, &spool.directory, Err(why)),
         }
-        for place in spools::unclaimed(&self.settings.plan(), &plan) {
+        for place in spools::unclaimed(plan, &spool) {
             log::warn!(
                 "the spool in {} belongs to no db_url of this configuration: what it holds stays there until one does",
                 place.display()
@@ -64,30 +79,28 @@ impl CaptureNode {
         }
     }
 
-    /// File descriptors that a writer must keep open.
-    pub fn kept_open(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        let lanes = self.lanes().map(|lanes| lanes.kept_open());
-        let links = self.host_links.iter().map(|(_, link)| link.as_fd());
-        lanes.into_iter().flatten().chain(self.spool_lock.as_ref().map(|held| held.lock.as_fd())).chain(links)
-    }
-
     /// What a directory that will not do means.
-    fn judge(&mut self, directory: &Path, outcome: Result<(), String>) -> Result<(), ParameterError> {
+    fn judge(
+        &self,
+        queue: &mut QueueSettings,
+        directory: &Path,
+        outcome: Result<(), String>,
+    ) -> Result<(), ParameterError> {
         let Err(why) = outcome else { return Ok(()) };
         let error = ParameterError::Spool { path: directory.display().to_string(), why };
         if self.spool_is_named {
             return Err(error);
         }
         log::warn!("{error}. Until then there is no spool: captures wait in shared memory while a database is away");
-        self.settings.spool_dir = Some(PathBuf::new());
+        queue.spool_dir = Some(PathBuf::new());
         Ok(())
     }
 }
 
-/// Beside the embedded database.
-fn default_directory(settings: &Settings) -> PathBuf {
-    let database = settings.db_url.sqlite_path().and_then(Path::parent);
-    database.map_or_else(|| PathBuf::from(DEFAULT), |parent| parent.join("spool"))
+/// The spool's place when nobody names one: beside the embedded database.
+pub(super) fn beside(database: &DatabaseUrl) -> PathBuf {
+    let place = database.sqlite_path().and_then(Path::parent);
+    place.map_or_else(|| PathBuf::from(DEFAULT), |parent| parent.join("spool"))
 }
 
 /// Makes `directory` and what is missing above it, for `owner`.
@@ -118,6 +131,7 @@ fn check_writable(place: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::module::Settings;
     use std::cell::RefCell;
 
     /// Keeps what is logged, for the thread that logs it.
@@ -145,17 +159,38 @@ mod tests {
         WARNINGS.take()
     }
 
-    /// A node with an SQLite file in `directory`, and with a spool there if it is named.
-    fn node(directory: &Path, spool: Option<&Path>) -> CaptureNode {
-        // The first test sets it for all.
-        let _ = log::set_logger(&Ears);
-        log::set_max_level(log::LevelFilter::Warn);
-        let mut node = CaptureNode::default();
-        node.settings.set_text("db_url", format!("sqlite:///{}/capture.db", directory.display()).as_bytes()).unwrap();
-        if let Some(spool) = spool {
-            node.settings.set_text("spool_dir", spool.to_str().unwrap().as_bytes()).unwrap();
+    /// A module with an SQLite file in a directory, and with a spool there if it is named.
+    struct Module {
+        settings: Settings,
+        pipeline: Pipeline,
+    }
+
+    impl Module {
+        fn new(directory: &Path, spool: Option<&Path>) -> Module {
+            // The first test sets it for all.
+            let _ = log::set_logger(&Ears);
+            log::set_max_level(log::LevelFilter::Warn);
+            let mut settings = Settings::default();
+            settings.set_text("db_url", format!("sqlite:///{}/capture.db", directory.display()).as_bytes()).unwrap();
+            if let Some(spool) = spool {
+                settings.set_text("spool_dir", spool.to_str().unwrap().as_bytes()).unwrap();
+            }
+            Module { settings, pipeline: Pipeline::default() }
         }
-        node
+
+        fn prepare(&mut self) -> Result<(), ParameterError> {
+            let beside = beside(&self.settings.db_url);
+            self.pipeline.prepare_spool(&mut self.settings.queue, beside, (None, None))
+        }
+
+        fn take(&mut self) -> Result<(), ParameterError> {
+            let plan = self.settings.plan();
+            self.pipeline.take_spool(&mut self.settings.queue, &plan)
+        }
+
+        fn spool(&self) -> Option<PathBuf> {
+            self.settings.plan().spool.map(|spool| spool.directory)
+        }
     }
 
     fn says(warnings: &[String], place: &Path) {
@@ -177,23 +212,23 @@ mod tests {
     #[test]
     fn the_default_directory_is_beside_the_embedded_database_and_else_in_a_place_of_its_own() {
         let mut settings = Settings::default();
-        assert_eq!(default_directory(&settings), Path::new("/var/lib/sipcapture/spool"));
+        assert_eq!(beside(&settings.db_url), Path::new("/var/lib/sipcapture/spool"));
         settings.set_text("db_url", b"sqlite:////srv/captures/of/today.db").unwrap();
-        assert_eq!(default_directory(&settings), Path::new("/srv/captures/of/spool"));
+        assert_eq!(beside(&settings.db_url), Path::new("/srv/captures/of/spool"));
         for url in ["mysql://u:p@h/d", "postgres://u:p@h/d"] {
             settings.set_text("db_url", url.as_bytes()).unwrap();
-            assert_eq!(default_directory(&settings), Path::new("/var/lib/sipcapture/spool"));
+            assert_eq!(beside(&settings.db_url), Path::new("/var/lib/sipcapture/spool"));
         }
     }
 
     #[test]
     fn a_default_directory_is_made_and_locked() {
         let directory = tempfile::tempdir().unwrap();
-        let mut node = node(directory.path(), None);
-        node.prepare_spool((None, None)).unwrap();
-        node.take_spool().unwrap();
-        assert_eq!(node.settings.plan().spool.unwrap().directory, directory.path().join("spool"));
-        assert!(directory.path().join("spool").is_dir() && node.spool_lock.is_some());
+        let mut node = Module::new(directory.path(), None);
+        node.prepare().unwrap();
+        node.take().unwrap();
+        assert_eq!(node.spool().unwrap(), directory.path().join("spool"));
+        assert!(directory.path().join("spool").is_dir() && node.pipeline.spool_lock.is_some());
         assert_eq!(warnings(), [""; 0]);
     }
 
@@ -202,39 +237,39 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let place = directory.path().join("spool");
         std::fs::write(&place, b"a file in its place").unwrap();
-        let mut unnamed = node(directory.path(), None);
-        unnamed.prepare_spool((None, None)).unwrap();
-        unnamed.take_spool().unwrap();
-        assert!(unnamed.settings.plan().spool.is_none() && unnamed.spool_lock.is_none());
+        let mut unnamed = Module::new(directory.path(), None);
+        unnamed.prepare().unwrap();
+        unnamed.take().unwrap();
+        assert!(unnamed.spool().is_none() && unnamed.pipeline.spool_lock.is_none());
         says(&warnings(), &place);
-        let mut named = node(directory.path(), Some(&place));
-        refused(named.prepare_spool((None, None)), &place);
+        let mut named = Module::new(directory.path(), Some(&place));
+        refused(named.prepare(), &place);
     }
 
     #[test]
     fn a_directory_that_cannot_be_used_later_is_a_warning_and_no_spool_unless_the_operator_named_it() {
         let directory = tempfile::tempdir().unwrap();
         let place = directory.path().join("spool");
-        let mut unnamed = node(directory.path(), None);
-        unnamed.prepare_spool((None, None)).unwrap();
+        let mut unnamed = Module::new(directory.path(), None);
+        unnamed.prepare().unwrap();
         put_a_file_in_its_place(&place);
-        unnamed.take_spool().unwrap();
-        assert!(unnamed.settings.plan().spool.is_none() && unnamed.spool_lock.is_none());
+        unnamed.take().unwrap();
+        assert!(unnamed.spool().is_none() && unnamed.pipeline.spool_lock.is_none());
         says(&warnings(), &place);
         std::fs::remove_file(&place).unwrap();
-        let mut named = node(directory.path(), Some(&place));
-        named.prepare_spool((None, None)).unwrap();
+        let mut named = Module::new(directory.path(), Some(&place));
+        named.prepare().unwrap();
         put_a_file_in_its_place(&place);
-        refused(named.take_spool(), &place);
+        refused(named.take(), &place);
     }
 
     #[test]
     fn an_empty_name_is_no_spool_and_no_warning() {
         let directory = tempfile::tempdir().unwrap();
-        let mut node = node(directory.path(), Some(Path::new("")));
-        node.prepare_spool((None, None)).unwrap();
-        node.take_spool().unwrap();
-        assert!(node.settings.plan().spool.is_none() && !directory.path().join("spool").exists());
+        let mut node = Module::new(directory.path(), Some(Path::new("")));
+        node.prepare().unwrap();
+        node.take().unwrap();
+        assert!(node.spool().is_none() && !directory.path().join("spool").exists());
         assert_eq!(warnings(), [""; 0]);
     }
 }

@@ -105,6 +105,56 @@ pub(super) const REPORT_COLUMNS: [&str; 12] = [
     "msg",
 ];
 
+/// The 12 columns of a traced message.
+const TRACE_COLUMNS: [(&str, ColumnKind); 12] = [
+    ("msg", Message),
+    ("callid", Text),
+    ("method", Text),
+    ("status", Text),
+    ("fromip", Text),
+    ("toip", Text),
+    ("time_stamp", Time),
+    ("direction", Text),
+    ("fromtag", Text),
+    ("traced_user", Text),
+    ("time_us", Int),
+    ("totag", Text),
+];
+
+/// What the operator calls the columns of a traced message: the values of the `*_column` parameters of a capture agent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TraceColumnNames {
+    names: [String; TRACE_COLUMNS.len()],
+}
+
+impl Default for TraceColumnNames {
+    /// Every column under its default name.
+    fn default() -> TraceColumnNames {
+        TraceColumnNames { names: TRACE_COLUMNS.map(|(key, _)| key.to_owned()) }
+    }
+}
+
+impl TraceColumnNames {
+    /// Takes the value of one `*_column` parameter; false if there is no such parameter. `time_us` has none, and that of `time_stamp` is
+    /// called `date_column`.
+    pub fn set(&mut self, parameter: &str, name: &str) -> bool {
+        let key = match parameter.strip_suffix("_column") {
+            None | Some("time_us" | "time_stamp") => return false,
+            Some("date") => "time_stamp",
+            Some(key) => key,
+        };
+        let Some(position) = TRACE_COLUMNS.iter().position(|(known, _)| *known == key) else { return false };
+        name.clone_into(&mut self.names[position]);
+        true
+    }
+}
+
+/// The 12 columns of a traced message (`sip_trace`).
+pub fn trace_layout(names: &TraceColumnNames) -> Layout {
+    let columns = TRACE_COLUMNS.iter().zip(&names.names);
+    Layout { columns: columns.map(|(&(key, kind), name)| Column { key, name: name.clone(), kind }).collect() }
+}
+
 /// What the operator calls the columns: the values of the `*_column` parameters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ColumnNames {
@@ -169,6 +219,20 @@ mod tests {
         let report = report_layout(&names);
         assert_eq!(report.columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>(), REPORT_COLUMNS);
         assert_eq!(report.columns[11].kind, ColumnKind::Message);
+    }
+
+    #[test]
+    fn the_parameters_of_a_trace_rename_all_columns_but_the_microseconds() {
+        let mut names = TraceColumnNames::default();
+        assert_eq!(trace_layout(&names).columns.len(), 12);
+        for column in trace_layout(&names).columns {
+            let parameter = if column.key == "time_stamp" { "date" } else { column.key };
+            assert_eq!(names.set(&format!("{parameter}_column"), "x"), column.key != "time_us", "{parameter}");
+        }
+        let renamed = trace_layout(&names);
+        let kept = renamed.columns.iter().filter(|column| column.name != "x").map(|column| column.name.as_str());
+        assert_eq!(kept.collect::<Vec<_>>(), ["time_us"]);
+        assert!(!names.set("time_stamp_column", "y") && !names.set("ruri_column", "y"));
     }
 
     #[test]

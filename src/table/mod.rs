@@ -9,7 +9,7 @@ pub mod name;
 pub mod row;
 
 pub use ddl::Dialect;
-pub use layout::{Column, ColumnKind, ColumnNames, Layout, report_layout, sip_layout};
+pub use layout::{Column, ColumnKind, ColumnNames, Layout, TraceColumnNames, report_layout, sip_layout, trace_layout};
 pub use make_row::make_row;
 pub use name::{NameError, TableNames};
-pub use row::{Row, RowText, Value, fill_report, fill_sip};
+pub use row::{Row, RowText, Value, fill_report, fill_sip, fill_trace};

@@ -192,7 +192,7 @@ pub fn fill_report<'a>(row: &mut Row<'a>, capture: &Capture<'a>, text: &'a RowTe
     use Value::{Bytes, Int, Time};
     let report_type = match capture.kind {
         RowKind::Report(number) => number.into(),
-        RowKind::Sip => 0,
+        _ => 0,
     };
     row.clear();
     row.extend_from_slice(&[
@@ -208,6 +208,27 @@ pub fn fill_report<'a>(row: &mut Row<'a>, capture: &Capture<'a>, text: &'a RowTe
         Int(report_type),
         Bytes(text.node(capture, capture_node)),
         Bytes(capture.payload),
+    ]);
+}
+
+/// Fills `row` with the 12 values of a traced message, in the order of [`trace_layout`](super::trace_layout). What is absent is empty.
+pub fn fill_trace<'a>(row: &mut Row<'a>, capture: &Capture<'a>) {
+    use Value::{Bytes, Int, Time};
+    let trace = capture.trace.unwrap_or_default();
+    row.clear();
+    row.extend_from_slice(&[
+        Bytes(capture.payload),
+        Bytes(capture.call_id.unwrap_or_default()),
+        Bytes(trace.method),
+        Bytes(trace.status),
+        Bytes(trace.from),
+        Bytes(trace.to),
+        Time(capture.time_us),
+        Bytes(if trace.is_outgoing { b"out" } else { b"in" }),
+        Bytes(trace.from_tag),
+        Bytes(trace.user),
+        Int(capture.time_us.rem_euclid(1_000_000)),
+        Bytes(trace.to_tag),
     ]);
 }
 
@@ -231,6 +252,7 @@ mod tests {
             call_id: None,
             sink: 0,
             table: None,
+            trace: None,
             payload,
         }
     }

@@ -153,6 +153,7 @@ pub fn store_as(url: &str, table: &str, messages: &[Recorded], names: &ColumnNam
             call_id: None,
             sink: 0,
             table: None,
+            trace: None,
             payload: &message.payload,
         })
         .collect();
