@@ -130,7 +130,8 @@ typedef struct sc_core sc_core;
 
 /* ---- configuration: main process, before any fork ---- */
 
-/* Makes the state of module `module`; known is "kamailio/sipcapture". */
+/* Makes the state of module `module`; known are "kamailio/sipcapture" and "kamailio/siptrace". A function that the handle's module does not
+ * have answers SC_ERR_WRONG_STATE. */
 sc_status sc_core_new(const sc_host *host, const char *module, sc_core **out);
 
 /* Frees the handle and unmaps its lanes in this process. */
@@ -264,6 +265,54 @@ sc_status sc_raw_open(sc_core *core, uint32_t *readers);
  * readers - 1. Captures made until sc_hep_end, which must follow, get the message's time. The payload is terminated by a 0 byte that is not
  * counted. */
 sc_status sc_raw_receive(sc_core *core, uint32_t reader, sc_hep_packet *packet);
+
+/* ---- traces: handles of "kamailio/siptrace" ---- */
+
+/* Who traces a message. */
+typedef enum sc_tracer {
+    SC_TRACER_SCRIPT = 0, /* sip_trace(), and what follows of it: transactions, dialogs, stateless replies */
+    SC_TRACER_CORE = 1,   /* the host's core, for all that it receives and sends (parameter trace_mode) */
+    SC_TRACER_LOG = 2,    /* hlog(): `body` is a line of text */
+    SC_TRACER_TEXT = 3    /* sip_trace_msg(): `body` is a message that the script has made up */
+} sc_tracer;
+
+/* One message. Addresses are `proto:ip:port`. */
+typedef struct sc_trace {
+    sc_tracer tracer;
+    sc_bytes body;            /* as on the wire */
+    sc_bytes call_id;
+    sc_bytes method;          /* of a reply that of its CSeq */
+    sc_bytes status;          /* reply code; empty for a request */
+    sc_bytes from_tag;
+    sc_bytes to_tag;
+    sc_bytes from;
+    sc_bytes to;
+    uint8_t outgoing;         /* not 0: the server sends it */
+    uint8_t has_destination;  /* not 0: the script has named one, be it empty */
+    sc_bytes destination;     /* SIP URI of a collector; empty: those that parameters name */
+    sc_bytes correlation;     /* correlation id; empty for none */
+    sc_bytes table;           /* empty: parameter table */
+    const sc_bytes *users;    /* whom it is traced for, beside everybody; may be null when there is none */
+    uint32_t user_count;
+    int64_t time_us;          /* microseconds since the Unix epoch; 0: now */
+} sc_trace;
+
+/* Plain copies that the host is to send from its own sockets. Valid until the next call with the handle. */
+typedef struct sc_copies {
+    const sc_bytes *uris;     /* where to: SIP URIs */
+    uint32_t count;           /* 0: none */
+    sc_bytes body;
+} sc_copies;
+
+/* Tells the source address of packets to collectors, before sc_core_check. */
+sc_status sc_trace_bind(sc_core *core, const sc_address *from);
+
+/* Whether the switch trace_on is on, 0 or 1. */
+sc_status sc_trace_is_on(sc_core *core, uint8_t *on);
+
+/* Queues a message as rows and packets, as parameters and `trace` ask. SC_ERR_CAPTURE_OFF when tracing is off and it is traced for no user.
+ * Never waits. */
+sc_status sc_trace_send(sc_core *core, const sc_trace *trace, sc_copies *copies);
 
 /* ---- commands and counters ---- */
 

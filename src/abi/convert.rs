@@ -1,8 +1,8 @@
 //! Pointers and structs of the contract, as Rust types and back. Null is always checked.
 
-use super::contract::{sc_address, sc_bytes, sc_hep_packet, sc_message, sc_status};
-use crate::capture::Transport;
-use crate::module::{HepPacket, SipMessage};
+use super::contract::{sc_address, sc_bytes, sc_hep_packet, sc_message, sc_status, sc_trace, sc_tracer};
+use crate::capture::{Trace, Transport};
+use crate::module::{HepPacket, SipMessage, TracedMessage, Tracer};
 use std::ffi::{CStr, c_char};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -110,5 +110,55 @@ pub(super) unsafe fn message<'a>(message: &sc_message) -> Result<SipMessage<'a>,
         payload,
         rewritten_uri: (!uri.is_empty()).then_some(uri),
         call_id: (!call_id.is_empty()).then_some(call_id),
+    })
+}
+
+/// Reads a list of bytes.
+///
+/// # Safety
+/// `first` points to `count` structs, unless `count` is 0, and their bytes are valid as long as the result is used.
+pub(super) unsafe fn slices<'a>(first: *const sc_bytes, count: u32) -> Result<Vec<&'a [u8]>, sc_status> {
+    if count == 0 {
+        return Ok(Vec::new());
+    }
+    if first.is_null() {
+        return Err(sc_status::SC_ERR_NULL_POINTER);
+    }
+    // SAFETY: the caller vouches for the list, and for the bytes of each.
+    unsafe { std::slice::from_raw_parts(first, count as usize).iter().map(|each| bytes(*each)).collect() }
+}
+
+/// Reads a traced message.
+///
+/// # Safety
+/// The bytes in it are valid as long as the result is used.
+pub(super) unsafe fn traced<'a>(trace: &sc_trace, users: &'a [&'a [u8]]) -> Result<TracedMessage<'a>, sc_status> {
+    // SAFETY: the caller vouches for all of them.
+    let of = |part: sc_bytes| unsafe { bytes::<'a>(part) };
+    Ok(TracedMessage {
+        tracer: match trace.tracer {
+            sc_tracer::SC_TRACER_SCRIPT => Tracer::Script,
+            sc_tracer::SC_TRACER_CORE => Tracer::Core,
+            sc_tracer::SC_TRACER_LOG => Tracer::Log,
+            sc_tracer::SC_TRACER_TEXT => Tracer::Text,
+            _ => return Err(sc_status::SC_ERR_INVALID_VALUE),
+        },
+        body: of(trace.body)?,
+        call_id: of(trace.call_id)?,
+        trace: Trace {
+            is_outgoing: trace.outgoing != 0,
+            method: of(trace.method)?,
+            status: of(trace.status)?,
+            from: of(trace.from)?,
+            to: of(trace.to)?,
+            from_tag: of(trace.from_tag)?,
+            to_tag: of(trace.to_tag)?,
+            ..Trace::default()
+        },
+        destination: (trace.has_destination != 0).then(|| of(trace.destination)).transpose()?,
+        correlation_id: of(trace.correlation)?,
+        table: of(trace.table)?,
+        users,
+        time_us: (trace.time_us != 0).then_some(trace.time_us),
     })
 }

@@ -1,14 +1,14 @@
 //! The functions of `c_shim/core.h`. Each is documented there; here stands only how it is met.
 
 use super::contract::{
-    sc_address, sc_bytes, sc_core, sc_hep_kind, sc_hep_packet, sc_hep_value, sc_hep_verdict, sc_host, sc_message,
-    sc_reply, sc_status,
+    sc_address, sc_bytes, sc_copies, sc_core, sc_hep_kind, sc_hep_packet, sc_hep_value, sc_hep_verdict, sc_host,
+    sc_message, sc_reply, sc_status, sc_trace,
 };
-use super::convert::{address, bytes, message, output, reference, text, to_bytes, to_packet};
-use super::guard::{Core, guard, register, unregister, with_core};
+use super::convert::{address, bytes, message, output, reference, slices, text, to_bytes, to_packet, traced};
+use super::guard::{Core, Module, guard, of_either, register, unregister, with_core};
 use super::host_database::{HostDrivers, HostProcesses};
 use super::{contract, host_database, host_log, process, supervise};
-use crate::module::{self, CaptureNode, HEP_VARIABLES, HepValue, HepVariable, Reply, StateError, Verdict};
+use crate::module::{self, HEP_VARIABLES, HepValue, HepVariable, Reply, StateError, Verdict};
 use std::ffi::{c_char, c_int};
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,6 +43,9 @@ agrees_with_header!(
     sc_hep_variable_value,
     sc_raw_open,
     sc_raw_receive,
+    sc_trace_is_on,
+    sc_trace_send,
+    sc_trace_bind,
     sc_command,
     sc_counter_at,
     sc_counter_value,
@@ -60,14 +63,16 @@ pub unsafe extern "C" fn sc_core_new(host: *const sc_host, module: *const c_char
         if host.contract_version != contract::SC_CONTRACT_VERSION {
             return Err(sc_status::SC_ERR_CONTRACT_VERSION);
         }
-        if module != "kamailio/sipcapture" {
-            return Err(sc_status::SC_ERR_UNKNOWN_NAME);
-        }
+        let module = match module {
+            "kamailio/sipcapture" => Module::Node(Box::default()),
+            "kamailio/siptrace" => Module::Agent(Box::default()),
+            _ => return Err(sc_status::SC_ERR_UNKNOWN_NAME),
+        };
         host_log::install(host);
         let id = |id: i64| u32::try_from(id).ok();
         let kill_timeout = (host.kill_timeout > 0).then(|| Duration::from_secs(u64::from(host.kill_timeout)));
         let owner = (id(host.user), id(host.group));
-        let core = Core { node: CaptureNode::default(), owner, kill_timeout, drivers: HostDrivers::new(host) };
+        let core = Core { module, copies: Default::default(), owner, kill_timeout, drivers: HostDrivers::new(host) };
         *out = register(core).ok_or(sc_status::SC_ERR_IO)?;
         Ok(())
     })
@@ -95,7 +100,7 @@ pub unsafe extern "C" fn sc_core_set_text(core: *mut sc_core, name: *const c_cha
     with_core(core, |core| {
         // SAFETY: the contract's caller vouches for both.
         let (name, value) = unsafe { (text(name)?, bytes(value)?) };
-        Ok(core.node.settings_mut()?.set_text(name, value)?)
+        Ok(of_either!(mut core, module => module.settings_mut()?.set_text(name, value)?))
     })
 }
 
@@ -108,7 +113,7 @@ pub unsafe extern "C" fn sc_core_set_number(core: *mut sc_core, name: *const c_c
     with_core(core, |core| {
         // SAFETY: the contract's caller vouches for it.
         let name = unsafe { text(name)? };
-        Ok(core.node.settings_mut()?.set_number(name, value)?)
+        Ok(of_either!(mut core, module => module.settings_mut()?.set_number(name, value)?))
     })
 }
 
@@ -119,10 +124,11 @@ pub unsafe extern "C" fn sc_core_set_number(core: *mut sc_core, name: *const c_c
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sc_core_check(core: *mut sc_core) -> sc_status {
     with_core(core, |core| {
-        for sink in core.node.hosted_sinks() {
+        for sink in core.hosted_sinks() {
             host_database::bind(core.drivers, &sink)?;
         }
-        Ok(core.node.check(core.owner, core.kill_timeout)?)
+        let (owner, kill_timeout) = (core.owner, core.kill_timeout);
+        Ok(of_either!(mut core, module => module.check(owner, kill_timeout)?))
     })
 }
 
@@ -135,7 +141,7 @@ pub unsafe extern "C" fn sc_core_writers(core: *mut sc_core, out: *mut u32) -> s
     with_core(core, |core| {
         // SAFETY: the contract's caller vouches for it.
         let out = unsafe { output(out)? };
-        *out = core.node.writers()? as u32;
+        *out = of_either!(core, module => module.writers()?) as u32;
         Ok(())
     })
 }
@@ -146,7 +152,7 @@ pub unsafe extern "C" fn sc_core_writers(core: *mut sc_core, out: *mut u32) -> s
 /// Pointers as the contract says.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sc_core_map_lanes(core: *mut sc_core, producers: u32) -> sc_status {
-    with_core(core, |core| Ok(core.node.map_lanes(producers as usize)?))
+    with_core(core, |core| Ok(of_either!(mut core, module => module.map_lanes(producers as usize)?)))
 }
 
 /// Makes a lane this process's own.
@@ -155,7 +161,10 @@ pub unsafe extern "C" fn sc_core_map_lanes(core: *mut sc_core, producers: u32) -
 /// Pointers as the contract says.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sc_core_attach(core: *mut sc_core, producer: u32) -> sc_status {
-    with_core(core, |core| Ok(core.node.attach(producer as usize)?))
+    with_core(core, |core| match &mut core.module {
+        Module::Node(node) => Ok(node.attach(producer as usize)?),
+        Module::Agent(agent) => Ok(agent.pipeline_mut().attach(producer as usize)?),
+    })
 }
 
 /// Supervises a writer.
@@ -165,7 +174,7 @@ pub unsafe extern "C" fn sc_core_attach(core: *mut sc_core, producer: u32) -> sc
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sc_writer_supervise(core: *mut sc_core, writer: u32) -> sc_status {
     with_core(core, |core| {
-        let lanes = Arc::clone(core.node.lanes().ok_or(StateError::NotMapped)?);
+        let lanes = Arc::clone(core.lanes().ok_or(StateError::NotMapped)?);
         if writer as usize >= lanes.geometry().writers {
             return Err(StateError::Lane(writer as usize).into());
         }
@@ -181,9 +190,12 @@ pub unsafe extern "C" fn sc_writer_supervise(core: *mut sc_core, writer: u32) ->
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sc_core_finish(core: *mut sc_core) -> sc_status {
     with_core(core, |core| {
-        let is_needed = core.node.lanes().is_some_and(|lanes| lanes.totals().queued() > 0);
+        let is_needed = core.lanes().is_some_and(|lanes| lanes.totals().queued() > 0);
         let databases = is_needed.then(|| HostProcesses::start_once(core));
-        let finished = process::without_signals(|| core.node.finish(&mut host_log::flush));
+        let finished = process::without_signals(|| {
+            let plan = core.plan();
+            core.pipeline_mut().finish(&plan, &mut host_log::flush)
+        });
         if let Some(databases) = databases {
             databases.end();
         }
@@ -204,7 +216,7 @@ pub unsafe extern "C" fn sc_mode_find(core: *mut sc_core, name: sc_bytes, out: *
     with_core(core, |core| {
         // SAFETY: the contract's caller vouches for both.
         let (name, out) = unsafe { (bytes(name)?, output(out)?) };
-        *out = core.node.find_mode(name)?.ok_or(sc_status::SC_ERR_UNKNOWN_NAME)? as u32;
+        *out = core.node()?.find_mode(name)?.ok_or(sc_status::SC_ERR_UNKNOWN_NAME)? as u32;
         Ok(())
     })
 }
@@ -223,7 +235,7 @@ pub unsafe extern "C" fn sc_capture_sip(
     with_core(core, |core| {
         // SAFETY: the contract's caller vouches for the struct and the bytes in it.
         let (sip, table) = unsafe { (message(reference(sip)?)?, bytes(table)?) };
-        Ok(core.node.capture_sip(&sip, table, mode as usize)?)
+        Ok(core.node()?.capture_sip(&sip, table, mode as usize)?)
     })
 }
 
@@ -261,7 +273,7 @@ pub unsafe extern "C" fn sc_capture_report(
         // SAFETY: the contract's caller vouches for the struct and all the bytes.
         let (sip, table, correlation, body) =
             unsafe { (message(reference(sip)?)?, bytes(table)?, bytes(correlation)?, bytes(body)?) };
-        Ok(core.node.capture_report(&sip, table, correlation, body)?)
+        Ok(core.node()?.capture_report(&sip, table, correlation, body)?)
     })
 }
 
@@ -308,7 +320,7 @@ pub unsafe extern "C" fn sc_hep_receive(
         // SAFETY: the contract's caller vouches for all four.
         let (datagram, sender, verdict, out) =
             unsafe { (bytes(datagram)?, address(reference(sender)?)?, output(verdict)?, output(packet)?) };
-        answer(core.node.receive_hep(datagram, sender.ip())?, verdict, out);
+        answer(core.node()?.receive_hep(datagram, sender.ip())?, verdict, out);
         Ok(())
     })
 }
@@ -327,7 +339,7 @@ pub unsafe extern "C" fn sc_hep_accept(
     with_core(core, |core| {
         // SAFETY: the contract's caller vouches for all three.
         let (datagram, verdict, out) = unsafe { (bytes(datagram)?, output(verdict)?, output(packet)?) };
-        answer(core.node.accept_hep(datagram)?, verdict, out);
+        answer(core.node()?.accept_hep(datagram)?, verdict, out);
         Ok(())
     })
 }
@@ -341,7 +353,7 @@ pub unsafe extern "C" fn sc_hep_end(core: *mut sc_core, refused: sc_bytes) -> sc
     with_core(core, |core| {
         // SAFETY: the contract's caller vouches for it.
         let refused = unsafe { bytes(refused)? };
-        Ok(core.node.end_hep((!refused.is_empty()).then_some(refused))?)
+        Ok(core.node()?.end_hep((!refused.is_empty()).then_some(refused))?)
     })
 }
 
@@ -385,7 +397,7 @@ pub unsafe extern "C" fn sc_hep_variable_value(
     with_core(core, |core| {
         // SAFETY: the contract's caller vouches for it.
         let value = unsafe { output(value)? };
-        *value = match core.node.hep_value(HepVariable::from_code(variable)) {
+        *value = match core.node()?.hep_value(HepVariable::from_code(variable)) {
             HepValue::Null => sc_hep_value { kind: sc_hep_kind::SC_HEP_NULL, ..Default::default() },
             HepValue::Number(number) => sc_hep_value { kind: sc_hep_kind::SC_HEP_NUMBER, number, ..Default::default() },
             HepValue::Text(text) => {
@@ -405,7 +417,7 @@ pub unsafe extern "C" fn sc_raw_open(core: *mut sc_core, readers: *mut u32) -> s
     with_core(core, |core| {
         // SAFETY: the contract's caller vouches for it.
         let readers = unsafe { output(readers)? };
-        *readers = core.node.open_raw()? as u32;
+        *readers = core.node()?.open_raw()? as u32;
         Ok(())
     })
 }
@@ -419,7 +431,61 @@ pub unsafe extern "C" fn sc_raw_receive(core: *mut sc_core, reader: u32, packet:
     with_core(core, |core| {
         // SAFETY: the contract's caller vouches for it.
         let out = unsafe { output(packet)? };
-        *out = to_packet(&core.node.receive_raw(reader as usize)?);
+        *out = to_packet(&core.node()?.receive_raw(reader as usize)?);
+        Ok(())
+    })
+}
+
+/// Whether the switch is on.
+///
+/// # Safety
+/// Pointers as the contract says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sc_trace_is_on(core: *mut sc_core, on: *mut u8) -> sc_status {
+    with_core(core, |core| {
+        // SAFETY: the contract's caller vouches for it.
+        let on = unsafe { output(on)? };
+        *on = u8::from(core.agent()?.is_on()?);
+        Ok(())
+    })
+}
+
+/// Tells the source address of packets.
+///
+/// # Safety
+/// Pointers as the contract says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sc_trace_bind(core: *mut sc_core, from: *const sc_address) -> sc_status {
+    with_core(core, |core| {
+        // SAFETY: the contract's caller vouches for it.
+        let from = address(unsafe { reference(from)? })?;
+        core.agent()?.settings_mut()?.bind(from.ip());
+        Ok(())
+    })
+}
+
+/// Queues a traced message.
+///
+/// # Safety
+/// Pointers as the contract says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sc_trace_send(
+    core: *mut sc_core,
+    trace: *const sc_trace,
+    copies: *mut sc_copies,
+) -> sc_status {
+    with_core(core, |core| {
+        // SAFETY: the contract's caller vouches for the struct and the bytes in it.
+        let (trace, out) = unsafe { (reference(trace)?, output(copies)?) };
+        // SAFETY: as above.
+        let users = unsafe { slices(trace.users, trace.user_count)? };
+        // SAFETY: as above.
+        let message = unsafe { traced(trace, &users)? };
+        let made = core.agent()?.trace(&message)?.unwrap_or_default();
+        core.copies = (made, Vec::new());
+        let (made, uris) = &mut core.copies;
+        uris.extend(made.uris.iter().map(|uri| to_bytes(uri.as_bytes())));
+        *out = sc_copies { uris: uris.as_ptr(), count: uris.len() as u32, body: to_bytes(&made.body) };
         Ok(())
     })
 }
@@ -439,7 +505,11 @@ pub unsafe extern "C" fn sc_command(
         // SAFETY: the contract's caller vouches for all of them.
         let (name, argument, reply) = unsafe { (text(name)?, bytes(argument)?, reference(reply)?) };
         let mut reply = HostReply::new(reply).ok_or(sc_status::SC_ERR_NULL_POINTER)?;
-        if core.node.command(name, argument, &mut reply) { Ok(()) } else { Err(sc_status::SC_ERR_UNKNOWN_NAME) }
+        if of_either!(mut core, module => module.command(name, argument, &mut reply)) {
+            Ok(())
+        } else {
+            Err(sc_status::SC_ERR_UNKNOWN_NAME)
+        }
     })
 }
 
@@ -457,7 +527,8 @@ pub unsafe extern "C" fn sc_counter_at(
     with_core(core, |core| {
         // SAFETY: the contract's caller vouches for both.
         let (name, description) = unsafe { (output(name)?, output(description)?) };
-        let counter = core.node.counter_at(index as usize).ok_or(sc_status::SC_ERR_UNKNOWN_NAME)?;
+        let counter =
+            of_either!(core, module => module.counter_at(index as usize)).ok_or(sc_status::SC_ERR_UNKNOWN_NAME)?;
         *name = counter.name.as_ptr();
         *description = counter.description.as_ptr();
         Ok(())
@@ -473,8 +544,9 @@ pub unsafe extern "C" fn sc_counter_value(core: *mut sc_core, index: u32, value:
     with_core(core, |core| {
         // SAFETY: the contract's caller vouches for it.
         let value = unsafe { output(value)? };
-        let counter = core.node.counter_at(index as usize).ok_or(sc_status::SC_ERR_UNKNOWN_NAME)?;
-        *value = core.node.lanes().map_or(0, |lanes| counter.value(lanes, &lanes.totals()));
+        let counter =
+            of_either!(core, module => module.counter_at(index as usize)).ok_or(sc_status::SC_ERR_UNKNOWN_NAME)?;
+        *value = core.lanes().map_or(0, |lanes| counter.value(lanes, &lanes.totals()));
         Ok(())
     })
 }

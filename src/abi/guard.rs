@@ -1,24 +1,91 @@
 //! The guard around every exported function, and the register of live handles.
 
-use super::contract::{sc_core, sc_status};
+use super::contract::{sc_bytes, sc_core, sc_status};
 use super::host_database::HostDrivers;
 use super::host_log;
-use crate::module::{CaptureError, CaptureNode, MapError, ParameterError, RawError, StateError};
-use crate::queue::lane::PushError;
+use crate::module::{
+    CaptureError, CaptureNode, Copies, HostedSink, MapError, ParameterError, Pipeline, RawError, StateError,
+    TraceAgent, TraceError,
+};
+use crate::queue::lane::{Lanes, PushError};
+use crate::writer::Plan;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{NonNull, null_mut};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::time::Duration;
 
+/// The module that a handle was made for.
+pub(super) enum Module {
+    Node(Box<CaptureNode>),
+    Agent(Box<TraceAgent>),
+}
+
 /// What an `sc_core` handle points to.
 pub(super) struct Core {
-    pub node: CaptureNode,
+    pub module: Module,
+    /// The copies that the last traced message asked of the host, and what the contract's struct points to.
+    pub copies: (Copies, Vec<sc_bytes>),
     /// User and group that the server will run as.
     pub owner: (Option<u32>, Option<u32>),
     /// After how long the host kills what has not ended.
     pub kill_timeout: Option<Duration>,
     /// The host's own database drivers.
     pub drivers: Option<HostDrivers>,
+}
+
+/// What every module has.
+macro_rules! of_either {
+    ($core:expr, $module:ident => $body:expr) => {
+        match &$core.module {
+            Module::Node($module) => $body,
+            Module::Agent($module) => $body,
+        }
+    };
+    (mut $core:expr, $module:ident => $body:expr) => {
+        match &mut $core.module {
+            Module::Node($module) => $body,
+            Module::Agent($module) => $body,
+        }
+    };
+}
+pub(super) use of_either;
+
+impl Core {
+    /// The capture node; an error when the handle belongs to another module.
+    pub fn node(&mut self) -> Result<&mut CaptureNode, sc_status> {
+        if let Module::Node(node) = &mut self.module { Ok(node) } else { Err(sc_status::SC_ERR_WRONG_STATE) }
+    }
+
+    /// The capture agent; an error when the handle belongs to another module.
+    pub fn agent(&mut self) -> Result<&mut TraceAgent, sc_status> {
+        if let Module::Agent(agent) = &mut self.module { Ok(agent) } else { Err(sc_status::SC_ERR_WRONG_STATE) }
+    }
+
+    /// The way to the sinks.
+    pub fn pipeline(&self) -> &Pipeline {
+        of_either!(self, module => module.pipeline())
+    }
+
+    /// The same, to change it.
+    pub fn pipeline_mut(&mut self) -> &mut Pipeline {
+        of_either!(mut self, module => module.pipeline_mut())
+    }
+
+    /// What a writer is to do.
+    pub fn plan(&self) -> Plan {
+        of_either!(self, module => module.settings().plan())
+    }
+
+    /// The sinks that the host's own drivers serve.
+    pub fn hosted_sinks(&self) -> Vec<HostedSink> {
+        of_either!(self, module => module.hosted_sinks())
+    }
+
+    /// The lanes, once mapped.
+    pub fn lanes(&self) -> Option<&Arc<Lanes>> {
+        self.pipeline().lanes()
+    }
 }
 
 /// Handles alive in this process; a server loads one module, a test a few.
@@ -138,6 +205,21 @@ impl From<CaptureError> for sc_status {
             CaptureError::State(error) => error.into(),
             CaptureError::Table(_) | CaptureError::Mode(_) | CaptureError::NoSip => sc_status::SC_ERR_INVALID_VALUE,
             CaptureError::Malformed | CaptureError::NoHashSource => sc_status::SC_ERR_REFUSED,
+        }
+    }
+}
+
+impl From<TraceError> for sc_status {
+    fn from(error: TraceError) -> sc_status {
+        match error {
+            TraceError::Off => sc_status::SC_ERR_CAPTURE_OFF,
+            TraceError::Push(PushError::Full) => sc_status::SC_ERR_QUEUE_FULL,
+            TraceError::Push(PushError::TooLarge) => sc_status::SC_ERR_TOO_LARGE,
+            TraceError::State(error) => error.into(),
+            TraceError::NoDestination | TraceError::Destination(_) | TraceError::Table(_) => {
+                sc_status::SC_ERR_INVALID_VALUE
+            }
+            TraceError::NoXHeaders | TraceError::XHeaders => sc_status::SC_ERR_REFUSED,
         }
     }
 }

@@ -164,7 +164,7 @@ impl HostProcesses {
     pub fn start(core: &mut Core) -> HostProcesses {
         let mut processes = Vec::new();
         if let Some(drivers) = core.drivers {
-            for sink in core.node.hosted_sinks() {
+            for sink in core.hosted_sinks() {
                 match HostProcess::new(drivers, &sink) {
                     Ok(process) => processes.push(process),
                     Err(error) => log::error!("there is no way to a host database process: {error}"),
@@ -172,7 +172,7 @@ impl HostProcesses {
             }
         }
         let links = processes.iter().map(|process| (process.driver.sink as usize, Arc::clone(&process.link)));
-        core.node.set_host_links(links.collect());
+        core.pipeline_mut().set_host_links(links.collect());
         let mut started = HostProcesses { processes };
         started.tend();
         started

@@ -43,7 +43,7 @@ pub(super) fn supervise(core: &mut Core, lanes: &Lanes, writer: usize) {
     }
     // What a dead writer leaves is the main process's to store. When that is dead too, nobody else is left.
     if is_owed && process::parent_id() != server {
-        lanes.begin_shutdown(core.node.settings().shutdown_timeout);
+        lanes.begin_shutdown(core.plan().shutdown_timeout);
         match start_writer(core, lanes, writer) {
             Ok(child) => {
                 // It waits for the writer: this process lets no signal through before it has its handlers.
@@ -64,7 +64,7 @@ fn watch(child: i32, core: &Core, lanes: &Lanes, databases: &mut HostProcesses) 
         match process::next_signal(databases.patience()) {
             Some(libc::SIGTERM) => {
                 ending = true;
-                lanes.begin_shutdown(core.node.settings().shutdown_timeout);
+                lanes.begin_shutdown(core.plan().shutdown_timeout);
                 process::send_signal(child, libc::SIGTERM);
             }
             Some(libc::SIGCHLD) | None => {
@@ -113,10 +113,10 @@ fn be_writer(core: &mut Core, lanes: &Lanes, writer: usize, supervisor: i32) -> 
     if !process::end_with_parent(supervisor) {
         stop.store(true, std::sync::atomic::Ordering::Relaxed);
     }
-    process::close_others(core.node.kept_open());
+    process::close_others(core.pipeline().kept_open());
     process::set_name(c"sipcapture");
     let give_up = Instant::now() + Duration::from_secs(5);
-    let shutdown_timeout = core.node.settings().shutdown_timeout;
+    let shutdown_timeout = core.plan().shutdown_timeout;
     let mut on_turn = || {
         host_log::flush();
         // A server does not survive its supervisor: nobody else may be left to store what still comes.
@@ -126,7 +126,7 @@ fn be_writer(core: &mut Core, lanes: &Lanes, writer: usize, supervisor: i32) -> 
     };
     loop {
         // The delivery thread inherits a full mask: signals are the main thread's.
-        let started = process::without_signals(|| core.node.start_writer(writer, stop.clone()));
+        let started = process::without_signals(|| core.pipeline().start_writer(writer, core.plan(), stop.clone()));
         match started.and_then(|writer| writer.map(|writer| writer.run(&mut on_turn)).transpose()) {
             Ok(Some(Ending::Drained)) => return 0,
             Ok(Some(Ending::TimeOver(left))) => {

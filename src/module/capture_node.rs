@@ -110,11 +110,7 @@ impl CaptureNode {
     /// Checks what only the parameters together can tell. For SQLite this makes the file and its directory, and hands both to `owner`
     /// (user and group that the server will run as), so that what cannot be written stops the start.
     /// `kill_timeout` is the time after which the host kills what has not ended: `shutdown_timeout` is kept below it.
-    pub fn check(
-        &mut self,
-        owner: Owner,
-        kill_timeout: Option<Duration>,
-    ) -> Result<(), ParameterError> {
+    pub fn check(&mut self, owner: Owner, kill_timeout: Option<Duration>) -> Result<(), ParameterError> {
         if let Some(kill_timeout) = kill_timeout {
             self.settings.queue.end_before(kill_timeout);
         }

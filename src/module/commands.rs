@@ -1,7 +1,8 @@
 //! Commands that an operator sends to the running server, and their answers.
 
-use super::CaptureNode;
+use super::{CaptureNode, TraceAgent};
 use crate::queue::lane::{Committed, Lanes, Produced, Totals};
+use crate::writer::Plan;
 
 /// How an answer reaches the host.
 pub trait Reply {
@@ -22,76 +23,24 @@ pub trait Reply {
 impl CaptureNode {
     /// Runs `name` with `argument` (empty for none); false when there is no such command.
     pub fn command(&mut self, name: &str, argument: &[u8], reply: &mut dyn Reply) -> bool {
+        let Some(lanes) = self.lanes().cloned() else {
+            reply.fault(500, "Internal error");
+            return true;
+        };
         match name {
-            "status" => self.status(argument, reply),
-            "sip_capture" => self.switch(argument, reply),
-            "stats" => self.stats(reply),
+            "status" => status(&lanes, argument, reply),
+            "sip_capture" => switch(&lanes, argument, reply),
+            "stats" => self.stats(&lanes, reply),
             _ => return false,
         }
         true
     }
 
-    /// `sipcapture.status on|off|check`: words are recognised by their beginning, as in the stock module.
-    fn status(&mut self, argument: &[u8], reply: &mut dyn Reply) {
-        let Some(lanes) = self.lanes() else { return reply.fault(500, "Internal error") };
-        if argument.is_empty() {
-            return reply.fault(500, "Not enough parameters (on, off or check)");
-        }
-        let begins = |word: &str| argument.get(..word.len()).is_some_and(|a| a.eq_ignore_ascii_case(word.as_bytes()));
-        if begins("on") {
-            lanes.set_capture_on(true);
-        } else if begins("off") {
-            lanes.set_capture_on(false);
-        } else if !begins("check") {
-            return reply.fault(500, "Bad parameter (on, off or check)");
-        }
-        reply.text(if lanes.capture_on() { "Enabled" } else { "Disabled" });
-    }
-
-    /// `sip_capture [on|off]`: without an argument the answer is the switch's position.
-    fn switch(&mut self, argument: &[u8], reply: &mut dyn Reply) {
-        let Some(lanes) = self.lanes() else { return reply.fault(500, "Internal error") };
-        if argument.eq_ignore_ascii_case(b"on") {
-            lanes.set_capture_on(true);
-        } else if argument.eq_ignore_ascii_case(b"off") {
-            lanes.set_capture_on(false);
-        } else if !argument.is_empty() {
-            return reply.fault(500, "Bad parameter (on or off)");
-        }
-        reply.text(if lanes.capture_on() { "on" } else { "off" });
-    }
-
     /// `sipcapture.stats`: every counter, lag, rates, and how each sink fares.
-    fn stats(&mut self, reply: &mut dyn Reply) {
-        let Some(lanes) = self.lanes().cloned() else { return reply.fault(500, "Internal error") };
+    fn stats(&self, lanes: &Lanes, reply: &mut dyn Reply) {
         let totals = lanes.totals();
-        let (captured_rate, stored_rate) = lanes.rates();
         reply.open("");
-        reply.word("capture", if lanes.capture_on() { "on" } else { "off" });
-        reply.number("captured", totals.captured());
-        reply.number("stored", totals.committed(Committed::Stored));
-        reply.number("spooled", totals.spooled());
-        reply.number("queued", totals.queued());
-        reply.number("dead_lettered", totals.committed(Committed::DeadLettered));
-        reply.number("dropped", totals.dropped());
-        group(
-            reply,
-            "dropped_by_reason",
-            &[
-                ("queue_full", totals.produced(Produced::DroppedFull)),
-                ("too_large", totals.produced(Produced::DroppedTooLarge)),
-                ("spool_full", totals.committed(Committed::SpoolFull)),
-                ("spool_corrupt", totals.committed(Committed::SpoolCorrupt)),
-                ("unavailable", totals.committed(Committed::Unavailable)),
-                ("rejected", totals.committed(Committed::Rejected)),
-                ("shutdown", totals.committed(Committed::Shutdown)),
-                ("corrupt", totals.committed(Committed::Corrupt)),
-            ],
-        );
-        reply.number("recovered", totals.committed(Committed::Recovered));
-        reply.number("lag_ms", lanes.lag_ms());
-        reply.word("captured_per_second", &format!("{captured_rate:.1}"));
-        reply.word("stored_per_second", &format!("{stored_rate:.1}"));
+        balance("capture", lanes, &totals, reply);
         group(
             reply,
             "sip",
@@ -131,8 +80,8 @@ impl CaptureNode {
             ],
         );
         self.modes(&totals, reply);
-        self.writer_figures(&lanes, &totals, reply);
-        self.sinks(&lanes, reply);
+        writer_figures(lanes, &totals, reply);
+        sinks(&self.settings().plan(), lanes, reply);
         reply.close();
     }
 
@@ -145,42 +94,128 @@ impl CaptureNode {
             reply.close();
         }
     }
+}
 
-    fn writer_figures(&self, lanes: &Lanes, totals: &Totals, reply: &mut dyn Reply) {
-        let geometry = lanes.geometry();
-        reply.open("writer");
-        reply.number("processes", geometry.writers as u64);
-        reply.number("restarts", lanes.writer_restarts());
-        reply.number("batches", totals.committed(Committed::Batches));
-        reply.number("lanes", geometry.lanes as u64);
-        reply.number("lane_bytes", geometry.lane_bytes as u64);
-        reply.number("queue_bytes", (geometry.lanes * geometry.lane_bytes) as u64);
-        reply.close();
-    }
-
-    fn sinks(&self, lanes: &Lanes, reply: &mut dyn Reply) {
-        let urls: Vec<String> = self.settings().plan().sinks.iter().map(|sink| sink.url.to_string()).collect();
-        for (writer, sink, state) in lanes.sink_states() {
-            let number = writer * lanes.geometry().sinks + sink;
-            reply.open(&format!("sink_{number}"));
-            reply.word("url", urls.get(sink).map_or("", String::as_str));
-            reply.word(
-                "state",
-                match state.up {
-                    None => "not tried",
-                    Some(true) => "up",
-                    Some(false) => "down",
-                },
-            );
-            reply.number("spooled", state.spooled);
-            reply.number("spool_bytes", state.spool_bytes);
-            reply.number("errors", state.errors);
-            if let Some(age) = state.last_error_age {
-                reply.word("last_error", &state.last_error);
-                reply.number("last_error_seconds_ago", age);
+impl TraceAgent {
+    /// Runs `name` with `argument` (empty for none); false when there is no such command.
+    pub fn command(&mut self, name: &str, argument: &[u8], reply: &mut dyn Reply) -> bool {
+        let Some(lanes) = self.lanes().cloned() else {
+            reply.fault(500, "Internal error");
+            return true;
+        };
+        match name {
+            "status" => status(&lanes, argument, reply),
+            "sip_trace" => switch(&lanes, argument, reply),
+            "stats" => {
+                let totals = lanes.totals();
+                reply.open("");
+                balance("trace", &lanes, &totals, reply);
+                let (requests, replies) = (Produced::TracedRequests, Produced::TracedReplies);
+                reply.number("traced_requests", totals.produced(requests));
+                reply.number("traced_replies", totals.produced(replies));
+                reply.number("unheard", totals.committed(Committed::Unheard));
+                writer_figures(&lanes, &totals, reply);
+                sinks(&self.settings().plan(), &lanes, reply);
+                reply.close();
             }
-            reply.close();
+            _ => return false,
         }
+        true
+    }
+}
+
+/// `MODULE.status on|off|check`: words are recognised by their beginning, as in the stock modules.
+fn status(lanes: &Lanes, argument: &[u8], reply: &mut dyn Reply) {
+    if argument.is_empty() {
+        return reply.fault(500, "Not enough parameters (on, off or check)");
+    }
+    let begins = |word: &str| argument.get(..word.len()).is_some_and(|a| a.eq_ignore_ascii_case(word.as_bytes()));
+    if begins("on") {
+        lanes.set_capture_on(true);
+    } else if begins("off") {
+        lanes.set_capture_on(false);
+    } else if !begins("check") {
+        return reply.fault(500, "Bad parameter (on, off or check)");
+    }
+    reply.text(if lanes.capture_on() { "Enabled" } else { "Disabled" });
+}
+
+/// `sip_capture [on|off]`, `sip_trace [on|off]`: without an argument the answer is the switch's position.
+fn switch(lanes: &Lanes, argument: &[u8], reply: &mut dyn Reply) {
+    if argument.eq_ignore_ascii_case(b"on") {
+        lanes.set_capture_on(true);
+    } else if argument.eq_ignore_ascii_case(b"off") {
+        lanes.set_capture_on(false);
+    } else if !argument.is_empty() {
+        return reply.fault(500, "Bad parameter (on or off)");
+    }
+    reply.text(if lanes.capture_on() { "on" } else { "off" });
+}
+
+/// The switch, called `name`, and what became of all captures.
+fn balance(name: &str, lanes: &Lanes, totals: &Totals, reply: &mut dyn Reply) {
+    let (captured_rate, stored_rate) = lanes.rates();
+    reply.word(name, if lanes.capture_on() { "on" } else { "off" });
+    reply.number("captured", totals.captured());
+    reply.number("stored", totals.committed(Committed::Stored));
+    reply.number("spooled", totals.spooled());
+    reply.number("queued", totals.queued());
+    reply.number("dead_lettered", totals.committed(Committed::DeadLettered));
+    reply.number("dropped", totals.dropped());
+    group(
+        reply,
+        "dropped_by_reason",
+        &[
+            ("queue_full", totals.produced(Produced::DroppedFull)),
+            ("too_large", totals.produced(Produced::DroppedTooLarge)),
+            ("spool_full", totals.committed(Committed::SpoolFull)),
+            ("spool_corrupt", totals.committed(Committed::SpoolCorrupt)),
+            ("unavailable", totals.committed(Committed::Unavailable)),
+            ("rejected", totals.committed(Committed::Rejected)),
+            ("shutdown", totals.committed(Committed::Shutdown)),
+            ("corrupt", totals.committed(Committed::Corrupt)),
+        ],
+    );
+    reply.number("recovered", totals.committed(Committed::Recovered));
+    reply.number("lag_ms", lanes.lag_ms());
+    reply.word("captured_per_second", &format!("{captured_rate:.1}"));
+    reply.word("stored_per_second", &format!("{stored_rate:.1}"));
+}
+
+fn writer_figures(lanes: &Lanes, totals: &Totals, reply: &mut dyn Reply) {
+    let geometry = lanes.geometry();
+    reply.open("writer");
+    reply.number("processes", geometry.writers as u64);
+    reply.number("restarts", lanes.writer_restarts());
+    reply.number("batches", totals.committed(Committed::Batches));
+    reply.number("lanes", geometry.lanes as u64);
+    reply.number("lane_bytes", geometry.lane_bytes as u64);
+    reply.number("queue_bytes", (geometry.lanes * geometry.lane_bytes) as u64);
+    reply.close();
+}
+
+fn sinks(plan: &Plan, lanes: &Lanes, reply: &mut dyn Reply) {
+    let urls: Vec<String> = plan.sinks.iter().map(|sink| sink.target.to_string()).collect();
+    for (writer, sink, state) in lanes.sink_states() {
+        let number = writer * lanes.geometry().sinks + sink;
+        reply.open(&format!("sink_{number}"));
+        reply.word("url", urls.get(sink).map_or("", String::as_str));
+        reply.word(
+            "state",
+            match state.up {
+                None => "not tried",
+                Some(true) => "up",
+                Some(false) => "down",
+            },
+        );
+        reply.number("spooled", state.spooled);
+        reply.number("spool_bytes", state.spool_bytes);
+        reply.number("errors", state.errors);
+        if let Some(age) = state.last_error_age {
+            reply.word("last_error", &state.last_error);
+            reply.number("last_error_seconds_ago", age);
+        }
+        reply.close();
     }
 }
 

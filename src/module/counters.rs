@@ -5,7 +5,7 @@ use crate::queue::lane::{Committed, Lanes, Produced, Totals};
 use std::borrow::Cow;
 use std::ffi::{CStr, CString};
 
-/// One counter of the capture node.
+/// One counter of a module.
 #[derive(Debug)]
 pub struct Counter {
     /// Name within the module's group.
@@ -35,6 +35,11 @@ impl Counter {
 /// The counters that every capture node has.
 pub(super) fn common() -> &'static [Counter] {
     COUNTERS
+}
+
+/// The counters of a capture agent.
+pub(super) fn of_traces() -> &'static [Counter] {
+    TRACES
 }
 
 /// The counters of every mode but the default one.
@@ -99,4 +104,31 @@ static COUNTERS: &[Counter] = counters! {
     c"writer_restarts", c"writer processes that died and were started again", |l, _| l.writer_restarts();
     c"lag_ms", c"milliseconds that the oldest unstored capture has waited", |l, _| l.lag_ms();
     c"queue_bytes", c"bytes of shared memory that all lanes hold at most", |l, _| (l.geometry().lanes * l.geometry().lane_bytes) as u64;
+};
+
+static TRACES: &[Counter] = counters! {
+    c"traced_requests", c"SIP requests traced for everybody into the database", |_, t| t.produced(Produced::TracedRequests);
+    c"traced_replies", c"SIP replies traced for everybody into the database", |_, t| t.produced(Produced::TracedReplies);
+    c"captured", c"rows and packets made of traced messages, whatever became of them", |_, t| t.captured();
+    c"stored", c"rows stored and packets sent", |_, t| t.committed(Committed::Stored);
+    c"spooled", c"captures in the spool", |_, t| t.spooled();
+    c"dead_lettered", c"rows and packets that their sink refused, put to the dead letters", |_, t| t.committed(Committed::DeadLettered);
+    c"recovered", c"captures that an earlier run left in the spool", |_, t| t.committed(Committed::Recovered);
+    c"queued", c"rows and packets waiting to be stored or sent", |_, t| t.queued();
+    c"dropped", c"captures lost, for any reason", |_, t| t.dropped();
+    c"dropped_queue_full", c"captures lost because a lane was full", |_, t| t.produced(Produced::DroppedFull);
+    c"dropped_too_large", c"captures lost because they exceed 65535 bytes", |_, t| t.produced(Produced::DroppedTooLarge);
+    c"dropped_spool_full", c"captures lost because the spool had no room or could not be written", |_, t| t.committed(Committed::SpoolFull);
+    c"dropped_spool_corrupt", c"captures lost because the spool could not be read back", |_, t| t.committed(Committed::SpoolCorrupt);
+    c"dropped_unavailable", c"rows and packets lost because the tries that parameters allow were over, and there is no spool", |_, t| t.committed(Committed::Unavailable);
+    c"dropped_rejected", c"rows and packets lost because their sink refused them", |_, t| t.committed(Committed::Rejected);
+    c"dropped_shutdown", c"captures lost because the shutdown's time was over", |_, t| t.committed(Committed::Shutdown);
+    c"dropped_corrupt", c"captures lost to corrupt queue memory", |_, t| t.committed(Committed::Corrupt);
+    c"truncated", c"values cut to their column's width", |_, t| t.committed(Committed::Truncated);
+    c"batches", c"batches stored or sent", |_, t| t.committed(Committed::Batches);
+    c"sink_errors", c"writes that found a database or collector away", |l, _| l.sink_states().map(|(.., state)| state.errors).sum();
+    c"writer_restarts", c"writer processes that died and were started again", |l, _| l.writer_restarts();
+    c"lag_ms", c"milliseconds that the oldest row or packet has waited", |l, _| l.lag_ms();
+    c"queue_bytes", c"bytes of shared memory that all lanes hold at most", |l, _| (l.geometry().lanes * l.geometry().lane_bytes) as u64;
+    c"unheard", c"packets over UDP of which the kernel has learned that nobody listens", |_, t| t.committed(Committed::Unheard);
 };

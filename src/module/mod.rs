@@ -19,6 +19,7 @@ mod settings;
 mod spool_place;
 #[cfg(test)]
 mod tests;
+mod trace_agent;
 
 pub use capture_node::{CaptureError, CaptureNode, SipMessage};
 pub use commands::Reply;
@@ -33,3 +34,4 @@ pub use queue_settings::{EMBEDDED_URL, QueueSettings};
 pub use raw_input::RawError;
 pub use raw_settings::{RawCapture, RawSettings};
 pub use settings::{ParameterError, Settings};
+pub use trace_agent::{Copies, TraceAgent, TraceError, TraceMode, TraceSettings, TracedMessage, Tracer};

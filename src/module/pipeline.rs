@@ -8,7 +8,7 @@ use crate::queue::lane::{Committed, Consumer, Geometry, Lanes, Producer, PushErr
 use crate::sink::DatabaseUrl;
 use crate::sink::host::HostLink;
 use crate::sink::url::HostedUrl;
-use crate::writer::{Plan, Writer, WriterError};
+use crate::writer::{Plan, SinkPlan, Target, Writer, WriterError};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::sync::Arc;
@@ -152,12 +152,7 @@ impl Pipeline {
     }
 
     /// Starts writer `index` for `plan`, which works until `stop` is set. `None`: another process is that writer.
-    pub fn start_writer(
-        &self,
-        index: usize,
-        plan: Plan,
-        stop: Arc<AtomicBool>,
-    ) -> Result<Option<Writer>, WriterError> {
+    pub fn start_writer(&self, index: usize, plan: Plan, stop: Arc<AtomicBool>) -> Result<Option<Writer>, WriterError> {
         let Some(lanes) = &self.lanes else { return Ok(None) };
         let consumer = Consumer::take(lanes, index)?;
         consumer.map(|consumer| Writer::start(consumer, index, self.linked(plan), stop)).transpose()
@@ -226,8 +221,8 @@ impl Pipeline {
 /// The sinks of `plan` that the host's own drivers serve; `parameter` tells which parameter names the database of a sink.
 pub(super) fn hosted_sinks(plan: Plan, parameter: impl Fn(usize) -> &'static str) -> Vec<HostedSink> {
     let sinks = plan.sinks.into_iter().enumerate();
-    let hosted = |(number, sink): (usize, crate::writer::SinkPlan)| match sink.url {
-        DatabaseUrl::Host(url) => {
+    let hosted = |(number, sink): (usize, SinkPlan)| match sink.target {
+        Target::Database(DatabaseUrl::Host(url)) => {
             Some(HostedSink { number, parameter: parameter(number), url, io_timeout: sink.options.io_timeout })
         }
         _ => None,
@@ -249,7 +244,7 @@ pub(super) fn now_us() -> i64 {
 fn sqlite_files(plan: &Plan) -> impl Iterator<Item = (&'static str, &Path)> {
     plan.sinks.iter().enumerate().filter_map(|(number, sink)| {
         let name = if number == 0 { "db_url" } else { "capture_mode" };
-        Some((name, sink.url.sqlite_path()?))
+        Some((name, sink.target.database()?.sqlite_path()?))
     })
 }
 

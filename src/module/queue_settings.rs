@@ -1,8 +1,8 @@
 //! The parameters that every module has: the way from the workers to the sinks, and what bounds it.
 
 use super::settings::{ParameterError, ranged, refuse};
-use crate::sink::url::Driver;
 use crate::sink::DatabaseUrl;
+use crate::sink::url::Driver;
 use crate::writer::{SpoolPlan, SpoolSync};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -103,9 +103,8 @@ impl QueueSettings {
         let set = match name {
             "create_tables" => ranged(name, value, 0..=1, "0 (off) and 1 (on) are allowed")
                 .map(|value| self.create_tables = Some(value == 1)),
-            "insert_retries" => {
-                ranged(name, value, 0..=500, "0 to 500 retries are allowed").map(|value| self.insert_retries = value as u32)
-            }
+            "insert_retries" => ranged(name, value, 0..=500, "0 to 500 retries are allowed")
+                .map(|value| self.insert_retries = value as u32),
             "insert_retry_timeout" => ranged(name, value, 0..=300, "0 to 300 seconds are allowed")
                 .map(|value| self.insert_retry_timeout = seconds(value)),
             "spool_size" => ranged(name, value, 1..=1 << 20, "1 to 1048576 MiB are allowed")
@@ -115,9 +114,8 @@ impl QueueSettings {
             "capture_writers" => {
                 ranged(name, value, 1..=16, "1 to 16 processes are allowed").map(|value| self.writers = value as usize)
             }
-            "batch_size" => {
-                ranged(name, value, 1..=10_000, "1 to 10000 rows are allowed").map(|value| self.batch_size = value as usize)
-            }
+            "batch_size" => ranged(name, value, 1..=10_000, "1 to 10000 rows are allowed")
+                .map(|value| self.batch_size = value as usize),
             "flush_interval" => ranged(name, value, 1..=60_000, "1 to 60000 milliseconds are allowed")
                 .map(|value| self.flush_interval = Duration::from_millis(value as u64)),
             "shutdown_timeout" => ranged(name, value, 0..=300, "0 to 300 seconds are allowed")

@@ -1,7 +1,6 @@
 //! Messages from raw sockets: which are taken, and what captures made from them inherit.
 
 use super::capture_node::CaptureNode;
-use super::pipeline::{StateError, own};
 use super::hep_input::HepPacket;
 use crate::capture::Transport;
 use crate::log_limit::LogLimit;

@@ -9,8 +9,8 @@ use crate::queue::lane::MODES;
 use crate::sink::url::redact;
 use crate::sink::{DatabaseUrl, SinkOptions};
 use crate::sip::{HashSource, HeaderNames};
-use crate::table::{self, ColumnNames};
-use crate::writer::{Plan, SinkPlan};
+use crate::table::{self, ColumnNames, TraceColumnNames};
+use crate::writer::{Plan, SinkPlan, Target};
 use std::ops::RangeInclusive;
 
 /// A parameter that stops the start.
@@ -245,7 +245,7 @@ impl Settings {
     /// What these parameters ask of a writer.
     pub fn plan(&self) -> Plan {
         let sink = |mode: &Mode| SinkPlan {
-            url: mode.url.clone(),
+            target: Target::Database(mode.url.clone()),
             options: SinkOptions {
                 create_tables: self.queue.creates_tables(&mode.url),
                 insert_delayed: self.insert_delayed,
@@ -260,6 +260,7 @@ impl Settings {
             headers: self.headers.clone(),
             sip: table::sip_layout(&self.columns),
             report: table::report_layout(&self.columns),
+            trace: table::trace_layout(&TraceColumnNames::default()),
             batch_size: self.queue.batch_size,
             flush_interval: self.queue.flush_interval,
             shutdown_timeout: self.queue.shutdown_timeout,

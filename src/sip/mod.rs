@@ -22,6 +22,7 @@ mod scan;
 mod tests;
 mod uri;
 mod via;
+pub mod x_headers;
 
 pub use hash_source::{HashSource, hash_source};
 

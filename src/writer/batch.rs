@@ -1,7 +1,7 @@
 //! Captures on their way to a sink: batches by table, and the load of batches that travels together.
 
 use super::Plan;
-use crate::capture::{RowKind, record};
+use crate::capture::{RowShape, record};
 use crate::table::TableNames;
 use std::cell::RefCell;
 use std::ops::Range;
@@ -9,17 +9,17 @@ use std::ops::Range;
 /// Captures for one table, in the order in which they were read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batch {
-    /// The table's name, expanded.
+    /// The table's name, expanded; of packets, the SIP URI of a collector that a script named, or nothing.
     pub table: String,
-    /// Whether the rows are reports, of 12 columns.
-    pub report: bool,
+    /// Which rows they become.
+    pub shape: RowShape,
     records: Vec<u8>,
     ends: Vec<usize>,
 }
 
 impl Batch {
-    fn new(table: &str, report: bool) -> Batch {
-        Batch { table: table.to_owned(), report, records: Vec::new(), ends: Vec::new() }
+    fn new(table: &str, shape: RowShape) -> Batch {
+        Batch { table: table.to_owned(), shape, records: Vec::new(), ends: Vec::new() }
     }
 
     /// Captures in it.
@@ -74,11 +74,19 @@ impl Load {
     /// not do.
     pub fn add(&mut self, bytes: &[u8], plan: &Plan) -> Result<usize, String> {
         let capture = record::decode(bytes).map_err(|error| error.to_string())?;
-        let report = matches!(capture.kind, RowKind::Report(_));
+        let shape = capture.kind.shape();
+        if let RowShape::Trace | RowShape::Packet = shape {
+            // Whoever made it has checked the name; nothing in it is a template.
+            let fallback = if shape == RowShape::Trace { plan.table.as_bytes() } else { b"" };
+            let name = str::from_utf8(capture.table.unwrap_or(fallback)).map_err(|error| error.to_string())?;
+            let batch = self.batch(name, shape);
+            batch.push(bytes);
+            return Ok(batch.len());
+        }
         let template = capture.table.unwrap_or(plan.table.as_bytes());
         NAMES.with_borrow_mut(|names| {
             let name = names.expand(template, capture.time_us).map_err(|error| error.to_string())?;
-            let batch = self.batch(name, report);
+            let batch = self.batch(name, shape);
             batch.push(bytes);
             Ok(batch.len())
         })
@@ -107,16 +115,16 @@ impl Load {
         let mut selected = Load::default();
         for number in ranges.iter().cloned().flatten() {
             if let Some((batch, record)) = self.record(number) {
-                selected.batch(&batch.table, batch.report).push(record);
+                selected.batch(&batch.table, batch.shape).push(record);
             }
         }
         selected
     }
 
-    fn batch(&mut self, table: &str, report: bool) -> &mut Batch {
-        let found = self.batches.iter().position(|batch| batch.report == report && batch.table == table);
+    fn batch(&mut self, table: &str, shape: RowShape) -> &mut Batch {
+        let found = self.batches.iter().position(|batch| batch.shape == shape && batch.table == table);
         let index = found.unwrap_or_else(|| {
-            self.batches.push(Batch::new(table, report));
+            self.batches.push(Batch::new(table, shape));
             self.batches.len() - 1
         });
         &mut self.batches[index]

@@ -1,6 +1,7 @@
 //! The delivery thread of one sink: turns loads into rows, writes them, and says what became of each.
 
 use super::batch::{Batch, Load};
+use super::packets::PacketStore;
 use super::store::{Outcome, Store};
 use super::{Counters, Plan, add};
 use crate::capture::{Capture, record};
@@ -56,9 +57,26 @@ impl Delivered {
     }
 }
 
+/// What brings captures to a sink.
+pub enum Carrier {
+    /// As rows.
+    Rows(Store),
+    /// As packets.
+    Packets(PacketStore),
+}
+
+impl Carrier {
+    fn turns_away(&self) -> bool {
+        match self {
+            Carrier::Rows(store) => store.turns_away(),
+            Carrier::Packets(store) => store.turns_away(),
+        }
+    }
+}
+
 /// Starts the thread; it ends when the returned sender is dropped.
 pub fn start(
-    mut store: Store,
+    mut carrier: Carrier,
     plan: &Plan,
     (writer, sink): (usize, usize),
     lanes: Arc<Lanes>,
@@ -70,7 +88,7 @@ pub fn start(
     let plan = plan.clone();
     let body = move || {
         for job in inbox {
-            let delivered = deliver(&mut store, &plan, sink, &job);
+            let delivered = deliver(&mut carrier, &plan, sink, &job);
             drop(job);
             if results.send(delivered).is_err() {
                 return;
@@ -82,14 +100,14 @@ pub fn start(
     Ok((jobs, thread))
 }
 
-fn deliver(store: &mut Store, plan: &Plan, sink: usize, job: &Job) -> Delivered {
+fn deliver(carrier: &mut Carrier, plan: &Plan, sink: usize, job: &Job) -> Delivered {
     let mut delivered = Delivered {
         sink,
         job: job.number,
         counters: [0; COMMITTED],
         refused: Vec::new(),
         left: Vec::new(),
-        away: store.turns_away() && !job.probe,
+        away: carrier.turns_away() && !job.probe,
     };
     let mut first = 0;
     for batch in job.load.batches() {
@@ -98,7 +116,10 @@ fn deliver(store: &mut Store, plan: &Plan, sink: usize, job: &Job) -> Delivered 
         if delivered.away {
             delivered.left.push(numbers);
         } else {
-            deliver_batch(store, plan, batch, numbers.start, &mut delivered);
+            match carrier {
+                Carrier::Rows(store) => deliver_batch(store, plan, batch, numbers.start, &mut delivered),
+                Carrier::Packets(store) => store.deliver(batch, numbers.start, &mut delivered),
+            }
         }
     }
     delivered
@@ -127,7 +148,7 @@ fn deliver_batch(store: &mut Store, plan: &Plan, batch: &Batch, first: usize, de
             }
         }
     }
-    let layout = if batch.report { &plan.report } else { &plan.sip };
+    let layout = plan.layout(batch.shape);
     let Outcome { refused: by_sink, left, truncated, away } = store.write(&batch.table, layout, &rows);
     for refusal in by_sink {
         let why: Arc<str> = refusal.why.into();

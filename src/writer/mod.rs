@@ -14,7 +14,9 @@
 
 mod batch;
 mod deliver;
+mod health;
 mod outlet;
+mod packets;
 mod plan;
 mod refusals;
 mod replay;
@@ -26,7 +28,7 @@ mod store;
 mod tests;
 mod window;
 
-pub use plan::{Plan, SinkPlan, SpoolPlan, SpoolSync};
+pub use plan::{CollectorPlan, Plan, SinkPlan, SpoolPlan, SpoolSync, Target};
 
 use crate::log_limit::LogLimit;
 use crate::queue::lane::{COMMITTED, Committed, Consumer, Lanes, SinkMarks, Wait};
@@ -122,7 +124,7 @@ impl Writer {
     ) -> Result<Writer, WriterError> {
         let give_up = Arc::new(AtomicBool::new(false));
         let lanes = Arc::clone(consumer.lanes());
-        let urls = plan.sinks.iter().map(|sink| sink.url.to_string()).collect();
+        let urls = plan.sinks.iter().map(|sink| sink.target.to_string()).collect();
         let refusals = Refusals::open(plan.spool.as_ref(), urls);
         let (outbox, results) = crossbeam_channel::unbounded();
         let outlets = (0..plan.sinks.len()).map(|sink| {

@@ -18,15 +18,18 @@
 //! * Without a spool a load stays with its delivery thread, and its window waits.
 
 use super::batch::Load;
-use super::deliver::{self, Delivered, Job};
+use super::deliver::{self, Carrier, Delivered, Job};
+use super::health::{Health, SinkPlace};
+use super::packets::PacketStore;
 use super::refusals::Refusals;
 use super::replay::{Acked, Chunk, Replay};
 use super::store::{BACK_OFF, Store};
 use super::window::Settled;
-use super::{Counters, Plan, WINDOWS, WriterError, add};
+use super::{CollectorPlan, Counters, Plan, Target, WINDOWS, WriterError, add};
 use crate::log_limit::LogLimit;
 use crate::queue::lane::{COMMITTED, Committed, Lanes, SinkMarks};
 use crate::queue::spool::Spool;
+use crate::sink::hep::Destination;
 use crossbeam_channel::Sender;
 use std::collections::VecDeque;
 use std::io;
@@ -119,8 +122,8 @@ impl Outlet {
     ) -> io::Result<Outlet> {
         let (spool, earlier) = spools.map_or((None, Vec::new()), |(own, earlier)| (Some(own), earlier));
         let has_refuge = Arc::new(AtomicBool::new(spool.is_some()));
-        let store = Store::new(plan, sink, Arc::clone(&has_refuge), Arc::clone(lanes), writer, Arc::clone(give_up));
-        let (jobs, thread) = deliver::start(store, plan, (writer, sink), Arc::clone(lanes), results)?;
+        let carrier = carrier(plan, (writer, sink), lanes, &has_refuge, give_up);
+        let (jobs, thread) = deliver::start(carrier, plan, (writer, sink), Arc::clone(lanes), results)?;
         Ok(Outlet {
             sink,
             writer,
@@ -442,6 +445,27 @@ impl Outlet {
         if let Some(held_back) = self.spool_log.allow(Instant::now()) {
             log::error!("{text} ({held_back} more since the last such line)");
         }
+    }
+}
+
+/// What brings captures to sink `sink` of `plan`.
+fn carrier(
+    plan: &Plan,
+    (writer, sink): (usize, usize),
+    lanes: &Arc<Lanes>,
+    has_refuge: &Arc<AtomicBool>,
+    give_up: &Arc<AtomicBool>,
+) -> Carrier {
+    let place =
+        |name| SinkPlace { lanes: Arc::clone(lanes), writer, number: sink, has_refuge: Arc::clone(has_refuge), name };
+    let collector = |collectors: &CollectorPlan, destinations: Option<&[Destination]>| {
+        let health = Health::new(place("the collector"));
+        Carrier::Packets(PacketStore::new(collectors, destinations, plan.table_patience, health, Arc::clone(give_up)))
+    };
+    match &plan.sinks[sink].target {
+        Target::Database(url) => Carrier::Rows(Store::new(plan, url, place("the database"), Arc::clone(give_up))),
+        Target::Collectors(destinations, collectors) => collector(collectors, Some(destinations)),
+        Target::NamedCollectors(collectors) => collector(collectors, None),
     }
 }
 

@@ -1,9 +1,12 @@
 //! What a writer is to do: a module makes it from its parameters, before the threads start.
 
+use crate::capture::RowShape;
+use crate::sink::hep::{CollectorOptions, Destination};
 use crate::sink::host::HostLink;
 use crate::sink::{DatabaseUrl, SinkOptions};
 use crate::sip::HeaderNames;
 use crate::table::Layout;
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +26,8 @@ pub struct Plan {
     pub sip: Layout,
     /// Columns of report rows.
     pub report: Layout,
+    /// Columns of traced messages.
+    pub trace: Layout,
     /// Rows that make a full batch.
     pub batch_size: usize,
     /// Longest time that a capture waits for its batch to fill.
@@ -62,13 +67,65 @@ pub enum SpoolSync {
     Off,
 }
 
-/// One database that a writer feeds.
+impl Plan {
+    /// The columns of rows of `shape`; those of traced messages for packets, which become none.
+    pub fn layout(&self, shape: RowShape) -> &Layout {
+        match shape {
+            RowShape::Sip => &self.sip,
+            RowShape::Report => &self.report,
+            RowShape::Trace | RowShape::Packet => &self.trace,
+        }
+    }
+}
+
+/// One sink that a writer feeds.
 #[derive(Clone, Debug)]
 pub struct SinkPlan {
-    /// Where it is.
-    pub url: DatabaseUrl,
-    /// How the sink behaves there.
+    /// What it is.
+    pub target: Target,
+    /// How a database's sink behaves.
     pub options: SinkOptions,
     /// The way to its host database process, if the host's own driver serves it.
     pub link: Option<Arc<HostLink>>,
+}
+
+/// Where the captures of a sink go.
+#[derive(Clone, Debug)]
+pub enum Target {
+    /// Rows, to a database.
+    Database(DatabaseUrl),
+    /// Packets, to the first of these collectors that works.
+    Collectors(Vec<Destination>, CollectorPlan),
+    /// Packets, to the collector that each of them names.
+    NamedCollectors(CollectorPlan),
+}
+
+/// How packets are sent.
+#[derive(Clone, Debug)]
+pub struct CollectorPlan {
+    /// How collectors are spoken to.
+    pub options: CollectorOptions,
+    /// Whether SIP messages get the stock module's X-Siptrace headers.
+    pub has_x_headers: bool,
+}
+
+impl Target {
+    /// The database, if it is one.
+    pub fn database(&self) -> Option<&DatabaseUrl> {
+        if let Target::Database(url) = self { Some(url) } else { None }
+    }
+}
+
+impl fmt::Display for Target {
+    /// The URL without its password, or the URIs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Target::Database(url) => url.fmt(f),
+            Target::Collectors(destinations, _) => {
+                let uris: Vec<String> = destinations.iter().map(Destination::to_string).collect();
+                f.write_str(&uris.join(", "))
+            }
+            Target::NamedCollectors(_) => f.write_str("collectors named by the script"),
+        }
+    }
 }

@@ -32,7 +32,11 @@ impl Bench {
         let sink = |number| {
             let url = format!("sqlite:///{}/capture.db", self.place(number).display());
             let options = SinkOptions { create_tables: true, ..SinkOptions::default() };
-            SinkPlan { url: DatabaseUrl::parse(&url).unwrap(), options, ..plan(&self.directory, true).sinks[0].clone() }
+            SinkPlan {
+                target: Target::Database(DatabaseUrl::parse(&url).unwrap()),
+                options,
+                ..plan(&self.directory, true).sinks[0].clone()
+            }
         };
         let spool =
             SpoolPlan { directory: self.directory.path().join("spool"), limit_bytes: 64 << 20, sync: SpoolSync::Off };
@@ -257,7 +261,7 @@ fn two_databases_that_differ_in_the_password_alone_have_spools_of_their_own() {
     let bench = Bench::new();
     let mut plan = bench.plan();
     for (sink, url) in ["mysql://u:one@h/d", "mysql://u:two@h/d"].iter().enumerate() {
-        plan.sinks[sink].url = DatabaseUrl::parse(url).unwrap();
+        plan.sinks[sink].target = Target::Database(DatabaseUrl::parse(url).unwrap());
     }
     let names = spools::names(&plan);
     assert_ne!(names[0], names[1]);

@@ -42,7 +42,7 @@ pub fn names(plan: &Plan) -> Vec<String> {
         }
         unique
     };
-    plan.sinks.iter().map(|sink| name_of(&sink.url.to_string())).collect()
+    plan.sinks.iter().map(|sink| name_of(&sink.target.to_string())).collect()
 }
 
 /// Opens the spool of the sink called `name` ([`names`]) for writer `writer` of `writers`, and those of writers that are no more, which

@@ -1,8 +1,8 @@
 //! Getting rows into a sink: tries again as often as it may, and halves what the sink refuses until the bad rows stand alone.
 
 use super::Plan;
-use crate::queue::lane::Lanes;
-use crate::sink::{self, Sink, SinkError, Slices};
+use super::health::{Health, REMIND, SinkPlace};
+use crate::sink::{self, DatabaseUrl, Sink, SinkError, Slices};
 use crate::table::{Layout, Row};
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -12,8 +12,6 @@ use std::time::{Duration, Instant};
 
 /// First and longest wait between two tries of a sink that is away.
 pub const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
-/// How often an outage that lasts is said again.
-const REMIND: Duration = Duration::from_secs(60);
 /// Longest wait for a table that has taken no rows yet: its name may be a mistake, or made up by whoever sends the traffic.
 const STRANGER: Duration = Duration::from_secs(60);
 /// Unusable tables that are remembered by name.
@@ -60,17 +58,12 @@ pub struct Outcome {
 /// A sink with patience.
 pub struct Store {
     sink: Box<dyn Sink>,
-    lanes: Arc<Lanes>,
-    writer: usize,
-    number: usize,
+    health: Health,
     give_up: Arc<AtomicBool>,
     table_patience: Duration,
     patience: Patience,
     /// Patience while there is a spool.
     spooled_patience: Patience,
-    /// Whether rows that are not written have a spool to go to.
-    has_refuge: Arc<AtomicBool>,
-    outage: Option<Outage>,
     unusable: Option<Unusable>,
     /// Waits of tables that have taken rows before.
     own_waits: Vec<Unusable>,
@@ -104,11 +97,6 @@ impl Unusable {
     }
 }
 
-struct Outage {
-    since: Instant,
-    said: Instant,
-}
-
 /// The tries of one call.
 struct Tries {
     since: Instant,
@@ -117,43 +105,30 @@ struct Tries {
 }
 
 impl Store {
-    /// Opens sink `number` of `plan`; it connects with the first write. Unwritten rows have a spool to go to while `has_refuge` is true.
-    pub fn new(
-        plan: &Plan,
-        number: usize,
-        has_refuge: Arc<AtomicBool>,
-        lanes: Arc<Lanes>,
-        writer: usize,
-        give_up: Arc<AtomicBool>,
-    ) -> Store {
-        let planned = &plan.sinks[number];
-        let sink = sink::open_linked(&planned.url, &planned.options, planned.link.clone());
+    /// Opens the sink of `plan` at `place`, a database at `url`; it connects with the first write.
+    pub fn new(plan: &Plan, url: &DatabaseUrl, place: SinkPlace, give_up: Arc<AtomicBool>) -> Store {
+        let sink = sink::open_linked(url, &plan.sinks[place.number].options, plan.sinks[place.number].link.clone());
         let bounded = Patience::Bounded { retries: plan.insert_retries, within: plan.insert_retry_timeout };
         let patience = if plan.insert_retries > 0 { bounded } else { Patience::Hold };
-        let store = Store::with_sink(sink, patience, plan.table_patience, lanes, writer, give_up);
-        Store { number, has_refuge, spooled_patience: bounded, ..store }
+        let store = Store::with_sink(sink, patience, plan.table_patience, Health::new(place), give_up);
+        Store { spooled_patience: bounded, ..store }
     }
 
-    /// The same around any sink, number 0 and without a spool.
+    /// The same around any sink.
     pub fn with_sink(
         sink: Box<dyn Sink>,
         patience: Patience,
         table_patience: Duration,
-        lanes: Arc<Lanes>,
-        writer: usize,
+        health: Health,
         give_up: Arc<AtomicBool>,
     ) -> Store {
         Store {
             sink,
-            lanes,
-            writer,
-            number: 0,
+            health,
             give_up,
             table_patience,
             patience,
             spooled_patience: patience,
-            has_refuge: Arc::new(AtomicBool::new(false)),
-            outage: None,
             unusable: None,
             own_waits: Vec::new(),
             proven: VecDeque::new(),
@@ -164,11 +139,7 @@ impl Store {
 
     /// Whether rows need not come here: the sink was away when it was last asked, and they have a spool to go to, or the server ends.
     pub fn turns_away(&self) -> bool {
-        self.outage.is_some() && (self.has_refuge() || self.give_up.load(Ordering::Relaxed))
-    }
-
-    fn has_refuge(&self) -> bool {
-        self.has_refuge.load(Ordering::Relaxed)
+        self.health.is_away() && (self.health.has_refuge() || self.give_up.load(Ordering::Relaxed))
     }
 
     /// Writes `rows`; comes back when each is stored, refused, or left for later.
@@ -183,25 +154,25 @@ impl Store {
                     self.note_up(table);
                 }
                 Err(SinkError::Rejected(why)) => {
-                    self.note_answer();
+                    self.health.note_answer();
                     if !waiting.halve(&range) {
                         self.say_refused(table, 1, &why);
                         outcome.refused.push(Refusal { rows: range, why });
                     }
                 }
                 Err(SinkError::TableUnusable(why)) => {
-                    self.note_answer();
+                    self.health.note_answer();
                     if self.has_waited_for(table, &why) {
                         self.say_refused(table, range.len() as u64, &why);
                         outcome.refused.push(Refusal { rows: range, why });
-                    } else if self.has_refuge() || !self.pause(BACK_OFF.0) {
+                    } else if self.health.has_refuge() || !self.pause(BACK_OFF.0) {
                         outcome.left.push(range);
                     } else {
                         waiting.put_back(range);
                     }
                 }
                 Err(SinkError::Unavailable(why)) => {
-                    self.note_away(&why);
+                    self.health.note_away(&why);
                     if self.may_try_again(&mut tries) {
                         waiting.put_back(range);
                     } else {
@@ -216,16 +187,8 @@ impl Store {
         outcome
     }
 
-    /// The sink answered, whatever it said.
-    fn note_answer(&mut self) {
-        self.lanes.sink_is_up(self.writer, self.number);
-        if let Some(outage) = self.outage.take() {
-            log::info!("the database is back after {} s", outage.since.elapsed().as_secs());
-        }
-    }
-
     fn note_up(&mut self, table: &str) {
-        self.note_answer();
+        self.health.note_answer();
         if self.unusable.as_ref().is_some_and(|unusable| unusable.names(table)) {
             self.unusable = None;
         }
@@ -236,27 +199,9 @@ impl Store {
         }
     }
 
-    /// Says that the sink is away, now and then.
-    fn note_away(&mut self, why: &str) {
-        self.lanes.sink_is_down(self.writer, self.number, why);
-        let now = Instant::now();
-        match &mut self.outage {
-            None => {
-                let refuge = if self.has_refuge() { "go to the spool" } else { "wait" };
-                log::error!("the database is away, captures {refuge}: {why}");
-                self.outage = Some(Outage { since: now, said: now });
-            }
-            Some(outage) if outage.said.elapsed() >= REMIND => {
-                outage.said = now;
-                log::error!("the database is away for {} s: {why}", outage.since.elapsed().as_secs());
-            }
-            Some(_) => {}
-        }
-    }
-
     /// Sleeps before the next try; false when there is to be none.
     fn may_try_again(&self, tries: &mut Tries) -> bool {
-        let patience = if self.has_refuge() { self.spooled_patience } else { self.patience };
+        let patience = if self.health.has_refuge() { self.spooled_patience } else { self.patience };
         if let Patience::Bounded { retries, within } = patience
             && (tries.made >= retries || tries.since.elapsed() >= within)
         {

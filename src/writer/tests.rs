@@ -6,7 +6,7 @@ use crate::capture::{Capture, RowKind, Transport};
 use crate::queue::lane::{Geometry, Producer};
 use crate::sink::{DatabaseUrl, Sink, SinkError, SinkOptions, Written};
 use crate::sip::HeaderNames;
-use crate::table::{ColumnNames, Layout, Row, Value, report_layout, sip_layout};
+use crate::table::{ColumnNames, Layout, Row, TraceColumnNames, Value, report_layout, sip_layout, trace_layout};
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Mutex;
@@ -209,7 +209,7 @@ pub(super) fn plan(directory: &tempfile::TempDir, create_tables: bool) -> Plan {
     let path = directory.path().join("capture.db");
     Plan {
         sinks: vec![SinkPlan {
-            url: DatabaseUrl::parse(&format!("sqlite:///{}", path.display())).unwrap(),
+            target: Target::Database(DatabaseUrl::parse(&format!("sqlite:///{}", path.display())).unwrap()),
             options: SinkOptions { create_tables, ..SinkOptions::default() },
             link: None,
         }],
@@ -218,6 +218,7 @@ pub(super) fn plan(directory: &tempfile::TempDir, create_tables: bool) -> Plan {
         headers: HeaderNames::default(),
         sip: sip_layout(&ColumnNames::default()),
         report: report_layout(&ColumnNames::default()),
+        trace: trace_layout(&TraceColumnNames::default()),
         batch_size: 50,
         flush_interval: Duration::from_millis(5),
         shutdown_timeout: Duration::from_secs(30),
@@ -230,7 +231,7 @@ pub(super) fn plan(directory: &tempfile::TempDir, create_tables: bool) -> Plan {
 
 fn nowhere() -> Vec<SinkPlan> {
     let url = DatabaseUrl::parse("postgres://nobody@127.0.0.1:1/none").unwrap();
-    vec![SinkPlan { url, options: SinkOptions::default(), link: None }]
+    vec![SinkPlan { target: Target::Database(url), options: SinkOptions::default(), link: None }]
 }
 
 pub(super) fn capture(payload: &[u8]) -> Capture<'_> {

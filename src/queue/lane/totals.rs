@@ -42,10 +42,14 @@ pub enum Produced {
     RawRefused,
     /// Packets that the kernel dropped because the readers of the raw sockets were too slow.
     RawKernelDrops,
+    /// SIP requests traced for everybody.
+    TracedRequests,
+    /// SIP replies traced for everybody.
+    TracedReplies,
 }
 
 /// Number of [`Produced`] counters.
-pub const PRODUCED: usize = Produced::RawKernelDrops as usize + 1;
+pub const PRODUCED: usize = Produced::TracedReplies as usize + 1;
 
 /// Capture modes that a lane can count apart.
 pub const MODES: usize = 32;
@@ -81,10 +85,12 @@ pub enum Committed {
     SpoolCorrupt,
     /// Captures given up after the tries that parameters allow, without a spool.
     Unavailable,
+    /// Packets over UDP of which the kernel has learned that nobody listens.
+    Unheard,
 }
 
 /// Number of [`Committed`] counters.
-pub const COMMITTED: usize = Committed::Unavailable as usize + 1;
+pub const COMMITTED: usize = Committed::Unheard as usize + 1;
 
 /// How a sink fares.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

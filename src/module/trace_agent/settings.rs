@@ -1,0 +1,265 @@
+//! The parameters of the capture agent: names, defaults, ranges, and what is said when a value will not do.
+
+use crate::hep::Version;
+use crate::module::queue_settings::{EMBEDDED_URL, QueueSettings};
+use crate::module::settings::{ParameterError, ranged, refuse};
+use crate::sink::hep::{CollectorOptions, Destination, Secret, TlsOptions, parse_address};
+use crate::sink::url::redact;
+use crate::sink::{DatabaseUrl, SinkOptions};
+use crate::sip::HeaderNames;
+use crate::table::{self, ColumnNames, TraceColumnNames};
+use crate::writer::{CollectorPlan, Plan, SinkPlan, Target};
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+/// Longest `trace_local_ip`, as the stock module has room for, bytes.
+const ADDRESS: usize = 60;
+
+/// What the core's own messages become (`trace_mode`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TraceMode {
+    /// Packets to the collectors.
+    pub hep: bool,
+    /// Rows.
+    pub database: bool,
+    /// Plain copies.
+    pub copies: bool,
+}
+
+/// All parameters, as set so far.
+#[derive(Clone, Debug)]
+pub struct TraceSettings {
+    /// What every module has.
+    pub queue: QueueSettings,
+    /// `db_url`.
+    pub db_url: DatabaseUrl,
+    db_url_is_set: bool,
+    /// `table`.
+    pub table: String,
+    columns: TraceColumnNames,
+    /// `trace_on`: the switch at start.
+    pub trace_on: bool,
+    /// `trace_to_database`.
+    pub to_database: bool,
+    insert_delayed: bool,
+    trace_delayed: bool,
+    /// `trace_mode`.
+    pub mode: TraceMode,
+    /// `duplicate_uri`, each that was set.
+    pub collectors: Vec<Destination>,
+    /// `duplicate_mode`: whether the second stands in for the first, instead of getting the same.
+    pub has_failover: bool,
+    /// `trace_local_ip`.
+    pub local_ip: Option<Vec<u8>>,
+    /// `hep_mode_on`.
+    pub hep_mode_on: bool,
+    hep: CollectorOptions,
+    /// `xheaders_write`.
+    pub writes_x_headers: bool,
+    /// `xheaders_read`.
+    pub reads_x_headers: bool,
+}
+
+impl Default for TraceSettings {
+    fn default() -> TraceSettings {
+        TraceSettings {
+            queue: QueueSettings::default(),
+            db_url: DatabaseUrl::parse(EMBEDDED_URL).expect("the embedded database's URL is well formed"),
+            db_url_is_set: false,
+            table: "sip_trace".to_owned(),
+            columns: TraceColumnNames::default(),
+            trace_on: false,
+            to_database: true,
+            insert_delayed: false,
+            trace_delayed: false,
+            mode: TraceMode::default(),
+            collectors: Vec::new(),
+            has_failover: false,
+            local_ip: None,
+            hep_mode_on: false,
+            hep: CollectorOptions::default(),
+            writes_x_headers: false,
+            reads_x_headers: false,
+        }
+    }
+}
+
+impl TraceSettings {
+    /// Sets a text parameter.
+    pub fn set_text(&mut self, name: &str, value: &[u8]) -> Result<(), ParameterError> {
+        // Before all else: an error would show the value.
+        if name == "auth_key" {
+            self.hep.auth_key = (!value.is_empty()).then(|| Secret::new(value));
+            return Ok(());
+        }
+        let text = std::str::from_utf8(value)
+            .map_err(|_| refuse(name, redact(&String::from_utf8_lossy(value)), "text in UTF-8 is allowed"))?;
+        match name {
+            "db_url" => {
+                self.db_url = self.queue.database(name, text)?;
+                self.db_url_is_set = true;
+            }
+            "db_driver" if self.db_url_is_set => {
+                return Err(refuse(name, text, "it must be set before db_url"));
+            }
+            "db_driver" => {
+                self.queue.set_text(name, text).unwrap_or(Ok(()))?;
+                self.db_url = self.queue.database("db_url", "")?;
+            }
+            "table" => {
+                table::name::check(text).map_err(|error| refuse(name, text, error))?;
+                self.table = text.to_owned();
+            }
+            "duplicate_uri" => {
+                for uri in text.split(',').map(str::trim).filter(|uri| !uri.is_empty()) {
+                    let collector = Destination::parse(uri).map_err(|error| refuse(name, redact(uri), error))?;
+                    if !self.collectors.contains(&collector) {
+                        self.collectors.push(collector);
+                    }
+                }
+            }
+            "duplicate_mode" => {
+                self.has_failover = match text {
+                    "all" => false,
+                    "failover" => true,
+                    _ => return Err(refuse(name, text, "all and failover are allowed")),
+                };
+            }
+            "trace_local_ip" => {
+                let allowed = format!("PROTO:IP:PORT in at most {ADDRESS} bytes is allowed");
+                if text.len() > ADDRESS || parse_address(text).is_err() {
+                    return Err(refuse(name, text, allowed));
+                }
+                self.local_ip = Some(value.to_vec());
+            }
+            "hep_node_name" => {
+                if text.len() > 255 {
+                    return Err(refuse(name, text, "at most 255 bytes are allowed"));
+                }
+                self.hep.node_name = (!text.is_empty()).then(|| value.to_vec());
+            }
+            "tls_ca" => self.hep.tls.ca = (!text.is_empty()).then(|| PathBuf::from(text)),
+            _ if name.ends_with("_column") => {
+                table::name::check(text).map_err(|error| refuse(name, text, error))?;
+                if !self.columns.set(name, text) {
+                    return Err(ParameterError::Unknown(name.to_owned(), "string"));
+                }
+            }
+            _ => match self.queue.set_text(name, text) {
+                Some(set) => set?,
+                None => return Err(ParameterError::Unknown(name.to_owned(), "string")),
+            },
+        }
+        Ok(())
+    }
+
+    /// Sets a number parameter.
+    pub fn set_number(&mut self, name: &str, value: i64) -> Result<(), ParameterError> {
+        match name {
+            // Switches of the stock module: what starts there starts here.
+            "trace_on" => self.trace_on = value != 0,
+            "trace_to_database" => self.to_database = value != 0,
+            "trace_db_mode" => self.insert_delayed = value == 1,
+            "trace_delayed" => self.trace_delayed = value != 0,
+            "hep_mode_on" => self.hep_mode_on = value != 0,
+            "xheaders_write" => self.writes_x_headers = value != 0,
+            "xheaders_read" => self.reads_x_headers = value != 0,
+            "trace_mode" => {
+                self.mode = TraceMode { hep: value & 1 != 0, database: value & 2 != 0, copies: value & 4 != 0 };
+            }
+            "hep_version" => {
+                self.hep.version = match value {
+                    1 => Version::V1,
+                    2 => Version::V2,
+                    3 => Version::V3,
+                    _ => return Err(refuse(name, value.to_string(), "1, 2 and 3 are allowed")),
+                };
+            }
+            "hep_capture_id" => {
+                let allowed = "0 to 4294967295 are allowed";
+                self.hep.capture_id = ranged(name, value, 0..=i64::from(u32::MAX), allowed)? as u32;
+            }
+            "hep_compress" => self.hep.compress = ranged(name, value, 0..=1, "0 (off) and 1 (on) are allowed")? == 1,
+            "tls_verify" => {
+                let verify = ranged(name, value, 0..=1, "0 (any certificate) and 1 (a trusted one) are allowed")? == 1;
+                self.hep.tls = TlsOptions { verify, ..self.hep.tls.clone() };
+            }
+            _ => match self.queue.set_number(name, value) {
+                Some(set) => set?,
+                None => return Err(ParameterError::Unknown(name.to_owned(), "int")),
+            },
+        }
+        Ok(())
+    }
+
+    /// The source address of packets, as the host's socket for them has it.
+    pub fn bind(&mut self, address: IpAddr) {
+        self.hep.bind = Some(address);
+    }
+
+    /// Whether any row is to be written.
+    pub fn has_database(&self) -> bool {
+        self.to_database || self.mode.database
+    }
+
+    /// Sinks of [`TraceSettings::plan`] before the collectors.
+    fn databases(&self) -> usize {
+        usize::from(self.has_database())
+    }
+
+    /// Numbers of the sinks of the collectors that parameters name.
+    pub fn collector_sinks(&self) -> std::ops::Range<usize> {
+        let count = if self.has_failover { self.collectors.len().min(1) } else { self.collectors.len() };
+        self.databases()..self.databases() + count
+    }
+
+    /// Number of the sink of collectors that scripts name.
+    pub fn named_sink(&self) -> usize {
+        self.collector_sinks().end
+    }
+
+    /// The sink of a collector, if parameters name it.
+    pub fn sink_of(&self, destination: &Destination) -> Option<usize> {
+        let position = self.collectors.iter().position(|known| known == destination)?;
+        // Of several that stand in for each other, a script names one alone.
+        (!self.has_failover || self.collectors.len() == 1).then_some(self.databases() + position)
+    }
+
+    /// What these parameters ask of a writer.
+    pub fn plan(&self) -> Plan {
+        let sink = |target| SinkPlan { target, options: SinkOptions::default(), link: None };
+        let collectors = CollectorPlan { options: self.hep.clone(), has_x_headers: self.writes_x_headers };
+        let mut sinks = Vec::new();
+        if self.has_database() {
+            let options = SinkOptions {
+                create_tables: self.queue.creates_tables(&self.db_url),
+                insert_delayed: self.insert_delayed || self.trace_delayed,
+                ..SinkOptions::default()
+            };
+            sinks.push(SinkPlan { options, ..sink(Target::Database(self.db_url.clone())) });
+        }
+        if self.has_failover && !self.collectors.is_empty() {
+            sinks.push(sink(Target::Collectors(self.collectors.clone(), collectors.clone())));
+        } else {
+            let each = self.collectors.iter();
+            sinks.extend(each.map(|one| sink(Target::Collectors(vec![one.clone()], collectors.clone()))));
+        }
+        sinks.push(sink(Target::NamedCollectors(collectors)));
+        Plan {
+            sinks,
+            table: self.table.clone(),
+            node: String::new(),
+            headers: HeaderNames::default(),
+            sip: table::sip_layout(&ColumnNames::default()),
+            report: table::report_layout(&ColumnNames::default()),
+            trace: table::trace_layout(&self.columns),
+            batch_size: self.queue.batch_size,
+            flush_interval: self.queue.flush_interval,
+            shutdown_timeout: self.queue.shutdown_timeout,
+            table_patience: self.queue.table_patience(),
+            insert_retries: self.queue.insert_retries,
+            insert_retry_timeout: self.queue.insert_retry_timeout,
+            spool: self.queue.spool(),
+        }
+    }
+}

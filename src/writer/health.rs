@@ -1,0 +1,78 @@
+//! Whether a sink answers: shown to the operator's commands, and said in the log when it changes.
+
+use crate::queue::lane::Lanes;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// How often an outage that lasts is said again.
+pub const REMIND: Duration = Duration::from_secs(60);
+
+/// Which sink it is, and where what it cannot take goes.
+#[derive(Clone, Debug)]
+pub struct SinkPlace {
+    /// The lanes, where its state is shown.
+    pub lanes: Arc<Lanes>,
+    /// The writer that feeds it.
+    pub writer: usize,
+    /// Its number.
+    pub number: usize,
+    /// Whether there is a spool.
+    pub has_refuge: Arc<AtomicBool>,
+    /// What the log calls it.
+    pub name: &'static str,
+}
+
+struct Outage {
+    since: Instant,
+    said: Instant,
+}
+
+/// How one sink fares.
+pub struct Health {
+    place: SinkPlace,
+    outage: Option<Outage>,
+}
+
+impl Health {
+    /// Nothing is known of it yet.
+    pub fn new(place: SinkPlace) -> Health {
+        Health { place, outage: None }
+    }
+
+    /// Whether what is not delivered has a spool to go to.
+    pub fn has_refuge(&self) -> bool {
+        self.place.has_refuge.load(Ordering::Relaxed)
+    }
+
+    /// Whether it was away when it was last asked.
+    pub fn is_away(&self) -> bool {
+        self.outage.is_some()
+    }
+
+    /// It answered, whatever it said.
+    pub fn note_answer(&mut self) {
+        self.place.lanes.sink_is_up(self.place.writer, self.place.number);
+        if let Some(outage) = self.outage.take() {
+            log::info!("{} is back after {} s", self.place.name, outage.since.elapsed().as_secs());
+        }
+    }
+
+    /// It does not answer: says so, now and then.
+    pub fn note_away(&mut self, why: &str) {
+        self.place.lanes.sink_is_down(self.place.writer, self.place.number, why);
+        let now = Instant::now();
+        match &mut self.outage {
+            None => {
+                let refuge = if self.has_refuge() { "go to the spool" } else { "wait" };
+                log::error!("{} is away, captures {refuge}: {why}", self.place.name);
+                self.outage = Some(Outage { since: now, said: now });
+            }
+            Some(outage) if outage.said.elapsed() >= REMIND => {
+                outage.said = now;
+                log::error!("{} is away for {} s: {why}", self.place.name, outage.since.elapsed().as_secs());
+            }
+            Some(_) => {}
+        }
+    }
+}

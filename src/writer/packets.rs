@@ -1,0 +1,177 @@
+//! Getting packets to collectors: one that parameters name, or whichever each packet names.
+
+use super::batch::Batch;
+use super::deliver::{Delivered, Refused};
+use super::health::Health;
+use super::{CollectorPlan, add};
+use crate::capture::{Capture, Trace, record};
+use crate::hep::{ChunkOrder, Version};
+use crate::queue::lane::Committed;
+use crate::sink::hep::{Collector, Destination, Outgoing, Sent, parse_way};
+use crate::sip::x_headers::{self, XHeaders};
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// Collectors that scripts name and that are kept open; the one that was used longest ago makes room.
+const MOST_NAMED: usize = 64;
+/// Payload type of a log line (HEP chunk 0x000b).
+const LOG: u8 = 100;
+
+/// Collectors with patience.
+pub struct PacketStore {
+    plan: CollectorPlan,
+    /// The collector that parameters name.
+    fixed: Option<Collector>,
+    /// Those that packets name, the last used one first.
+    named: Vec<Named>,
+    /// How long packets wait for one of these.
+    patience: Duration,
+    health: Health,
+    give_up: Arc<AtomicBool>,
+}
+
+struct Named {
+    uri: String,
+    collector: Collector,
+    away_since: Option<Instant>,
+}
+
+/// A packet before it is encoded, or why there is none.
+type Prepared<'a> = Result<(Capture<'a>, Trace<'a>, Cow<'a, [u8]>), &'static str>;
+
+impl PacketStore {
+    /// Opens nothing yet. Without `destinations`, each packet names its own.
+    pub fn new(
+        plan: &CollectorPlan,
+        destinations: Option<&[Destination]>,
+        patience: Duration,
+        health: Health,
+        give_up: Arc<AtomicBool>,
+    ) -> PacketStore {
+        let fixed = destinations.map(|destinations| Collector::new(destinations.to_vec(), plan.options.clone()));
+        PacketStore { plan: plan.clone(), fixed, named: Vec::new(), patience, health, give_up }
+    }
+
+    /// Whether packets need not come here: the collector was away when it was last asked, and they have a spool to go to, or the server
+    /// ends.
+    pub fn turns_away(&self) -> bool {
+        self.health.is_away() && (self.health.has_refuge() || self.give_up.load(Ordering::Relaxed))
+    }
+
+    /// Sends the packets of `batch`, numbered from `first`.
+    pub fn deliver(&mut self, batch: &Batch, first: usize, delivered: &mut Delivered) {
+        let prepared: Vec<Prepared<'_>> = batch.records().map(|bytes| self.prepare(bytes)).collect();
+        let mut outgoing = Vec::with_capacity(prepared.len());
+        // Number of each packet's capture.
+        let mut numbers = Vec::with_capacity(prepared.len());
+        for (number, packet) in (first..).zip(&prepared) {
+            let packet = packet.as_ref().map_err(|why| (*why).to_owned());
+            match packet.and_then(|(capture, trace, payload)| outgoing_of(capture, trace, payload)) {
+                Ok(packet) => {
+                    outgoing.push(packet);
+                    numbers.push(number);
+                }
+                Err(why) => delivered.refused.push(Refused { number, why: why.into() }),
+            }
+        }
+        let sent = match &mut self.fixed {
+            Some(collector) => collector.send(&outgoing),
+            None => self.send_named(&batch.table, &outgoing),
+        };
+        add(&mut delivered.counters, Committed::Unheard, sent.unheard);
+        add(&mut delivered.counters, Committed::Batches, u64::from(sent.sent > 0));
+        let refused = sent.refused.into_iter();
+        delivered.refused.extend(refused.map(|(index, why)| Refused { number: numbers[index], why: why.into() }));
+        delivered.refused.sort_by_key(|refused| refused.number);
+        delivered.left.extend(numbers[sent.sent..].iter().map(|&number| number..number + 1));
+        match sent.away {
+            None => self.health.note_answer(),
+            Some(why) => {
+                self.health.note_away(&why);
+                // One of many that scripts name is no outage of the others.
+                delivered.away = self.fixed.is_some();
+            }
+        }
+    }
+
+    fn prepare<'a>(&self, bytes: &'a [u8]) -> Prepared<'a> {
+        let capture = record::decode(bytes).map_err(|_| "no packet could be made of it")?;
+        let trace = capture.trace.ok_or("no packet could be made of it")?;
+        let wants_headers = self.plan.has_x_headers && trace.payload_type != LOG;
+        let payload = if wants_headers {
+            let payload = x_headers::insert(
+                capture.payload,
+                &XHeaders {
+                    from: trace.from,
+                    to: trace.to,
+                    time_us: capture.time_us,
+                    method: trace.method,
+                    is_outgoing: trace.is_outgoing,
+                },
+            );
+            Cow::Owned(payload.ok_or("it has no end of headers, or the X-Siptrace headers are too long")?)
+        } else {
+            Cow::Borrowed(capture.payload)
+        };
+        Ok((capture, trace, payload))
+    }
+
+    fn send_named(&mut self, uri: &str, packets: &[Outgoing<'_>]) -> Sent {
+        let refuse_all = |why: &str| Sent {
+            sent: packets.len(),
+            refused: (0..packets.len()).map(|index| (index, why.to_owned())).collect(),
+            ..Sent::default()
+        };
+        match self.named.iter().position(|named| named.uri == uri) {
+            Some(position) => self.named[..=position].rotate_right(1),
+            None => {
+                let destination = match Destination::parse(uri) {
+                    Ok(destination) => destination,
+                    Err(error) => return refuse_all(&error.to_string()),
+                };
+                self.named.truncate(MOST_NAMED - 1);
+                let collector = Collector::new(vec![destination], self.plan.options.clone());
+                self.named.insert(0, Named { uri: uri.to_owned(), collector, away_since: None });
+            }
+        }
+        let named = &mut self.named[0];
+        let sent = named.collector.send(packets);
+        let Some(why) = &sent.away else {
+            named.away_since = None;
+            return sent;
+        };
+        let since = *named.away_since.get_or_insert_with(Instant::now);
+        if since.elapsed() < self.patience {
+            return sent;
+        }
+        let mut refused = sent.refused;
+        refused.extend((sent.sent..packets.len()).map(|index| (index, why.clone())));
+        Sent { sent: packets.len(), refused, away: None, unheard: sent.unheard }
+    }
+}
+
+/// What goes out for a capture; the reason when nothing can.
+fn outgoing_of<'a>(capture: &Capture<'a>, trace: &Trace<'a>, payload: &'a [u8]) -> Result<Outgoing<'a>, String> {
+    let is_log = trace.payload_type == LOG;
+    let text = |bytes: &'a [u8]| std::str::from_utf8(bytes).map_err(|error| error.to_string());
+    let (ip_protocol, from, to) = if is_log {
+        (17, None, None)
+    } else {
+        let (from, to) = (text(trace.from)?, text(trace.to)?);
+        let (protocol, from, to) = parse_way(from, to).map_err(|error| error.to_string())?;
+        (protocol, Some(from), Some(to))
+    };
+    Ok(Outgoing {
+        from,
+        to,
+        ip_protocol,
+        time_us: capture.time_us,
+        payload_type: trace.payload_type,
+        version_override: (trace.hep_version == 3).then_some(Version::V3),
+        order: if is_log { ChunkOrder::Log } else { ChunkOrder::Message },
+        correlation_id: capture.correlation_id,
+        payload,
+    })
+}
