@@ -252,7 +252,7 @@ pub unsafe extern "C" fn sc_message_call_id(
     with_core(core, |core| {
         // SAFETY: the contract's caller vouches for all of them.
         let (sip, out) = unsafe { (message(reference(sip)?)?, output(out)?) };
-        *out = to_bytes(core.node.call_id(sip.payload));
+        *out = to_bytes(core.node()?.call_id(sip.payload));
         Ok(())
     })
 }

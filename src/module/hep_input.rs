@@ -2,8 +2,8 @@
 
 use super::capture_node::CaptureNode;
 use super::hep_context::{Addresses, Current, HepContext, Inflated, agent_id};
-use super::pipeline::{StateError, now_us, own};
 use super::hep_variable::{self, HepValue, HepVariable};
+use super::pipeline::{StateError, now_us, own};
 use super::{CaptureError, SipMessage};
 use crate::capture::{Capture, RowKind, Transport};
 use crate::hep::{self, Packet, Payload, kind};

@@ -2,6 +2,7 @@
 
 use super::capture_node::CaptureNode;
 use super::hep_input::HepPacket;
+use super::pipeline::{StateError, own};
 use crate::capture::Transport;
 use crate::log_limit::LogLimit;
 use crate::packet::{Datagram, NoDatagram, PortRange};
