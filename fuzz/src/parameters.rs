@@ -1,6 +1,6 @@
 //! Module parameters, database URLs and table names, as an operator may write them.
 
-use sipcapture_core::module::Settings;
+use sipcapture_core::module::{Settings, TraceSettings};
 use sipcapture_core::sink::DatabaseUrl;
 use sipcapture_core::sink::escape::{TextWidth, escape, unescape};
 use sipcapture_core::table::name::{self, MAX_LENGTH, TableNames};
@@ -15,7 +15,8 @@ pub fn run(bytes: &[u8]) {
     let plan = settings.plan();
     assert!((1..=10_000).contains(&plan.batch_size) && !plan.flush_interval.is_zero());
     every_mode_has_a_table(&settings, &plan);
-    assert!(settings.lane_bytes >= 1 << 20 && (1..=16).contains(&settings.capture_writers));
+    assert!(settings.queue.lane_bytes >= 1 << 20 && (1..=16).contains(&settings.queue.writers));
+    traces(bytes);
 
     expands_to_a_table_name(bytes);
     assert_eq!(unescape(&escape(bytes, TextWidth::POSTGRES)), bytes);
@@ -40,6 +41,31 @@ fn set(settings: &mut Settings, line: &[u8]) {
     }
 }
 
+/// Whatever a capture agent accepts makes a plan in which every collector has a sink.
+fn traces(bytes: &[u8]) {
+    let mut settings = TraceSettings::default();
+    for line in bytes.split(|&byte| byte == b'\n') {
+        let at = line.iter().position(|&byte| byte == b'=').unwrap_or(line.len());
+        let Ok(name) = std::str::from_utf8(&line[..at]) else { continue };
+        let value = line.get(at + 1..).unwrap_or_default();
+        if let Err(error) = settings.set_text(name, value) {
+            assert!(error.to_string().contains(name), "an error names its parameter: {error}");
+        }
+        let number = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok());
+        if let Some(number) = number
+            && let Err(error) = settings.set_number(name, number)
+        {
+            assert!(error.to_string().contains(name), "an error names its parameter: {error}");
+        }
+    }
+    let plan = settings.plan();
+    assert_eq!(settings.named_sink(), plan.sinks.len() - 1);
+    for collector in &settings.collectors {
+        let sink = settings.sink_of(collector).unwrap_or(settings.named_sink());
+        assert!(plan.sinks[sink].target.database().is_none());
+    }
+}
+
 /// Whatever was accepted makes modes that captures can go by.
 fn every_mode_has_a_table(settings: &Settings, plan: &Plan) {
     let modes = settings.modes();
@@ -47,7 +73,7 @@ fn every_mode_has_a_table(settings: &Settings, plan: &Plan) {
     assert_eq!(modes.sinks().count(), plan.sinks.len());
     for mode in modes.iter() {
         assert!(!mode.name.is_empty() && !mode.tables.is_empty());
-        assert!(plan.sinks.get(usize::from(mode.sink)).is_some_and(|sink| sink.url == mode.url));
+        assert!(plan.sinks.get(usize::from(mode.sink)).is_some_and(|sink| sink.target.database() == Some(&mode.url)));
         for table in &mode.tables {
             assert!(name::expand(table.as_bytes(), 0).is_ok(), "{table} was accepted");
         }

@@ -5,7 +5,8 @@ use sipcapture_core::capture::record::{MAX_PAYLOAD, decode, encode, encoded_len}
 use sipcapture_core::capture::{Capture, RowKind};
 use sipcapture_core::sip::{HeaderNames, extract};
 use sipcapture_core::table::{
-    ColumnKind, ColumnNames, RowText, Value, fill_report, fill_sip, report_layout, sip_layout,
+    ColumnKind, ColumnNames, RowText, TraceColumnNames, Value, fill_report, fill_sip, fill_trace, report_layout,
+    sip_layout, trace_layout,
 };
 
 /// Takes `bytes` for a record; one that decodes must encode and decode to the same capture.
@@ -13,6 +14,10 @@ pub fn run(bytes: &[u8]) {
     let Ok(capture) = decode(bytes) else { return };
     let parts = [capture.correlation_id, capture.rewritten_uri, capture.table, capture.call_id, Some(capture.payload)];
     assert!(parts.into_iter().flatten().all(|part| lies_in(part, bytes)));
+    if let Some(trace) = &capture.trace {
+        let parts = [trace.method, trace.status, trace.from, trace.to, trace.from_tag, trace.to_tag, trace.user];
+        assert!(parts.into_iter().all(|part| lies_in(part, bytes)));
+    }
     becomes_a_row(&capture);
     let Ok(length) = encoded_len(&capture) else {
         assert!(capture.payload.len() > MAX_PAYLOAD);
@@ -40,6 +45,10 @@ fn becomes_a_row(capture: &Capture<'_>) {
         RowKind::Report(_) => {
             fill_report(&mut row, capture, &text, node);
             report_layout(&names)
+        }
+        RowKind::Trace | RowKind::Packet => {
+            fill_trace(&mut row, capture);
+            trace_layout(&TraceColumnNames::default())
         }
     };
     assert_eq!(row.len(), layout.columns.len());

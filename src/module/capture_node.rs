@@ -204,7 +204,7 @@ impl CaptureNode {
             table
         };
         let time_us = self.hep.time_us().unwrap_or_else(now_us);
-        let pushed = producer.push(&Capture {
+        let capture = Capture {
             agent_id: self.hep.agent_id(),
             correlation_id: self.hep.correlation_id(),
             rewritten_uri: message.rewritten_uri,
@@ -212,13 +212,14 @@ impl CaptureNode {
             sink: chosen.sink,
             table: Some(table),
             ..Capture::sip(time_us, message.source, message.destination, message.transport, message.payload)
-        });
+        };
+        let pushed = self.pipeline.push(&self.settings.queue.masks, &capture)?;
         if pushed.is_ok() {
-            producer.count_sip(mode, sip::first_line_kind(message.payload) == FirstLine::Reply);
+            let is_reply = sip::first_line_kind(message.payload) == FirstLine::Reply;
+            own(&mut self.pipeline.producer)?.count_sip(mode, is_reply);
         }
         self.hep.note_capture();
-        self.pipeline.report_push(pushed)?;
-        Ok(())
+        Ok(pushed?)
     }
 
     /// Queues a report for `table` (empty: `report_capture`): 12 columns with `correlation` (empty: that of the HEP packet at hand) and
@@ -244,9 +245,7 @@ impl CaptureNode {
             table: Some(if table.is_empty() { b"report_capture" } else { table }),
             ..Capture::sip(time_us, message.source, message.destination, message.transport, payload)
         };
-        let pushed = own(&mut self.pipeline.producer)?.push(&capture);
-        self.pipeline.report_push(pushed)?;
-        Ok(())
+        Ok(self.pipeline.push(&self.settings.queue.masks, &capture)??)
     }
 
     fn check_table(&mut self, table: &[u8]) -> Result<(), CaptureError> {

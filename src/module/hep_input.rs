@@ -245,15 +245,15 @@ impl CaptureNode {
             _ => Transport::None,
         };
         let time_us = packet.time_us.unwrap_or_else(now_us);
-        let pushed = producer.push(&Capture {
+        let capture = Capture {
             kind: RowKind::Report(report_type),
             agent_id: agent_id(packet),
             correlation_id: packet.correlation_id,
             table: Some(table),
             ..Capture::sip(time_us, packet.source, packet.destination, transport, payload)
-        });
+        };
         // A full lane is counted and logged there; the datagram is dealt with either way.
-        let _ = self.pipeline.report_push(pushed);
+        let _ = self.pipeline.push(&self.settings.queue.masks, &capture)?;
         self.hep.end();
         Ok(Verdict::Done)
     }

@@ -3,11 +3,13 @@
 use super::queue_settings::QueueSettings;
 use super::settings::ParameterError;
 use super::spool_place::SpoolLock;
+use crate::capture::Capture;
 use crate::log_limit::LogLimit;
 use crate::queue::lane::{Committed, Consumer, Geometry, Lanes, Producer, PushError};
 use crate::sink::DatabaseUrl;
 use crate::sink::host::HostLink;
 use crate::sink::url::HostedUrl;
+use crate::sip::Masks;
 use crate::writer::{Plan, SinkPlan, Target, Writer, WriterError};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
@@ -86,6 +88,8 @@ pub struct Pipeline {
     /// Where this process puts its captures.
     pub(super) producer: Option<Producer>,
     drop_log: Option<LogLimit>,
+    /// Room for a message whose secrets are masked.
+    masked: Vec<u8>,
 }
 
 impl Pipeline {
@@ -140,15 +144,24 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Says at a limited rate that captures are dropped, and hands the answer on.
-    pub(super) fn report_push(&mut self, pushed: Result<(), PushError>) -> Result<(), PushError> {
+    /// Queues `capture` with its secrets masked. Says at a limited rate that captures are dropped, and hands the answer on.
+    pub(super) fn push(&mut self, masks: &Masks, capture: &Capture<'_>) -> Result<Result<(), PushError>, StateError> {
+        let producer = own(&mut self.producer)?;
+        let pushed = if masks.is_empty() {
+            producer.push(capture)
+        } else {
+            self.masked.clear();
+            self.masked.extend_from_slice(capture.payload);
+            masks.apply(&mut self.masked);
+            producer.push(&Capture { payload: &self.masked, ..*capture })
+        };
         if let Err(error) = pushed {
             let limit = self.drop_log.get_or_insert_with(|| LogLimit::new(Duration::from_secs(5)));
             if let Some(held_back) = limit.allow(Instant::now()) {
                 log::warn!("capture dropped: {error} ({held_back} more since the last such line)");
             }
         }
-        pushed
+        Ok(pushed)
     }
 
     /// Starts writer `index` for `plan`, which works until `stop` is set. `None`: another process is that writer.

@@ -3,6 +3,7 @@
 use super::settings::{ParameterError, ranged, refuse};
 use crate::sink::DatabaseUrl;
 use crate::sink::url::Driver;
+use crate::sip::Masks;
 use crate::writer::{SpoolPlan, SpoolSync};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,6 +22,8 @@ const DRIVERS: &str =
 const TABLE_PATIENCE: Duration = Duration::from_secs(10);
 /// The same where they wait in the spool, and hold up nobody else's.
 const SPOOLED_TABLE_PATIENCE: Duration = Duration::from_secs(300);
+/// Most headers that a parameter may list.
+const MOST_HEADERS: usize = 16;
 /// Time that giving up on a database takes beyond `shutdown_timeout`, and some for the host.
 const GIVING_UP: Duration = Duration::from_secs(4);
 
@@ -51,6 +54,8 @@ pub struct QueueSettings {
     pub create_tables: Option<bool>,
     /// `shutdown_timeout`.
     pub shutdown_timeout: Duration,
+    /// `mask` and `mask_body`.
+    pub masks: Masks,
 }
 
 impl Default for QueueSettings {
@@ -68,6 +73,7 @@ impl Default for QueueSettings {
             flush_interval: Duration::from_millis(100),
             create_tables: None,
             shutdown_timeout: Duration::from_secs(10),
+            masks: Masks::default(),
         }
     }
 }
@@ -92,6 +98,10 @@ impl QueueSettings {
                     _ => return Some(Err(refuse(name, text, DRIVERS))),
                 };
             }
+            "mask" => match header_list(name, text) {
+                Ok(headers) => self.masks.headers = headers,
+                Err(error) => return Some(Err(error)),
+            },
             _ => return None,
         }
         Some(Ok(()))
@@ -103,6 +113,8 @@ impl QueueSettings {
         let set = match name {
             "create_tables" => ranged(name, value, 0..=1, "0 (off) and 1 (on) are allowed")
                 .map(|value| self.create_tables = Some(value == 1)),
+            "mask_body" => ranged(name, value, 0..=1, "0 (off) and 1 (on) are allowed")
+                .map(|value| self.masks.message_bodies = value == 1),
             "insert_retries" => ranged(name, value, 0..=500, "0 to 500 retries are allowed")
                 .map(|value| self.insert_retries = value as u32),
             "insert_retry_timeout" => ranged(name, value, 0..=300, "0 to 300 seconds are allowed")
@@ -166,4 +178,16 @@ impl QueueSettings {
             self.shutdown_timeout = most;
         }
     }
+}
+
+/// The names of headers in `text`, separated by commas, semicolons or blanks.
+pub(super) fn header_list(name: &str, text: &str) -> Result<Vec<Vec<u8>>, ParameterError> {
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(&byte);
+    let names = text.split([',', ';', ' ', '\t']).filter(|word| !word.is_empty());
+    let names: Vec<Vec<u8>> = names.map(|word| word.as_bytes().to_vec()).collect();
+    if names.len() > MOST_HEADERS || names.iter().flatten().any(|&byte| !is_token(byte)) {
+        let allowed = format!("at most {MOST_HEADERS} names of headers, separated by commas, are allowed");
+        return Err(refuse(name, text, allowed));
+    }
+    Ok(names)
 }

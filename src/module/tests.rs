@@ -147,8 +147,8 @@ fn the_shutdowns_time_ends_before_the_host_kills() {
     let left = |set: i64, kill: u64| {
         let mut settings = Settings::default();
         settings.set_number("shutdown_timeout", set).unwrap();
-        settings.end_before(Duration::from_secs(kill));
-        settings.shutdown_timeout.as_secs()
+        settings.queue.end_before(Duration::from_secs(kill));
+        settings.queue.shutdown_timeout.as_secs()
     };
     assert_eq!((left(10, 60), left(57, 60), left(58, 60), left(300, 60)), (10, 56, 56, 56));
     assert_eq!((left(10, 10), left(10, 4), left(10, 1), left(0, 60)), (6, 2, 0, 0));
@@ -159,11 +159,11 @@ fn an_empty_db_url_means_the_embedded_database_which_makes_its_tables() {
     let mut settings = Settings::default();
     settings.set_text("db_url", b"").unwrap();
     assert_eq!(settings.db_url.sqlite_path().unwrap().to_str(), Some("/var/lib/sipcapture/sipcapture.db"));
-    assert!(settings.creates_tables(&settings.db_url));
+    assert!(settings.queue.creates_tables(&settings.db_url));
     settings.set_text("db_url", b"postgres://u:p@h/d").unwrap();
-    assert!(!settings.creates_tables(&settings.db_url));
+    assert!(!settings.queue.creates_tables(&settings.db_url));
     settings.set_number("create_tables", 1).unwrap();
-    assert!(settings.creates_tables(&settings.db_url));
+    assert!(settings.queue.creates_tables(&settings.db_url));
 }
 
 #[test]

@@ -15,6 +15,8 @@ mod first_line;
 mod hash_source;
 mod headers;
 mod identity;
+mod lookup;
+mod mask;
 mod name_addr;
 mod originator;
 mod scan;
@@ -25,6 +27,8 @@ mod via;
 pub mod x_headers;
 
 pub use hash_source::{HashSource, hash_source};
+pub use lookup::header;
+pub use mask::Masks;
 
 /// Header names that the operator chooses.
 #[derive(Clone, Debug, Default)]

@@ -8,6 +8,7 @@ use crate::capture::{Capture, Trace, record};
 use crate::hep::{ChunkOrder, Version};
 use crate::queue::lane::Committed;
 use crate::sink::hep::{Collector, Destination, Outgoing, Sent, parse_way};
+use crate::sip;
 use crate::sip::x_headers::{self, XHeaders};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -97,7 +98,9 @@ impl PacketStore {
     }
 
     fn prepare<'a>(&self, bytes: &'a [u8]) -> Prepared<'a> {
-        let capture = record::decode(bytes).map_err(|_| "no packet could be made of it")?;
+        let mut capture = record::decode(bytes).map_err(|_| "no packet could be made of it")?;
+        let found = || self.plan.correlation_headers.iter().find_map(|name| sip::header(capture.payload, name));
+        capture.correlation_id = capture.correlation_id.or_else(found);
         let trace = capture.trace.ok_or("no packet could be made of it")?;
         let wants_headers = self.plan.has_x_headers && trace.payload_type != LOG;
         let payload = if wants_headers {

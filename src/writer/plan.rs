@@ -107,6 +107,8 @@ pub struct CollectorPlan {
     pub options: CollectorOptions,
     /// Whether SIP messages get the stock module's X-Siptrace headers.
     pub has_x_headers: bool,
+    /// Headers whose value is the correlation id of a message that has none; the first that is there counts.
+    pub correlation_headers: Vec<Vec<u8>>,
 }
 
 impl Target {

@@ -1,7 +1,7 @@
 //! Parameters that change what is captured.
 
 use crate::common::hep_sender::HepSender;
-use crate::common::kamailio::{ConfigBuilder, Module};
+use crate::common::kamailio::{ConfigBuilder, Module, Param};
 use crate::common::rows::{SqliteFile, execute, select, text};
 use crate::common::wait::within;
 use crate::kamailio_parity::tables::Engine;
@@ -47,4 +47,29 @@ fn with_capture_bad_msgs_0_the_malformed_are_refused_and_nothing_is_that_the_sto
     assert_eq!(refused, listed.collect::<Vec<_>>());
     // Its tag is read in full here; the stock parser takes the escaped quote for the end.
     assert_eq!(ours.difference(&stock).collect::<Vec<_>>(), ["awkward from-tag-quoted-escapes"]);
+}
+
+#[test]
+fn secrets_are_masked_in_what_scripts_and_hep_packets_have_stored_and_lengths_are_kept() {
+    let file = SqliteFile::new();
+    let node = ConfigBuilder::capture_node(Module::Ours, file.url());
+    let server = node.set("mask", "Authorization, Proxy-Authorization").set("mask_body", 1).start();
+    let register = "REGISTER sip:example.org SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\nFrom: <sip:a@example.org>;tag=1\r\n\
+                    To: <sip:a@example.org>\r\nCall-ID: masked\r\nCSeq: 1 REGISTER\r\n\
+                    Authorization: Digest username=\"a\", response=\"0123456789abcdef\"\r\nContent-Length: 0\r\n\r\n";
+    let message = register.replace("REGISTER", "MESSAGE").replace("Length: 0\r\n\r\n", "Length: 6\r\n\r\nsecret");
+    let sender = HepSender::to(server.address());
+    sender.send(register.as_bytes());
+    sender.send(message.as_bytes());
+    within(PATIENCE, "both are stored", || server.statistic("stored") == 2);
+    let rows = select(file.url(), "SELECT method, auth_user, msg FROM sip_capture ORDER BY id").expect("rows");
+    let expected = |text: &str| text.replace("0123456789abcdef", &"x".repeat(16)).replace("secret", "xxxxxx");
+    for (row, (method, sent)) in rows.iter().zip([("REGISTER", register), ("MESSAGE", message.as_str())]) {
+        assert_eq!((text(row, "method"), text(row, "auth_user")), (method.into(), "a".into()));
+        assert_eq!(text(row, "msg"), expected(sent));
+    }
+    for (name, value, said) in [("mask", "a:b".into(), "\"a:b\""), ("mask_body", Param::from(2), "\"2\"")] {
+        let log = ConfigBuilder::capture_node(Module::Ours, file.url()).set(name, value).refused();
+        assert!(log.contains(&format!("parameter {name}: the value {said} is not allowed")), "{log}");
+    }
 }

@@ -36,13 +36,13 @@ MODULE_VERSION
     X(originator_ip_column) X(originator_port_column) X(proto_column) X(family_column) X(rtp_stat_column) \
     X(type_column) X(node_column) X(msg_column) X(custom_field1_column) X(custom_field2_column) \
     X(custom_field3_column) \
-    X(hep_auth_key) X(hep_allow) \
+    X(hep_auth_key) X(hep_allow) X(mask) \
     X(raw_socket_listen) X(raw_interface)
 
 #define NUMBER_PARAMETERS(X) \
     X(capture_on) X(hep_capture_on) X(db_insert_mode) X(queue_size) X(capture_writers) X(batch_size) \
     X(flush_interval) X(create_tables) X(shutdown_timeout) X(capture_bad_msgs) X(insert_retries) X(insert_retry_timeout) \
-    X(spool_size) X(nonsip_hook) \
+    X(spool_size) X(mask_body) X(nonsip_hook) \
     X(raw_ipip_capture_on) X(raw_moni_capture_on) X(raw_sock_children) X(raw_moni_bpf_on) X(promiscuous_on)
 
 static struct {

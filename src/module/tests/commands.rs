@@ -96,7 +96,7 @@ fn every_statistic_is_in_the_answer_of_stats_with_the_same_value() {
     });
     let lanes = node.lanes().unwrap().clone();
     // Each counter gets a value of its own, so that none can stand for another.
-    let producer = node.producer.as_ref().unwrap();
+    let producer = node.pipeline.producer.as_ref().unwrap();
     for (number, counter) in ALL_PRODUCED.into_iter().enumerate() {
         (0..=number).for_each(|_| producer.count(counter));
     }

@@ -6,6 +6,8 @@
 mod settings;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests;
 
 pub use settings::{TraceMode, TraceSettings};
 
@@ -255,7 +257,7 @@ impl TraceAgent {
         if uris.is_empty() {
             return Ok(None);
         }
-        let body = if self.settings.writes_x_headers {
+        let mut body = if self.settings.writes_x_headers {
             let headers = XHeaders {
                 from: trace.from,
                 to: trace.to,
@@ -267,6 +269,7 @@ impl TraceAgent {
         } else {
             body.to_vec()
         };
+        self.settings.queue.masks.apply(&mut body);
         Ok(Some(Copies { uris, body }))
     }
 
@@ -302,8 +305,7 @@ impl TraceAgent {
     }
 
     fn push(&mut self, capture: &Capture<'_>) -> Result<(), TraceError> {
-        let pushed = own(&mut self.pipeline.producer)?.push(capture);
-        Ok(self.pipeline.report_push(pushed)?)
+        Ok(self.pipeline.push(&self.settings.queue.masks, capture)??)
     }
 
     /// The sinks of packets for `destination`.

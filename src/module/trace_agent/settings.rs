@@ -1,7 +1,7 @@
 //! The parameters of the capture agent: names, defaults, ranges, and what is said when a value will not do.
 
 use crate::hep::Version;
-use crate::module::queue_settings::{EMBEDDED_URL, QueueSettings};
+use crate::module::queue_settings::{EMBEDDED_URL, QueueSettings, header_list};
 use crate::module::settings::{ParameterError, ranged, refuse};
 use crate::sink::hep::{CollectorOptions, Destination, Secret, TlsOptions, parse_address};
 use crate::sink::url::redact;
@@ -58,6 +58,7 @@ pub struct TraceSettings {
     pub writes_x_headers: bool,
     /// `xheaders_read`.
     pub reads_x_headers: bool,
+    correlation_headers: Vec<Vec<u8>>,
 }
 
 impl Default for TraceSettings {
@@ -80,6 +81,7 @@ impl Default for TraceSettings {
             hep: CollectorOptions::default(),
             writes_x_headers: false,
             reads_x_headers: false,
+            correlation_headers: Vec::new(),
         }
     }
 }
@@ -138,6 +140,7 @@ impl TraceSettings {
                 }
                 self.hep.node_name = (!text.is_empty()).then(|| value.to_vec());
             }
+            "correlation_header" => self.correlation_headers = header_list(name, text)?,
             "tls_ca" => self.hep.tls.ca = (!text.is_empty()).then(|| PathBuf::from(text)),
             _ if name.ends_with("_column") => {
                 table::name::check(text).map_err(|error| refuse(name, text, error))?;
@@ -228,7 +231,11 @@ impl TraceSettings {
     /// What these parameters ask of a writer.
     pub fn plan(&self) -> Plan {
         let sink = |target| SinkPlan { target, options: SinkOptions::default(), link: None };
-        let collectors = CollectorPlan { options: self.hep.clone(), has_x_headers: self.writes_x_headers };
+        let collectors = CollectorPlan {
+            options: self.hep.clone(),
+            has_x_headers: self.writes_x_headers,
+            correlation_headers: self.correlation_headers.clone(),
+        };
         let mut sinks = Vec::new();
         if self.has_database() {
             let options = SinkOptions {

@@ -1,1 +1,228 @@
+//! What becomes of a traced message, by parameters and by who traces it.
 
+use super::*;
+use crate::capture::record;
+use crate::queue::lane::Consumer;
+
+/// An agent at work in a private directory, and the consumer of its lane.
+struct Bench {
+    agent: TraceAgent,
+    consumer: Consumer,
+    _directory: tempfile::TempDir,
+}
+
+impl Bench {
+    fn new(texts: &[(&str, &str)], numbers: &[(&str, i64)]) -> Bench {
+        let directory = tempfile::tempdir().unwrap();
+        let mut agent = TraceAgent::default();
+        let url = format!("sqlite:///{}/trace.db", directory.path().display());
+        let settings = agent.settings_mut().unwrap();
+        for (name, text) in [("db_url", url.as_str()), ("spool_dir", "")].iter().chain(texts) {
+            settings.set_text(name, text.as_bytes()).unwrap();
+        }
+        for (name, number) in numbers {
+            settings.set_number(name, *number).unwrap();
+        }
+        agent.check((None, None), None).unwrap();
+        agent.map_lanes(1).unwrap();
+        agent.pipeline_mut().attach(0).unwrap();
+        let consumer = Consumer::take(agent.lanes().unwrap(), 0).unwrap().unwrap();
+        Bench { agent, consumer, _directory: directory }
+    }
+
+    /// What is queued: a word for its kind, its sink, and whatever `show` makes of it.
+    fn queued(&mut self, show: impl Fn(&Capture<'_>) -> String) -> Vec<String> {
+        let mut queued = Vec::new();
+        self.consumer.read(|bytes, _| {
+            let capture = record::decode(bytes).unwrap();
+            let kind = if capture.kind == RowKind::Trace { "row" } else { "packet" };
+            queued.push(format!("{kind} {} {}", capture.sink, show(&capture)));
+            true
+        });
+        queued
+    }
+}
+
+const BODY: &[u8] = b"OPTIONS sip:a SIP/2.0\r\nCall-ID: 1\r\n\r\n";
+
+fn message(tracer: Tracer) -> TracedMessage<'static> {
+    TracedMessage {
+        tracer,
+        body: BODY,
+        call_id: b"1",
+        trace: Trace { method: b"OPTIONS", from: b"udp:192.0.2.1:5060", to: b"udp:192.0.2.2:5060", ..Trace::default() },
+        destination: None,
+        correlation_id: b"",
+        table: b"",
+        users: &[],
+        time_us: Some(1_700_000_000_000_001),
+    }
+}
+
+fn user(capture: &Capture<'_>) -> String {
+    String::from_utf8_lossy(capture.trace.unwrap().user).into_owned()
+}
+
+fn target(capture: &Capture<'_>) -> String {
+    String::from_utf8_lossy(capture.table.unwrap_or(b"-")).into_owned()
+}
+
+#[test]
+fn a_message_becomes_a_row_for_everybody_and_one_for_each_user() {
+    let mut bench = Bench::new(&[], &[("trace_on", 1)]);
+    let users: [&[u8]; 2] = [b"bob", b"alice"];
+    bench.agent.trace(&TracedMessage { users: &users, ..message(Tracer::Script) }).unwrap();
+    assert_eq!(bench.queued(user), ["row 0 ", "row 0 bob", "row 0 alice"]);
+    let totals = bench.agent.lanes().unwrap().totals();
+    assert_eq!(totals.produced(Produced::TracedRequests), 1);
+}
+
+#[test]
+fn with_the_switch_off_only_users_are_traced() {
+    let mut bench = Bench::new(&[], &[]);
+    assert!(matches!(bench.agent.trace(&message(Tracer::Script)), Err(TraceError::Off)));
+    bench.agent.trace(&TracedMessage { users: &[b"bob"], ..message(Tracer::Script) }).unwrap();
+    assert_eq!(bench.queued(user), ["row 0 bob"]);
+    assert!(matches!(
+        bench.agent.trace(&TracedMessage { users: &[b"bob"], ..message(Tracer::Core) }),
+        Err(TraceError::Off)
+    ));
+    assert_eq!(bench.agent.lanes().unwrap().totals().produced(Produced::TracedRequests), 0);
+}
+
+#[test]
+fn every_collector_gets_a_packet_or_the_first_that_works() {
+    let uris = ("duplicate_uri", "sip:192.0.2.9:9060, sip:192.0.2.8:9060;transport=tcp");
+    let on = [("trace_on", 1), ("hep_mode_on", 1), ("hep_version", 3)];
+    let mut all = Bench::new(&[uris], &on);
+    all.agent.trace(&message(Tracer::Script)).unwrap();
+    assert_eq!(all.queued(target), ["row 0 -", "packet 1 -", "packet 2 -"]);
+    let mut failover = Bench::new(&[uris, ("duplicate_mode", "failover")], &[on[0], on[1], ("trace_to_database", 0)]);
+    failover.agent.trace(&message(Tracer::Script)).unwrap();
+    assert_eq!(failover.queued(target), ["packet 0 -"]);
+}
+
+#[test]
+fn a_destination_of_the_script_has_its_collectors_sink_or_that_of_the_named() {
+    let uris = ("duplicate_uri", "sip:192.0.2.9:9060, sip:192.0.2.8:9060");
+    let mut bench = Bench::new(&[uris], &[("trace_on", 1), ("hep_mode_on", 1), ("trace_to_database", 0)]);
+    for destination in ["sip:192.0.2.8:9060;transport=udp", "sip:192.0.2.7:9060", ""] {
+        let destination = Some(destination.as_bytes());
+        bench.agent.trace(&TracedMessage { destination, ..message(Tracer::Script) }).unwrap();
+    }
+    assert_eq!(bench.queued(target), ["packet 1 -", "packet 2 sip:192.0.2.7:9060", "packet 0 -", "packet 1 -"]);
+    let bad = TracedMessage { destination: Some(b"tel:1"), ..message(Tracer::Script) };
+    assert!(matches!(bench.agent.trace(&bad), Err(TraceError::Destination(_))));
+    assert!(bench.queued(target).is_empty(), "nothing of a refused message is queued");
+}
+
+#[test]
+fn plain_copies_are_the_hosts_where_hep_is_off_and_a_place_is_named_or_there_is_no_database() {
+    let uri = ("duplicate_uri", "sip:192.0.2.9:5090");
+    let mut with_database = Bench::new(&[uri], &[("trace_on", 1)]);
+    assert_eq!(with_database.agent.trace(&message(Tracer::Script)).unwrap(), None);
+    let named = TracedMessage { destination: Some(b"sip:192.0.2.7"), ..message(Tracer::Script) };
+    let copies = with_database.agent.trace(&named).unwrap().unwrap();
+    assert_eq!((copies.uris, copies.body), (vec!["sip:192.0.2.7".to_owned()], BODY.to_vec()));
+    let mut without = Bench::new(&[uri], &[("trace_on", 1), ("trace_to_database", 0), ("xheaders_write", 1)]);
+    let copies = without.agent.trace(&message(Tracer::Script)).unwrap().unwrap();
+    assert_eq!(copies.uris, ["sip:192.0.2.9:5090"]);
+    assert!(String::from_utf8(copies.body).unwrap().contains("X-Siptrace-Time: 1700000000 1\r\n"));
+    assert!(without.queued(user).is_empty());
+}
+
+#[test]
+fn the_modes_of_the_core_are_their_own() {
+    let uri = ("duplicate_uri", "sip:192.0.2.9:9060");
+    for (mode, queued, has_copies) in [
+        (1, vec!["packet 1 "], false),
+        (2, vec!["row 0 "], false),
+        (4, vec![], true),
+        (7, vec!["row 0 ", "packet 1 "], true),
+    ] {
+        let mut bench = Bench::new(&[uri], &[("trace_on", 1), ("trace_mode", mode)]);
+        let copies = bench.agent.trace(&message(Tracer::Core)).unwrap();
+        assert_eq!(
+            (bench.queued(user), copies.is_some()),
+            (queued.iter().map(|&q| q.to_owned()).collect(), has_copies),
+            "{mode}"
+        );
+    }
+}
+
+#[test]
+fn a_log_line_needs_a_collector_and_no_switch() {
+    let mut bench = Bench::new(&[("duplicate_uri", "sip:192.0.2.9")], &[("trace_to_database", 0)]);
+    bench.agent.trace(&TracedMessage { correlation_id: b"cid", ..message(Tracer::Log) }).unwrap();
+    let shown = bench.queued(|capture| {
+        let trace = capture.trace.unwrap();
+        format!("{} {} {:?}", trace.payload_type, trace.hep_version, capture.correlation_id)
+    });
+    assert_eq!(shown, [format!("packet 0 100 3 {:?}", Some(b"cid"))]);
+    let mut alone = Bench::new(&[], &[]);
+    assert!(matches!(alone.agent.trace(&message(Tracer::Log)), Err(TraceError::NoDestination)));
+}
+
+#[test]
+fn x_headers_are_read_and_taken_out_and_a_message_without_them_is_refused() {
+    let mut bench = Bench::new(&[], &[("trace_on", 1), ("xheaders_read", 1)]);
+    assert!(matches!(bench.agent.trace(&message(Tracer::Script)), Err(TraceError::NoXHeaders)));
+    let headers = XHeaders {
+        from: b"tcp:198.51.100.1:1",
+        to: b"tcp:198.51.100.2:2",
+        time_us: 42,
+        method: b"BYE",
+        is_outgoing: true,
+    };
+    let body = x_headers::insert(BODY, &headers).unwrap();
+    bench.agent.trace(&TracedMessage { body: &body, ..message(Tracer::Script) }).unwrap();
+    let shown = bench.queued(|capture| {
+        let trace = capture.trace.unwrap();
+        assert_eq!(capture.payload, BODY);
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        format!(
+            "{} {} {} {} {}",
+            text(trace.from),
+            text(trace.to),
+            capture.time_us,
+            text(trace.method),
+            trace.is_outgoing
+        )
+    });
+    assert_eq!(shown, ["row 0 tcp:198.51.100.1:1 tcp:198.51.100.2:2 42 BYE true"]);
+}
+
+#[test]
+fn the_local_address_stands_in_on_the_servers_side_of_what_scripts_trace() {
+    let mut bench = Bench::new(&[("trace_local_ip", "udp:203.0.113.1:5060")], &[("trace_on", 1), ("trace_mode", 2)]);
+    let outgoing = Trace { is_outgoing: true, ..message(Tracer::Script).trace };
+    bench.agent.trace(&message(Tracer::Script)).unwrap();
+    bench.agent.trace(&TracedMessage { trace: outgoing, ..message(Tracer::Script) }).unwrap();
+    bench.agent.trace(&message(Tracer::Core)).unwrap();
+    let ends = bench.queued(|capture| {
+        let trace = capture.trace.unwrap();
+        format!("{} {}", String::from_utf8_lossy(trace.from), String::from_utf8_lossy(trace.to))
+    });
+    let (local, from, to) = ("udp:203.0.113.1:5060", "udp:192.0.2.1:5060", "udp:192.0.2.2:5060");
+    assert_eq!(ends, [format!("row 0 {from} {local}"), format!("row 0 {local} {to}"), format!("row 0 {from} {to}")]);
+}
+
+#[test]
+fn every_bad_value_is_refused_with_its_name_its_value_and_what_is_allowed() {
+    let text =
+        |name: &str, value: &str| TraceSettings::default().set_text(name, value.as_bytes()).unwrap_err().to_string();
+    let number = |name: &str, value: i64| TraceSettings::default().set_number(name, value).unwrap_err().to_string();
+    for (error, parts) in [
+        (text("duplicate_uri", "tel:1"), ["duplicate_uri", "tel:1", "sip:HOST"]),
+        (text("duplicate_mode", "some"), ["duplicate_mode", "some", "all and failover"]),
+        (text("trace_local_ip", "192.0.2.1"), ["trace_local_ip", "192.0.2.1", "PROTO:IP:PORT"]),
+        (text("table", "a b"), ["table", "a b", "allowed"]),
+        (number("hep_version", 4), ["hep_version", "4", "1, 2 and 3"]),
+        (number("hep_capture_id", -1), ["hep_capture_id", "-1", "0 to 4294967295"]),
+        (number("tls_verify", 2), ["tls_verify", "2", "0 (any certificate)"]),
+        (number("queue_size", 0), ["queue_size", "0", "1 to 1024 MiB"]),
+    ] {
+        parts.iter().for_each(|part| assert!(error.contains(part), "{error}"));
+    }
+    assert!(matches!(TraceSettings::default().set_text("capture_node", b"x"), Err(ParameterError::Unknown(..))));
+}

@@ -131,10 +131,9 @@ fn making(options: &Options, tables: &[String], renamed: &[(String, String)]) ->
         name::expand(template.as_bytes(), now()).map_err(|error| Error::Argument(format!("--table: {error}")))?;
     }
     let plan = settings.plan();
-    let (mut sip, mut report) = (plan.sip, plan.report);
-    rename(&mut sip, renamed);
-    rename(&mut report, renamed);
-    Ok(Making { table, node: plan.node, headers: plan.headers, sip, report })
+    let (mut sip, mut report, mut trace) = (plan.sip, plan.report, plan.trace);
+    [&mut sip, &mut report, &mut trace].into_iter().for_each(|layout| rename(layout, renamed));
+    Ok(Making { table, node: plan.node, headers: plan.headers, sip, report, trace })
 }
 
 fn choice(options: &Options, url: &DatabaseUrl) -> Result<Choice, Error> {

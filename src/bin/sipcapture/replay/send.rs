@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sipcapture_core::capture::{Capture, RowKind, record};
+use sipcapture_core::capture::{Capture, RowShape, record};
 use sipcapture_core::queue::spool::dead_letter::Entry;
 use sipcapture_core::sink::{self, DatabaseUrl, Sink, SinkError, SinkOptions, Slices};
 use sipcapture_core::sip::HeaderNames;
@@ -37,6 +37,8 @@ pub struct Making {
     pub sip: Layout,
     /// Columns of report rows.
     pub report: Layout,
+    /// Columns of traced messages.
+    pub trace: Layout,
 }
 
 impl Making {
@@ -63,7 +65,7 @@ pub struct Sender {
 /// Letters of one batch that go to one table.
 struct Group {
     table: String,
-    report: bool,
+    shape: RowShape,
     numbers: Vec<usize>,
 }
 
@@ -84,12 +86,16 @@ impl Sender {
                 fates[number] = Fate::Unreadable;
                 continue;
             };
-            let report = matches!(capture.kind, RowKind::Report(_));
+            let shape = capture.kind.shape();
+            if shape == RowShape::Packet {
+                fates[number] = Fate::Refused("it is a packet for a collector, and no row".into());
+                continue;
+            }
             match self.making.table(entry, capture) {
                 Err(why) => fates[number] = Fate::Refused(why.into()),
-                Ok(table) => match groups.iter_mut().find(|group| group.report == report && group.table == table) {
+                Ok(table) => match groups.iter_mut().find(|group| group.shape == shape && group.table == table) {
                     Some(group) => group.numbers.push(number),
-                    None => groups.push(Group { table, report, numbers: vec![number] }),
+                    None => groups.push(Group { table, shape, numbers: vec![number] }),
                 },
             }
         }
@@ -116,7 +122,11 @@ impl Sender {
                 }
             }
         }
-        let layout = if group.report { &self.making.report } else { &self.making.sip };
+        let layout = match group.shape {
+            RowShape::Sip => &self.making.sip,
+            RowShape::Report => &self.making.report,
+            RowShape::Trace | RowShape::Packet => &self.making.trace,
+        };
         let mut slices = Slices::new(rows.len(), self.sink.most_rows());
         while self.away.is_none()
             && let Some(slice) = slices.take()
