@@ -118,7 +118,7 @@ impl CaptureNode {
         self.modes = self.settings.modes();
         pipeline::prepare_sqlite(&self.settings.plan(), owner)?;
         self.mode_counters = counters::of_modes(&self.modes);
-        let beside = spool_place::beside(&self.settings.db_url);
+        let beside = spool_place::beside(&self.settings.db_url, "spool");
         self.pipeline.prepare_spool(&mut self.settings.queue, beside, owner)?;
         self.checked = true;
         Ok(())

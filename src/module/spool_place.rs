@@ -12,8 +12,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Place of the spool when no embedded database tells another.
-const DEFAULT: &str = "/var/lib/sipcapture/spool";
+/// Where spools are when no embedded database tells another place.
+const DEFAULT: &str = "/var/lib/sipcapture";
 /// Time beyond `shutdown_timeout` that a server which ends may need to let go of the spool.
 const LETTING_GO: Duration = Duration::from_secs(5);
 
@@ -97,10 +97,9 @@ impl Pipeline {
     }
 }
 
-/// The spool's place when nobody names one: beside the embedded database.
-pub(super) fn beside(database: &DatabaseUrl) -> PathBuf {
-    let place = database.sqlite_path().and_then(Path::parent);
-    place.map_or_else(|| PathBuf::from(DEFAULT), |parent| parent.join("spool"))
+/// The spool's place when nobody names one: `name` beside the embedded database.
+pub(super) fn beside(database: &DatabaseUrl, name: &str) -> PathBuf {
+    database.sqlite_path().and_then(Path::parent).unwrap_or(Path::new(DEFAULT)).join(name)
 }
 
 /// Makes `directory` and what is missing above it, for `owner`.
@@ -179,7 +178,7 @@ mod tests {
         }
 
         fn prepare(&mut self) -> Result<(), ParameterError> {
-            let beside = beside(&self.settings.db_url);
+            let beside = beside(&self.settings.db_url, "spool");
             self.pipeline.prepare_spool(&mut self.settings.queue, beside, (None, None))
         }
 
@@ -212,12 +211,12 @@ mod tests {
     #[test]
     fn the_default_directory_is_beside_the_embedded_database_and_else_in_a_place_of_its_own() {
         let mut settings = Settings::default();
-        assert_eq!(beside(&settings.db_url), Path::new("/var/lib/sipcapture/spool"));
+        assert_eq!(beside(&settings.db_url, "spool"), Path::new("/var/lib/sipcapture/spool"));
         settings.set_text("db_url", b"sqlite:////srv/captures/of/today.db").unwrap();
-        assert_eq!(beside(&settings.db_url), Path::new("/srv/captures/of/spool"));
+        assert_eq!(beside(&settings.db_url, "spool"), Path::new("/srv/captures/of/spool"));
         for url in ["mysql://u:p@h/d", "postgres://u:p@h/d"] {
             settings.set_text("db_url", url.as_bytes()).unwrap();
-            assert_eq!(beside(&settings.db_url), Path::new("/var/lib/sipcapture/spool"));
+            assert_eq!(beside(&settings.db_url, "spool"), Path::new("/var/lib/sipcapture/spool"));
         }
     }
 

@@ -25,6 +25,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// Name of the spool that no parameter names: a capture node beside it has its own.
+const SPOOL: &str = "siptrace-spool";
 /// Payload types (HEP chunk 0x000b).
 const SIP: u8 = 1;
 const LOG: u8 = 100;
@@ -154,7 +156,7 @@ impl TraceAgent {
             self.settings.queue.end_before(kill_timeout);
         }
         pipeline::prepare_sqlite(&self.settings.plan(), owner)?;
-        let beside = spool_place::beside(&self.settings.db_url);
+        let beside = spool_place::beside(&self.settings.db_url, SPOOL);
         self.pipeline.prepare_spool(&mut self.settings.queue, beside, owner)?;
         self.checked = true;
         Ok(())
