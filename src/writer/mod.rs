@@ -16,6 +16,8 @@ mod batch;
 mod deliver;
 mod health;
 mod outlet;
+#[cfg(test)]
+mod packet_tests;
 mod packets;
 mod plan;
 mod refusals;
