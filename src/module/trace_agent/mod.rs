@@ -6,8 +6,6 @@
 mod settings;
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod tests;
 
 pub use settings::{TraceMode, TraceSettings};
 
