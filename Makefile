@@ -44,8 +44,9 @@ setup-demo:
 core: setup-build
 	cargo build --release --locked --lib
 
-kamailio: core  ## build/kamailio/sipcapture.so, for the Kamailio that is installed
+kamailio: core  ## build/kamailio/sipcapture.so and siptrace.so, for the Kamailio that is installed
 	@scripts/build-kamailio.sh sipcapture $(TARGET_DIR)/release/libsipcapture_core.a
+	@scripts/build-kamailio.sh siptrace $(TARGET_DIR)/release/libsipcapture_core.a
 
 tool: setup-build  ## build/sipcapture, the operator's tool
 	cargo build --release --locked --bin sipcapture

@@ -270,10 +270,11 @@ sc_status sc_raw_receive(sc_core *core, uint32_t reader, sc_hep_packet *packet);
 
 /* Who traces a message. */
 typedef enum sc_tracer {
-    SC_TRACER_SCRIPT = 0, /* sip_trace(), and what follows of it: transactions, dialogs, stateless replies */
+    SC_TRACER_SCRIPT = 0, /* sip_trace(), and what follows of it as if the script had called it again */
     SC_TRACER_CORE = 1,   /* the host's core, for all that it receives and sends (parameter trace_mode) */
     SC_TRACER_LOG = 2,    /* hlog(): `body` is a line of text */
-    SC_TRACER_TEXT = 3    /* sip_trace_msg(): `body` is a message that the script has made up */
+    SC_TRACER_TEXT = 3,   /* sip_trace_msg(): `body` is a message that the script has made up */
+    SC_TRACER_FOLLOW = 4  /* the transaction that sip_trace() has marked, and its stateless replies: traced whatever the switch trace_on says */
 } sc_tracer;
 
 /* One message. Addresses are `proto:ip:port`. */

@@ -75,7 +75,9 @@ install_all() {
     local directory module file
     directory=$(modules_dir)
     [ -x "$root/build/sipcapture" ] || fail "there is no build/sipcapture: run 'make tool' first"
-    [ -f "$root/build/kamailio/sipcapture.so" ] || fail "there is no build/kamailio/sipcapture.so: run 'make kamailio' first"
+    for module in sipcapture siptrace; do
+        [ -f "$root/build/kamailio/$module.so" ] || fail "there is no build/kamailio/$module.so: run 'make kamailio' first"
+    done
     mkdir -p "$destdir$(dirname "$manifest")"
     for module in "$root"/build/kamailio/*.so; do
         keep_stock "$directory/$(basename "$module")"

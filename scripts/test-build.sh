@@ -4,7 +4,7 @@
 #
 #   scripts/test-build.sh
 #
-# Needs build/kamailio/sipcapture.so and build/sipcapture. Touches nothing outside a private directory.
+# Needs the modules in build/kamailio and build/sipcapture. Touches nothing outside a private directory.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
@@ -49,6 +49,7 @@ altered() {
 version=$("$kamailio" -v | sed -n 's/^version: \(.*)\).*/\1/p')
 other_version=${version/kamailio /kamailio~}
 holds "the built module loads" scripts/check-module.sh "$module" "$kamailio"
+holds "the built agent loads" scripts/check-module.sh build/kamailio/siptrace.so "$kamailio"
 holds "a module with another version can be made" altered "$version" "$other_version" "$scratch/version.so"
 holds "another version is refused, both shown" refused_with "$scratch/version.so" "versions differ" "$version" "$other_version"
 holds "a module with other flags can be made" altered "USE_TCP, USE_TLS" "USE_TCP, NOT_TLS" "$scratch/flags.so"
@@ -60,17 +61,21 @@ export DESTDIR=$scratch/root PREFIX=/opt/sipcapture KAMAILIO_MODULES_DIR=/usr/li
 modules=$DESTDIR$KAMAILIO_MODULES_DIR
 mkdir -p "$modules"
 echo stock >"$modules/sipcapture.so"
+echo stock >"$modules/siptrace.so"
 for round in first second; do
     holds "the $round installation succeeds" make -s install
     holds "the $round installation puts the module in place" cmp "$module" "$modules/sipcapture.so"
     holds "the $round installation keeps the stock module" grep -qx stock "$modules/sipcapture.so.stock"
+    holds "the $round installation puts the agent in place" cmp build/kamailio/siptrace.so "$modules/siptrace.so"
+    holds "the $round installation keeps the stock agent" grep -qx stock "$modules/siptrace.so.stock"
 done
 holds "the tool is installed and runs" "$DESTDIR$PREFIX/bin/sipcapture" --version
 holds "the manual is installed" test -s "$DESTDIR$PREFIX/share/doc/sipcapture/sipcapture.md"
 holds "the example is installed" test -s "$DESTDIR$PREFIX/share/doc/sipcapture/examples/kamailio.cfg"
 holds "taking it away succeeds" make -s uninstall
 holds "the stock module is back" grep -qx stock "$modules/sipcapture.so"
-left=$(find "$DESTDIR" -type f | grep -cv "^$modules/sipcapture.so$" || true)
+holds "the stock agent is back" grep -qx stock "$modules/siptrace.so"
+left=$(find "$DESTDIR" -type f | grep -cv "^$modules/sip[a-z]*\.so$" || true)
 holds "nothing of ours is left" test "$left" = 0
 
 echo "$passed passed, $failed failed, 0 skipped"

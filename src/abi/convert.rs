@@ -139,6 +139,7 @@ pub(super) unsafe fn traced<'a>(trace: &sc_trace, users: &'a [&'a [u8]]) -> Resu
         tracer: match trace.tracer {
             sc_tracer::SC_TRACER_SCRIPT => Tracer::Script,
             sc_tracer::SC_TRACER_CORE => Tracer::Core,
+            sc_tracer::SC_TRACER_FOLLOW => Tracer::Follow,
             sc_tracer::SC_TRACER_LOG => Tracer::Log,
             sc_tracer::SC_TRACER_TEXT => Tracer::Text,
             _ => return Err(sc_status::SC_ERR_INVALID_VALUE),

@@ -11,8 +11,8 @@
 #include "modules/topoh/api.h"
 
 #include "../convert.h"
+#include "../forward.h"
 #include "../host.h"
-#include "forward.h"
 #include "sipcapture.h"
 
 /* ---- what they come to ---- */

@@ -12,11 +12,11 @@
 #include "core/rpc_lookup.h"
 #include "core/sr_module.h"
 
+#include "../forward.h"
 #include "../host.h"
 #include "../parameters.h"
 #include "../processes.h"
 #include "../reply.h"
-#include "forward.h"
 #include "sipcapture.h"
 
 MODULE_VERSION

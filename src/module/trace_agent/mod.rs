@@ -38,14 +38,23 @@ const NOWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPE
 /// Who traces a message, which decides what becomes of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tracer {
-    /// The script, or what follows of its call: `sip_trace()`, transactions, dialogs.
+    /// The script: `sip_trace()`, and messages of transactions and dialogs for which the switch counts as much as for it.
     Script,
+    /// The transaction that `sip_trace()` has marked: what has begun is traced to its end, whatever the switch says meanwhile.
+    Follow,
     /// The host's core, for everything that it receives and sends (`trace_mode`).
     Core,
     /// `hlog()`: a line of text.
     Log,
     /// `sip_trace_msg()`: a message that the script has made up.
     Text,
+}
+
+impl Tracer {
+    /// Whether a script is behind it.
+    fn is_script(self) -> bool {
+        matches!(self, Tracer::Script | Tracer::Follow)
+    }
 }
 
 /// One message as the host hands it over.
@@ -216,13 +225,13 @@ impl TraceAgent {
         let mut trace = message.trace;
         trace.payload_type = if message.tracer == Tracer::Log { LOG } else { SIP };
         trace.hep_version = if message.tracer == Tracer::Log { 3 } else { 0 };
-        let local = self.settings.local_ip.clone().filter(|_| message.tracer == Tracer::Script);
+        let local = self.settings.local_ip.clone().filter(|_| message.tracer.is_script());
         if let Some(local) = &local {
             *if trace.is_outgoing { &mut trace.from } else { &mut trace.to } = local;
         }
         let whole;
         let mut body = message.body;
-        if message.tracer == Tracer::Script && self.settings.reads_x_headers {
+        if message.tracer.is_script() && self.settings.reads_x_headers {
             let (headers, pieces) = x_headers::split(body).ok_or(TraceError::NoXHeaders)?;
             whole = pieces.concat();
             body = &whole;
@@ -245,7 +254,12 @@ impl TraceAgent {
         let (rows, packets, copies) = self.what(message);
         // What cannot be addressed is refused before anything of it is queued.
         let destination = message.destination.filter(|uri| !uri.is_empty());
-        let sinks = if packets { self.sinks(destination)? } else { 0..0 };
+        let sinks = match packets.then(|| self.sinks(destination)) {
+            None => 0..0,
+            // A row is something, where no collector is named at all.
+            Some(Err(TraceError::NoDestination)) if rows && message.destination.is_none() && self.settings.to_database => 0..0,
+            Some(sinks) => sinks?,
+        };
         let uris = if copies { self.uris(destination)? } else { Vec::new() };
         if rows {
             self.push_rows(message, &capture, is_on)?;
@@ -277,11 +291,15 @@ impl TraceAgent {
     fn what(&self, message: &TracedMessage<'_>) -> (bool, bool, bool) {
         let settings = &self.settings;
         match message.tracer {
-            Tracer::Script => {
+            Tracer::Script | Tracer::Follow => {
                 let copies = message.destination.is_some() || !settings.to_database;
                 (settings.has_database(), settings.hep_mode_on, copies && !settings.hep_mode_on)
             }
-            Tracer::Core => (settings.mode.database, settings.mode.hep, settings.mode.copies),
+            // What is no SIP has no method, and no row.
+            Tracer::Core => {
+                let rows = settings.mode.database && !message.trace.method.is_empty();
+                (rows, settings.mode.hep, settings.mode.copies)
+            }
             Tracer::Log | Tracer::Text => (false, true, false),
         }
     }
@@ -291,7 +309,7 @@ impl TraceAgent {
         let table = (!message.table.is_empty()).then_some(message.table);
         if is_on {
             self.push(&Capture { table, ..*capture })?;
-            if message.tracer == Tracer::Script {
+            if message.tracer.is_script() {
                 let is_request = capture.trace.is_some_and(|trace| trace.status.is_empty());
                 let counter = if is_request { Produced::TracedRequests } else { Produced::TracedReplies };
                 own(&mut self.pipeline.producer)?.count(counter);

@@ -32,28 +32,42 @@ pub enum Module {
 }
 
 impl Module {
-    /// What `loadmodule` is given.
+    /// What `loadmodule` is given for `sipcapture`.
     fn path(self) -> String {
+        self.path_of("sipcapture")
+    }
+
+    /// What `loadmodule` is given for the module `name`.
+    fn path_of(self, name: &str) -> String {
         match self {
-            Module::Stock => STOCK_MODULE.to_owned(),
-            Module::Ours => our_module().display().to_string(),
+            Module::Stock => format!("{name}.so"),
+            Module::Ours => our_module(name).display().to_string(),
         }
     }
 }
 
-/// The name of the distribution's module on Kamailio's own module path.
-const STOCK_MODULE: &str = "sipcapture.so";
+/// The modules that this project builds too. Their names on Kamailio's own module path are the distribution's.
+const REPLACED: [&str; 2] = ["sipcapture", "siptrace"];
 
-/// The module under test: `SIPCAPTURE_KAMAILIO_MODULE`, else what `make kamailio` leaves behind.
-fn our_module() -> PathBuf {
-    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("build/kamailio/sipcapture.so");
-    let path = env::var_os("SIPCAPTURE_KAMAILIO_MODULE").map_or(built, PathBuf::from);
+/// The module under test: for `sipcapture` `SIPCAPTURE_KAMAILIO_MODULE`, else what `make kamailio` leaves behind; any other lies
+/// beside that one.
+fn our_module(name: &str) -> PathBuf {
+    let path = place_of(name);
     assert!(
         path.is_file(),
         "{} does not exist: run `make kamailio` first, or set SIPCAPTURE_KAMAILIO_MODULE to the module to test",
         path.display()
     );
     path
+}
+
+fn place_of(name: &str) -> PathBuf {
+    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("build/kamailio/sipcapture.so");
+    let sipcapture = env::var_os("SIPCAPTURE_KAMAILIO_MODULE").map_or(built, PathBuf::from);
+    match name {
+        "sipcapture" => sipcapture,
+        _ => sipcapture.with_file_name(format!("{name}.so")),
+    }
 }
 
 /// A parameter's value as `modparam` takes it.
@@ -161,6 +175,11 @@ impl ConfigBuilder {
         self.load(&module.path())
     }
 
+    /// Loads a capture agent, `siptrace`, after those loaded before.
+    pub fn load_agent(self, module: Module) -> ConfigBuilder {
+        self.load(&module.path_of("siptrace"))
+    }
+
     /// Loads a module before those loaded so far: the host's drivers want to come before what uses them.
     pub fn load_first(mut self, module: &str) -> ConfigBuilder {
         self.modules.insert(0, module.to_owned());
@@ -231,9 +250,9 @@ impl ConfigBuilder {
             let _ = writeln!(text, "{line}");
         }
         for module in &self.modules {
-            let module = match kept_stock_module() {
-                Some(_) if module == STOCK_MODULE => directory.join(STOCK_MODULE).display().to_string(),
-                _ => module.clone(),
+            let module = match kept_stock_module(module) {
+                Some(_) => directory.join(module).display().to_string(),
+                None => module.clone(),
             };
             let _ = writeln!(text, "loadmodule \"{module}\"");
         }
@@ -245,13 +264,13 @@ impl ConfigBuilder {
             };
             let _ = writeln!(text, "modparam(\"{module}\", \"{name}\", {value})");
         }
-        let spools = self.params.iter().any(|(module, name, _)| module == "sipcapture" && name == "spool_dir");
-        if !spools
-            && self.modules.iter().any(|module| Path::new(module).is_absolute() && module == &Module::Ours.path())
-        {
-            // Servers must not share the spool of their default database.
-            let _ =
-                writeln!(text, "modparam(\"sipcapture\", \"spool_dir\", \"{}\")", directory.join("spool").display());
+        for name in REPLACED {
+            let spools = self.params.iter().any(|(module, known, _)| module == name && known == "spool_dir");
+            if !spools && self.modules.contains(&place_of(name).display().to_string()) {
+                // Servers must not share the spool of their default database.
+                let spool = directory.join(format!("{name}-spool"));
+                let _ = writeln!(text, "modparam(\"{name}\", \"spool_dir\", \"{}\")", spool.display());
+            }
         }
         for line in &self.lines {
             let _ = writeln!(text, "{line}");
@@ -285,9 +304,11 @@ impl ConfigBuilder {
     fn spawn(self) -> Kamailio {
         let directory = TempDir::new().expect("a private directory");
         let address = free_address();
-        if let Some(kept) = kept_stock_module() {
-            // Kamailio loads what ends in .so; the configuration names this link where it means the distribution's module.
-            symlink(kept, directory.path().join(STOCK_MODULE)).expect("a link in a new directory");
+        for file in REPLACED.map(|name| format!("{name}.so")) {
+            if let Some(kept) = kept_stock_module(&file) {
+                // Kamailio loads what ends in .so; the configuration names this link where it means the distribution's module.
+                symlink(kept, directory.path().join(file)).expect("a link in a new directory");
+            }
         }
         let config = directory.path().join("kamailio.cfg");
         fs::write(&config, self.text(directory.path(), address)).expect("the configuration is written");
@@ -345,9 +366,15 @@ impl Kamailio {
 
     /// The statistics of the capture module, by name.
     pub fn statistics(&self) -> BTreeMap<String, u64> {
-        let answer = self.rpc(&["stats.get_statistics", "sipcapture:"]).expect("statistics are answered");
+        self.statistics_of("sipcapture")
+    }
+
+    /// The statistics of a module, by name.
+    pub fn statistics_of(&self, module: &str) -> BTreeMap<String, u64> {
+        let group = format!("{module}:");
+        let answer = self.rpc(&["stats.get_statistics", &group]).expect("statistics are answered");
         let statistic = |line: &str| {
-            let (name, value) = line.trim().strip_prefix("sipcapture:")?.split_once(" = ")?;
+            let (name, value) = line.trim().strip_prefix(&group)?.split_once(" = ")?;
             Some((name.to_owned(), value.parse().expect("a statistic is a number")))
         };
         answer.lines().filter_map(statistic).collect()
@@ -541,9 +568,9 @@ fn kamailio() -> OsString {
     env::var_os("KAMAILIO").filter(|program| !program.is_empty()).unwrap_or_else(|| "kamailio".into())
 }
 
-/// Where installing our module has put the distribution's; `None` when it is in its own place.
-fn kept_stock_module() -> Option<&'static Path> {
-    static KEPT: LazyLock<PathBuf> = LazyLock::new(|| {
+/// Where installing our module has put the distribution's `file`; `None` when that is in its own place, or no file that we replace.
+fn kept_stock_module(file: &str) -> Option<PathBuf> {
+    static DIRECTORY: LazyLock<PathBuf> = LazyLock::new(|| {
         let named = env::var("KAMAILIO_MODULES_DIR").ok().filter(|directory| !directory.is_empty());
         let directory = named.unwrap_or_else(|| {
             let output = Command::new(kamailio()).arg("-h").output().expect("the kamailio program starts");
@@ -552,7 +579,11 @@ fn kept_stock_module() -> Option<&'static Path> {
                 text.split_once("Modules search path (default: ").expect("the help names the modules' directory").1;
             behind.split([':', ')']).next().unwrap_or_default().to_owned()
         });
-        Path::new(&directory).join("sipcapture.so.stock")
+        PathBuf::from(directory)
     });
-    KEPT.is_file().then_some(&**KEPT)
+    if !REPLACED.iter().any(|name| file == format!("{name}.so")) {
+        return None;
+    }
+    let kept = DIRECTORY.join(format!("{file}.stock"));
+    kept.is_file().then_some(kept)
 }

@@ -1,5 +1,6 @@
 //! Servers, senders and messages that the tests share.
 
+pub mod call;
 pub mod certificate;
 pub mod database;
 pub mod hep;

@@ -104,6 +104,9 @@ void forward_expect(const str *uri)
 {
     sip_uri_t parsed;
 
+    if (table == NULL) {
+        return; /* nothing will be sent */
+    }
     if (uri == NULL) {
         expected = 1;
     } else if (parse(uri, &parsed) && !is_numeric(&parsed.host)) {
@@ -180,13 +183,14 @@ static int has_script_engine(void)
 
 int forward_start(const sigset_t *signals)
 {
+    char description[] = MOD_NAME " resolver";
     pid_t server = getpid();
     int pid;
 
-    if (!expected && !has_script_engine()) {
+    if (table == NULL || (!expected && !has_script_engine())) {
         return 1;
     }
-    pid = fork_process(PROC_NOCHLDINIT, "sipcapture resolver", 0);
+    pid = fork_process(PROC_NOCHLDINIT, description, 0);
     if (pid < 0) {
         LM_ERR("the resolver process cannot be started\n");
         return 0;
@@ -229,6 +233,9 @@ static int find(dest_info_t *to, sip_uri_t *uri)
         to->proto = uri->proto;
         return init_su(&to->to, ip, port) == 0;
     }
+    if (table == NULL) {
+        return 0;
+    }
     lock_get(&table->lock);
     known = place_of(&uri->host, uri->port_no, uri->proto);
     known->used = time(NULL);
@@ -265,31 +272,47 @@ static int send_to(dest_info_t *to, const char *bytes, unsigned int len)
     }
 }
 
-int forward_send(const str *uri, const char *bytes, unsigned int len)
+int forward_find(const str *uri, dest_info_t *to)
 {
-    dest_info_t to;
     sip_uri_t parsed;
-    int sent;
 
+    init_dest_info(to);
     if (!parse(uri, &parsed)) {
         if (may_log()) {
             LM_ERR("\"%.*s\" is no SIP URI; sip:host[:port][;transport=udp|tcp|tls|sctp] is allowed\n", uri->len, uri->s);
         }
-        return -1;
+        return 0;
     }
-    init_dest_info(&to);
-    if (!find(&to, &parsed)) {
+    if (!find(to, &parsed)) {
         if (may_log()) {
             LM_WARN("nothing is sent to %.*s: its address is not known yet\n", uri->len, uri->s);
         }
+        return 0;
+    }
+    if (to->proto == PROTO_NONE) {
+        to->proto = PROTO_UDP;
+    }
+    return 1;
+}
+
+void forward_failed(const str *uri)
+{
+    if (may_log()) {
+        LM_ERR("nothing is sent to %.*s: no socket of that transport, or the send failed\n", uri->len, uri->s);
+    }
+}
+
+int forward_send(const str *uri, const char *bytes, unsigned int len)
+{
+    dest_info_t to;
+    int sent;
+
+    if (!forward_find(uri, &to)) {
         return -1;
     }
-    if (to.proto == PROTO_NONE) {
-        to.proto = PROTO_UDP;
-    }
     sent = send_to(&to, bytes, len);
-    if (sent < 0 && may_log()) {
-        LM_ERR("nothing is sent to %.*s: no socket of that transport, or the send failed\n", uri->len, uri->s);
+    if (sent < 0) {
+        forward_failed(uri);
     }
     return sent < 0 ? sent : 1;
 }

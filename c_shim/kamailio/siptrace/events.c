@@ -1,0 +1,340 @@
+/*
+ * What the host's core receives and sends (trace_mode), shown to the script before it is traced: event_route[siptrace:msg], and $siptrace(...)
+ * in it. The host's events call it, and module.c.
+ */
+#include <string.h>
+
+#include "core/action.h"
+#include "core/dprint.h"
+#include "core/events.h"
+#include "core/forward.h"
+#include "core/kemi.h"
+#include "core/parser/msg_parser.h"
+#include "core/route.h"
+#include "core/socket_info.h"
+#if VERSIONVAL >= 6000002
+#include "core/srapi.h"
+#endif
+
+#include "../convert.h"
+#include "../host.h"
+#include "siptrace.h"
+
+/* What the parameters ask for. */
+static int rows_are_made = 0;
+static int shows_advertised = 0;
+#if VERSIONVAL >= 6002000
+static int shows_ephemeral = 0;
+#endif
+
+static int event_route = -1;
+static str event_callback = { NULL, 0 };
+
+/* The message that the script looks at. */
+static const sc_trace *shown = NULL;
+
+/* ---- the script ---- */
+
+static int run_script(sip_msg_t *msg)
+{
+    str event = str_init("siptrace:msg");
+    int outer_type = get_route_type();
+    struct run_act_ctx context;
+#if VERSIONVAL >= 6000002
+    ksr_msg_env_links_t outer = { 0 };
+    int is_apart = ksr_msg_env_push(&outer) >= 0;
+#endif
+
+    set_route_type(EVENT_ROUTE);
+    init_run_actions_ctx(&context);
+    if (event_route >= 0) {
+        run_top_route(event_rt.rlist[event_route], msg, &context);
+    } else {
+        run_act_ctx_t *outer_context = sr_kemi_act_ctx_get();
+        sr_kemi_eng_t *engine = sr_kemi_eng_get();
+
+        sr_kemi_act_ctx_set(&context);
+        if (engine != NULL) {
+            sr_kemi_route(engine, msg, EVENT_ROUTE, &event_callback, &event);
+        }
+        sr_kemi_act_ctx_set(outer_context);
+    }
+#if VERSIONVAL >= 6000002
+    if (is_apart) {
+        ksr_msg_env_pop(&outer);
+    }
+#endif
+    set_route_type(outer_type);
+    return !(context.run_flags & DROP_R_F);
+}
+
+/* What the script says of a message. */
+typedef enum verdict {
+    TRACE_IT,
+    LEAVE_IT,
+    UNREADABLE
+} verdict;
+
+static verdict ask_script(const sc_trace *trace)
+{
+    sip_msg_t msg;
+    int wanted;
+
+    if (event_route < 0 && event_callback.len <= 0) {
+        return TRACE_IT;
+    }
+    memset(&msg, 0, sizeof(msg));
+    msg.buf = (char *)trace->body.ptr;
+    msg.len = trace->body.len;
+    if (parse_msg(msg.buf, msg.len, &msg) != 0) {
+        free_sip_msg(&msg);
+        return UNREADABLE;
+    }
+    shown = trace;
+    wanted = run_script(&msg);
+    shown = NULL;
+    free_sip_msg(&msg);
+    return wanted ? TRACE_IT : LEAVE_IT;
+}
+
+/* ---- what is received and sent ---- */
+
+/* Fills in what a row has of a SIP message; without a method no row is made. */
+static void read_message(sc_trace *trace, message_room *room, sip_msg_t *msg)
+{
+    sc_trace said;
+
+    memset(msg, 0, sizeof(*msg));
+    msg->buf = (char *)trace->body.ptr;
+    msg->len = trace->body.len;
+    if (parse_msg(msg->buf, msg->len, msg) == 0 && (IS_SIP(msg) || IS_SIP_REPLY(msg)) && message_begin(&said, room, msg)) {
+        trace->call_id = said.call_id;
+        trace->method = said.method;
+        trace->from_tag = said.from_tag;
+        trace->to_tag = said.to_tag;
+        if (msg->first_line.type == SIP_REPLY) {
+            trace->status = to_bytes(&msg->first_line.u.reply.status);
+        }
+    }
+}
+
+static int trace_event(sc_trace *trace, message_room *room)
+{
+    sip_msg_t msg;
+
+    switch (ask_script(trace)) {
+        case UNREADABLE:
+            return -1;
+        case LEAVE_IT:
+            return 0;
+        default:
+            break;
+    }
+    if (!rows_are_made) {
+        message_send(trace);
+        return 0;
+    }
+    read_message(trace, room, &msg);
+    message_send(trace);
+    free_sip_msg(&msg);
+    return 0;
+}
+
+static int is_on(void)
+{
+    uint8_t on = 0;
+    return sc_trace_is_on(core, &on) == SC_OK && on;
+}
+
+/* How a listen socket is told about; NULL when it is not known. */
+static const str *socket_text(const struct socket_info *socket)
+{
+    if (socket == NULL) {
+        return NULL;
+    }
+    return shows_advertised && socket->useinfo.sock_str.len > 0 ? &socket->useinfo.sock_str : &socket->sock_str;
+}
+
+static int on_received(sr_event_param_t *event)
+{
+    sr_net_info_t *info = event->data;
+    sc_trace trace = { .tracer = SC_TRACER_CORE };
+    message_room room;
+    receive_info_t *rcv;
+
+    if (info == NULL || info->rcv == NULL || info->data.s == NULL || info->data.len <= 0) {
+        return -1;
+    }
+    if (!is_on()) {
+        return 0;
+    }
+    rcv = info->rcv;
+    trace.body = to_bytes(&info->data);
+    trace.from = message_host(room.from, rcv->proto, ip_addr2strz(&rcv->src_ip), rcv->src_port);
+    if (shows_advertised && rcv->bind_address != NULL && rcv->bind_address->useinfo.sock_str.len > 0) {
+        trace.to = message_socket(room.to, &rcv->bind_address->useinfo.sock_str);
+    } else {
+        trace.to = message_host(room.to, rcv->proto, ip_addr2strz(&rcv->dst_ip), rcv->dst_port);
+    }
+    return trace_event(&trace, &room);
+}
+
+/* Where a message was sent from, in `text`, and its transport. */
+static sc_bytes sender(char *text, dest_info_t *to, int *proto)
+{
+    struct socket_info *socket = to->send_sock != NULL ? to->send_sock : get_send_socket(NULL, &to->to, to->proto);
+
+#if VERSIONVAL >= 6002000
+    if (shows_ephemeral && to->ephemeral.vset) {
+        *proto = to->ephemeral.proto;
+        return message_host(text, to->ephemeral.proto, ip_addr2strz(&to->ephemeral.ip), to->ephemeral.port);
+    }
+#endif
+    *proto = socket != NULL ? socket->proto : PROTO_UDP;
+    return socket != NULL ? message_socket(text, socket_text(socket)) : message_nowhere();
+}
+
+static int on_sent(sr_event_param_t *event)
+{
+    sr_net_info_t *info = event->data;
+    sc_trace trace = { .tracer = SC_TRACER_CORE, .outgoing = 1 };
+    message_room room;
+    int proto;
+
+    if (info == NULL || info->dst == NULL || info->data.s == NULL || info->data.len <= 0) {
+        return -1;
+    }
+    if (!is_on()) {
+        return 0;
+    }
+    trace.body = to_bytes(&info->data);
+    trace.from = sender(room.from, info->dst, &proto);
+    trace.to = message_host(room.to, proto, suip2a(&info->dst->to, sizeof(info->dst->to)), su_getport(&info->dst->to));
+    return trace_event(&trace, &room);
+}
+
+int events_listen(int makes_rows, int advertised, int ephemeral, const str *callback)
+{
+    rows_are_made = makes_rows;
+    shows_advertised = advertised;
+#if VERSIONVAL >= 6002000
+    shows_ephemeral = ephemeral;
+#else
+    (void)ephemeral;
+#endif
+    event_route = route_lookup(&event_rt, "siptrace:msg");
+    if (event_route >= 0 && event_rt.rlist[event_route] == NULL) {
+        event_route = -1;
+    }
+    if (callback->len > 0) {
+        if (sr_kemi_eng_get() == NULL) {
+            LM_ERR("parameter evcb_msg: there is no script engine to run \"%.*s\": load one (app_lua.so, ...) and name it with "
+                   "cfgengine (\"lua\", ...), or leave the parameter out\n", callback->len, callback->s);
+            return 0;
+        }
+        event_callback = *callback;
+    }
+    if (sr_event_register_cb(SREV_NET_DATA_RECV, on_received) != 0 || sr_event_register_cb(SREV_NET_DATA_SENT, on_sent) != 0) {
+        LM_ERR("parameter trace_mode: another module takes what is received and sent already\n");
+        return 0;
+    }
+    return 1;
+}
+
+/* ---- $siptrace(...) ---- */
+
+/* Fields of an address; each is there of the source and of the destination. */
+typedef enum field {
+    ADDRESS,
+    HOST,
+    HOST_IP,
+    PORT,
+    PROTO,
+    DIRECTION /* of the message */
+} field;
+
+static const char *const field_names[] = { "addr", "host", "hostip", "port", "proto" };
+
+/* Of the destination, and not of the source. */
+#define OF_DESTINATION 16
+
+static int parse_name(pv_spec_p spec, str *name)
+{
+    int found = -1;
+    str rest = { name->s + 4, name->len - 4 };
+
+    if (name->len == 9 && memcmp(name->s, "direction", 9) == 0) {
+        found = DIRECTION;
+    }
+    for (int i = 0; found < 0 && name->len > 4 && i < DIRECTION; i++) {
+        if ((size_t)rest.len != strlen(field_names[i]) || memcmp(rest.s, field_names[i], rest.len) != 0) {
+            continue;
+        }
+        if (memcmp(name->s, "src_", 4) == 0) {
+            found = i;
+        } else if (memcmp(name->s, "dst_", 4) == 0) {
+            found = i | OF_DESTINATION;
+        }
+    }
+    if (found < 0) {
+        LM_ERR("$siptrace(%.*s): there is no such field; allowed are direction, and src_ or dst_ with addr, host, hostip, port and "
+               "proto\n", name->len, name->s);
+        return -1;
+    }
+    spec->pvp.pvn.type = PV_NAME_INTSTR;
+    spec->pvp.pvn.u.isname.type = 0;
+    spec->pvp.pvn.u.isname.name.n = found;
+    return 0;
+}
+
+static int get_of_address(sip_msg_t *msg, pv_param_t *param, pv_value_t *value, field what, sc_bytes address)
+{
+    str text = { (char *)address.ptr, address.len };
+    str host, transport;
+    int port, proto;
+
+    if (what == ADDRESS) {
+        return pv_get_strval(msg, param, value, &text);
+    }
+    /* The host reads up to an end, which the text has. */
+    if (parse_phostport(text.s, &host.s, &host.len, &port, &proto) != 0) {
+        return pv_get_null(msg, param, value);
+    }
+    switch (what) {
+        case PORT:
+            return pv_get_sintval(msg, param, value, port);
+        case PROTO:
+            if (get_valid_proto_string(proto, 0, 0, &transport) < 0) {
+                transport = (str)str_init("none");
+            }
+            return pv_get_strintval(msg, param, value, &transport, proto);
+        case HOST_IP:
+            if (host.len > 1 && host.s[0] == '[' && host.s[host.len - 1] == ']') {
+                host.s++;
+                host.len -= 2;
+            }
+            return pv_get_strval(msg, param, value, &host);
+        default:
+            return pv_get_strval(msg, param, value, &host);
+    }
+}
+
+static int get_field(struct sip_msg *msg, pv_param_t *param, pv_value_t *value)
+{
+    int which = param->pvn.u.isname.name.n;
+    str direction;
+
+    if (shown == NULL) {
+        return pv_get_null(msg, param, value);
+    }
+    if (which == DIRECTION) {
+        direction = shown->outgoing ? (str)str_init("out") : (str)str_init("in");
+        return pv_get_strval(msg, param, value, &direction);
+    }
+    return get_of_address(msg, param, value, which & ~OF_DESTINATION, which & OF_DESTINATION ? shown->to : shown->from);
+}
+
+pv_export_t event_variables[] = {
+    { { "siptrace", sizeof("siptrace") - 1 }, PVT_OTHER, get_field, 0, parse_name, 0, 0, 0 },
+    { { 0, 0 }, 0, 0, 0, 0, 0, 0, 0 }
+};

@@ -1,0 +1,376 @@
+//! Our `siptrace` in a proxy: what it sends to collectors and stores of calls, message by message, and beside the stock module.
+
+mod collector;
+
+use crate::common::call::Call;
+use crate::common::kamailio::{ConfigBuilder, Kamailio, Module};
+use crate::common::rows::{SqliteFile, count, execute, select, text};
+use crate::common::sip::options_ping;
+use crate::common::wait::within;
+use collector::{Collector, Traced};
+use std::net::{SocketAddr, UdpSocket};
+use std::time::Duration;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The table as the stock module's SQL file makes it, and the version that it looks for.
+const STOCK_TABLES: &str = "CREATE TABLE version (table_name VARCHAR(32) NOT NULL, table_version INTEGER DEFAULT 0 NOT NULL);
+    INSERT INTO version VALUES ('sip_trace', 4);
+    CREATE TABLE sip_trace (id INTEGER PRIMARY KEY NOT NULL,
+        time_stamp TIMESTAMP WITHOUT TIME ZONE DEFAULT '2000-01-01 00:00:01' NOT NULL, time_us INTEGER DEFAULT 0 NOT NULL,
+        callid VARCHAR(255) DEFAULT '' NOT NULL, traced_user VARCHAR(255) DEFAULT '' NOT NULL, msg TEXT NOT NULL,
+        method VARCHAR(50) DEFAULT '' NOT NULL, status VARCHAR(255) DEFAULT '' NOT NULL, fromip VARCHAR(64) DEFAULT '' NOT NULL,
+        toip VARCHAR(64) DEFAULT '' NOT NULL, fromtag VARCHAR(128) DEFAULT '' NOT NULL, totag VARCHAR(128) DEFAULT '' NOT NULL,
+        direction VARCHAR(4) DEFAULT '' NOT NULL);";
+
+/// A proxy with one worker that carries calls to `callee`; `on_first` is run for the first INVITE of a call, and its CANCEL.
+struct Proxy {
+    module: Module,
+    config: ConfigBuilder,
+    on_first: String,
+    on_all: String,
+}
+
+impl Proxy {
+    /// HEP of version 3 to `collector`, no rows.
+    fn of(module: Module, collector: &Collector) -> Proxy {
+        let config = ["tm.so", "rr.so", "dialog.so"].into_iter().fold(ConfigBuilder::new().children(1), ConfigBuilder::load);
+        let config = config.load_agent(module).param("siptrace", "duplicate_uri", &collector.uri());
+        let config = config.param("siptrace", "trace_on", 1).param("siptrace", "hep_mode_on", 1);
+        Proxy { module, config, on_first: String::new(), on_all: String::new() }
+    }
+
+    fn hep(self, version: i64) -> Proxy {
+        self.param("hep_version", version).param("trace_to_database", 0)
+    }
+
+    fn param(mut self, name: &str, value: i64) -> Proxy {
+        self.config = self.config.param("siptrace", name, value);
+        self
+    }
+
+    fn stored(mut self, file: &SqliteFile) -> Proxy {
+        if self.module == Module::Stock {
+            self.config = self.config.load_first("db_sqlite.so");
+        }
+        self.config = self.config.param("siptrace", "db_url", file.url()).param("siptrace", "hep_version", 3);
+        self
+    }
+
+    fn with(mut self, change: impl FnOnce(ConfigBuilder) -> ConfigBuilder) -> Proxy {
+        self.config = change(self.config);
+        self
+    }
+
+    fn on_first(mut self, script: &str) -> Proxy {
+        self.on_first = script.to_owned();
+        self
+    }
+
+    fn on_all(mut self, script: &str) -> Proxy {
+        self.on_all = script.to_owned();
+        self
+    }
+
+    /// The test's traffic ends with an OPTIONS request, which is traced last.
+    fn start(self, callee: SocketAddr) -> Kamailio {
+        let (all, first) = (self.on_all, self.on_first);
+        let script = format!(
+            r#"if (is_method("OPTIONS")) {{ sip_trace(); sl_send_reply("200", "OK"); exit; }}
+    {all}
+    if ($tt != $null) {{
+        if (loose_route()) {{ t_relay(); exit; }}
+        if (is_method("ACK")) {{ t_check_trans(); exit; }}
+    }}
+    {first}
+    if (is_method("CANCEL")) {{ if (t_check_trans()) {{ t_relay(); }} exit; }}
+    record_route();
+    $du = "sip:{callee}";
+    t_relay();
+    exit;"#
+        );
+        self.config.route("request_route", &script).start()
+    }
+}
+
+/// One call through a proxy; what the collector gets of it.
+fn traced(collector: &Collector, proxy: Proxy, traffic: impl FnOnce(&Call)) -> Vec<Traced> {
+    let ends = Call::ends();
+    let [caller, callee] = ends.each_ref().map(|socket| socket.local_addr().expect("a bound socket"));
+    let server = proxy.start(callee);
+    let owners = [(server.address(), "proxy"), (caller, "caller"), (callee, "callee")];
+    traffic(&Call::new(&ends, server.address(), 1));
+    end(&server);
+    let seen = collector.until("OPTIONS", &owners);
+    assert!(!seen.is_empty(), "nothing is traced:\n{}", server.log());
+    seen
+}
+
+/// Ends the traffic.
+fn end(server: &Kamailio) {
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    let local = socket.local_addr().expect("a bound socket");
+    socket.send_to(&options_ping(local, server.address()), server.address()).expect("the proxy's port takes datagrams");
+}
+
+/// What both modules make of the same call, without what is mended in ours.
+fn compare(version: i64, kind: &str, traffic: impl Fn(&Call)) {
+    let seen = [Module::Stock, Module::Ours].map(|module| {
+        let collector = Collector::new();
+        let trace = format!(r#"sip_trace("{}", "corr", "{kind}");"#, collector.uri());
+        let manage = if kind == "d" { "if (is_method(\"INVITE\")) { dlg_manage(); }" } else { "" };
+        let proxy = Proxy::of(module, &collector).hep(version).on_first(&format!("{trace} {manage}"));
+        traced(&collector, proxy, &traffic)
+    });
+    let bare = |one: &Traced| Traced { correlation: None, ..one.clone() };
+    let [stock, ours] = seen.each_ref().map(|seen| seen.iter().map(bare).collect::<Vec<_>>());
+    assert_eq!(ours, stock);
+    assert!(version != 3 || seen[1].iter().all(|one| one.correlation.as_deref() == Some("corr")), "{:#?}", seen[1]);
+}
+
+fn ways(seen: &[Traced]) -> Vec<String> {
+    seen.iter().map(Traced::way).collect()
+}
+
+#[test]
+fn a_transaction_is_traced_from_its_request_to_its_last_reply() {
+    let collector = Collector::new();
+    let trace = format!(r#"sip_trace("{}", "corr", "t");"#, collector.uri());
+    let proxy = Proxy::of(Module::Ours, &collector).hep(3).on_first(&trace);
+    let seen = traced(&collector, proxy, Call::answer_and_end);
+    let invite = ["INVITE in", "100 INVITE out", "INVITE out", "180 INVITE in", "180 INVITE out", "200 INVITE in", "200 INVITE out"];
+    assert_eq!(ways(&seen), invite);
+    assert!(seen.iter().all(|one| one.correlation.as_deref() == Some("corr") && one.payload_type == 1), "{seen:#?}");
+}
+
+#[test]
+fn answered_calls_are_traced_as_the_stock_module_traces_them() {
+    for kind in ["m", "t", "d"] {
+        compare(3, kind, Call::answer_and_end);
+    }
+}
+
+#[test]
+fn refused_calls_are_traced_as_the_stock_module_traces_them() {
+    for kind in ["t", "d"] {
+        compare(3, kind, Call::refuse);
+    }
+}
+
+#[test]
+fn cancelled_calls_are_traced_as_the_stock_module_traces_them() {
+    for kind in ["t", "d"] {
+        compare(3, kind, Call::cancel);
+    }
+}
+
+#[test]
+fn requests_within_a_dialog_are_traced_as_the_stock_module_traces_them() {
+    compare(3, "d", |call| {
+        let answer = call.answer();
+        call.within("UPDATE", &answer);
+    });
+}
+
+#[test]
+fn packets_of_versions_1_and_2_are_those_of_the_stock_module() {
+    compare(1, "t", Call::answer_and_end);
+    compare(2, "t", Call::answer_and_end);
+}
+
+#[test]
+fn plain_copies_are_those_of_the_stock_module() {
+    let seen = [Module::Stock, Module::Ours].map(|module| {
+        let collector = Collector::new();
+        let trace = format!(r#"sip_trace("{}", "corr", "t");"#, collector.uri());
+        let proxy = Proxy::of(module, &collector).param("trace_to_database", 0).param("hep_mode_on", 0).on_first(&trace);
+        traced(&collector, proxy, Call::refuse)
+    });
+    assert_eq!(seen[1], seen[0]);
+    assert!(seen[1].iter().all(|one| one.version == 0), "{seen:#?}");
+}
+
+#[test]
+fn sip_trace_mode_follows_transactions_and_dialogs_to_the_collectors_of_the_parameters() {
+    let of = |mode: &str| {
+        let collector = Collector::new();
+        let script = format!(r#"sip_trace_mode("{mode}"); if (is_method("INVITE")) {{ dlg_manage(); }}"#);
+        let proxy = Proxy::of(Module::Ours, &collector).hep(3).on_first(&script);
+        ways(&traced(&collector, proxy, Call::answer_and_end))
+    };
+    let invite = ["INVITE in", "100 INVITE out", "INVITE out", "180 INVITE in", "180 INVITE out", "200 INVITE in", "200 INVITE out"];
+    let bye = ["BYE in", "BYE out", "200 BYE in", "200 BYE out"];
+    assert_eq!(of("m"), invite[..1]);
+    assert_eq!(of("t"), invite);
+    assert_eq!(of("d"), [&invite[..], &bye[..]].concat());
+}
+
+#[test]
+fn the_ack_of_a_traced_dialog_is_traced_when_asked_for() {
+    let collector = Collector::new();
+    let script = r#"sip_trace_mode("d"); if (is_method("INVITE")) { dlg_manage(); }"#;
+    let proxy = Proxy::of(Module::Ours, &collector).hep(3).param("trace_dialog_ack", 1).on_first(script);
+    let seen = ways(&traced(&collector, proxy, Call::answer_and_end));
+    assert_eq!(seen.iter().filter(|way| *way == "ACK in").count(), 1, "{seen:?}");
+}
+
+#[test]
+fn a_stateless_reply_goes_where_sip_trace_was_told() {
+    let (told, other) = (Collector::new(), Collector::new());
+    let script = format!(r#"sip_trace("{}", "corr", "t"); sl_send_reply("404", "Nobody"); exit;"#, told.uri());
+    let ends = Call::ends();
+    let server = Proxy::of(Module::Ours, &other).hep(3).on_first(&script).start("127.0.0.1:9".parse().expect("an address"));
+    let call = Call::new(&ends, server.address(), 1);
+    call.call();
+    call.caller_gets("SIP/2.0 404");
+    let owners = [(server.address(), "proxy")];
+    let seen = [told.next(&owners), told.next(&owners)];
+    assert_eq!(ways(&seen), ["INVITE in", "404 INVITE out"]);
+    assert!(seen.iter().all(|one| one.correlation.as_deref() == Some("corr")), "{seen:#?}");
+    end(&server);
+    assert_eq!(other.until("OPTIONS", &owners), []);
+}
+
+#[test]
+fn hlog_sends_a_line_under_the_call_id_or_the_id_it_is_given() {
+    let collector = Collector::new();
+    let script = r#"hlog("a line"); hlog("corr", "another for $ci");"#;
+    let proxy = Proxy::of(Module::Ours, &collector).hep(1).on_first(script);
+    let seen = traced(&collector, proxy, Call::refuse);
+    let of = |one: &Traced| (one.payload_type, one.version, one.first_line.clone(), one.correlation.clone().unwrap_or_default());
+    let id = "traced-1@example.org".to_owned();
+    assert_eq!(
+        seen.iter().map(of).collect::<Vec<_>>(),
+        [(100, 3, "a line".to_owned(), id.clone()), (100, 3, format!("another for {id}"), "corr".to_owned())]
+    );
+}
+
+#[test]
+fn sip_trace_msg_sends_what_the_script_has_made_up() {
+    let collector = Collector::new();
+    let script = format!(
+        r#"sip_trace_msg("a text", "udp:192.0.2.1:5060", "udp:192.0.2.2:5070", "{}", "corr");
+        if (!sip_trace_msg("", "udp:192.0.2.1:5060", "udp:192.0.2.2:5070", "", "")) {{ hlog("refused"); }}"#,
+        collector.uri()
+    );
+    let proxy = Proxy::of(Module::Ours, &collector).hep(3).on_first(&script);
+    let seen = traced(&collector, proxy, Call::refuse);
+    assert_eq!(
+        seen.iter().map(|one| (&*one.first_line, &*one.from, &*one.to)).collect::<Vec<_>>()[0],
+        ("a text", "192.0.2.1:5060", "192.0.2.2:5070")
+    );
+    assert_eq!(seen[0].correlation.as_deref(), Some("corr"));
+    assert_eq!((seen.len(), &*seen[1].first_line), (2, "refused"));
+}
+
+/// What a test says of a row.
+type Row = (String, String, String, String, String, String);
+
+fn rows(module: Module, script: &str, change: impl FnOnce(ConfigBuilder) -> ConfigBuilder) -> (Vec<Row>, Vec<String>) {
+    let file = SqliteFile::new();
+    let collector = Collector::new();
+    execute(file.url(), STOCK_TABLES);
+    let ends = Call::ends();
+    let [caller, callee] = ends.each_ref().map(|socket| socket.local_addr().expect("a bound socket"));
+    let server = Proxy::of(module, &collector).stored(&file).on_all(script).with(change);
+    let server = server.with(|config| config.route("onreply_route", "sip_trace();")).start(callee);
+    let owners = [(server.address(), "proxy"), (caller, "caller"), (callee, "callee")];
+    Call::new(&ends, server.address(), 1).answer_and_end();
+    end(&server);
+    let seen = ways(&collector.until("OPTIONS", &owners));
+    within(PATIENCE, "the last message is stored", || {
+        select(file.url(), "SELECT id FROM sip_trace WHERE method = 'OPTIONS'").is_ok_and(|rows| !rows.is_empty())
+    });
+    let named = |address: String| {
+        owners.iter().fold(address, |text, (known, name)| text.replace(&format!("udp:{known}"), name))
+    };
+    let all = select(file.url(), "SELECT * FROM sip_trace WHERE method <> 'OPTIONS' ORDER BY id").expect("the table is readable");
+    let row = |row: &_| {
+        assert_eq!(text(row, "callid"), "traced-1@example.org");
+        assert_eq!((text(row, "fromtag"), text(row, "time_stamp").len()), ("from1".to_owned(), 19));
+        assert!(text(row, "msg").contains("Call-ID: traced-1@example.org\r\n"));
+        let what = format!("{} {}", text(row, "status"), text(row, "method"));
+        (what, named(text(row, "fromip")), named(text(row, "toip")), text(row, "direction"), text(row, "totag"), text(row, "traced_user"))
+    };
+    assert!(count(file.url(), "sip_trace") > 0, "{}", server.log());
+    (all.iter().map(row).collect(), seen)
+}
+
+#[test]
+fn messages_are_stored_and_sent_as_the_stock_module_does() {
+    let of = |module| rows(module, "sip_trace();", |config| config);
+    let (stock, ours) = (of(Module::Stock), of(Module::Ours));
+    assert_eq!(ours, stock);
+    assert_eq!(ours.1[..3], ["INVITE in", "180 INVITE in", "200 INVITE in"]);
+}
+
+#[test]
+fn each_traced_user_has_a_row_as_in_the_stock_module() {
+    let users = r#"$avp(who) = "alice"; $avp(who) = "bob"; sip_trace();"#;
+    let of = |module| rows(module, users, |config| config.param("siptrace", "traced_user_avp", "$avp(who)"));
+    let (stock, ours) = (of(Module::Stock).0, of(Module::Ours).0);
+    assert_eq!(ours, stock);
+    let users: Vec<&str> = ours[..3].iter().map(|row| &*row.5).collect();
+    assert_eq!(users, ["", "bob", "alice"]);
+}
+
+#[test]
+fn all_that_the_core_receives_and_sends_is_traced_as_the_stock_module_does() {
+    let of = |module| {
+        let script = r#"xlog("L_WARN", "seen $siptrace(direction) $siptrace(src_proto) $siptrace(dst_host)\n");
+            if ($rm == "CANCEL") { drop; }"#;
+        let change = |config: ConfigBuilder| config.param("siptrace", "trace_mode", 3).route("event_route[siptrace:msg]", script);
+        // The distribution's module of this version does not know the direction.
+        let change = |config| match module {
+            Module::Stock => change(config).route("event_route[siptrace:msg]", "if ($rm == \"CANCEL\") { drop; }"),
+            Module::Ours => change(config),
+        };
+        rows(module, "", change)
+    };
+    let (stock, ours) = (of(Module::Stock), of(Module::Ours));
+    assert_eq!(ours, stock);
+}
+
+#[test]
+fn the_switch_and_the_counters_are_the_operators() {
+    let file = SqliteFile::new();
+    let collector = Collector::new();
+    let ends = Call::ends();
+    let callee = ends[1].local_addr().expect("a bound socket");
+    let server = Proxy::of(Module::Ours, &collector).stored(&file).on_all("sip_trace();").start(callee);
+    assert_eq!(server.rpc(&["siptrace.status", "check"]).as_deref(), Ok("Enabled"));
+    assert_eq!(server.rpc(&["sip_trace", "off"]).as_deref(), Ok("off"));
+    Call::new(&ends, server.address(), 1).refuse();
+    assert_eq!(server.rpc(&["siptrace.status", "on"]).as_deref(), Ok("Enabled"));
+    Call::new(&ends, server.address(), 2).refuse();
+    within(PATIENCE, "both requests of the second call are stored", || count(file.url(), "sip_trace") == 2);
+    let statistics = server.statistics_of("siptrace");
+    assert_eq!((statistics["traced_requests"], statistics["traced_replies"]), (2, 0));
+    assert!(server.rpc(&["siptrace.stats"]).expect("siptrace.stats is answered").contains("captured: 4"));
+}
+
+#[test]
+fn parameters_that_will_not_do_are_refused_by_name() {
+    let refused = |name: &str, value: &str| {
+        let config = ConfigBuilder::new().load("tm.so").load_agent(Module::Ours).param("siptrace", "trace_to_database", 0);
+        let config = match value.parse::<i64>() {
+            Ok(number) => config.param("siptrace", name, number),
+            Err(_) => config.param("siptrace", name, value),
+        };
+        config.refused()
+    };
+    for (name, value) in [
+        ("trace_flag", "32"),
+        ("trace_flag", "-2"),
+        ("trace_init_mode", "3"),
+        ("trace_init_mode", "1"),
+        ("traced_user_avp", "$var(x)"),
+        ("trace_table_avp", "sip_trace"),
+        ("send_sock_addr", "nonsense"),
+        ("duplicate_uri", "nonsense"),
+        ("hep_version", "4"),
+    ] {
+        let log = refused(name, value);
+        assert!(log.contains(&format!("parameter {name}")), "{name}={value}:\n{log}");
+    }
+}
