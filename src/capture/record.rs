@@ -138,6 +138,11 @@ pub fn sink(record: &[u8]) -> u8 {
     record.get(5).copied().unwrap_or(0)
 }
 
+/// The time of the capture that `record` holds, microseconds since the Unix epoch; 0 when it is too short to say.
+pub fn time_us(record: &[u8]) -> i64 {
+    record.get(8..16).and_then(|bytes| bytes.try_into().ok()).map_or(0, i64::from_le_bytes)
+}
+
 /// Reads the capture that `record` holds; the result borrows from it.
 pub fn decode(record: &[u8]) -> Result<Capture<'_>, RecordError> {
     let mut cursor = Cursor { rest: record };

@@ -37,6 +37,18 @@ impl Batch {
         &self.records[start..self.ends[index]]
     }
 
+    /// Puts the captures in the order of their times; those of one moment stay as they are.
+    fn sort(&mut self) {
+        if self.records().is_sorted_by_key(record::time_us) {
+            return;
+        }
+        let mut order: Vec<usize> = (0..self.len()).collect();
+        order.sort_by_key(|&index| record::time_us(self.record(index)));
+        let mut sorted = Batch::new(&self.table, self.shape);
+        order.into_iter().for_each(|index| sorted.push(self.record(index)));
+        *self = sorted;
+    }
+
     fn push(&mut self, record: &[u8]) {
         self.records.extend_from_slice(record);
         self.ends.push(self.records.len());
@@ -90,6 +102,13 @@ impl Load {
             batch.push(bytes);
             Ok(batch.len())
         })
+    }
+
+    /// Puts traced messages in the order of their times: the processes that a call goes through have lanes of their own, which are read one after
+    /// the other.
+    pub fn sort_traces(&mut self) {
+        let traced = |batch: &&mut Batch| matches!(batch.shape, RowShape::Trace | RowShape::Packet);
+        self.batches.iter_mut().filter(traced).for_each(Batch::sort);
     }
 
     /// The batch of capture `number`, and its byte form.

@@ -134,6 +134,17 @@ fn packets_leave_in_order_over_udp() {
 }
 
 #[test]
+fn packets_of_several_processes_leave_in_the_order_of_their_times() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut bench = Bench::new(format!("sip:{};transport=tcp", listener.local_addr().unwrap()));
+    // As if lanes were read one after the other; all fit into one window.
+    for numbers in [30..36, 12..18, 36..48, 0..12, 18..30] {
+        bench.push(numbers, 0, None);
+    }
+    bench.while_running(|_| assert_eq!(read_packets(&listener, 48), (0..48).collect::<Vec<_>>()));
+}
+
+#[test]
 fn what_a_collector_misses_over_tcp_it_gets_in_order_when_it_is_back() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let place = listener.local_addr().unwrap();

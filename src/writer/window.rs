@@ -64,6 +64,7 @@ impl Window {
             };
             !full && bytes < WINDOW_BYTES
         });
+        loads.iter_mut().for_each(Load::sort_traces);
         add(&mut counters, Committed::Corrupt, corrupt);
         let window = Window {
             number,

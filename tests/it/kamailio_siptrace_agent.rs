@@ -34,7 +34,8 @@ struct Proxy {
 impl Proxy {
     /// HEP of version 3 to `collector`, no rows.
     fn of(module: Module, collector: &Collector) -> Proxy {
-        let config = ["tm.so", "rr.so", "dialog.so"].into_iter().fold(ConfigBuilder::new().children(1), ConfigBuilder::load);
+        let config =
+            ["tm.so", "rr.so", "dialog.so"].into_iter().fold(ConfigBuilder::new().children(1), ConfigBuilder::load);
         let config = config.load_agent(module).param("siptrace", "duplicate_uri", &collector.uri());
         let config = config.param("siptrace", "trace_on", 1).param("siptrace", "hep_mode_on", 1);
         Proxy { module, config, on_first: String::new(), on_all: String::new() }
@@ -138,7 +139,15 @@ fn a_transaction_is_traced_from_its_request_to_its_last_reply() {
     let trace = format!(r#"sip_trace("{}", "corr", "t");"#, collector.uri());
     let proxy = Proxy::of(Module::Ours, &collector).hep(3).on_first(&trace);
     let seen = traced(&collector, proxy, Call::answer_and_end);
-    let invite = ["INVITE in", "100 INVITE out", "INVITE out", "180 INVITE in", "180 INVITE out", "200 INVITE in", "200 INVITE out"];
+    let invite = [
+        "INVITE in",
+        "100 INVITE out",
+        "INVITE out",
+        "180 INVITE in",
+        "180 INVITE out",
+        "200 INVITE in",
+        "200 INVITE out",
+    ];
     assert_eq!(ways(&seen), invite);
     assert!(seen.iter().all(|one| one.correlation.as_deref() == Some("corr") && one.payload_type == 1), "{seen:#?}");
 }
@@ -183,7 +192,8 @@ fn plain_copies_are_those_of_the_stock_module() {
     let seen = [Module::Stock, Module::Ours].map(|module| {
         let collector = Collector::new();
         let trace = format!(r#"sip_trace("{}", "corr", "t");"#, collector.uri());
-        let proxy = Proxy::of(module, &collector).param("trace_to_database", 0).param("hep_mode_on", 0).on_first(&trace);
+        let proxy =
+            Proxy::of(module, &collector).param("trace_to_database", 0).param("hep_mode_on", 0).on_first(&trace);
         traced(&collector, proxy, Call::refuse)
     });
     assert_eq!(seen[1], seen[0]);
@@ -198,7 +208,15 @@ fn sip_trace_mode_follows_transactions_and_dialogs_to_the_collectors_of_the_para
         let proxy = Proxy::of(Module::Ours, &collector).hep(3).on_first(&script);
         ways(&traced(&collector, proxy, Call::answer_and_end))
     };
-    let invite = ["INVITE in", "100 INVITE out", "INVITE out", "180 INVITE in", "180 INVITE out", "200 INVITE in", "200 INVITE out"];
+    let invite = [
+        "INVITE in",
+        "100 INVITE out",
+        "INVITE out",
+        "180 INVITE in",
+        "180 INVITE out",
+        "200 INVITE in",
+        "200 INVITE out",
+    ];
     let bye = ["BYE in", "BYE out", "200 BYE in", "200 BYE out"];
     assert_eq!(of("m"), invite[..1]);
     assert_eq!(of("t"), invite);
@@ -219,7 +237,8 @@ fn a_stateless_reply_goes_where_sip_trace_was_told() {
     let (told, other) = (Collector::new(), Collector::new());
     let script = format!(r#"sip_trace("{}", "corr", "t"); sl_send_reply("404", "Nobody"); exit;"#, told.uri());
     let ends = Call::ends();
-    let server = Proxy::of(Module::Ours, &other).hep(3).on_first(&script).start("127.0.0.1:9".parse().expect("an address"));
+    let server =
+        Proxy::of(Module::Ours, &other).hep(3).on_first(&script).start("127.0.0.1:9".parse().expect("an address"));
     let call = Call::new(&ends, server.address(), 1);
     call.call();
     call.caller_gets("SIP/2.0 404");
@@ -237,7 +256,9 @@ fn hlog_sends_a_line_under_the_call_id_or_the_id_it_is_given() {
     let script = r#"hlog("a line"); hlog("corr", "another for $ci");"#;
     let proxy = Proxy::of(Module::Ours, &collector).hep(1).on_first(script);
     let seen = traced(&collector, proxy, Call::refuse);
-    let of = |one: &Traced| (one.payload_type, one.version, one.first_line.clone(), one.correlation.clone().unwrap_or_default());
+    let of = |one: &Traced| {
+        (one.payload_type, one.version, one.first_line.clone(), one.correlation.clone().unwrap_or_default())
+    };
     let id = "traced-1@example.org".to_owned();
     assert_eq!(
         seen.iter().map(of).collect::<Vec<_>>(),
@@ -284,13 +305,21 @@ fn rows(module: Module, script: &str, change: impl FnOnce(ConfigBuilder) -> Conf
     let named = |address: String| {
         owners.iter().fold(address, |text, (known, name)| text.replace(&format!("udp:{known}"), name))
     };
-    let all = select(file.url(), "SELECT * FROM sip_trace WHERE method <> 'OPTIONS' ORDER BY id").expect("the table is readable");
+    let all = select(file.url(), "SELECT * FROM sip_trace WHERE method <> 'OPTIONS' ORDER BY id")
+        .expect("the table is readable");
     let row = |row: &_| {
         assert_eq!(text(row, "callid"), "traced-1@example.org");
         assert_eq!((text(row, "fromtag"), text(row, "time_stamp").len()), ("from1".to_owned(), 19));
         assert!(text(row, "msg").contains("Call-ID: traced-1@example.org\r\n"));
         let what = format!("{} {}", text(row, "status"), text(row, "method"));
-        (what, named(text(row, "fromip")), named(text(row, "toip")), text(row, "direction"), text(row, "totag"), text(row, "traced_user"))
+        (
+            what,
+            named(text(row, "fromip")),
+            named(text(row, "toip")),
+            text(row, "direction"),
+            text(row, "totag"),
+            text(row, "traced_user"),
+        )
     };
     assert!(count(file.url(), "sip_trace") > 0, "{}", server.log());
     (all.iter().map(row).collect(), seen)
@@ -319,7 +348,9 @@ fn all_that_the_core_receives_and_sends_is_traced_as_the_stock_module_does() {
     let of = |module| {
         let script = r#"xlog("L_WARN", "seen $siptrace(direction) $siptrace(src_proto) $siptrace(dst_host)\n");
             if ($rm == "CANCEL") { drop; }"#;
-        let change = |config: ConfigBuilder| config.param("siptrace", "trace_mode", 3).route("event_route[siptrace:msg]", script);
+        let change = |config: ConfigBuilder| {
+            config.param("siptrace", "trace_mode", 3).route("event_route[siptrace:msg]", script)
+        };
         // The distribution's module of this version does not know the direction.
         let change = |config| match module {
             Module::Stock => change(config).route("event_route[siptrace:msg]", "if ($rm == \"CANCEL\") { drop; }"),
@@ -352,7 +383,8 @@ fn the_switch_and_the_counters_are_the_operators() {
 #[test]
 fn parameters_that_will_not_do_are_refused_by_name() {
     let refused = |name: &str, value: &str| {
-        let config = ConfigBuilder::new().load("tm.so").load_agent(Module::Ours).param("siptrace", "trace_to_database", 0);
+        let config =
+            ConfigBuilder::new().load("tm.so").load_agent(Module::Ours).param("siptrace", "trace_to_database", 0);
         let config = match value.parse::<i64>() {
             Ok(number) => config.param("siptrace", name, number),
             Err(_) => config.param("siptrace", name, value),

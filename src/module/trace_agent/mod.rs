@@ -257,7 +257,11 @@ impl TraceAgent {
         let sinks = match packets.then(|| self.sinks(destination)) {
             None => 0..0,
             // A row is something, where no collector is named at all.
-            Some(Err(TraceError::NoDestination)) if rows && message.destination.is_none() && self.settings.to_database => 0..0,
+            Some(Err(TraceError::NoDestination))
+                if rows && message.destination.is_none() && self.settings.to_database =>
+            {
+                0..0
+            }
             Some(sinks) => sinks?,
         };
         let uris = if copies { self.uris(destination)? } else { Vec::new() };

@@ -78,12 +78,23 @@ impl Collector {
         let mut buffer = vec![0; 65_535];
         let (len, _) = self.0.recv_from(&mut buffer).expect("a packet comes");
         let named = |address: SocketAddr| {
-            owners.iter().find(|(known, _)| *known == address).map_or(address.to_string(), |(_, name)| (*name).to_owned())
+            owners
+                .iter()
+                .find(|(known, _)| *known == address)
+                .map_or(address.to_string(), |(_, name)| (*name).to_owned())
         };
         let bytes = &buffer[..len];
         if !hep::looks_like_hep(bytes) {
             let nobody = String::new();
-            return Traced { from: nobody.clone(), to: nobody, version: 0, payload_type: 0, agent: None, correlation: None, ..message(bytes) };
+            return Traced {
+                from: nobody.clone(),
+                to: nobody,
+                version: 0,
+                payload_type: 0,
+                agent: None,
+                correlation: None,
+                ..message(bytes)
+            };
         }
         let packet = hep::decode(bytes).expect("the packet is well formed");
         let Payload::Plain(payload) = packet.payload else { panic!("nobody has asked for compression") };
