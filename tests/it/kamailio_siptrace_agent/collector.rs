@@ -1,6 +1,5 @@
 //! A collector of packets, and what the tests see of them.
 
-use crate::common::ports::free_address;
 use sipcapture_core::hep::{self, Payload};
 use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
@@ -51,7 +50,7 @@ pub struct Collector(UdpSocket);
 impl Collector {
     /// On a free port.
     pub fn new() -> Collector {
-        let socket = UdpSocket::bind(free_address()).expect("a free port");
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
         socket.set_read_timeout(Some(PATIENCE)).expect("a timeout is set");
         Collector(socket)
     }
@@ -93,7 +92,7 @@ impl Collector {
                 payload_type: 0,
                 agent: None,
                 correlation: None,
-                ..message(bytes)
+                ..message(bytes, owners)
             };
         }
         let packet = hep::decode(bytes).expect("the packet is well formed");
@@ -105,18 +104,19 @@ impl Collector {
             payload_type: packet.payload_type,
             agent: packet.agent_id,
             correlation: packet.correlation_id.map(|id| String::from_utf8_lossy(id).into_owned()),
-            ..message(payload)
+            ..message(payload, owners)
         }
     }
 }
 
-fn message(payload: &[u8]) -> Traced {
+fn message(payload: &[u8], owners: &[(SocketAddr, &str)]) -> Traced {
     let text = String::from_utf8_lossy(payload);
+    let first_line = text.lines().next().unwrap_or_default().to_owned();
     let cseq = text.lines().find_map(|line| line.strip_prefix("CSeq: "));
     Traced {
         from: String::new(),
         to: String::new(),
-        first_line: text.lines().next().unwrap_or_default().to_owned(),
+        first_line: owners.iter().fold(first_line, |line, (known, name)| line.replace(&known.to_string(), name)),
         method: cseq.and_then(|cseq| cseq.split(' ').nth(1)).unwrap_or_default().to_owned(),
         version: 0,
         payload_type: 0,
