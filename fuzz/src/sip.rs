@@ -1,7 +1,10 @@
 //! SIP messages: the fields that become columns.
 
 use super::lies_in;
-use sipcapture_core::sip::{Fields, FirstLine, HashSource, HeaderNames, extract, first_line_kind, hash_source};
+use sipcapture_core::sip::x_headers::{insert, split};
+use sipcapture_core::sip::{
+    Fields, FirstLine, HashSource, HeaderNames, Masks, extract, first_line_kind, hash_source, header,
+};
 
 /// Takes `bytes` for a SIP message. What stands behind the last NUL, if there is one, is also tried as the request URI that a
 /// script has put in place of the message's own.
@@ -28,6 +31,31 @@ pub fn run(bytes: &[u8]) {
     let plain = extract(bytes, None, &HeaderNames::default());
     assert!(plain.callid_aleg.is_empty() && plain.custom == [b""; 3]);
     assert_eq!((plain.malformed, plain.callid, plain.via_1), (fields.malformed, fields.callid, fields.via_1));
+    travels(bytes);
+}
+
+/// What a capture agent does with a message on its way: looks a header up, masks secrets, reads and writes its own headers.
+fn travels(message: &[u8]) {
+    if let Some(value) = header(message, b"x-cid") {
+        assert!(!value.is_empty() && lies_in(value, message));
+    }
+    let masks = Masks { headers: vec![b"Authorization".to_vec(), b"Via".to_vec()], message_bodies: true };
+    let mut masked = message.to_vec();
+    masks.apply(&mut masked);
+    assert_eq!(masked.len(), message.len());
+    let is_kept = |(one, other): (&u8, &u8)| one == other || *one == b'x';
+    assert!(masked.iter().zip(message).all(is_kept), "a mask writes nothing but itself");
+    if let Some((headers, pieces)) = split(message) {
+        assert!([headers.from, headers.to, headers.method].into_iter().all(|value| lies_in(value, message)));
+        let bare = pieces.concat();
+        assert!(bare.len() < message.len());
+        if split(&bare).is_none()
+            && let Some(again) = insert(&bare, &headers)
+        {
+            let (read, rest) = split(&again).expect("what was written reads back");
+            assert_eq!((read, rest.concat()), (headers, bare));
+        }
+    }
 }
 
 fn holds(fields: &Fields<'_>, message: &[u8], uri: &[u8]) {
