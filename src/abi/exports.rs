@@ -100,7 +100,7 @@ pub unsafe extern "C" fn sc_core_set_text(core: *mut sc_core, name: *const c_cha
     with_core(core, |core| {
         // SAFETY: the contract's caller vouches for both.
         let (name, value) = unsafe { (text(name)?, bytes(value)?) };
-        Ok(of_either!(mut core, module => module.settings_mut()?.set_text(name, value)?))
+        of_either!(mut core, module => Ok(module.settings_mut()?.set_text(name, value)?))
     })
 }
 
@@ -113,7 +113,7 @@ pub unsafe extern "C" fn sc_core_set_number(core: *mut sc_core, name: *const c_c
     with_core(core, |core| {
         // SAFETY: the contract's caller vouches for it.
         let name = unsafe { text(name)? };
-        Ok(of_either!(mut core, module => module.settings_mut()?.set_number(name, value)?))
+        of_either!(mut core, module => Ok(module.settings_mut()?.set_number(name, value)?))
     })
 }
 
@@ -128,7 +128,7 @@ pub unsafe extern "C" fn sc_core_check(core: *mut sc_core) -> sc_status {
             host_database::bind(core.drivers, &sink)?;
         }
         let (owner, kill_timeout) = (core.owner, core.kill_timeout);
-        Ok(of_either!(mut core, module => module.check(owner, kill_timeout)?))
+        of_either!(mut core, module => Ok(module.check(owner, kill_timeout)?))
     })
 }
 
@@ -152,7 +152,7 @@ pub unsafe extern "C" fn sc_core_writers(core: *mut sc_core, out: *mut u32) -> s
 /// Pointers as the contract says.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sc_core_map_lanes(core: *mut sc_core, producers: u32) -> sc_status {
-    with_core(core, |core| Ok(of_either!(mut core, module => module.map_lanes(producers as usize)?)))
+    with_core(core, |core| of_either!(mut core, module => Ok(module.map_lanes(producers as usize)?)))
 }
 
 /// Makes a lane this process's own.

@@ -60,9 +60,9 @@ impl Delivered {
 /// What brings captures to a sink.
 pub enum Carrier {
     /// As rows.
-    Rows(Store),
+    Rows(Box<Store>),
     /// As packets.
-    Packets(PacketStore),
+    Packets(Box<PacketStore>),
 }
 
 impl Carrier {

@@ -460,10 +460,13 @@ fn carrier(
         |name| SinkPlace { lanes: Arc::clone(lanes), writer, number: sink, has_refuge: Arc::clone(has_refuge), name };
     let collector = |collectors: &CollectorPlan, destinations: Option<&[Destination]>| {
         let health = Health::new(place("the collector"));
-        Carrier::Packets(PacketStore::new(collectors, destinations, plan.table_patience, health, Arc::clone(give_up)))
+        let give_up = Arc::clone(give_up);
+        Carrier::Packets(Box::new(PacketStore::new(collectors, destinations, plan.table_patience, health, give_up)))
     };
     match &plan.sinks[sink].target {
-        Target::Database(url) => Carrier::Rows(Store::new(plan, url, place("the database"), Arc::clone(give_up))),
+        Target::Database(url) => {
+            Carrier::Rows(Box::new(Store::new(plan, url, place("the database"), Arc::clone(give_up))))
+        }
         Target::Collectors(destinations, collectors) => collector(collectors, Some(destinations)),
         Target::NamedCollectors(collectors) => collector(collectors, None),
     }
