@@ -3,8 +3,8 @@
 #
 #   scripts/demo.sh
 #
-# Three servers run on loopback, on free ports, and end with this script: a capture node (Kamailio with our module and
-# doc/examples/kamailio.cfg as it is), a proxy (Kamailio whose stock siptrace sends HEPv3 to the capture node) and a telephone
+# Three servers run on loopback, on free ports, and end with this script: a capture node (Kamailio with our sipcapture
+# and doc/examples/kamailio.cfg as it is), a proxy (Kamailio whose siptrace, ours too, sends HEPv3 to the node) and a telephone
 # (sipp). Some calls are made through the proxy. The database and the logs stay in build/demo/.
 set -euo pipefail
 
@@ -114,7 +114,9 @@ settled() {
 
 command -v "$kamailio" >/dev/null || fail "there is no program $kamailio"
 [ -x "$tool" ] || fail "there is no $tool: run 'make tool'"
-[ -f "$module_dir/sipcapture.so" ] || fail "there is no $module_dir/sipcapture.so: run 'make kamailio'"
+for module in sipcapture siptrace; do
+    [ -f "$module_dir/$module.so" ] || fail "there is no $module_dir/$module.so: run 'make kamailio'"
+done
 stock_dir=$("$kamailio" -h 2>/dev/null | sed -n 's/.*Modules search path (default: \(.*\)).*/\1/p')
 rm -rf "$out"
 mkdir -p "$out"
@@ -126,8 +128,8 @@ free_port; callee_port=$port
 say "Starting a capture node, a proxy and a telephone on loopback."
 start_kamailio capture-node doc/examples/kamailio.cfg -L "$module_dir:$stock_dir" \
     -A "HEP_LISTEN=udp:$node:$hep_port" -A "DB_URL=\"$server_url\""
-start_kamailio proxy scripts/demo/proxy.cfg -A "PROXY_LISTEN=udp:$proxy:$proxy_port" \
-    -A "CALLEE_URI=\"sip:$callee:$callee_port\"" -A "CAPTURE_URI=\"sip:$node:$hep_port\""
+start_kamailio proxy scripts/demo/proxy.cfg -L "$module_dir:$stock_dir" -A "PROXY_LISTEN=udp:$proxy:$proxy_port" \
+    -A "TRACE_SPOOL=\"$out/proxy-spool\"" -A "CALLEE_URI=\"sip:$callee:$callee_port\"" -A "CAPTURE_URI=\"sip:$node:$hep_port\""
 sipp -sf scripts/demo/callee.xml -i "$callee" -p "$callee_port" -nostdin </dev/null >"$out/sipp-callee.log" 2>&1 &
 pids+=($!)
 until_true "the telephone did not start, see $out/sipp-callee.log" $! \
