@@ -32,6 +32,10 @@ pub(crate) trait SegmentFile: Source + Send {
     fn set_size(&self, size: u64) -> io::Result<()>;
     /// Returns once its bytes are on the disk.
     fn sync(&self) -> io::Result<()>;
+    /// The same open file once more, for another thread.
+    fn duplicate(&self) -> io::Result<Box<dyn SegmentFile>> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
     /// Locks it against every other opening of it, in this process or another; false when one of them holds the lock.
     fn try_lock(&self) -> io::Result<bool>;
     /// Gives the lock back.
@@ -77,7 +81,7 @@ pub(crate) trait Files: Send {
 }
 
 /// A directory of the file system.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Directory(PathBuf);
 
 impl Directory {
@@ -157,6 +161,10 @@ impl SegmentFile for File {
 
     fn sync(&self) -> io::Result<()> {
         self.sync_data()
+    }
+
+    fn duplicate(&self) -> io::Result<Box<dyn SegmentFile>> {
+        Ok(Box::new(self.try_clone()?))
     }
 
     fn try_lock(&self) -> io::Result<bool> {

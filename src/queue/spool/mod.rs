@@ -81,8 +81,8 @@
 //!
 //! **The limit** bounds the segments' sizes together, and is checked before anything is written.
 //!
-//! **After a power cut**, under `Batch` everything that was accepted is there. Under `Interval` what was appended since the last
-//! sync may be gone, and what was acknowledged since then may come again. Under `Off` anything unread may be gone or damaged, and
+//! **After a power cut**, under `Batch` everything that was accepted is there. Under `Interval`, where a thread does the syncs (see
+//! `lazy.rs`) so that appends never wait for a busy disk, what was appended since the last sync may be gone, and what was acknowledged since then may come again. Under `Off` anything unread may be gone or damaged, and
 //! acknowledged records may come again or count as lost.
 
 mod ack;
@@ -92,6 +92,7 @@ mod error;
 mod files;
 mod frame;
 mod inspect;
+mod lazy;
 mod lock;
 mod position;
 mod read;

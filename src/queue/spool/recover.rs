@@ -2,11 +2,13 @@
 
 use super::files::{Directory, Files, SegmentFile, Source};
 use super::frame::{HEADER, Header, HeaderError, ID_LIMIT, Walk};
+use super::lazy::LazyDirectory;
 use super::position::{self, Position};
 use super::read::{Patched, Reader};
 use super::segment::{MAGIC, Segment, first_of};
 use super::{Marks, Spool, SpoolError, SpoolOptions, SyncPolicy, error, lock};
 use std::collections::VecDeque;
+use std::io;
 use std::path::Path;
 
 /// Ends the name of a file that was set aside.
@@ -21,9 +23,17 @@ impl Spool {
     ///
     /// Fails when the directory cannot be made, read or written. A damaged file never makes it fail.
     pub fn open(options: SpoolOptions, committed: Option<Marks>) -> Result<Spool, SpoolError> {
-        let files = Directory::make(&options.directory)
-            .map_err(|error| SpoolError::new("make spool directory", &options.directory, error))?;
-        Spool::open_on(Box::new(files), options, committed)
+        let files: io::Result<Box<dyn Files>> = match options.sync {
+            // Whoever can wait for an interval should not wait for the disk.
+            SyncPolicy::Interval(_) => {
+                LazyDirectory::make(&options.directory, position::NAME).map(|files| Box::new(files) as Box<dyn Files>)
+            }
+            SyncPolicy::Batch | SyncPolicy::Off => {
+                Directory::make(&options.directory).map(|files| Box::new(files) as _)
+            }
+        };
+        let files = files.map_err(|error| SpoolError::new("make spool directory", &options.directory, error))?;
+        Spool::open_on(files, options, committed)
     }
 
     pub(super) fn open_on(
