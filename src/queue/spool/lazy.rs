@@ -65,9 +65,19 @@ pub(super) struct LazyDirectory {
 }
 
 impl LazyDirectory {
-    /// Makes the directory at `path`. The file called `prompt` is synced at once.
-    pub fn make(path: &Path, prompt: &'static str) -> io::Result<LazyDirectory> {
+    /// Makes the directory at `path`. The file called `prompt` is synced at once; it is made now, `room` bytes of zeros on the disk, so that no
+    /// later sync of it has to wait for more than the bytes themselves.
+    pub fn make(path: &Path, prompt: &'static str, room: usize) -> io::Result<LazyDirectory> {
         let directory = Directory::make(path)?;
+        match directory.create(prompt) {
+            Ok(file) => {
+                file.write_all_at(&vec![0; room], 0)?;
+                file.sync()?;
+                directory.sync()?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
         let queue = Arc::new(Queue::default());
         let (jobs, place) = (Arc::clone(&queue), path.to_owned());
         let body = move || {
@@ -193,7 +203,7 @@ mod tests {
     #[test]
     fn what_is_asked_for_again_before_its_turn_is_done_once_and_all_is_done_at_the_end() {
         let place = tempfile::tempdir().unwrap();
-        let directory = LazyDirectory::make(place.path(), "prompt").unwrap();
+        let directory = LazyDirectory::make(place.path(), "prompt", 64).unwrap();
         let (go, gate) = channel::<()>();
         let (done, seen) = channel();
         directory.queue.push("slow", Box::new(move || gate.recv().map_err(io::Error::other)));
@@ -212,7 +222,7 @@ mod tests {
     #[test]
     fn a_sync_that_hangs_holds_up_nothing_but_the_end() {
         let place = tempfile::tempdir().unwrap();
-        let directory = LazyDirectory::make(place.path(), "prompt").unwrap();
+        let directory = LazyDirectory::make(place.path(), "prompt", 64).unwrap();
         let (go, gate) = channel::<()>();
         directory.queue.push("slow", Box::new(move || gate.recv().map_err(io::Error::other)));
         let file = directory.create("segment").unwrap();
@@ -222,7 +232,8 @@ mod tests {
             directory.sync().unwrap();
         }
         assert!(directory.queue.lock().waiting.len() <= 3, "each waits once");
-        let prompt = directory.create("prompt").unwrap();
+        let prompt = directory.open("prompt").unwrap();
+        assert_eq!(prompt.size().unwrap(), 64);
         prompt.sync().unwrap();
         assert!(directory.queue.lock().waiting.iter().all(|(name, _)| name != "prompt"));
         go.send(()).unwrap();

@@ -7,6 +7,8 @@ use std::io;
 
 /// Its name.
 pub(super) const NAME: &str = "position";
+/// Bytes of the file: both slots.
+pub(super) const ROOM: usize = APART as usize + SLOT;
 
 const MAGIC: [u8; 8] = *b"SIPCPOS\n";
 const VERSION: u32 = 1;
@@ -51,7 +53,7 @@ impl Position {
                     made => made?,
                 };
                 // Room for both slots is taken now, while there is some: a full disk must not keep records from being let go.
-                file.write_all_at(&[0; APART as usize + SLOT], 0)?;
+                file.write_all_at(&[0; ROOM], 0)?;
                 if firm != Firm::Unsynced {
                     files.sync()?;
                 }

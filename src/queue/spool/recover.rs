@@ -25,9 +25,8 @@ impl Spool {
     pub fn open(options: SpoolOptions, committed: Option<Marks>) -> Result<Spool, SpoolError> {
         let files: io::Result<Box<dyn Files>> = match options.sync {
             // Whoever can wait for an interval should not wait for the disk.
-            SyncPolicy::Interval(_) => {
-                LazyDirectory::make(&options.directory, position::NAME).map(|files| Box::new(files) as Box<dyn Files>)
-            }
+            SyncPolicy::Interval(_) => LazyDirectory::make(&options.directory, position::NAME, position::ROOM)
+                .map(|files| Box::new(files) as Box<dyn Files>),
             SyncPolicy::Batch | SyncPolicy::Off => {
                 Directory::make(&options.directory).map(|files| Box::new(files) as _)
             }
