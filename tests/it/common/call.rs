@@ -1,5 +1,6 @@
 //! Two ends of a call and the proxy between them: every message of either end is the test's own, so that their order is known.
 
+use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 
@@ -163,10 +164,20 @@ impl Answer {
 fn gets(socket: &UdpSocket, start: &str) -> String {
     let mut buffer = vec![0; 65_535];
     loop {
-        let (len, _) = socket.recv_from(&mut buffer).unwrap_or_else(|error| panic!("no {start}: {error}"));
+        let (len, _) = receive(socket, &mut buffer).unwrap_or_else(|error| panic!("no {start}: {error}"));
         let text = String::from_utf8_lossy(&buffer[..len]).into_owned();
         if text.starts_with(start) {
             return text;
+        }
+    }
+}
+
+/// A datagram; a signal, as of a child that ends, does not stop the wait for it.
+pub fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+    loop {
+        match socket.recv_from(buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            received => return received,
         }
     }
 }

@@ -198,6 +198,12 @@ impl ConfigBuilder {
         self.param("sipcapture", name, value)
     }
 
+    /// Takes back every value of a parameter of the capture agent.
+    pub fn without(mut self, name: &str) -> ConfigBuilder {
+        self.params.retain(|(module, known, _)| module != "siptrace" || known != name);
+        self
+    }
+
     /// Adds a line of the configuration's own language in front of the modules, for what they must find set.
     pub fn first_line(mut self, line: &str) -> ConfigBuilder {
         self.first_lines.push(line.to_owned());

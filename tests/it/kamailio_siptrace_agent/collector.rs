@@ -1,5 +1,6 @@
 //! A collector of packets, and what the tests see of them.
 
+use crate::common::call::receive;
 use sipcapture_core::hep::{self, Payload};
 use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
@@ -60,22 +61,24 @@ impl Collector {
         format!("sip:{}", self.0.local_addr().expect("a bound socket"))
     }
 
-    /// Everything that comes before the request of method `last`, which ends the test's traffic.
-    pub fn until(&self, last: &str, owners: &[(SocketAddr, &str)]) -> Vec<Traced> {
+    /// Everything that comes before the line that ends the test's traffic, without what that traffic's own end is.
+    pub fn until_end(&self, owners: &[(SocketAddr, &str)]) -> Vec<Traced> {
         let mut all = Vec::new();
         loop {
             let one = self.next(owners);
-            if one.what() == last {
+            if one.payload_type == 100 && one.first_line == "the end" {
                 return all;
             }
-            all.push(one);
+            if one.method != "OPTIONS" {
+                all.push(one);
+            }
         }
     }
 
     /// The next packet, or plain copy.
     pub fn next(&self, owners: &[(SocketAddr, &str)]) -> Traced {
         let mut buffer = vec![0; 65_535];
-        let (len, _) = self.0.recv_from(&mut buffer).expect("a packet comes");
+        let (len, _) = receive(&self.0, &mut buffer).expect("a packet comes");
         let named = |address: SocketAddr| {
             owners
                 .iter()
