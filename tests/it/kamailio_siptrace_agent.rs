@@ -5,11 +5,12 @@ mod collector;
 use crate::common::call::Call;
 use crate::common::hosts::Hosts;
 use crate::common::kamailio::{ConfigBuilder, Kamailio, Module};
+use crate::common::ports::free_port;
 use crate::common::rows::{SqliteFile, StoredRow, count, execute, select, text};
 use crate::common::sip::options_ping;
 use crate::common::wait::within;
 use collector::{Collector, Traced};
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -114,9 +115,14 @@ fn traced(collector: &Collector, proxy: Proxy, traffic: impl FnOnce(&Call)) -> V
 
 /// Ends the traffic.
 fn end(server: &Kamailio) {
-    let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    end_at(server.address());
+}
+
+/// The same at one of several sockets, which have workers of their own.
+fn end_at(proxy: SocketAddr) {
+    let socket = UdpSocket::bind(SocketAddr::new(proxy.ip(), 0)).expect("a socket");
     let local = socket.local_addr().expect("a bound socket");
-    socket.send_to(&options_ping(local, server.address()), server.address()).expect("the proxy's port takes datagrams");
+    socket.send_to(&options_ping(local, proxy), proxy).expect("the proxy's port takes datagrams");
 }
 
 /// What both modules make of the same call, without what is mended in ours.
@@ -417,6 +423,31 @@ fn what_goes_out_is_traced_in_an_onsend_route_as_in_the_stock_module() {
     let (stock, ours) = (of(Module::Stock), of(Module::Ours));
     assert_eq!(ours, stock);
     assert!(ours.1.contains(&"INVITE out".to_owned()), "{ours:#?}");
+}
+
+#[test]
+fn addresses_of_ipv6_are_written_as_the_stock_module_writes_them() {
+    let ends = Call::ends_at("[::1]");
+    let proxy = SocketAddr::from((Ipv6Addr::LOCALHOST, free_port()));
+    let of = |module| {
+        let (file, collector) = (SqliteFile::new(), Collector::new());
+        execute(file.url(), STOCK_TABLES);
+        let server = Proxy::of(module, &collector).stored(&file).param("trace_mode", 3);
+        let server = server.on_all(r#"if (is_method("INVITE|BYE")) { sip_trace_mode("t"); }"#);
+        let server = server.with(|config| config.first_line(&format!("listen=udp:{proxy}")));
+        let mut server = server.start(ends[1].local_addr().expect("a bound socket"));
+        Call::new(&ends, proxy, 1).answer_and_end();
+        end_at(proxy);
+        let seen = collector.until_end(&[]);
+        server.stop();
+        let rows = select(file.url(), "SELECT * FROM sip_trace WHERE method <> 'OPTIONS' ORDER BY id");
+        let row = |row: &StoredRow| ["method", "fromip", "toip", "direction"].map(|column| text(row, column));
+        (rows.expect("the table is readable").iter().map(row).collect::<Vec<_>>(), ways(&seen))
+    };
+    let (stock, ours) = (of(Module::Stock), of(Module::Ours));
+    assert_eq!(ours, stock);
+    let written = |form: &str| ours.0.iter().flatten().any(|text| text == form);
+    assert!(written(&format!("udp:{proxy}")) && written(&format!("udp:::1:{}", proxy.port())), "{ours:#?}");
 }
 
 #[test]

@@ -25,8 +25,13 @@ pub struct Answer {
 impl Call {
     /// Two sockets; nothing is sent yet.
     pub fn ends() -> [UdpSocket; 2] {
+        Call::ends_at("127.0.0.1")
+    }
+
+    /// The same at another address, in brackets if it is of IPv6.
+    pub fn ends_at(host: &str) -> [UdpSocket; 2] {
         [(); 2].map(|()| {
-            let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
+            let socket = UdpSocket::bind(format!("{host}:0")).expect("a free port");
             socket.set_read_timeout(Some(PATIENCE)).expect("a timeout is set");
             socket
         })
