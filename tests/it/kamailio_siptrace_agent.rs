@@ -24,6 +24,16 @@ const STOCK_TABLES: &str = "PRAGMA journal_mode = WAL;
         callid VARCHAR(255), traced_user VARCHAR(255), msg TEXT, method VARCHAR(50), status VARCHAR(255), fromip VARCHAR(64),
         toip VARCHAR(64), fromtag VARCHAR(128), totag VARCHAR(128), direction VARCHAR(4));";
 
+/// Makes the tables. As long as the answer is kept, nobody has to set up or clear away what is written beside the file, for which others would be
+/// locked out.
+fn make_tables(file: &SqliteFile) -> rusqlite::Connection {
+    execute(file.url(), STOCK_TABLES);
+    let path = file.url().strip_prefix("sqlite://").expect("a URL of SQLite");
+    let kept = rusqlite::Connection::open(path).expect("the file opens");
+    kept.query_row("SELECT table_version FROM version", [], |row| row.get::<_, i64>(0)).expect("the table is readable");
+    kept
+}
+
 /// A proxy with one worker that carries calls to `callee`; `on_first` is run for the first INVITE of a call, and its CANCEL.
 struct Proxy {
     module: Module,
@@ -301,7 +311,7 @@ type Row = (String, String, String, String, String, String);
 fn rows(module: Module, script: &str, change: impl FnOnce(ConfigBuilder) -> ConfigBuilder) -> (Vec<Row>, Vec<String>) {
     let file = SqliteFile::new();
     let collector = Collector::new();
-    execute(file.url(), STOCK_TABLES);
+    let _kept = make_tables(&file);
     let ends = Call::ends();
     let [caller, callee] = ends.each_ref().map(|socket| socket.local_addr().expect("a bound socket"));
     let server = Proxy::of(module, &collector).stored(&file).on_all(script).with(change);
@@ -431,7 +441,7 @@ fn addresses_of_ipv6_are_written_as_the_stock_module_writes_them() {
     let proxy = SocketAddr::from((Ipv6Addr::LOCALHOST, free_port()));
     let of = |module| {
         let (file, collector) = (SqliteFile::new(), Collector::new());
-        execute(file.url(), STOCK_TABLES);
+        let _kept = make_tables(&file);
         let server = Proxy::of(module, &collector).stored(&file).param("trace_mode", 3);
         let server = server.on_all(r#"if (is_method("INVITE|BYE")) { sip_trace_mode("t"); }"#);
         let server = server.with(|config| config.first_line(&format!("listen=udp:{proxy}")));
