@@ -1,0 +1,137 @@
+//! The capture agent against the stock module: the same proxy, once with the distribution's `siptrace.so` and once with ours, the same
+//! calls through each, and everything that was traced of them is the same, packet for packet and row for row, but for a written list of
+//! differences.
+
+/// A test for each setup.
+macro_rules! compare {
+    ($($name:ident: $setup:expr;)*) => {
+        $(
+            #[test]
+            fn $name() {
+                crate::kamailio_siptrace_parity::assert_parity(&$setup);
+            }
+        )*
+    };
+}
+
+mod arguments;
+mod collectors;
+mod comparison;
+mod core_traffic;
+mod differences;
+mod message;
+mod names;
+mod phones;
+mod proxy;
+mod record;
+mod scenarios;
+mod scripts;
+mod setups;
+mod switches;
+mod table;
+
+use crate::common::kamailio::Module;
+use collectors::Collectors;
+use comparison::{Unequal, compare, listing};
+use differences::DIFFERENCES;
+use names::Names;
+use phones::Phones;
+use proxy::Proxy;
+use record::{Place, Record};
+use scenarios::{Run, SENTINEL};
+use setups::{Form, Setup};
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::time::SystemTime;
+
+/// Runs all calls through both modules and compares.
+fn assert_parity(setup: &Setup) {
+    assert_equal(setup, Module::Stock, Module::Ours, DIFFERENCES);
+}
+
+/// As [`assert_parity`], of the stock module with itself.
+fn assert_steady(setup: &Setup) {
+    assert_equal(setup, Module::Stock, Module::Stock, &[]);
+}
+
+fn assert_equal(setup: &Setup, left: Module, right: Module, differences: &[differences::Difference]) {
+    let (phones, collectors) = (Phones::new(), Collectors::new());
+    let [left, right] = [left, right].map(|module| run(setup, module, &phones, &collectors));
+    let unequal = compare(&left, &right);
+    let (unexcused, unshown) = judge(setup, &unequal, differences);
+    let lines: Vec<String> = unexcused.iter().map(|unequal| unequal.to_string()).chain(unshown).collect();
+    let listing = listing(&unexcused, &left, &right);
+    assert!(lines.is_empty(), "{setup:?}, {} of them:\n{}\n{listing}", lines.len(), lines.join("\n"));
+    assert!(left.iter().any(Record::is_traced), "nothing is traced with {setup:?}");
+}
+
+/// Neither module traces anything.
+fn assert_silence(setup: &Setup) {
+    let (phones, collectors) = (Phones::new(), Collectors::new());
+    for module in [Module::Stock, Module::Ours] {
+        let records = run(setup, module, &phones, &collectors);
+        let traced = records.iter().find(|record| record.is_traced());
+        assert!(traced.is_none(), "{module:?} with {setup:?}: {}", traced.map(Record::to_string).unwrap_or_default());
+    }
+}
+
+/// What the list of differences does not excuse, and what it lists without need.
+fn judge<'a, 'b>(
+    setup: &Setup,
+    unequal: &'b [Unequal<'a>],
+    differences: &[differences::Difference],
+) -> (Vec<&'b Unequal<'a>>, Vec<String>) {
+    let listed: Vec<_> = differences.iter().filter(|difference| (difference.shows)(setup)).collect();
+    let mut shown = BTreeSet::new();
+    let mut unexcused = Vec::new();
+    for unequal in unequal {
+        match listed.iter().position(|difference| (difference.holds)(unequal)) {
+            Some(index) => _ = shown.insert(index),
+            None => unexcused.push(unequal),
+        }
+    }
+    let unshown = listed.iter().enumerate().filter(|(index, _)| !shown.contains(index));
+    let unshown = unshown.map(|(_, listed)| format!("a listed difference shows nowhere: {}", listed.reason));
+    (unexcused, unshown.collect())
+}
+
+/// Everything that one module traces of the calls.
+fn run(setup: &Setup, module: Module, phones: &Phones, collectors: &Collectors) -> Vec<Record> {
+    let directory = tempfile::tempdir().expect("a private directory");
+    let url = table::database(directory.path());
+    let since = SystemTime::now();
+    let proxy = Proxy::start(setup, module, phones, collectors, &url);
+    let names = RefCell::new(Names::default());
+    names.borrow_mut().port(proxy.tracer.port(), "tracer");
+    Run::new(phones, proxy.address(), proxy.address6, &names).play(setup.timers);
+    proxy.settle();
+    let names = names.into_inner();
+    let mut records = collectors.take(&names, since);
+    records.extend(table::rows(&url, &names));
+    records.retain(|record| record.call != SENTINEL);
+    records.push(statistics(&proxy));
+    records
+}
+
+fn statistics(proxy: &Proxy) -> Record {
+    let mut record = Record::new(Place::Statistics, "statistics");
+    let counted = proxy.statistics();
+    for name in ["traced_requests", "traced_replies"] {
+        record.add(name, counted[name].to_string());
+    }
+    record
+}
+
+#[test]
+fn the_stock_module_traces_the_same_twice() {
+    assert_steady(&Setup::transactions(Form::Hep(3), true).timed());
+}
+
+#[test]
+fn a_listed_difference_that_no_longer_shows_is_reported() {
+    let setup = Setup::transactions(Form::Hep(3), true);
+    let (unexcused, unshown) = judge(&setup, &[], DIFFERENCES);
+    let listed = DIFFERENCES.iter().filter(|difference| (difference.shows)(&setup)).count();
+    assert!(listed > 0);
+    assert_eq!((unexcused.len(), unshown.len()), (0, listed));
+}

@@ -1,0 +1,166 @@
+//! Pairs the records of two runs and tells what is not equal.
+
+use super::record::{Place, Record};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
+
+/// In which way two runs are not equal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What {
+    /// One of them has no such record.
+    Missing,
+    /// It has gone elsewhere.
+    Place,
+    /// A value differs, or is in one of them alone.
+    Field(String),
+    /// The same values stand in another order.
+    FieldOrder,
+    /// The same records of one place stand in another order; these two are the first.
+    Order,
+}
+
+/// One inequality.
+#[derive(Clone, Debug)]
+pub struct Unequal<'a> {
+    /// What is not equal.
+    pub what: What,
+    /// The stock module's record.
+    pub stock: Option<&'a Record>,
+    /// Ours.
+    pub ours: Option<&'a Record>,
+}
+
+impl Unequal<'_> {
+    /// The call in which it is.
+    pub fn call(&self) -> &str {
+        self.stock.or(self.ours).map_or("", |record| &record.call)
+    }
+}
+
+impl fmt::Display for Unequal<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |record: Option<&Record>| record.map_or("nothing".to_owned(), Record::to_string);
+        let field = |record: Option<&Record>, name: &str| record.map_or("", |record| record.field(name)).to_owned();
+        match (&self.what, self.stock.or(self.ours)) {
+            (What::Field(name), Some(record)) => {
+                let [stock, ours] = [self.stock, self.ours].map(|record| field(record, name));
+                write!(f, "{record}: {name}: stock {stock:?} ours {ours:?}")
+            }
+            (what, _) => write!(f, "{what:?}: stock {}; ours {}", shown(self.stock), shown(self.ours)),
+        }
+    }
+}
+
+/// All inequalities.
+pub fn compare<'a>(stock: &'a [Record], ours: &'a [Record]) -> Vec<Unequal<'a>> {
+    let mut waiting: BTreeMap<_, VecDeque<usize>> = BTreeMap::new();
+    for (index, record) in ours.iter().enumerate() {
+        waiting.entry(record.key()).or_default().push_back(index);
+    }
+    let mut unequal = Vec::new();
+    let mut pairs = Vec::new();
+    for (index, record) in stock.iter().enumerate() {
+        match waiting.get_mut(&record.key()).and_then(VecDeque::pop_front) {
+            Some(ours) => pairs.push((index, ours)),
+            None => unequal.push(Unequal { what: What::Missing, stock: Some(record), ours: None }),
+        }
+    }
+    let extra: BTreeSet<usize> = waiting.into_values().flatten().collect();
+    unequal.extend(extra.iter().map(|index| Unequal { what: What::Missing, stock: None, ours: Some(&ours[*index]) }));
+    for (left, right) in &pairs {
+        unequal.extend(compare_pair(&stock[*left], &ours[*right]));
+    }
+    unequal.extend(compare_order(stock, ours, &pairs));
+    unequal
+}
+
+fn compare_pair<'a>(stock: &'a Record, ours: &'a Record) -> Vec<Unequal<'a>> {
+    let unequal = |what| Unequal { what, stock: Some(stock), ours: Some(ours) };
+    let mut found = Vec::new();
+    if stock.place != ours.place {
+        found.push(unequal(What::Place));
+    }
+    let names = |record: &'a Record| record.fields.iter().map(|(name, _)| name.as_str());
+    let all: BTreeSet<&str> = names(stock).chain(names(ours)).collect();
+    let values = |record: &'a Record, name: &str| -> Vec<&'a str> {
+        record.fields.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str()).collect()
+    };
+    let differing = all.iter().filter(|name| values(stock, name) != values(ours, name));
+    found.extend(differing.map(|name| unequal(What::Field((*name).to_owned()))));
+    let common = |one: &'a Record, other: &'a Record| -> Vec<&'a str> {
+        names(one).filter(|name| other.fields.iter().any(|(known, _)| known == name)).collect()
+    };
+    if common(stock, ours) != common(ours, stock) {
+        found.push(unequal(What::FieldOrder));
+    }
+    found
+}
+
+/// Records that are in the same place in both runs must be there in the same order.
+fn compare_order<'a>(stock: &'a [Record], ours: &'a [Record], pairs: &[(usize, usize)]) -> Vec<Unequal<'a>> {
+    let mut found = Vec::new();
+    for place in [Place::Duplicate, Place::Named, Place::Table, Place::OtherTable] {
+        let here = |(left, right): &&(usize, usize)| stock[*left].place == place && ours[*right].place == place;
+        // In the order of the stock module, as pairs are made.
+        let in_stock: Vec<usize> = pairs.iter().filter(here).map(|(_, right)| *right).collect();
+        let mut in_ours = in_stock.clone();
+        in_ours.sort_unstable();
+        let Some(first) = in_stock.iter().zip(&in_ours).position(|(left, right)| left != right) else { continue };
+        let partner = pairs.iter().find(|(_, right)| *right == in_stock[first]).expect("it comes from a pair").0;
+        let (stock, ours) = (Some(&stock[partner]), Some(&ours[in_ours[first]]));
+        found.push(Unequal { what: What::Order, stock, ours });
+    }
+    found
+}
+
+/// Both runs of the calls in which something is not equal, for a reader.
+pub fn listing(unequal: &[&Unequal<'_>], stock: &[Record], ours: &[Record]) -> String {
+    let calls: BTreeSet<&str> = unequal.iter().map(|unequal| unequal.call()).collect();
+    let mut text = String::new();
+    for call in calls {
+        for (name, records) in [("stock", stock), ("ours", ours)] {
+            text += &format!("--- {call}, {name}\n");
+            let of_call = records.iter().filter(|record| record.call == call);
+            of_call.for_each(|record| text += &format!("{record}\n"));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(place: Place, title: &str, fields: &[(&str, &str)]) -> Record {
+        let mut record = Record::new(place, title);
+        fields.iter().for_each(|(name, value)| record.add(name, (*value).to_owned()));
+        record
+    }
+
+    fn found(stock: &[Record], ours: &[Record]) -> Vec<What> {
+        compare(stock, ours).into_iter().map(|unequal| unequal.what).collect()
+    }
+
+    #[test]
+    fn equal_runs_are_equal() {
+        let run = [record(Place::Named, "a", &[("x", "1")]), record(Place::Table, "a", &[("x", "1")])];
+        assert_eq!(found(&run, &run), []);
+    }
+
+    #[test]
+    fn each_kind_of_inequality_is_told() {
+        let one = record(Place::Named, "a", &[("x", "1"), ("y", "2")]);
+        let two = record(Place::Named, "b", &[]);
+        assert_eq!(found(&[one.clone(), two.clone()], &[one.clone()]), [What::Missing]);
+        assert_eq!(found(&[one.clone()], &[one.clone(), one.clone()]), [What::Missing]);
+        assert_eq!(found(&[one.clone(), two.clone()], &[two.clone(), one.clone()]), [What::Order]);
+        let other = record(Place::Named, "a", &[("x", "3"), ("y", "2")]);
+        assert_eq!(found(&[one.clone()], &[other]), [What::Field("x".to_owned())]);
+        let other = record(Place::Named, "a", &[("x", "1")]);
+        assert_eq!(found(&[one.clone()], &[other]), [What::Field("y".to_owned())]);
+        let other = record(Place::Named, "a", &[("y", "2"), ("x", "1")]);
+        assert_eq!(found(&[one.clone()], &[other]), [What::FieldOrder]);
+        let other = record(Place::Duplicate, "a", &[("x", "1"), ("y", "2")]);
+        assert_eq!(found(&[one], &[other]), [What::Place]);
+    }
+}

@@ -1,0 +1,70 @@
+//! The differences from the stock module that are meant: what differs, where, and what is there instead.
+//!
+//! The list is checked both ways. A difference that no entry covers fails the test, and so does an entry that covers nothing in
+//! a setup that it is said to show in.
+
+use super::comparison::{Unequal, What};
+use super::message::DOMAIN;
+use super::record::{Place, Record};
+use super::setups::{Form, Setup};
+
+/// One difference that is meant.
+pub struct Difference {
+    /// Why it is meant.
+    pub reason: &'static str,
+    /// The setups in which it shows, each of which must show it.
+    pub shows: fn(&Setup) -> bool,
+    /// What exactly is there in place of what the stock module does.
+    pub holds: fn(&Unequal<'_>) -> bool,
+}
+
+/// Chunk names as records have them.
+const CORRELATION: &str = "0:0x0011";
+const AGENT: &str = "0:0x000c";
+
+/// All differences that are meant.
+pub const DIFFERENCES: &[Difference] = &[
+    Difference {
+        reason: "the correlation id is on every message of a traced transaction or dialog, and not on the first alone",
+        shows: |setup| setup.form == Form::Hep(3) && setup.follows() && setup.on_request.contains("id of $ci"),
+        holds: |unequal| {
+            let (Some(stock), Some(ours)) = (unequal.stock, unequal.ours) else { return false };
+            let mut names = chunks(stock);
+            let behind_agent = names.iter().position(|name| *name == AGENT).map(|at| at + 1);
+            behind_agent.into_iter().for_each(|at| names.insert(at, CORRELATION));
+            unequal.what == What::Field(CORRELATION.to_owned())
+                && names == chunks(ours)
+                && ours.field(CORRELATION) == format!("id of {}@{DOMAIN}", ours.call)
+        },
+    },
+    Difference {
+        reason: "stateless replies go where the argument of sip_trace() says, not to duplicate_uri",
+        shows: |setup| setup.sends() && setup.traces("t") && setup.names_collector(),
+        holds: |unequal| {
+            let (Some(stock), Some(ours)) = (unequal.stock, unequal.ours) else { return false };
+            let moved = (stock.place, ours.place) == (Place::Duplicate, Place::Named);
+            let stateless = ["registered", "options-to-proxy", "stateless"].contains(&ours.call.as_str());
+            unequal.what == What::Place && moved && stateless && ours.title.starts_with("SIP/2.0 ")
+        },
+    },
+    Difference {
+        reason: "a packet between address families is sent, the IPv4 side as an IPv4-mapped IPv6 address",
+        shows: |_| false,
+        holds: |unequal| {
+            let mapped = unequal.ours.is_some_and(|ours| ours.call == "mixed" && ours.way.contains("::ffff:127.0.0.1"));
+            unequal.what == What::Missing && unequal.stock.is_none() && mapped
+        },
+    },
+    Difference {
+        reason: "trace_dialog_ack, which later releases of the stock module have, traces the ACK of a dialog",
+        shows: |setup| setup.traces("d") && setup.ours.is_empty(),
+        holds: |unequal| {
+            let is_ack = unequal.ours.is_some_and(|ours| ours.title.starts_with("ACK "));
+            unequal.what == What::Missing && unequal.stock.is_none() && is_ack
+        },
+    },
+];
+
+fn chunks(record: &Record) -> Vec<&str> {
+    record.fields.iter().map(|(name, _)| name.as_str()).collect()
+}

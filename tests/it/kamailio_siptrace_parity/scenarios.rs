@@ -1,0 +1,296 @@
+//! What the phones do with each other through a proxy: calls and transactions, step by step, each step once the one before has arrived.
+
+use super::message::{DOMAIN, Message, Side, authorization, reply, session};
+use super::names::Names;
+use super::phones::{Phone, Phones};
+use std::cell::RefCell;
+use std::net::SocketAddr;
+
+/// Users that the proxy sends to phones: their names and the URIs.
+pub fn users(phones: &Phones) -> Vec<(&'static str, String)> {
+    let address = |local: std::io::Result<SocketAddr>| local.expect("a bound socket has an address");
+    let callee = address(phones.callee.local_addr());
+    vec![
+        ("callee", format!("sip:callee@{callee}")),
+        ("slow", format!("sip:slow@{callee}")),
+        ("unanswered", format!("sip:unanswered@{callee}")),
+        ("fork", format!("sip:fork@{callee}")),
+        ("second", format!("sip:second@{}", address(phones.second.local_addr()))),
+        ("callee6", format!("sip:callee6@{}", address(phones.callee6.local_addr()))),
+        ("tcp", format!("sip:tcp@{};transport=tcp", address(phones.tcp_callee.local_addr()))),
+    ]
+}
+
+/// One run: phones as one proxy sees them.
+pub struct Run<'a> {
+    caller: Phone<'a>,
+    callee: Phone<'a>,
+    second: Phone<'a>,
+    caller6: Phone<'a>,
+    callee6: Phone<'a>,
+    tcp_callee: Phone<'a>,
+    proxy: SocketAddr,
+    names: &'a RefCell<Names>,
+}
+
+impl<'a> Run<'a> {
+    /// Phones for the proxy at these addresses, of both families.
+    pub fn new(phones: &'a Phones, proxy: SocketAddr, proxy6: SocketAddr, names: &'a RefCell<Names>) -> Run<'a> {
+        names.borrow_mut().port(proxy.port(), "proxy");
+        names.borrow_mut().port(proxy6.port(), "proxy6");
+        Run {
+            caller: Phone::udp("caller", &phones.caller, proxy, names),
+            callee: Phone::udp("callee", &phones.callee, proxy, names),
+            second: Phone::udp("second", &phones.second, proxy, names),
+            caller6: Phone::udp("caller6", &phones.caller6, proxy6, names),
+            callee6: Phone::udp("callee6", &phones.callee6, proxy6, names),
+            tcp_callee: Phone::tcp_listener("tcp callee", &phones.tcp_callee, names),
+            proxy,
+            names,
+        }
+    }
+
+    /// Everything; what waits for the proxy's timers only if asked for.
+    pub fn play(&self, with_timers: bool) {
+        self.answered("answered", &self.caller, &self.callee, "callee");
+        self.refused("busy", "486 Busy Here", "");
+        self.refused("redirected", "302 Moved Temporarily", "");
+        self.cancelled();
+        self.forked();
+        self.registered();
+        self.message();
+        self.options();
+        self.retransmitted();
+        self.refused_by_the_proxy("stateless", "404");
+        self.refused_by_the_proxy("stateful", "480");
+        let tcp_caller = Phone::tcp_connected("TCP caller", self.proxy, self.names);
+        self.answered("from-tcp", &tcp_caller, &self.callee, "callee");
+        self.answered("to-tcp", &self.caller, &self.tcp_callee, "tcp");
+        self.answered("ipv6", &self.caller6, &self.callee6, "callee6");
+        self.mixed();
+        if with_timers {
+            self.repeated_by_the_proxy();
+            self.unanswered();
+        }
+        self.assert_quiet();
+        self.sentinel(&tcp_caller);
+    }
+
+    fn assert_quiet(&self) {
+        for phone in [&self.caller, &self.callee, &self.second, &self.caller6, &self.callee6] {
+            phone.assert_quiet();
+        }
+    }
+
+    /// Two requests through each of the proxy's workers, which may still be busy with what it has sent: the second is answered once
+    /// all before it is done. Scripts do not trace them.
+    fn sentinel(&self, tcp: &Phone<'_>) {
+        for phone in [&self.caller, &self.caller6, tcp] {
+            for _ in 0..2 {
+                let mut side = self.side(SENTINEL, phone, SENTINEL);
+                phone.send(&side.request("OPTIONS", "", ""));
+                phone.expect("SIP/2.0 200");
+            }
+        }
+    }
+
+    fn side(&self, call_id: &str, phone: &Phone<'_>, user: &str) -> Side {
+        Side::caller(call_id, &phone.sent_by(), &phone.uri("caller"), user)
+    }
+
+    fn answer(&self, phone: &Phone<'_>, request: &Message, status: &str, body: &str) -> String {
+        let text = reply(request, status, phone_tag(phone).as_str(), &phone.uri("callee"), "", body);
+        phone.send(&text);
+        text
+    }
+
+    /// A call with a re-INVITE by the called side, an UPDATE, an INFO and a BYE.
+    fn answered(&self, name: &str, caller: &Phone<'_>, callee: &Phone<'_>, user: &str) {
+        let mut calling = self.side(name, caller, user);
+        caller.send(&calling.request("INVITE", "", &session(1)));
+        caller.expect("SIP/2.0 100");
+        let invite = callee.expect("INVITE ");
+        self.answer(callee, &invite, "180 Ringing", "");
+        caller.expect("SIP/2.0 180");
+        let answer = self.answer(callee, &invite, "200 OK", &session(1));
+        calling.confirm(&caller.expect("SIP/2.0 200"));
+        caller.send(&calling.same_cseq("ACK", "", ""));
+        callee.expect("ACK ");
+        let mut called = Side::callee(&callee.sent_by(), &callee.uri("callee"), &invite, &answer);
+        callee.send(&called.request("INVITE", "", &session(2)));
+        callee.expect("SIP/2.0 100");
+        let again = caller.expect("INVITE ");
+        self.answer(caller, &again, "200 OK", &session(2));
+        callee.expect("SIP/2.0 200");
+        callee.send(&called.same_cseq("ACK", "", ""));
+        caller.expect("ACK ");
+        for method in ["UPDATE", "INFO", "BYE"] {
+            caller.send(&calling.request(method, "", ""));
+            let request = callee.expect(method);
+            self.answer(callee, &request, "200 OK", "");
+            caller.expect("SIP/2.0 200");
+        }
+    }
+
+    /// An INVITE that the called side refuses, or sends elsewhere.
+    fn refused(&self, name: &str, status: &str, more: &str) {
+        let mut calling = self.side(name, &self.caller, "callee");
+        self.caller.send(&calling.request("INVITE", more, &session(1)));
+        self.caller.expect("SIP/2.0 100");
+        let invite = self.callee.expect("INVITE ");
+        self.answer(&self.callee, &invite, status, "");
+        let answer = self.caller.expect(&format!("SIP/2.0 {}", &status[..3]));
+        self.callee.expect("ACK ");
+        self.caller.send(&calling.negative_ack(&answer));
+    }
+
+    fn cancelled(&self) {
+        let mut calling = self.side("cancelled", &self.caller, "callee");
+        self.caller.send(&calling.request("INVITE", "", &session(1)));
+        self.caller.expect("SIP/2.0 100");
+        let invite = self.callee.expect("INVITE ");
+        self.answer(&self.callee, &invite, "180 Ringing", "");
+        self.caller.expect("SIP/2.0 180");
+        self.caller.send(&calling.cancel());
+        let cancel = self.callee.expect("CANCEL ");
+        self.caller.expect("SIP/2.0 200");
+        self.answer(&self.callee, &cancel, "200 OK", "");
+        self.answer(&self.callee, &invite, "487 Request Terminated", "");
+        self.callee.expect("ACK ");
+        let answer = self.caller.expect("SIP/2.0 487");
+        self.caller.send(&calling.negative_ack(&answer));
+    }
+
+    /// Two branches ring; one is answered, so that the proxy cancels the other.
+    fn forked(&self) {
+        let mut calling = self.side("forked", &self.caller, "fork");
+        self.caller.send(&calling.request("INVITE", "", &session(1)));
+        self.caller.expect("SIP/2.0 100");
+        let [first, second] = [&self.callee, &self.second].map(|phone| phone.expect("INVITE "));
+        for (phone, invite) in [(&self.callee, &first), (&self.second, &second)] {
+            self.answer(phone, invite, "180 Ringing", "");
+            self.caller.expect("SIP/2.0 180");
+        }
+        self.answer(&self.second, &second, "200 OK", &session(1));
+        calling.confirm(&self.caller.expect("SIP/2.0 200"));
+        let cancel = self.callee.expect("CANCEL ");
+        self.answer(&self.callee, &cancel, "200 OK", "");
+        self.answer(&self.callee, &first, "487 Request Terminated", "");
+        self.callee.expect("ACK ");
+        self.caller.send(&calling.same_cseq("ACK", "", ""));
+        self.second.expect("ACK ");
+        self.caller.send(&calling.request("BYE", "", ""));
+        let bye = self.second.expect("BYE ");
+        self.answer(&self.second, &bye, "200 OK", "");
+        self.caller.expect("SIP/2.0 200");
+    }
+
+    fn registered(&self) {
+        let mut side = self.side("registered", &self.caller, "caller");
+        side.target = format!("sip:{DOMAIN}");
+        self.caller.send(&side.request("REGISTER", "Expires: 600\r\n", ""));
+        let challenge = self.caller.expect("SIP/2.0 401");
+        let credentials = authorization(&challenge);
+        self.caller.send(&side.request("REGISTER", &format!("Expires: 600\r\n{credentials}"), ""));
+        self.caller.expect("SIP/2.0 200");
+    }
+
+    fn message(&self) {
+        let mut side = self.side("message", &self.caller, "callee");
+        self.caller.send(&side.request("MESSAGE", "", "v=0 is what a body may be\r\n"));
+        let message = self.callee.expect("MESSAGE ");
+        self.answer(&self.callee, &message, "202 Accepted", "");
+        self.caller.expect("SIP/2.0 202");
+    }
+
+    /// One that the proxy passes on, and one that it answers.
+    fn options(&self) {
+        let mut side = self.side("options", &self.caller, "callee");
+        self.caller.send(&side.request("OPTIONS", "", ""));
+        let options = self.callee.expect("OPTIONS ");
+        self.answer(&self.callee, &options, "200 OK", "");
+        self.caller.expect("SIP/2.0 200");
+        let mut side = self.side("options-to-proxy", &self.caller, "proxy");
+        self.caller.send(&side.request("OPTIONS", "", ""));
+        self.caller.expect("SIP/2.0 200");
+    }
+
+    /// Both sides send things twice.
+    fn retransmitted(&self) {
+        let mut calling = self.side("retransmitted", &self.caller, "callee");
+        let invite = calling.request("INVITE", "", &session(1));
+        self.caller.send(&invite);
+        self.caller.expect("SIP/2.0 100");
+        let received = self.callee.expect("INVITE ");
+        self.caller.send(&invite);
+        self.caller.expect("SIP/2.0 100");
+        for _ in 0..2 {
+            self.answer(&self.callee, &received, "180 Ringing", "");
+            self.caller.expect("SIP/2.0 180");
+        }
+        self.caller.send(&invite);
+        self.caller.expect("SIP/2.0 180");
+        self.answer(&self.callee, &received, "603 Decline", "");
+        let answer = self.caller.expect("SIP/2.0 603");
+        self.callee.expect("ACK ");
+        self.answer(&self.callee, &received, "603 Decline", "");
+        self.callee.expect("ACK ");
+        self.caller.send(&invite);
+        self.caller.expect("SIP/2.0 603");
+        for _ in 0..2 {
+            self.caller.send(&calling.negative_ack(&answer));
+        }
+    }
+
+    /// INVITEs to users that the proxy answers for, without a transaction and within one.
+    fn refused_by_the_proxy(&self, user: &str, status: &str) {
+        let mut calling = self.side(user, &self.caller, user);
+        self.caller.send(&calling.request("INVITE", "", &session(1)));
+        let answer = self.caller.expect(&format!("SIP/2.0 {status}"));
+        self.caller.send(&calling.negative_ack(&answer));
+    }
+
+    /// From IPv4 to IPv6.
+    fn mixed(&self) {
+        let mut side = self.side("mixed", &self.caller, "callee6");
+        self.caller.send(&side.request("MESSAGE", "", ""));
+        let message = self.callee6.expect("MESSAGE ");
+        self.answer(&self.callee6, &message, "200 OK", "");
+        self.caller.expect("SIP/2.0 200");
+    }
+
+    /// The proxy repeats a request that nobody answers.
+    fn repeated_by_the_proxy(&self) {
+        let mut side = self.side("repeated", &self.caller, "slow");
+        self.caller.send(&side.request("MESSAGE", "", ""));
+        self.callee.expect("MESSAGE ");
+        let message = self.callee.expect("MESSAGE ");
+        self.answer(&self.callee, &message, "200 OK", "");
+        self.caller.expect("SIP/2.0 200");
+        // A busy machine may have been late with the answer.
+        self.callee.discard();
+    }
+
+    /// The proxy gives up a call that is not answered.
+    fn unanswered(&self) {
+        let mut calling = self.side("unanswered", &self.caller, "unanswered");
+        self.caller.send(&calling.request("INVITE", "", &session(1)));
+        self.caller.expect("SIP/2.0 100");
+        let invite = self.callee.expect("INVITE ");
+        self.answer(&self.callee, &invite, "180 Ringing", "");
+        self.caller.expect("SIP/2.0 180");
+        let cancel = self.callee.expect("CANCEL ");
+        let answer = self.caller.expect("SIP/2.0 408");
+        self.caller.send(&calling.negative_ack(&answer));
+        self.answer(&self.callee, &cancel, "200 OK", "");
+        self.answer(&self.callee, &invite, "487 Request Terminated", "");
+        self.callee.expect("ACK ");
+    }
+}
+
+/// User and call of the requests that nobody traces.
+pub const SENTINEL: &str = "sentinel";
+
+fn phone_tag(phone: &Phone<'_>) -> String {
+    phone.name.replace(' ', "-")
+}

@@ -1,0 +1,146 @@
+//! The configurations that are compared: the switches of the module, as far as they change what is traced.
+
+use crate::common::kamailio::Param;
+
+/// In what form traced messages leave the proxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// HEP of this version.
+    Hep(u8),
+    /// SIP as it is.
+    Plain,
+}
+
+/// One configuration of both modules.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// Form of packets.
+    pub form: Form,
+    /// `trace_to_database`.
+    pub rows: bool,
+    /// `trace_mode`.
+    pub mode: i64,
+    /// What the script says in front of everything else. `NAMED` stands for the collector's URI.
+    pub on_request: String,
+    /// Further routes, and what they say.
+    pub routes: Vec<(&'static str, String)>,
+    /// Further parameters, or other values.
+    pub params: Vec<(&'static str, Param)>,
+    /// Parameters of our module alone.
+    pub ours: Vec<(&'static str, Param)>,
+    /// Whether a command is given before the phones begin.
+    pub command: Option<[&'static str; 2]>,
+    /// Whether the phones wait for the proxy's timers too.
+    pub timers: bool,
+}
+
+/// The correlation id that scripts give.
+const CORRELATION: &str = "id of $ci";
+
+impl Setup {
+    /// A script that traces nothing.
+    pub fn new(form: Form, rows: bool) -> Setup {
+        Setup {
+            form,
+            rows,
+            mode: 0,
+            on_request: String::new(),
+            routes: Vec::new(),
+            params: Vec::new(),
+            // This release of the stock module knows no other way.
+            ours: vec![("trace_dialog_ack", 0.into()), ("trace_dialog_spiral", 0.into())],
+            command: None,
+            timers: false,
+        }
+    }
+
+    /// A script that traces each message by itself, wherever it meets it.
+    pub fn messages(form: Form, rows: bool) -> Setup {
+        let trace = call("m");
+        let setup = Setup::new(form, rows).says(&trace);
+        setup.route("onreply_route", &trace).route("onsend_route", &trace)
+    }
+
+    /// A script that traces transactions.
+    pub fn transactions(form: Form, rows: bool) -> Setup {
+        Setup::new(form, rows).says(&call("t"))
+    }
+
+    /// A script that traces dialogs.
+    pub fn dialogs(form: Form, rows: bool) -> Setup {
+        Setup::new(form, rows).says(&format!("{FIRST} {{ {} }}", call("d")))
+    }
+
+    /// A script that leaves it to the core.
+    pub fn core(mode: i64, version: u8) -> Setup {
+        Setup { mode, ..Setup::new(Form::Hep(version), false) }.with("trace_init_mode", 1)
+    }
+
+    /// The same with these words in the script.
+    pub fn says(mut self, script: &str) -> Setup {
+        self.on_request = script.to_owned();
+        self
+    }
+
+    /// The same with a route.
+    pub fn route(mut self, block: &'static str, script: &str) -> Setup {
+        self.routes.push((block, script.to_owned()));
+        self
+    }
+
+    /// The same with a parameter.
+    pub fn with(mut self, name: &'static str, value: impl Into<Param>) -> Setup {
+        self.params.push((name, value.into()));
+        self
+    }
+
+    /// The same with `trace_mode`.
+    pub fn mode(self, mode: i64) -> Setup {
+        Setup { mode, ..self }
+    }
+
+    /// The same after a command.
+    pub fn after(self, command: [&'static str; 2]) -> Setup {
+        Setup { command: Some(command), ..self }
+    }
+
+    /// The same with what needs the proxy's timers.
+    pub fn timed(self) -> Setup {
+        Setup { timers: true, ..self }
+    }
+}
+
+/// The first request of a dialog.
+pub const FIRST: &str = "if (is_method(\"INVITE\") && !has_totag())";
+
+/// A call of `sip_trace()` with all three arguments.
+fn call(kind: &str) -> String {
+    format!("sip_trace(\"NAMED\", \"{CORRELATION}\", \"{kind}\");")
+}
+
+impl Setup {
+    /// Whether scripts trace in this way: `m`, `t` or `d`.
+    pub fn traces(&self, kind: &str) -> bool {
+        self.on_request.contains(&format!("\"{kind}\")"))
+    }
+
+    /// Whether more than the message itself is traced.
+    pub fn follows(&self) -> bool {
+        self.traces("t") || self.traces("d")
+    }
+
+    /// The same with other parameters of our module alone.
+    pub fn ours(self, params: &[(&'static str, i64)]) -> Setup {
+        Setup { ours: params.iter().map(|(name, value)| (*name, (*value).into())).collect(), ..self }
+    }
+
+    /// Whether the script names a collector.
+    pub fn names_collector(&self) -> bool {
+        self.on_request.contains("NAMED")
+    }
+
+    /// Whether what the script traces goes to a collector.
+    pub fn sends(&self) -> bool {
+        self.form != Form::Plain || !self.rows || self.names_collector()
+    }
+}

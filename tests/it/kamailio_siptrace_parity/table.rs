@@ -1,0 +1,57 @@
+//! The table of traces, version 4, and its rows as records.
+
+use super::names::Names;
+use super::record::{Place, Record};
+use crate::common::rows::{execute, select, text};
+use std::path::Path;
+
+/// The table that a setup's AVP names.
+pub const OTHER_TABLE: &str = "sip_trace_other";
+
+/// Columns that are compared: all but the number of the row and its time.
+const COLUMNS: [&str; 10] =
+    ["callid", "traced_user", "method", "status", "fromip", "toip", "fromtag", "totag", "direction", "msg"];
+
+/// Makes a database with the tables; the answer is its URL.
+pub fn database(directory: &Path) -> String {
+    let url = format!("sqlite:///{}/traces.db", directory.display());
+    let mut schema = String::from(
+        "CREATE TABLE version (table_name VARCHAR(32) UNIQUE NOT NULL, table_version INTEGER DEFAULT 0 NOT NULL);
+         INSERT INTO version VALUES ('sip_trace', 4);",
+    );
+    for table in ["sip_trace", OTHER_TABLE] {
+        schema += &format!(
+            "CREATE TABLE {table} (id INTEGER PRIMARY KEY NOT NULL,
+             time_stamp TIMESTAMP DEFAULT '2000-01-01 00:00:01' NOT NULL, time_us INTEGER DEFAULT 0 NOT NULL"
+        );
+        for column in COLUMNS {
+            let kind = if column == "msg" { "TEXT" } else { "VARCHAR(255) DEFAULT ''" };
+            schema += &format!(", {column} {kind} NOT NULL");
+        }
+        schema += ");";
+    }
+    execute(&url, &schema);
+    // Looking on must not keep the stock module from writing: it gives up at once when the file is locked.
+    execute(&url, "PRAGMA journal_mode = WAL");
+    url
+}
+
+/// All rows in the order in which they were stored.
+pub fn rows(url: &str, names: &Names) -> Vec<Record> {
+    let mut records = Vec::new();
+    for (table, place) in [("sip_trace", Place::Table), (OTHER_TABLE, Place::OtherTable)] {
+        let rows = select(url, &format!("SELECT * FROM {table} ORDER BY id")).expect("the table is readable");
+        for row in rows {
+            let value = |column: &str| names.apply(text(&row, column).as_bytes());
+            let mut record = Record::new(place, &value("msg"));
+            record.way = format!("{} -> {}", value("fromip"), value("toip"));
+            for column in COLUMNS {
+                record.add(column, value(column));
+            }
+            let microseconds: u32 = text(&row, "time_us").parse().expect("a number");
+            assert!(microseconds < 1_000_000, "{record}: {microseconds} microseconds");
+            records.push(record);
+        }
+    }
+    records
+}
