@@ -56,8 +56,8 @@ pub const DIFFERENCES: &[Difference] = &[
         },
     },
     Difference {
-        reason: "trace_dialog_ack, which later releases of the stock module have, traces the ACK of a dialog",
-        shows: |setup| setup.traces("d") && setup.ours.is_empty(),
+        reason: "trace_dialog_ack, which only later releases of the stock module have, traces the ACKs of a dialog",
+        shows: |setup| setup.traces("d") && !setup.ours.is_empty(),
         holds: |unequal| {
             let is_ack = unequal.ours.is_some_and(|ours| ours.title.starts_with("ACK "));
             unequal.what == What::Missing && unequal.stock.is_none() && is_ack

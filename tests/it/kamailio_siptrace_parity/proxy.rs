@@ -10,7 +10,6 @@ use crate::common::ports::{free_address, free_port};
 use crate::common::wait::within;
 use std::collections::BTreeMap;
 use std::net::{Ipv6Addr, SocketAddr};
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// A running proxy.
@@ -26,17 +25,6 @@ pub struct Proxy {
 /// The name of a socket.
 pub const TRACER: &str = "tracer";
 
-/// What `loadmodule` is given.
-fn path(module: Module) -> String {
-    if module == Module::Stock {
-        return "siptrace.so".to_owned();
-    }
-    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("build/kamailio/siptrace.so");
-    let path = std::env::var_os("SIPTRACE_KAMAILIO_MODULE").map_or(built, PathBuf::from);
-    assert!(path.is_file(), "{} does not exist: run `make kamailio` first", path.display());
-    path.display().to_string()
-}
-
 impl Proxy {
     /// Starts it with one worker a socket, so that what happens has one order.
     pub fn start(setup: &Setup, module: Module, phones: &Phones, collectors: &Collectors, db_url: &str) -> Proxy {
@@ -50,7 +38,7 @@ impl Proxy {
         for name in stock_driver.into_iter().chain(names) {
             config = config.load(name);
         }
-        config = config.load(&path(module));
+        config = config.load_agent(module);
         // Only what the scenarios wait for is repeated.
         config = config.param("tm", "retr_timer1", 20_000).param("tm", "retr_timer2", 20_000);
         for (name, value) in params(setup, module, collectors, db_url) {
@@ -76,12 +64,7 @@ impl Proxy {
 
     /// The module's statistics.
     pub fn statistics(&self) -> BTreeMap<String, u64> {
-        let answer = self.server.rpc(&["stats.get_statistics", "siptrace:"]).expect("statistics are answered");
-        let statistic = |line: &str| {
-            let (name, value) = line.trim().strip_prefix("siptrace:")?.split_once(" = ")?;
-            Some((name.to_owned(), value.parse().expect("a statistic is a number")))
-        };
-        answer.lines().filter_map(statistic).collect()
+        self.server.statistics_of("siptrace")
     }
 
     /// Waits until everything traced has left. The stock module's workers do it themselves.
@@ -92,11 +75,6 @@ impl Proxy {
                 statistics["queued"] == 0 && statistics["spooled"] == 0
             });
         }
-    }
-
-    /// The end of its log, for a failure.
-    pub fn log(&self) -> String {
-        self.server.log()
     }
 }
 

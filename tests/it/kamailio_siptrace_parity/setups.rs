@@ -47,8 +47,7 @@ impl Setup {
             on_request: String::new(),
             routes: Vec::new(),
             params: Vec::new(),
-            // This release of the stock module knows no other way.
-            ours: vec![("trace_dialog_ack", 0.into()), ("trace_dialog_spiral", 0.into())],
+            ours: Vec::new(),
             command: None,
             timers: false,
         }
