@@ -27,6 +27,7 @@ mod record;
 mod scenarios;
 mod scripts;
 mod setups;
+mod sipp;
 mod switches;
 mod table;
 
@@ -63,6 +64,15 @@ fn assert_equal(setup: &Setup, left: Module, right: Module, differences: &[diffe
     let listing = listing(&unexcused, &left, &right);
     assert!(lines.is_empty(), "{setup:?}, {} of them:\n{}\n{listing}", lines.len(), lines.join("\n"));
     assert!(left.iter().any(Record::is_traced), "nothing is traced with {setup:?}");
+}
+
+/// Our module traces, and the stock module traces nothing.
+fn assert_only_ours(setup: &Setup) {
+    let (phones, collectors) = (Phones::new(), Collectors::new());
+    for (module, traces) in [(Module::Stock, false), (Module::Ours, true)] {
+        let records = run(setup, module, &phones, &collectors);
+        assert_eq!(records.iter().any(Record::is_traced), traces, "{module:?} with {setup:?}");
+    }
 }
 
 /// Neither module traces anything.
@@ -106,7 +116,7 @@ fn run(setup: &Setup, module: Module, phones: &Phones, collectors: &Collectors) 
     Run::new(phones, proxy.address(), proxy.address6, &names).play(setup.timers);
     proxy.settle();
     let names = names.into_inner();
-    let mut records = collectors.take(&names, since);
+    let mut records = collectors::records(&collectors.take(), &names, since);
     records.extend(table::rows(&url, &names));
     records.retain(|record| record.call != SENTINEL);
     records.push(statistics(&proxy));

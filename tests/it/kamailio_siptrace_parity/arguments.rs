@@ -20,5 +20,14 @@ compare! {
     mode_t: Setup::new(Hep(3), true).says("sip_trace_mode(\"t\");");
     mode_t_without_rows: Setup::new(Hep(3), false).says("sip_trace_mode(\"T\");");
     mode_t_with_plain_copies: Setup::new(Plain, false).says("sip_trace_mode(\"t\");");
+    mode_d_which_the_stock_module_knows_by_an_empty_collector:
+        Setup::new(Hep(3), true)
+            .says(&format!("{FIRST} {{ sip_trace(\"\", \"\", \"d\"); }}"))
+            .ours_says(&format!("{FIRST} {{ sip_trace_mode(\"d\"); }}"));
     a_log: Setup::new(Hep(3), true).says("hlog(\"$rm of $ci\"); hlog(\"id of $ci\", \"a line of $ci\");");
+}
+
+#[test]
+fn mode_d_works_where_the_stock_module_refuses_it() {
+    super::assert_only_ours(&Setup::new(Hep(3), true).says(&format!("{FIRST} {{ sip_trace_mode(\"d\"); }}")));
 }

@@ -1,21 +1,42 @@
 //! The collectors: UDP sockets that keep what arrives, and the records that it is compared by.
 
+use super::message::Message;
 use super::names::Names;
 use super::record::{Place, Record};
-use sipcapture_core::hep::{self, Chunks, Payload, Version, kind};
+use crate::common::wait::within;
+use sipcapture_core::hep::{self, Chunks, Packet, Payload, Version, kind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::common::wait::within;
-
 /// What no sender of a trace sends.
 const FENCE: &[u8] = b"fence";
 
-/// One datagram and its sender.
-pub type Received = (Vec<u8>, SocketAddr);
+/// One datagram.
+pub struct Received {
+    /// The collector that it came to.
+    pub place: Place,
+    /// What came.
+    pub bytes: Vec<u8>,
+    /// Where from.
+    pub sender: SocketAddr,
+}
+
+impl Received {
+    /// The message in it.
+    pub fn message(&self) -> Message {
+        let packet = hep::version_of(&self.bytes).map(|_| hep::decode(&self.bytes).expect("a HEP packet"));
+        let bytes = packet.map_or(&self.bytes[..], |packet| payload(&packet));
+        Message::new(String::from_utf8_lossy(bytes).into_owned())
+    }
+}
+
+fn payload<'a>(packet: &Packet<'a>) -> &'a [u8] {
+    let Payload::Plain(payload) = packet.payload else { panic!("nobody compresses here") };
+    payload
+}
 
 /// The collector of `duplicate_uri`, and the one that scripts name.
 pub struct Collectors {
@@ -25,7 +46,7 @@ pub struct Collectors {
 
 struct Collector {
     address: SocketAddr,
-    received: Arc<Mutex<Vec<Received>>>,
+    received: Arc<Mutex<Vec<(Vec<u8>, SocketAddr)>>>,
     ends: Arc<AtomicBool>,
     reader: Option<JoinHandle<()>>,
 }
@@ -46,23 +67,27 @@ impl Collectors {
         format!("sip:{}", self.named.address)
     }
 
-    /// Everything that has arrived, in the order of each collector, as records; `since` is when the run began.
-    pub fn take(&self, names: &Names, since: SystemTime) -> Vec<Record> {
-        let mut records = Vec::new();
+    /// Everything that has arrived, in the order of each collector.
+    pub fn take(&self) -> Vec<Received> {
+        let mut datagrams = Vec::new();
         for (place, collector) in [(Place::Duplicate, &self.duplicate), (Place::Named, &self.named)] {
-            let datagrams = collector.take();
-            let mut last = micros(since);
-            for (datagram, sender) in &datagrams {
-                if let Some(time_us) = time_us(datagram) {
-                    assert!(time_us >= last, "a packet of {place:?} is older than the one before, or than the call");
-                    last = time_us;
-                }
-                records.push(record(place, datagram, *sender, names));
-            }
-            assert!(last <= micros(SystemTime::now()), "a packet of {place:?} is of the future");
+            let taken = collector.take().into_iter();
+            datagrams.extend(taken.map(|(bytes, sender)| Received { place, bytes, sender }));
         }
-        records
+        datagrams
     }
+}
+
+/// Datagrams as records; none may be older than the one before it at its collector, nor than `since`.
+pub fn records(datagrams: &[Received], names: &Names, since: SystemTime) -> Vec<Record> {
+    for place in [Place::Duplicate, Place::Named] {
+        let here = datagrams.iter().filter(|received| received.place == place);
+        let times: Vec<i64> = here.filter_map(|received| time_us(&received.bytes)).collect();
+        assert!(times.is_sorted(), "packets of {place:?} are not in the order of their times");
+        let limits = micros(since)..=micros(SystemTime::now());
+        assert!(times.iter().all(|time| limits.contains(time)), "a packet of {place:?} is of another time");
+    }
+    datagrams.iter().map(|received| record(received, names)).collect()
 }
 
 impl Collector {
@@ -79,7 +104,7 @@ impl Collector {
     }
 
     /// What has arrived by now: whatever is still in the socket is in front of the fence.
-    fn take(&self) -> Vec<Received> {
+    fn take(&self) -> Vec<(Vec<u8>, SocketAddr)> {
         let sender = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a loopback address has free ports");
         sender.send_to(FENCE, self.address).expect("loopback takes a datagram");
         let mut taken = Vec::new();
@@ -106,7 +131,7 @@ impl Drop for Collector {
     }
 }
 
-fn read(socket: &UdpSocket, received: &Mutex<Vec<Received>>, ends: &AtomicBool) {
+fn read(socket: &UdpSocket, received: &Mutex<Vec<(Vec<u8>, SocketAddr)>>, ends: &AtomicBool) {
     let mut buffer = vec![0; 65_536];
     while !ends.load(Ordering::Relaxed) {
         if let Ok((length, sender)) = socket.recv_from(&mut buffer) {
@@ -127,7 +152,9 @@ fn time_us(datagram: &[u8]) -> Option<i64> {
 }
 
 /// A datagram as named values in their order, all but times.
-fn record(place: Place, datagram: &[u8], sender: SocketAddr, names: &Names) -> Record {
+fn record(received: &Received, names: &Names) -> Record {
+    let Received { place, bytes: datagram, sender } = received;
+    let place = *place;
     match hep::version_of(datagram) {
         Some(Version::V3) => chunks(place, datagram, names),
         Some(version) => fixed(place, version, datagram, names),
@@ -144,8 +171,7 @@ fn record(place: Place, datagram: &[u8], sender: SocketAddr, names: &Names) -> R
 
 fn chunks(place: Place, datagram: &[u8], names: &Names) -> Record {
     let packet = hep::decode(datagram).expect("a packet that was decoded before");
-    let Payload::Plain(payload) = packet.payload else { panic!("nobody compresses here") };
-    let mut record = Record::new(place, &names.apply(payload));
+    let mut record = Record::new(place, &names.apply(payload(&packet)));
     record.way = way(packet.ip_protocol, packet.source, packet.destination, names);
     record.add("magic", datagram[..4].escape_ascii().to_string());
     let chunks = Chunks::new(datagram).expect("a packet that was decoded before");

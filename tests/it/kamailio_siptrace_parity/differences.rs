@@ -43,16 +43,34 @@ pub const DIFFERENCES: &[Difference] = &[
         holds: |unequal| {
             let (Some(stock), Some(ours)) = (unequal.stock, unequal.ours) else { return false };
             let moved = (stock.place, ours.place) == (Place::Duplicate, Place::Named);
-            let stateless = ["registered", "options-to-proxy", "stateless"].contains(&ours.call.as_str());
-            unequal.what == What::Place && moved && stateless && ours.title.starts_with("SIP/2.0 ")
+            unequal.what == What::Place && moved && is_stateless_reply(ours)
+        },
+    },
+    Difference {
+        reason: "a CANCEL goes where the argument of sip_trace() for its INVITE says, not to duplicate_uri",
+        shows: |setup| setup.form != Form::Plain && setup.follows() && setup.names_collector(),
+        holds: |unequal| {
+            let (Some(stock), Some(ours)) = (unequal.stock, unequal.ours) else { return false };
+            let moved = (stock.place, ours.place) == (Place::Duplicate, Place::Named);
+            unequal.what == What::Place && moved && ours.title.starts_with("CANCEL ") && ours.way.ends_with(":<proxy>")
+        },
+    },
+    Difference {
+        reason: "stateless replies and CANCELs are copied to the collector that sip_trace() names, also beside rows",
+        shows: |setup| setup.form == Form::Plain && setup.rows && setup.follows() && setup.names_collector(),
+        holds: |unequal| {
+            let is_such = |ours: &Record| {
+                ours.place == Place::Named && (is_stateless_reply(ours) || ours.title.starts_with("CANCEL "))
+            };
+            unequal.what == What::Missing && unequal.stock.is_none() && unequal.ours.is_some_and(is_such)
         },
     },
     Difference {
         reason: "a packet between address families is sent, the IPv4 side as an IPv4-mapped IPv6 address",
-        shows: |_| false,
+        shows: |setup| setup.form != Form::Plain && setup.has("trace_local_ip") && setup.names_collector(),
         holds: |unequal| {
-            let mapped = unequal.ours.is_some_and(|ours| ours.call == "mixed" && ours.way.contains("::ffff:127.0.0.1"));
-            unequal.what == What::Missing && unequal.stock.is_none() && mapped
+            let mapped = |ours: &Record| ours.place < Place::Table && ours.way.contains("::ffff:192.0.2.77:5077");
+            unequal.what == What::Missing && unequal.stock.is_none() && unequal.ours.is_some_and(mapped)
         },
     },
     Difference {
@@ -67,4 +85,9 @@ pub const DIFFERENCES: &[Difference] = &[
 
 fn chunks(record: &Record) -> Vec<&str> {
     record.fields.iter().map(|(name, _)| name.as_str()).collect()
+}
+
+/// Of calls that the proxy answers without a transaction.
+fn is_stateless_reply(record: &Record) -> bool {
+    record.title.starts_with("SIP/2.0 ") && ["registered", "options-to-proxy", "stateless"].contains(&&*record.call)
 }

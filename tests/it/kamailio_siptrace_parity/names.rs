@@ -29,6 +29,11 @@ impl Names {
         self.ports.insert(port, name.to_owned());
     }
 
+    /// Names the process whose number is in the branches of a load generator.
+    pub fn process(&mut self, pid: u32) {
+        self.name(format!("{OWN_BRANCH}{pid}-"), format!("{OWN_BRANCH}<pid>-"));
+    }
+
     /// Names what is new in a message that a phone sent or got.
     pub fn learn(&mut self, message: &str) {
         for (mark, kind) in MARKS {

@@ -2,6 +2,7 @@
 
 use super::message::Message;
 use super::names::Names;
+use crate::common::ports::free_address;
 use std::cell::RefCell;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -24,6 +25,8 @@ pub struct Phones {
     pub callee6: UdpSocket,
     /// Who is called over TCP.
     pub tcp_callee: TcpListener,
+    /// The address of a called side that is another program.
+    pub sipp: SocketAddr,
 }
 
 impl Phones {
@@ -42,6 +45,7 @@ impl Phones {
             caller6: udp(ip6),
             callee6: udp(ip6),
             tcp_callee: TcpListener::bind((ip4, 0)).expect("a loopback address has free ports"),
+            sipp: free_address(),
         }
     }
 }

@@ -48,7 +48,8 @@ impl Proxy {
         for (block, script) in &setup.routes {
             config = config.route(block, &script.replace("NAMED", &named));
         }
-        let traced = setup.on_request.replace("NAMED", &named);
+        let words = setup.our_script.as_ref().filter(|_| module == Module::Ours).unwrap_or(&setup.on_request);
+        let traced = words.replace("NAMED", &named);
         let server = config.route("request_route", &script(&traced, phones)).start();
         let proxy = Proxy { module, server, address6, tracer };
         if let Some(command) = setup.command {

@@ -17,6 +17,7 @@ pub fn users(phones: &Phones) -> Vec<(&'static str, String)> {
         ("fork", format!("sip:fork@{callee}")),
         ("second", format!("sip:second@{}", address(phones.second.local_addr()))),
         ("callee6", format!("sip:callee6@{}", address(phones.callee6.local_addr()))),
+        ("sipp", format!("sip:sipp@{}", phones.sipp)),
         ("tcp", format!("sip:tcp@{};transport=tcp", address(phones.tcp_callee.local_addr()))),
     ]
 }
@@ -73,24 +74,14 @@ impl<'a> Run<'a> {
             self.unanswered();
         }
         self.assert_quiet();
-        self.sentinel(&tcp_caller);
+        for phone in [&self.caller, &self.caller6, &tcp_caller] {
+            pass_sentinel(phone);
+        }
     }
 
     fn assert_quiet(&self) {
         for phone in [&self.caller, &self.callee, &self.second, &self.caller6, &self.callee6] {
             phone.assert_quiet();
-        }
-    }
-
-    /// Two requests through each of the proxy's workers, which may still be busy with what it has sent: the second is answered once
-    /// all before it is done. Scripts do not trace them.
-    fn sentinel(&self, tcp: &Phone<'_>) {
-        for phone in [&self.caller, &self.caller6, tcp] {
-            for _ in 0..2 {
-                let mut side = self.side(SENTINEL, phone, SENTINEL);
-                phone.send(&side.request("OPTIONS", "", ""));
-                phone.expect("SIP/2.0 200");
-            }
         }
     }
 
@@ -290,6 +281,16 @@ impl<'a> Run<'a> {
 
 /// User and call of the requests that nobody traces.
 pub const SENTINEL: &str = "sentinel";
+
+/// Two requests through the worker that serves this phone: the second is answered once all that the worker has done before is done.
+/// Scripts do not trace them.
+pub fn pass_sentinel(phone: &Phone<'_>) {
+    for _ in 0..2 {
+        let mut side = Side::caller(SENTINEL, &phone.sent_by(), &phone.uri("caller"), SENTINEL);
+        phone.send(&side.request("OPTIONS", "", ""));
+        phone.expect("SIP/2.0 200");
+    }
+}
 
 fn phone_tag(phone: &Phone<'_>) -> String {
     phone.name.replace(' ', "-")

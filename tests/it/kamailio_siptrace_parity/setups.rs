@@ -26,6 +26,8 @@ pub struct Setup {
     pub routes: Vec<(&'static str, String)>,
     /// Further parameters, or other values.
     pub params: Vec<(&'static str, Param)>,
+    /// What the script says instead where our module is loaded.
+    pub our_script: Option<String>,
     /// Parameters of our module alone.
     pub ours: Vec<(&'static str, Param)>,
     /// Whether a command is given before the phones begin.
@@ -47,6 +49,7 @@ impl Setup {
             on_request: String::new(),
             routes: Vec::new(),
             params: Vec::new(),
+            our_script: None,
             ours: Vec::new(),
             command: None,
             timers: false,
@@ -128,6 +131,11 @@ impl Setup {
         self.traces("t") || self.traces("d")
     }
 
+    /// The same with other words for our module.
+    pub fn ours_says(self, script: &str) -> Setup {
+        Setup { our_script: Some(script.to_owned()), ..self }
+    }
+
     /// The same with other parameters of our module alone.
     pub fn ours(self, params: &[(&'static str, i64)]) -> Setup {
         Setup { ours: params.iter().map(|(name, value)| (*name, (*value).into())).collect(), ..self }
@@ -136,6 +144,11 @@ impl Setup {
     /// Whether the script names a collector.
     pub fn names_collector(&self) -> bool {
         self.on_request.contains("NAMED")
+    }
+
+    /// Whether this parameter is set beside those that every setup has.
+    pub fn has(&self, parameter: &str) -> bool {
+        self.params.iter().any(|(name, _)| *name == parameter)
     }
 
     /// Whether what the script traces goes to a collector.

@@ -1,0 +1,101 @@
+//! Calls of a load generator, many at once: the messages of each call are traced in the same order by both modules.
+
+use super::collectors::{self, Collectors, Received};
+use super::comparison::{compare, listing};
+use super::differences::DIFFERENCES;
+use super::message::Message;
+use super::names::Names;
+use super::phones::{Phone, Phones};
+use super::proxy::Proxy;
+use super::record::{Place, Record};
+use super::scenarios::pass_sentinel;
+use super::setups::{Form, Setup};
+use super::{judge, table};
+use crate::common::kamailio::Module;
+use crate::common::ports::free_address;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::SystemTime;
+
+const CALLS: usize = 20;
+
+/// The called side, which does not outlive the test.
+struct Callee(Child);
+
+impl Drop for Callee {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn sipp(local: SocketAddr, directory: &Path) -> Command {
+    let mut command = Command::new("sipp");
+    command.args(["-nostdin", "-i", &local.ip().to_string(), "-p", &local.port().to_string()]);
+    command.current_dir(directory).stdin(Stdio::null());
+    command
+}
+
+/// Plays the calls and answers what was traced of them.
+fn run(setup: &Setup, module: Module, transport: &str, caller: SocketAddr, phones: &Phones) -> Vec<Record> {
+    let collectors = Collectors::new();
+    let directory = tempfile::tempdir().expect("a private directory");
+    let url = table::database(directory.path());
+    let since = SystemTime::now();
+    let proxy = Proxy::start(setup, module, phones, &collectors, &url);
+    let mut called = sipp(phones.sipp, directory.path());
+    let called = called.args(["-sn", "uas"]).stdout(Stdio::null()).stderr(Stdio::null());
+    let called = Callee(called.spawn().expect("sipp starts"));
+    let scenario = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/kamailio_siptrace_parity/uac.xml");
+    let mut calling = sipp(caller, directory.path());
+    calling.arg("-sf").arg(scenario).args(["-cid_str", "sipp-%u@parity.example", "-t", transport]);
+    calling.args(["-m", &CALLS.to_string(), "-r", "40", "-timeout", "15"]).arg(proxy.address().to_string());
+    let calling = calling.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("sipp starts");
+    let pids = [calling.id(), called.0.id()];
+    let output = calling.wait_with_output().expect("sipp ends");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    let names = RefCell::new(Names::default());
+    pass_sentinel(&Phone::udp("caller", &phones.caller, proxy.address(), &names));
+    pass_sentinel(&Phone::tcp_connected("TCP caller", proxy.address(), &names));
+    proxy.settle();
+    let mut names = names.into_inner();
+    names.port(proxy.address().port(), "proxy");
+    pids.into_iter().for_each(|pid| names.process(pid));
+    let datagrams = collectors.take();
+    let mut messages: Vec<Message> = datagrams.iter().map(Received::message).collect();
+    messages.sort_by_key(|message| message.header("Call-ID").to_owned());
+    messages.iter().for_each(|message| names.learn(message.text()));
+    let mut records = collectors::records(&datagrams, &names, since);
+    records.extend(table::rows(&url, &names));
+    records
+}
+
+fn assert_same_calls(setup: &Setup, transport: &str) {
+    let (phones, caller) = (Phones::new(), free_address());
+    let [stock, ours] = [Module::Stock, Module::Ours].map(|module| run(setup, module, transport, caller, &phones));
+    let calls: BTreeSet<&str> = stock.iter().map(|record| record.call.as_str()).collect();
+    assert_eq!(calls.len(), CALLS, "{calls:?}");
+    for call in calls {
+        let [stock, ours] = [&stock, &ours].map(|run| {
+            let of_call = run.iter().filter(|record| record.call == call && record.place != Place::Statistics);
+            of_call.cloned().collect::<Vec<Record>>()
+        });
+        let unequal = compare(&stock, &ours);
+        let (unexcused, _) = judge(setup, &unequal, DIFFERENCES);
+        assert!(unexcused.is_empty(), "{transport}: {}\n{}", unexcused[0], listing(&unexcused, &stock, &ours));
+    }
+}
+
+#[test]
+fn many_calls_at_once_over_udp() {
+    assert_same_calls(&Setup::transactions(Form::Hep(3), true), "u1");
+}
+
+#[test]
+fn many_calls_at_once_over_tcp() {
+    assert_same_calls(&Setup::dialogs(Form::Hep(3), true), "t1");
+}
