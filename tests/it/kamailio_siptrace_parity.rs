@@ -113,7 +113,7 @@ fn run(setup: &Setup, module: Module, phones: &Phones, collectors: &Collectors) 
     let proxy = Proxy::start(setup, module, phones, collectors, &url);
     let names = RefCell::new(Names::default());
     names.borrow_mut().port(proxy.tracer.port(), "tracer");
-    Run::new(phones, proxy.address(), proxy.address6, &names).play(setup.timers);
+    Run::new(phones, proxy.address(), proxy.address6, &names).play(setup.play);
     proxy.settle();
     let names = names.into_inner();
     let mut records = collectors::records(&collectors.take(), &names, since);

@@ -3,8 +3,10 @@
 use super::message::{DOMAIN, Message, Side, authorization, reply, session};
 use super::names::Names;
 use super::phones::{Phone, Phones};
+use super::setups::Play;
 use std::cell::RefCell;
 use std::net::SocketAddr;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Users that the proxy sends to phones: their names and the URIs.
 pub fn users(phones: &Phones) -> Vec<(&'static str, String)> {
@@ -51,8 +53,12 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Everything; what waits for the proxy's timers only if asked for.
-    pub fn play(&self, with_timers: bool) {
+    /// What the setup asks for.
+    pub fn play(&self, play: Play) {
+        if play == Play::Mirrored {
+            self.mirrored();
+            return pass_sentinel(&self.caller);
+        }
         self.answered("answered", &self.caller, &self.callee, "callee");
         self.refused("busy", "486 Busy Here", "");
         self.refused("redirected", "302 Moved Temporarily", "");
@@ -69,7 +75,7 @@ impl<'a> Run<'a> {
         self.answered("to-tcp", &self.caller, &self.tcp_callee, "tcp");
         self.answered("ipv6", &self.caller6, &self.callee6, "callee6");
         self.mixed();
-        if with_timers {
+        if play == Play::CallsAndTimers {
             self.repeated_by_the_proxy();
             self.unanswered();
         }
@@ -203,6 +209,21 @@ impl<'a> Run<'a> {
         self.caller.expect("SIP/2.0 200");
         let mut side = self.side("options-to-proxy", &self.caller, "proxy");
         self.caller.send(&side.request("OPTIONS", "", ""));
+        self.caller.expect("SIP/2.0 200");
+    }
+
+    /// A request that another proxy has put its headers on.
+    fn mirrored(&self) {
+        let mut side = self.side("mirrored", &self.caller, "proxy");
+        let request = side.request("OPTIONS", "", "");
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock past 1970");
+        let headers = format!(
+            "\r\nX-Siptrace-Fromip: tcp:192.0.2.10:5070\r\nX-Siptrace-Toip: tcp:198.51.100.20:5080\r\n\
+             X-Siptrace-Time: {} {}\r\nX-Siptrace-Method: PUBLISH\r\nX-Siptrace-Dir: out\r\n\r\n",
+            now.as_secs(),
+            now.subsec_micros()
+        );
+        self.caller.send(&request.replace("\r\n\r\n", &headers));
         self.caller.expect("SIP/2.0 200");
     }
 

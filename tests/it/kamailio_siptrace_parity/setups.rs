@@ -11,6 +11,17 @@ pub enum Form {
     Plain,
 }
 
+/// What the phones do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Play {
+    /// All calls that need no clock.
+    Calls,
+    /// Those that wait for the proxy's timers too.
+    CallsAndTimers,
+    /// One request that brings the headers of `xheaders_write`. The stock module spoils messages without.
+    Mirrored,
+}
+
 /// One configuration of both modules.
 #[derive(Clone, Debug)]
 pub struct Setup {
@@ -32,8 +43,8 @@ pub struct Setup {
     pub ours: Vec<(&'static str, Param)>,
     /// Whether a command is given before the phones begin.
     pub command: Option<[&'static str; 2]>,
-    /// Whether the phones wait for the proxy's timers too.
-    pub timers: bool,
+    /// What the phones do.
+    pub play: Play,
 }
 
 /// The correlation id that scripts give.
@@ -52,7 +63,7 @@ impl Setup {
             our_script: None,
             ours: Vec::new(),
             command: None,
-            timers: false,
+            play: Play::Calls,
         }
     }
 
@@ -106,9 +117,14 @@ impl Setup {
         Setup { command: Some(command), ..self }
     }
 
+    /// The same for messages that bring the headers of `xheaders_write`.
+    pub fn mirrored(self) -> Setup {
+        Setup { play: Play::Mirrored, ..self }
+    }
+
     /// The same with what needs the proxy's timers.
     pub fn timed(self) -> Setup {
-        Setup { timers: true, ..self }
+        Setup { play: Play::CallsAndTimers, ..self }
     }
 }
 

@@ -27,6 +27,8 @@ compare! {
     headers_in_hep: Setup::transactions(Hep(3), true).with("xheaders_write", 1);
     headers_in_plain_copies: Setup::transactions(Plain, true).with("xheaders_write", 1);
     headers_of_messages_in_hep_1: Setup::messages(Hep(1), false).with("xheaders_write", 1);
+    headers_read: Setup::messages(Hep(3), true).with("xheaders_read", 1).mirrored();
+    headers_read_and_written: Setup::new(Plain, true).says("sip_trace(\"NAMED\");").with("xheaders_read", 1).with("xheaders_write", 1).mirrored();
     an_address_for_the_local_side: Setup::transactions(Hep(3), true).with("trace_local_ip", "udp:192.0.2.77:5077");
     an_address_for_the_local_side_of_messages: Setup::messages(Hep(3), true).with("trace_local_ip", "tcp:192.0.2.77:5077");
     a_key_and_a_large_agent: {
