@@ -35,11 +35,12 @@ use crate::common::kamailio::Module;
 use collectors::Collectors;
 use comparison::{Unequal, compare, listing};
 use differences::DIFFERENCES;
+use message::SENTINEL;
 use names::Names;
-use phones::Phones;
+use phones::{Fence, Phones};
 use proxy::Proxy;
 use record::{Place, Record};
-use scenarios::{Run, SENTINEL};
+use scenarios::Run;
 use setups::{Form, Setup};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -107,13 +108,16 @@ fn judge<'a, 'b>(
 
 /// Everything that one module traces of the calls.
 fn run(setup: &Setup, module: Module, phones: &Phones, collectors: &Collectors) -> Vec<Record> {
-    let directory = tempfile::tempdir().expect("a private directory");
+    let directory = table::directory();
     let url = table::database(directory.path());
     let since = SystemTime::now();
     let proxy = Proxy::start(setup, module, phones, collectors, &url);
     let names = RefCell::new(Names::default());
     names.borrow_mut().port(proxy.tracer.port(), "tracer");
-    Run::new(phones, proxy.address(), proxy.address6, &names).play(setup.play);
+    {
+        let fence = Fence::new(phones, proxy.address(), proxy.address6, &names);
+        Run::new(phones, proxy.address(), proxy.address6, &names, &fence).play(setup.play);
+    }
     proxy.settle();
     let names = names.into_inner();
     let mut records = collectors::records(&collectors.take(), &names, since);

@@ -8,6 +8,8 @@ pub const OWN_TAG: &str = "phone-";
 pub const OWN_BRANCH: &str = "z9hG4bK-";
 /// The domain that the proxy serves.
 pub const DOMAIN: &str = "parity.example";
+/// User and call of the requests that scripts do not trace.
+pub const SENTINEL: &str = "sentinel";
 /// The password of every user.
 pub const PASSWORD: &str = "secret";
 

@@ -1,6 +1,6 @@
 //! The phones on both sides of a proxy: sockets that send and expect one message at a time, so that every run is the same.
 
-use super::message::Message;
+use super::message::{Message, SENTINEL, Side};
 use super::names::Names;
 use crate::common::ports::free_address;
 use std::cell::RefCell;
@@ -25,6 +25,10 @@ pub struct Phones {
     pub callee6: UdpSocket,
     /// Who is called over TCP.
     pub tcp_callee: TcpListener,
+    /// Whose requests part one step from the next, over both families.
+    pub fence: UdpSocket,
+    /// See `fence`.
+    pub fence6: UdpSocket,
     /// The address of a called side that is another program.
     pub sipp: SocketAddr,
 }
@@ -45,6 +49,8 @@ impl Phones {
             caller6: udp(ip6),
             callee6: udp(ip6),
             tcp_callee: TcpListener::bind((ip4, 0)).expect("a loopback address has free ports"),
+            fence: udp(ip4),
+            fence6: udp(ip6),
             sipp: free_address(),
         }
     }
@@ -57,6 +63,35 @@ pub struct Phone<'a> {
     line: Line<'a>,
     local: SocketAddr,
     names: &'a RefCell<Names>,
+    fence: Option<&'a Fence<'a>>,
+}
+
+/// Phones of which each is served by another of the proxy's workers.
+///
+/// Workers have no order among themselves: one may still trace what it has sent when another has got the answer. So nothing is sent before all
+/// have answered a request, which they do once they are done with all before it.
+pub struct Fence<'a>([Phone<'a>; 3]);
+
+impl<'a> Fence<'a> {
+    /// For the proxy at these addresses, of both families.
+    pub fn new(phones: &'a Phones, proxy: SocketAddr, proxy6: SocketAddr, names: &'a RefCell<Names>) -> Fence<'a> {
+        Fence([
+            Phone::udp("fence", &phones.fence, proxy, names),
+            Phone::udp("fence6", &phones.fence6, proxy6, names),
+            Phone::tcp_connected("TCP fence", proxy, names),
+        ])
+    }
+
+    /// Waits until every worker is done.
+    pub fn pass(&self) {
+        for phone in &self.0 {
+            let mut side = Side::caller(SENTINEL, &phone.sent_by(), &phone.uri("caller"), SENTINEL);
+            phone.send(&side.request("OPTIONS", "", ""));
+            phone.expect("SIP/2.0 200");
+        }
+        // The answer itself may be traced once it is sent.
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 enum Line<'a> {
@@ -75,13 +110,13 @@ impl<'a> Phone<'a> {
     /// A phone that speaks UDP with the proxy.
     pub fn udp(name: &'static str, socket: &'a UdpSocket, proxy: SocketAddr, names: &'a RefCell<Names>) -> Phone<'a> {
         let local = socket.local_addr().expect("a bound socket has an address");
-        Phone { name, line: Line::Datagrams { socket, proxy }, local, names }
+        Phone { name, line: Line::Datagrams { socket, proxy }, local, names, fence: None }
     }
 
     /// A phone that the proxy connects to.
     pub fn tcp_listener(name: &'static str, listener: &'a TcpListener, names: &'a RefCell<Names>) -> Phone<'a> {
         let local = listener.local_addr().expect("a listener has an address");
-        Phone { name, line: Line::Listener { listener, accepted: RefCell::new(None) }, local, names }
+        Phone { name, line: Line::Listener { listener, accepted: RefCell::new(None) }, local, names, fence: None }
     }
 
     /// A phone that connects to the proxy; its port gets a name.
@@ -89,7 +124,12 @@ impl<'a> Phone<'a> {
         let stream = TcpStream::connect(proxy).expect("the proxy accepts connections");
         let local = stream.local_addr().expect("a connection has an address");
         names.borrow_mut().port(local.port(), name);
-        Phone { name, line: Line::Connected(RefCell::new(Stream::new(stream))), local, names }
+        Phone { name, line: Line::Connected(RefCell::new(Stream::new(stream))), local, names, fence: None }
+    }
+
+    /// The same phone, behind the fence.
+    pub fn behind(self, fence: &'a Fence<'a>) -> Phone<'a> {
+        Phone { fence: Some(fence), ..self }
     }
 
     /// `UDP 127.0.0.1:5060`, for a Via.
@@ -109,6 +149,9 @@ impl<'a> Phone<'a> {
 
     /// Sends to the proxy.
     pub fn send(&self, text: &str) {
+        if let Some(fence) = self.fence {
+            fence.pass();
+        }
         self.names.borrow_mut().learn(text);
         match &self.line {
             Line::Datagrams { socket, proxy } => {

@@ -1,9 +1,9 @@
 //! The proxy under test: a registrar and record-routing dialog-stateful proxy, the same for both modules.
 
 use super::collectors::Collectors;
-use super::message::{DOMAIN, PASSWORD};
+use super::message::{DOMAIN, PASSWORD, SENTINEL};
 use super::phones::Phones;
-use super::scenarios::{SENTINEL, users};
+use super::scenarios::users;
 use super::setups::{Form, Setup};
 use crate::common::kamailio::{ConfigBuilder, Kamailio, Module, Param};
 use crate::common::ports::{free_address, free_port};
@@ -34,7 +34,7 @@ impl Proxy {
         let config = config.first_line(&format!("listen=udp:{address6}\nlisten=udp:{tracer} name \"{TRACER}\""));
         let mut config = config.first_line("onsend_route_reply=yes");
         let stock_driver = (module == Module::Stock).then_some("db_sqlite.so");
-        let names = ["tm.so", "rr.so", "siputils.so", "dialog.so", "auth.so", "usrloc.so", "registrar.so"];
+        let names = ["corex.so", "tm.so", "rr.so", "siputils.so", "dialog.so", "auth.so", "usrloc.so", "registrar.so"];
         for name in stock_driver.into_iter().chain(names) {
             config = config.load(name);
         }

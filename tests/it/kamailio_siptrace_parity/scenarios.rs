@@ -2,7 +2,7 @@
 
 use super::message::{DOMAIN, Message, Side, authorization, reply, session};
 use super::names::Names;
-use super::phones::{Phone, Phones};
+use super::phones::{Fence, Phone, Phones};
 use super::setups::Play;
 use std::cell::RefCell;
 use std::net::SocketAddr;
@@ -34,22 +34,31 @@ pub struct Run<'a> {
     tcp_callee: Phone<'a>,
     proxy: SocketAddr,
     names: &'a RefCell<Names>,
+    fence: &'a Fence<'a>,
 }
 
 impl<'a> Run<'a> {
     /// Phones for the proxy at these addresses, of both families.
-    pub fn new(phones: &'a Phones, proxy: SocketAddr, proxy6: SocketAddr, names: &'a RefCell<Names>) -> Run<'a> {
+    pub fn new(
+        phones: &'a Phones,
+        proxy: SocketAddr,
+        proxy6: SocketAddr,
+        names: &'a RefCell<Names>,
+        fence: &'a Fence<'a>,
+    ) -> Run<'a> {
         names.borrow_mut().port(proxy.port(), "proxy");
         names.borrow_mut().port(proxy6.port(), "proxy6");
+        let udp = |name, socket, proxy| Phone::udp(name, socket, proxy, names).behind(fence);
         Run {
-            caller: Phone::udp("caller", &phones.caller, proxy, names),
-            callee: Phone::udp("callee", &phones.callee, proxy, names),
-            second: Phone::udp("second", &phones.second, proxy, names),
-            caller6: Phone::udp("caller6", &phones.caller6, proxy6, names),
-            callee6: Phone::udp("callee6", &phones.callee6, proxy6, names),
-            tcp_callee: Phone::tcp_listener("tcp callee", &phones.tcp_callee, names),
+            caller: udp("caller", &phones.caller, proxy),
+            callee: udp("callee", &phones.callee, proxy),
+            second: udp("second", &phones.second, proxy),
+            caller6: udp("caller6", &phones.caller6, proxy6),
+            callee6: udp("callee6", &phones.callee6, proxy6),
+            tcp_callee: Phone::tcp_listener("tcp callee", &phones.tcp_callee, names).behind(fence),
             proxy,
             names,
+            fence,
         }
     }
 
@@ -57,7 +66,7 @@ impl<'a> Run<'a> {
     pub fn play(&self, play: Play) {
         if play == Play::Mirrored {
             self.mirrored();
-            return pass_sentinel(&self.caller);
+            return self.fence.pass();
         }
         self.answered("answered", &self.caller, &self.callee, "callee");
         self.refused("busy", "486 Busy Here", "");
@@ -70,7 +79,7 @@ impl<'a> Run<'a> {
         self.retransmitted();
         self.refused_by_the_proxy("stateless", "404");
         self.refused_by_the_proxy("stateful", "480");
-        let tcp_caller = Phone::tcp_connected("TCP caller", self.proxy, self.names);
+        let tcp_caller = Phone::tcp_connected("TCP caller", self.proxy, self.names).behind(self.fence);
         self.answered("from-tcp", &tcp_caller, &self.callee, "callee");
         self.answered("to-tcp", &self.caller, &self.tcp_callee, "tcp");
         self.answered("ipv6", &self.caller6, &self.callee6, "callee6");
@@ -80,9 +89,8 @@ impl<'a> Run<'a> {
             self.unanswered();
         }
         self.assert_quiet();
-        for phone in [&self.caller, &self.caller6, &tcp_caller] {
-            pass_sentinel(phone);
-        }
+        self.fence.pass();
+        self.fence.pass();
     }
 
     fn assert_quiet(&self) {
@@ -297,19 +305,6 @@ impl<'a> Run<'a> {
         self.answer(&self.callee, &cancel, "200 OK", "");
         self.answer(&self.callee, &invite, "487 Request Terminated", "");
         self.callee.expect("ACK ");
-    }
-}
-
-/// User and call of the requests that nobody traces.
-pub const SENTINEL: &str = "sentinel";
-
-/// Two requests through the worker that serves this phone: the second is answered once all that the worker has done before is done.
-/// Scripts do not trace them.
-pub fn pass_sentinel(phone: &Phone<'_>) {
-    for _ in 0..2 {
-        let mut side = Side::caller(SENTINEL, &phone.sent_by(), &phone.uri("caller"), SENTINEL);
-        phone.send(&side.request("OPTIONS", "", ""));
-        phone.expect("SIP/2.0 200");
     }
 }
 

@@ -5,10 +5,9 @@ use super::comparison::{compare, listing};
 use super::differences::DIFFERENCES;
 use super::message::Message;
 use super::names::Names;
-use super::phones::{Phone, Phones};
+use super::phones::{Fence, Phones};
 use super::proxy::Proxy;
 use super::record::{Place, Record};
-use super::scenarios::pass_sentinel;
 use super::setups::{Form, Setup};
 use super::{judge, table};
 use crate::common::kamailio::Module;
@@ -41,9 +40,9 @@ fn sipp(local: SocketAddr, directory: &Path) -> Command {
 }
 
 /// Plays the calls and answers what was traced of them.
-fn run(setup: &Setup, module: Module, transport: &str, caller: SocketAddr, phones: &Phones) -> Vec<Record> {
+fn run(setup: &Setup, module: Module, caller: SocketAddr, phones: &Phones) -> Vec<Record> {
     let collectors = Collectors::new();
-    let directory = tempfile::tempdir().expect("a private directory");
+    let directory = table::directory();
     let url = table::database(directory.path());
     let since = SystemTime::now();
     let proxy = Proxy::start(setup, module, phones, &collectors, &url);
@@ -52,15 +51,14 @@ fn run(setup: &Setup, module: Module, transport: &str, caller: SocketAddr, phone
     let called = Callee(called.spawn().expect("sipp starts"));
     let scenario = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/kamailio_siptrace_parity/uac.xml");
     let mut calling = sipp(caller, directory.path());
-    calling.arg("-sf").arg(scenario).args(["-cid_str", "sipp-%u@parity.example", "-t", transport]);
+    calling.arg("-sf").arg(scenario).args(["-cid_str", "sipp-%u@parity.example"]);
     calling.args(["-m", &CALLS.to_string(), "-r", "40", "-timeout", "15"]).arg(proxy.address().to_string());
     let calling = calling.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("sipp starts");
     let pids = [calling.id(), called.0.id()];
     let output = calling.wait_with_output().expect("sipp ends");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     let names = RefCell::new(Names::default());
-    pass_sentinel(&Phone::udp("caller", &phones.caller, proxy.address(), &names));
-    pass_sentinel(&Phone::tcp_connected("TCP caller", proxy.address(), &names));
+    (0..2).for_each(|_| Fence::new(phones, proxy.address(), proxy.address6, &names).pass());
     proxy.settle();
     let mut names = names.into_inner();
     names.port(proxy.address().port(), "proxy");
@@ -74,9 +72,9 @@ fn run(setup: &Setup, module: Module, transport: &str, caller: SocketAddr, phone
     records
 }
 
-fn assert_same_calls(setup: &Setup, transport: &str) {
+fn assert_same_calls(setup: &Setup) {
     let (phones, caller) = (Phones::new(), free_address());
-    let [stock, ours] = [Module::Stock, Module::Ours].map(|module| run(setup, module, transport, caller, &phones));
+    let [stock, ours] = [Module::Stock, Module::Ours].map(|module| run(setup, module, caller, &phones));
     let calls: BTreeSet<&str> = stock.iter().map(|record| record.call.as_str()).collect();
     assert_eq!(calls.len(), CALLS, "{calls:?}");
     for call in calls {
@@ -86,16 +84,16 @@ fn assert_same_calls(setup: &Setup, transport: &str) {
         });
         let unequal = compare(&stock, &ours);
         let (unexcused, _) = judge(setup, &unequal, DIFFERENCES);
-        assert!(unexcused.is_empty(), "{transport}: {}\n{}", unexcused[0], listing(&unexcused, &stock, &ours));
+        assert!(unexcused.is_empty(), "{}\n{}", unexcused[0], listing(&unexcused, &stock, &ours));
     }
 }
 
 #[test]
-fn many_calls_at_once_over_udp() {
-    assert_same_calls(&Setup::transactions(Form::Hep(3), true), "u1");
+fn transactions_of_many_calls_at_once() {
+    assert_same_calls(&Setup::transactions(Form::Hep(3), true));
 }
 
 #[test]
-fn many_calls_at_once_over_tcp() {
-    assert_same_calls(&Setup::dialogs(Form::Hep(3), true), "t1");
+fn dialogs_of_many_calls_at_once() {
+    assert_same_calls(&Setup::dialogs(Form::Hep(3), true));
 }

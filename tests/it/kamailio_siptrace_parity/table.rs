@@ -4,6 +4,7 @@ use super::names::Names;
 use super::record::{Place, Record};
 use crate::common::rows::{execute, select, text};
 use std::path::Path;
+use tempfile::TempDir;
 
 /// The table that a setup's AVP names.
 pub const OTHER_TABLE: &str = "sip_trace_other";
@@ -11,6 +12,13 @@ pub const OTHER_TABLE: &str = "sip_trace_other";
 /// Columns that are compared: all but the number of the row and its time.
 const COLUMNS: [&str; 10] =
     ["callid", "traced_user", "method", "status", "fromip", "toip", "fromtag", "totag", "direction", "msg"];
+
+/// A private directory, in memory if there is one: the stock module waits for the disk with each row.
+pub fn directory() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    let directory = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+    directory.expect("a private directory")
+}
 
 /// Makes a database with the tables; the answer is its URL.
 pub fn database(directory: &Path) -> String {
