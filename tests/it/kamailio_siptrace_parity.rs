@@ -72,7 +72,9 @@ fn assert_only_ours(setup: &Setup) {
     let (phones, collectors) = (Phones::new(), Collectors::new());
     for (module, traces) in [(Module::Stock, false), (Module::Ours, true)] {
         let records = run(setup, module, &phones, &collectors);
-        assert_eq!(records.iter().any(Record::is_traced), traces, "{module:?} with {setup:?}");
+        let traced = records.iter().find(|record| record.is_traced());
+        let shown = traced.map(Record::to_string).unwrap_or_default();
+        assert_eq!(traced.is_some(), traces, "{module:?} with {setup:?}: {shown}");
     }
 }
 
@@ -113,12 +115,17 @@ fn run(setup: &Setup, module: Module, phones: &Phones, collectors: &Collectors) 
     let since = SystemTime::now();
     let proxy = Proxy::start(setup, module, phones, collectors, &url);
     let names = RefCell::new(Names::default());
-    names.borrow_mut().port(proxy.tracer.port(), "tracer");
+    if let Some(tracer) = proxy.tracer {
+        names.borrow_mut().port(tracer.port(), "tracer");
+    }
     {
-        let fence = Fence::new(phones, proxy.address(), proxy.address6, &names);
+        let fence = Fence::new(phones, &proxy.addresses(), &names);
         Run::new(phones, proxy.address(), proxy.address6, &names, &fence).play(setup.play);
     }
     proxy.settle();
+    if std::env::var_os("PARITY_LOG").is_some() {
+        eprintln!("{module:?} {}", proxy.log());
+    }
     let names = names.into_inner();
     let mut records = collectors::records(&collectors.take(), &names, since);
     records.extend(table::rows(&url, &names));

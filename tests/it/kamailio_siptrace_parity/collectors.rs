@@ -78,16 +78,24 @@ impl Collectors {
     }
 }
 
-/// Datagrams as records; none may be older than the one before it at its collector, nor than `since`.
+/// Datagrams as records; none may be older than `since`.
 pub fn records(datagrams: &[Received], names: &Names, since: SystemTime) -> Vec<Record> {
     for place in [Place::Duplicate, Place::Named] {
         let here = datagrams.iter().filter(|received| received.place == place);
         let times: Vec<i64> = here.filter_map(|received| time_us(&received.bytes)).collect();
-        assert!(times.is_sorted(), "packets of {place:?} are not in the order of their times");
         let limits = micros(since)..=micros(SystemTime::now());
         assert!(times.iter().all(|time| limits.contains(time)), "a packet of {place:?} is of another time");
     }
-    datagrams.iter().map(|received| record(received, names)).collect()
+    let of_arrival = datagrams.iter().zip(0_i64..);
+    let timed = of_arrival.map(|(received, arrival)| {
+        let mut record = record(received, names);
+        // The host sends plain copies itself, one after the other; version 1 has no time.
+        let has_time = hep::version_of(&received.bytes) != Some(Version::V1);
+        let time = time_us(&received.bytes).unwrap_or(arrival);
+        record.time = if has_time { format!("{time:020}") } else { String::new() };
+        record
+    });
+    timed.collect()
 }
 
 impl Collector {

@@ -1,6 +1,7 @@
 //! Pairs the records of two runs and tells what is not equal.
 
 use super::record::{Place, Record};
+use super::scenarios::SEVERAL_WORKERS;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 
@@ -97,20 +98,34 @@ fn compare_pair<'a>(stock: &'a Record, ours: &'a Record) -> Vec<Unequal<'a>> {
 }
 
 /// Records that are in the same place in both runs must be there in the same order.
+///
+/// Several workers of the proxy have one order with the stock module, where each sends and stores by itself. Ours gathers what they have
+/// traced, so that the order is that of the times. Where there is none, in version 1, what is left is the order in which one worker has traced a
+/// call.
 fn compare_order<'a>(stock: &'a [Record], ours: &'a [Record], pairs: &[(usize, usize)]) -> Vec<Unequal<'a>> {
     let mut found = Vec::new();
     for place in [Place::Duplicate, Place::Named, Place::Table, Place::OtherTable] {
         let here = |(left, right): &&(usize, usize)| stock[*left].place == place && ours[*right].place == place;
         // In the order of the stock module, as pairs are made.
-        let in_stock: Vec<usize> = pairs.iter().filter(here).map(|(_, right)| *right).collect();
-        let mut in_ours = in_stock.clone();
-        in_ours.sort_unstable();
-        let Some(first) = in_stock.iter().zip(&in_ours).position(|(left, right)| left != right) else { continue };
-        let partner = pairs.iter().find(|(_, right)| *right == in_stock[first]).expect("it comes from a pair").0;
-        let (stock, ours) = (Some(&stock[partner]), Some(&ours[in_ours[first]]));
-        found.push(Unequal { what: What::Order, stock, ours });
+        let here: Vec<(usize, usize)> = pairs.iter().filter(here).copied().collect();
+        if here.iter().all(|(_, right)| !ours[*right].time.is_empty()) {
+            found.extend(first_out_of_order(stock, ours, &here));
+            continue;
+        }
+        let calls: BTreeSet<&str> = here.iter().map(|(left, _)| stock[*left].call.as_str()).collect();
+        for call in calls.into_iter().filter(|call| !SEVERAL_WORKERS.contains(call)) {
+            let of_call: Vec<_> = here.iter().filter(|(left, _)| stock[*left].call == call).copied().collect();
+            found.extend(first_out_of_order(stock, ours, &of_call));
+        }
     }
     found
+}
+
+fn first_out_of_order<'a>(stock: &'a [Record], ours: &'a [Record], pairs: &[(usize, usize)]) -> Option<Unequal<'a>> {
+    let mut sorted: Vec<usize> = pairs.iter().map(|(_, right)| *right).collect();
+    sorted.sort_by_key(|index| (&ours[*index].time, *index));
+    let (pair, found) = pairs.iter().zip(&sorted).find(|((_, right), found)| right != *found)?;
+    Some(Unequal { what: What::Order, stock: Some(&stock[pair.0]), ours: Some(&ours[*found]) })
 }
 
 /// Both runs of the calls in which something is not equal, for a reader.
@@ -153,6 +168,10 @@ mod tests {
         let two = record(Place::Named, "b", &[]);
         assert_eq!(found(&[one.clone(), two.clone()], &[one.clone()]), [What::Missing]);
         assert_eq!(found(&[one.clone()], &[one.clone(), one.clone()]), [What::Missing]);
+        let at = |time: &str| Record { time: time.to_owned(), ..one.clone() };
+        let then = |time: &str| Record { time: time.to_owned(), ..two.clone() };
+        assert_eq!(found(&[at("1"), then("2")], &[then("1"), at("2")]), [What::Order]);
+        assert_eq!(found(&[at("1"), then("2")], &[then("2"), at("1")]), []);
         assert_eq!(found(&[one.clone(), two.clone()], &[two.clone(), one.clone()]), [What::Order]);
         let other = record(Place::Named, "a", &[("x", "3"), ("y", "2")]);
         assert_eq!(found(&[one.clone()], &[other]), [What::Field("x".to_owned())]);

@@ -18,7 +18,7 @@ compare! {
     plain_copies_and_dialogs: Setup::dialogs(Plain, true).mode(4);
     nothing_with_an_init_mode_for_scripts: Setup::transactions(Hep(3), true).mode(7).with("trace_init_mode", 2);
     an_init_mode_without_transactions: Setup::transactions(Hep(3), true).mode(1).with("trace_init_mode", 1);
-    what_the_event_route_leaves: Setup::core(3, 3).route("event_route[siptrace:msg]", DROPS_TCP);
+    what_the_event_route_leaves: Setup::core(1, 3).route("event_route[siptrace:msg]", DROPS_TCP);
     copies_with_headers: Setup::core(4, 3).route("event_route[siptrace:msg]", "xdbg(\"seen\");").with("xheaders_write", 1);
     an_address_for_the_local_side_changes_nothing: Setup::core(3, 3).with("trace_local_ip", "udp:192.0.2.77:5077");
 }

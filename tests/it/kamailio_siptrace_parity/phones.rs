@@ -70,16 +70,18 @@ pub struct Phone<'a> {
 ///
 /// Workers have no order among themselves: one may still trace what it has sent when another has got the answer. So nothing is sent before all
 /// have answered a request, which they do once they are done with all before it.
-pub struct Fence<'a>([Phone<'a>; 3]);
+pub struct Fence<'a>(Vec<Phone<'a>>);
 
 impl<'a> Fence<'a> {
-    /// For the proxy at these addresses, of both families.
-    pub fn new(phones: &'a Phones, proxy: SocketAddr, proxy6: SocketAddr, names: &'a RefCell<Names>) -> Fence<'a> {
-        Fence([
-            Phone::udp("fence", &phones.fence, proxy, names),
-            Phone::udp("fence6", &phones.fence6, proxy6, names),
-            Phone::tcp_connected("TCP fence", proxy, names),
-        ])
+    /// For the proxy at these addresses, the first of which serves TCP too.
+    pub fn new(phones: &'a Phones, addresses: &[SocketAddr], names: &'a RefCell<Names>) -> Fence<'a> {
+        let udp = |proxy: &SocketAddr| {
+            let socket = if proxy.is_ipv4() { &phones.fence } else { &phones.fence6 };
+            Phone::udp("fence", socket, *proxy, names)
+        };
+        let mut parts: Vec<Phone<'a>> = addresses.iter().map(udp).collect();
+        parts.push(Phone::tcp_connected("TCP fence", addresses[0], names));
+        Fence(parts)
     }
 
     /// Waits until every worker is done.
@@ -89,8 +91,6 @@ impl<'a> Fence<'a> {
             phone.send(&side.request("OPTIONS", "", ""));
             phone.expect("SIP/2.0 200");
         }
-        // The answer itself may be traced once it is sent.
-        std::thread::sleep(Duration::from_millis(1));
     }
 }
 

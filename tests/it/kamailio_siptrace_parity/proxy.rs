@@ -19,7 +19,7 @@ pub struct Proxy {
     /// Its address over IPv6; the other is the server's own.
     pub address6: SocketAddr,
     /// A socket that no phone knows, for `send_sock_name`: [`TRACER`].
-    pub tracer: SocketAddr,
+    pub tracer: Option<SocketAddr>,
 }
 
 /// The name of a socket.
@@ -30,8 +30,11 @@ impl Proxy {
     pub fn start(setup: &Setup, module: Module, phones: &Phones, collectors: &Collectors, db_url: &str) -> Proxy {
         let address6 = SocketAddr::from((Ipv6Addr::LOCALHOST, free_port()));
         let config = ConfigBuilder::new().children(1).tcp().first_line("tcp_children=1");
-        let tracer = free_address();
-        let config = config.first_line(&format!("listen=udp:{address6}\nlisten=udp:{tracer} name \"{TRACER}\""));
+        let mut config = config.first_line(&format!("listen=udp:{address6}"));
+        let tracer = setup.has("send_sock_name").then(free_address);
+        if let Some(tracer) = tracer {
+            config = config.first_line(&format!("listen=udp:{tracer} name \"{TRACER}\""));
+        }
         let mut config = config.first_line("onsend_route_reply=yes");
         let stock_driver = (module == Module::Stock).then_some("db_sqlite.so");
         let names = ["corex.so", "tm.so", "rr.so", "siputils.so", "dialog.so", "auth.so", "usrloc.so", "registrar.so"];
@@ -63,11 +66,19 @@ impl Proxy {
         self.server.address()
     }
 
+    /// All its addresses over UDP; the first serves TCP too.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        [self.address(), self.address6].into_iter().chain(self.tracer).collect()
+    }
+
     /// The module's statistics.
     pub fn statistics(&self) -> BTreeMap<String, u64> {
         self.server.statistics_of("siptrace")
     }
 
+    pub fn log(&self) -> String {
+        self.server.log()
+    }
     /// Waits until everything traced has left. The stock module's workers do it themselves.
     pub fn settle(&self) {
         if self.module == Module::Ours {

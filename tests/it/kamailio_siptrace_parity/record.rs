@@ -29,6 +29,8 @@ pub struct Record {
     pub title: String,
     /// From where to where the message went.
     pub way: String,
+    /// When it was traced, in a form that sorts; empty when it does not say.
+    pub time: String,
     /// Everything in it, in its order.
     pub fields: Vec<(String, String)>,
 }
@@ -40,7 +42,7 @@ impl Record {
         let header = |name: &str| message.headers(name).first().map(|value| (*value).to_owned()).unwrap_or_default();
         let call = header("Call-ID").split('@').next().unwrap_or_default().to_owned();
         let title = format!("{} | {}", message.first_line(), header("CSeq"));
-        Record { place, call, title, way: String::new(), fields: Vec::new() }
+        Record { place, call, title, way: String::new(), time: String::new(), fields: Vec::new() }
     }
 
     /// Adds a value behind those there.

@@ -24,6 +24,9 @@ pub fn users(phones: &Phones) -> Vec<(&'static str, String)> {
     ]
 }
 
+/// Calls whose messages meet several of the proxy's processes.
+pub const SEVERAL_WORKERS: [&str; 5] = ["from-tcp", "to-tcp", "mixed", "repeated", "unanswered"];
+
 /// One run: phones as one proxy sees them.
 pub struct Run<'a> {
     caller: Phone<'a>,

@@ -58,7 +58,7 @@ fn run(setup: &Setup, module: Module, caller: SocketAddr, phones: &Phones) -> Ve
     let output = calling.wait_with_output().expect("sipp ends");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     let names = RefCell::new(Names::default());
-    (0..2).for_each(|_| Fence::new(phones, proxy.address(), proxy.address6, &names).pass());
+    Fence::new(phones, &proxy.addresses(), &names).pass();
     proxy.settle();
     let mut names = names.into_inner();
     names.port(proxy.address().port(), "proxy");

@@ -1,10 +1,10 @@
 //! The other parameters: users, tables, headers, addresses, keys, and the switch itself.
 
+use super::assert_silence;
 use super::proxy::TRACER;
 use super::setups::Form::{Hep, Plain};
 use super::setups::Setup;
 use super::table::OTHER_TABLE;
-use super::{assert_silence, setups::FIRST};
 
 const USERS: &str = "$avp(traced) = \"alice\"; $avp(traced) = \"bob\";";
 
@@ -39,6 +39,8 @@ compare! {
     no_acks_of_stateless_replies: Setup::transactions(Hep(3), true).with("trace_sl_acks", 0);
     a_socket_for_plain_copies: Setup::transactions(Plain, true).with("send_sock_name", TRACER);
     a_socket_for_logs: Setup::new(Hep(3), true).says("hlog(\"a line of $ci\");").with("send_sock_name", TRACER);
+    copies_of_transactions_while_the_switch_is_off: Setup::transactions(Plain, true).with("trace_on", 0);
+    packets_of_dialogs_while_the_switch_is_off: Setup::dialogs(Hep(3), true).with("trace_on", 0);
     trace_on_by_command: Setup::transactions(Hep(3), true).with("trace_on", 0).after(["siptrace.status", "on"]);
 }
 
@@ -50,10 +52,4 @@ fn nothing_is_traced_after_a_command() {
 #[test]
 fn nothing_is_traced_while_the_switch_is_off() {
     assert_silence(&Setup::messages(Hep(3), true).with("trace_on", 0));
-}
-
-#[test]
-fn no_dialog_is_traced_while_the_switch_is_off() {
-    let script = format!("{FIRST} {{ sip_trace(\"NAMED\", \"id of $ci\", \"d\"); }}");
-    assert_silence(&Setup::new(Plain, true).says(&script).with("trace_on", 0));
 }

@@ -58,6 +58,7 @@ pub fn rows(url: &str, names: &Names) -> Vec<Record> {
             }
             let microseconds: u32 = text(&row, "time_us").parse().expect("a number");
             assert!(microseconds < 1_000_000, "{record}: {microseconds} microseconds");
+            record.time = format!("{}.{microseconds:06}", text(&row, "time_stamp"));
             records.push(record);
         }
     }
