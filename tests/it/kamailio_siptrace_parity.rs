@@ -123,9 +123,6 @@ fn run(setup: &Setup, module: Module, phones: &Phones, collectors: &Collectors) 
         Run::new(phones, proxy.address(), proxy.address6, &names, &fence).play(setup.play);
     }
     proxy.settle();
-    if std::env::var_os("PARITY_LOG").is_some() {
-        eprintln!("{module:?} {}", proxy.log());
-    }
     let names = names.into_inner();
     let mut records = collectors::records(&collectors.take(), &names, since);
     records.extend(table::rows(&url, &names));

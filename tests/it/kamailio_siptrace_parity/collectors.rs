@@ -4,6 +4,7 @@ use super::message::Message;
 use super::names::Names;
 use super::record::{Place, Record};
 use crate::common::wait::within;
+use rustix::net::sockopt;
 use sipcapture_core::hep::{self, Chunks, Packet, Payload, Version, kind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,6 +12,8 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+/// Room for all packets of a run, bytes.
+const BUFFER: usize = 8 << 20;
 /// What no sender of a trace sends.
 const FENCE: &[u8] = b"fence";
 
@@ -102,6 +105,10 @@ impl Collector {
     fn new() -> Collector {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a loopback address has free ports");
         socket.set_read_timeout(Some(Duration::from_millis(100))).expect("a timeout is set");
+        // Our module sends what it has gathered in one go. More than net.core.rmem_max is root's to ask for.
+        if sockopt::set_socket_recv_buffer_size_force(&socket, BUFFER).is_err() {
+            sockopt::set_socket_recv_buffer_size(&socket, BUFFER).expect("a size is set");
+        }
         let address = socket.local_addr().expect("a bound socket has an address");
         let (received, ends) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
         let reader = std::thread::spawn({

@@ -76,9 +76,6 @@ impl Proxy {
         self.server.statistics_of("siptrace")
     }
 
-    pub fn log(&self) -> String {
-        self.server.log()
-    }
     /// Waits until everything traced has left. The stock module's workers do it themselves.
     pub fn settle(&self) {
         if self.module == Module::Ours {

@@ -9,6 +9,9 @@ use tempfile::TempDir;
 /// The table that a setup's AVP names.
 pub const OTHER_TABLE: &str = "sip_trace_other";
 
+/// How a value that is NULL is shown.
+pub const NULL: &str = "NULL";
+
 /// Columns that are compared: all but the number of the row and its time.
 const COLUMNS: [&str; 10] =
     ["callid", "traced_user", "method", "status", "fromip", "toip", "fromtag", "totag", "direction", "msg"];
@@ -33,8 +36,9 @@ pub fn database(directory: &Path) -> String {
              time_stamp TIMESTAMP DEFAULT '2000-01-01 00:00:01' NOT NULL, time_us INTEGER DEFAULT 0 NOT NULL"
         );
         for column in COLUMNS {
+            // Not NOT NULL, as it should be: the stock module hands SQLite null pointers for what is empty, and would lose these rows.
             let kind = if column == "msg" { "TEXT" } else { "VARCHAR(255) DEFAULT ''" };
-            schema += &format!(", {column} {kind} NOT NULL");
+            schema += &format!(", {column} {kind}");
         }
         schema += ");";
     }
@@ -50,7 +54,7 @@ pub fn rows(url: &str, names: &Names) -> Vec<Record> {
     for (table, place) in [("sip_trace", Place::Table), (OTHER_TABLE, Place::OtherTable)] {
         let rows = select(url, &format!("SELECT * FROM {table} ORDER BY id")).expect("the table is readable");
         for row in rows {
-            let value = |column: &str| names.apply(text(&row, column).as_bytes());
+            let value = |column: &str| row[column].as_ref().map_or(NULL.to_owned(), |bytes| names.apply(bytes));
             let mut record = Record::new(place, &value("msg"));
             record.way = format!("{} -> {}", value("fromip"), value("toip"));
             for column in COLUMNS {
