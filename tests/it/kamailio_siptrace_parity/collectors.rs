@@ -125,13 +125,14 @@ impl Collector {
         let mut taken = Vec::new();
         within(Duration::from_secs(10), "the collector reads all that is there", || {
             let mut received = self.received.lock().expect("the reader does not panic");
-            let is_whole = received.last().is_some_and(|(datagram, _)| datagram == FENCE);
-            if is_whole {
+            let fence = received.iter().position(|(datagram, _)| datagram == FENCE);
+            if let Some(fence) = fence {
                 taken = std::mem::take(&mut *received);
+                // What comes behind it is of a sentinel.
+                taken.truncate(fence);
             }
-            is_whole
+            fence.is_some()
         });
-        taken.pop();
         taken
     }
 }

@@ -4,7 +4,7 @@ use super::message::{Message, SENTINEL, Side};
 use super::names::Names;
 use crate::common::ports::free_address;
 use std::cell::RefCell;
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
@@ -175,7 +175,7 @@ impl<'a> Phone<'a> {
         let text = match &self.line {
             Line::Datagrams { socket, .. } => {
                 let mut buffer = vec![0; 65_536];
-                let received = socket.recv(&mut buffer);
+                let received = uninterrupted(|| socket.recv(&mut buffer));
                 let length = received.unwrap_or_else(|error| panic!("{} waits for {start}: {error}", self.name));
                 String::from_utf8_lossy(&buffer[..length]).into_owned()
             }
@@ -252,10 +252,20 @@ impl Stream {
                 return String::from_utf8_lossy(&message).into_owned();
             }
             let mut buffer = [0; 4096];
-            let received = self.stream.read(&mut buffer);
+            let received = uninterrupted(|| self.stream.read(&mut buffer));
             let length = received.unwrap_or_else(|error| panic!("{name} waits for {start}: {error}"));
             assert!(length > 0, "{name} waits for {start}, and the proxy hangs up");
             self.read.extend(&buffer[..length]);
+        }
+    }
+}
+
+/// A read with a timeout ends early when the process was stopped meanwhile.
+fn uninterrupted(mut read: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
+    loop {
+        match read() {
+            Err(error) if error.kind() == ErrorKind::Interrupted => (),
+            result => return result,
         }
     }
 }

@@ -30,5 +30,5 @@ compare! {
     dialogs_as_hep_3_and_rows: Setup::dialogs(Hep(3), true).timed();
     dialogs_as_plain_copies: Setup::dialogs(Plain, false);
     dialogs_as_plain_copies_and_rows: Setup::dialogs(Plain, true);
-    dialogs_with_their_acks: Setup::dialogs(Hep(3), true).ours(&[("trace_dialog_ack", 1)]);
+    dialogs_with_their_acks: Setup::dialogs(Hep(3), true).ours("trace_dialog_ack", 1);
 }

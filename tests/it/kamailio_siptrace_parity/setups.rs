@@ -143,24 +143,50 @@ fn call(kind: &str) -> String {
 }
 
 impl Setup {
-    /// Whether scripts trace in this way: `m`, `t` or `d`.
-    pub fn traces(&self, kind: &str) -> bool {
-        self.on_request.contains(&format!("\"{kind}\")"))
-    }
-
-    /// Whether more than the message itself is traced.
-    pub fn follows(&self) -> bool {
-        self.traces("t") || self.traces("d")
-    }
-
     /// The same with other words for our module.
     pub fn ours_says(self, script: &str) -> Setup {
         Setup { our_script: Some(script.to_owned()), ..self }
     }
 
-    /// The same with other parameters of our module alone.
-    pub fn ours(self, params: &[(&'static str, i64)]) -> Setup {
-        Setup { ours: params.iter().map(|(name, value)| (*name, (*value).into())).collect(), ..self }
+    /// The same with a parameter of our module alone.
+    pub fn ours(mut self, name: &'static str, value: i64) -> Setup {
+        self.ours.push((name, value.into()));
+        self
+    }
+
+    /// Whether scripts trace dialogs.
+    pub fn traces_dialogs(&self) -> bool {
+        self.on_request.contains("\"d\")")
+    }
+
+    /// Whether more than the message itself is traced.
+    pub fn follows(&self) -> bool {
+        let transactions = self.on_request.to_lowercase().contains("\"t\")") || self.has("trace_flag");
+        (transactions || self.traces_dialogs()) && !self.is("trace_init_mode", 1)
+    }
+
+    /// Whether stateless replies are traced.
+    pub fn traces_stateless_replies(&self) -> bool {
+        self.follows() || self.has_users()
+    }
+
+    /// Whether some users are traced whatever the switch says.
+    pub fn has_users(&self) -> bool {
+        self.has("traced_user_avp")
+    }
+
+    /// Whether the switch is on.
+    pub fn is_on(&self) -> bool {
+        !self.is("trace_on", 0) || self.command.is_some()
+    }
+
+    fn is(&self, parameter: &str, value: i64) -> bool {
+        self.params.iter().any(|(name, set)| *name == parameter && matches!(set, Param::Number(set) if *set == value))
+    }
+
+    /// Whether the stock module sends what it has no destination for to `duplicate_uri`.
+    pub fn has_default_copies(&self) -> bool {
+        self.form != Form::Plain || !self.rows
     }
 
     /// Whether the script names a collector.
@@ -171,10 +197,5 @@ impl Setup {
     /// Whether this parameter is set beside those that every setup has.
     pub fn has(&self, parameter: &str) -> bool {
         self.params.iter().any(|(name, _)| *name == parameter)
-    }
-
-    /// Whether what the script traces goes to a collector.
-    pub fn sends(&self) -> bool {
-        self.form != Form::Plain || !self.rows || self.names_collector()
     }
 }

@@ -46,17 +46,20 @@ fn run(setup: &Setup, module: Module, caller: SocketAddr, phones: &Phones) -> Ve
     let url = table::database(directory.path());
     let since = SystemTime::now();
     let proxy = Proxy::start(setup, module, phones, &collectors, &url);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/kamailio_siptrace_parity");
     let mut called = sipp(phones.sipp, directory.path());
-    let called = called.args(["-sn", "uas"]).stdout(Stdio::null()).stderr(Stdio::null());
+    let called = called.arg("-sf").arg(folder.join("uas.xml")).stdout(Stdio::null()).stderr(Stdio::null());
     let called = Callee(called.spawn().expect("sipp starts"));
-    let scenario = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/kamailio_siptrace_parity/uac.xml");
     let mut calling = sipp(caller, directory.path());
-    calling.arg("-sf").arg(scenario).args(["-cid_str", "sipp-%u@parity.example"]);
-    calling.args(["-m", &CALLS.to_string(), "-r", "40", "-timeout", "15"]).arg(proxy.address().to_string());
+    calling.arg("-sf").arg(folder.join("uac.xml")).args(["-cid_str", "sipp-%u@parity.example"]);
+    calling
+        .args(["-m", &CALLS.to_string(), "-r", "40", "-timeout", "15", "-trace_err", "-error_file", "errors"])
+        .arg(proxy.address().to_string());
     let calling = calling.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("sipp starts");
     let pids = [calling.id(), called.0.id()];
     let output = calling.wait_with_output().expect("sipp ends");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    let errors = std::fs::read_to_string(directory.path().join("errors")).unwrap_or_default();
+    assert!(output.status.success(), "{}\n{errors}", String::from_utf8_lossy(&output.stdout));
     let names = RefCell::new(Names::default());
     Fence::new(phones, &proxy.addresses(), &names).pass();
     proxy.settle();
