@@ -54,25 +54,45 @@ impl fmt::Display for Unequal<'_> {
 
 /// All inequalities.
 pub fn compare<'a>(stock: &'a [Record], ours: &'a [Record]) -> Vec<Unequal<'a>> {
-    let mut waiting: BTreeMap<_, VecDeque<usize>> = BTreeMap::new();
-    for (index, record) in ours.iter().enumerate() {
-        waiting.entry(record.key()).or_default().push_back(index);
-    }
-    let mut unequal = Vec::new();
-    let mut pairs = Vec::new();
-    for (index, record) in stock.iter().enumerate() {
-        match waiting.get_mut(&record.key()).and_then(VecDeque::pop_front) {
-            Some(ours) => pairs.push((index, ours)),
-            None => unequal.push(Unequal { what: What::Missing, stock: Some(record), ours: None }),
-        }
-    }
-    let extra: BTreeSet<usize> = waiting.into_values().flatten().collect();
+    let mut of_time: Vec<usize> = (0..ours.len()).collect();
+    of_time.sort_by_key(|index| (&ours[*index].time, *index));
+    let mut pairs =
+        pair(stock, ours, (0..stock.len()).collect(), &of_time, |record| (Some(record.place), record.key()));
+    // What is in another place in the other run.
+    let left = |index: &usize| !pairs.iter().any(|(left, _)| left == index);
+    let of_stock = (0..stock.len()).filter(left).collect();
+    of_time.retain(|index| !pairs.iter().any(|(_, right)| right == index));
+    pairs.extend(pair(stock, ours, of_stock, &of_time, |record| (None, record.key())));
+    pairs.sort_unstable();
+    let missing = (0..stock.len()).filter(|index| !pairs.iter().any(|(left, _)| left == index));
+    let mut unequal: Vec<Unequal<'a>> =
+        missing.map(|index| Unequal { what: What::Missing, stock: Some(&stock[index]), ours: None }).collect();
+    let extra: BTreeSet<usize> =
+        (0..ours.len()).filter(|index| !pairs.iter().any(|(_, right)| right == index)).collect();
     unequal.extend(extra.iter().map(|index| Unequal { what: What::Missing, stock: None, ours: Some(&ours[*index]) }));
     for (left, right) in &pairs {
         unequal.extend(compare_pair(&stock[*left], &ours[*right]));
     }
     unequal.extend(compare_order(stock, ours, &pairs));
     unequal
+}
+
+type Key<'a> = (Option<Place>, (bool, &'a str, &'a str, &'a str, &'a str, &'a str));
+
+/// The first of each key with the first, the second with the second.
+fn pair<'a>(
+    stock: &'a [Record],
+    ours: &'a [Record],
+    of_stock: Vec<usize>,
+    of_ours: &[usize],
+    key: fn(&'a Record) -> Key<'a>,
+) -> Vec<(usize, usize)> {
+    let mut waiting: BTreeMap<Key<'a>, VecDeque<usize>> = BTreeMap::new();
+    for index in of_ours {
+        waiting.entry(key(&ours[*index])).or_default().push_back(*index);
+    }
+    let partner = |left: usize| Some((left, waiting.get_mut(&key(&stock[left]))?.pop_front()?));
+    of_stock.into_iter().filter_map(partner).collect()
 }
 
 fn compare_pair<'a>(stock: &'a Record, ours: &'a Record) -> Vec<Unequal<'a>> {
@@ -104,8 +124,11 @@ fn compare_pair<'a>(stock: &'a Record, ours: &'a Record) -> Vec<Unequal<'a>> {
 /// call.
 fn compare_order<'a>(stock: &'a [Record], ours: &'a [Record], pairs: &[(usize, usize)]) -> Vec<Unequal<'a>> {
     let mut found = Vec::new();
-    for place in [Place::Duplicate, Place::Named, Place::Table, Place::OtherTable] {
-        let here = |(left, right): &&(usize, usize)| stock[*left].place == place && ours[*right].place == place;
+    // The host sends plain copies at once, and has an order of its own for them.
+    let places = [Place::Duplicate, Place::Named, Place::Table, Place::OtherTable];
+    for (place, is_copy) in places.into_iter().flat_map(|place| [(place, false), (place, true)]) {
+        let is_here = |record: &Record| record.place == place && record.is_copy() == is_copy;
+        let here = |(left, right): &&(usize, usize)| is_here(&stock[*left]) && is_here(&ours[*right]);
         // In the order of the stock module, as pairs are made.
         let here: Vec<(usize, usize)> = pairs.iter().filter(here).copied().collect();
         if here.iter().all(|(_, right)| !ours[*right].time.is_empty()) {

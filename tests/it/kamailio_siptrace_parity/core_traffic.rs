@@ -20,5 +20,6 @@ compare! {
     an_init_mode_without_transactions: Setup::transactions(Hep(3), true).mode(1).with("trace_init_mode", 1);
     what_the_event_route_leaves: Setup::core(1, 3).route("event_route[siptrace:msg]", DROPS_TCP);
     copies_with_headers: Setup::core(4, 3).route("event_route[siptrace:msg]", "xdbg(\"seen\");").with("xheaders_write", 1);
+    copies_without_headers_where_no_route_looks: Setup::core(4, 3).with("xheaders_write", 1);
     an_address_for_the_local_side_changes_nothing: Setup::core(3, 3).with("trace_local_ip", "udp:192.0.2.77:5077");
 }

@@ -65,6 +65,11 @@ impl Record {
         self.field("0:0x000b") == "[64]"
     }
 
+    /// Whether it is a plain copy.
+    pub fn is_copy(&self) -> bool {
+        !self.field("sender").is_empty()
+    }
+
     /// What pairs it with a record of the other run: all but the place within a collector or a table.
     pub fn key(&self) -> (bool, &str, &str, &str, &str, &str) {
         let user = (self.field("traced_user"), self.field("direction"));

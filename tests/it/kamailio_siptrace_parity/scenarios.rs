@@ -6,7 +6,7 @@ use super::phones::{Fence, Phone, Phones};
 use super::setups::Play;
 use std::cell::RefCell;
 use std::net::SocketAddr;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Users that the proxy sends to phones: their names and the URIs.
 pub fn users(phones: &Phones) -> Vec<(&'static str, String)> {
@@ -288,6 +288,7 @@ impl<'a> Run<'a> {
         self.caller.send(&side.request("MESSAGE", "", ""));
         self.callee.expect("MESSAGE ");
         let message = self.callee.expect("MESSAGE ");
+        let_the_timer_end();
         self.answer(&self.callee, &message, "200 OK", "");
         self.caller.expect("SIP/2.0 200");
         // A busy machine may have been late with the answer.
@@ -304,11 +305,17 @@ impl<'a> Run<'a> {
         self.caller.expect("SIP/2.0 180");
         let cancel = self.callee.expect("CANCEL ");
         let answer = self.caller.expect("SIP/2.0 408");
+        let_the_timer_end();
         self.caller.send(&calling.negative_ack(&answer));
         self.answer(&self.callee, &cancel, "200 OK", "");
         self.answer(&self.callee, &invite, "487 Request Terminated", "");
         self.callee.expect("ACK ");
     }
+}
+
+/// No request is answered by the process of the timers; what it has sent it traces at once.
+fn let_the_timer_end() {
+    std::thread::sleep(Duration::from_millis(100));
 }
 
 fn phone_tag(phone: &Phone<'_>) -> String {
