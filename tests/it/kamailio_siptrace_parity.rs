@@ -45,6 +45,7 @@ use setups::{Form, Setup};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::time::SystemTime;
+use table::Database;
 
 /// Runs all calls through both modules and compares.
 fn assert_parity(setup: &Setup) {
@@ -109,10 +110,9 @@ fn judge<'a, 'b>(
 
 /// Everything that one module traces of the calls.
 fn run(setup: &Setup, module: Module, phones: &Phones, collectors: &Collectors) -> Vec<Record> {
-    let directory = table::directory();
-    let url = table::database(directory.path());
+    let database = Database::new();
     let since = SystemTime::now();
-    let proxy = Proxy::start(setup, module, phones, collectors, &url);
+    let proxy = Proxy::start(setup, module, phones, collectors, database.url());
     let names = RefCell::new(Names::default());
     if let Some(tracer) = proxy.tracer {
         names.borrow_mut().port(tracer.port(), "tracer");
@@ -124,7 +124,7 @@ fn run(setup: &Setup, module: Module, phones: &Phones, collectors: &Collectors) 
     proxy.settle();
     let names = names.into_inner();
     let mut records = collectors::records(&collectors.take(), &names, since);
-    records.extend(table::rows(&url, &names));
+    records.extend(database.rows(&names));
     records.retain(|record| record.call != SENTINEL);
     records.push(statistics(&proxy));
     records

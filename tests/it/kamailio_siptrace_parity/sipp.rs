@@ -3,13 +3,14 @@
 use super::collectors::{self, Collectors, Received};
 use super::comparison::{compare, listing};
 use super::differences::DIFFERENCES;
+use super::judge;
 use super::message::Message;
 use super::names::Names;
 use super::phones::{Fence, Phones};
 use super::proxy::Proxy;
 use super::record::{Place, Record};
 use super::setups::{Form, Setup};
-use super::{judge, table};
+use super::table::Database;
 use crate::common::kamailio::Module;
 use crate::common::ports::free_address;
 use std::cell::RefCell;
@@ -42,10 +43,10 @@ fn sipp(local: SocketAddr, directory: &Path) -> Command {
 /// Plays the calls and answers what was traced of them.
 fn run(setup: &Setup, module: Module, caller: SocketAddr, phones: &Phones) -> Vec<Record> {
     let collectors = Collectors::new();
-    let directory = table::directory();
-    let url = table::database(directory.path());
+    let database = Database::new();
     let since = SystemTime::now();
-    let proxy = Proxy::start(setup, module, phones, &collectors, &url);
+    let proxy = Proxy::start(setup, module, phones, &collectors, database.url());
+    let directory = tempfile::tempdir().expect("a private directory");
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/kamailio_siptrace_parity");
     let mut called = sipp(phones.sipp, directory.path());
     let called = called.arg("-sf").arg(folder.join("uas.xml")).stdout(Stdio::null()).stderr(Stdio::null());
@@ -71,7 +72,7 @@ fn run(setup: &Setup, module: Module, caller: SocketAddr, phones: &Phones) -> Ve
     messages.sort_by_key(|message| message.header("Call-ID").to_owned());
     messages.iter().for_each(|message| names.learn(message.text()));
     let mut records = collectors::records(&datagrams, &names, since);
-    records.extend(table::rows(&url, &names));
+    records.extend(database.rows(&names));
     records
 }
 

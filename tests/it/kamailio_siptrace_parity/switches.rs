@@ -31,10 +31,8 @@ compare! {
     headers_read_and_written: Setup::new(Plain, true).says("sip_trace(\"NAMED\");").with("xheaders_read", 1).with("xheaders_write", 1).mirrored();
     an_address_for_the_local_side: Setup::transactions(Hep(3), true).with("trace_local_ip", "udp:192.0.2.77:5077");
     an_address_for_the_local_side_of_messages: Setup::messages(Hep(3), true).with("trace_local_ip", "tcp:192.0.2.77:5077");
-    a_key_and_a_large_agent: {
-        let setup = Setup::transactions(Hep(3), false).with("auth_key", "my key").with("hep_capture_id", 2_000_000_001);
-        setup
-    };
+    a_key_and_a_large_agent:
+        Setup::transactions(Hep(3), false).with("auth_key", "my key").with("hep_capture_id", 2_000_000_001);
     an_agent_in_hep_2: Setup::messages(Hep(2), false).with("hep_capture_id", 65_535);
     no_acks_of_stateless_replies: Setup::transactions(Hep(3), true).with("trace_sl_acks", 0);
     a_socket_for_plain_copies: Setup::transactions(Plain, true).with("send_sock_name", TRACER);

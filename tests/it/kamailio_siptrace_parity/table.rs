@@ -3,6 +3,7 @@
 use super::names::Names;
 use super::record::{Place, Record};
 use crate::common::rows::{execute, select, text};
+use rusqlite::Connection;
 use std::path::Path;
 use tempfile::TempDir;
 
@@ -16,16 +17,42 @@ pub const NULL: &str = "NULL";
 const COLUMNS: [&str; 10] =
     ["callid", "traced_user", "method", "status", "fromip", "toip", "fromtag", "totag", "direction", "msg"];
 
-/// A private directory, in memory if there is one: the stock module waits for the disk with each row.
-pub fn directory() -> TempDir {
-    let memory = Path::new("/dev/shm");
-    let directory = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
-    directory.expect("a private directory")
+/// A database with the tables, in a private directory.
+pub struct Database {
+    url: String,
+    _reader: Connection,
+    _directory: TempDir,
 }
 
-/// Makes a database with the tables; the answer is its URL.
-pub fn database(directory: &Path) -> String {
-    let url = format!("sqlite:///{}/traces.db", directory.display());
+impl Database {
+    /// In memory if there is a file system there: the stock module waits for the disk with each row.
+    pub fn new() -> Database {
+        let memory = Path::new("/dev/shm");
+        let directory = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+        let directory = directory.expect("a private directory");
+        let path = directory.path().join("traces.db");
+        let url = format!("sqlite:///{}", path.display());
+        make_tables(&url);
+        // The first who opens the file locks it for a moment, and so does the last who closes it: the stock module's processes would keep each
+        // other from starting.
+        let reader = Connection::open(path).expect("the file opens");
+        let version = reader.query_row("SELECT table_version FROM version", [], |row| row.get::<_, i64>(0));
+        assert_eq!(version, Ok(4));
+        Database { url, _reader: reader, _directory: directory }
+    }
+
+    /// Its URL, as both modules take it.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// All rows in the order in which they were stored.
+    pub fn rows(&self, names: &Names) -> Vec<Record> {
+        rows(&self.url, names)
+    }
+}
+
+fn make_tables(url: &str) {
     let mut schema = String::from(
         "CREATE TABLE version (table_name VARCHAR(32) UNIQUE NOT NULL, table_version INTEGER DEFAULT 0 NOT NULL);
          INSERT INTO version VALUES ('sip_trace', 4);",
@@ -42,14 +69,12 @@ pub fn database(directory: &Path) -> String {
         }
         schema += ");";
     }
-    execute(&url, &schema);
+    execute(url, &schema);
     // Looking on must not keep the stock module from writing: it gives up at once when the file is locked.
-    execute(&url, "PRAGMA journal_mode = WAL");
-    url
+    execute(url, "PRAGMA journal_mode = WAL");
 }
 
-/// All rows in the order in which they were stored.
-pub fn rows(url: &str, names: &Names) -> Vec<Record> {
+fn rows(url: &str, names: &Names) -> Vec<Record> {
     let mut records = Vec::new();
     for (table, place) in [("sip_trace", Place::Table), (OTHER_TABLE, Place::OtherTable)] {
         let rows = select(url, &format!("SELECT * FROM {table} ORDER BY id")).expect("the table is readable");
