@@ -41,6 +41,9 @@ fn payload<'a>(packet: &Packet<'a>) -> &'a [u8] {
     payload
 }
 
+/// What a reader has read: datagrams and their senders.
+type Inbox = Mutex<Vec<(Vec<u8>, SocketAddr)>>;
+
 /// The collector of `duplicate_uri`, and the one that scripts name.
 pub struct Collectors {
     duplicate: Collector,
@@ -49,7 +52,7 @@ pub struct Collectors {
 
 struct Collector {
     address: SocketAddr,
-    received: Arc<Mutex<Vec<(Vec<u8>, SocketAddr)>>>,
+    received: Arc<Inbox>,
     ends: Arc<AtomicBool>,
     reader: Option<JoinHandle<()>>,
 }
@@ -110,7 +113,7 @@ impl Collector {
             sockopt::set_socket_recv_buffer_size(&socket, BUFFER).expect("a size is set");
         }
         let address = socket.local_addr().expect("a bound socket has an address");
-        let (received, ends) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
+        let (received, ends) = (Arc::new(Inbox::default()), Arc::new(AtomicBool::new(false)));
         let reader = std::thread::spawn({
             let (received, ends) = (Arc::clone(&received), Arc::clone(&ends));
             move || read(&socket, &received, &ends)
@@ -147,7 +150,7 @@ impl Drop for Collector {
     }
 }
 
-fn read(socket: &UdpSocket, received: &Mutex<Vec<(Vec<u8>, SocketAddr)>>, ends: &AtomicBool) {
+fn read(socket: &UdpSocket, received: &Inbox, ends: &AtomicBool) {
     let mut buffer = vec![0; 65_536];
     while !ends.load(Ordering::Relaxed) {
         if let Ok((length, sender)) = socket.recv_from(&mut buffer) {
