@@ -435,6 +435,58 @@ static void the_end_is_final(sc_core *core)
     CHECK(sc_core_finish((sc_core *)&sip) == SC_ERR_UNKNOWN_HANDLE);
 }
 
+/* The capture agent: a handle of another module, with functions that a capture node lacks, and the other way round. */
+static void a_capture_agent_is_a_module_of_its_own(sc_core *node, const char *directory)
+{
+    sc_address from = { 4, { 127, 0, 0, 1 }, 0 };
+    sc_bytes user = bytes("alice");
+    sc_trace trace = { 0 };
+    sc_copies copies = { NULL, 77, nothing };
+    sc_core *core = NULL;
+    const char *name = NULL;
+    uint64_t value = 77;
+    uint32_t mode = 77;
+    uint8_t on = 77;
+    char url[300];
+
+    CHECK(sc_trace_is_on(node, &on) == SC_ERR_WRONG_STATE && sc_trace_send(node, &trace, &copies) == SC_ERR_WRONG_STATE);
+    CHECK(sc_trace_bind(node, &from) == SC_ERR_WRONG_STATE);
+    CHECK(sc_core_new(&host, "kamailio/siptrace", &core) == SC_OK);
+    CHECK(sc_trace_is_on(NULL, &on) == SC_ERR_NULL_POINTER && sc_trace_is_on(core, NULL) == SC_ERR_NULL_POINTER);
+    CHECK(sc_trace_bind(core, NULL) == SC_ERR_NULL_POINTER && sc_trace_send(core, NULL, &copies) == SC_ERR_NULL_POINTER);
+    CHECK(sc_trace_send(core, &trace, NULL) == SC_ERR_NULL_POINTER);
+    CHECK(sc_mode_find(core, nothing, &mode) == SC_ERR_WRONG_STATE && mode == 77);
+    CHECK(sc_core_set_text(core, "duplicate_uri", bytes("tel:1")) == SC_ERR_INVALID_VALUE);
+    CHECK(strstr(last_log, "duplicate_uri") != NULL && strstr(last_log, "tel:1") != NULL);
+    CHECK(sc_core_set_number(core, "capture_on", 1) == SC_ERR_UNKNOWN_NAME);
+    snprintf(url, sizeof(url), "sqlite:///%s/trace/trace.db", directory);
+    CHECK(sc_core_set_text(core, "db_url", bytes(url)) == SC_OK && sc_core_set_text(core, "spool_dir", nothing) == SC_OK);
+    CHECK(sc_core_set_number(core, "trace_on", 1) == SC_OK && sc_trace_bind(core, &from) == SC_OK);
+    CHECK(sc_core_check(core) == SC_OK && sc_trace_bind(core, &from) == SC_ERR_WRONG_STATE);
+    CHECK(sc_trace_is_on(core, &on) == SC_ERR_WRONG_STATE && sc_trace_send(core, &trace, &copies) == SC_ERR_WRONG_STATE);
+    CHECK(copies.count == 77 && on == 77);
+    CHECK(sc_core_map_lanes(core, 1) == SC_OK && sc_core_attach(core, 0) == SC_OK);
+    CHECK(sc_trace_is_on(core, &on) == SC_OK && on == 1);
+    trace.body = bytes("OPTIONS sip:a SIP/2.0\r\n\r\n");
+    trace.method = bytes("OPTIONS");
+    trace.from = trace.to = bytes("udp:127.0.0.1:5060");
+    trace.user_count = 1;
+    CHECK(sc_trace_send(core, &trace, &copies) == SC_ERR_NULL_POINTER);
+    trace.users = &user;
+    CHECK(sc_trace_send(core, &trace, &copies) == SC_OK && copies.count == 0);
+    trace.has_destination = 1;
+    trace.destination = bytes("sip:127.0.0.1:9");
+    CHECK(sc_trace_send(core, &trace, &copies) == SC_OK && copies.count == 1);
+    CHECK(copies.uris[0].len == trace.destination.len && copies.body.len == trace.body.len);
+    trace.tracer = 99;
+    CHECK(sc_trace_send(core, &trace, &copies) == SC_ERR_INVALID_VALUE && copies.count == 1);
+    CHECK(sc_counter_at(core, 0, &name, &name) == SC_OK);
+    CHECK(sc_counter_value(core, 0, &value) == SC_OK && value == 2);
+    CHECK(sc_core_finish(core) == SC_OK);
+    CHECK(sc_counter_value(core, 3, &value) == SC_OK && value == 4); /* stored: two messages, each for everybody and for alice */
+    CHECK(sc_core_free(core) == SC_OK && sc_trace_is_on(core, &on) == SC_ERR_UNKNOWN_HANDLE);
+}
+
 int main(void)
 {
     const char *temporary = getenv("TMPDIR");
@@ -461,6 +513,7 @@ int main(void)
     CHECK(sc_core_finish(core) == SC_OK);
     numbers_add_up(core, 7, 0);
     modes_are_counted_apart(core);
+    a_capture_agent_is_a_module_of_its_own(core, directory);
     the_end_is_final(core);
     snprintf(command_line, sizeof(command_line), "rm -r %s", directory);
     CHECK(system(command_line) == 0);

@@ -23,10 +23,7 @@ pub trait Reply {
 impl CaptureNode {
     /// Runs `name` with `argument` (empty for none); false when there is no such command.
     pub fn command(&mut self, name: &str, argument: &[u8], reply: &mut dyn Reply) -> bool {
-        let Some(lanes) = self.lanes().cloned() else {
-            reply.fault(500, "Internal error");
-            return true;
-        };
+        let Some(lanes) = self.lanes().cloned() else { return no_lanes(name, "sip_capture", reply) };
         match name {
             "status" => status(&lanes, argument, reply),
             "sip_capture" => switch(&lanes, argument, reply),
@@ -99,10 +96,7 @@ impl CaptureNode {
 impl TraceAgent {
     /// Runs `name` with `argument` (empty for none); false when there is no such command.
     pub fn command(&mut self, name: &str, argument: &[u8], reply: &mut dyn Reply) -> bool {
-        let Some(lanes) = self.lanes().cloned() else {
-            reply.fault(500, "Internal error");
-            return true;
-        };
+        let Some(lanes) = self.lanes().cloned() else { return no_lanes(name, "sip_trace", reply) };
         match name {
             "status" => status(&lanes, argument, reply),
             "sip_trace" => switch(&lanes, argument, reply),
@@ -122,6 +116,15 @@ impl TraceAgent {
         }
         true
     }
+}
+
+/// Answers a command that comes before there are lanes; false when there is no such command. `switch` is the switch's name.
+fn no_lanes(name: &str, switch: &str, reply: &mut dyn Reply) -> bool {
+    let is_known = ["status", "stats", switch].contains(&name);
+    if is_known {
+        reply.fault(500, "Internal error");
+    }
+    is_known
 }
 
 /// `MODULE.status on|off|check`: words are recognised by their beginning, as in the stock modules.
