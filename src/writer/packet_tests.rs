@@ -175,8 +175,18 @@ fn a_collector_that_scripts_name_and_that_is_away_holds_up_no_other() {
     bench.while_running(|bench| {
         assert_eq!(read_packets(&well, 10), (10..20).collect::<Vec<_>>());
         bench.until("the others wait", |totals| totals.spooled() == 10 && totals.queued() == 0);
+        // Nor does it later, when it is known to be away.
+        bench.push(20..30, NAMED, Some(&gone_uri));
+        bench.until("these wait too", |totals| totals.spooled() == 20 && totals.queued() == 0);
+        let third = TcpListener::bind("127.0.0.1:0").unwrap();
+        bench.push(30..40, NAMED, Some(&uri(&third)));
+        assert_eq!(read_packets(&third, 10), (30..40).collect::<Vec<_>>());
+        bench.until("nothing is queued", |totals| totals.queued() == 0);
+        assert_eq!(bench.lanes.totals().spooled(), 20);
         let back = TcpListener::bind(place).unwrap();
-        assert_eq!(read_packets(&back, 10), (0..10).collect::<Vec<_>>());
+        let mut numbers = read_packets(&back, 20);
+        numbers.sort_unstable();
+        assert_eq!(numbers, (0..10).chain(20..30).collect::<Vec<_>>());
         bench.until("nothing is left", |totals| totals.spooled() == 0);
     });
     assert_eq!(bench.lanes.totals().dropped(), 0);

@@ -6,6 +6,7 @@ use super::health::Health;
 use super::{CollectorPlan, add};
 use crate::capture::{Capture, Trace, record};
 use crate::hep::{ChunkOrder, Version};
+use crate::log_limit::LogLimit;
 use crate::queue::lane::Committed;
 use crate::sink::hep::{Collector, Destination, Outgoing, Sent, parse_way};
 use crate::sip;
@@ -31,6 +32,7 @@ pub struct PacketStore {
     patience: Duration,
     health: Health,
     give_up: Arc<AtomicBool>,
+    log: LogLimit,
 }
 
 struct Named {
@@ -52,13 +54,17 @@ impl PacketStore {
         give_up: Arc<AtomicBool>,
     ) -> PacketStore {
         let fixed = destinations.map(|destinations| Collector::new(destinations.to_vec(), plan.options.clone()));
-        PacketStore { plan: plan.clone(), fixed, named: Vec::new(), patience, health, give_up }
+        let log = LogLimit::new(Duration::from_secs(5));
+        PacketStore { plan: plan.clone(), fixed, named: Vec::new(), patience, health, give_up, log }
     }
 
     /// Whether packets need not come here: the collector was away when it was last asked, and they have a spool to go to, or the server
     /// ends.
     pub fn turns_away(&self) -> bool {
-        self.health.is_away() && (self.health.has_refuge() || self.give_up.load(Ordering::Relaxed))
+        // One of many that scripts name is no outage of the others.
+        self.fixed.is_some()
+            && self.health.is_away()
+            && (self.health.has_refuge() || self.give_up.load(Ordering::Relaxed))
     }
 
     /// Sends the packets of `batch`, numbered from `first`.
@@ -87,12 +93,17 @@ impl PacketStore {
         delivered.refused.extend(refused.map(|(index, why)| Refused { number: numbers[index], why: why.into() }));
         delivered.refused.sort_by_key(|refused| refused.number);
         delivered.left.extend(numbers[sent.sent..].iter().map(|&number| number..number + 1));
-        match sent.away {
-            None => self.health.note_answer(),
-            Some(why) => {
+        match (sent.away, self.fixed.is_some()) {
+            (None, _) => self.health.note_answer(),
+            (Some(why), true) => {
                 self.health.note_away(&why);
-                // One of many that scripts name is no outage of the others.
-                delivered.away = self.fixed.is_some();
+                delivered.away = true;
+            }
+            (Some(why), false) => {
+                if let Some(held_back) = self.log.allow(Instant::now()) {
+                    let uri = &batch.table;
+                    log::error!("packets for {uri} wait: {why} ({held_back} more since the last such line)");
+                }
             }
         }
     }
