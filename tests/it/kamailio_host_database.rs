@@ -37,13 +37,13 @@ fn packets(count: u64) -> impl Iterator<Item = Vec<u8>> {
 }
 
 /// A table of db_text: the file, and the columns by name.
-struct TextTable {
+pub struct TextTable {
     columns: Vec<String>,
     rows: Vec<Vec<String>>,
 }
 
 /// Makes an empty table file.
-fn make_text_table(directory: &Path, table: &str, columns: impl Iterator<Item = (String, &'static str)>) {
+pub fn make_text_table(directory: &Path, table: &str, columns: impl Iterator<Item = (String, &'static str)>) {
     let header: Vec<String> = columns.map(|(name, kind)| format!("{name}({kind},null)")).collect();
     fs::write(directory.join(table), format!("{}\n", header.join(" "))).expect("the table file is written");
 }
@@ -62,7 +62,7 @@ fn make_text_tables(directory: &Path) {
 
 impl TextTable {
     /// Reads a table file: fields between colons, a backslash before what is not plain.
-    fn read(path: &Path) -> TextTable {
+    pub fn read(path: &Path) -> TextTable {
         let text = fs::read_to_string(path).expect("the table file is readable");
         let mut lines = text.lines();
         let header = lines.next().expect("a table has a header");
@@ -70,7 +70,7 @@ impl TextTable {
         TextTable { columns: columns.collect(), rows: lines.map(fields).collect() }
     }
 
-    fn column(&self, name: &str) -> Vec<&str> {
+    pub fn column(&self, name: &str) -> Vec<&str> {
         let position = self.columns.iter().position(|column| column == name).expect("the column is there");
         self.rows.iter().map(|row| row[position].as_str()).collect()
     }

@@ -21,6 +21,7 @@ mod kamailio_raw;
 mod kamailio_siptrace;
 mod kamailio_siptrace_agent;
 mod kamailio_siptrace_parity;
+mod kamailio_siptrace_peers;
 mod kamailio_spool;
 mod kamailio_stock_parameters;
 mod kamailio_topoh;

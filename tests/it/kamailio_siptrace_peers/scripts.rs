@@ -1,0 +1,98 @@
+//! The functions of the agent for scripts in Lua, and a function of such a script that looks at what is traced.
+
+use super::{CORRELATION, Collector, MESSAGES, PAYLOAD, Proxy, chunk, chunks, sending, telling};
+use crate::common::kamailio::ConfigBuilder;
+use std::fs;
+use tempfile::TempDir;
+
+/// Loads a script from a file in the directory.
+fn with_script(config: ConfigBuilder, directory: &TempDir, script: &str) -> ConfigBuilder {
+    let path = directory.path().join("trace.lua");
+    fs::write(&path, script).expect("the script is written");
+    config.load("app_lua.so").param("app_lua", "load", path.to_str().expect("a path in UTF-8"))
+}
+
+#[test]
+fn lua_scripts_reach_every_function() {
+    let directory = TempDir::new().expect("a private directory");
+    let (default, named) = (Collector::new(), Collector::new());
+    let script = r#"
+function trace()
+    KSR.warn("answer " .. KSR.siptrace.sip_trace() .. "\n")
+    KSR.warn("answer " .. KSR.siptrace.sip_trace_dst("NAMED") .. "\n")
+    KSR.warn("answer " .. KSR.siptrace.sip_trace_dst_cid("NAMED", "one") .. "\n")
+    KSR.warn("answer " .. KSR.siptrace.sip_trace_dst_cid_type("NAMED", "two", "m") .. "\n")
+    KSR.warn("answer " .. KSR.siptrace.sip_trace_mode("m") .. "\n")
+    KSR.warn("answer " .. KSR.siptrace.sip_trace_msg("made up", "udp:192.0.2.1:5060", "udp:192.0.2.2:5070", "", "three") .. "\n")
+    KSR.warn("answer " .. KSR.siptrace.hlog("a line") .. "\n")
+    KSR.warn("answer " .. KSR.siptrace.hlog_cid("four", "another line") .. "\n")
+end
+"#;
+    let script = script.replace("NAMED", &named.uri());
+    let config = with_script(telling(&default.uri()), &directory, &script);
+    let proxy = Proxy::start(config, r#"lua_run("trace");"#);
+    let sent = proxy.ping("");
+    let told = |collector: &Collector, count| {
+        let packets = collector.take(count).into_iter();
+        let told = packets.map(|packet| (chunk(&packet, PAYLOAD).unwrap_or_default(), chunk(&packet, CORRELATION)));
+        told.collect::<Vec<_>>()
+    };
+    let call = |id: &str| Some(id.to_owned());
+    let id = sent.lines().find_map(|line| line.strip_prefix("Call-ID: ")).expect("a request has a Call-ID");
+    let wanted = [
+        (sent.clone(), None),
+        (sent.clone(), None),
+        ("made up".to_owned(), call("three")),
+        ("a line".to_owned(), call(id)),
+        ("another line".to_owned(), call("four")),
+    ];
+    assert_eq!(told(&default, 5), wanted);
+    assert_eq!(told(&named, 3), [(sent.clone(), None), (sent.clone(), call("one")), (sent, call("two"))]);
+    let log = proxy.server.log();
+    let answers: Vec<&str> = log.lines().filter_map(|line| Some(line.split_once("answer ")?.1)).collect();
+    assert_eq!(answers, ["1"; 8], "{log}");
+}
+
+#[test]
+fn a_function_in_lua_looks_at_what_is_traced_and_keeps_some_of_it_back() {
+    let directory = TempDir::new().expect("a private directory");
+    let collector = Collector::new();
+    let config = sending(&collector.uri()).param("siptrace", "evcb_msg", "look");
+    let script = r#"
+function look(event)
+    KSR.warn("LOOK " .. event .. " " .. KSR.pv.get("$siptrace(direction)") .. " " .. KSR.pv.get("$siptrace(src_addr)") .. "\n")
+    if KSR.pv.get("$rm") == "ACK" then
+        KSR.set_drop()
+    end
+    return 1
+end
+function ksr_request_route()
+    if KSR.is_method("OPTIONS") then
+        KSR.sl.sl_send_reply(200, "OK")
+        return 1
+    end
+    KSR.pv.sets("$du", "CALLEE")
+    KSR.tm.t_relay()
+    return 1
+end
+function ksr_reply_route()
+    return 1
+end
+"#;
+    let ends = crate::common::call::Call::ends();
+    let callee = ends[1].local_addr().expect("a bound socket");
+    let script = script.replace("CALLEE", &format!("sip:{callee}"));
+    let config = with_script(config, &directory, &script).line("cfgengine \"lua\"");
+    let proxy = Proxy { server: config.start(), ends };
+    proxy.call(1);
+    let packets = collector.take(MESSAGES - 2);
+    let kept_back = packets.iter().filter_map(|packet| chunk(packet, PAYLOAD)).filter(|it| it.starts_with("ACK "));
+    assert_eq!(kept_back.count(), 0);
+    assert!(packets.iter().all(|packet| chunks(packet).len() > 10));
+    let [caller, server, _] = proxy.owners();
+    let log = proxy.server.log();
+    for looked in [format!("LOOK siptrace:msg in udp:{caller}"), format!("LOOK siptrace:msg out udp:{server}")] {
+        assert!(log.contains(&looked), "no {looked:?} in\n{log}");
+    }
+    assert_eq!(log.matches("LOOK ").count(), MESSAGES, "{log}");
+}
