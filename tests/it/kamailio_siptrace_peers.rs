@@ -21,8 +21,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Messages that a proxy gets and sends for one call that is answered and ended.
 const MESSAGES: usize = 13;
 
-/// What becomes of the OPTIONS requests of [`Proxy::ping`] that a script leaves alone.
-const ANSWER: &str = r#"if (is_method("OPTIONS")) { sl_send_reply("200", "OK"); exit; }"#;
+/// What becomes of the requests of [`Proxy::ping`] and [`Proxy::text`] that a script leaves alone.
+const ANSWER: &str = r#"if (is_method("OPTIONS|MESSAGE")) { sl_send_reply("200", "OK"); exit; }"#;
 
 /// One message: method, or status and method, where from, and where to.
 type Step = (String, SocketAddr, SocketAddr);
@@ -100,7 +100,19 @@ impl Proxy {
     fn ping(&self, headers: &str) -> String {
         let [caller, proxy, _] = self.owners();
         let request = String::from_utf8(options_ping(caller, proxy)).expect("a request is text");
-        let request = request.replacen("\r\n", &format!("\r\n{headers}"), 1);
+        self.exchange(request.replacen("\r\n", &format!("\r\n{headers}"), 1))
+    }
+
+    /// The same with another method and a body.
+    fn text(&self, method: &str, body: &str) -> String {
+        let [caller, proxy, _] = self.owners();
+        let request = String::from_utf8(options_ping(caller, proxy)).expect("a request is text");
+        let length = format!("Content-Type: text/plain\r\nContent-Length: {}", body.len());
+        self.exchange(request.replace("OPTIONS", method).replace("Content-Length: 0", &length) + body)
+    }
+
+    fn exchange(&self, request: String) -> String {
+        let [_, proxy, _] = self.owners();
         self.ends[0].send_to(request.as_bytes(), proxy).expect("the proxy's port takes datagrams");
         let mut buffer = vec![0; 65_535];
         let (length, _) = receive(&self.ends[0], &mut buffer).expect("the request is answered");

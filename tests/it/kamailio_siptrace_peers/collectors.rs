@@ -36,6 +36,16 @@ fn assert_node_stores(node: ConfigBuilder, file: &SqliteFile, transport: &str) {
     }
 }
 
+/// The same of packets of an older version, which have no numbers of agents, or small ones.
+fn assert_node_stores_version(version: i64, node: ConfigBuilder, file: &SqliteFile) {
+    let node = node.start();
+    let config = sending(&format!("sip:{}", node.address())).without("hep_version");
+    let proxy = Proxy::start(config.param("siptrace", "hep_version", version), "");
+    proxy.call(1);
+    within(PATIENCE, "all messages are stored", || count(file.url(), "sip_capture") >= MESSAGES as u64);
+    assert_eq!(captured_steps(file.url()), sorted(proxy.steps()));
+}
+
 /// A table for the server's own driver, which makes NULL of what is empty. As long as the second answer is kept, nobody has to set up or clear away
 /// what is written beside the file, for which others would be locked out.
 fn stock_file() -> (SqliteFile, rusqlite::Connection) {
@@ -69,6 +79,16 @@ fn the_stock_capture_node_stores_what_we_send_over_udp() {
 fn the_stock_capture_node_stores_what_we_send_over_tcp() {
     let (file, _kept) = stock_file();
     assert_node_stores(tcp_node(Module::Stock, &file), &file, ";transport=tcp");
+}
+
+#[test]
+fn capture_nodes_store_what_we_send_in_versions_1_and_2() {
+    for version in [1, 2] {
+        let (file, _kept) = stock_file();
+        assert_node_stores_version(version, ConfigBuilder::capture_node(Module::Stock, file.url()).children(1), &file);
+        let file = SqliteFile::new();
+        assert_node_stores_version(version, ConfigBuilder::capture_node(Module::Ours, file.url()), &file);
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@ use super::{
     AUTH_KEY, COMPRESSED, CORRELATION, Collector, MESSAGES, NODE_NAME, PATIENCE, PAYLOAD, Proxy, chunk, chunks,
     sending, telling,
 };
+use crate::common::kamailio::ConfigBuilder;
 use crate::common::ports::free_port;
 use crate::common::rows::{SqliteFile, count, select, text};
 use crate::common::wait::within;
@@ -129,6 +130,19 @@ fn secrets_are_masked_in_plain_copies() {
 }
 
 #[test]
+fn bodies_of_messages_are_masked_when_asked_for() {
+    let collector = Collector::new();
+    let proxy = Proxy::start(sending(&collector.uri()).param("siptrace", "mask_body", 1), "");
+    let sent = proxy.text("MESSAGE", "a secret\r\nof two lines");
+    let packet = request(&collector);
+    let message = chunk(&packet, PAYLOAD).expect("a packet has a payload");
+    assert_eq!(message, sent.replace("a secret\r\nof two lines", "xxxxxxxx\r\nxxxxxxxxxxxx"));
+    // Others keep theirs.
+    let sent = proxy.text("OPTIONS", "no secret");
+    assert_eq!(chunk(&request(&collector), PAYLOAD), Some(sent));
+}
+
+#[test]
 fn nothing_is_masked_that_nobody_asks_for() {
     let collector = Collector::new();
     let proxy = Proxy::start(sending(&collector.uri()), "");
@@ -172,23 +186,20 @@ fn second_socket() -> (SocketAddr, String) {
 
 #[test]
 fn packets_leave_from_the_address_and_copies_from_the_socket_that_is_named() {
-    for by_name in [false, true] {
+    for name in ["send_sock_addr", "force_send_sock", "send_sock_name"] {
         let (address, listen) = second_socket();
-        let of = |config: crate::common::kamailio::ConfigBuilder| {
-            let config = config.first_line(&listen);
-            match by_name {
-                true => config.param("siptrace", "send_sock_name", "second"),
-                false => config.param("siptrace", "send_sock_addr", &format!("sip:{address}")),
-            }
-        };
+        let value = if name == "send_sock_name" { "second".to_owned() } else { format!("sip:{address}") };
+        let of = |config: ConfigBuilder| config.first_line(&listen).param("siptrace", name, &value);
         let collector = Collector::new();
-        Proxy::start(of(sending(&collector.uri())), "").ping("");
+        let proxy = Proxy::start(of(sending(&collector.uri())), "");
+        proxy.ping("");
         let (packet, sender) = collector.next_from();
         assert_eq!((&packet[..4], sender.ip()), (&b"HEP3"[..], address.ip()));
 
         let collector = Collector::new();
         let config = of(telling(&collector.uri()).without("hep_mode_on"));
-        Proxy::start(config, r#"if (is_method("OPTIONS")) { sip_trace(); }"#).ping("");
+        let proxy = Proxy::start(config, r#"if (is_method("OPTIONS")) { sip_trace(); }"#);
+        proxy.ping("");
         let (copy, sender) = collector.next_from();
         assert_eq!((&copy[..8], sender), (&b"OPTIONS "[..], address));
     }

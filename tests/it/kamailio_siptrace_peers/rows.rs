@@ -157,6 +157,37 @@ fn rows_go_into_a_table_of_mariadb_that_the_agent_makes() {
 }
 
 #[test]
+fn rows_of_a_delayed_insert_go_into_a_table_that_takes_them() {
+    // A server of its own: the status variable counts for all databases.
+    let server = MariaDb::start();
+    let url = server.url();
+    let table = version_4("INT(10) UNSIGNED AUTO_INCREMENT", "DATETIME", "INT UNSIGNED", "MEDIUMTEXT");
+    execute(&url, &format!("{table} ENGINE=MyISAM"));
+    assert_rows(storing().param("siptrace", "trace_db_mode", 1), &url, OF_MYSQL);
+    let status = select(&url, "SHOW GLOBAL STATUS LIKE 'Delayed_writes'").expect("a status");
+    assert_eq!(text(&status[0], "Value"), ROWS.to_string());
+}
+
+#[test]
+fn table_and_columns_are_called_as_the_operator_says() {
+    let file = SqliteFile::new();
+    let columns = TraceColumnNames::default();
+    let columns = trace_layout(&columns).columns.into_iter().map(|column| column.name);
+    let columns: Vec<String> = columns.filter(|name| name != "time_us").collect();
+    let mut config = storing().param("siptrace", "create_tables", 1).param("siptrace", "table", "my-traces");
+    for name in &columns {
+        let parameter = if name == "time_stamp" { "date".to_owned() } else { name.clone() };
+        config = config.param("siptrace", &format!("{parameter}_column"), &format!("my_{name}"));
+    }
+    let (proxy, _) = traced(config, file.url());
+    let rows = select(file.url(), "SELECT * FROM \"my-traces\" ORDER BY id").expect("the table is readable");
+    let mut said: Vec<Said> = rows.iter().map(|row| said(|name| text(row, &format!("my_{name}")))).collect();
+    said.chunks_mut(2).for_each(<[Said]>::sort);
+    assert_eq!(said, wanted(&proxy));
+    assert!(rows.iter().all(|row| text(row, "my_time_stamp").len() == 19 && row.len() == 13), "{rows:?}");
+}
+
+#[test]
 fn rows_go_through_the_servers_driver_for_sqlite() {
     let file = SqliteFile::new();
     // That driver makes NULL of what is empty.

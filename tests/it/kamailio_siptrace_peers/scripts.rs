@@ -66,24 +66,10 @@ function look(event)
     end
     return 1
 end
-function ksr_request_route()
-    if KSR.is_method("OPTIONS") then
-        KSR.sl.sl_send_reply(200, "OK")
-        return 1
-    end
-    KSR.pv.sets("$du", "CALLEE")
-    KSR.tm.t_relay()
-    return 1
-end
-function ksr_reply_route()
-    return 1
-end
 "#;
-    let ends = crate::common::call::Call::ends();
-    let callee = ends[1].local_addr().expect("a bound socket");
-    let script = script.replace("CALLEE", &format!("sip:{callee}"));
-    let config = with_script(config, &directory, &script).line("cfgengine \"lua\"");
-    let proxy = Proxy { server: config.start(), ends };
+    // Requests go to the server's own script all the same.
+    let config = with_script(config, &directory, script).line("cfgengine \"lua\"");
+    let proxy = Proxy::start(config, "");
     proxy.call(1);
     let packets = collector.take(MESSAGES - 2);
     let kept_back = packets.iter().filter_map(|packet| chunk(packet, PAYLOAD)).filter(|it| it.starts_with("ACK "));
