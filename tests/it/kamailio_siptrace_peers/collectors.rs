@@ -215,6 +215,19 @@ fn a_node_inflates_what_an_agent_has_made_smaller() {
 }
 
 #[test]
+fn a_node_knows_an_agent_by_the_name_that_it_gives_itself() {
+    let file = SqliteFile::new();
+    let node = ConfigBuilder::capture_module(Module::Ours, file.url()).set("nonsip_hook", 1);
+    let node = node.route("event_route[sipcapture:request]", r#"xlog("L_WARN", "NAMED $hep(node_name)\n"); drop;"#);
+    let node = node.tcp().line("tcp_accept_hep3=yes").start();
+    let uri = format!("sip:{};transport=tcp", node.address());
+    let proxy = Proxy::start(sending(&uri).param("siptrace", "hep_node_name", "edge proxy 7"), "");
+    proxy.call(1);
+    within(PATIENCE, "the node has seen every packet", || node.log().matches("NAMED ").count() == MESSAGES);
+    assert_eq!(node.log().matches("NAMED edge proxy 7\n").count(), MESSAGES, "{}", node.log());
+}
+
+#[test]
 fn a_node_with_a_key_takes_packets_with_that_key_alone() {
     let file = SqliteFile::new();
     let node = ConfigBuilder::capture_node(Module::Ours, file.url()).set("hep_auth_key", "the right key").start();

@@ -123,8 +123,8 @@ fn value(row: &StoredRow, name: &str) -> String {
 
 const OF_POSTGRES: &str = "CAST(EXTRACT(EPOCH FROM time_stamp) AS bigint)";
 const OF_MYSQL: &str = "UNIX_TIMESTAMP(time_stamp)";
-/// The server's driver stores days since noon of the first day of 4714 BC, and a part of one.
-const OF_DAYS: &str = "CAST(ROUND((time_stamp - 2440587.5) * 86400) AS INTEGER)";
+/// The server's driver stores days since noon of the first day of 4714 BC and a part of one, and half a second less than that.
+const OF_DAYS: &str = "CAST(ROUND((time_stamp - 2440587.5) * 86400 + 0.5) AS INTEGER)";
 
 #[test]
 fn rows_go_into_the_table_of_postgres_that_the_stock_module_uses() {

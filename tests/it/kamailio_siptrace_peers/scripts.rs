@@ -54,6 +54,23 @@ end
 }
 
 #[test]
+fn a_line_has_nowhere_to_go_without_a_collector_and_packets_of_every_version_go_where_the_script_says() {
+    for version in [1, 2, 3] {
+        let named = Collector::new();
+        let config = telling("").without("duplicate_uri").without("hep_version");
+        let script =
+            format!(r#"sip_trace("{}"); if (!hlog("a line")) {{ xlog("L_WARN", "REFUSED\n"); }}"#, named.uri());
+        let proxy = Proxy::start(config.param("siptrace", "hep_version", version), &script);
+        let sent = proxy.ping("");
+        let packet = named.next();
+        assert_eq!(packet[0], [1, 2, b'H'][usize::try_from(version - 1).expect("a version")]);
+        assert!(packet.ends_with(sent.as_bytes()), "{}", String::from_utf8_lossy(&packet));
+        let log = proxy.server.log();
+        assert!(log.contains("REFUSED") && log.contains("duplicate_uri"), "{log}");
+    }
+}
+
+#[test]
 fn a_function_in_lua_looks_at_what_is_traced_and_keeps_some_of_it_back() {
     let directory = TempDir::new().expect("a private directory");
     let collector = Collector::new();
