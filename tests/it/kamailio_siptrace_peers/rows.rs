@@ -168,6 +168,34 @@ fn rows_of_a_delayed_insert_go_into_a_table_that_takes_them() {
     assert_eq!(text(&status[0], "Value"), ROWS.to_string());
 }
 
+/// The table in version 4 takes tags of 128 characters, and one is longer.
+fn assert_cut(url: &str) {
+    let proxy = Proxy::start(super::storing(url), "");
+    let request = proxy.ping("");
+    let tag = request.split_once(";tag=").and_then(|(_, rest)| rest.lines().next()).expect("From has a tag");
+    proxy.exchange(request.replace(tag, &"t".repeat(129)));
+    proxy.settle(4);
+    let statistics = proxy.server.statistics_of("siptrace");
+    let counted = ["stored", "dead_lettered", "truncated"].map(|name| statistics[name]);
+    assert_eq!(counted, [4, 0, 2], "{}", proxy.server.log());
+    let rows = select(url, "SELECT fromtag FROM sip_trace ORDER BY id").expect("the table is readable");
+    let tags: Vec<String> = rows.iter().map(|row| text(row, "fromtag")).collect();
+    let cut = "t".repeat(128);
+    assert_eq!(tags, [tag, tag, &cut, &cut]);
+}
+
+#[test]
+fn a_tag_too_long_for_the_table_that_the_stock_module_uses_is_cut_and_counted() {
+    let server = Postgres::shared();
+    let url = server.create_database("trace_cut");
+    execute(&url, &version_4("SERIAL", "TIMESTAMP WITHOUT TIME ZONE", "INTEGER", "TEXT"));
+    assert_cut(&url);
+    let server = MariaDb::shared();
+    let url = server.create_database("trace_cut");
+    execute(&url, &version_4("INT(10) UNSIGNED AUTO_INCREMENT", "DATETIME", "INT UNSIGNED", "MEDIUMTEXT"));
+    assert_cut(&url);
+}
+
 #[test]
 fn table_and_columns_are_called_as_the_operator_says() {
     let file = SqliteFile::new();
