@@ -13,7 +13,7 @@ export SIPCAPTURE_FAULT_SECONDS=${1:-60}
 export SIPCAPTURE_KAMAILIO_MODULE=${SIPCAPTURE_KAMAILIO_MODULE:-$PWD/build/kamailio/sipcapture.so}
 
 status=0
-scripts/cargo-test.sh --test it kamailio_spool:: -- --nocapture >"$log" 2>&1 || status=$?
+scripts/cargo-test.sh --test it -- --nocapture kamailio_spool:: kamailio_siptrace_faults:: >"$log" 2>&1 || status=$?
 # A line may begin behind the name of another test that runs beside it.
 {
     echo "| fault | lasts | sent | captured | stored | dropped, counted | lost | doubled | ping before | ping meanwhile |"

@@ -12,5 +12,5 @@ mod modes;
 mod outages;
 mod place;
 mod soak;
-mod traffic;
-mod trial;
+pub mod traffic;
+pub mod trial;

@@ -20,6 +20,7 @@ mod kamailio_parity;
 mod kamailio_raw;
 mod kamailio_siptrace;
 mod kamailio_siptrace_agent;
+mod kamailio_siptrace_faults;
 mod kamailio_siptrace_parity;
 mod kamailio_siptrace_peers;
 mod kamailio_spool;

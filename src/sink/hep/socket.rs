@@ -14,6 +14,9 @@ use super::deadline::{Deadline, wait};
 
 /// Bytes that the kernel is asked to keep for datagrams not yet sent; it may give less.
 const UDP_SEND_BUFFER: usize = 1 << 20;
+/// Bytes that the kernel may keep of a stream: without a bound it takes megabytes for a collector that reads nothing, which are lost when that
+/// one ends.
+const TCP_SEND_BUFFER: usize = 192 * 1024;
 /// How long a silent connection lasts before the kernel asks whether the peer is there.
 const KEEP_ALIVE_IDLE: Duration = Duration::from_secs(30);
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(10);
@@ -28,9 +31,7 @@ pub(super) fn udp(address: SocketAddr, local: Option<IpAddr>) -> io::Result<UdpS
         SocketAddr::V4(_) => sockopt::set_ip_mtu_discover(&socket, Ipv4PathMtuDiscovery::DONT)?,
         SocketAddr::V6(_) => sockopt::set_ipv6_mtu_discover(&socket, Ipv6PathMtuDiscovery::DONT)?,
     }
-    if let Err(error) = sockopt::set_socket_send_buffer_size(&socket, UDP_SEND_BUFFER) {
-        log::debug!("the send buffer keeps its size: {error}");
-    }
+    keep_at_most(&socket, UDP_SEND_BUFFER);
     connect(&socket, &address)?;
     Ok(UdpSocket::from(socket))
 }
@@ -46,6 +47,7 @@ pub(super) fn tcp(
     io_timeout: Duration,
 ) -> io::Result<TcpStream> {
     let socket = bound(address, local, SocketType::STREAM)?;
+    keep_at_most(&socket, TCP_SEND_BUFFER);
     sockopt::set_tcp_nodelay(&socket, true)?;
     sockopt::set_socket_keepalive(&socket, true)?;
     sockopt::set_tcp_keepidle(&socket, KEEP_ALIVE_IDLE)?;
@@ -65,6 +67,12 @@ pub(super) fn tcp(
         Err(error) => return Err(error.into()),
     }
     Ok(TcpStream::from(socket))
+}
+
+fn keep_at_most(socket: &OwnedFd, bytes: usize) {
+    if let Err(error) = sockopt::set_socket_send_buffer_size(socket, bytes) {
+        log::debug!("the send buffer keeps its size: {error}");
+    }
 }
 
 fn bound(address: SocketAddr, local: Option<IpAddr>, kind: SocketType) -> io::Result<OwnedFd> {

@@ -2,6 +2,7 @@
 
 use rustix::process::getuid;
 use std::fs;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use tempfile::TempDir;
 
@@ -21,6 +22,14 @@ impl Hosts {
         hosts
     }
 
+    /// The same, and what is in no file is asked of the name server at this address.
+    pub fn with_name_server(names: &[(&str, &str)], server: IpAddr) -> Hosts {
+        let hosts = Hosts::with(names);
+        fs::write(hosts.path("nsswitch.conf"), "hosts: files dns\n").expect("a file is written");
+        fs::write(hosts.path("resolv.conf"), format!("nameserver {server}\n")).expect("a file is written");
+        hosts
+    }
+
     /// Other names and addresses, while the server runs.
     pub fn set(&self, names: &[(&str, &str)]) {
         let lines: String = names.iter().map(|(name, address)| format!("{address} {name}\n")).collect();
@@ -30,8 +39,9 @@ impl Hosts {
 
     /// Words to start a server through, so that it sees these files.
     pub fn command(&self) -> Vec<String> {
-        let mount = "mount --bind \"$0/hosts\" /etc/hosts && mount --bind \"$0/nsswitch.conf\" /etc/nsswitch.conf";
-        let script = format!("{mount} && exec \"$@\"");
+        let files = ["hosts", "nsswitch.conf", "resolv.conf"].into_iter().filter(|name| self.path(name).is_file());
+        let mounts: String = files.map(|name| format!("mount --bind \"$0/{name}\" /etc/{name} && ")).collect();
+        let script = format!("{mounts}exec \"$@\"");
         let directory = self.directory.path().display().to_string();
         let mut words = ["unshare", "--mount", "--", "sh", "-c"].map(str::to_owned).to_vec();
         words.extend([script, directory]);

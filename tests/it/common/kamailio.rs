@@ -397,15 +397,7 @@ impl Kamailio {
     /// How large that buffer may be is the machine's own affair (`net.core.rmem_max`): where it is small, a worker that does not get
     /// its turn for a moment loses packets before the server can know of them. A test that accounts for every datagram counts these.
     pub fn kernel_drops(&self) -> u64 {
-        let sockets = fs::read_to_string("/proc/net/udp").expect("the kernel lists its sockets");
-        let port = format!(":{:04X}", self.address.port());
-        let drops = |line: &str| {
-            let fields: Vec<&str> = line.split_whitespace().collect();
-            fields.get(1)?.ends_with(&port).then(|| fields.last()?.parse::<u64>().ok())?
-        };
-        let of_server: Vec<u64> = sockets.lines().filter_map(drops).collect();
-        assert!(!of_server.is_empty(), "the server's socket is not listed:\n{sockets}");
-        of_server.iter().sum()
+        drops_of(self.address)
     }
 
     /// Waits until each of `sent` messages is captured, or dropped by the kernel, and no capture is queued or in the spool any more; the
@@ -427,13 +419,18 @@ impl Kamailio {
     /// Asserts that the counters add up at a quiet moment, in the statistics and in `sipcapture.stats`. They are read one by one, so one
     /// that moves meanwhile is reason to read them again.
     pub fn assert_balance(&self) {
-        if !eventually(Duration::from_secs(2), || self.balance().is_ok()) {
-            self.balance().unwrap_or_else(|why| panic!("{why}"));
+        self.assert_balance_of("sipcapture");
+    }
+
+    /// As [`Kamailio::assert_balance`], for the counters of another module of ours.
+    pub fn assert_balance_of(&self, module: &str) {
+        if !eventually(Duration::from_secs(2), || self.balance(module).is_ok()) {
+            self.balance(module).unwrap_or_else(|why| panic!("{why}"));
         }
     }
 
-    fn balance(&self) -> Result<(), String> {
-        let statistics = self.statistics();
+    fn balance(&self, module: &str) -> Result<(), String> {
+        let statistics = self.statistics_of(module);
         let of = |name: &str| statistics[name];
         let known = of("stored") + of("spooled") + of("queued") + of("dead_lettered") + of("dropped");
         if of("captured") != known {
@@ -444,7 +441,7 @@ impl Kamailio {
         if of("dropped") != reasons {
             return Err(format!("{} dropped, {reasons} by reason: {statistics:?}", of("dropped")));
         }
-        let stats = self.rpc(&["sipcapture.stats"]).expect("sipcapture.stats is answered");
+        let stats = self.rpc(&[&format!("{module}.stats")]).expect("the module's counters are answered");
         let field = |name: &str| {
             let value = stats.lines().find_map(|line| line.trim().strip_prefix(name)?.strip_prefix(": "));
             let value = value.unwrap_or_else(|| panic!("no {name} in {stats}"));
@@ -548,6 +545,19 @@ impl Drop for Kamailio {
         }
         let _ = self.child.wait();
     }
+}
+
+/// Datagrams that the kernel has thrown away because the buffer of the UDP socket at this port was full.
+pub fn drops_of(address: SocketAddr) -> u64 {
+    let sockets = fs::read_to_string("/proc/thread-self/net/udp").expect("the kernel lists its sockets");
+    let port = format!(":{:04X}", address.port());
+    let drops = |line: &str| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        fields.get(1)?.ends_with(&port).then(|| fields.last()?.parse::<u64>().ok())?
+    };
+    let of_port: Vec<u64> = sockets.lines().filter_map(drops).collect();
+    assert!(!of_port.is_empty(), "the socket is not listed:\n{sockets}");
+    of_port.iter().sum()
 }
 
 /// Sends a signal to one process.

@@ -93,7 +93,12 @@ pub struct Traffic {
 impl Traffic {
     /// Starts both.
     pub fn start(server: SocketAddr) -> Traffic {
-        let mut traffic = Traffic::start_without_pings(server);
+        Traffic::start_of(server, packets())
+    }
+
+    /// Starts both, these datagrams in place of the calls.
+    pub fn start_of(server: SocketAddr, datagrams: impl Iterator<Item = Vec<u8>> + Send + 'static) -> Traffic {
+        let mut traffic = Traffic::start_datagrams(server, RATE, datagrams);
         let gate = Arc::clone(&traffic.gate);
         traffic.pings = Some(thread::spawn(move || ping(&gate, server)));
         traffic
@@ -106,10 +111,18 @@ impl Traffic {
 
     /// The same with so many messages a second, the first of them with this number.
     pub fn start_load(server: SocketAddr, rate: u32, first: u64) -> Traffic {
+        Traffic::start_datagrams(server, rate, packets_from(first))
+    }
+
+    fn start_datagrams(
+        server: SocketAddr,
+        rate: u32,
+        datagrams: impl Iterator<Item = Vec<u8>> + Send + 'static,
+    ) -> Traffic {
         let gate = Arc::new(Gate::default());
         let of_load = Arc::clone(&gate);
         let load = thread::spawn(move || {
-            let counted = packets_from(first).take_while(|_| of_load.pass()).inspect(|_| {
+            let counted = datagrams.take_while(|_| of_load.pass()).inspect(|_| {
                 of_load.sent.fetch_add(1, Ordering::SeqCst);
             });
             HepSender::unheard(server).send_paced(rate, counted);
