@@ -18,7 +18,8 @@ fn the_stock_module_stores_what_we_encode() {
     let url = format!("sqlite:///{}/rows.db", directory.path().display());
     let columns: Vec<String> =
         sip_layout(&ColumnNames::default()).columns.into_iter().map(|column| column.name).collect();
-    execute(&url, &format!("CREATE TABLE sip_capture ({})", columns.join(", ")));
+    // Without the log, a look at the table would make the stock module lose the row that it is writing.
+    execute(&url, &format!("PRAGMA journal_mode = WAL; CREATE TABLE sip_capture ({})", columns.join(", ")));
 
     let messages = messages();
     let packets: Vec<Packet<'_>> =
