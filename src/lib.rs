@@ -11,11 +11,11 @@
 //! | [`abi`] | every `extern "C"` function, the panic guard, process control | everything |
 //! | [`module`] | what the host modules offer: parameters, functions, commands, their rules and errors | writer and below |
 //! | [`writer`] | drains lanes, batches, delivers, retries, shuts down | sink, queue and below |
-//! | [`sink`] | where captures end: one file a database | table and below |
+//! | [`sink`] | where captures end: one file a database, one room for HEP collectors | table and below |
 //! | [`queue`] | the lane: a byte ring in shared memory from one process to a writer | capture |
 //! | [`table`] | table names, layouts (columns of a row), creation | capture and below |
 //! | [`capture`] | one observed message with its addresses and time, and its byte form | hep, sip |
-//! | [`hep`], [`sip`] | codecs: bytes in, borrowed fields out; no I/O, no allocation, no unsafe | nothing |
+//! | [`hep`], [`sip`] | codecs: bytes in, borrowed fields out; no I/O, no unsafe, no allocation but for what writes a changed copy | nothing |
 //! | [`source`] | raw sockets: captures that do not come over the host's own sockets | packet |
 //! | [`packet`] | the UDP datagram inside a packet; IP and UDP headers rebuilt around a message, and the pcap file | nothing |
 //!

@@ -1,6 +1,6 @@
 //! Module parameters, database URLs and table names, as an operator may write them.
 
-use sipcapture_core::module::{Settings, TraceSettings};
+use sipcapture_core::module::{ParameterError, Settings, TraceSettings};
 use sipcapture_core::sink::DatabaseUrl;
 use sipcapture_core::sink::escape::{TextWidth, escape, unescape};
 use sipcapture_core::table::name::{self, MAX_LENGTH, TableNames};
@@ -9,9 +9,9 @@ use sipcapture_core::writer::Plan;
 /// Takes `bytes` for lines `parameter=value`, and all of them for a URL and for a table name.
 pub fn run(bytes: &[u8]) {
     let mut settings = Settings::default();
-    for line in bytes.split(|&byte| byte == b'\n') {
-        set(&mut settings, line);
-    }
+    set_all(bytes, |name, value, number| {
+        [settings.set_text(name, value), number.map_or(Ok(()), |number| settings.set_number(name, number))]
+    });
     let plan = settings.plan();
     assert!((1..=10_000).contains(&plan.batch_size) && !plan.flush_interval.is_zero());
     every_mode_has_a_table(&settings, &plan);
@@ -26,38 +26,25 @@ pub fn run(bytes: &[u8]) {
     }
 }
 
-fn set(settings: &mut Settings, line: &[u8]) {
-    let at = line.iter().position(|&byte| byte == b'=').unwrap_or(line.len());
-    let Ok(name) = std::str::from_utf8(&line[..at]) else { return };
-    let value = line.get(at + 1..).unwrap_or_default();
-    if let Err(error) = settings.set_text(name, value) {
-        assert!(error.to_string().contains(name), "an error names its parameter: {error}");
-    }
-    let number = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok());
-    if let Some(number) = number
-        && let Err(error) = settings.set_number(name, number)
-    {
-        assert!(error.to_string().contains(name), "an error names its parameter: {error}");
+/// Sets each line `parameter=value` of `bytes` as a text and, where it is one, as a number; what is refused must name its parameter.
+fn set_all(bytes: &[u8], mut set: impl FnMut(&str, &[u8], Option<i64>) -> [Result<(), ParameterError>; 2]) {
+    for line in bytes.split(|&byte| byte == b'\n') {
+        let at = line.iter().position(|&byte| byte == b'=').unwrap_or(line.len());
+        let Ok(name) = std::str::from_utf8(&line[..at]) else { continue };
+        let value = line.get(at + 1..).unwrap_or_default();
+        let number = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok());
+        for error in set(name, value, number).into_iter().filter_map(Result::err) {
+            assert!(error.to_string().contains(name), "an error names its parameter: {error}");
+        }
     }
 }
 
 /// Whatever a capture agent accepts makes a plan in which every collector has a sink.
 fn traces(bytes: &[u8]) {
     let mut settings = TraceSettings::default();
-    for line in bytes.split(|&byte| byte == b'\n') {
-        let at = line.iter().position(|&byte| byte == b'=').unwrap_or(line.len());
-        let Ok(name) = std::str::from_utf8(&line[..at]) else { continue };
-        let value = line.get(at + 1..).unwrap_or_default();
-        if let Err(error) = settings.set_text(name, value) {
-            assert!(error.to_string().contains(name), "an error names its parameter: {error}");
-        }
-        let number = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok());
-        if let Some(number) = number
-            && let Err(error) = settings.set_number(name, number)
-        {
-            assert!(error.to_string().contains(name), "an error names its parameter: {error}");
-        }
-    }
+    set_all(bytes, |name, value, number| {
+        [settings.set_text(name, value), number.map_or(Ok(()), |number| settings.set_number(name, number))]
+    });
     let plan = settings.plan();
     assert_eq!(settings.named_sink(), plan.sinks.len() - 1);
     for collector in &settings.collectors {

@@ -1,4 +1,5 @@
-//! SIP field extraction: a message's bytes in, borrowed fields out. No state, no I/O, no allocation.
+//! SIP field extraction: a message's bytes in, borrowed fields out. No state, no I/O, and no allocation but in what changes messages:
+//! [`x_headers`], which writes a copy, and [`Masks`].
 //!
 //! One pass goes over the headers ([`headers`] finds them, [`collect`] keeps those that count); what has a grammar of
 //! its own is read by the file named for it. The writer calls [`extract`] for every captured message; a source that
