@@ -1,12 +1,14 @@
-//! `make bench`: our capture module against the stock one, on the same machine in the same run, as ratios.
+//! `make bench`: our modules against the stock ones, on the same machine in the same run, as ratios.
 //!
 //! ```text
-//! cargo bench --bench capture -- [rate] [drain] [cpu] [spool] [sqlite] [mariadb] [postgresql]
+//! cargo bench --bench capture -- [rate] [drain] [cpu] [spool] [trace] [sqlite] [mariadb] [postgresql] [udp] [tcp]
 //! ```
-//! Words narrow the run to those parts and databases. `make kamailio` comes first: the module is the one that it builds.
+//! Words narrow the run to those parts and to those databases and transports. `make kamailio` comes first: the modules are those
+//! that it builds.
 
 #![allow(dead_code, reason = "the servers and builders of the tests are shared, and not all of them are needed here")]
 
+mod bursts;
 #[path = "../../tests/it/common/mod.rs"]
 mod common;
 mod cpu;
@@ -16,23 +18,32 @@ mod rate;
 mod server;
 mod spool;
 mod tables;
+mod trace;
 
 use common::kamailio::Module;
 use server::{Database, Engine};
+use trace::Transport;
 
 fn main() {
     // cargo adds --bench.
     let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
-    let parts = ["rate", "drain", "cpu", "spool"];
+    let parts = ["rate", "drain", "cpu", "spool", "trace"];
+    let databases = Engine::ALL.map(Engine::name);
+    let transports = Transport::ALL.map(Transport::name);
+    let targets = [&databases[..], &transports[..]].concat();
     let asked = |word: &str, among: &[&str]| {
         words.iter().any(|asked| asked == word) || !words.iter().any(|asked| among.contains(&asked.as_str()))
     };
     for word in &words {
-        let known = parts.contains(&word.as_str()) || Engine::ALL.iter().any(|engine| engine.name() == word);
-        assert!(known, "{word}: rate, drain, cpu, spool, sqlite, mariadb and postgresql are known");
+        let known = parts.contains(&word.as_str()) || targets.contains(&word.as_str());
+        assert!(known, "{word}: {} and {} are known", parts.join(", "), targets.join(", "));
     }
-    let names = Engine::ALL.map(Engine::name);
-    for engine in Engine::ALL.into_iter().filter(|engine| asked(engine.name(), &names)) {
+    if asked("trace", &parts) {
+        for transport in Transport::ALL.into_iter().filter(|transport| asked(transport.name(), &targets)) {
+            print_traced(transport.name(), |module| trace::added_by_packets_us(transport, module));
+        }
+    }
+    for engine in Engine::ALL.into_iter().filter(|engine| asked(engine.name(), &targets)) {
         let database = Database::start(engine);
         if asked("rate", &parts) {
             let (stock, stock_setup) = rate::best(&database, Module::Stock);
@@ -74,5 +85,13 @@ fn main() {
                 println!("cpu    {:<10} {state}: stock {stock}  ours {ours}", engine.name());
             }
         }
+        if asked("trace", &parts) {
+            print_traced(engine.name(), |module| trace::added_by_rows_us(&database, module));
+        }
     }
+}
+
+fn print_traced(target: &str, added_us: impl Fn(Module) -> f64) {
+    let (stock, ours) = (added_us(Module::Stock), added_us(Module::Ours));
+    println!("trace  {target:<10} stock {stock:.2} us  ours {ours:.2} us  ratio {:.3}", ours / stock);
 }

@@ -1,4 +1,4 @@
-//! Columns of the SIP table of the stock module's SQL files, in their order, beside `id`, `date` and `micro_ts`.
+//! The tables of the stock modules' SQL files: the columns of `sip_capture` in their order, beside `id`, `date` and `micro_ts`, and `sip_trace`.
 
 /// Columns of text and their widths.
 pub const TEXTS: [(&str, u32); 34] = [
@@ -44,3 +44,24 @@ pub const MESSAGE: (&str, u32) = ("msg", 1500);
 /// Columns that have an index.
 pub const INDEXED: [&str; 8] =
     ["ruri_user", "from_user", "to_user", "pid_user", "auth_user", "callid_aleg", "date", "callid"];
+
+/// `sip_trace` in version 4, with what a database calls the kinds of four of its columns.
+pub fn trace_table(id: &str, time: &str, number: &str, message: &str) -> String {
+    let texts = [
+        ("callid", 255),
+        ("traced_user", 255),
+        ("method", 50),
+        ("status", 255),
+        ("fromip", 64),
+        ("toip", 64),
+        ("fromtag", 128),
+        ("totag", 128),
+        ("direction", 4),
+    ];
+    let texts = texts.map(|(name, width)| format!("{name} VARCHAR({width}) DEFAULT '' NOT NULL"));
+    format!(
+        "CREATE TABLE sip_trace (id {id} PRIMARY KEY NOT NULL, time_stamp {time} DEFAULT '2000-01-01 00:00:01' NOT NULL, \
+         time_us {number} DEFAULT 0 NOT NULL, msg {message} NOT NULL, {})",
+        texts.join(", ")
+    )
+}

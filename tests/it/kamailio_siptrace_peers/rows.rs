@@ -4,6 +4,7 @@ use super::{PATIENCE, Proxy, agent};
 use crate::common::database::{MariaDb, Postgres};
 use crate::common::kamailio::ConfigBuilder;
 use crate::common::rows::{SqliteFile, StoredRow, count, execute, select, text};
+use crate::common::stock_schema::trace_table;
 use crate::common::wait::within;
 use crate::kamailio_host_database::{TextTable, make_text_table};
 use sipcapture_core::table::{ColumnKind, TraceColumnNames, trace_layout};
@@ -13,27 +14,6 @@ use tempfile::TempDir;
 
 /// Twice, for everybody and for one user, the seven messages of an INVITE.
 const ROWS: u64 = 14;
-
-/// The table in version 4, with what a database calls the kinds of four of its columns.
-fn version_4(id: &str, time: &str, number: &str, message: &str) -> String {
-    let texts = [
-        ("callid", 255),
-        ("traced_user", 255),
-        ("method", 50),
-        ("status", 255),
-        ("fromip", 64),
-        ("toip", 64),
-        ("fromtag", 128),
-        ("totag", 128),
-        ("direction", 4),
-    ];
-    let texts = texts.map(|(name, width)| format!("{name} VARCHAR({width}) DEFAULT '' NOT NULL"));
-    format!(
-        "CREATE TABLE sip_trace (id {id} PRIMARY KEY NOT NULL, time_stamp {time} DEFAULT '2000-01-01 00:00:01' NOT NULL, \
-         time_us {number} DEFAULT 0 NOT NULL, msg {message} NOT NULL, {})",
-        texts.join(", ")
-    )
-}
 
 /// The columns of a row but its time: all that a call says of itself.
 type Said = [String; 10];
@@ -130,7 +110,7 @@ const OF_DAYS: &str = "CAST(ROUND((time_stamp - 2440587.5) * 86400 + 0.5) AS INT
 fn rows_go_into_the_table_of_postgres_that_the_stock_module_uses() {
     let server = Postgres::shared();
     let url = server.create_database("trace_version_4");
-    execute(&url, &version_4("SERIAL", "TIMESTAMP WITHOUT TIME ZONE", "INTEGER", "TEXT"));
+    execute(&url, &trace_table("SERIAL", "TIMESTAMP WITHOUT TIME ZONE", "INTEGER", "TEXT"));
     assert_rows(storing(), &url, OF_POSTGRES);
 }
 
@@ -145,7 +125,7 @@ fn rows_go_into_a_table_of_postgres_that_the_agent_makes() {
 fn rows_go_into_the_table_of_mariadb_that_the_stock_module_uses() {
     let server = MariaDb::shared();
     let url = server.create_database("trace_version_4");
-    execute(&url, &version_4("INT(10) UNSIGNED AUTO_INCREMENT", "DATETIME", "INT UNSIGNED", "MEDIUMTEXT"));
+    execute(&url, &trace_table("INT(10) UNSIGNED AUTO_INCREMENT", "DATETIME", "INT UNSIGNED", "MEDIUMTEXT"));
     assert_rows(storing(), &url, OF_MYSQL);
 }
 
@@ -161,7 +141,7 @@ fn rows_of_a_delayed_insert_go_into_a_table_that_takes_them() {
     // A server of its own: the status variable counts for all databases.
     let server = MariaDb::start();
     let url = server.url();
-    let table = version_4("INT(10) UNSIGNED AUTO_INCREMENT", "DATETIME", "INT UNSIGNED", "MEDIUMTEXT");
+    let table = trace_table("INT(10) UNSIGNED AUTO_INCREMENT", "DATETIME", "INT UNSIGNED", "MEDIUMTEXT");
     execute(&url, &format!("{table} ENGINE=MyISAM"));
     assert_rows(storing().param("siptrace", "trace_db_mode", 1), &url, OF_MYSQL);
     let status = select(&url, "SHOW GLOBAL STATUS LIKE 'Delayed_writes'").expect("a status");
@@ -188,11 +168,11 @@ fn assert_cut(url: &str) {
 fn a_tag_too_long_for_the_table_that_the_stock_module_uses_is_cut_and_counted() {
     let server = Postgres::shared();
     let url = server.create_database("trace_cut");
-    execute(&url, &version_4("SERIAL", "TIMESTAMP WITHOUT TIME ZONE", "INTEGER", "TEXT"));
+    execute(&url, &trace_table("SERIAL", "TIMESTAMP WITHOUT TIME ZONE", "INTEGER", "TEXT"));
     assert_cut(&url);
     let server = MariaDb::shared();
     let url = server.create_database("trace_cut");
-    execute(&url, &version_4("INT(10) UNSIGNED AUTO_INCREMENT", "DATETIME", "INT UNSIGNED", "MEDIUMTEXT"));
+    execute(&url, &trace_table("INT(10) UNSIGNED AUTO_INCREMENT", "DATETIME", "INT UNSIGNED", "MEDIUMTEXT"));
     assert_cut(&url);
 }
 
@@ -219,7 +199,7 @@ fn table_and_columns_are_called_as_the_operator_says() {
 fn rows_go_through_the_servers_driver_for_sqlite() {
     let file = SqliteFile::new();
     // That driver makes NULL of what is empty.
-    let table = version_4("INTEGER", "TIMESTAMP", "INTEGER", "TEXT").replace(" DEFAULT '' NOT NULL", "");
+    let table = trace_table("INTEGER", "TIMESTAMP", "INTEGER", "TEXT").replace(" DEFAULT '' NOT NULL", "");
     execute(file.url(), &format!("PRAGMA journal_mode = WAL; {table}"));
     let config = storing().load_first("db_sqlite.so").param("siptrace", "db_driver", "host");
     assert_rows(config, file.url(), OF_DAYS);
