@@ -3,15 +3,14 @@
 //!
 //! Faults last a few seconds, or as many as `SIPCAPTURE_FAULT_SECONDS` says.
 
-mod collector;
 mod trial;
 
+use crate::common::hep_collector::{Authority, Collector};
 use crate::common::hosts::Hosts;
 use crate::common::kamailio::{Kamailio, drops_of};
 use crate::common::network::in_network;
 use crate::common::ports::free_address;
 use crate::kamailio_spool::trial::{Stored, assert_all_captured, calm_time, fault_time, report};
-use collector::{Authority, Collector};
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::thread::sleep;
 use std::time::Duration;

@@ -1,19 +1,25 @@
 //! Our `siptrace` and what it works with: collectors that others wrote and our own node, databases and their refusals, and the parameters and
 //! scripts of an operator, each shown by what comes of it.
 
+mod advertised;
 mod collectors;
 mod letters;
 mod parameters;
 mod rows;
 mod scripts;
+mod secured;
+mod several;
 mod xheaders;
 
 use crate::common::call::{Call, receive};
+use crate::common::hep_collector::Heard;
 use crate::common::kamailio::{ConfigBuilder, Kamailio, Module};
 use crate::common::rows::{StoredRow, select, text};
 use crate::common::sip::options_ping;
 use crate::common::wait::within;
+use sipcapture_core::hep::{Packet, Payload};
 use std::net::{SocketAddr, UdpSocket};
+use std::ops::Range;
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -26,6 +32,27 @@ const ANSWER: &str = r#"if (is_method("OPTIONS|MESSAGE")) { sl_send_reply("200",
 
 /// One message: method, or status and method, where from, and where to.
 type Step = (String, SocketAddr, SocketAddr);
+
+/// A step, and the Call-ID of its call.
+type Told = (String, Step);
+
+impl Heard for Told {
+    fn of(packet: &Packet<'_>) -> Told {
+        let Payload::Plain(message) = packet.payload else { panic!("nobody has asked for compression") };
+        let text = String::from_utf8_lossy(message);
+        let value = |name: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+            line.unwrap_or_else(|| panic!("no {name} in {text}")).to_owned()
+        };
+        let cseq = value("CSeq");
+        let method = cseq.split(' ').nth(1).expect("a CSeq has a method");
+        let what = match text.strip_prefix("SIP/2.0 ") {
+            Some(rest) => format!("{} {method}", &rest[..3]),
+            None => method.to_owned(),
+        };
+        (value("Call-ID"), (what, packet.source, packet.destination))
+    }
+}
 
 /// An agent that is on, for version 3.
 fn agent() -> ConfigBuilder {
@@ -41,6 +68,11 @@ fn telling(uri: &str) -> ConfigBuilder {
 /// The same of everything that the server receives and sends.
 fn sending(uri: &str) -> ConfigBuilder {
     telling(uri).param("siptrace", "trace_mode", 1)
+}
+
+/// The same, and a busy machine that is slow to answer makes no phone's message be sent again.
+fn patient(uri: &str) -> ConfigBuilder {
+    sending(uri).param("tm", "retr_timer1", 20_000).param("tm", "retr_timer2", 20_000)
 }
 
 /// An agent that stores everything that the server receives and sends.
@@ -94,6 +126,14 @@ impl Proxy {
         ];
         assert_eq!(steps.len(), MESSAGES);
         steps.map(|(what, from, to)| (what.to_owned(), from, to)).to_vec()
+    }
+
+    /// The same of several calls, each under its Call-ID.
+    fn told(&self, numbers: Range<u32>) -> Vec<Told> {
+        let of_call = |number| self.steps().into_iter().map(move |step| (format!("traced-{number}@example.org"), step));
+        let mut told: Vec<Told> = numbers.flat_map(of_call).collect();
+        told.sort();
+        told
     }
 
     /// Sends an OPTIONS request with more headers, waits for its answer, and answers what it sent.

@@ -4,6 +4,7 @@ pub mod call;
 pub mod certificate;
 pub mod database;
 pub mod hep;
+pub mod hep_collector;
 pub mod hep_sender;
 pub mod hosts;
 pub mod kamailio;

@@ -1,10 +1,11 @@
 //! One trial: traffic in calm, a fault of the collector, its end, and then the books: messages sent, arrived, lost, doubled.
 
-use super::collector::Collector;
+use crate::common::hep_collector::{self, Heard};
 use crate::common::kamailio::{ConfigBuilder, Kamailio, Module};
 use crate::common::wait::within;
 use crate::kamailio_spool::traffic::Traffic;
 use crate::kamailio_spool::trial::{BATCH, PATIENCE, Stored, assert_all_captured, calm_time, fault_time, report};
+use sipcapture_core::hep::{Packet, Payload};
 use std::net::SocketAddr;
 use std::thread::sleep;
 use std::time::Duration;
@@ -38,8 +39,18 @@ fn message(number: u64) -> Vec<u8> {
     .into_bytes()
 }
 
+/// A collector of these messages, by their numbers.
+type Collector = hep_collector::Collector<u64>;
+
+impl Heard for u64 {
+    fn of(packet: &Packet<'_>) -> u64 {
+        let Payload::Plain(message) = packet.payload else { panic!("nobody has asked for compression") };
+        number_of(message)
+    }
+}
+
 /// Number of a message, from 0.
-pub fn number_of(message: &[u8]) -> u64 {
+fn number_of(message: &[u8]) -> u64 {
     let text = std::str::from_utf8(message).expect("ASCII");
     let number = text.lines().find_map(|line| line.strip_prefix("CSeq: ")?.strip_suffix(" MESSAGE"));
     number.and_then(|number| number.parse().ok()).unwrap_or_else(|| panic!("no message of ours: {text}"))

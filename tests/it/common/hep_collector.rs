@@ -1,13 +1,12 @@
 //! A collector that can be closed, opened again, hang, and show another certificate.
 
-use super::trial::number_of;
-use crate::common::wait::within;
+use super::wait::within;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustix::net::sockopt::set_socket_recv_buffer_size;
 use rustls::crypto::ring;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
-use sipcapture_core::hep::{self, Payload};
+use sipcapture_core::hep::{self, Packet};
 use std::io::{ErrorKind, Read};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -48,8 +47,13 @@ impl Authority {
 
     /// A server with a certificate for the loopback address.
     pub fn server(&self) -> Arc<ServerConfig> {
+        self.server_of("127.0.0.1")
+    }
+
+    /// The same for another address or name.
+    pub fn server_of(&self, name: &str) -> Arc<ServerConfig> {
         let key = KeyPair::generate().expect("a key is made");
-        let params = CertificateParams::new(["127.0.0.1".to_owned()]).expect("a name for a certificate");
+        let params = CertificateParams::new([name.to_owned()]).expect("a name for a certificate");
         let certificate = params.signed_by(&key, &self.issuer).expect("the certificate is signed");
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -68,8 +72,14 @@ enum Transport {
     Tls(Arc<ServerConfig>),
 }
 
-/// Numbers of the messages of each connection, in order of the connections.
-type Arrivals = Arc<Mutex<Vec<Vec<u64>>>>;
+/// What a test keeps of a packet.
+pub trait Heard: Clone + Send + 'static {
+    /// Reads it.
+    fn of(packet: &Packet<'_>) -> Self;
+}
+
+/// What has come over each connection, in order of the connections.
+type Arrivals<T> = Arc<Mutex<Vec<Vec<T>>>>;
 
 /// What the threads of a collector are told.
 #[derive(Clone, Default)]
@@ -92,33 +102,33 @@ impl Orders {
     }
 }
 
-/// A collector of the messages that [`load`](super::trial::load) sends.
-pub struct Collector {
+/// A collector, and what it has heard.
+pub struct Collector<T> {
     address: SocketAddr,
     transport: Transport,
-    arrivals: Arrivals,
+    arrivals: Arrivals<T>,
     orders: Orders,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Collector {
+impl<T: Heard> Collector<T> {
     /// A socket for datagrams.
-    pub fn udp(address: SocketAddr) -> Collector {
+    pub fn udp(address: SocketAddr) -> Collector<T> {
         Collector::at(address, Transport::Udp)
     }
 
     /// One that takes connections.
-    pub fn tcp(address: SocketAddr) -> Collector {
+    pub fn tcp(address: SocketAddr) -> Collector<T> {
         Collector::at(address, Transport::Tcp)
     }
 
     /// The same with TLS.
-    pub fn tls(address: SocketAddr, config: Arc<ServerConfig>) -> Collector {
+    pub fn tls(address: SocketAddr, config: Arc<ServerConfig>) -> Collector<T> {
         Collector::at(address, Transport::Tls(config))
     }
 
-    fn at(address: SocketAddr, transport: Transport) -> Collector {
-        let (arrivals, orders) = (Arrivals::default(), Orders::default());
+    fn at(address: SocketAddr, transport: Transport) -> Collector<T> {
+        let (arrivals, orders) = (Arc::default(), Orders::default());
         let mut collector = Collector { address, transport, arrivals, orders, thread: None };
         collector.open();
         collector
@@ -182,8 +192,8 @@ impl Collector {
         self.open();
     }
 
-    /// Numbers of the messages that have come, connection by connection.
-    pub fn arrived(&self) -> Vec<u64> {
+    /// What has come, connection by connection.
+    pub fn arrived(&self) -> Vec<T> {
         self.arrivals.lock().expect("no reader has failed").concat()
     }
 
@@ -208,13 +218,13 @@ impl Collector {
     }
 }
 
-impl Drop for Collector {
+impl<T> Drop for Collector<T> {
     fn drop(&mut self) {
         self.orders.is_closed.store(true, Ordering::SeqCst);
     }
 }
 
-fn hear(socket: &UdpSocket, orders: &Orders, arrivals: &Arrivals) {
+fn hear<T: Heard>(socket: &UdpSocket, orders: &Orders, arrivals: &Arrivals<T>) {
     let number = begin(arrivals);
     let mut datagram = vec![0; 65_535];
     while orders.goes_on() {
@@ -224,7 +234,7 @@ fn hear(socket: &UdpSocket, orders: &Orders, arrivals: &Arrivals) {
     }
 }
 
-fn serve(listener: &TcpListener, transport: &Transport, orders: &Orders, arrivals: &Arrivals) {
+fn serve<T: Heard>(listener: &TcpListener, transport: &Transport, orders: &Orders, arrivals: &Arrivals<T>) {
     let mut readers = Vec::new();
     while !orders.is_closed() {
         let Ok((stream, _)) = listener.accept() else {
@@ -251,7 +261,7 @@ fn secured(stream: TcpStream, transport: &Transport) -> Box<dyn Read> {
 }
 
 /// Reads a connection to its end; of a packet that breaks off, nobody has heard.
-fn read_all(mut stream: Box<dyn Read>, number: usize, orders: &Orders, arrivals: &Arrivals) {
+fn read_all<T: Heard>(mut stream: Box<dyn Read>, number: usize, orders: &Orders, arrivals: &Arrivals<T>) {
     let (mut unread, mut bytes) = (Vec::new(), vec![0; 64 * 1024]);
     while orders.goes_on() {
         match stream.read(&mut bytes) {
@@ -273,14 +283,13 @@ fn read_all(mut stream: Box<dyn Read>, number: usize, orders: &Orders, arrivals:
 }
 
 /// The number of a new connection.
-fn begin(arrivals: &Arrivals) -> usize {
+fn begin<T>(arrivals: &Arrivals<T>) -> usize {
     let mut arrivals = arrivals.lock().expect("no reader has failed");
     arrivals.push(Vec::new());
     arrivals.len() - 1
 }
 
-fn note(arrivals: &Arrivals, connection: usize, packet: &[u8]) {
-    let packet = hep::decode(packet).expect("a well-formed packet");
-    let Payload::Plain(message) = packet.payload else { panic!("nobody has asked for compression") };
-    arrivals.lock().expect("no reader has failed")[connection].push(number_of(message));
+fn note<T: Heard>(arrivals: &Arrivals<T>, connection: usize, packet: &[u8]) {
+    let heard = T::of(&hep::decode(packet).expect("a well-formed packet"));
+    arrivals.lock().expect("no reader has failed")[connection].push(heard);
 }
