@@ -8,6 +8,7 @@ mod parameters;
 mod rows;
 mod scripts;
 mod secured;
+mod services;
 mod several;
 mod xheaders;
 

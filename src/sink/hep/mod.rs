@@ -27,6 +27,7 @@ mod link;
 mod names;
 mod options;
 mod probe;
+mod resolver;
 mod setup;
 mod socket;
 mod stream;

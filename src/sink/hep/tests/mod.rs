@@ -4,6 +4,7 @@ mod bytes;
 mod datagrams;
 mod failover;
 mod resolving;
+mod services;
 mod streams;
 mod tls;
 mod uris;
