@@ -8,6 +8,7 @@
 #   FUZZ_SECONDS          how long `make fuzz` runs each target (default: 60)
 #   FAULT_SECONDS         how long each fault of `make faults` lasts (default: 60)
 #   SOAK_SECONDS          how long `make soak` lasts (default: 3600)
+#   HEP_DISSECTOR         the hep.lua that the makers of HEP publish for Wireshark, for a test with it
 #   OPENSIPS_SRC, FREESWITCH_PREFIX   trees of the other hosts, for their tests
 
 KAMAILIO ?= kamailio

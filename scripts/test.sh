@@ -61,6 +61,11 @@ step contract make contract
 step tests scripts/cargo-test.sh --no-fail-fast
 step demo make demo
 
+if [ -f "${HEP_DISSECTOR:-}" ]; then
+    step dissector scripts/cargo-test.sh --test it -- --ignored the_published_dissector
+else
+    skip "no HEP_DISSECTOR (the published hep.lua for Wireshark)"
+fi
 if [ -d "${OPENSIPS_SRC:-}" ]; then
     skip "no module for OpenSIPS yet"
 else

@@ -1,6 +1,7 @@
 //! Our `siptrace` in a proxy: what it sends to collectors and stores of calls, message by message, and beside the stock module.
 
 mod collector;
+mod memory;
 
 use crate::common::call::Call;
 use crate::common::hosts::Hosts;
@@ -480,44 +481,6 @@ fn copies_to_a_name_go_out_once_it_is_looked_up() {
         end(&server);
         collector.until_end(&[]).iter().any(|one| one.what() == "INVITE")
     });
-}
-
-#[test]
-fn dialogs_and_transactions_give_back_what_they_were_given() {
-    let collector = Collector::new();
-    let script =
-        format!(r#"sip_trace("{}", "corr-$ci", "d"); if (is_method("INVITE")) {{ dlg_manage(); }}"#, collector.uri());
-    let proxy = Proxy::of(Module::Ours, &collector).hep(3).param("trace_dialog_ack", 1).on_first(&script);
-    let proxy = proxy.with(|config| config.param("tm", "wt_timer", 100).param("siptrace", "trace_dialog_spiral", 1));
-    let ends = Call::ends();
-    let server = proxy.start(ends[1].local_addr().expect("a bound socket"));
-    let used = || {
-        let answer = server.rpc(&["core.shmmem"]).expect("core.shmmem is answered");
-        let line = answer.lines().find_map(|line| line.trim().strip_prefix("used: ")?.parse::<i64>().ok());
-        line.unwrap_or_else(|| panic!("no memory in use in {answer}"))
-    };
-    let calls = |numbers: std::ops::Range<u32>| {
-        for number in numbers {
-            let call = Call::new(&ends, server.address(), number);
-            match number % 3 {
-                0 => call.answer_and_end(),
-                1 => call.refuse(),
-                _ => call.cancel(),
-            }
-        }
-    };
-    calls(0..30);
-    // Transactions and dialogs are kept for a while after their end.
-    let mut before = i64::MAX;
-    within(PATIENCE, "the memory of the first calls is given back", || {
-        let now = used();
-        std::thread::sleep(Duration::from_secs(1));
-        before = before.min(used());
-        now == before
-    });
-    calls(30..630);
-    within(PATIENCE * 2, "memory is as it was before 600 calls", || used() - before < 600 * 16);
-    assert_eq!(server.statistics_of("siptrace")["dropped"], 0);
 }
 
 #[test]

@@ -8,6 +8,7 @@ pub mod hep_collector;
 pub mod hep_sender;
 pub mod hosts;
 pub mod kamailio;
+pub mod memory;
 pub mod network;
 pub mod pcap;
 pub mod ports;

@@ -7,6 +7,7 @@ use super::database::{Database, Kind};
 use super::traffic::{Traffic, number_of};
 use super::trial::{BATCH, PATIENCE, await_empty, await_rest, node_with};
 use crate::common::kamailio::{ConfigBuilder, Kamailio};
+use crate::common::memory::private_bytes;
 use crate::common::wait::within;
 use std::fs;
 use std::path::Path;
@@ -49,17 +50,6 @@ impl Sample {
         let private = |pids: Vec<i32>| pids.into_iter().map(private_bytes).sum();
         Sample { writer: private(server.grandchildren()), workers: private(server.workers()), spool: bytes_in(spool) }
     }
-}
-
-/// Memory that a process shares with no other.
-fn private_bytes(pid: i32) -> u64 {
-    let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).expect("the process runs");
-    let kilobytes = |line: &str| -> Option<u64> {
-        let (name, size) = line.split_once(':')?;
-        let counts = ["Private_Clean", "Private_Dirty", "Swap"].contains(&name);
-        counts.then(|| size.trim().trim_end_matches(" kB").parse().expect("a size in kB"))
-    };
-    rollup.lines().filter_map(kilobytes).sum::<u64>() * 1024
 }
 
 /// Bytes of the files below a directory.
