@@ -8,7 +8,6 @@ mod parameters;
 mod rows;
 mod scripts;
 mod secured;
-mod services;
 mod several;
 mod xheaders;
 

@@ -6,9 +6,8 @@ use super::deadline::Deadline;
 use super::destination::Destination;
 use super::encoder::{Encoder, Group};
 use super::link::{Link, Passed};
-use super::names::Names;
+use super::names::{self, LookUp, Names};
 use super::probe::Probe;
-use super::resolver::{self, LookUp};
 use super::setup::Setup;
 use super::{CollectorOptions, Outgoing, Sent};
 
@@ -34,7 +33,7 @@ struct Target {
 impl Collector {
     /// Connects to nothing yet. With no destination, every call of [`Collector::send`] finds it away.
     pub fn new(destinations: Vec<Destination>, options: CollectorOptions) -> Collector {
-        Collector::with_resolver(destinations, options, resolver::system())
+        Collector::with_resolver(destinations, options, names::system())
     }
 
     pub(super) fn with_resolver(

@@ -84,8 +84,7 @@ pub enum DestinationError {
 
 impl Destination {
     /// Reads `sip:HOST[:PORT][;transport=udp|tcp|tls]` or `sips:HOST[:PORT]` (TLS). A user part, other parameters and headers are
-    /// passed over. UDP where the URI is silent; a name without a port is looked up as an SRV record, and port 5060, for TLS 5061, is taken where
-    /// there is none.
+    /// passed over. UDP and port 5060, for TLS 5061, where the URI is silent.
     ///
     /// # Errors
     /// [`DestinationError`], whose text shows the URI without its user part, which may hold a password.
@@ -121,22 +120,12 @@ impl Destination {
         self.transport
     }
 
-    /// The port that the URI names, or the transport's own, for where no SRV record names one.
+    /// The port that the URI names, or the transport's own.
     pub fn port(&self) -> u16 {
         self.port.unwrap_or(match self.transport {
             Transport::Udp | Transport::Tcp => DEFAULT_PORT,
             Transport::Tls => DEFAULT_TLS_PORT,
         })
-    }
-
-    /// Service and protocol under which SRV records say where the collector is; `None` where the URI says it, by an address or a port.
-    pub(super) fn service(&self) -> Option<&'static str> {
-        match (&self.host, self.port, self.transport) {
-            (Host::Address(_), _, _) | (_, Some(_), _) => None,
-            (Host::Name(_), None, Transport::Udp) => Some("_sip._udp"),
-            (Host::Name(_), None, Transport::Tcp) => Some("_sip._tcp"),
-            (Host::Name(_), None, Transport::Tls) => Some("_sips._tcp"),
-        }
     }
 
     pub(super) fn host(&self) -> &Host {

@@ -27,7 +27,6 @@ mod link;
 mod names;
 mod options;
 mod probe;
-mod resolver;
 mod setup;
 mod socket;
 mod stream;

@@ -4,30 +4,35 @@
 //! addresses from before does not wait for it: they are used until the answer is there, and further when the resolver fails.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::destination::{Destination, Host};
-use super::resolver::{Found, LookUp, Question};
 
 /// How long addresses are used before the resolver is asked again.
 const KEPT: Duration = Duration::from_secs(30);
 /// How long old addresses are used after the resolver has failed before it is asked again.
 const KEPT_AFTER_FAILURE: Duration = Duration::from_secs(5);
 
-type Answer = io::Result<Found>;
+/// Asks for the addresses of a host (second argument: the port that they get).
+pub(super) type LookUp = Arc<dyn Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync>;
+
+type Answer = io::Result<Vec<SocketAddr>>;
+
+/// The system's resolver.
+pub(super) fn system() -> LookUp {
+    Arc::new(|host, port| (host, port).to_socket_addrs().map(Iterator::collect))
+}
 
 /// The addresses of one destination.
 pub(super) struct Names {
     host: Host,
-    question: Question,
+    port: u16,
     look_up: LookUp,
     known: Vec<SocketAddr>,
-    /// What is known is no makeshift for SRV records of which nobody could tell.
-    is_sure: bool,
     /// When the resolver is to be asked again; `None`: at once.
     ask_at: Option<Instant>,
     /// What is known has failed: better to wait for an answer.
@@ -38,14 +43,13 @@ pub(super) struct Names {
 impl Names {
     /// Asks nothing yet.
     pub fn new(destination: &Destination, look_up: LookUp) -> Names {
-        let host = destination.host().clone();
-        let question = Question { host: host.to_string(), port: destination.port(), service: destination.service() };
+        // No SRV records, also where the URI names no port: the stock module asks for the addresses of the name alone, and the same
+        // configuration has to reach the same collector.
         Names {
-            host,
-            question,
+            host: destination.host().clone(),
+            port: destination.port(),
             look_up,
             known: Vec::new(),
-            is_sure: false,
             ask_at: None,
             is_suspect: false,
             asked: None,
@@ -60,7 +64,7 @@ impl Names {
     pub fn addresses(&mut self, limit: Duration) -> Result<&[SocketAddr], String> {
         if let Host::Address(address) = self.host {
             if self.known.is_empty() {
-                self.known.push(SocketAddr::new(address, self.question.port));
+                self.known.push(SocketAddr::new(address, self.port));
             }
             return Ok(&self.known);
         }
@@ -112,10 +116,10 @@ impl Names {
 
     fn ask(&mut self) -> Result<(), String> {
         let (answer, asked) = sync_channel(1);
-        let (question, look_up) = (self.question.clone(), Arc::clone(&self.look_up));
+        let (host, port, look_up) = (self.host.to_string(), self.port, Arc::clone(&self.look_up));
         let asking = thread::Builder::new().name("hep-resolver".to_owned()).spawn(move || {
             // Nobody listens any more when the collector is gone.
-            let _ = answer.send(look_up(&question));
+            let _ = answer.send(look_up(&host, port));
         });
         match asking {
             Ok(_) => {
@@ -130,16 +134,13 @@ impl Names {
     fn take(&mut self, answer: Answer) -> Result<(), String> {
         self.asked = None;
         let reason = match answer {
-            Ok(found) if found.addresses.is_empty() => "no address".to_owned(),
-            // The name's own addresses may be those of anything but a collector.
-            Ok(found) if self.is_sure && !found.is_sure => "no answer for its SRV records".to_owned(),
-            Ok(found) => {
-                self.known = found.addresses;
-                self.is_sure = found.is_sure;
+            Ok(addresses) if !addresses.is_empty() => {
+                self.known = addresses;
                 self.is_suspect = false;
-                self.ask_at = Some(Instant::now() + if found.is_sure { KEPT } else { KEPT_AFTER_FAILURE });
+                self.ask_at = Some(Instant::now() + KEPT);
                 return Ok(());
             }
+            Ok(_) => "no address".to_owned(),
             Err(error) => error.to_string(),
         };
         if self.known.is_empty() {

@@ -8,7 +8,7 @@ use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
-use super::resolver::LookUp;
+use super::names::LookUp;
 use super::{CollectorOptions, TlsOptions};
 
 /// What all links of a collector share.

@@ -4,7 +4,6 @@ mod bytes;
 mod datagrams;
 mod failover;
 mod resolving;
-mod services;
 mod streams;
 mod tls;
 mod uris;

@@ -7,17 +7,12 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::super::names::Names;
-use super::super::resolver::{Found, LookUp};
+use super::super::names::{LookUp, Names};
 use super::super::{Collector, CollectorOptions};
 use super::{
     ClosedPort, accept, all, destination, eventually, listener, next_datagram, options, outgoing, payload_of,
     read_payloads, udp_receiver,
 };
-
-fn sure(addresses: Vec<SocketAddr>) -> Found {
-    Found { addresses, is_sure: true }
-}
 
 /// A resolver whose answer a test sets.
 #[derive(Clone)]
@@ -41,10 +36,10 @@ impl Zone {
 
     fn look_up(&self) -> LookUp {
         let zone = self.clone();
-        Arc::new(move |question| {
-            assert_eq!(question.host, "collector.test");
+        Arc::new(move |host, _| {
+            assert_eq!(host, "collector.test");
             zone.asked.fetch_add(1, Ordering::SeqCst);
-            zone.answer.lock().unwrap().clone().map(sure).ok_or_else(|| io::Error::other("no such name"))
+            zone.answer.lock().unwrap().clone().ok_or_else(|| io::Error::other("no such name"))
         })
     }
 
@@ -132,9 +127,9 @@ fn hanging() -> (LookUp, Sender<Vec<SocketAddr>>, Arc<AtomicUsize>) {
     let (tell, told) = channel();
     let (told, asked) = (Mutex::new(told), Arc::new(AtomicUsize::new(0)));
     let counted = Arc::clone(&asked);
-    let look_up: LookUp = Arc::new(move |_| {
+    let look_up: LookUp = Arc::new(move |_, _| {
         counted.fetch_add(1, Ordering::SeqCst);
-        told.lock().unwrap().recv().map(sure).map_err(io::Error::other)
+        told.lock().unwrap().recv().map_err(io::Error::other)
     });
     (look_up, tell, asked)
 }
@@ -180,7 +175,7 @@ fn a_datagram_collector_that_has_moved_is_followed() {
     let (look_up, tell, _) = hanging();
     let mut names = Names::new(&destination("sip:collector.test"), look_up);
     tell.send(vec![old.local_addr().unwrap()]).unwrap();
-    let setup = Arc::new(super::super::setup::Setup::new(options(), Arc::new(|_| Ok(sure(vec![])))));
+    let setup = Arc::new(super::super::setup::Setup::new(options(), Arc::new(|_, _| Ok(vec![]))));
     let uri = destination("sip:collector.test");
     let mut link = super::super::link::Link::open(&uri, &mut names, &setup).unwrap();
     assert!(link.is_current(&mut names));

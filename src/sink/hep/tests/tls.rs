@@ -14,7 +14,6 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion};
 use tempfile::TempDir;
 
-use super::super::resolver::{Found, Question};
 use super::super::{Collector, CollectorOptions, TlsOptions};
 use super::{accept, all, destination, listener, numbered, options, outgoing, packets, read_payloads, read_to_end};
 
@@ -70,7 +69,7 @@ impl Server {
     fn collector(&self, tls: TlsOptions, io_timeout: Duration) -> Collector {
         let address = self.address;
         let options = CollectorOptions { tls, io_timeout, ..options() };
-        let look_up = Arc::new(move |_: &Question| Ok(Found { addresses: vec![address], is_sure: true }));
+        let look_up = Arc::new(move |_: &str, _| Ok(vec![address]));
         Collector::with_resolver(vec![destination("sips:collector.test")], options, look_up)
     }
 }
