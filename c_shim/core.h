@@ -272,12 +272,13 @@ sc_status sc_raw_receive(sc_core *core, uint32_t reader, sc_hep_packet *packet);
 typedef enum sc_tracer {
     SC_TRACER_SCRIPT = 0, /* sip_trace(), and what follows of it as if the script had called it again */
     SC_TRACER_CORE = 1,   /* the host's core, for all that it receives and sends (parameter trace_mode) */
-    SC_TRACER_LOG = 2,    /* hlog(): `body` is a line of text */
+    SC_TRACER_LOG = 2,    /* hlog(): `body` is a line of text; sc_trace.from tells the host's sockets */
     SC_TRACER_TEXT = 3,   /* sip_trace_msg(): `body` is a message that the script has made up */
     SC_TRACER_FOLLOW = 4  /* the transaction that sip_trace() has marked, and its stateless replies: traced whatever the switch trace_on says */
 } sc_tracer;
 
-/* One message. Addresses are `proto:ip:port`. */
+/* One message. Addresses are `proto:ip:port`; `from` of a log line is several, separated by blanks: the sockets that the host would send it
+ * from, of which the one of the collector's transport and family counts, or one of the transport `any` for every collector. */
 typedef struct sc_trace {
     sc_tracer tracer;
     sc_bytes body;            /* as on the wire */
@@ -310,6 +311,14 @@ sc_status sc_trace_bind(sc_core *core, const sc_address *from);
 
 /* Whether the switch trace_on is on, 0 or 1. */
 sc_status sc_trace_is_on(sc_core *core, uint8_t *on);
+
+/* Most bytes that the X-Siptrace headers (parameter xheaders_write) add to a message. */
+#define SC_X_HEADERS 512u
+
+/* Writes the body of `trace` with the X-Siptrace headers into `buffer` of `room` bytes, for what the script is to see of it first. They say
+ * what `trace` says, be it nothing: time_us 0 is the time 0. Needs no handle. SC_ERR_INVALID_VALUE when the body has no end of headers, they
+ * would be too long, or there is no room. */
+sc_status sc_trace_headers(const sc_trace *trace, char *buffer, size_t room, size_t *length);
 
 /* Queues a message as rows and packets, as parameters and `trace` ask. SC_ERR_CAPTURE_OFF when tracing is off and it is traced for no user.
  * Never waits. */

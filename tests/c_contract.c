@@ -448,6 +448,10 @@ static void a_capture_agent_is_a_module_of_its_own(sc_core *node, const char *di
     uint32_t mode = 77;
     uint8_t on = 77;
     char url[300];
+    char room[1000];
+    size_t length = 77;
+    const char *headed = "OPTIONS sip:a SIP/2.0\r\nX-Siptrace-Fromip: udp:127.0.0.1:5060\r\nX-Siptrace-Toip: udp:127.0.0.1:5060\r\n"
+                         "X-Siptrace-Time: 0 0\r\nX-Siptrace-Method: OPTIONS\r\nX-Siptrace-Dir: in\r\n\r\n";
 
     CHECK(sc_trace_is_on(node, &on) == SC_ERR_WRONG_STATE && sc_trace_send(node, &trace, &copies) == SC_ERR_WRONG_STATE);
     CHECK(sc_trace_bind(node, &from) == SC_ERR_WRONG_STATE);
@@ -478,6 +482,19 @@ static void a_capture_agent_is_a_module_of_its_own(sc_core *node, const char *di
     trace.destination = bytes("sip:127.0.0.1:9");
     CHECK(sc_trace_send(core, &trace, &copies) == SC_OK && copies.count == 1);
     CHECK(copies.uris[0].len == trace.destination.len && copies.body.len == trace.body.len);
+    trace.destination = nothing;
+    trace.has_destination = 0;
+    CHECK(sc_trace_headers(NULL, room, sizeof(room), &length) == SC_ERR_NULL_POINTER);
+    CHECK(sc_trace_headers(&trace, NULL, sizeof(room), &length) == SC_ERR_NULL_POINTER);
+    CHECK(sc_trace_headers(&trace, room, sizeof(room), NULL) == SC_ERR_NULL_POINTER);
+    CHECK(sc_trace_headers(&trace, room, trace.body.len, &length) == SC_ERR_INVALID_VALUE && length == 77);
+    CHECK(sc_trace_headers(&trace, room, trace.body.len + SC_X_HEADERS, &length) == SC_OK);
+    CHECK(length == strlen(headed) && memcmp(room, headed, length) == 0);
+    trace.body = bytes("no end of headers");
+    CHECK(sc_trace_headers(&trace, room, sizeof(room), &length) == SC_ERR_INVALID_VALUE);
+    trace.tracer = SC_TRACER_LOG;
+    trace.from = bytes("udp:127.0.0.1:5060 udp:::1:5061");
+    CHECK(sc_trace_send(core, &trace, &copies) == SC_ERR_INVALID_VALUE && strstr(last_log, "duplicate_uri") != NULL);
     trace.tracer = 99;
     CHECK(sc_trace_send(core, &trace, &copies) == SC_ERR_INVALID_VALUE && copies.count == 1);
     CHECK(sc_counter_at(core, 0, &name, &name) == SC_OK);

@@ -15,7 +15,7 @@ use std::net::UdpSocket;
 
 use sipcapture_core::hep::{ChunkOrder, Chunks, Packet, Payload, Version, decode, encode, looks_like_hep};
 use sipcapture_core::packet::{Datagram, Start, udp_frame};
-use sipcapture_core::sink::hep::{Collector, CollectorOptions, Destination, Outgoing};
+use sipcapture_core::sink::hep::{Collector, CollectorOptions, Destination, Origin, Outgoing};
 use sipcapture_core::sip::{HeaderNames, extract};
 
 struct Counting;
@@ -116,7 +116,7 @@ fn sending_many_packets_to_a_collector_allocates_no_more_than_sending_one() {
     let receiver = UdpSocket::bind("127.0.0.1:0").expect("a free port");
     let uri = format!("sip:{}", receiver.local_addr().expect("its port"));
     let packet = Outgoing {
-        from: Some("192.0.2.1:5060".parse().expect("an address")),
+        from: Origin::Address("192.0.2.1:5060".parse().expect("an address")),
         to: Some("198.51.100.2:5070".parse().expect("an address")),
         ip_protocol: 17,
         time_us: 1_700_000_000_123_456,

@@ -50,6 +50,22 @@ pub(super) unsafe fn output<'a, T>(pointer: *mut T) -> Result<&'a mut T, sc_stat
     unsafe { pointer.as_mut() }.ok_or(sc_status::SC_ERR_NULL_POINTER)
 }
 
+/// Copies `bytes` to `buffer`, which has `room` for them or is refused.
+///
+/// # Safety
+/// `buffer` must be null or valid for writes of `room` bytes.
+pub(super) unsafe fn write(bytes: &[u8], buffer: *mut c_char, room: usize) -> Result<(), sc_status> {
+    if buffer.is_null() {
+        return Err(sc_status::SC_ERR_NULL_POINTER);
+    }
+    if bytes.len() > room {
+        return Err(sc_status::SC_ERR_INVALID_VALUE);
+    }
+    // SAFETY: not null, `bytes` fit, which are ours, and the caller vouches for the rest.
+    unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), buffer.cast(), bytes.len()) };
+    Ok(())
+}
+
 /// Bytes as the contract carries them.
 pub(super) fn to_bytes(bytes: &[u8]) -> sc_bytes {
     sc_bytes { ptr: bytes.as_ptr().cast(), len: bytes.len() }

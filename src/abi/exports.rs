@@ -4,7 +4,7 @@ use super::contract::{
     sc_address, sc_bytes, sc_copies, sc_core, sc_hep_kind, sc_hep_packet, sc_hep_value, sc_hep_verdict, sc_host,
     sc_message, sc_reply, sc_status, sc_trace,
 };
-use super::convert::{address, bytes, message, output, reference, slices, text, to_bytes, to_packet, traced};
+use super::convert::{address, bytes, message, output, reference, slices, text, to_bytes, to_packet, traced, write};
 use super::guard::{Core, Module, guard, of_either, register, unregister, with_core};
 use super::host_database::{HostDrivers, HostProcesses};
 use super::{contract, host_database, host_log, process, supervise};
@@ -46,10 +46,13 @@ agrees_with_header!(
     sc_trace_is_on,
     sc_trace_send,
     sc_trace_bind,
+    sc_trace_headers,
     sc_command,
     sc_counter_at,
     sc_counter_value,
 );
+
+const _: () = assert!(contract::SC_X_HEADERS as usize == crate::sip::x_headers::LIMIT);
 
 /// Makes a handle.
 ///
@@ -460,6 +463,30 @@ pub unsafe extern "C" fn sc_trace_bind(core: *mut sc_core, from: *const sc_addre
         // SAFETY: the contract's caller vouches for it.
         let from = address(unsafe { reference(from)? })?;
         core.agent()?.settings_mut()?.bind(from.ip());
+        Ok(())
+    })
+}
+
+/// Writes a message with the X-Siptrace headers. Needs no handle.
+///
+/// # Safety
+/// Pointers as the contract says; `buffer` must be writable for `room` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sc_trace_headers(
+    trace: *const sc_trace,
+    buffer: *mut c_char,
+    room: usize,
+    length: *mut usize,
+) -> sc_status {
+    guard(|| {
+        // SAFETY: the contract's caller vouches for the struct, the bytes in it, and the outputs.
+        let (trace, length) = unsafe { (reference(trace)?, output(length)?) };
+        // SAFETY: as above.
+        let message = unsafe { traced(trace, &[])? };
+        let written = module::with_x_headers(&message).ok_or(sc_status::SC_ERR_INVALID_VALUE)?;
+        // SAFETY: as above.
+        unsafe { write(&written, buffer, room)? };
+        *length = written.len();
         Ok(())
     })
 }

@@ -5,7 +5,7 @@
 //!  1     1 when the message left the server, 0 when it came in
 //!  1     payload type (HEP chunk 0x000b): 1 SIP, 100 log line
 //!  1     version of HEP that it must leave in; 0 for the collector's own
-//!  1     reserved, 0
+//!  1     1 when its packet is to get the X-Siptrace headers, else 0
 //!  2 + n each of method, status, from, to, From tag, To tag, traced user: length, bytes
 //! ```
 
@@ -18,11 +18,14 @@ pub struct Trace<'a> {
     pub payload_type: u8,
     /// Version of HEP that it must leave in; 0 for the collector's own.
     pub hep_version: u8,
+    /// Whether its packet is to get the X-Siptrace headers.
+    pub wants_x_headers: bool,
     /// Request method, of a reply that of its CSeq.
     pub method: &'a [u8],
     /// Reply code; empty for a request.
     pub status: &'a [u8],
-    /// Where it came from: `proto:ip:port`.
+    /// Where it came from: `proto:ip:port`. Of a log line the host's sockets, separated by blanks: the one of the collector's
+    /// transport and family is where it came from, and one of the transport `any` is so for every collector.
     pub from: &'a [u8],
     /// Where it went to: `proto:ip:port`.
     pub to: &'a [u8],
@@ -48,7 +51,7 @@ impl<'a> Trace<'a> {
 
     /// Hands the pieces of its byte form to `put`. Every part must be shorter than 64 KiB.
     pub(super) fn encode(&self, mut put: impl FnMut(&[u8])) {
-        put(&[u8::from(self.is_outgoing), self.payload_type, self.hep_version, 0]);
+        put(&[u8::from(self.is_outgoing), self.payload_type, self.hep_version, u8::from(self.wants_x_headers)]);
         for part in self.parts() {
             put(&(part.len() as u16).to_le_bytes());
             put(part);
@@ -68,6 +71,7 @@ impl<'a> Trace<'a> {
             is_outgoing: fixed[0] != 0,
             payload_type: fixed[1],
             hep_version: fixed[2],
+            wants_x_headers: fixed[3] != 0,
             method: part()?,
             status: part()?,
             from: part()?,

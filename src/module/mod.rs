@@ -34,4 +34,6 @@ pub use queue_settings::{EMBEDDED_URL, QueueSettings};
 pub use raw_input::RawError;
 pub use raw_settings::{RawCapture, RawSettings};
 pub use settings::{ParameterError, Settings};
-pub use trace_agent::{Copies, TraceAgent, TraceError, TraceMode, TraceSettings, TracedMessage, Tracer};
+pub use trace_agent::{
+    Copies, TraceAgent, TraceError, TraceMode, TraceSettings, TracedMessage, Tracer, with_x_headers,
+};

@@ -9,7 +9,7 @@
 //! ```
 
 /// All five lines stay below this, bytes.
-const LIMIT: usize = 512;
+pub const LIMIT: usize = 512;
 /// Longest value but that of the direction, bytes.
 const VALUE: usize = 50;
 const NAMES: [&str; 5] =
@@ -22,9 +22,9 @@ pub struct XHeaders<'a> {
     pub from: &'a [u8],
     /// Where it went to.
     pub to: &'a [u8],
-    /// When, microseconds since the Unix epoch.
+    /// When, microseconds since the Unix epoch; 0 where nobody has looked.
     pub time_us: i64,
-    /// Its method; of a reply that of its CSeq.
+    /// Its method; of a reply that of its CSeq; empty where nobody has looked.
     pub method: &'a [u8],
     /// Whether the server that wrote them had sent it.
     pub is_outgoing: bool,

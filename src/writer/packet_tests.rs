@@ -32,7 +32,6 @@ impl Bench {
     fn plan(&self) -> Plan {
         let collectors = CollectorPlan {
             options: CollectorOptions { version: Version::V3, capture_id: 7, ..CollectorOptions::default() },
-            has_x_headers: false,
             correlation_headers: vec![b"X-Cid".to_vec()],
         };
         let sink = |target| SinkPlan { target, options: SinkOptions::default(), link: None };

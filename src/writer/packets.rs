@@ -8,7 +8,7 @@ use crate::capture::{Capture, Trace, record};
 use crate::hep::{ChunkOrder, Version};
 use crate::log_limit::LogLimit;
 use crate::queue::lane::Committed;
-use crate::sink::hep::{Collector, Destination, Outgoing, Sent, parse_way};
+use crate::sink::hep::{Collector, Destination, Origin, Outgoing, Sent, parse_way};
 use crate::sip;
 use crate::sip::x_headers::{self, XHeaders};
 use std::borrow::Cow;
@@ -113,8 +113,7 @@ impl PacketStore {
         let found = || self.plan.correlation_headers.iter().find_map(|name| sip::header(capture.payload, name));
         capture.correlation_id = capture.correlation_id.or_else(found);
         let trace = capture.trace.ok_or("no packet could be made of it")?;
-        let wants_headers = self.plan.has_x_headers && trace.payload_type != LOG;
-        let payload = if wants_headers {
+        let payload = if trace.wants_x_headers {
             let payload = x_headers::insert(
                 capture.payload,
                 &XHeaders {
@@ -171,11 +170,11 @@ fn outgoing_of<'a>(capture: &Capture<'a>, trace: &Trace<'a>, payload: &'a [u8]) 
     let is_log = trace.payload_type == LOG;
     let text = |bytes: &'a [u8]| std::str::from_utf8(bytes).map_err(|error| error.to_string());
     let (ip_protocol, from, to) = if is_log {
-        (17, None, None)
+        (17, Origin::Sockets(text(trace.from)?), None)
     } else {
         let (from, to) = (text(trace.from)?, text(trace.to)?);
         let (protocol, from, to) = parse_way(from, to).map_err(|error| error.to_string())?;
-        (protocol, Some(from), Some(to))
+        (protocol, Origin::Address(from), Some(to))
     };
     Ok(Outgoing {
         from,

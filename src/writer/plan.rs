@@ -105,8 +105,6 @@ pub enum Target {
 pub struct CollectorPlan {
     /// How collectors are spoken to.
     pub options: CollectorOptions,
-    /// Whether SIP messages get the stock module's X-Siptrace headers.
-    pub has_x_headers: bool,
     /// Headers whose value is the correlation id of a message that has none; the first that is there counts.
     pub correlation_headers: Vec<Vec<u8>>,
 }

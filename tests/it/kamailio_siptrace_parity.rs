@@ -44,6 +44,7 @@ use scenarios::Run;
 use setups::{Form, Setup};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::SystemTime;
 use table::Database;
 
@@ -57,8 +58,12 @@ fn assert_steady(setup: &Setup) {
     assert_equal(setup, Module::Stock, Module::Stock, &[]);
 }
 
+fn collectors_of(setup: &Setup) -> Collectors {
+    if setup.collectors6 { Collectors::new(Ipv6Addr::LOCALHOST) } else { Collectors::new(Ipv4Addr::LOCALHOST) }
+}
+
 fn assert_equal(setup: &Setup, left: Module, right: Module, differences: &[differences::Difference]) {
-    let (phones, collectors) = (Phones::new(), Collectors::new());
+    let (phones, collectors) = (Phones::new(), collectors_of(setup));
     let [left, right] = [left, right].map(|module| run(setup, module, &phones, &collectors));
     let unequal = compare(&left, &right);
     let (unexcused, unshown) = judge(setup, &unequal, differences);
@@ -70,7 +75,7 @@ fn assert_equal(setup: &Setup, left: Module, right: Module, differences: &[diffe
 
 /// Our module traces the answered call, and the stock module traces nothing of it.
 fn assert_only_ours(setup: &Setup) {
-    let (phones, collectors) = (Phones::new(), Collectors::new());
+    let (phones, collectors) = (Phones::new(), collectors_of(setup));
     for (module, traces) in [(Module::Stock, false), (Module::Ours, true)] {
         let records = run(setup, module, &phones, &collectors);
         let traced = records.iter().any(|record| record.call == "answered");
@@ -80,7 +85,7 @@ fn assert_only_ours(setup: &Setup) {
 
 /// Neither module traces anything.
 fn assert_silence(setup: &Setup) {
-    let (phones, collectors) = (Phones::new(), Collectors::new());
+    let (phones, collectors) = (Phones::new(), collectors_of(setup));
     for module in [Module::Stock, Module::Ours] {
         let records = run(setup, module, &phones, &collectors);
         let traced = records.iter().find(|record| record.is_traced());

@@ -9,6 +9,7 @@
 #include "core/events.h"
 #include "core/forward.h"
 #include "core/kemi.h"
+#include "core/mem/mem.h"
 #include "core/parser/msg_parser.h"
 #include "core/route.h"
 #include "core/socket_info.h"
@@ -21,11 +22,7 @@
 #include "siptrace.h"
 
 /* What the parameters ask for. */
-static int rows_are_made = 0;
-static int shows_advertised = 0;
-#if VERSIONVAL >= 6002000
-static int shows_ephemeral = 0;
-#endif
+static event_options options;
 
 static int event_route = -1;
 static str event_callback = { NULL, 0 };
@@ -68,6 +65,25 @@ static int run_script(sip_msg_t *msg)
     return !(context.run_flags & DROP_R_F);
 }
 
+/* Gives the message the headers; 0 when it cannot have them. */
+static int write_headers(sc_trace *trace, char **with_headers)
+{
+    size_t room = trace->body.len + SC_X_HEADERS;
+    size_t len;
+
+    *with_headers = pkg_malloc(room);
+    if (*with_headers == NULL) {
+        LM_ERR("no private memory left\n");
+        return 0;
+    }
+    if (sc_trace_headers(trace, *with_headers, room, &len) != SC_OK) {
+        return 0;
+    }
+    (*with_headers)[len] = 0; /* the headers are shorter than their room */
+    trace->body = (sc_bytes){ *with_headers, len };
+    return 1;
+}
+
 /* What the script says of a message. */
 typedef enum verdict {
     TRACE_IT,
@@ -75,13 +91,18 @@ typedef enum verdict {
     UNREADABLE
 } verdict;
 
-static verdict ask_script(const sc_trace *trace)
+/* What the script sees is traced: with the headers, if there are to be any. They are in memory of `with_headers` then, for the caller to free:
+ * the script may send, and so be asked again. */
+static verdict ask_script(sc_trace *trace, char **with_headers)
 {
     sip_msg_t msg;
     int wanted;
 
     if (event_route < 0 && event_callback.len <= 0) {
         return TRACE_IT;
+    }
+    if (options.headers && !write_headers(trace, with_headers)) {
+        return UNREADABLE;
     }
     memset(&msg, 0, sizeof(msg));
     msg.buf = (char *)trace->body.ptr;
@@ -118,26 +139,31 @@ static void read_message(sc_trace *trace, message_room *room, sip_msg_t *msg)
     }
 }
 
-static int trace_event(sc_trace *trace, message_room *room)
+static void send_event(sc_trace *trace, message_room *room)
 {
     sip_msg_t msg;
 
-    switch (ask_script(trace)) {
-        case UNREADABLE:
-            return -1;
-        case LEAVE_IT:
-            return 0;
-        default:
-            break;
-    }
-    if (!rows_are_made) {
+    if (!options.rows) {
         message_send(trace);
-        return 0;
+        return;
     }
     read_message(trace, room, &msg);
     message_send(trace);
     free_sip_msg(&msg);
-    return 0;
+}
+
+static int trace_event(sc_trace *trace, message_room *room)
+{
+    char *with_headers = NULL;
+    verdict said = ask_script(trace, &with_headers);
+
+    if (said == TRACE_IT) {
+        send_event(trace, room);
+    }
+    if (with_headers != NULL) {
+        pkg_free(with_headers);
+    }
+    return said == UNREADABLE ? -1 : 0;
 }
 
 static int is_on(void)
@@ -152,7 +178,7 @@ static const str *socket_text(const struct socket_info *socket)
     if (socket == NULL) {
         return NULL;
     }
-    return shows_advertised && socket->useinfo.sock_str.len > 0 ? &socket->useinfo.sock_str : &socket->sock_str;
+    return options.advertised && socket->useinfo.sock_str.len > 0 ? &socket->useinfo.sock_str : &socket->sock_str;
 }
 
 static int on_received(sr_event_param_t *event)
@@ -171,7 +197,7 @@ static int on_received(sr_event_param_t *event)
     rcv = info->rcv;
     trace.body = to_bytes(&info->data);
     trace.from = message_host(room.from, rcv->proto, ip_addr2strz(&rcv->src_ip), rcv->src_port);
-    if (shows_advertised && rcv->bind_address != NULL && rcv->bind_address->useinfo.sock_str.len > 0) {
+    if (options.advertised && rcv->bind_address != NULL && rcv->bind_address->useinfo.sock_str.len > 0) {
         trace.to = message_socket(room.to, &rcv->bind_address->useinfo.sock_str);
     } else {
         trace.to = message_host(room.to, rcv->proto, ip_addr2strz(&rcv->dst_ip), rcv->dst_port);
@@ -185,7 +211,7 @@ static sc_bytes sender(char *text, dest_info_t *to, int *proto)
     struct socket_info *socket = to->send_sock != NULL ? to->send_sock : get_send_socket(NULL, &to->to, to->proto);
 
 #if VERSIONVAL >= 6002000
-    if (shows_ephemeral && to->ephemeral.vset) {
+    if (options.ephemeral && to->ephemeral.vset) {
         *proto = to->ephemeral.proto;
         return message_host(text, to->ephemeral.proto, ip_addr2strz(&to->ephemeral.ip), to->ephemeral.port);
     }
@@ -213,15 +239,9 @@ static int on_sent(sr_event_param_t *event)
     return trace_event(&trace, &room);
 }
 
-int events_listen(int makes_rows, int advertised, int ephemeral, const str *callback)
+int events_listen(const event_options *wanted, const str *callback)
 {
-    rows_are_made = makes_rows;
-    shows_advertised = advertised;
-#if VERSIONVAL >= 6002000
-    shows_ephemeral = ephemeral;
-#else
-    (void)ephemeral;
-#endif
+    options = *wanted;
     event_route = route_lookup(&event_rt, "siptrace:msg");
     if (event_route >= 0 && event_rt.rlist[event_route] == NULL) {
         event_route = -1;

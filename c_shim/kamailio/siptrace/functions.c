@@ -101,6 +101,7 @@ static int hlog(sip_msg_t *msg, const str *correlation, const str *line)
         return -1;
     }
     trace.body = to_bytes(line);
+    trace.from = sockets_told();
     trace.correlation = correlation != NULL ? to_bytes(correlation) : trace.call_id;
     return answer(message_send(&trace));
 }

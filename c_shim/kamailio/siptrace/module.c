@@ -173,6 +173,7 @@ static int bind_socket(void)
         return 1;
     }
     copies_leave_from(socket);
+    sockets_name(socket);
     if (ip_addr_any(&socket->address)) {
         return 1;
     }
@@ -235,10 +236,13 @@ static int prepare_scripts(void)
 /* What the host's core shows. */
 static int prepare_events(void)
 {
+    event_options wanted = { .rows = mode() & 2, .advertised = parameter.data_mode & 1, .ephemeral = parameter.trace_ephemeral_socket != 0,
+            .headers = mode() & 4 && parameter.xheaders_write != UNSET && parameter.xheaders_write != 0 };
+
     if (parameter.trace_init_mode == FOR_SCRIPTS || mode() == 0) {
         return 1;
     }
-    return events_listen(mode() & 2, parameter.data_mode & 1, parameter.trace_ephemeral_socket != 0, &parameter.evcb_msg);
+    return events_listen(&wanted, &parameter.evcb_msg);
 }
 
 static void expect(const str *uris)

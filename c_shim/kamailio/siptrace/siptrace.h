@@ -120,9 +120,25 @@ void callbacks_note(const sip_msg_t *msg, const tracing *what);
 
 extern pv_export_t event_variables[];
 
+/* What the parameters ask for. */
+typedef struct event_options {
+    int rows;       /* they are made of what is shown */
+    int headers;    /* the X-Siptrace headers are on what the script sees */
+    int advertised; /* sockets are told by their advertised addresses */
+    int ephemeral;  /* and by the port that a connection really has */
+} event_options;
+
 /* Has the host show what it receives and sends (trace_mode), and the script what is traced of it: event_route[siptrace:msg], or the KEMI function
  * `callback`. 0 when that cannot be. In mod_init. */
-int events_listen(int makes_rows, int advertised, int ephemeral, const str *callback);
+int events_listen(const event_options *wanted, const str *callback);
+
+/* ---- sockets.c ---- */
+
+/* The socket that lines leave from, wherever they go; NULL for one that fits. In mod_init. */
+void sockets_name(const struct socket_info *socket);
+
+/* The sockets that this process would send a line of hlog() from, as the core is told of them. Valid until the next call. */
+sc_bytes sockets_told(void);
 
 /* ---- copies.c ---- */
 

@@ -66,7 +66,7 @@ pub struct TracedMessage<'a> {
     pub body: &'a [u8],
     /// Its Call-ID.
     pub call_id: &'a [u8],
-    /// What the row and the packet say of it.
+    /// What the row and the packet say of it; of a log line `from` alone counts.
     pub trace: Trace<'a>,
     /// The collector that the script names, a SIP URI; `None` when it named none, empty when it left it empty.
     pub destination: Option<&'a [u8]>,
@@ -85,7 +85,7 @@ pub struct TracedMessage<'a> {
 pub struct Copies {
     /// Where to: SIP URIs.
     pub uris: Vec<String>,
-    /// The message, with the X-Siptrace headers if they are asked for.
+    /// The message, with the X-Siptrace headers if they are asked for and a script is behind it.
     pub body: Vec<u8>,
 }
 
@@ -116,6 +116,17 @@ pub enum TraceError {
     /// This process has no lane.
     #[error(transparent)]
     State(#[from] StateError),
+}
+
+/// What the X-Siptrace headers of a message say.
+fn headers_of<'a>(trace: &Trace<'a>, time_us: i64) -> XHeaders<'a> {
+    XHeaders { from: trace.from, to: trace.to, time_us, method: trace.method, is_outgoing: trace.is_outgoing }
+}
+
+/// The message with the X-Siptrace headers, as an event route is shown what the host's core traces: what is not known of it yet, be it the
+/// time, is empty or 0 in them. `None` when it has no end of headers, or they would be too long.
+pub fn with_x_headers(message: &TracedMessage<'_>) -> Option<Vec<u8>> {
+    x_headers::insert(message.body, &headers_of(&message.trace, message.time_us.unwrap_or(0)))
 }
 
 /// State of one capture agent; every process of the server has its copy, and the lanes in common.
@@ -224,6 +235,7 @@ impl TraceAgent {
         let mut time_us = message.time_us.unwrap_or_else(now_us);
         let mut trace = message.trace;
         trace.payload_type = if message.tracer == Tracer::Log { LOG } else { SIP };
+        trace.wants_x_headers = message.tracer.is_script() && self.settings.writes_x_headers;
         trace.hep_version = if message.tracer == Tracer::Log { 3 } else { 0 };
         let local = self.settings.local_ip.clone().filter(|_| message.tracer.is_script());
         if let Some(local) = &local {
@@ -275,15 +287,8 @@ impl TraceAgent {
         if uris.is_empty() {
             return Ok(None);
         }
-        let mut body = if self.settings.writes_x_headers {
-            let headers = XHeaders {
-                from: trace.from,
-                to: trace.to,
-                time_us,
-                method: trace.method,
-                is_outgoing: trace.is_outgoing,
-            };
-            x_headers::insert(body, &headers).ok_or(TraceError::XHeaders)?
+        let mut body = if trace.wants_x_headers {
+            x_headers::insert(body, &headers_of(&trace, time_us)).ok_or(TraceError::XHeaders)?
         } else {
             body.to_vec()
         };

@@ -231,11 +231,8 @@ impl TraceSettings {
     /// What these parameters ask of a writer.
     pub fn plan(&self) -> Plan {
         let sink = |target| SinkPlan { target, options: SinkOptions::default(), link: None };
-        let collectors = CollectorPlan {
-            options: self.hep.clone(),
-            has_x_headers: self.writes_x_headers,
-            correlation_headers: self.correlation_headers.clone(),
-        };
+        let collectors =
+            CollectorPlan { options: self.hep.clone(), correlation_headers: self.correlation_headers.clone() };
         let mut sinks = Vec::new();
         if self.has_database() {
             let options = SinkOptions {

@@ -151,11 +151,34 @@ fn the_modes_of_the_core_are_their_own() {
 }
 
 #[test]
+fn what_a_script_traces_gets_headers_and_what_the_core_shows_has_those_that_its_script_saw() {
+    let uri = ("duplicate_uri", "sip:192.0.2.9:9060");
+    let on = [("trace_on", 1), ("trace_to_database", 0), ("hep_mode_on", 1), ("xheaders_write", 1), ("trace_mode", 5)];
+    let mut bench = Bench::new(&[uri], &on);
+    for tracer in [Tracer::Script, Tracer::Follow, Tracer::Core, Tracer::Log, Tracer::Text] {
+        let copies = bench.agent.trace(&message(tracer)).unwrap();
+        assert_eq!(copies.map(|copies| copies.body), (tracer == Tracer::Core).then(|| BODY.to_vec()));
+    }
+    let wanted = bench.queued(|capture| capture.trace.unwrap().wants_x_headers.to_string());
+    assert_eq!(wanted, ["true", "true", "false", "false", "false"].map(|wants| format!("packet 0 {wants}")));
+    let shown = TracedMessage {
+        time_us: None,
+        trace: Trace { method: b"", ..message(Tracer::Core).trace },
+        ..message(Tracer::Core)
+    };
+    let seen = String::from_utf8(with_x_headers(&shown).unwrap()).unwrap();
+    assert!(seen.contains("X-Siptrace-Time: 0 0\r\nX-Siptrace-Method: \r\nX-Siptrace-Dir: in\r\n\r\n"), "{seen}");
+    assert_eq!(with_x_headers(&TracedMessage { body: b"OPTIONS sip:a SIP/2.0\r\n", ..shown }), None);
+}
+
+#[test]
 fn a_log_line_needs_a_collector_and_no_switch() {
     let mut bench = Bench::new(&[("duplicate_uri", "sip:192.0.2.9")], &[("trace_to_database", 0)]);
-    bench.agent.trace(&TracedMessage { correlation_id: b"cid", ..message(Tracer::Log) }).unwrap();
+    let sockets = Trace { from: b"udp:192.0.2.1:5060 udp:::1:5060", ..Trace::default() };
+    bench.agent.trace(&TracedMessage { correlation_id: b"cid", trace: sockets, ..message(Tracer::Log) }).unwrap();
     let shown = bench.queued(|capture| {
         let trace = capture.trace.unwrap();
+        assert_eq!(trace.from, sockets.from);
         format!("{} {} {:?}", trace.payload_type, trace.hep_version, capture.correlation_id)
     });
     assert_eq!(shown, [format!("packet 0 100 3 {:?}", Some(b"cid"))]);

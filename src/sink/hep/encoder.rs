@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use flate2::{Compress, Compression, FlushCompress, Status};
 
-use super::{CollectorOptions, Outgoing};
+use super::{CollectorOptions, Origin, Outgoing, Transport, parse_address};
 use crate::hep::{self, EncodeError, EncodeOptions, Packet, Payload, Version};
 
 /// Most packets of a group: the kernel is asked once for all of them.
@@ -50,11 +50,37 @@ pub(super) struct Group {
     pub end: usize,
 }
 
-/// The two ends of the way to a collector: they stand in packets that name none of their own.
+/// The way to a collector: its two ends stand in packets that name none of their own.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ends {
     pub local: SocketAddr,
     pub peer: SocketAddr,
+    pub transport: Transport,
+}
+
+impl Ends {
+    /// Where a packet of this origin came from.
+    fn source(&self, origin: Origin<'_>) -> SocketAddr {
+        match origin {
+            Origin::Address(address) => address,
+            Origin::Sockets(sockets) => {
+                sockets.split(' ').find_map(|socket| self.fitting(socket)).unwrap_or(self.local)
+            }
+        }
+    }
+
+    /// The address of a socket of the host, if this way could begin there.
+    fn fitting(&self, socket: &str) -> Option<SocketAddr> {
+        let (transport, _) = socket.split_once(':')?;
+        let (_, address) = parse_address(socket).ok()?;
+        let own = match self.transport {
+            Transport::Udp => "udp",
+            Transport::Tcp => "tcp",
+            Transport::Tls => "tls",
+        };
+        let fits = transport == "any" || (transport == own && address.is_ipv4() == self.peer.is_ipv4());
+        fits.then_some(address)
+    }
 }
 
 /// Writes packets as a collector is to get them.
@@ -102,7 +128,7 @@ impl Encoder {
         };
         let packet = Packet {
             version,
-            source: outgoing.from.unwrap_or(ends.local),
+            source: ends.source(outgoing.from),
             destination: outgoing.to.unwrap_or(ends.peer),
             ip_protocol: outgoing.ip_protocol,
             payload_type: outgoing.payload_type,

@@ -45,11 +45,21 @@ pub use collector::Collector;
 pub use destination::{Destination, DestinationError, Transport};
 pub use options::{CollectorOptions, Secret, TlsOptions};
 
+/// Where a message came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin<'a> {
+    /// There.
+    Address(SocketAddr),
+    /// One of the host's sockets, as log entries have it: `proto:ip:port` each, separated by blanks. The first of the collector's transport
+    /// and family it is, or the first of the transport `any`; where there is neither, our own end of the way to the collector.
+    Sockets(&'a str),
+}
+
 /// A packet that is to go to a collector.
 #[derive(Clone, Copy, Debug)]
 pub struct Outgoing<'a> {
-    /// Where the message came from. `None`: our own end of the way to the collector, as log entries have it.
-    pub from: Option<SocketAddr>,
+    /// Where the message came from.
+    pub from: Origin<'a>,
     /// Where it went to. `None`: the collector, as log entries have it.
     pub to: Option<SocketAddr>,
     /// IP protocol that carried it (HEP chunk 0x0002), as [`parse_way`] answers it.

@@ -49,7 +49,8 @@ impl Stream {
     }
 
     pub fn ends(&self) -> Ends {
-        self.tcp.ends()
+        let transport = if self.tls.is_some() { Transport::Tls } else { Transport::Tcp };
+        Ends { transport, ..self.tcp.ends() }
     }
 
     /// Receives what the collector has sent, and throws it away: otherwise its window would fill, and with it a collector

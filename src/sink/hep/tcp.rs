@@ -7,6 +7,7 @@ use std::time::Duration;
 use rustix::event::PollFlags;
 
 use super::deadline::{Deadline, wait};
+use super::destination::Transport;
 use super::encoder::Ends;
 use super::socket;
 
@@ -32,7 +33,7 @@ impl Tcp {
         io_timeout: Duration,
     ) -> io::Result<Tcp> {
         let socket = socket::tcp(address, local, deadline, io_timeout)?;
-        let ends = Ends { local: socket.local_addr()?, peer: address };
+        let ends = Ends { local: socket.local_addr()?, peer: address, transport: Transport::Tcp };
         Ok(Tcp { socket, ends })
     }
 

@@ -11,6 +11,7 @@ use rustix::net::sockopt::socket_error;
 use rustix::net::{MMsgHdr, SendAncillaryBuffer, SendFlags, sendmmsg};
 
 use super::deadline::{Deadline, wait};
+use super::destination::Transport;
 use super::encoder::{Ends, Frames, GROUP_PACKETS};
 use super::link::Passed;
 use super::socket;
@@ -29,7 +30,7 @@ pub(super) struct Datagrams {
 impl Datagrams {
     pub fn open(address: SocketAddr, local: Option<IpAddr>) -> io::Result<Datagrams> {
         let socket = socket::udp(address, local)?;
-        let ends = Ends { local: socket.local_addr()?, peer: address };
+        let ends = Ends { local: socket.local_addr()?, peer: address, transport: Transport::Udp };
         Ok(Datagrams { socket, ends })
     }
 

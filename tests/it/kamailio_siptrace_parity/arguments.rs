@@ -24,6 +24,8 @@ compare! {
         Setup::new(Hep(3), true)
             .says(&format!("{FIRST} {{ sip_trace(\"\", \"\", \"d\"); }}"))
             .ours_says(&format!("{FIRST} {{ sip_trace_mode(\"d\"); }}"));
+    a_log_of_a_proxy_with_several_sockets: Setup::new(Hep(3), true).says("hlog(\"a line of $ci\");").second_socket();
+    a_log_over_ipv6: Setup::new(Hep(3), true).says("hlog(\"a line of $ci\");").second_socket().collectors6();
     a_log: Setup::new(Hep(3), true).says("hlog(\"$rm of $ci\"); hlog(\"id of $ci\", \"a line of $ci\");");
 }
 

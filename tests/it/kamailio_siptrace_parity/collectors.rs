@@ -6,7 +6,7 @@ use super::record::{Place, Record};
 use crate::common::wait::within;
 use rustix::net::sockopt;
 use sipcapture_core::hep::{self, Chunks, Packet, Payload, Version, kind};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -58,9 +58,10 @@ struct Collector {
 }
 
 impl Collectors {
-    /// Two collectors on ports that the kernel gives.
-    pub fn new() -> Collectors {
-        Collectors { duplicate: Collector::new(), named: Collector::new() }
+    /// Two collectors at this address, on ports that the kernel gives.
+    pub fn new(host: impl Into<IpAddr>) -> Collectors {
+        let host = host.into();
+        Collectors { duplicate: Collector::new(host), named: Collector::new(host) }
     }
 
     /// What `duplicate_uri` is set to.
@@ -105,8 +106,8 @@ pub fn records(datagrams: &[Received], names: &Names, since: SystemTime) -> Vec<
 }
 
 impl Collector {
-    fn new() -> Collector {
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a loopback address has free ports");
+    fn new(host: IpAddr) -> Collector {
+        let socket = UdpSocket::bind((host, 0)).expect("a loopback address has free ports");
         socket.set_read_timeout(Some(Duration::from_millis(100))).expect("a timeout is set");
         // Our module sends what it has gathered in one go. More than net.core.rmem_max is root's to ask for.
         if sockopt::set_socket_recv_buffer_size_force(&socket, BUFFER).is_err() {
@@ -123,7 +124,7 @@ impl Collector {
 
     /// What has arrived by now: whatever is still in the socket is in front of the fence.
     fn take(&self) -> Vec<(Vec<u8>, SocketAddr)> {
-        let sender = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a loopback address has free ports");
+        let sender = UdpSocket::bind((self.address.ip(), 0)).expect("a loopback address has free ports");
         sender.send_to(FENCE, self.address).expect("loopback takes a datagram");
         let mut taken = Vec::new();
         within(Duration::from_secs(10), "the collector reads all that is there", || {

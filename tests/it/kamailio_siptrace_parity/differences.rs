@@ -92,35 +92,6 @@ pub const DIFFERENCES: &[Difference] = &[
         },
     },
     Difference {
-        reason: "the headers on a copy that the core makes have its time, where the stock module writes 0 0",
-        shows: |setup| setup.mode & 4 != 0 && setup.has("xheaders_write") && !setup.routes.is_empty(),
-        holds: |unequal| {
-            let (Some(stock), Some(ours)) = (unequal.stock, unequal.ours) else { return false };
-            let [none, some] = ["0 0", "<time>"].map(|time| format!("\r\nX-Siptrace-Time: {time}\r\n"));
-            let is_same = stock.field("payload").replace(&none, &some) == ours.field("payload");
-            unequal.what == What::Field("payload".to_owned()) && is_same
-        },
-    },
-    Difference {
-        reason: "xheaders_write puts its headers on the copies of the core also where there is no event route",
-        shows: |setup| setup.mode & 4 != 0 && setup.has("xheaders_write") && setup.routes.is_empty(),
-        holds: |unequal| {
-            let (Some(stock), Some(ours)) = (unequal.stock, unequal.ours) else { return false };
-            unequal.what == What::Field("payload".to_owned())
-                && without_headers(ours.field("payload")) == stock.field("payload")
-        },
-    },
-    Difference {
-        reason: "a line of hlog() names the socket that it leaves from, which is the writer's, and not one that Kamailio listens on",
-        shows: |setup| setup.on_request.contains("hlog("),
-        holds: |unequal| {
-            let (Some(stock), Some(_)) = (unequal.stock, unequal.ours) else { return false };
-            stock.is_log()
-                && unequal.what == What::Field("0:0x0007".to_owned())
-                && stock.field("0:0x0007").starts_with('<')
-        },
-    },
-    Difference {
         reason: "trace_dialog_ack, which only later releases of the stock module have, traces the ACKs of a dialog",
         shows: |setup| setup.traces_dialogs() && !setup.ours.is_empty(),
         holds: |unequal| {
@@ -135,13 +106,8 @@ fn chunks(record: &Record) -> Vec<&str> {
     record.fields.iter().map(|(name, _)| name.as_str()).collect()
 }
 
-/// A message without the headers of `xheaders_write`.
-fn without_headers(payload: &str) -> String {
-    let lines = payload.split_inclusive("\r\n");
-    lines.filter(|line| !line.starts_with("X-Siptrace-")).collect()
-}
-
 /// Of calls that the proxy answers without a transaction.
 fn is_stateless_reply(record: &Record) -> bool {
-    record.title.starts_with("SIP/2.0 ") && ["registered", "options-to-proxy", "stateless"].contains(&&*record.call)
+    record.title.starts_with("SIP/2.0 ")
+        && ["registered", "registered-tcp", "options-to-proxy", "stateless"].contains(&&*record.call)
 }

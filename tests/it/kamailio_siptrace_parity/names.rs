@@ -57,6 +57,10 @@ impl Names {
         if value.is_empty() || self.values.iter().any(|(known, _)| *known == value) {
             return;
         }
+        // Two challenges of one second are the same.
+        if ["nonce", "response"].contains(&kind) {
+            return self.name(value, format!("<{kind}>"));
+        }
         let count = self.counts.entry(kind).or_default();
         *count += 1;
         let name = format!("<{kind} {count}>");

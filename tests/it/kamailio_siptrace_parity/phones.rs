@@ -25,6 +25,8 @@ pub struct Phones {
     pub callee6: UdpSocket,
     /// Who is called over TCP.
     pub tcp_callee: TcpListener,
+    /// The same over IPv6.
+    pub tcp_callee6: TcpListener,
     /// Whose requests part one step from the next, over both families.
     pub fence: UdpSocket,
     /// See `fence`.
@@ -41,6 +43,7 @@ impl Phones {
             socket.set_read_timeout(Some(PATIENCE)).expect("a timeout is set");
             socket
         };
+        let tcp = |host: IpAddr| TcpListener::bind((host, 0)).expect("a loopback address has free ports");
         let (ip4, ip6) = (IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST));
         Phones {
             caller: udp(ip4),
@@ -48,7 +51,8 @@ impl Phones {
             second: udp(ip4),
             caller6: udp(ip6),
             callee6: udp(ip6),
-            tcp_callee: TcpListener::bind((ip4, 0)).expect("a loopback address has free ports"),
+            tcp_callee: tcp(ip4),
+            tcp_callee6: tcp(ip6),
             fence: udp(ip4),
             fence6: udp(ip6),
             sipp: free_address(),
@@ -86,11 +90,7 @@ impl<'a> Fence<'a> {
 
     /// Waits until every worker is done.
     pub fn pass(&self) {
-        for phone in &self.0 {
-            let mut side = Side::caller(SENTINEL, &phone.sent_by(), &phone.uri("caller"), SENTINEL);
-            phone.send(&side.request("OPTIONS", "", ""));
-            phone.expect("SIP/2.0 200");
-        }
+        self.0.iter().for_each(Phone::ask);
     }
 }
 
@@ -164,6 +164,20 @@ impl<'a> Phone<'a> {
         }
     }
 
+    /// Waits until what went over its own connection is done with, of which no answer tells: connections have no order among themselves.
+    pub fn settle(&self) {
+        if let Line::Connected(_) = self.line {
+            self.ask();
+        }
+    }
+
+    /// Sends a request that is not traced, and waits for its answer.
+    fn ask(&self) {
+        let mut side = Side::caller(SENTINEL, &self.sent_by(), &self.uri("caller"), SENTINEL);
+        self.send(&side.request("OPTIONS", "", ""));
+        self.expect("SIP/2.0 200");
+    }
+
     /// The next message, which must begin so.
     pub fn expect(&self, start: &str) -> Message {
         let message = self.receive(start);
@@ -183,7 +197,7 @@ impl<'a> Phone<'a> {
                 let mut accepted = accepted.borrow_mut();
                 let stream = accepted.get_or_insert_with(|| {
                     let (stream, peer) = accept(listener);
-                    self.names.borrow_mut().port(peer.port(), "proxy towards TCP");
+                    self.names.borrow_mut().port(peer.port(), &format!("proxy towards {}", self.name));
                     Stream::new(stream)
                 });
                 stream.receive(self.name, start)

@@ -18,7 +18,7 @@ pub struct Proxy {
     server: Kamailio,
     /// Its address over IPv6; the other is the server's own.
     pub address6: SocketAddr,
-    /// A socket that no phone knows, for `send_sock_name`: [`TRACER`].
+    /// A socket that no phone knows: [`TRACER`].
     pub tracer: Option<SocketAddr>,
 }
 
@@ -30,8 +30,9 @@ impl Proxy {
     pub fn start(setup: &Setup, module: Module, phones: &Phones, collectors: &Collectors, db_url: &str) -> Proxy {
         let address6 = SocketAddr::from((Ipv6Addr::LOCALHOST, free_port()));
         let config = ConfigBuilder::new().children(1).tcp().first_line("tcp_children=1");
-        let mut config = config.first_line(&format!("listen=udp:{address6}"));
-        let tracer = setup.has("send_sock_name").then(free_address);
+        let mut config =
+            config.first_line(&format!("listen=udp:{address6}")).first_line(&format!("listen=tcp:{address6}"));
+        let tracer = (setup.has("send_sock_name") || setup.second_socket).then(free_address);
         if let Some(tracer) = tracer {
             config = config.first_line(&format!("listen=udp:{tracer} name \"{TRACER}\""));
         }
@@ -137,10 +138,12 @@ fn script(traced: &str, phones: &Phones) -> String {
     if ($rU == "slow") {{ t_set_retr("400", "4000"); }}
     if ($rU == "unanswered") {{ t_set_fr("1000", "1000"); }}
     if ($rU == "fork") {{ append_branch("{second}"); }}
+    if ($rU == "fork-tcp") {{ append_branch("{tcp}"); }}
     switch ($rU) {{
         {cases}default: sl_send_reply("404", "Nobody"); exit;
     }}
     t_relay();"#,
         second = uri("second"),
+        tcp = uri("tcp"),
     )
 }

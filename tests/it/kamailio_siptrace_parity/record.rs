@@ -60,11 +60,6 @@ impl Record {
         self.place != Place::Statistics
     }
 
-    /// Whether it is a line of a log.
-    pub fn is_log(&self) -> bool {
-        self.field("0:0x000b") == "[64]"
-    }
-
     /// Whether it is a plain copy.
     pub fn is_copy(&self) -> bool {
         !self.field("sender").is_empty()
@@ -73,9 +68,7 @@ impl Record {
     /// What pairs it with a record of the other run: all but the place within a collector or a table.
     pub fn key(&self) -> (bool, &str, &str, &str, &str, &str) {
         let user = (self.field("traced_user"), self.field("direction"));
-        // The addresses of a log are those of its packet.
-        let way = if self.is_log() { "" } else { &self.way };
-        (self.place >= Place::Table, &self.call, &self.title, way, user.0, user.1)
+        (self.place >= Place::Table, &self.call, &self.title, &self.way, user.0, user.1)
     }
 }
 

@@ -17,15 +17,18 @@ pub fn users(phones: &Phones) -> Vec<(&'static str, String)> {
         ("slow", format!("sip:slow@{callee}")),
         ("unanswered", format!("sip:unanswered@{callee}")),
         ("fork", format!("sip:fork@{callee}")),
+        ("fork-tcp", format!("sip:fork-tcp@{callee}")),
         ("second", format!("sip:second@{}", address(phones.second.local_addr()))),
         ("callee6", format!("sip:callee6@{}", address(phones.callee6.local_addr()))),
         ("sipp", format!("sip:sipp@{}", phones.sipp)),
         ("tcp", format!("sip:tcp@{};transport=tcp", address(phones.tcp_callee.local_addr()))),
+        ("tcp6", format!("sip:tcp6@{};transport=tcp", address(phones.tcp_callee6.local_addr()))),
     ]
 }
 
 /// Calls whose messages meet several of the proxy's processes.
-pub const SEVERAL_WORKERS: [&str; 5] = ["from-tcp", "to-tcp", "mixed", "repeated", "unanswered"];
+pub const SEVERAL_WORKERS: [&str; 7] =
+    ["from-tcp", "to-tcp", "cancelled-tcp", "forked-tcp", "mixed", "repeated", "unanswered"];
 
 /// One run: phones as one proxy sees them.
 pub struct Run<'a> {
@@ -35,7 +38,9 @@ pub struct Run<'a> {
     caller6: Phone<'a>,
     callee6: Phone<'a>,
     tcp_callee: Phone<'a>,
+    tcp_callee6: Phone<'a>,
     proxy: SocketAddr,
+    proxy6: SocketAddr,
     names: &'a RefCell<Names>,
     fence: &'a Fence<'a>,
 }
@@ -58,8 +63,10 @@ impl<'a> Run<'a> {
             second: udp("second", &phones.second, proxy),
             caller6: udp("caller6", &phones.caller6, proxy6),
             callee6: udp("callee6", &phones.callee6, proxy6),
-            tcp_callee: Phone::tcp_listener("tcp callee", &phones.tcp_callee, names).behind(fence),
+            tcp_callee: Phone::tcp_listener("TCP callee", &phones.tcp_callee, names).behind(fence),
+            tcp_callee6: Phone::tcp_listener("TCP callee6", &phones.tcp_callee6, names).behind(fence),
             proxy,
+            proxy6,
             names,
             fence,
         }
@@ -72,21 +79,19 @@ impl<'a> Run<'a> {
             return self.fence.pass();
         }
         self.answered("answered", &self.caller, &self.callee, "callee");
-        self.refused("busy", "486 Busy Here", "");
-        self.refused("redirected", "302 Moved Temporarily", "");
-        self.cancelled();
-        self.forked();
-        self.registered();
-        self.message();
+        self.refused("busy", &self.caller, &self.callee, "callee", "486 Busy Here");
+        self.refused("redirected", &self.caller, &self.callee, "callee", "302 Moved Temporarily");
+        self.cancelled("cancelled", &self.caller);
+        self.forked("forked", "fork", &self.second);
+        self.registered("registered", &self.caller, "caller");
+        self.message("message", &self.caller, &self.callee, "callee");
         self.options();
         self.retransmitted();
         self.refused_by_the_proxy("stateless", "404");
         self.refused_by_the_proxy("stateful", "480");
-        let tcp_caller = Phone::tcp_connected("TCP caller", self.proxy, self.names).behind(self.fence);
-        self.answered("from-tcp", &tcp_caller, &self.callee, "callee");
-        self.answered("to-tcp", &self.caller, &self.tcp_callee, "tcp");
+        self.over_tcp();
         self.answered("ipv6", &self.caller6, &self.callee6, "callee6");
-        self.mixed();
+        self.message("mixed", &self.caller, &self.callee6, "callee6");
         if play == Play::CallsAndTimers {
             self.repeated_by_the_proxy();
             self.unanswered();
@@ -94,6 +99,22 @@ impl<'a> Run<'a> {
         self.assert_quiet();
         self.fence.pass();
         self.fence.pass();
+    }
+
+    /// What has a leg over TCP, or both.
+    fn over_tcp(&self) {
+        let caller = Phone::tcp_connected("TCP caller", self.proxy, self.names).behind(self.fence);
+        self.answered("from-tcp", &caller, &self.callee, "callee");
+        self.answered("to-tcp", &self.caller, &self.tcp_callee, "tcp");
+        self.answered("tcp-to-tcp", &caller, &self.tcp_callee, "tcp");
+        self.refused("busy-tcp", &caller, &self.tcp_callee, "tcp", "486 Busy Here");
+        self.cancelled("cancelled-tcp", &caller);
+        self.forked("forked-tcp", "fork-tcp", &self.tcp_callee);
+        // The answer tells how long each contact of a user is still good for: this user has no other.
+        self.registered("registered-tcp", &caller, "second");
+        self.message("message-tcp", &caller, &self.tcp_callee, "tcp");
+        let caller6 = Phone::tcp_connected("TCP caller6", self.proxy6, self.names).behind(self.fence);
+        self.answered("ipv6-tcp", &caller6, &self.tcp_callee6, "tcp6");
     }
 
     fn assert_quiet(&self) {
@@ -141,74 +162,76 @@ impl<'a> Run<'a> {
     }
 
     /// An INVITE that the called side refuses, or sends elsewhere.
-    fn refused(&self, name: &str, status: &str, more: &str) {
-        let mut calling = self.side(name, &self.caller, "callee");
-        self.caller.send(&calling.request("INVITE", more, &session(1)));
-        self.caller.expect("SIP/2.0 100");
-        let invite = self.callee.expect("INVITE ");
-        self.answer(&self.callee, &invite, status, "");
-        let answer = self.caller.expect(&format!("SIP/2.0 {}", &status[..3]));
-        self.callee.expect("ACK ");
-        self.caller.send(&calling.negative_ack(&answer));
+    fn refused(&self, name: &str, caller: &Phone<'_>, callee: &Phone<'_>, user: &str, status: &str) {
+        let mut calling = self.side(name, caller, user);
+        caller.send(&calling.request("INVITE", "", &session(1)));
+        caller.expect("SIP/2.0 100");
+        let invite = callee.expect("INVITE ");
+        self.answer(callee, &invite, status, "");
+        let answer = caller.expect(&format!("SIP/2.0 {}", &status[..3]));
+        callee.expect("ACK ");
+        caller.send(&calling.negative_ack(&answer));
+        caller.settle();
     }
 
-    fn cancelled(&self) {
-        let mut calling = self.side("cancelled", &self.caller, "callee");
-        self.caller.send(&calling.request("INVITE", "", &session(1)));
-        self.caller.expect("SIP/2.0 100");
+    fn cancelled(&self, name: &str, caller: &Phone<'_>) {
+        let mut calling = self.side(name, caller, "callee");
+        caller.send(&calling.request("INVITE", "", &session(1)));
+        caller.expect("SIP/2.0 100");
         let invite = self.callee.expect("INVITE ");
         self.answer(&self.callee, &invite, "180 Ringing", "");
-        self.caller.expect("SIP/2.0 180");
-        self.caller.send(&calling.cancel());
+        caller.expect("SIP/2.0 180");
+        caller.send(&calling.cancel());
         let cancel = self.callee.expect("CANCEL ");
-        self.caller.expect("SIP/2.0 200");
+        caller.expect("SIP/2.0 200");
         self.answer(&self.callee, &cancel, "200 OK", "");
         self.answer(&self.callee, &invite, "487 Request Terminated", "");
         self.callee.expect("ACK ");
-        let answer = self.caller.expect("SIP/2.0 487");
-        self.caller.send(&calling.negative_ack(&answer));
+        let answer = caller.expect("SIP/2.0 487");
+        caller.send(&calling.negative_ack(&answer));
+        caller.settle();
     }
 
-    /// Two branches ring; one is answered, so that the proxy cancels the other.
-    fn forked(&self) {
-        let mut calling = self.side("forked", &self.caller, "fork");
+    /// Two branches ring; the second is answered, so that the proxy cancels the other.
+    fn forked(&self, name: &str, user: &str, answering: &Phone<'_>) {
+        let mut calling = self.side(name, &self.caller, user);
         self.caller.send(&calling.request("INVITE", "", &session(1)));
         self.caller.expect("SIP/2.0 100");
-        let [first, second] = [&self.callee, &self.second].map(|phone| phone.expect("INVITE "));
-        for (phone, invite) in [(&self.callee, &first), (&self.second, &second)] {
+        let [first, second] = [&self.callee, answering].map(|phone| phone.expect("INVITE "));
+        for (phone, invite) in [(&self.callee, &first), (answering, &second)] {
             self.answer(phone, invite, "180 Ringing", "");
             self.caller.expect("SIP/2.0 180");
         }
-        self.answer(&self.second, &second, "200 OK", &session(1));
+        self.answer(answering, &second, "200 OK", &session(1));
         calling.confirm(&self.caller.expect("SIP/2.0 200"));
         let cancel = self.callee.expect("CANCEL ");
         self.answer(&self.callee, &cancel, "200 OK", "");
         self.answer(&self.callee, &first, "487 Request Terminated", "");
         self.callee.expect("ACK ");
         self.caller.send(&calling.same_cseq("ACK", "", ""));
-        self.second.expect("ACK ");
+        answering.expect("ACK ");
         self.caller.send(&calling.request("BYE", "", ""));
-        let bye = self.second.expect("BYE ");
-        self.answer(&self.second, &bye, "200 OK", "");
+        let bye = answering.expect("BYE ");
+        self.answer(answering, &bye, "200 OK", "");
         self.caller.expect("SIP/2.0 200");
     }
 
-    fn registered(&self) {
-        let mut side = self.side("registered", &self.caller, "caller");
+    fn registered(&self, name: &str, caller: &Phone<'_>, user: &str) {
+        let mut side = self.side(name, caller, user);
         side.target = format!("sip:{DOMAIN}");
-        self.caller.send(&side.request("REGISTER", "Expires: 600\r\n", ""));
-        let challenge = self.caller.expect("SIP/2.0 401");
+        caller.send(&side.request("REGISTER", "Expires: 600\r\n", ""));
+        let challenge = caller.expect("SIP/2.0 401");
         let credentials = authorization(&challenge);
-        self.caller.send(&side.request("REGISTER", &format!("Expires: 600\r\n{credentials}"), ""));
-        self.caller.expect("SIP/2.0 200");
+        caller.send(&side.request("REGISTER", &format!("Expires: 600\r\n{credentials}"), ""));
+        caller.expect("SIP/2.0 200");
     }
 
-    fn message(&self) {
-        let mut side = self.side("message", &self.caller, "callee");
-        self.caller.send(&side.request("MESSAGE", "", "v=0 is what a body may be\r\n"));
-        let message = self.callee.expect("MESSAGE ");
-        self.answer(&self.callee, &message, "202 Accepted", "");
-        self.caller.expect("SIP/2.0 202");
+    fn message(&self, name: &str, caller: &Phone<'_>, callee: &Phone<'_>, user: &str) {
+        let mut side = self.side(name, caller, user);
+        caller.send(&side.request("MESSAGE", "", "v=0 is what a body may be\r\n"));
+        let message = callee.expect("MESSAGE ");
+        self.answer(callee, &message, "202 Accepted", "");
+        caller.expect("SIP/2.0 202");
     }
 
     /// One that the proxy passes on, and one that it answers.
@@ -271,15 +294,6 @@ impl<'a> Run<'a> {
         self.caller.send(&calling.request("INVITE", "", &session(1)));
         let answer = self.caller.expect(&format!("SIP/2.0 {status}"));
         self.caller.send(&calling.negative_ack(&answer));
-    }
-
-    /// From IPv4 to IPv6.
-    fn mixed(&self) {
-        let mut side = self.side("mixed", &self.caller, "callee6");
-        self.caller.send(&side.request("MESSAGE", "", ""));
-        let message = self.callee6.expect("MESSAGE ");
-        self.answer(&self.callee6, &message, "200 OK", "");
-        self.caller.expect("SIP/2.0 200");
     }
 
     /// The proxy repeats a request that nobody answers.

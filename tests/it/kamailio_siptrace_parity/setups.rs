@@ -45,6 +45,10 @@ pub struct Setup {
     pub command: Option<[&'static str; 2]>,
     /// What the phones do.
     pub play: Play,
+    /// Whether the proxy has one more socket for UDP.
+    pub second_socket: bool,
+    /// Whether the collectors are reached over IPv6.
+    pub collectors6: bool,
 }
 
 /// The correlation id that scripts give.
@@ -64,6 +68,8 @@ impl Setup {
             ours: Vec::new(),
             command: None,
             play: Play::Calls,
+            second_socket: false,
+            collectors6: false,
         }
     }
 
@@ -96,9 +102,13 @@ impl Setup {
         self
     }
 
-    /// The same with a route.
+    /// The same with a route, or with more in one.
     pub fn route(mut self, block: &'static str, script: &str) -> Setup {
-        self.routes.push((block, script.to_owned()));
+        // The host runs one block of a name.
+        match self.routes.iter_mut().find(|(known, _)| *known == block) {
+            Some((_, said)) => *said += &format!(" {script}"),
+            None => self.routes.push((block, script.to_owned())),
+        }
         self
     }
 
@@ -123,6 +133,16 @@ impl Setup {
     /// The same for messages that bring the headers of `xheaders_write`.
     pub fn mirrored(self) -> Setup {
         Setup { play: Play::Mirrored, ..self }
+    }
+
+    /// The same with one more socket of the proxy, which the workers of the others send from where they have none of the family.
+    pub fn second_socket(self) -> Setup {
+        Setup { second_socket: true, ..self }
+    }
+
+    /// The same with collectors over IPv6.
+    pub fn collectors6(self) -> Setup {
+        Setup { collectors6: true, ..self }
     }
 
     /// The same with what needs the proxy's timers.

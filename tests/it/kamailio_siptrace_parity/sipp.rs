@@ -15,7 +15,7 @@ use crate::common::kamailio::Module;
 use crate::common::ports::free_address;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::SystemTime;
@@ -42,7 +42,7 @@ fn sipp(local: SocketAddr, directory: &Path) -> Command {
 
 /// Plays the calls and answers what was traced of them.
 fn run(setup: &Setup, module: Module, caller: SocketAddr, phones: &Phones) -> Vec<Record> {
-    let collectors = Collectors::new();
+    let collectors = Collectors::new(Ipv4Addr::LOCALHOST);
     let database = Database::new();
     let since = SystemTime::now();
     let proxy = Proxy::start(setup, module, phones, &collectors, database.url());

@@ -1,16 +1,16 @@
 //! Parameters of the agent, each shown by the packets, copies and rows that come of it.
 
 use super::{
-    AUTH_KEY, COMPRESSED, CORRELATION, Collector, MESSAGES, NODE_NAME, PATIENCE, PAYLOAD, Proxy, chunk, chunks,
+    AUTH_KEY, COMPRESSED, CORRELATION, Collector, MESSAGES, NODE_NAME, PATIENCE, PAYLOAD, Proxy, agent, chunk, chunks,
     sending, telling,
 };
 use crate::common::kamailio::ConfigBuilder;
-use crate::common::ports::free_port;
+use crate::common::ports::{free_address, free_port};
 use crate::common::rows::{SqliteFile, count, select, text};
 use crate::common::wait::within;
 use flate2::read::ZlibDecoder;
 use std::io::Read as _;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
 /// Of a request and its reply, what the request's packet is made of.
 fn request(collector: &Collector) -> Vec<u8> {
@@ -78,6 +78,58 @@ fn a_line_that_zlib_would_make_longer_goes_out_as_it_is() {
     proxy.ping("");
     let packet = collector.next();
     assert_eq!((chunk(&packet, PAYLOAD).as_deref(), chunk(&packet, COMPRESSED)), (Some("short"), None));
+}
+
+/// Source and destination of a packet over IPv4.
+fn way(packet: &[u8]) -> [SocketAddr; 2] {
+    let bytes = |kind| chunks(packet).into_iter().find(|(known, _)| *known == kind).expect("a chunk").1;
+    [(3, 7), (4, 8)].map(|(address, port)| {
+        let ip = <[u8; 4]>::try_from(bytes(address)).expect("an IPv4 address");
+        let port = <[u8; 2]>::try_from(bytes(port)).expect("a port");
+        SocketAddr::from((ip, u16::from_be_bytes(port)))
+    })
+}
+
+/// The first line of `hlog()` that comes to a collector over TCP.
+fn line_over_tcp(config: ConfigBuilder, listener: &TcpListener) -> (SocketAddr, Vec<u8>, Proxy) {
+    let collector = listener.local_addr().expect("a listener has an address");
+    let uri = format!("sip:{collector};transport=tcp");
+    let proxy = Proxy::start(config.param("siptrace", "duplicate_uri", &uri), r#"hlog("a line");"#);
+    proxy.ping("");
+    let (mut stream, agent) = listener.accept().expect("the writer connects");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout is set");
+    let mut packet = vec![0; 6];
+    stream.read_exact(&mut packet).expect("a packet comes");
+    packet.resize(usize::from(u16::from_be_bytes([packet[4], packet[5]])), 0);
+    stream.read_exact(&mut packet[6..]).expect("the whole packet comes");
+    assert_eq!(way(&packet)[1], collector);
+    (agent, packet, proxy)
+}
+
+#[test]
+fn a_line_names_the_servers_socket_of_the_collectors_transport() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let tcp = free_address();
+    let config = agent().param("siptrace", "trace_to_database", 0).tcp();
+    let (_, packet, proxy) = line_over_tcp(config.first_line(&format!("listen=tcp:{tcp}")), &listener);
+    // Of several on the loopback interface the server prefers the last.
+    assert_eq!((way(&packet)[0], way(&packet)[0] == proxy.server.address()), (tcp, false));
+}
+
+#[test]
+fn a_line_names_the_writers_socket_where_the_server_has_none_of_the_collectors_transport() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let (agent, packet, _proxy) = line_over_tcp(agent().param("siptrace", "trace_to_database", 0), &listener);
+    assert_eq!(way(&packet)[0], agent);
+}
+
+#[test]
+fn a_line_names_the_socket_of_send_sock_addr_whatever_its_transport() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let named = free_address();
+    let config = agent().param("siptrace", "trace_to_database", 0).tcp().first_line(&format!("listen=udp:{named}"));
+    let config = config.param("siptrace", "send_sock_addr", &format!("sip:{named}"));
+    assert_eq!(way(&line_over_tcp(config, &listener).1)[0], named);
 }
 
 #[test]

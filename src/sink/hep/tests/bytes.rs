@@ -2,7 +2,7 @@
 
 use std::net::UdpSocket;
 
-use super::super::{Collector, CollectorOptions, Outgoing, Secret};
+use super::super::{Collector, CollectorOptions, Origin, Outgoing, Secret};
 use super::{all, destination, next_datagram, numbered, options, outgoing, payload_of, udp_receiver};
 use crate::hep::{ChunkOrder, Payload, Version, decode, inflate};
 
@@ -27,7 +27,7 @@ fn secretive() -> CollectorOptions {
 
 fn over_ip6(packet: Outgoing<'_>) -> Outgoing<'_> {
     Outgoing {
-        from: Some("[2001:db8::1]:5060".parse().unwrap()),
+        from: Origin::Address("[2001:db8::1]:5060".parse().unwrap()),
         to: Some("[2001:db8::2]:5061".parse().unwrap()),
         ip_protocol: 22,
         ..packet
@@ -109,7 +109,8 @@ fn version_3_over_ip6_with_nothing_optional() {
 fn a_log_entry_goes_between_the_two_ends_of_the_way_to_the_collector() {
     let (receiver, mut collector) = receiver_and_collector(CollectorOptions { version: Version::V1, ..options() });
     let entry = Outgoing {
-        from: None,
+        // Neither of the transport and the family of the way.
+        from: Origin::Sockets("tcp:192.0.2.7:5070 udp:::1:5071"),
         to: None,
         payload_type: 100,
         version_override: Some(Version::V3),
@@ -137,6 +138,22 @@ fn a_log_entry_goes_between_the_two_ends_of_the_way_to_the_collector() {
         b"\0\0\0\x0f\0\x0bhello",
     ];
     assert_eq!(&datagram[..length], expected.concat());
+}
+
+#[test]
+fn a_log_entry_comes_from_the_hosts_socket_of_the_collectors_transport_and_family() {
+    let sockets = "tcp:192.0.2.7:5070 udp:2001:db8::7:5071 udp:192.0.2.8:5072 udp:192.0.2.9:5073";
+    for (sockets, source) in [(sockets, "192.0.2.8:5072"), ("any:0.0.0.0:5074", "0.0.0.0:5074")] {
+        let entry = Outgoing { from: Origin::Sockets(sockets), to: None, ..outgoing(b"hello") };
+        let datagram = sent(options(), entry);
+        assert_eq!(decode(&datagram).unwrap().source, source.parse().unwrap());
+    }
+    let receiver = udp_receiver("[::1]:0");
+    let mut collector =
+        Collector::new(vec![destination(&format!("sip:{}", receiver.local_addr().unwrap()))], options());
+    let entry = Outgoing { from: Origin::Sockets(sockets), to: None, ..outgoing(b"hello") };
+    assert_eq!(collector.send(&[entry]), all(1));
+    assert_eq!(decode(&next_datagram(&receiver)).unwrap().source, "[2001:db8::7]:5071".parse().unwrap());
 }
 
 #[test]

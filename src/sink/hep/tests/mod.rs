@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use rustix::net::{AddressFamily, SocketType};
 
-use super::{Collector, CollectorOptions, Destination, Outgoing, Sent};
+use super::{Collector, CollectorOptions, Destination, Origin, Outgoing, Sent};
 use crate::hep::{ChunkOrder, Packet, Payload, Version, decode};
 
 /// Long enough for anything that is to happen; reached only when a test fails.
@@ -49,7 +49,7 @@ fn tcp_uri(address: SocketAddr) -> String {
 /// A SIP packet over UDP, between the addresses of the specification's examples.
 fn outgoing(payload: &[u8]) -> Outgoing<'_> {
     Outgoing {
-        from: Some("192.0.2.1:5060".parse().unwrap()),
+        from: Origin::Address("192.0.2.1:5060".parse().unwrap()),
         to: Some("198.51.100.2:5070".parse().unwrap()),
         ip_protocol: 17,
         time_us: 1_700_000_000_123_456,
