@@ -33,6 +33,8 @@ compare! {
     headers_that_the_event_route_sees: Setup::core(4, 3)
         .route("event_route[siptrace:msg]", "if ($hdr(X-Siptrace-Fromip) =~ \"^tcp\" || $hdr(X-Siptrace-Dir) == \"out\") { drop; }")
         .with("xheaders_write", 1);
+    headers_of_what_a_script_traces_alone:
+        Setup::new(Hep(3), false).says("sip_trace_mode(\"t\");").mode(1).with("xheaders_write", 1);
     copies_without_headers_where_no_route_looks: Setup::core(4, 3).with("xheaders_write", 1);
     an_address_for_the_local_side_changes_nothing: Setup::core(3, 3).with("trace_local_ip", "udp:192.0.2.77:5077");
 }
