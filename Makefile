@@ -69,7 +69,7 @@ fuzz: setup-build  ## arbitrary bytes for all codecs, FUZZ_SECONDS (60) each; ne
 faults: setup kamailio  ## outages, deaths and full disks at full length (FAULT_SECONDS each), and a table of what became of each message
 	@scripts/faults.sh $(FAULT_SECONDS)
 
-soak: setup kamailio  ## steady load for SOAK_SECONDS (3600), with databases that pause and restarts: nothing lost, nothing grows
+soak: setup kamailio  ## many traced calls, then steady load for SOAK_SECONDS (3600), with databases that pause and restarts: nothing lost, nothing grows
 	@scripts/soak.sh $(SOAK_SECONDS)
 
 sanitize: setup  ## real servers with a module that checks each access to memory; needs a nightly compiler

@@ -6,11 +6,20 @@ use std::fs;
 
 /// Bytes that a process shares with no other.
 pub fn private_bytes(pid: i32) -> u64 {
+    rolled_up(pid, &["Private_Clean", "Private_Dirty", "Swap"])
+}
+
+/// Bytes of a process that are in no file and in no memory that is shared: heaps and stacks. Unlike [`private_bytes`] they do not change
+/// when the kernel takes a page of shared memory from one of two processes.
+pub fn anonymous_bytes(pid: i32) -> u64 {
+    rolled_up(pid, &["Anonymous"])
+}
+
+fn rolled_up(pid: i32, fields: &[&str]) -> u64 {
     let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).expect("the process runs");
     let kilobytes = |line: &str| -> Option<u64> {
         let (name, size) = line.split_once(':')?;
-        let counts = ["Private_Clean", "Private_Dirty", "Swap"].contains(&name);
-        counts.then(|| size.trim().trim_end_matches(" kB").parse().expect("a size in kB"))
+        fields.contains(&name).then(|| size.trim().trim_end_matches(" kB").parse().expect("a size in kB"))
     };
     rollup.lines().filter_map(kilobytes).sum::<u64>() * 1024
 }

@@ -4,7 +4,7 @@ use super::collector::Collector;
 use super::{PATIENCE, Proxy};
 use crate::common::call::Call;
 use crate::common::kamailio::{Kamailio, Module};
-use crate::common::memory::{private_bytes, private_in_use, shared_in_use};
+use crate::common::memory::{anonymous_bytes, private_in_use, shared_in_use};
 use crate::common::wait::{eventually, within};
 use std::collections::BTreeMap;
 use std::net::UdpSocket;
@@ -16,8 +16,8 @@ use std::time::Duration;
 const WARM_UP: u32 = 300;
 /// Bytes of shared memory, and of a process's own, that may be in use for something else at the moment of a measure.
 const MARGIN: u64 = 2048;
-/// The same of a process's pages, which its allocator does not give back at once.
-const PAGES: u64 = 1 << 20;
+/// The same of a process's heap: what an allocator keeps after a burst comes and goes.
+const HEAP: u64 = 4 << 20;
 
 /// A proxy whose calls are traced, most as dialogs, one in six as a transaction, and its two ends.
 struct Traced {
@@ -81,7 +81,7 @@ impl Traced {
     fn assert_flat_after(&self, calls: u32) {
         self.calls(0..WARM_UP);
         let before = self.at_rest();
-        let pages = self.pages();
+        let heaps = self.heaps();
         self.calls(WARM_UP..WARM_UP + calls);
         let is_flat = |after: &Measure| {
             let holds = |(pid, used): (&i32, &u64)| *used <= before.private[pid] + MARGIN;
@@ -92,19 +92,19 @@ impl Traced {
         let statistics = self.server.statistics_of("siptrace");
         // At least INVITE and reply, each of them in and out.
         assert!(statistics["captured"] >= u64::from(calls) * 4, "{statistics:?}");
-        for (pid, after) in self.pages() {
-            assert!(after <= pages[&pid] + PAGES, "process {pid} grows from {} to {after} bytes", pages[&pid]);
+        for (pid, after) in self.heaps() {
+            assert!(after <= heaps[&pid] + HEAP, "process {pid} grows from {} to {after} bytes", heaps[&pid]);
         }
         println!(
-            "soak | {calls} traced calls: before {before:?}, after {:?}, pages {pages:?}, then {:?}",
+            "soak | {calls} traced calls: before {before:?}, after {:?}, heaps {heaps:?}, then {:?}",
             self.measure(),
-            self.pages()
+            self.heaps()
         );
     }
 
-    /// Bytes that each process of the server has for itself.
-    fn pages(&self) -> BTreeMap<i32, u64> {
-        self.server.group().into_iter().map(|pid| (pid, private_bytes(pid))).collect()
+    /// Bytes of heaps and stacks, by process.
+    fn heaps(&self) -> BTreeMap<i32, u64> {
+        self.server.group().into_iter().map(|pid| (pid, anonymous_bytes(pid))).collect()
     }
 }
 
