@@ -111,6 +111,16 @@ impl Load {
         self.batches.iter_mut().filter(traced).for_each(Batch::sort);
     }
 
+    /// A load for each batch.
+    pub fn split(self) -> impl Iterator<Item = Load> {
+        self.batches.into_iter().map(|batch| Load { batches: vec![batch] })
+    }
+
+    /// Takes the batches of `other`, which go to other tables, behind its own.
+    pub fn join(&mut self, other: Load) {
+        self.batches.extend(other.batches);
+    }
+
     /// The batch of capture `number`, and its byte form.
     pub fn record(&self, number: usize) -> Option<(&Batch, &[u8])> {
         let mut rest = number;

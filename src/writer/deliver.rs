@@ -36,8 +36,8 @@ pub struct Refused {
 /// What became of one load; captures that are neither refused nor left are stored.
 #[derive(Debug)]
 pub struct Delivered {
-    /// The sink.
-    pub sink: usize,
+    /// Number of the outlet whose job it was.
+    pub outlet: usize,
     /// The job.
     pub job: u64,
     /// What this adds to the counters, but for captures stored, refused and left.
@@ -74,11 +74,11 @@ impl Carrier {
     }
 }
 
-/// Starts the thread; it ends when the returned sender is dropped.
+/// Starts the thread of outlet `outlet`; it ends when the returned sender is dropped.
 pub fn start(
     mut carrier: Carrier,
     plan: &Plan,
-    (writer, sink): (usize, usize),
+    (writer, outlet): (usize, usize),
     lanes: Arc<Lanes>,
     results: Sender<Delivered>,
 ) -> io::Result<(Sender<Job>, JoinHandle<()>)> {
@@ -88,7 +88,7 @@ pub fn start(
     let plan = plan.clone();
     let body = move || {
         for job in inbox {
-            let delivered = deliver(&mut carrier, &plan, sink, &job);
+            let delivered = deliver(&mut carrier, &plan, outlet, &job);
             drop(job);
             if results.send(delivered).is_err() {
                 return;
@@ -96,13 +96,13 @@ pub fn start(
             lanes.wake(writer);
         }
     };
-    let thread = std::thread::Builder::new().name(format!("sink {sink}")).spawn(body)?;
+    let thread = std::thread::Builder::new().name(format!("sink {outlet}")).spawn(body)?;
     Ok((jobs, thread))
 }
 
-fn deliver(carrier: &mut Carrier, plan: &Plan, sink: usize, job: &Job) -> Delivered {
+fn deliver(carrier: &mut Carrier, plan: &Plan, outlet: usize, job: &Job) -> Delivered {
     let mut delivered = Delivered {
-        sink,
+        outlet,
         job: job.number,
         counters: [0; COMMITTED],
         refused: Vec::new(),

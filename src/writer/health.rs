@@ -21,6 +21,8 @@ pub struct SinkPlace {
     pub has_refuge: Arc<AtomicBool>,
     /// What the log calls it.
     pub name: &'static str,
+    /// Whether it is one of many with this number, none of whose outages is one of the number.
+    pub is_one_of_many: bool,
 }
 
 struct Outage {
@@ -60,7 +62,9 @@ impl Health {
 
     /// It does not answer: says so, now and then.
     pub fn note_away(&mut self, why: &str) {
-        self.place.lanes.sink_is_down(self.place.writer, self.place.number, why);
+        if !self.place.is_one_of_many {
+            self.place.lanes.sink_is_down(self.place.writer, self.place.number, why);
+        }
         let now = Instant::now();
         match &mut self.outage {
             None => {

@@ -16,6 +16,7 @@ mod batch;
 mod deliver;
 mod health;
 mod outlet;
+mod outlets;
 #[cfg(test)]
 mod packet_tests;
 mod packets;
@@ -38,6 +39,7 @@ use crate::queue::spool::{Marks, Spool, SpoolError};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use deliver::Delivered;
 use outlet::{Effect, Outlet};
+use outlets::Outlets;
 use refusals::Refusals;
 use replay::Acked;
 use std::collections::VecDeque;
@@ -92,7 +94,7 @@ pub struct Writer {
     plan: Plan,
     stop: Arc<AtomicBool>,
     give_up: Arc<AtomicBool>,
-    outlets: Vec<Outlet>,
+    outlets: Outlets,
     refusals: Refusals,
     results: Receiver<Delivered>,
     windows: VecDeque<Window>,
@@ -125,21 +127,10 @@ impl Writer {
         stop: Arc<AtomicBool>,
     ) -> Result<Writer, WriterError> {
         let give_up = Arc::new(AtomicBool::new(false));
-        let lanes = Arc::clone(consumer.lanes());
         let urls = plan.sinks.iter().map(|sink| sink.target.to_string()).collect();
         let refusals = Refusals::open(plan.spool.as_ref(), urls);
         let (outbox, results) = crossbeam_channel::unbounded();
-        let outlets = (0..plan.sinks.len()).map(|sink| {
-            let spools = match open_spool(&plan, index, &mut consumer, sink) {
-                Some(Err(error)) => {
-                    log::error!("captures wait in their lanes until there is a spool: {error}");
-                    None
-                }
-                opened => opened.and_then(Result::ok),
-            };
-            Outlet::start(&plan, (index, sink), &lanes, spools, &give_up, outbox.clone())
-        });
-        let outlets = outlets.collect::<io::Result<Vec<Outlet>>>()?;
+        let outlets = Outlets::start(&plan, index, &mut consumer, &give_up, outbox)?;
         count_recovered(&mut consumer, &outlets);
         Ok(Writer {
             consumer,
@@ -175,7 +166,7 @@ impl Writer {
             let stopping = self.stop.load(Ordering::Relaxed);
             if stopping && let Some(ending) = self.ending() {
                 let patience = Instant::now() + CLOSE;
-                self.outlets.drain(..).for_each(|outlet| outlet.end(patience));
+                self.outlets.end(patience);
                 on_turn();
                 return Ok(ending);
             }
@@ -204,15 +195,16 @@ impl Writer {
 
     fn send_window(&mut self) -> Result<(), WriterError> {
         self.gathering_since = None;
-        let (window, loads) = Window::fill(self.next_window, &mut self.consumer, &self.plan, &mut self.bad_log);
+        let (mut window, loads) = Window::fill(self.next_window, &mut self.consumer, &self.plan, &mut self.bad_log);
         self.next_window += 1;
         self.records_read += window.records();
-        let number = window.number();
+        let (number, now) = (window.number(), Instant::now());
+        let parts = self.outlets.part(&self.plan, loads, now);
+        window.expect(parts.len());
         self.windows.push_back(window);
-        let now = Instant::now();
-        for (sink, load) in loads.into_iter().enumerate().filter(|(_, load)| !load.is_empty()) {
-            let settled = self.outlets[sink].take(number, load, now)?;
-            self.note_settled(sink, &settled);
+        for (outlet, load) in parts {
+            let settled = self.outlets.get_mut(outlet).take(number, load, now)?;
+            self.note_settled(outlet, &settled);
         }
         self.show_oldest();
         Ok(())
@@ -249,30 +241,31 @@ impl Writer {
     }
 
     fn take_in(&mut self, delivered: Delivered) {
-        let sink = delivered.sink;
-        let effect = self.outlets[sink].answer(delivered, &mut self.refusals, Instant::now());
-        self.apply(sink, effect);
+        let outlet = delivered.outlet;
+        let effect = self.outlets.get_mut(outlet).answer(delivered, &mut self.refusals, Instant::now());
+        self.apply(outlet, effect);
     }
 
-    fn apply(&mut self, sink: usize, effect: Effect) {
+    fn apply(&mut self, outlet: usize, effect: Effect) {
         if let Some(settled) = effect.settled {
-            self.note_settled(sink, &[settled]);
+            self.note_settled(outlet, &[settled]);
         }
-        let marks = self.consumer.marks(sink);
+        let marks = self.outlets.marks(outlet, &self.consumer);
         let acked = if let Some(Acked::Own(acked)) = effect.acked { acked } else { marks.acked };
-        self.consumer.set_marks(sink, SinkMarks { next: effect.spool_next.unwrap_or(marks.next), acked });
+        let marks = SinkMarks { next: effect.spool_next.unwrap_or(marks.next), acked };
+        self.outlets.set_marks(outlet, marks, &mut self.consumer);
         if let Some(counters) = effect.counters {
             self.consumer.commit_counters(&counters);
         }
         if let Some(acked) = effect.acked {
-            self.outlets[sink].acknowledge(acked);
+            self.outlets.get_mut(outlet).acknowledge(acked);
         }
     }
 
-    fn note_settled(&mut self, sink: usize, settled: &[Settled]) {
+    fn note_settled(&mut self, outlet: usize, settled: &[Settled]) {
         for settled in settled {
             if let Some(window) = self.windows.iter_mut().find(|window| window.number() == settled.window) {
-                window.note(sink, settled);
+                window.note(outlet, settled);
             }
         }
     }
@@ -285,9 +278,9 @@ impl Writer {
         let now = Instant::now();
         let lanes_fill = self.consumer.fullest() > PRESSED;
         let has_neighbours = self.outlets.len() > 1;
-        for sink in 0..self.outlets.len() {
-            let settled = self.outlets[sink].park_slow(now, lanes_fill, has_neighbours);
-            self.note_settled(sink, &settled);
+        for outlet in 0..self.outlets.len() {
+            let settled = self.outlets.get_mut(outlet).park_slow(now, lanes_fill, has_neighbours);
+            self.note_settled(outlet, &settled);
         }
     }
 
@@ -298,12 +291,12 @@ impl Writer {
             return;
         }
         self.reopen_at = Some(now + REOPEN);
-        for sink in 0..self.outlets.len() {
-            if !self.outlets[sink].has_spool()
+        for sink in self.outlets.sinks() {
+            if !self.outlets.get_mut(sink).has_spool()
                 && let Some(Ok((own, earlier))) = open_spool(&self.plan, self.index, &mut self.consumer, sink)
             {
                 log::info!("there is a spool now for what the database cannot take");
-                self.outlets[sink].take_spool(own, earlier);
+                self.outlets.get_mut(sink).take_spool(own, earlier);
                 count_recovered(&mut self.consumer, &self.outlets);
             }
         }
@@ -312,12 +305,12 @@ impl Writer {
     /// Sends what the spools hold, as far as their sinks take it.
     fn replay(&mut self) -> Result<(), WriterError> {
         let now = Instant::now();
-        for sink in 0..self.outlets.len() {
-            self.outlets[sink].tick()?;
+        self.outlets.tick()?;
+        for outlet in 0..self.outlets.len() {
             if !self.give_up.load(Ordering::Relaxed) {
-                let marks = self.consumer.marks(sink);
-                let effect = self.outlets[sink].pump(&self.plan, marks, &mut self.refusals, now)?;
-                self.apply(sink, effect);
+                let marks = self.outlets.marks(outlet, &self.consumer);
+                let effect = self.outlets.get_mut(outlet).pump(&self.plan, marks, &mut self.refusals, now)?;
+                self.apply(outlet, effect);
             }
         }
         Ok(())
@@ -327,9 +320,9 @@ impl Writer {
     fn commit_finished(&mut self) {
         let mut committed = false;
         while let Some(window) = self.windows.front().filter(|window| window.is_finished()) {
-            for &(sink, next) in window.spool_next() {
-                let marks = SinkMarks { next, ..self.consumer.marks(sink) };
-                self.consumer.set_marks(sink, marks);
+            for &(outlet, next) in window.spool_next() {
+                let marks = SinkMarks { next, ..self.outlets.marks(outlet, &self.consumer) };
+                self.outlets.set_marks(outlet, marks, &mut self.consumer);
             }
             self.consumer.commit(window.progress(), window.counters());
             self.windows.pop_front();
@@ -380,18 +373,19 @@ impl Writer {
     /// What was delivered while it was parked must not come again with the next writer, though no replay passes over it any more.
     fn note_delivered(&mut self) {
         // With a window open, the ids behind its captures would be committed before them.
-        let sinks = if self.windows.is_empty() { self.outlets.len() } else { 0 };
-        for sink in 0..sinks {
-            let effect = self.outlets[sink].leave(self.consumer.marks(sink), &mut self.refusals);
-            self.apply(sink, effect);
+        let outlets = if self.windows.is_empty() { self.outlets.len() } else { 0 };
+        for outlet in 0..outlets {
+            let marks = self.outlets.marks(outlet, &self.consumer);
+            let effect = self.outlets.get_mut(outlet).leave(marks, &mut self.refusals);
+            self.apply(outlet, effect);
         }
     }
 
     /// Puts into the spools what is on its way and what is still queued.
     fn spool_the_rest(&mut self) {
-        for sink in 0..self.outlets.len() {
-            let settled = self.outlets[sink].close();
-            self.note_settled(sink, &settled);
+        for outlet in 0..self.outlets.len() {
+            let settled = self.outlets.get_mut(outlet).close();
+            self.note_settled(outlet, &settled);
         }
         self.commit_finished();
         while self.plan.spool.is_some() && self.windows.is_empty() && self.consumer.rest().bytes > 0 {
@@ -434,8 +428,8 @@ fn open_spool(
 
 /// Counts captures in the spools that no commit knows: those of an earlier run of the server, and those that a writer of this run had
 /// done with, and counted, when it died before it could note that in the spool of an earlier one.
-fn count_recovered(consumer: &mut Consumer, outlets: &[Outlet]) {
-    let own = (0..outlets.len()).map(|sink| consumer.marks(sink)).map(|marks| marks.next - marks.acked);
+fn count_recovered(consumer: &mut Consumer, outlets: &Outlets) {
+    let own = (0..outlets.len()).map(|outlet| outlets.marks(outlet, consumer)).map(|marks| marks.next - marks.acked);
     let found = own.sum::<u64>() + outlets.iter().map(Outlet::earlier_pending).sum::<u64>();
     let known = consumer.counter(Committed::Spooled) - consumer.counter(Committed::Unspooled);
     let recovered = found.saturating_sub(known);

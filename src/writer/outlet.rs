@@ -1,4 +1,4 @@
-//! The way out to one sink: straight to its delivery thread while the sink keeps up, into its spool while it does not, and from there
+//! The way out to one sink, or to one of the collectors that scripts name: straight to its delivery thread while the sink keeps up, into its spool while it does not, and from there
 //! to the sink again.
 //!
 //! ```text
@@ -12,6 +12,9 @@
 //! * A load on its way holds up its window, and so the lanes, only as long as the sink keeps up; then it is *parked*: put into the
 //!   spool while the delivery thread still tries. When the sink takes it after all, the replay passes over it.
 //! * Loads enter the spool in the order of their windows: what came earlier is parked first. So order within a table is kept.
+//! * Rows do not wait behind a long replay: those that come once the database is back pass by it. Packets do: as long as the spool holds
+//!   anything they go into it, behind the others, and so leave in the order in which they were read. Only what a full spool has
+//!   no room for passes by, while the collector takes it.
 //! * A sink that is away is asked again with the next chunk of its spool, after a wait that grows; all else goes to the spool.
 //! * The replay reads only what a commit has made final and no delivery thread still tries, and keeps what is left of a chunk until all
 //!   of it is done with.
@@ -20,16 +23,15 @@
 use super::batch::Load;
 use super::deliver::{self, Carrier, Delivered, Job};
 use super::health::{Health, SinkPlace};
-use super::packets::PacketStore;
+use super::packets::{PacketStore, Reach};
 use super::refusals::Refusals;
 use super::replay::{Acked, Chunk, Replay};
 use super::store::{BACK_OFF, Store};
 use super::window::Settled;
-use super::{CollectorPlan, Counters, Plan, Target, WINDOWS, WriterError, add};
+use super::{CollectorPlan, Counters, Plan, SpoolPlan, Target, WINDOWS, WriterError, add, spools};
 use crate::log_limit::LogLimit;
 use crate::queue::lane::{COMMITTED, Committed, Lanes, SinkMarks};
-use crate::queue::spool::Spool;
-use crate::sink::hep::Destination;
+use crate::queue::spool::{Marks, Spool};
 use crossbeam_channel::Sender;
 use std::collections::VecDeque;
 use std::io;
@@ -86,12 +88,39 @@ pub struct Effect {
     pub spool_next: Option<u64>,
 }
 
-/// One sink of a writer, with its delivery thread and its spool.
+/// Which outlet it is.
+#[derive(Clone, Debug)]
+pub struct Post {
+    /// Its writer.
+    pub writer: usize,
+    /// Its number among the outlets of the writer.
+    pub number: usize,
+    /// The sink that it belongs to.
+    pub sink: usize,
+    /// Of a collector that scripts name: where its spool belongs, which is opened when it is first needed. `None`: all of the sink.
+    pub named: Option<Site>,
+}
+
+/// Where a spool belongs.
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// Its directory's name below that of all spools.
+    pub name: String,
+    /// The writers of this server.
+    pub writers: usize,
+    /// The spools; `None` when there are to be none.
+    pub spool: Option<SpoolPlan>,
+}
+
+/// One sink of a writer, or one collector that scripts name, with its delivery thread and its spool.
 #[derive(Debug)]
 pub struct Outlet {
-    sink: usize,
-    writer: usize,
-    lanes: Arc<Lanes>,
+    post: Post,
+    /// Whether what comes later waits for what is in the spool.
+    keeps_order: bool,
+    /// When it was last given something to send.
+    used: Instant,
+    own_marks: SinkMarks,
     give_up: Arc<AtomicBool>,
     jobs: Sender<Job>,
     thread: JoinHandle<()>,
@@ -111,30 +140,34 @@ pub struct Outlet {
 }
 
 impl Outlet {
-    /// Starts the delivery thread of sink `sink`. `spools` are its own and those of writers that are no more, which are replayed after it.
+    /// Starts the delivery thread. `spools` are its own and those of writers that are no more: of rows they are replayed after it, of
+    /// packets before it.
     pub fn start(
         plan: &Plan,
-        (writer, sink): (usize, usize),
+        post: Post,
         lanes: &Arc<Lanes>,
         spools: Option<(Spool, Vec<Spool>)>,
         give_up: &Arc<AtomicBool>,
         results: Sender<Delivered>,
     ) -> io::Result<Outlet> {
         let (spool, earlier) = spools.map_or((None, Vec::new()), |(own, earlier)| (Some(own), earlier));
-        let has_refuge = Arc::new(AtomicBool::new(spool.is_some()));
-        let carrier = carrier(plan, (writer, sink), lanes, &has_refuge, give_up);
-        let (jobs, thread) = deliver::start(carrier, plan, (writer, sink), Arc::clone(lanes), results)?;
+        let is_refuge = spool.is_some() || post.named.as_ref().is_some_and(|site| site.spool.is_some());
+        let has_refuge = Arc::new(AtomicBool::new(is_refuge));
+        let carrier = carrier(plan, &post, lanes, &has_refuge, give_up);
+        let keeps_order = plan.sinks[post.sink].target.database().is_none();
+        let (jobs, thread) = deliver::start(carrier, plan, (post.writer, post.number), Arc::clone(lanes), results)?;
         Ok(Outlet {
-            sink,
-            writer,
-            lanes: Arc::clone(lanes),
+            post,
+            keeps_order,
+            used: Instant::now(),
+            own_marks: spool.as_ref().map_or_else(SinkMarks::default, marks_of),
             give_up: Arc::clone(give_up),
             jobs,
             thread,
             spool,
             has_refuge,
             flights: VecDeque::new(),
-            replay: Replay::new(earlier),
+            replay: Replay::new(earlier, keeps_order),
             replay_job: None,
             away: None,
             closed: false,
@@ -147,15 +180,17 @@ impl Outlet {
     /// Sends nothing any more: parks what is on its way, and all that is still taken goes to the spool.
     pub fn close(&mut self) -> Vec<Settled> {
         self.closed = true;
-        if self.spool.is_some() { self.park_all() } else { Vec::new() }
+        if self.has_spool() { self.park_all() } else { Vec::new() }
     }
 
     /// Takes the load of a window. When it went to the spool, or was lost for lack of room there, it is settled at once; the answer
     /// begins with what had to be parked before it.
     pub fn take(&mut self, window: u64, load: Load, now: Instant) -> Result<Vec<Settled>, WriterError> {
         let mut settled = Vec::new();
-        if self.spool.is_some() {
-            let is_behind = self.flights.len() >= WINDOWS || self.flights.iter().any(|flight| !flight.is_owed());
+        if self.has_spool() {
+            let is_behind = self.flights.len() >= WINDOWS
+                || self.flights.iter().any(|flight| !flight.is_owed())
+                || (self.keeps_order && self.replay_has_work());
             if self.away.is_some() || is_behind || self.closed {
                 settled.extend(self.park_all());
                 let all_parked = !self.flights.iter().any(Flight::is_owed);
@@ -183,7 +218,7 @@ impl Outlet {
     /// a load that is slow is lost, so that the other sinks of `has_neighbours` do not lose theirs.
     pub fn park_slow(&mut self, now: Instant, lanes_fill: bool, has_neighbours: bool) -> Vec<Settled> {
         let is_slow = |flight: &Flight| flight.is_owed() && now.duration_since(flight.since) >= SLOW;
-        if self.spool.is_none() || !(lanes_fill || self.flights.iter().any(is_slow)) {
+        if !self.has_spool() || !(lanes_fill || self.flights.iter().any(is_slow)) {
             return Vec::new();
         }
         let mut settled = self.park_all();
@@ -276,9 +311,40 @@ impl Outlet {
         }
     }
 
-    /// Whether it has a spool.
+    /// Whether it has a spool, or opens one when it is needed.
     pub fn has_spool(&self) -> bool {
-        self.spool.is_some()
+        self.spool.is_some() || self.post.named.as_ref().is_some_and(|site| site.spool.is_some())
+    }
+
+    /// How far its spool is committed, if that is not in shared memory: see [`Post::named`].
+    pub fn own_marks(&self) -> SinkMarks {
+        self.own_marks
+    }
+
+    /// Notes that.
+    pub fn set_own_marks(&mut self, marks: SinkMarks) {
+        self.own_marks = marks;
+    }
+
+    /// It is about to be given something to send.
+    pub fn touch(&mut self, now: Instant) {
+        self.used = now;
+    }
+
+    /// The sink that it belongs to.
+    pub fn sink(&self) -> usize {
+        self.post.sink
+    }
+
+    /// Since when it has had nothing to do; `None` while it has.
+    pub fn idle_since(&self) -> Option<Instant> {
+        (!self.is_flying() && !self.replay_has_work()).then_some(self.used)
+    }
+
+    /// What its spools hold: records of its own, records of those that earlier writers left, and the bytes of all on disk.
+    pub fn held(&self) -> (u64, u64, u64) {
+        let own = self.spool.as_ref().map_or((0, 0), |spool| (spool.pending(), spool.bytes()));
+        (own.0, self.replay.earlier_pending(), own.1 + self.replay.earlier_bytes())
     }
 
     /// Records of the spools of earlier writers that are not done with.
@@ -297,8 +363,6 @@ impl Outlet {
     pub fn tick(&mut self) -> Result<(), WriterError> {
         if let Some(spool) = &mut self.spool {
             spool.tick();
-            let (records, bytes) = (self.replay.earlier_pending(), spool.bytes() + self.replay.earlier_bytes());
-            self.lanes.note_spool(self.writer, self.sink, records, bytes);
         }
         if self.thread.is_finished() { Err(WriterError::DeliveryDied) } else { Ok(()) }
     }
@@ -347,6 +411,10 @@ impl Outlet {
         if self.thread.is_finished() {
             let _ = self.thread.join();
         }
+        drop((self.spool, self.replay));
+        if let Some(Site { name, spool: Some(spool), .. }) = &self.post.named {
+            spools::remove_empty(spool, name, self.post.writer);
+        }
     }
 
     fn replay_has_work(&self) -> bool {
@@ -377,12 +445,12 @@ impl Outlet {
         let left = delivered.left_len();
         let mut counters = delivered.counters;
         add(&mut counters, Committed::Stored, (flight.load.len() - left - delivered.refused.len()) as u64);
-        refusals.put_away(self.sink, &flight.load, &delivered.refused, &mut counters);
+        refusals.put_away(self.post.sink, &flight.load, &delivered.refused, &mut counters);
         let mut settled = Settled { window: flight.window, counters, spool_next: None, undelivered: 0 };
         if left == 0 {
             return settled;
         }
-        if self.spool.is_none() {
+        if !self.has_spool() {
             if self.give_up.load(Ordering::Relaxed) {
                 settled.undelivered = left as u64;
             } else {
@@ -404,7 +472,7 @@ impl Outlet {
     }
 
     fn answer_replay(&mut self, delivered: Delivered, refusals: &mut Refusals, now: Instant) -> Effect {
-        let sink = self.sink;
+        let sink = self.post.sink;
         let is_done = self.replay.note(delivered, now + TABLE_PAUSE, |load, refused, counters| {
             refusals.put_away(sink, load, refused, counters);
         });
@@ -425,19 +493,42 @@ impl Outlet {
         let finished = self.replay.finish();
         let mut counters = finished.counters;
         for (record, why) in &finished.unreadable {
-            refusals.put_away_unreadable(self.sink, record, why, &mut counters);
+            refusals.put_away_unreadable(self.post.sink, record, why, &mut counters);
         }
         Effect { counters: Some(counters), acked: finished.acked, ..Effect::default() }
     }
 
     /// Puts captures into the spool; `None` when it does not take them, which is said.
     fn append(&mut self, load: &Load, range: Range<usize>) -> Option<Range<u64>> {
+        self.open_late();
         match self.spool.as_mut()?.append(load.records(range)) {
             Ok(ids) => Some(ids),
             Err(error) => {
                 self.say(&format!("captures cannot be spooled: {error}"));
                 None
             }
+        }
+    }
+
+    /// Opens the spool that is needed now. What cannot be opened takes nothing, like a disk without room.
+    fn open_late(&mut self) {
+        let Some(Site { name, writers, spool: Some(spool) }) =
+            self.post.named.as_ref().filter(|_| self.spool.is_none())
+        else {
+            return;
+        };
+        let opened = spools::open(spool, name, (self.post.writer, *writers), SinkMarks::default());
+        match opened {
+            Ok((mut own, _)) => {
+                // Had it held anything, it would have been opened at the start.
+                let nothing = own.ack(own.marks().next);
+                self.own_marks = marks_of(&own);
+                self.spool = Some(own);
+                if let Err(error) = nothing {
+                    self.say(&format!("the spool cannot note what is done: {error}"));
+                }
+            }
+            Err(error) => self.say(&format!("captures cannot be spooled: {error}")),
         }
     }
 
@@ -448,28 +539,45 @@ impl Outlet {
     }
 }
 
-/// What brings captures to sink `sink` of `plan`.
+/// What brings captures to where the outlet at `post` leads.
 fn carrier(
     plan: &Plan,
-    (writer, sink): (usize, usize),
+    post: &Post,
     lanes: &Arc<Lanes>,
     has_refuge: &Arc<AtomicBool>,
     give_up: &Arc<AtomicBool>,
 ) -> Carrier {
-    let place =
-        |name| SinkPlace { lanes: Arc::clone(lanes), writer, number: sink, has_refuge: Arc::clone(has_refuge), name };
-    let collector = |collectors: &CollectorPlan, destinations: Option<&[Destination]>| {
-        let health = Health::new(place("the collector"));
-        let give_up = Arc::clone(give_up);
-        Carrier::Packets(Box::new(PacketStore::new(collectors, destinations, plan.table_patience, health, give_up)))
+    let place = |name| SinkPlace {
+        lanes: Arc::clone(lanes),
+        writer: post.writer,
+        number: post.sink,
+        has_refuge: Arc::clone(has_refuge),
+        name,
+        is_one_of_many: post.named.is_some(),
     };
-    match &plan.sinks[sink].target {
+    let packets = |collectors: &CollectorPlan, reach, name| {
+        let (health, give_up) = (Health::new(place(name)), Arc::clone(give_up));
+        Carrier::Packets(Box::new(PacketStore::new(collectors, reach, plan.table_patience, health, give_up)))
+    };
+    match &plan.sinks[post.sink].target {
         Target::Database(url) => {
             Carrier::Rows(Box::new(Store::new(plan, url, place("the database"), Arc::clone(give_up))))
         }
-        Target::Collectors(destinations, collectors) => collector(collectors, Some(destinations)),
-        Target::NamedCollectors(collectors) => collector(collectors, None),
+        Target::Collectors(destinations, collectors) => {
+            packets(collectors, Reach::Fixed(destinations), "the collector")
+        }
+        Target::NamedCollectors(collectors) if post.named.is_some() => {
+            packets(collectors, Reach::Named, "a collector that the script names")
+        }
+        Target::NamedCollectors(collectors) => {
+            packets(collectors, Reach::AnyNamed, "a collector that the script names")
+        }
     }
+}
+
+fn marks_of(spool: &Spool) -> SinkMarks {
+    let Marks { next, acked } = spool.marks();
+    SinkMarks { next, acked }
 }
 
 fn spooled(window: u64, ids: &Range<u64>, mut counters: Counters) -> Settled {

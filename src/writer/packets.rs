@@ -16,10 +16,23 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// Collectors that scripts name and that are kept open; the one that was used longest ago makes room.
-const MOST_NAMED: usize = 64;
+/// Collectors that scripts name and that are kept open by one [`PacketStore`]; the one that was used longest ago makes room.
+const MOST_OPEN: usize = 64;
+/// How long a collector that was waited for in vain is not tried again.
+const LOST: Duration = Duration::from_secs(1);
 /// Payload type of a log line (HEP chunk 0x000b).
 const LOG: u8 = 100;
+
+/// Which collectors packets go to.
+#[derive(Clone, Copy, Debug)]
+pub enum Reach<'a> {
+    /// The one that parameters name, or one of several that stand in for each other.
+    Fixed(&'a [Destination]),
+    /// The one that all packets name.
+    Named,
+    /// Whichever each packet names; none of them is an outage of the others.
+    AnyNamed,
+}
 
 /// Collectors with patience.
 pub struct PacketStore {
@@ -28,6 +41,8 @@ pub struct PacketStore {
     fixed: Option<Collector>,
     /// Those that packets name, the last used one first.
     named: Vec<Named>,
+    /// Whether all packets name the same one.
+    names_one: bool,
     /// How long packets wait for one of these.
     patience: Duration,
     health: Health,
@@ -38,33 +53,48 @@ pub struct PacketStore {
 struct Named {
     uri: String,
     collector: Collector,
-    away_since: Option<Instant>,
+    outage: Option<Outage>,
+}
+
+struct Outage {
+    since: Instant,
+    last_try: Instant,
+    why: String,
+}
+
+impl Named {
+    /// Whether packets have waited for it long enough.
+    fn is_lost(&self, patience: Duration) -> bool {
+        self.outage.as_ref().is_some_and(|outage| outage.since.elapsed() >= patience)
+    }
 }
 
 /// A packet before it is encoded, or why there is none.
 type Prepared<'a> = Result<(Capture<'a>, Trace<'a>, Cow<'a, [u8]>), &'static str>;
 
 impl PacketStore {
-    /// Opens nothing yet. Without `destinations`, each packet names its own.
+    /// Opens nothing yet. Packets wait `patience` long for a collector that they name.
     pub fn new(
         plan: &CollectorPlan,
-        destinations: Option<&[Destination]>,
+        reach: Reach<'_>,
         patience: Duration,
         health: Health,
         give_up: Arc<AtomicBool>,
     ) -> PacketStore {
-        let fixed = destinations.map(|destinations| Collector::new(destinations.to_vec(), plan.options.clone()));
+        let fixed = match reach {
+            Reach::Fixed(destinations) => Some(Collector::new(destinations.to_vec(), plan.options.clone())),
+            Reach::Named | Reach::AnyNamed => None,
+        };
+        let names_one = matches!(reach, Reach::Named);
         let log = LogLimit::new(Duration::from_secs(5));
-        PacketStore { plan: plan.clone(), fixed, named: Vec::new(), patience, health, give_up, log }
+        PacketStore { plan: plan.clone(), fixed, named: Vec::new(), names_one, patience, health, give_up, log }
     }
 
     /// Whether packets need not come here: the collector was away when it was last asked, and they have a spool to go to, or the server
     /// ends.
     pub fn turns_away(&self) -> bool {
-        // One of many that scripts name is no outage of the others.
-        self.fixed.is_some()
-            && self.health.is_away()
-            && (self.health.has_refuge() || self.give_up.load(Ordering::Relaxed))
+        let is_lost = self.named.first().is_some_and(|named| named.is_lost(self.patience));
+        self.health.is_away() && !is_lost && (self.health.has_refuge() || self.give_up.load(Ordering::Relaxed))
     }
 
     /// Sends the packets of `batch`, numbered from `first`.
@@ -83,8 +113,8 @@ impl PacketStore {
                 Err(why) => delivered.refused.push(Refused { number, why: why.into() }),
             }
         }
-        let sent = match &mut self.fixed {
-            Some(collector) => collector.send(&outgoing),
+        let (sent, is_lost) = match &mut self.fixed {
+            Some(collector) => (collector.send(&outgoing), false),
             None => self.send_named(&batch.table, &outgoing),
         };
         add(&mut delivered.counters, Committed::Unheard, sent.unheard);
@@ -93,7 +123,9 @@ impl PacketStore {
         delivered.refused.extend(refused.map(|(index, why)| Refused { number: numbers[index], why: why.into() }));
         delivered.refused.sort_by_key(|refused| refused.number);
         delivered.left.extend(numbers[sent.sent..].iter().map(|&number| number..number + 1));
-        match (sent.away, self.fixed.is_some()) {
+        match (sent.away, self.fixed.is_some() || self.names_one) {
+            // What could not be sent is refused.
+            (None, _) if is_lost => {}
             (None, _) => self.health.note_answer(),
             (Some(why), true) => {
                 self.health.note_away(&why);
@@ -131,38 +163,46 @@ impl PacketStore {
         Ok((capture, trace, payload))
     }
 
-    fn send_named(&mut self, uri: &str, packets: &[Outgoing<'_>]) -> Sent {
-        let refuse_all = |why: &str| Sent {
-            sent: packets.len(),
-            refused: (0..packets.len()).map(|index| (index, why.to_owned())).collect(),
-            ..Sent::default()
-        };
+    /// Sends packets to the collector at `uri`; with true when it is waited for no longer, and they are refused.
+    fn send_named(&mut self, uri: &str, packets: &[Outgoing<'_>]) -> (Sent, bool) {
         match self.named.iter().position(|named| named.uri == uri) {
             Some(position) => self.named[..=position].rotate_right(1),
             None => {
                 let destination = match Destination::parse(uri) {
                     Ok(destination) => destination,
-                    Err(error) => return refuse_all(&error.to_string()),
+                    Err(error) => return (refuse_rest(Sent::default(), packets.len(), &error.to_string()), false),
                 };
-                self.named.truncate(MOST_NAMED - 1);
+                self.named.truncate(MOST_OPEN - 1);
                 let collector = Collector::new(vec![destination], self.plan.options.clone());
-                self.named.insert(0, Named { uri: uri.to_owned(), collector, away_since: None });
+                self.named.insert(0, Named { uri: uri.to_owned(), collector, outage: None });
             }
         }
         let named = &mut self.named[0];
-        let sent = named.collector.send(packets);
-        let Some(why) = &sent.away else {
-            named.away_since = None;
-            return sent;
-        };
-        let since = *named.away_since.get_or_insert_with(Instant::now);
-        if since.elapsed() < self.patience {
-            return sent;
+        if let Some(outage) = &named.outage
+            && named.is_lost(self.patience)
+            && outage.last_try.elapsed() < LOST
+        {
+            return (refuse_rest(Sent::default(), packets.len(), &outage.why), true);
         }
-        let mut refused = sent.refused;
-        refused.extend((sent.sent..packets.len()).map(|index| (index, why.clone())));
-        Sent { sent: packets.len(), refused, away: None, unheard: sent.unheard }
+        let sent = named.collector.send(packets);
+        let now = Instant::now();
+        named.outage = sent.away.as_ref().map(|why| Outage {
+            since: named.outage.as_ref().map_or(now, |outage| outage.since),
+            last_try: now,
+            why: why.clone(),
+        });
+        match &named.outage {
+            Some(outage) if named.is_lost(self.patience) => (refuse_rest(sent, packets.len(), &outage.why), true),
+            _ => (sent, false),
+        }
     }
+}
+
+/// As if what is not sent of `count` packets could never be.
+fn refuse_rest(sent: Sent, count: usize, why: &str) -> Sent {
+    let mut refused = sent.refused;
+    refused.extend((sent.sent..count).map(|index| (index, why.to_owned())));
+    Sent { sent: count, refused, away: None, unheard: sent.unheard }
 }
 
 /// What goes out for a capture; the reason when nothing can.

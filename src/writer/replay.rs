@@ -58,6 +58,8 @@ struct Current {
 pub struct Replay {
     /// Spools of writers that are no more.
     earlier: Vec<Spool>,
+    /// Whether they come before the sink's own.
+    earlier_first: bool,
     current: Option<Current>,
     not_before: Option<Instant>,
     /// Ids that were delivered while they were in the spool.
@@ -66,10 +68,11 @@ pub struct Replay {
 }
 
 impl Replay {
-    /// Nothing on its way.
-    pub fn new(earlier: Vec<Spool>) -> Replay {
+    /// Nothing on its way. `earlier` are replayed before the sink's own spool, or after it.
+    pub fn new(earlier: Vec<Spool>, earlier_first: bool) -> Replay {
         Replay {
             earlier,
+            earlier_first,
             current: None,
             not_before: None,
             delivered: Vec::new(),
@@ -141,7 +144,13 @@ impl Replay {
         }
         self.not_before = None;
         if self.current.is_none() {
-            self.current = self.read_own(spool, plan, below).or_else(|| self.read_earlier(plan));
+            self.current = if self.earlier_first {
+                let earlier = self.read_earlier(plan);
+                // One that cannot be read now is still to come before the others.
+                if self.earlier.is_empty() { self.read_own(spool, plan, below) } else { earlier }
+            } else {
+                self.read_own(spool, plan, below).or_else(|| self.read_earlier(plan))
+            };
         }
         match &self.current {
             None => Chunk::Nothing,

@@ -3,12 +3,13 @@
 //! ```text
 //! spool_dir/lock                       held by the server that uses the directory
 //! spool_dir/SINK/WRITER/               the spool of one sink of one writer; SINK is made from the database's URL
+//! spool_dir/script-URI/WRITER/         the same of one collector that scripts name, made when it is first needed; URI is made from its URI
 //! spool_dir/dead-letter/               captures that a database refused
 //! ```
 //!
 //! A server that has fewer writers than the one before lets its first writer replay what the others left.
 
-use super::{Plan, SpoolPlan, SpoolSync};
+use super::{Plan, SpoolPlan, SpoolSync, Target};
 use crate::queue::lane::SinkMarks;
 use crate::queue::spool::{Marks, Spool, SpoolError, SpoolOptions, SyncPolicy};
 use std::collections::HashSet;
@@ -19,6 +20,8 @@ use std::time::Duration;
 
 /// Name of the dead letters' directory.
 pub const DEAD_LETTERS: &str = "dead-letter";
+/// How directory names of collectors begin that scripts name.
+const NAMED: &str = "script-";
 /// Longest part of a URL in a directory's name, bytes.
 const NAME_LENGTH: usize = 80;
 /// Most bytes of one segment file.
@@ -29,10 +32,8 @@ const SEGMENTS: u64 = 8;
 /// The directory name of each sink's spools: the URL without its password, and a check sum of it that keeps names apart.
 pub fn names(plan: &Plan) -> Vec<String> {
     let mut taken = HashSet::new();
-    let mut name_of = |url: &str| {
-        let readable =
-            url.chars().take(NAME_LENGTH).map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { '_' });
-        let name = format!("{}-{:08x}", readable.collect::<String>(), crc32fast::hash(url.as_bytes()));
+    let mut unique_name_of = |url: &str| {
+        let name = name_of(url);
         // Two sinks that differ in their passwords alone.
         let mut unique = name.clone();
         let mut count = 1;
@@ -42,10 +43,45 @@ pub fn names(plan: &Plan) -> Vec<String> {
         }
         unique
     };
-    plan.sinks.iter().map(|sink| name_of(&sink.target.to_string())).collect()
+    plan.sinks.iter().map(|sink| unique_name_of(&sink.target.to_string())).collect()
 }
 
-/// Opens the spool of the sink called `name` ([`names`]) for writer `writer` of `writers`, and those of writers that are no more, which
+/// The directory name of the spools of a collector that scripts name.
+pub fn name_of_named(uri: &str) -> String {
+    format!("{NAMED}{}", name_of(uri))
+}
+
+/// Directory names of the spools of such collectors that writer `writer` of `writers` finds filled, its own or those of writers that are
+/// no more.
+pub fn filled_of_named(spool: &SpoolPlan, (writer, writers): (usize, usize)) -> Vec<String> {
+    let is_filled = |place: &PathBuf| {
+        holds_something(&place.join(writer.to_string())) || (writer == 0 && !earlier(place, writers).is_empty())
+    };
+    let named = directories(&spool.directory).filter(|place| is_named(place) && is_filled(place));
+    named.filter_map(|place| Some(place.file_name()?.to_str()?.to_owned())).collect()
+}
+
+fn is_named(place: &Path) -> bool {
+    place.file_name().and_then(OsStr::to_str).is_some_and(|name| name.starts_with(NAMED))
+}
+
+/// Removes the directory of a spool that holds nothing.
+pub fn remove_empty(spool: &SpoolPlan, name: &str, writer: usize) {
+    let (place, own) = (spool.directory.join(name), spool.directory.join(name).join(writer.to_string()));
+    if own.is_dir() && !holds_something(&own) {
+        // Left there, it would only be in the way of whoever looks.
+        let _ = std::fs::remove_dir_all(&own);
+        // Other writers may have theirs in it.
+        let _ = std::fs::remove_dir(&place);
+    }
+}
+
+fn name_of(url: &str) -> String {
+    let readable = url.chars().take(NAME_LENGTH).map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { '_' });
+    format!("{}-{:08x}", readable.collect::<String>(), crc32fast::hash(url.as_bytes()))
+}
+
+/// Opens the spool of the sink called `name` ([`names`], [`name_of_named`]) for writer `writer` of `writers`, and those of writers that are no more, which
 /// must not keep it from its own. `marks` are those that a predecessor in this run of the server has committed, with `next` 0 where
 /// there was none.
 pub fn open(
@@ -73,8 +109,10 @@ pub fn dead_letters(spool: &SpoolPlan) -> PathBuf {
 /// Directories with spools that no sink of `plan` will replay.
 pub fn unclaimed(plan: &Plan, spool: &SpoolPlan) -> Vec<PathBuf> {
     let names = names(plan);
+    let has_named = plan.sinks.iter().any(|sink| matches!(sink.target, Target::NamedCollectors(_)));
     let is_known = |name: &OsStr| name == DEAD_LETTERS || names.iter().any(|known| name == known.as_str());
-    let found = directories(&spool.directory).filter(|path| path.file_name().is_some_and(|name| !is_known(name)));
+    let found = directories(&spool.directory)
+        .filter(|path| !(has_named && is_named(path)) && path.file_name().is_some_and(|name| !is_known(name)));
     found.filter(|path| directories(path).any(|spool| holds_something(&spool))).collect()
 }
 

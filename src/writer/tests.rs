@@ -64,6 +64,7 @@ fn health(lanes: &Arc<Lanes>) -> Health {
         number: 0,
         has_refuge: Arc::default(),
         name: "the database",
+        is_one_of_many: false,
     })
 }
 

@@ -10,14 +10,14 @@ use std::time::Instant;
 /// Bytes of one window, about: keeps a burst of large messages from growing the process.
 pub const WINDOW_BYTES: usize = 8 << 20;
 
-/// What became of a window's load for one sink.
+/// What became of the part of a window that one outlet took.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Settled {
     /// The window.
     pub window: u64,
     /// What its commit adds to the counters.
     pub counters: Counters,
-    /// Id that the sink's spool gives next, when captures of the window went there.
+    /// Id that the outlet's spool gives next, when captures of the window went there.
     pub spool_next: Option<u64>,
     /// Captures that were given up undelivered, because the server ends: they stay in their lane.
     pub undelivered: u64,
@@ -28,7 +28,7 @@ pub struct Settled {
 pub struct Window {
     number: u64,
     progress: Progress,
-    loads: usize,
+    parts: usize,
     settled: usize,
     undelivered: u64,
     records: u64,
@@ -69,7 +69,7 @@ impl Window {
         let window = Window {
             number,
             progress: consumer.progress(),
-            loads: loads.iter().filter(|load| !load.is_empty()).count(),
+            parts: loads.iter().filter(|load| !load.is_empty()).count(),
             settled: 0,
             undelivered: 0,
             records: records + corrupt,
@@ -96,7 +96,7 @@ impl Window {
         &self.counters
     }
 
-    /// Sinks whose spool took captures of it, with the id that comes next there.
+    /// Outlets whose spool took captures of it, with the id that comes next there.
     pub fn spool_next(&self) -> &[(usize, u64)] {
         &self.spool_next
     }
@@ -111,17 +111,22 @@ impl Window {
         self.waited_ms + self.read_at.elapsed().as_millis() as u64
     }
 
-    /// Adds what became of its load for `sink`.
-    pub fn note(&mut self, sink: usize, settled: &Settled) {
+    /// It has so many parts, each of which is settled by itself.
+    pub fn expect(&mut self, parts: usize) {
+        self.parts = parts;
+    }
+
+    /// Adds what became of its part for `outlet`.
+    pub fn note(&mut self, outlet: usize, settled: &Settled) {
         self.settled += 1;
         self.undelivered += settled.undelivered;
         add_all(&mut self.counters, &settled.counters);
-        self.spool_next.extend(settled.spool_next.map(|next| (sink, next)));
+        self.spool_next.extend(settled.spool_next.map(|next| (outlet, next)));
     }
 
-    /// Whether every load is settled.
+    /// Whether every part is settled.
     pub fn is_settled(&self) -> bool {
-        self.settled == self.loads
+        self.settled == self.parts
     }
 
     /// Whether every capture is stored, spooled or counted, so that its bytes may be freed.
