@@ -1,5 +1,6 @@
-//! Faults of collectors while our `siptrace` traces 2,000 messages a second: no ping that the same worker answers is missing, and what a
-//! collector over TCP or TLS misses, it gets in order when it is well again. Each test prints what was sent, arrived, lost and doubled.
+//! Faults of collectors while our `siptrace` traces 2,000 messages a second: no ping that the same worker answers is missing, and a
+//! collector over TCP or TLS gets all messages in their order, what it misses when it is well again and what comes then behind it. Each
+//! test prints what was sent, arrived, lost and doubled.
 //!
 //! Faults last a few seconds, or as many as `SIPCAPTURE_FAULT_SECONDS` says.
 
@@ -14,7 +15,7 @@ use crate::kamailio_spool::trial::{Stored, assert_all_captured, calm_time, fault
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::thread::sleep;
 use std::time::Duration;
-use trial::{Trial, agent, await_taken, load};
+use trial::{Trial, agent, agent_of_the_core, await_taken, load};
 
 /// Whatever the collector can be blamed for goes through the spool.
 fn is_spooling(server: &Kamailio) -> bool {
@@ -106,6 +107,21 @@ fn a_tcp_collector_that_hangs_from_the_start_gets_all_of_it_when_it_reads() {
     let trial = Trial::of("TCP black hole from the start", agent(&collector.uri()));
     let trial = trial.away_from_the_start().for_at_most(Duration::from_secs(25));
     trial.run(collector, |_| {}, is_spooling, |collector| collector.hang(false));
+}
+
+#[test]
+fn a_tcp_collector_that_refuses_connections_gets_all_that_the_core_sees_when_it_is_back() {
+    let collector = Collector::tcp(free_address());
+    let trial = Trial::of("TCP refused, trace_mode", agent_of_the_core(&collector.uri()));
+    trial.run(collector, Collector::close, is_spooling, Collector::open);
+}
+
+#[test]
+fn a_tcp_collector_that_hangs_gets_all_that_the_core_sees_when_it_reads_again() {
+    let collector = Collector::tcp(free_address());
+    let trial = Trial::of("TCP black hole, trace_mode", agent_of_the_core(&collector.uri()));
+    let trial = trial.for_at_most(Duration::from_secs(25));
+    trial.run(collector, |collector| collector.hang(true), is_spooling, |collector| collector.hang(false));
 }
 
 #[test]
