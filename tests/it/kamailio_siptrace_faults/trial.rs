@@ -170,8 +170,13 @@ impl Trial {
         let taken = server.statistics_of("siptrace")["stored"] - stored_before;
         let kept = collector.connections() * KEPT / message(0).len() as u64;
         let lost_at_most = if self.loses_what_was_taken { kept.min(taken + BATCH) } else { 0 };
+        let stored_in_fault = stored_before + taken;
         end(&mut collector);
         traffic.go_on();
+        // Messages come while the spooled ones are sent, and after that.
+        within(PATIENCE, "the collector is sent something", || {
+            server.statistics_of("siptrace")["stored"] > stored_in_fault
+        });
         sleep(calm_time());
         let (sent, pings) = traffic.end();
         let captured = await_taken(&server, sent);
