@@ -141,7 +141,16 @@ fn read_packets(listener: &TcpListener, count: usize) -> Vec<usize> {
 }
 
 fn accept(listener: &TcpListener) -> TcpStream {
-    let (stream, _) = listener.accept().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    listener.set_nonblocking(true).unwrap();
+    let stream = loop {
+        match listener.accept() {
+            Ok((stream, _)) => break stream,
+            Err(error) => assert!(Instant::now() < deadline, "nobody connects: {error}"),
+        }
+        thread::sleep(Duration::from_millis(5));
+    };
+    stream.set_nonblocking(false).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     stream
 }
