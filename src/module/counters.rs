@@ -130,5 +130,5 @@ static TRACES: &[Counter] = counters! {
     c"writer_restarts", c"writer processes that died and were started again", |l, _| l.writer_restarts();
     c"lag_ms", c"milliseconds that the oldest row or packet has waited", |l, _| l.lag_ms();
     c"queue_bytes", c"bytes of shared memory that all lanes hold at most", |l, _| (l.geometry().lanes * l.geometry().lane_bytes) as u64;
-    c"unheard", c"packets over UDP of which the kernel has learned that nobody listens", |_, t| t.committed(Committed::Unheard);
+    c"unheard", c"reports that packets over UDP did not reach anybody", |_, t| t.committed(Committed::Unheard);
 };

@@ -2,6 +2,7 @@
 
 mod common;
 mod dead_letters;
+mod fragments;
 mod fuzz_corpus;
 mod hep_table;
 mod kamailio_config;

@@ -173,6 +173,7 @@ impl TraceAgent {
         if let Some(kill_timeout) = kill_timeout {
             self.settings.queue.end_before(kill_timeout);
         }
+        self.settings.check_trust()?;
         pipeline::prepare_sqlite(&self.settings.plan(), owner)?;
         let beside = spool_place::beside(&self.settings.db_url, SPOOL);
         self.pipeline.prepare_spool(&mut self.settings.queue, beside, owner)?;

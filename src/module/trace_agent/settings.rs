@@ -3,7 +3,7 @@
 use crate::hep::Version;
 use crate::module::queue_settings::{EMBEDDED_URL, QueueSettings, header_list};
 use crate::module::settings::{ParameterError, ranged, refuse};
-use crate::sink::hep::{CollectorOptions, Destination, Secret, TlsOptions, parse_address};
+use crate::sink::hep::{CollectorOptions, Destination, Secret, TlsOptions, Transport, parse_address};
 use crate::sink::url::redact;
 use crate::sink::{DatabaseUrl, SinkOptions};
 use crate::sip::HeaderNames;
@@ -47,7 +47,7 @@ pub struct TraceSettings {
     pub mode: TraceMode,
     /// `duplicate_uri`, each that was set.
     pub collectors: Vec<Destination>,
-    /// `duplicate_mode`: whether the second stands in for the first, instead of getting the same.
+    /// `duplicate_mode`: whether each stands in for those before it, instead of getting the same.
     pub has_failover: bool,
     /// `trace_local_ip`.
     pub local_ip: Option<Vec<u8>>,
@@ -198,6 +198,18 @@ impl TraceSettings {
     /// The source address of packets, as the host's socket for them has it.
     pub fn bind(&mut self, address: IpAddr) {
         self.hep.bind = Some(address);
+    }
+
+    /// Checks that the certificates are there by which collectors over TLS are known: those of parameters, and with `tls_ca` those that
+    /// scripts may name.
+    pub(super) fn check_trust(&self) -> Result<(), ParameterError> {
+        let trust = &self.hep.tls;
+        let is_used = self.collectors.iter().any(|collector| collector.transport() == Transport::Tls);
+        if trust.ca.is_none() && !is_used {
+            return Ok(());
+        }
+        let path = trust.ca.as_ref().map_or_else(String::new, |ca| ca.display().to_string());
+        trust.check().map_err(|reason| refuse("tls_ca", path, reason))
     }
 
     /// Whether any row is to be written.

@@ -249,3 +249,31 @@ fn every_bad_value_is_refused_with_its_name_its_value_and_what_is_allowed() {
     }
     assert!(matches!(TraceSettings::default().set_text("capture_node", b"x"), Err(ParameterError::Unknown(..))));
 }
+
+#[test]
+fn a_start_without_the_certificates_that_it_needs_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let (missing, empty) = (directory.path().join("missing.pem"), directory.path().join("empty.pem"));
+    std::fs::write(&empty, "no certificate").unwrap();
+    let check = |ca: &std::path::Path, uri: &str, verify: i64| {
+        let mut agent = TraceAgent::default();
+        let settings = agent.settings_mut().unwrap();
+        let texts = [("tls_ca", ca.to_str().unwrap()), ("duplicate_uri", uri), ("spool_dir", "")];
+        texts.iter().for_each(|(name, text)| settings.set_text(name, text.as_bytes()).unwrap());
+        [("tls_verify", verify), ("trace_to_database", 0)]
+            .iter()
+            .for_each(|(name, n)| settings.set_number(name, *n).unwrap());
+        agent.check((None, None), None).map_err(|error| error.to_string())
+    };
+    for ca in [&missing, &empty] {
+        // Scripts may name collectors over TLS.
+        for uri in ["sips:collector.test", "sip:collector.test"] {
+            let error = check(ca, uri, 1).unwrap_err();
+            for part in ["tls_ca", ca.to_str().unwrap(), "a PEM file, or a directory of such, is needed"] {
+                assert!(error.contains(part), "{error}");
+            }
+        }
+        assert_eq!(check(ca, "sips:collector.test", 0), Ok(()));
+    }
+    assert_eq!(check(std::path::Path::new(""), "sip:collector.test", 1), Ok(()));
+}

@@ -1,19 +1,25 @@
 //! One collector, or several of which one gets the packets.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::deadline::Deadline;
 use super::destination::Destination;
 use super::encoder::{Encoder, Group};
-use super::link::{Link, Passed};
-use super::names::{self, LookUp, Names};
+use super::link::{Link, Opening, Passed};
+use super::names::Names;
 use super::probe::Probe;
+use super::resolver::Resolver;
 use super::setup::Setup;
 use super::{CollectorOptions, Outgoing, Sent};
 
 /// Where packets go to: one destination, or several in the order of preference. The first that works gets them; when it fails, what
 /// it has not got goes to the next that works, in the same call. While another than the first is in use, those before
-/// it are looked at now and then, beside the packets, and the first that is well again takes over.
+/// it are looked at now and then, beside the packets, and the first that is well again takes over; the more seldom, the oftener they have failed
+/// again at once.
+///
+/// One of several that is reached over UDP fails when a few reports in a row say that nobody listens, and is well when a datagram that says nothing
+/// brings no such report. What was sent to it before is lost, as always over UDP.
 pub struct Collector {
     targets: Vec<Target>,
     /// The target that got the last packets.
@@ -28,26 +34,29 @@ struct Target {
     destination: Destination,
     names: Names,
     link: Option<Link>,
+    /// It has failed, and another may stand in for it.
+    is_doubtful: bool,
 }
 
 impl Collector {
     /// Connects to nothing yet. With no destination, every call of [`Collector::send`] finds it away.
     pub fn new(destinations: Vec<Destination>, options: CollectorOptions) -> Collector {
-        Collector::with_resolver(destinations, options, names::system())
+        Collector::with_resolver(destinations, options, Resolver::system())
     }
 
     pub(super) fn with_resolver(
         destinations: Vec<Destination>,
         options: CollectorOptions,
-        look_up: LookUp,
+        resolver: Arc<Resolver>,
     ) -> Collector {
         let target = |destination: Destination| {
-            let names = Names::new(&destination, Arc::clone(&look_up));
-            Target { destination, names, link: None }
+            let names = Names::new(&destination, Arc::clone(&resolver));
+            Target { destination, names, link: None, is_doubtful: false }
         };
-        let targets = destinations.into_iter().map(target).collect();
+        let targets: Vec<Target> = destinations.into_iter().map(target).collect();
         let (encoder, probe) = (Encoder::new(&options), Probe::new(options.probe_every));
-        Collector { targets, current: 0, setup: Arc::new(Setup::new(options, look_up)), encoder, probe }
+        let setup = Arc::new(Setup::new(options, targets.len() > 1));
+        Collector { targets, current: 0, setup, encoder, probe }
     }
 
     /// The destination that packets go to at present, or will be tried first.
@@ -75,11 +84,18 @@ impl Collector {
                     if at != first {
                         log::warn!("{} gets the packets now: {}", target.destination, reasons.join("; "));
                         self.current = at;
-                        self.probe.wait();
+                        if at < first {
+                            self.probe.pace.note_taken_back(Instant::now());
+                        }
                     }
                     return sent;
                 }
+                // It has failed with the last of them.
+                Err(_) if sent.sent == packets.len() => return sent,
                 Err(reason) => reasons.push(format!("{}: {reason}", target.destination)),
+            }
+            if at == first {
+                self.probe.pace.note_failure(Instant::now());
             }
         }
         self.current = 0;
@@ -90,17 +106,24 @@ impl Collector {
     /// Goes back to a destination that comes before the one in use and is well again.
     fn take_back(&mut self) {
         if self.current == 0 {
+            self.probe.forget();
             return;
         }
-        let better = self.targets.iter().take(self.current).map(|target| &target.destination);
-        let Some((at, link)) = self.probe.look(better, &self.setup) else { return };
+        let better = self.targets.iter().take(self.current).map(|target| (&target.destination, &target.names));
+        let Some(look) = self.probe.look(better, &self.setup) else { return };
+        for (target, names) in self.targets.iter_mut().zip(look.names) {
+            target.names = names;
+        }
         // The one in use may have become another since the look began.
-        if at < self.current
+        if let Some((at, link)) = look.found
+            && at < self.current
             && let Some(target) = self.targets.get_mut(at)
         {
             log::info!("{} is well again and gets the packets", target.destination);
             target.link = Some(link);
+            target.is_doubtful = false;
             self.current = at;
+            self.probe.pace.note_taken_back(Instant::now());
         }
     }
 }
@@ -128,6 +151,7 @@ impl Target {
             let passed = link.send(&encoder.group.frames, setup);
             if let Some(reason) = settle(&encoder.group, passed, sent) {
                 self.link = None;
+                self.is_doubtful = setup.has_stand_ins;
                 self.names.suspect();
                 return Err(reason);
             }
@@ -137,12 +161,14 @@ impl Target {
 
     /// Opens a way when there is none, or none any more.
     fn make_ready(&mut self, setup: &Arc<Setup>) -> Result<(), String> {
-        let Target { destination, names, link } = self;
+        let Target { destination, names, link, is_doubtful } = self;
         if link.as_mut().is_some_and(|link| link.is_current(names)) {
             return Ok(());
         }
         *link = None;
-        *link = Some(Link::open(destination, names, setup)?);
+        let opening = if *is_doubtful { Opening::Knock } else { Opening::Trusting };
+        *link = Some(Link::open(destination, names, setup, opening)?);
+        *is_doubtful = false;
         Ok(())
     }
 }

@@ -30,20 +30,34 @@ pub(super) enum Link {
     Stream(Box<Stream>),
 }
 
+/// How a way is opened that needs no connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Opening {
+    /// Just so: the packets will show who listens.
+    Trusting,
+    /// After a datagram that says nothing: one that is reported as unheard opens no way.
+    Knock,
+}
+
 impl Link {
     /// Opens a way to `destination`: its addresses are tried in turn, within `connect_timeout` together; as long
     /// again it may take to learn them.
     ///
     /// # Errors
     /// The reason for each address.
-    pub fn open(destination: &Destination, names: &mut Names, setup: &Arc<Setup>) -> Result<Link, String> {
+    pub fn open(
+        destination: &Destination,
+        names: &mut Names,
+        setup: &Arc<Setup>,
+        opening: Opening,
+    ) -> Result<Link, String> {
         let options = &setup.options;
         let addresses = names.addresses(options.connect_timeout)?;
         let deadline = Deadline::after(options.connect_timeout);
         let mut reasons = Vec::new();
         for (tried, address) in addresses.iter().enumerate() {
             let share = deadline.share(addresses.len() - tried);
-            match Link::open_one(destination, *address, share, setup) {
+            match Link::open_one(destination, *address, share, setup, opening) {
                 Ok(link) => return Ok(link),
                 Err(reason) => reasons.push(format!("{address}: {reason}")),
             }
@@ -57,11 +71,17 @@ impl Link {
         address: SocketAddr,
         deadline: Deadline,
         setup: &Setup,
+        opening: Opening,
     ) -> Result<Link, String> {
         match destination.transport() {
             Transport::Udp => {
-                let datagrams = Datagrams::open(address, setup.options.bind).map_err(|error| error.to_string())?;
-                Ok(Link::Udp(datagrams))
+                let datagrams = Datagrams::open(address, setup.options.bind, setup.has_stand_ins);
+                let knock = |datagrams: &Datagrams| match opening {
+                    Opening::Trusting => Ok(()),
+                    Opening::Knock => datagrams.knock(deadline),
+                };
+                let opened = datagrams.and_then(|datagrams| knock(&datagrams).map(|()| datagrams));
+                opened.map(Link::Udp).map_err(|error| error.to_string())
             }
             Transport::Tcp | Transport::Tls => {
                 Ok(Link::Stream(Box::new(Stream::open(destination, address, deadline, setup)?)))
@@ -69,19 +89,17 @@ impl Link {
         }
     }
 
-    /// Whether the way still leads to the collector, as far as can be told without sending: a stream is open, a datagram's address
-    /// is still one of the destination's.
+    /// Whether the way still leads to the collector, as far as can be told without sending: a stream is open, and the address is
+    /// still one of the destination's.
     pub fn is_current(&mut self, names: &mut Names) -> bool {
-        match self {
-            Link::Udp(datagrams) => names.still_has(datagrams.ends().peer),
-            Link::Stream(stream) => match stream.listen() {
-                Ok(()) => true,
-                Err(reason) => {
-                    log::debug!("connection to {}: {reason}", stream.ends().peer);
-                    false
-                }
-            },
+        let peer = self.ends().peer;
+        if let Link::Stream(stream) = self
+            && let Err(reason) = stream.listen()
+        {
+            log::debug!("connection to {peer}: {reason}");
+            return false;
         }
+        names.still_has(peer)
     }
 
     pub fn ends(&self) -> Ends {

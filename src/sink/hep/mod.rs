@@ -15,18 +15,22 @@
 //!   runs on a thread of its own. A collector that is dropped gives streams a second to end in order.
 //! * **Back-off** is the caller's: every call tries again. A connection that broke while it was being written is opened again by
 //!   the next call; one that was found closed before anything was written, by the same.
-//! * **UDP** has no outage but a name that does not resolve and a network that cannot be reached. A closed port is counted.
+//! * **UDP** has no outage but a name that does not resolve and a destination to which the kernel knows no way. Reports that nobody listens, or that
+//!   a host on the way lets nothing through, are counted, and no more where there is no other destination.
 //! * **Several destinations** are tried in turn ([`Collector`]).
+//! * **Names** are asked for again while a way is open; one whose address is no longer the name's is closed in order, and another opened.
 
 mod address;
 mod collector;
 mod deadline;
 mod destination;
 mod encoder;
+mod hearing;
 mod link;
 mod names;
 mod options;
 mod probe;
+mod resolver;
 mod setup;
 mod socket;
 mod stream;
@@ -88,6 +92,7 @@ pub struct Sent {
     pub refused: Vec<(usize, String)>,
     /// Why the packets behind the first `sent` did not go; `None` when all are done with.
     pub away: Option<String>,
-    /// UDP datagrams of which the kernel has learned that nobody listens, of this call or an earlier one; at least so many.
+    /// Reports that UDP datagrams of this call, or an earlier one, did not reach anybody. Not the number of such datagrams: hosts hold reports back
+    /// that are more than about one a second, the kernel keeps one at a time, and one of them is not told apart from a moment without memory.
     pub unheard: u64,
 }

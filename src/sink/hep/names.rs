@@ -1,54 +1,43 @@
 //! Names to addresses, without waiting longer than agreed for a resolver that hangs.
 //!
-//! The system's resolver has no deadline, so a look-up runs on a thread of its own, at most one a name. Whoever has
-//! addresses from before does not wait for it: they are used until the answer is there, and further when the resolver fails.
+//! [`resolver`](super::resolver) asks, once a name whoever wants to know. Whoever has addresses from before does not wait for it: they are
+//! used until the answer is there, and further when the resolver fails.
 
-use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, sync_channel};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use super::destination::{Destination, Host};
+use super::resolver::{Answer, Question, Resolver};
 
 /// How long addresses are used before the resolver is asked again.
 const KEPT: Duration = Duration::from_secs(30);
 /// How long old addresses are used after the resolver has failed before it is asked again.
 const KEPT_AFTER_FAILURE: Duration = Duration::from_secs(5);
 
-/// Asks for the addresses of a host (second argument: the port that they get).
-pub(super) type LookUp = Arc<dyn Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync>;
-
-type Answer = io::Result<Vec<SocketAddr>>;
-
-/// The system's resolver.
-pub(super) fn system() -> LookUp {
-    Arc::new(|host, port| (host, port).to_socket_addrs().map(Iterator::collect))
-}
-
 /// The addresses of one destination.
+#[derive(Clone)]
 pub(super) struct Names {
     host: Host,
     port: u16,
-    look_up: LookUp,
+    resolver: Arc<Resolver>,
     known: Vec<SocketAddr>,
     /// When the resolver is to be asked again; `None`: at once.
     ask_at: Option<Instant>,
     /// What is known has failed: better to wait for an answer.
     is_suspect: bool,
-    asked: Option<Receiver<Answer>>,
+    asked: Option<Arc<Question>>,
 }
 
 impl Names {
     /// Asks nothing yet.
-    pub fn new(destination: &Destination, look_up: LookUp) -> Names {
+    pub fn new(destination: &Destination, resolver: Arc<Resolver>) -> Names {
         // No SRV records, also where the URI names no port: the stock module asks for the addresses of the name alone, and the same
         // configuration has to reach the same collector.
         Names {
             host: destination.host().clone(),
             port: destination.port(),
-            look_up,
+            resolver,
             known: Vec::new(),
             ask_at: None,
             is_suspect: false,
@@ -72,13 +61,12 @@ impl Names {
         if (self.known.is_empty() || self.is_suspect)
             && let Some(asked) = &self.asked
         {
-            match asked.recv_timeout(limit) {
-                Ok(answer) => self.take(answer)?,
-                Err(RecvTimeoutError::Timeout) if self.known.is_empty() => {
+            match asked.wait(limit) {
+                Some(answer) => self.take(answer)?,
+                None if self.known.is_empty() => {
                     return Err(format!("no answer to the question for `{}` from the resolver", self.host));
                 }
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => self.take(Err(broken()))?,
+                None => {}
             }
         }
         Ok(&self.known)
@@ -102,31 +90,17 @@ impl Names {
     /// Takes an answer that has come, and asks when it is time.
     fn refresh(&mut self) -> Result<(), String> {
         if let Some(asked) = &self.asked {
-            match asked.try_recv() {
-                Ok(answer) => return self.take(answer),
-                Err(TryRecvError::Empty) => return Ok(()),
-                Err(TryRecvError::Disconnected) => return self.take(Err(broken())),
-            }
+            return asked.answer().map_or(Ok(()), |answer| self.take(answer));
         }
         if self.ask_at.is_some_and(|at| Instant::now() < at) {
             return Ok(());
         }
-        self.ask()
-    }
-
-    fn ask(&mut self) -> Result<(), String> {
-        let (answer, asked) = sync_channel(1);
-        let (host, port, look_up) = (self.host.to_string(), self.port, Arc::clone(&self.look_up));
-        let asking = thread::Builder::new().name("hep-resolver".to_owned()).spawn(move || {
-            // Nobody listens any more when the collector is gone.
-            let _ = answer.send(look_up(&host, port));
-        });
-        match asking {
-            Ok(_) => {
+        match self.resolver.ask(&self.host.to_string(), self.port) {
+            Ok(asked) => {
                 self.asked = Some(asked);
                 Ok(())
             }
-            Err(error) => self.take(Err(error)),
+            Err(reason) => self.take(Err(reason)),
         }
     }
 
@@ -134,14 +108,13 @@ impl Names {
     fn take(&mut self, answer: Answer) -> Result<(), String> {
         self.asked = None;
         let reason = match answer {
-            Ok(addresses) if !addresses.is_empty() => {
+            Ok(addresses) => {
                 self.known = addresses;
                 self.is_suspect = false;
                 self.ask_at = Some(Instant::now() + KEPT);
                 return Ok(());
             }
-            Ok(_) => "no address".to_owned(),
-            Err(error) => error.to_string(),
+            Err(reason) => reason,
         };
         if self.known.is_empty() {
             return Err(format!("cannot resolve `{}`: {reason}", self.host));
@@ -151,8 +124,4 @@ impl Names {
         self.ask_at = Some(Instant::now() + KEPT_AFTER_FAILURE);
         Ok(())
     }
-}
-
-fn broken() -> io::Error {
-    io::Error::other("the look-up broke off")
 }

@@ -6,67 +6,124 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::destination::Destination;
-use super::link::Link;
+use super::link::{Link, Opening};
 use super::names::Names;
 use super::setup::Setup;
 
+/// How long a destination must have got the packets again to be well for good.
+const STEADY: Duration = Duration::from_secs(600);
+/// How many times the first pause a pause grows to.
+const LONGEST: u32 = 30;
+
 /// Looks, every now and then and on a thread of its own, whether a way can be opened to one of some destinations.
 pub(super) struct Probe {
-    every: Duration,
-    next: Instant,
-    running: Option<Receiver<Option<(usize, Link)>>>,
+    pub pace: Pace,
+    running: Option<Receiver<Look>>,
+}
+
+/// What a look has found.
+pub(super) struct Look {
+    /// Which destination a way can be opened to, and the way.
+    pub found: Option<(usize, Link)>,
+    /// What is known by now of the addresses of the first destinations.
+    pub names: Vec<Names>,
 }
 
 impl Probe {
     pub fn new(every: Duration) -> Probe {
-        Probe { every, next: Instant::now(), running: None }
+        Probe { pace: Pace::new(every, Instant::now()), running: None }
     }
 
-    /// Puts the next look off: what would be looked at has just failed.
-    pub fn wait(&mut self) {
-        self.next = Instant::now() + self.every;
-    }
-
-    /// What a look has found since the last call: which of `better`, and the open way to it. Starts a look when it is time for one.
-    /// Never waits.
+    /// What a look at `better` has found since the last call. Starts one when it is time to. Never waits.
     pub fn look<'a>(
         &mut self,
-        better: impl Iterator<Item = &'a Destination>,
+        better: impl Iterator<Item = (&'a Destination, &'a Names)>,
         setup: &Arc<Setup>,
-    ) -> Option<(usize, Link)> {
+    ) -> Option<Look> {
         if let Some(running) = &self.running {
-            let found = match running.try_recv() {
+            let look = match running.try_recv() {
                 Err(TryRecvError::Empty) => return None,
-                Ok(found) => found,
+                Ok(look) => Some(look),
                 Err(TryRecvError::Disconnected) => None,
             };
             self.running = None;
-            self.wait();
-            return found;
+            self.pace.put_off(Instant::now());
+            return look;
         }
-        if Instant::now() < self.next {
+        if !self.pace.is_due(Instant::now()) {
             return None;
         }
-        let (better, setup): (Vec<Destination>, _) = (better.cloned().collect(), Arc::clone(setup));
+        let better: Vec<_> = better.map(|(destination, names)| (destination.clone(), names.clone())).collect();
+        let setup = Arc::clone(setup);
         let (report, running) = sync_channel(1);
         let looking = thread::Builder::new().name("hep-probe".to_owned()).spawn(move || {
             // Nobody listens any more when the collector is gone.
-            let _ = report.send(first_open(&better, &setup));
+            let _ = report.send(first_open(better, &setup));
         });
         match looking {
             Ok(_) => self.running = Some(running),
             Err(error) => {
                 log::debug!("no thread to look for a better collector: {error}");
-                self.wait();
+                self.pace.put_off(Instant::now());
             }
         }
         None
     }
+
+    /// Forgets what a look may find: it is of no use any more.
+    pub fn forget(&mut self) {
+        self.running = None;
+    }
 }
 
-fn first_open(destinations: &[Destination], setup: &Arc<Setup>) -> Option<(usize, Link)> {
-    destinations.iter().enumerate().find_map(|(at, destination)| {
-        let mut names = Names::new(destination, Arc::clone(&setup.look_up));
-        Some((at, Link::open(destination, &mut names, setup).ok()?))
-    })
+fn first_open(better: Vec<(Destination, Names)>, setup: &Arc<Setup>) -> Look {
+    let mut looked = Look { found: None, names: Vec::with_capacity(better.len()) };
+    for (at, (destination, mut names)) in better.into_iter().enumerate() {
+        let link = Link::open(&destination, &mut names, setup, Opening::Knock);
+        looked.names.push(names);
+        if let Ok(link) = link {
+            looked.found = Some((at, link));
+            break;
+        }
+    }
+    looked
+}
+
+/// When to look: less and less often while those that are taken back fail again soon.
+pub(super) struct Pace {
+    every: Duration,
+    pause: Duration,
+    next: Instant,
+    taken_back: Option<Instant>,
+}
+
+impl Pace {
+    /// At once, and then after pauses that begin with `every`.
+    pub fn new(every: Duration, now: Instant) -> Pace {
+        Pace { every, pause: every, next: now, taken_back: None }
+    }
+
+    /// Whether it is time to look.
+    pub fn is_due(&self, now: Instant) -> bool {
+        now >= self.next
+    }
+
+    /// Not before another pause.
+    pub fn put_off(&mut self, now: Instant) {
+        self.next = now + self.pause;
+    }
+
+    /// A destination that comes before the one in use gets the packets again.
+    pub fn note_taken_back(&mut self, now: Instant) {
+        self.taken_back = Some(now);
+    }
+
+    /// The one in use has failed.
+    pub fn note_failure(&mut self, now: Instant) {
+        if let Some(taken_back) = self.taken_back.take() {
+            let was_steady = now.duration_since(taken_back) >= STEADY;
+            self.pause = if was_steady { self.every } else { (self.pause * 2).min(self.every * LONGEST) };
+        }
+        self.put_off(now);
+    }
 }

@@ -7,20 +7,21 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls_native_certs::{load_certs_from_paths, load_native_certs};
 
-use super::names::LookUp;
 use super::{CollectorOptions, TlsOptions};
 
 /// What all links of a collector share.
 pub(super) struct Setup {
     pub options: CollectorOptions,
-    pub look_up: LookUp,
+    /// Whether there are several destinations, of which one stands in for another.
+    pub has_stand_ins: bool,
     tls: Mutex<Option<Arc<ClientConfig>>>,
 }
 
 impl Setup {
-    pub fn new(options: CollectorOptions, look_up: LookUp) -> Setup {
-        Setup { options, look_up, tls: Mutex::new(None) }
+    pub fn new(options: CollectorOptions, has_stand_ins: bool) -> Setup {
+        Setup { options, has_stand_ins, tls: Mutex::new(None) }
     }
 
     /// The TLS configuration. One that cannot be made is tried again the next time: the file may come.
@@ -37,9 +38,9 @@ impl TlsOptions {
     /// Whether connections can be made with these options: reads the certificates that are to be trusted.
     ///
     /// # Errors
-    /// What is wrong with `tls_ca`, or with the system's store.
+    /// What is wrong with `ca`, or without one with the system's store, and what is needed.
     pub fn check(&self) -> Result<(), String> {
-        client_config(self).map(drop)
+        if self.verify { roots(self.ca.as_deref()).map(drop) } else { Ok(()) }
     }
 }
 
@@ -52,40 +53,41 @@ fn client_config(options: &TlsOptions) -> Result<ClientConfig, String> {
         let anyone = Arc::new(Anyone { provider });
         return Ok(builder.dangerous().with_custom_certificate_verifier(anyone).with_no_client_auth());
     }
-    let roots = match &options.ca {
-        Some(path) => roots_of(path)?,
-        None => system_roots()?,
-    };
+    let roots = roots(options.ca.as_deref()).map_err(|reason| match &options.ca {
+        Some(ca) => format!("tls_ca `{}`: {reason}", ca.display()),
+        None => reason,
+    })?;
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
-/// The certificates of a file, or of the files of a directory.
-fn roots_of(path: &Path) -> Result<RootCertStore, String> {
-    let (file, directory) = if path.is_dir() { (None, Some(path)) } else { (Some(path), None) };
-    let found = rustls_native_certs::load_certs_from_paths(file, directory);
-    if let Some(error) = found.errors.first() {
-        return Err(format!("tls_ca `{}` cannot be read: {error}", path.display()));
+/// The certificates of a file, or of the files of a directory; else those that the system trusts.
+fn roots(ca: Option<&Path>) -> Result<RootCertStore, String> {
+    let found = match ca {
+        Some(directory) if directory.is_dir() => load_certs_from_paths(None, Some(directory)),
+        Some(file) => load_certs_from_paths(Some(file), None),
+        None => load_native_certs(),
+    };
+    if ca.is_some()
+        && let Some(error) = found.errors.first()
+    {
+        return Err(format!("{error}; a PEM file, or a directory of such, is needed"));
     }
     let mut roots = RootCertStore::empty();
     let (_, unusable) = roots.add_parsable_certificates(found.certs);
-    if unusable > 0 {
-        log::warn!("tls_ca `{}`: {unusable} certificates cannot be used", path.display());
+    match ca {
+        Some(_) if roots.is_empty() => {
+            Err("no certificate is in it; a PEM file, or a directory of such, is needed".to_owned())
+        }
+        Some(ca) if unusable > 0 => {
+            log::warn!("tls_ca `{}`: {unusable} certificates cannot be used", ca.display());
+            Ok(roots)
+        }
+        None if roots.is_empty() => {
+            let reasons: Vec<String> = found.errors.iter().map(ToString::to_string).collect();
+            Err(format!("the system trusts no certificate, so tls_ca must name a file: {}", reasons.join(", ")))
+        }
+        _ => Ok(roots),
     }
-    if roots.is_empty() {
-        return Err(format!("tls_ca `{}` holds no certificate: a file in PEM form is needed", path.display()));
-    }
-    Ok(roots)
-}
-
-fn system_roots() -> Result<RootCertStore, String> {
-    let found = rustls_native_certs::load_native_certs();
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(found.certs);
-    if !roots.is_empty() {
-        return Ok(roots);
-    }
-    let reasons: Vec<String> = found.errors.iter().map(ToString::to_string).collect();
-    Err(format!("the system trusts no certificate, so tls_ca must name a file: {}", reasons.join(", ")))
 }
 
 /// Accepts every certificate, also those that cannot be read: for `tls_verify=0`.

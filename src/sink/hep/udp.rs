@@ -3,7 +3,7 @@
 use std::io::{self, IoSlice};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::event::PollFlags;
 use rustix::io::Errno;
@@ -13,6 +13,7 @@ use rustix::net::{MMsgHdr, SendAncillaryBuffer, SendFlags, sendmmsg};
 use super::deadline::{Deadline, wait};
 use super::destination::Transport;
 use super::encoder::{Ends, Frames, GROUP_PACKETS};
+use super::hearing::Hearing;
 use super::link::Passed;
 use super::socket;
 
@@ -20,79 +21,68 @@ use super::socket;
 const TRIES: u32 = 3;
 /// Wait for memory that the kernel lacks: nothing tells when it is there.
 const MEMORY_WAIT: Duration = Duration::from_millis(1);
+/// What is sent to learn whether anybody listens: SIP's keep-alive, which is no HEP packet and no message.
+const KNOCK: &[u8] = b"\r\n\r\n";
+/// How long after it a report may come.
+const KNOCK_WAIT: Duration = Duration::from_secs(1);
 
 /// A socket whose datagrams all go to one address.
 pub(super) struct Datagrams {
     socket: UdpSocket,
     ends: Ends,
+    /// Whether anybody listens, where another collector can stand in.
+    hearing: Option<Hearing>,
 }
 
 impl Datagrams {
-    pub fn open(address: SocketAddr, local: Option<IpAddr>) -> io::Result<Datagrams> {
+    /// With `gives_up`, an address where nobody listens is a failure; otherwise it is counted, and no more.
+    pub fn open(address: SocketAddr, local: Option<IpAddr>, gives_up: bool) -> io::Result<Datagrams> {
         let socket = socket::udp(address, local)?;
         let ends = Ends { local: socket.local_addr()?, peer: address, transport: Transport::Udp };
-        Ok(Datagrams { socket, ends })
+        Ok(Datagrams { socket, ends, hearing: gives_up.then(Hearing::default) })
     }
 
     pub fn ends(&self) -> Ends {
         self.ends
     }
 
-    /// Hands `frames` to the kernel. It waits for room in the send buffer, `limit` at most.
+    /// Sends a datagram that says nothing, and waits a moment for the report that nobody listens.
     ///
-    /// The kernel reports "port unreachable" for a datagram that has left instead of sending the next one: that is counted,
-    /// and the next one is tried again. One that meets only such reports is as unheard as they are, and left behind.
+    /// # Errors
+    /// The report.
+    pub fn knock(&self, deadline: Deadline) -> io::Result<()> {
+        self.socket.send(KNOCK)?;
+        wait(&self.socket, PollFlags::empty(), Deadline::after(KNOCK_WAIT.min(deadline.left())))?;
+        Ok(socket_error(&self.socket)??)
+    }
+
+    /// Hands `frames` to the kernel. It waits for room in the send buffer, `limit` at most.
     pub fn send(&mut self, frames: &Frames, limit: Duration) -> Passed {
-        let mut passed = Passed::default();
-        let deadline = Deadline::after(limit);
-        let mut reports = 0;
-        let mut was_interrupted = false;
-        while passed.whole < frames.len() {
-            let asked = (frames.len() - passed.whole).min(GROUP_PACKETS);
-            match self.send_some(frames, passed.whole) {
-                Ok(count) => {
-                    passed.unheard += u64::from(was_interrupted);
-                    passed.whole += count;
-                    reports = 0;
-                    was_interrupted = count < asked && self.has_room();
-                    continue;
-                }
-                Err(Errno::CONNREFUSED) => {
-                    passed.unheard += 1;
-                    reports += 1;
-                    if reports == TRIES {
-                        passed.whole += 1;
-                        reports = 0;
-                    }
-                }
-                Err(Errno::MSGSIZE) => {
-                    passed.too_long.push(passed.whole);
-                    passed.whole += 1;
-                }
-                Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => match wait(&self.socket, PollFlags::OUT, deadline) {
-                    Ok(ready) if ready.is_empty() => passed.failure = Some("no room in the send buffer".to_owned()),
-                    Ok(_) => {}
-                    Err(error) => passed.failure = Some(error.to_string()),
-                },
-                Err(Errno::NOBUFS | Errno::NOMEM) if !deadline.has_passed() => thread::sleep(MEMORY_WAIT),
-                Err(error) => passed.failure = Some(io::Error::from(error).to_string()),
-            }
-            was_interrupted = false;
-            if passed.failure.is_some() {
-                return passed;
-            }
-        }
-        // A near host's report is there by now, and would only disturb the next call.
-        if let Ok(Err(Errno::CONNREFUSED)) = socket_error(&self.socket) {
-            passed.unheard += 1;
+        let mut passed = pass(&self.socket, frames, Deadline::after(limit));
+        if let Some(hearing) = &mut self.hearing
+            && hearing.note(passed.unheard, Instant::now())
+        {
+            passed.failure.get_or_insert_with(|| "nobody listens there".to_owned());
         }
         passed
     }
+}
 
+/// What a socket's kernel does with datagrams.
+pub(super) trait Kernel {
     /// Sends frames from number `first` on; answers how many the kernel took. It stops at one that fails, and tells the
     /// reason only when that is the first.
-    fn send_some(&self, frames: &Frames, first: usize) -> Result<usize, Errno> {
+    fn send(&self, frames: &Frames, first: usize) -> Result<usize, Errno>;
+
+    /// Waits for room in the send buffer, and answers whether there is some.
+    fn has_room(&self, deadline: Deadline) -> io::Result<bool>;
+
+    /// The report of an earlier datagram that has come since the last call.
+    fn report(&self) -> Option<Errno>;
+}
+
+impl Kernel for UdpSocket {
+    fn send(&self, frames: &Frames, first: usize) -> Result<usize, Errno> {
         let mut slices = [IoSlice::new(&[]); GROUP_PACKETS];
         let count = frames.from(first).zip(&mut slices).map(|(frame, slice)| *slice = IoSlice::new(frame)).count();
         let mut controls = [const { None }; GROUP_PACKETS];
@@ -100,11 +90,74 @@ impl Datagrams {
         for (slice, control) in slices.chunks(1).zip(&mut controls).take(count) {
             messages.push(MMsgHdr::new(slice, control.insert(SendAncillaryBuffer::default())));
         }
-        sendmmsg(&self.socket, &mut messages, SendFlags::NOSIGNAL | SendFlags::DONTWAIT)
+        sendmmsg(self, &mut messages, SendFlags::NOSIGNAL | SendFlags::DONTWAIT)
     }
 
-    /// Whether the send buffer has room: then it was not for the lack of it that the kernel stopped, but for a report, which is used up.
-    fn has_room(&self) -> bool {
-        wait(&self.socket, PollFlags::OUT, Deadline::after(Duration::ZERO)).is_ok_and(|ready| ready == PollFlags::OUT)
+    fn has_room(&self, deadline: Deadline) -> io::Result<bool> {
+        wait(self, PollFlags::OUT, deadline).map(|ready| !ready.is_empty())
     }
+
+    fn report(&self) -> Option<Errno> {
+        socket_error(self).ok()?.err()
+    }
+}
+
+/// Hands `frames` to the kernel by `deadline`.
+///
+/// The kernel tells the report of a datagram that has left instead of sending the next one. "Port unreachable" is counted, and the next
+/// one is tried again; one that meets only such reports is as unheard as they are, and left behind. The other reports read like the
+/// kernel's own refusal for want of a way: only that one comes again at once.
+pub(super) fn pass(kernel: &impl Kernel, frames: &Frames, deadline: Deadline) -> Passed {
+    let mut passed = Passed::default();
+    let (mut refused, mut unreachable) = (0, 0);
+    // Within a group the kernel keeps the reason to itself.
+    let mut was_interrupted = false;
+    while passed.whole < frames.len() && passed.failure.is_none() {
+        let asked = (frames.len() - passed.whole).min(GROUP_PACKETS);
+        match kernel.send(frames, passed.whole) {
+            Ok(count) => {
+                passed.unheard += unreachable + u64::from(was_interrupted);
+                passed.whole += count;
+                (refused, unreachable) = (0, 0);
+                // With room in the send buffer it was not for the lack of it that the kernel stopped, but for a report, which is used up.
+                was_interrupted =
+                    count < asked && kernel.has_room(Deadline::after(Duration::ZERO)).is_ok_and(|has_room| has_room);
+                continue;
+            }
+            Err(Errno::CONNREFUSED) => {
+                passed.unheard += 1;
+                refused += 1;
+                if refused == TRIES {
+                    passed.whole += 1;
+                    refused = 0;
+                }
+            }
+            Err(error) if is_unreachable(error) && unreachable == 0 => unreachable = 1,
+            Err(Errno::MSGSIZE) => {
+                passed.too_long.push(passed.whole);
+                passed.whole += 1;
+            }
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => match kernel.has_room(deadline) {
+                Ok(true) => {}
+                Ok(false) => passed.failure = Some("no room in the send buffer".to_owned()),
+                Err(error) => passed.failure = Some(error.to_string()),
+            },
+            Err(Errno::NOBUFS | Errno::NOMEM) if !deadline.has_passed() => thread::sleep(MEMORY_WAIT),
+            Err(error) => passed.failure = Some(io::Error::from(error).to_string()),
+        }
+        was_interrupted = false;
+    }
+    // A near host's report is there by now, and would only disturb the next call.
+    if passed.failure.is_none()
+        && kernel.report().is_some_and(|error| error == Errno::CONNREFUSED || is_unreachable(error))
+    {
+        passed.unheard += 1;
+    }
+    passed
+}
+
+/// Whether a host or a firewall on the way may have reported this, or the kernel has no way there.
+fn is_unreachable(error: Errno) -> bool {
+    matches!(error, Errno::HOSTUNREACH | Errno::NETUNREACH | Errno::HOSTDOWN | Errno::NONET | Errno::ACCESS)
 }

@@ -1,13 +1,22 @@
 //! Collectors over UDP.
 
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::io;
 use std::net::UdpSocket;
+use std::time::Duration;
 
+use rustix::io::Errno;
 use rustix::net::sockopt::{self, Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery};
 
+use super::super::deadline::Deadline;
+use super::super::encoder::Frames;
+use super::super::link::Passed;
+use super::super::udp::{Kernel, pass};
 use super::super::{Collector, CollectorOptions, socket};
 use super::{
-    all, assert_silent, collector, destination, next_datagram, numbered, options, outgoing, packets, payload_of,
-    udp_receiver,
+    PATIENCE, all, assert_silent, collector, destination, next_datagram, numbered, options, outgoing, packets,
+    payload_of, udp_receiver,
 };
 
 fn uri(receiver: &UdpSocket) -> String {
@@ -133,4 +142,89 @@ fn no_destination_is_away() {
     let sent = Collector::new(vec![], options()).send(&[outgoing(b"hello")]);
     assert_eq!(sent.sent, 0);
     assert!(sent.away.unwrap().contains("no collector"));
+}
+
+/// A kernel that does as it is told, and then takes everything.
+struct Told {
+    sends: RefCell<VecDeque<Result<usize, Errno>>>,
+    has_room: bool,
+    report: Cell<Option<Errno>>,
+    /// The first frame of each call.
+    asked: RefCell<Vec<usize>>,
+}
+
+impl Kernel for Told {
+    fn send(&self, frames: &Frames, first: usize) -> Result<usize, Errno> {
+        self.asked.borrow_mut().push(first);
+        self.sends.borrow_mut().pop_front().unwrap_or(Ok(frames.len() - first))
+    }
+
+    fn has_room(&self, _: Deadline) -> io::Result<bool> {
+        Ok(self.has_room)
+    }
+
+    fn report(&self) -> Option<Errno> {
+        self.report.take()
+    }
+}
+
+/// What becomes of 10 frames, and which was the first of each call.
+fn passed(
+    sends: &[Result<usize, Errno>],
+    has_room: bool,
+    report: Option<Errno>,
+    limit: Duration,
+) -> (Passed, Vec<usize>) {
+    let frames = Frames { bytes: vec![0; 10], ends: (1..=10).collect() };
+    let sends = RefCell::new(sends.iter().copied().collect());
+    let kernel = Told { sends, has_room, report: Cell::new(report), asked: RefCell::default() };
+    let passed = pass(&kernel, &frames, Deadline::after(limit));
+    (passed, kernel.asked.into_inner())
+}
+
+#[test]
+fn a_kernel_that_takes_a_part_gets_the_rest_and_nothing_twice() {
+    // Without room it stopped for that; otherwise for a report.
+    for (has_room, unheard) in [(false, 0), (true, 2)] {
+        let (passed, asked) = passed(&[Ok(3), Ok(4)], has_room, None, PATIENCE);
+        assert_eq!((passed.whole, passed.failure, passed.unheard), (10, None, unheard));
+        assert_eq!(asked, [0, 3, 7]);
+    }
+}
+
+#[test]
+fn a_kernel_without_memory_is_asked_again_until_the_deadline() {
+    let lacks = [Err(Errno::NOBUFS), Ok(3), Err(Errno::NOMEM), Err(Errno::NOBUFS)];
+    let (passed, asked) = passed(&lacks, true, None, PATIENCE);
+    assert_eq!((passed.whole, passed.failure, passed.unheard), (10, None, 0));
+    assert_eq!(asked, [0, 0, 3, 3, 3]);
+    let (passed, asked) = self::passed(&lacks, true, None, Duration::ZERO);
+    assert_eq!((passed.whole, passed.unheard, asked), (0, 0, vec![0]));
+    assert!(passed.failure.unwrap().contains("buffer"));
+}
+
+#[test]
+fn a_full_send_buffer_is_waited_for() {
+    let full = [Ok(3), Err(Errno::AGAIN), Err(Errno::INTR)];
+    let (passed, asked) = passed(&full, true, None, PATIENCE);
+    assert_eq!((passed.whole, passed.failure, passed.unheard), (10, None, 0));
+    assert_eq!(asked, [0, 3, 3, 3]);
+    let (passed, asked) = self::passed(&full, false, None, PATIENCE);
+    assert_eq!((passed.whole, asked), (3, vec![0, 3]));
+    assert!(passed.failure.unwrap().contains("no room"));
+}
+
+#[test]
+fn what_a_host_on_the_way_reports_is_counted_and_what_the_kernel_refuses_is_an_outage() {
+    for error in [Errno::HOSTUNREACH, Errno::NETUNREACH, Errno::ACCESS] {
+        let (passed, asked) = passed(&[Ok(3), Err(error), Ok(2), Err(error)], false, Some(error), PATIENCE);
+        assert_eq!((passed.whole, passed.failure, passed.unheard), (10, None, 3), "{error:?}");
+        assert_eq!(asked, [0, 3, 3, 5, 5]);
+        let (passed, asked) = self::passed(&[Ok(3), Err(error), Err(error)], false, None, PATIENCE);
+        assert_eq!((passed.whole, passed.unheard, asked), (3, 0, vec![0, 3, 3]));
+        assert!(passed.failure.is_some());
+    }
+    let (passed, _) = passed(&[Err(Errno::PERM)], false, None, PATIENCE);
+    assert_eq!((passed.whole, passed.unheard), (0, 0));
+    assert!(passed.failure.is_some());
 }

@@ -1,12 +1,14 @@
 //! Several destinations.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use super::super::hearing::Hearing;
+use super::super::probe::Pace;
 use super::super::{Collector, CollectorOptions};
 use super::{
-    ClosedPort, accept, all, destination, eventually, listener, next_datagram, numbered, options, outgoing, packets,
-    payload_of, read_payloads, read_to_end, tcp_uri, udp_receiver,
+    ClosedPort, accept, all, assert_silent, destination, eventually, listener, next_datagram, numbered, options,
+    outgoing, packets, payload_of, read_payloads, read_to_end, tcp_uri, udp_receiver,
 };
 
 fn collector(addresses: &[SocketAddr], options: CollectorOptions) -> Collector {
@@ -97,18 +99,130 @@ fn when_all_are_away_each_is_told() {
     assert_eq!(read_payloads(&mut accept(&listener), 1), [b"hello"]);
 }
 
+/// A port for datagrams where nobody listens.
+fn closed_port() -> SocketAddr {
+    udp_receiver("127.0.0.1:0").local_addr().unwrap()
+}
+
+fn datagram_collector(addresses: &[SocketAddr]) -> Collector {
+    Collector::new(addresses.iter().map(|address| destination(&format!("sip:{address}"))).collect(), options())
+}
+
 #[test]
-fn a_datagram_collector_whose_port_is_closed_stays_the_first() {
-    let address = udp_receiver("127.0.0.1:0").local_addr().unwrap();
+fn a_datagram_collector_whose_port_is_closed_is_left_for_the_next() {
     let other = udp_receiver("127.0.0.1:0");
-    let uris = [format!("sip:{address}"), format!("sip:{}", other.local_addr().unwrap())];
-    let mut collector = Collector::new(uris.iter().map(|uri| destination(uri)).collect(), options());
+    let addresses = [closed_port(), other.local_addr().unwrap()];
+    let mut collector = datagram_collector(&addresses);
     for _ in 0..3 {
-        let sent = collector.send(&[outgoing(b"hello")]);
+        let sent = collector.send(&[outgoing(b"unheard")]);
         assert_eq!((sent.sent, sent.away, sent.unheard), (1, None, 1));
-        assert_eq!(in_use(&collector), uris[0]);
+        assert_eq!(in_use(&collector), format!("sip:{}", addresses[0]));
     }
-    super::assert_silent(&other);
+    let payloads = numbered(100, 50);
+    for packet in packets(&payloads) {
+        assert_eq!(collector.send(&[packet]), all(1));
+        assert_eq!(in_use(&collector), format!("sip:{}", addresses[1]));
+    }
+    for payload in &payloads {
+        assert_eq!(&payload_of(&next_datagram(&other)), payload);
+    }
+    assert_silent(&other);
+}
+
+#[test]
+fn the_next_gets_what_of_one_call_the_closed_port_did_not() {
+    let other = udp_receiver("127.0.0.1:0");
+    let mut collector = datagram_collector(&[closed_port(), other.local_addr().unwrap()]);
+    let payloads = numbered(200, 50);
+    let sent = collector.send(&packets(&payloads));
+    assert_eq!((sent.sent, sent.away), (200, None));
+    // A group has left before its reports are looked at.
+    for payload in &payloads[64..] {
+        assert_eq!(&payload_of(&next_datagram(&other)), payload);
+    }
+    assert_silent(&other);
+}
+
+#[test]
+fn a_datagram_collector_gets_the_packets_again_when_somebody_listens() {
+    let other = udp_receiver("127.0.0.1:0");
+    let address = closed_port();
+    let mut collector = datagram_collector(&[address, other.local_addr().unwrap()]);
+    let payloads = numbered(200, 50);
+    collector.send(&packets(&payloads));
+    assert_ne!(in_use(&collector), format!("sip:{address}"));
+    let first = udp_receiver(&address.to_string());
+    let mut count = 0;
+    eventually(|| {
+        assert_eq!(collector.send(&[outgoing(format!("packet {count}").as_bytes())]), all(1));
+        count += 1;
+        (in_use(&collector) == format!("sip:{address}")).then_some(())
+    });
+    assert_eq!(next_datagram(&first), b"\r\n\r\n");
+    assert_eq!(payload_of(&next_datagram(&first)), format!("packet {}", count - 1).into_bytes());
+    assert_silent(&first);
+}
+
+#[test]
+fn when_nobody_listens_anywhere_datagram_collectors_are_away_until_somebody_does() {
+    let addresses = [closed_port(), closed_port()];
+    let mut collector = datagram_collector(&addresses);
+    let payloads = numbered(200, 50);
+    let sent = collector.send(&packets(&payloads));
+    let reason = sent.away.unwrap();
+    assert!(addresses.iter().all(|address| reason.contains(&address.to_string())), "{reason}");
+    assert_eq!(sent.sent, 128, "a group to each");
+    let sent = collector.send(&packets(&payloads));
+    assert_eq!((sent.sent, sent.away.is_some()), (0, true), "nothing more is thrown away");
+
+    let receiver = udp_receiver(&addresses[1].to_string());
+    assert_eq!(collector.send(&[outgoing(b"hello")]), all(1));
+    assert_eq!(next_datagram(&receiver), b"\r\n\r\n");
+    assert_eq!(payload_of(&next_datagram(&receiver)), b"hello");
+}
+
+#[test]
+fn reports_count_until_a_datagram_is_heard() {
+    let begun = Instant::now();
+    let at = |seconds: u64| begun + Duration::from_secs(seconds);
+    // As a host reports that lets one report a second pass.
+    let mut busy = Hearing::default();
+    let notes = [(0, 0), (1, 1), (0, 1), (0, 2), (1, 2), (0, 3), (1, 3)];
+    let are_deaf = notes.map(|(reports, second)| busy.note(reports, at(second)));
+    assert_eq!(are_deaf, [false, false, false, false, false, false, true]);
+    // A report comes with the next datagram only.
+    let mut seldom = Hearing::default();
+    assert_eq!(
+        [0, 60, 120, 180].map(|second| seldom.note(u64::from(second > 0), at(second))),
+        [false, false, false, true]
+    );
+    let mut restarted = Hearing::default();
+    assert!(!restarted.note(2, at(0)));
+    assert!(!restarted.note(0, at(1)));
+    assert!(!restarted.note(0, at(20)));
+    assert!(!restarted.note(2, at(21)), "those before do not count any more");
+}
+
+#[test]
+fn one_that_fails_again_soon_is_looked_at_more_and_more_seldom() {
+    let begun = Instant::now();
+    let every = Duration::from_secs(10);
+    let mut pace = Pace::new(every, begun);
+    let mut now = begun;
+    // Seconds until it is looked at again after it was taken back and failed `lasted` later.
+    let mut fail_after = |lasted: u64| {
+        pace.note_taken_back(now);
+        now += Duration::from_secs(lasted);
+        pace.note_failure(now);
+        (0..).find(|second| pace.is_due(now + Duration::from_secs(*second))).unwrap()
+    };
+    let pauses = [10; 7].map(&mut fail_after);
+    assert_eq!(pauses, [20, 40, 80, 160, 300, 300, 300]);
+    assert_eq!(fail_after(600), 10, "it was well");
+    assert_eq!(fail_after(10), 20);
+    // Of those that are in use meanwhile nothing is learned about it.
+    pace.note_failure(now);
+    assert!(!pace.is_due(now + Duration::from_secs(19)) && pace.is_due(now + Duration::from_secs(20)));
 }
 
 #[test]

@@ -7,7 +7,11 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::super::names::{LookUp, Names};
+use super::super::link::{Link, Opening};
+use super::super::names::Names;
+use super::super::probe::Probe;
+use super::super::resolver::{MOST_QUESTIONS, Resolver};
+use super::super::setup::Setup;
 use super::super::{Collector, CollectorOptions};
 use super::{
     ClosedPort, accept, all, destination, eventually, listener, next_datagram, options, outgoing, payload_of,
@@ -34,9 +38,9 @@ impl Zone {
         self.asked.load(Ordering::SeqCst)
     }
 
-    fn look_up(&self) -> LookUp {
+    fn resolver(&self) -> Arc<Resolver> {
         let zone = self.clone();
-        Arc::new(move |host, _| {
+        Resolver::new(move |host, _| {
             assert_eq!(host, "collector.test");
             zone.asked.fetch_add(1, Ordering::SeqCst);
             zone.answer.lock().unwrap().clone().ok_or_else(|| io::Error::other("no such name"))
@@ -44,7 +48,7 @@ impl Zone {
     }
 
     fn collector(&self, uri: &str) -> Collector {
-        Collector::with_resolver(vec![destination(uri)], options(), self.look_up())
+        Collector::with_resolver(vec![destination(uri)], options(), self.resolver())
     }
 }
 
@@ -123,22 +127,22 @@ fn an_old_address_is_used_further_when_the_resolver_fails() {
 }
 
 /// A resolver that answers when it is told what.
-fn hanging() -> (LookUp, Sender<Vec<SocketAddr>>, Arc<AtomicUsize>) {
+fn hanging() -> (Arc<Resolver>, Sender<Vec<SocketAddr>>, Arc<AtomicUsize>) {
     let (tell, told) = channel();
     let (told, asked) = (Mutex::new(told), Arc::new(AtomicUsize::new(0)));
     let counted = Arc::clone(&asked);
-    let look_up: LookUp = Arc::new(move |_, _| {
+    let resolver = Resolver::new(move |_, _| {
         counted.fetch_add(1, Ordering::SeqCst);
         told.lock().unwrap().recv().map_err(io::Error::other)
     });
-    (look_up, tell, asked)
+    (resolver, tell, asked)
 }
 
 #[test]
 fn a_resolver_that_hangs_is_waited_for_no_longer_than_a_connection() {
-    let (look_up, tell, asked) = hanging();
+    let (resolver, tell, asked) = hanging();
     let impatient = CollectorOptions { connect_timeout: Duration::from_millis(50), ..options() };
-    let mut collector = Collector::with_resolver(vec![destination("sip:collector.test")], impatient, look_up);
+    let mut collector = Collector::with_resolver(vec![destination("sip:collector.test")], impatient, resolver);
     for _ in 0..3 {
         let sent = collector.send(&[outgoing(b"hello")]);
         assert_eq!(sent.sent, 0);
@@ -154,9 +158,9 @@ fn a_resolver_that_hangs_is_waited_for_no_longer_than_a_connection() {
 
 #[test]
 fn a_resolver_that_hangs_leaves_the_old_addresses_in_use() {
-    let (look_up, tell, _) = hanging();
+    let (resolver, tell, _) = hanging();
     let address: SocketAddr = "192.0.2.1:5060".parse().unwrap();
-    let mut names = Names::new(&destination("sip:collector.test"), look_up);
+    let mut names = Names::new(&destination("sip:collector.test"), resolver);
     tell.send(vec![address]).unwrap();
     assert_eq!(names.addresses(super::PATIENCE).unwrap(), [address]);
     names.suspect();
@@ -170,20 +174,117 @@ fn a_resolver_that_hangs_leaves_the_old_addresses_in_use() {
 }
 
 #[test]
-fn a_datagram_collector_that_has_moved_is_followed() {
+fn a_collector_that_has_moved_is_followed() {
     let (old, new) = (udp_receiver("127.0.0.1:0"), udp_receiver("127.0.0.1:0"));
-    let (look_up, tell, _) = hanging();
-    let mut names = Names::new(&destination("sip:collector.test"), look_up);
-    tell.send(vec![old.local_addr().unwrap()]).unwrap();
-    let setup = Arc::new(super::super::setup::Setup::new(options(), Arc::new(|_, _| Ok(vec![]))));
-    let uri = destination("sip:collector.test");
-    let mut link = super::super::link::Link::open(&uri, &mut names, &setup).unwrap();
-    assert!(link.is_current(&mut names));
-    names.suspect();
-    tell.send(vec![new.local_addr().unwrap()]).unwrap();
-    eventually(|| (!link.is_current(&mut names)).then_some(()));
-    let link = super::super::link::Link::open(&uri, &mut names, &setup).unwrap();
-    assert_eq!(link.ends().peer, new.local_addr().unwrap());
+    let ((_old, old_address), (_new, new_address)) = (listener(), listener());
+    for (uri, old, new) in
+        [("sip:collector.test", old.local_addr().unwrap(), new.local_addr().unwrap()), (TCP, old_address, new_address)]
+    {
+        let (resolver, tell, _) = hanging();
+        let uri = destination(uri);
+        let mut names = Names::new(&uri, resolver);
+        let setup = Arc::new(Setup::new(options(), false));
+        tell.send(vec![old]).unwrap();
+        let mut link = Link::open(&uri, &mut names, &setup, Opening::Trusting).unwrap();
+        assert!(link.is_current(&mut names));
+        names.suspect();
+        tell.send(vec![new]).unwrap();
+        eventually(|| (!link.is_current(&mut names)).then_some(()));
+        let link = Link::open(&uri, &mut names, &setup, Opening::Trusting).unwrap();
+        assert_eq!(link.ends().peer, new);
+    }
+}
+
+#[test]
+fn looks_at_a_collector_whose_resolver_hangs_ask_it_once() {
+    let (resolver, _tell, asked) = hanging();
+    let uri = destination(TCP);
+    let mut names = Names::new(&uri, resolver);
+    let impatient = CollectorOptions { connect_timeout: Duration::from_millis(10), ..options() };
+    let setup = Arc::new(Setup::new(impatient, true));
+    let mut probe = Probe::new(Duration::ZERO);
+    for _ in 0..5 {
+        let look = eventually(|| probe.look([(&uri, &names)].into_iter(), &setup));
+        assert!(look.found.is_none());
+        names = look.names.into_iter().next().unwrap();
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn a_look_leaves_what_it_has_learned_of_addresses() {
+    let (_listener, address) = listener();
+    let zone = Zone::new(Some(vec![address]));
+    let uri = destination(TCP);
+    let names = Names::new(&uri, zone.resolver());
+    let setup = Arc::new(Setup::new(options(), true));
+    let mut probe = Probe::new(Duration::ZERO);
+    let look = eventually(|| probe.look([(&uri, &names)].into_iter(), &setup));
+    assert_eq!(look.found.map(|(at, link)| (at, link.ends().peer)), Some((0, address)));
+    let mut names = look.names.into_iter().next().unwrap();
+    assert_eq!(names.addresses(Duration::ZERO).unwrap(), [address]);
+    assert_eq!(zone.asked(), 1);
+}
+
+#[test]
+fn collectors_of_one_name_share_a_question_also_one_after_the_other() {
+    let (resolver, tell, asked) = hanging();
+    let impatient = CollectorOptions { connect_timeout: Duration::from_millis(10), ..options() };
+    let make = || Collector::with_resolver(vec![destination(TCP)], impatient.clone(), Arc::clone(&resolver));
+    for _ in 0..5 {
+        assert!(make().send(&[outgoing(b"hello")]).away.unwrap().contains("no answer"));
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+    let (listener, address) = listener();
+    let mut collectors = [make(), make()];
+    tell.send(vec![address]).unwrap();
+    for collector in &mut collectors {
+        // The first of them may have been in time for the old question.
+        let _ = tell.send(vec![address]);
+        eventually(|| (collector.send(&[outgoing(b"hello")]) == all(1)).then_some(()));
+        assert_eq!(read_payloads(&mut accept(&listener), 1), [b"hello"]);
+    }
+}
+
+#[test]
+fn a_resolver_that_owes_many_answers_is_asked_nothing_more_until_it_gives_one() {
+    let (resolver, tell, asked) = hanging();
+    let questions: Vec<_> =
+        (0..MOST_QUESTIONS).map(|name| resolver.ask(&format!("{name}.test"), 5060).unwrap()).collect();
+    let reason = resolver.ask("another.test", 5060).err().unwrap();
+    assert!(reason.contains(&MOST_QUESTIONS.to_string()), "{reason}");
+    eventually(|| (asked.load(Ordering::SeqCst) == MOST_QUESTIONS).then_some(()));
+    assert!(resolver.ask("0.test", 5060).is_ok(), "it is being asked");
+    let address: SocketAddr = "192.0.2.1:5060".parse().unwrap();
+    tell.send(vec![address]).unwrap();
+    let answer = eventually(|| questions.iter().find_map(|question| question.answer()));
+    assert_eq!(answer, Ok(vec![address]));
+    assert!(resolver.ask("another.test", 5060).is_ok());
+}
+
+#[test]
+fn a_look_up_that_breaks_off_is_an_answer() {
+    let resolver = Resolver::new(|_, _| panic!("a resolver with a fault"));
+    let mut names = Names::new(&destination(TCP), resolver);
+    let reason = names.addresses(super::PATIENCE).unwrap_err();
+    assert!(reason.contains("broke off"), "{reason}");
+}
+
+#[test]
+fn a_datagram_collector_whose_name_does_not_resolve_is_left_until_it_does() {
+    let (first, second) = (udp_receiver("127.0.0.1:0"), udp_receiver("127.0.0.1:0"));
+    let zone = Zone::new(None);
+    let uris = ["sip:collector.test", &format!("sip:{}", second.local_addr().unwrap())].map(destination);
+    let mut collector = Collector::with_resolver(uris.to_vec(), options(), zone.resolver());
+    assert_eq!(collector.send(&[outgoing(b"to the second")]), all(1));
+    assert_eq!(payload_of(&next_datagram(&second)), b"to the second");
+    zone.set(Some(vec![first.local_addr().unwrap()]));
+    eventually(|| {
+        assert_eq!(collector.send(&[outgoing(b"hello")]), all(1));
+        (collector.in_use() == Some(&uris[0])).then_some(())
+    });
+    assert_eq!(next_datagram(&first), b"\r\n\r\n", "what asks whether anybody listens");
+    assert_eq!(payload_of(&next_datagram(&first)), b"hello");
 }
 
 #[test]

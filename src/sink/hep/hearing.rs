@@ -1,0 +1,31 @@
+//! Whether anybody listens where datagrams go to.
+
+use std::time::{Duration, Instant};
+
+/// So many reports in a row, and nobody listens.
+const REPORTS: u64 = 3;
+/// A datagram of which nothing is reported for so long has been heard. Hosts hold reports back that are more than about one a second.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Reports that nobody listens, of datagrams to one address.
+#[derive(Debug, Default)]
+pub(super) struct Hearing {
+    /// Those since a datagram was heard.
+    reports: u64,
+    /// When the first datagram was sent that may still be reported as unheard.
+    sent_since: Option<Instant>,
+}
+
+impl Hearing {
+    /// Notes that datagrams were sent, and how many reports came meanwhile. Answers whether nobody listens.
+    pub fn note(&mut self, reports: u64, now: Instant) -> bool {
+        if reports > 0 {
+            self.reports += reports;
+            self.sent_since = None;
+        } else if self.sent_since.is_some_and(|since| now.duration_since(since) >= GRACE) {
+            self.reports = 0;
+        }
+        self.sent_since.get_or_insert(now);
+        self.reports >= REPORTS
+    }
+}
