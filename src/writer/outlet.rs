@@ -401,6 +401,11 @@ impl Outlet {
         Effect { counters: Some(counters), acked: Some(Acked::Own(end)), ..Effect::default() }
     }
 
+    /// Tells the delivery thread to end; [`Outlet::end`] waits for it.
+    pub fn announce_end(&mut self) {
+        self.jobs = crossbeam_channel::bounded(0).0;
+    }
+
     /// Ends the delivery thread, so that its connection is closed in order. One that still waits for its database is left to the
     /// process's end after `patience`.
     pub fn end(self, patience: Instant) {

@@ -114,6 +114,8 @@ impl Outlets {
 
     /// Ends all of them; see [`Outlet::end`].
     pub fn end(&mut self, patience: Instant) {
+        // All are told before the first is waited for: they share the time.
+        self.all.iter_mut().for_each(Outlet::announce_end);
         self.all.drain(..).for_each(|outlet| outlet.end(patience));
     }
 

@@ -186,6 +186,33 @@ fn packets_leave_in_order_over_udp() {
 }
 
 #[test]
+fn at_the_end_a_collector_that_does_not_close_keeps_no_other_from_being_told() {
+    let [slow, other] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    let [slow_uri, other_uri] =
+        [&slow, &other].map(|listener| format!("sip:{};transport=tcp", listener.local_addr().unwrap()));
+    let was_told = Arc::new(AtomicBool::new(false));
+    let noted = Arc::clone(&was_told);
+    let (tell, told) = crossbeam_channel::bounded(1);
+    let slow = thread::spawn(move || {
+        let (stream, _) = slow.accept().unwrap();
+        told.recv().unwrap();
+        drop(stream);
+    });
+    let other = thread::spawn(move || {
+        let (mut stream, _) = other.accept().unwrap();
+        stream.read_to_end(&mut Vec::new()).unwrap();
+        noted.store(true, Ordering::SeqCst);
+        tell.send(()).unwrap();
+    });
+    let mut bench = Bench::new(slow_uri);
+    bench.push(0..10, 0, None);
+    bench.push(0..10, NAMED, Some(&other_uri));
+    bench.while_running(|bench| bench.until("all are sent", |totals| totals.committed(Committed::Stored) == 20));
+    assert!(was_told.load(Ordering::SeqCst), "its connection is not closed in order");
+    [slow, other].into_iter().for_each(|collector| collector.join().unwrap());
+}
+
+#[test]
 fn packets_of_several_processes_leave_in_the_order_of_their_times() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut bench = Bench::new(format!("sip:{};transport=tcp", listener.local_addr().unwrap()));
