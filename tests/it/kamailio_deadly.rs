@@ -4,6 +4,7 @@
 use crate::common::hep::{Chunks, Observed};
 use crate::common::hep_sender::HepSender;
 use crate::common::kamailio::{ConfigBuilder, Module};
+use crate::common::release::release;
 use crate::common::rows::{SqliteFile, StoredRow, execute, select, text};
 use crate::common::sip::{answered_call, call_id};
 use crate::common::wait::within;
@@ -139,12 +140,17 @@ fn a_chunk_that_is_longer_than_its_packet_or_shorter_than_its_own_header_reads_n
     long[length_at..length_at + 2].copy_from_slice(&[0xff, 0xff]);
     let is_longer = |row: &StoredRow| row["msg"].as_ref().is_some_and(|message| message.len() > long.len());
     // What lies behind the packet decides whether the read ends in a row or in the death of the process.
-    assert_harm(std::slice::from_ref(&long), |stock| stock.died || stock.messages.iter().any(is_longer));
+    let is_harmed = release() < (6, 1, 4);
+    if is_harmed {
+        assert_harm(std::slice::from_ref(&long), |stock| stock.died || stock.messages.iter().any(is_longer));
+    }
     let mut short = chunks(2, 1, 0).chunk(17, b"id").chunk(15, &payload).packet();
     short[length_at..length_at + 2].copy_from_slice(&[0, 5]);
     let total = u16::try_from(length_at + 1).expect("a small packet").to_be_bytes();
     short[4..6].copy_from_slice(&total);
-    assert_harm(std::slice::from_ref(&short), |stock| stock.died || stock.messages.len() == 1);
+    if is_harmed {
+        assert_harm(std::slice::from_ref(&short), |stock| stock.died || stock.messages.len() == 1);
+    }
     let ours = fate(Module::Ours, &[long, short]);
     assert_eq!((ours.messages.len(), ours.bad), (0, 2), "{ours:?}");
 }

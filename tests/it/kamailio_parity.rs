@@ -14,7 +14,7 @@ use crate::common::hep_sender::HepSender;
 use crate::common::kamailio::{ConfigBuilder, Module};
 use crate::common::rows::{StoredRow, execute, select};
 use crate::common::wait::eventually;
-use differences::{DIFFERENCES, Unequal};
+use differences::{Unequal, differences};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 use tables::Engine;
@@ -88,15 +88,16 @@ fn rows<'a>(stored: &'a Stored, sent: &Sent) -> &'a [StoredRow] {
 
 /// What the list of differences does not excuse, and what it lists without need.
 fn judge(engine: Engine, unequal: &[Unequal<'_>]) -> Vec<String> {
+    let differences = differences();
     let mut report = Vec::new();
-    let mut shown: Vec<BTreeSet<&str>> = vec![BTreeSet::new(); DIFFERENCES.len()];
+    let mut shown: Vec<BTreeSet<&str>> = vec![BTreeSet::new(); differences.len()];
     for unequal in unequal {
-        match DIFFERENCES.iter().position(|difference| difference.covers(unequal)) {
+        match differences.iter().position(|difference| difference.covers(unequal)) {
             Some(index) => _ = shown[index].insert(&unequal.sent.name),
             None => report.push(describe(unequal)),
         }
     }
-    let listed = DIFFERENCES.iter().zip(&shown).filter(|(difference, _)| difference.engines.contains(&engine));
+    let listed = differences.iter().zip(&shown).filter(|(difference, _)| difference.engines.contains(&engine));
     for (difference, shown) in listed {
         if shown.is_empty() {
             report.push(format!("a listed difference shows nowhere: {}", difference.reason));
@@ -112,7 +113,7 @@ fn judge(engine: Engine, unequal: &[Unequal<'_>]) -> Vec<String> {
 fn a_listed_difference_that_no_longer_shows_is_reported() {
     for engine in [Engine::Sqlite, Engine::Mysql, Engine::PostgresBytea, Engine::PostgresText] {
         let report = judge(engine, &[]);
-        for difference in DIFFERENCES.iter().filter(|difference| difference.engines.contains(&engine)) {
+        for difference in differences().iter().filter(|difference| difference.engines.contains(&engine)) {
             let lines: Vec<_> = report.iter().filter(|line| line.ends_with(difference.reason)).collect();
             assert_eq!(lines.len(), 1 + difference.messages.len(), "{}", difference.reason);
         }

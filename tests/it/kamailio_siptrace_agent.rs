@@ -2,6 +2,7 @@
 
 mod collector;
 mod memory;
+mod newer;
 
 use crate::common::call::Call;
 use crate::common::hosts::Hosts;
@@ -227,7 +228,7 @@ fn sip_trace_mode_follows_transactions_and_dialogs_to_the_collectors_of_the_para
     let of = |mode: &str| {
         let collector = Collector::new();
         let script = format!(r#"sip_trace_mode("{mode}"); if (is_method("INVITE")) {{ dlg_manage(); }}"#);
-        let proxy = Proxy::of(Module::Ours, &collector).hep(3).on_first(&script);
+        let proxy = Proxy::of(Module::Ours, &collector).hep(3).param("trace_dialog_ack", 0).on_first(&script);
         ways(&traced(&collector, proxy, Call::answer_and_end))
     };
     let invite = [

@@ -118,11 +118,15 @@ fn every_parameter_of_the_stock_module_has_its_type() {
             Param::Text(_) => (name, Param::Number(1)),
             Param::Number(_) => (name, Param::from("1")),
         };
-        let parameters: Vec<_> = stock_parameters(file.url()).into_iter().map(other_type).collect();
-        let log = with(module, file.url(), &parameters).refused();
-        for (name, _) in parameters {
-            let refused = |line: &str| line.contains(&format!("<{name}>")) && line.contains("not found");
-            assert!(log.lines().any(refused), "{module:?}: {name} takes both types:\n{log}");
+        let mut parameters: Vec<_> = stock_parameters(file.url()).into_iter().map(other_type).collect();
+        // Some releases end at the first that they refuse.
+        while !parameters.is_empty() {
+            let log = with(module, file.url(), &parameters).refused();
+            let before = parameters.len();
+            parameters.retain(|(name, _)| {
+                !log.lines().any(|line| line.contains(&format!("<{name}>")) && line.contains("not found"))
+            });
+            assert!(parameters.len() < before, "{module:?}: some of {parameters:?} take both types:\n{log}");
         }
     }
 }

@@ -580,7 +580,7 @@ fn command_socket(directory: &Path) -> PathBuf {
 }
 
 /// The program to start: `KAMAILIO`, the one that the module is built for, else that in `PATH`.
-fn kamailio() -> OsString {
+pub fn kamailio() -> OsString {
     env::var_os("KAMAILIO").filter(|program| !program.is_empty()).unwrap_or_else(|| "kamailio".into())
 }
 

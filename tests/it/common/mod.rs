@@ -12,6 +12,7 @@ pub mod memory;
 pub mod network;
 pub mod pcap;
 pub mod ports;
+pub mod release;
 pub mod rows;
 pub mod sip;
 pub mod stock_schema;

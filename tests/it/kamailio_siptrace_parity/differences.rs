@@ -8,6 +8,7 @@ use super::message::DOMAIN;
 use super::record::{Place, Record};
 use super::setups::{Form, Setup};
 use super::table::NULL;
+use crate::common::release::release;
 
 /// One difference that is meant.
 pub struct Difference {
@@ -93,7 +94,7 @@ pub const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         reason: "trace_dialog_ack, which only later releases of the stock module have, traces the ACKs of a dialog",
-        shows: |setup| setup.traces_dialogs() && !setup.ours.is_empty(),
+        shows: |setup| setup.traces_dialogs() && !setup.ours.is_empty() && release() < (5, 7, 0),
         holds: |unequal| {
             let is_ack = unequal.ours.is_some_and(|ours| ours.title.starts_with("ACK "));
             let is_counted = unequal.what == What::Field("traced_requests".to_owned());
