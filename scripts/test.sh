@@ -15,11 +15,13 @@ failed=0
 skipped=0
 failures=()
 
-# count LOG STATUS: adds the "N passed; N failed; N ignored" of a log, or the step itself where it says nothing.
+# count LOG STATUS: adds the "N passed; N failed; N ignored" of a log, or the step itself where it says nothing. A test that says that it
+# has skipped itself, as those do that need a later Kamailio, has not passed.
 count() {
     local log=$1 status=$2 sums
     sums=$(awk '/^test result:/ { p += $4; f += $6; s += $8; n++ }
         /^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$/ { p += $1; f += $3; s += $5; n++ }
+        /^skipped: [a-z_0-9:]+: / { p--; s++ }
         END { if (n) print p, f, s }' "$log")
     if [ -z "$sums" ]; then
         sums="$((status == 0)) $((status != 0)) 0"

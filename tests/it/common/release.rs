@@ -34,7 +34,7 @@ pub fn is_before(since: Release, what: &str) -> bool {
         return false;
     }
     let text = |(major, minor, patch): Release| format!("{major}.{minor}.{patch}");
-    // Past what keeps the output of a test that passes.
+    // Past what keeps the output of a test that passes; scripts/test.sh counts such lines.
     let line = format!("\nskipped: {test}: {what} needs Kamailio {}, and this is {}\n", text(since), text(here));
     io::stderr().write_all(line.as_bytes()).expect("standard error takes a line");
     true
