@@ -47,7 +47,10 @@ typedef enum sc_status {
     SC_ERR_CAPTURE_OFF = -9,       /* capture is switched off */
     SC_ERR_QUEUE_FULL = -10,       /* the lane has no room; counted */
     SC_ERR_TOO_LARGE = -11,        /* the message exceeds what a capture can hold; counted */
-    SC_ERR_REFUSED = -12           /* the message is malformed and none such are wanted, or lacks what its table is found by; counted */
+    SC_ERR_REFUSED = -12,          /* the message is malformed and none such are wanted, or lacks what its table is found by, or the headers
+                                    * that tracing asks for; counted */
+    SC_ERR_NO_COLLECTOR = -13,     /* neither parameters nor the script say where to */
+    SC_ERR_NO_TABLE = -14          /* the script's name for a table will not do: the rows are lost, and counted */
 } sc_status;
 
 /* Bytes that somebody else owns; `ptr` may be null only when `len` is 0. Not terminated. */
@@ -320,9 +323,20 @@ sc_status sc_trace_is_on(sc_core *core, uint8_t *on);
  * would be too long, or there is no room. */
 sc_status sc_trace_headers(const sc_trace *trace, char *buffer, size_t room, size_t *length);
 
-/* Queues a message as rows and packets, as parameters and `trace` ask. SC_ERR_CAPTURE_OFF when tracing is off and it is traced for no user.
- * Never waits. */
+/* Queues a message as rows and packets, as parameters and `trace` ask, and fills `copies`. Never waits. What one of them is denied does not keep
+ * the others back: from an attached process `copies` is filled whatever the answer, which is that of the rows where there are any, and else the first
+ * error. SC_ERR_CAPTURE_OFF when tracing is off and the message is traced for no user; SC_ERR_INVALID_VALUE when the script's destination will
+ * not do: nothing of it is queued then. SC_ERR_WRONG_STATE when this process is not attached: nothing is counted, and it may attach and try again. */
 sc_status sc_trace_send(sc_core *core, const sc_trace *trace, sc_copies *copies);
+
+/* Why a message is not handed over. */
+typedef enum sc_loss {
+    SC_LOSS_MALFORMED = 0, /* it lacks what rows and packets need */
+    SC_LOSS_NO_LANE = 1    /* this process is not attached and cannot be */
+} sc_loss;
+
+/* Counts such a message, from any process once lanes are mapped, and logs it at a limited rate. */
+sc_status sc_trace_lose(sc_core *core, sc_loss why);
 
 /* ---- commands and counters ---- */
 

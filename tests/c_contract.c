@@ -351,7 +351,7 @@ static void captures_are_queued(sc_core *core)
     sip.source.length = 7;
     CHECK(sc_capture_sip(core, &sip, nothing, 0) == SC_ERR_INVALID_VALUE);
     sip = message();
-    sip.payload.len = 70000;
+    sip.payload.len = 300000;
     sip.payload.ptr = calloc(1, sip.payload.len);
     CHECK(sc_capture_sip(core, &sip, nothing, 0) == SC_ERR_TOO_LARGE);
     free((char *)sip.payload.ptr);
@@ -435,6 +435,34 @@ static void the_end_is_final(sc_core *core)
     CHECK(sc_core_finish((sc_core *)&sip) == SC_ERR_UNKNOWN_HANDLE);
 }
 
+static uint64_t counter_of(sc_core *core, const char *wanted)
+{
+    const char *name = NULL, *description = NULL;
+    uint64_t value = 77;
+
+    for (uint32_t i = 0; sc_counter_at(core, i, &name, &description) == SC_OK; i++) {
+        if (strcmp(name, wanted) == 0) {
+            CHECK(sc_counter_value(core, i, &value) == SC_OK);
+        }
+    }
+    return value;
+}
+
+/* A table that cannot be costs the rows, which are counted; the copy goes out. */
+static void each_output_of_a_message_is_on_its_own(sc_core *core)
+{
+    sc_trace trace = { .tracer = SC_TRACER_FOLLOW };
+    sc_copies copies = { NULL, 77, nothing };
+    uint64_t dropped = counter_of(core, "dropped"), captured = counter_of(core, "captured");
+
+    trace.body = bytes("OPTIONS sip:a SIP/2.0\r\n\r\n");
+    trace.table = bytes("a b");
+    trace.has_destination = 1;
+    trace.destination = bytes("sip:127.0.0.1:9");
+    CHECK(sc_trace_send(core, &trace, &copies) == SC_ERR_NO_TABLE && copies.count == 1 && copies.body.len == trace.body.len);
+    CHECK(counter_of(core, "dropped") == dropped + 1 && counter_of(core, "captured") == captured + 1);
+}
+
 /* The capture agent: a handle of another module, with functions that a capture node lacks, and the other way round. */
 static void a_capture_agent_is_a_module_of_its_own(sc_core *node, const char *directory)
 {
@@ -494,9 +522,15 @@ static void a_capture_agent_is_a_module_of_its_own(sc_core *node, const char *di
     CHECK(sc_trace_headers(&trace, room, sizeof(room), &length) == SC_ERR_INVALID_VALUE);
     trace.tracer = SC_TRACER_LOG;
     trace.from = bytes("udp:127.0.0.1:5060 udp:::1:5061");
-    CHECK(sc_trace_send(core, &trace, &copies) == SC_ERR_INVALID_VALUE && strstr(last_log, "duplicate_uri") != NULL);
+    CHECK(sc_trace_send(core, &trace, &copies) == SC_ERR_NO_COLLECTOR && strstr(last_log, "duplicate_uri") != NULL && copies.count == 0);
+    copies.count = 77;
     trace.tracer = 99;
-    CHECK(sc_trace_send(core, &trace, &copies) == SC_ERR_INVALID_VALUE && copies.count == 1);
+    CHECK(sc_trace_send(core, &trace, &copies) == SC_ERR_INVALID_VALUE && copies.count == 77);
+    each_output_of_a_message_is_on_its_own(core);
+    CHECK(sc_trace_lose(core, 99) == SC_ERR_INVALID_VALUE && sc_trace_lose(NULL, SC_LOSS_NO_LANE) == SC_ERR_NULL_POINTER);
+    CHECK(sc_trace_lose(node, SC_LOSS_NO_LANE) == SC_ERR_WRONG_STATE);
+    CHECK(counter_of(core, "dropped_no_lane") == 0 && sc_trace_lose(core, SC_LOSS_NO_LANE) == SC_OK);
+    CHECK(counter_of(core, "dropped_no_lane") == 1 && sc_trace_lose(core, SC_LOSS_MALFORMED) == SC_OK && counter_of(core, "refused") == 1);
     CHECK(sc_counter_at(core, 0, &name, &name) == SC_OK);
     CHECK(sc_counter_value(core, 0, &value) == SC_OK && value == 2);
     CHECK(sc_core_finish(core) == SC_OK);

@@ -2,13 +2,13 @@
 
 use super::contract::{
     sc_address, sc_bytes, sc_copies, sc_core, sc_hep_kind, sc_hep_packet, sc_hep_value, sc_hep_verdict, sc_host,
-    sc_message, sc_reply, sc_status, sc_trace,
+    sc_loss, sc_message, sc_reply, sc_status, sc_trace,
 };
 use super::convert::{address, bytes, message, output, reference, slices, text, to_bytes, to_packet, traced, write};
 use super::guard::{Core, Module, guard, of_either, register, unregister, with_core};
 use super::host_database::{HostDrivers, HostProcesses};
 use super::{contract, host_database, host_log, process, supervise};
-use crate::module::{self, HEP_VARIABLES, HepValue, HepVariable, Reply, StateError, Verdict};
+use crate::module::{self, HEP_VARIABLES, HepValue, HepVariable, Loss, Reply, StateError, TraceError, Verdict};
 use std::ffi::{c_char, c_int};
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,6 +47,7 @@ agrees_with_header!(
     sc_trace_send,
     sc_trace_bind,
     sc_trace_headers,
+    sc_trace_lose,
     sc_command,
     sc_counter_at,
     sc_counter_value,
@@ -508,12 +509,31 @@ pub unsafe extern "C" fn sc_trace_send(
         let users = unsafe { slices(trace.users, trace.user_count)? };
         // SAFETY: as above.
         let message = unsafe { traced(trace, &users)? };
-        let made = core.agent()?.trace(&message)?.unwrap_or_default();
-        core.copies = (made, Vec::new());
+        let traced = core.agent()?.trace(&message);
+        if let Err(error @ TraceError::State(_)) = traced.answer {
+            return Err(error.into());
+        }
+        core.copies = (traced.copies.unwrap_or_default(), Vec::new());
         let (made, uris) = &mut core.copies;
         uris.extend(made.uris.iter().map(|uri| to_bytes(uri.as_bytes())));
         *out = sc_copies { uris: uris.as_ptr(), count: uris.len() as u32, body: to_bytes(&made.body) };
-        Ok(())
+        Ok(traced.answer?)
+    })
+}
+
+/// Counts a message that the host could not hand over.
+///
+/// # Safety
+/// Pointers as the contract says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sc_trace_lose(core: *mut sc_core, why: sc_loss) -> sc_status {
+    with_core(core, |core| {
+        let why = match why {
+            sc_loss::SC_LOSS_MALFORMED => Loss::Malformed,
+            sc_loss::SC_LOSS_NO_LANE => Loss::NoLane,
+            _ => return Err(sc_status::SC_ERR_INVALID_VALUE),
+        };
+        Ok(core.agent()?.lose(why)?)
     })
 }
 

@@ -215,10 +215,11 @@ impl From<TraceError> for sc_status {
             TraceError::Off => sc_status::SC_ERR_CAPTURE_OFF,
             TraceError::Push(PushError::Full) => sc_status::SC_ERR_QUEUE_FULL,
             TraceError::Push(PushError::TooLarge) => sc_status::SC_ERR_TOO_LARGE,
-            TraceError::State(error) => error.into(),
-            TraceError::NoDestination | TraceError::Destination(_) | TraceError::Table(_) => {
-                sc_status::SC_ERR_INVALID_VALUE
-            }
+            // The host may help itself, and need not be told each time.
+            TraceError::State(_) => sc_status::SC_ERR_WRONG_STATE,
+            TraceError::NoDestination => sc_status::SC_ERR_NO_COLLECTOR,
+            TraceError::Destination(_) => sc_status::SC_ERR_INVALID_VALUE,
+            TraceError::Table(_) => sc_status::SC_ERR_NO_TABLE,
             TraceError::NoXHeaders | TraceError::XHeaders => sc_status::SC_ERR_REFUSED,
         }
     }

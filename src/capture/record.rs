@@ -39,8 +39,9 @@ const CALL_ID: u8 = 64;
 /// Longest of the other parts, bytes.
 const LONGEST: usize = u16::MAX as usize;
 
-/// Largest payload of a capture, bytes: what a datagram or the host's receive buffer can hold.
-pub const MAX_PAYLOAD: usize = 65_535;
+/// Largest payload of a capture, bytes: four times what a datagram can hold, for what comes over streams. Every part of a record together stays below
+/// what the spool takes (1 MiB).
+pub const MAX_PAYLOAD: usize = 256 << 10;
 
 /// Why bytes are no record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

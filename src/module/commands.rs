@@ -108,6 +108,7 @@ impl TraceAgent {
                 reply.number("traced_requests", totals.produced(requests));
                 reply.number("traced_replies", totals.produced(replies));
                 reply.number("unheard", totals.committed(Committed::Unheard));
+                reply.number("refused", totals.refused);
                 writer_figures(&lanes, &totals, reply);
                 sinks(&self.settings().plan(), &lanes, reply);
                 reply.close();
@@ -165,20 +166,22 @@ fn balance(name: &str, lanes: &Lanes, totals: &Totals, reply: &mut dyn Reply) {
     reply.number("queued", totals.queued());
     reply.number("dead_lettered", totals.committed(Committed::DeadLettered));
     reply.number("dropped", totals.dropped());
-    group(
-        reply,
-        "dropped_by_reason",
-        &[
+    let without_lane = (name == "trace").then_some(("no_lane", totals.without_lane));
+    let rejected = totals.committed(Committed::Rejected) + totals.produced(Produced::DroppedUnaddressed);
+    let reasons: Vec<_> = without_lane
+        .into_iter()
+        .chain([
             ("queue_full", totals.produced(Produced::DroppedFull)),
             ("too_large", totals.produced(Produced::DroppedTooLarge)),
             ("spool_full", totals.committed(Committed::SpoolFull)),
             ("spool_corrupt", totals.committed(Committed::SpoolCorrupt)),
             ("unavailable", totals.committed(Committed::Unavailable)),
-            ("rejected", totals.committed(Committed::Rejected)),
+            ("rejected", rejected),
             ("shutdown", totals.committed(Committed::Shutdown)),
             ("corrupt", totals.committed(Committed::Corrupt)),
-        ],
-    );
+        ])
+        .collect();
+    group(reply, "dropped_by_reason", &reasons);
     reply.number("recovered", totals.committed(Committed::Recovered));
     reply.number("lag_ms", lanes.lag_ms());
     reply.word("captured_per_second", &format!("{captured_rate:.1}"));

@@ -74,7 +74,7 @@ static COUNTERS: &[Counter] = counters! {
     c"queued", c"captures waiting to be stored", |_, t| t.queued();
     c"dropped", c"captures lost, for any reason", |_, t| t.dropped();
     c"dropped_queue_full", c"captures lost because a lane was full", |_, t| t.produced(Produced::DroppedFull);
-    c"dropped_too_large", c"captures lost because they exceed 65535 bytes", |_, t| t.produced(Produced::DroppedTooLarge);
+    c"dropped_too_large", c"captures lost because they exceed 262144 bytes", |_, t| t.produced(Produced::DroppedTooLarge);
     c"dropped_spool_full", c"captures lost because the spool had no room or could not be written", |_, t| t.committed(Committed::SpoolFull);
     c"dropped_spool_corrupt", c"captures lost because the spool could not be read back", |_, t| t.committed(Committed::SpoolCorrupt);
     c"dropped_unavailable", c"captures lost because the tries that parameters allow were over, and there is no spool", |_, t| t.committed(Committed::Unavailable);
@@ -117,11 +117,12 @@ static TRACES: &[Counter] = counters! {
     c"queued", c"rows and packets waiting to be stored or sent", |_, t| t.queued();
     c"dropped", c"captures lost, for any reason", |_, t| t.dropped();
     c"dropped_queue_full", c"captures lost because a lane was full", |_, t| t.produced(Produced::DroppedFull);
-    c"dropped_too_large", c"captures lost because they exceed 65535 bytes", |_, t| t.produced(Produced::DroppedTooLarge);
+    c"dropped_too_large", c"captures lost because they exceed 262144 bytes", |_, t| t.produced(Produced::DroppedTooLarge);
     c"dropped_spool_full", c"captures lost because the spool had no room or could not be written", |_, t| t.committed(Committed::SpoolFull);
     c"dropped_spool_corrupt", c"captures lost because the spool could not be read back", |_, t| t.committed(Committed::SpoolCorrupt);
     c"dropped_unavailable", c"rows and packets lost because the tries that parameters allow were over, and there is no spool", |_, t| t.committed(Committed::Unavailable);
-    c"dropped_rejected", c"rows and packets lost because their sink refused them", |_, t| t.committed(Committed::Rejected);
+    c"dropped_rejected", c"rows and packets lost because their sink refused them, or their table's name will not do", |_, t| t.committed(Committed::Rejected) + t.produced(Produced::DroppedUnaddressed);
+    c"dropped_no_lane", c"messages lost because their process has no queue", |_, t| t.without_lane;
     c"dropped_shutdown", c"captures lost because the shutdown's time was over", |_, t| t.committed(Committed::Shutdown);
     c"dropped_corrupt", c"captures lost to corrupt queue memory", |_, t| t.committed(Committed::Corrupt);
     c"truncated", c"values cut to their column's width", |_, t| t.committed(Committed::Truncated);
@@ -130,5 +131,6 @@ static TRACES: &[Counter] = counters! {
     c"writer_restarts", c"writer processes that died and were started again", |l, _| l.writer_restarts();
     c"lag_ms", c"milliseconds that the oldest row or packet has waited", |l, _| l.lag_ms();
     c"queue_bytes", c"bytes of shared memory that all lanes hold at most", |l, _| (l.geometry().lanes * l.geometry().lane_bytes) as u64;
+    c"refused", c"messages not traced, or not to the full, for what they lack or where they were to go", |_, t| t.refused;
     c"unheard", c"reports that packets over UDP did not reach anybody", |_, t| t.committed(Committed::Unheard);
 };

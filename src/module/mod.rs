@@ -35,5 +35,6 @@ pub use raw_input::RawError;
 pub use raw_settings::{RawCapture, RawSettings};
 pub use settings::{ParameterError, Settings};
 pub use trace_agent::{
-    Copies, TraceAgent, TraceError, TraceMode, TraceSettings, TracedMessage, Tracer, with_x_headers,
+    Copies, LocalAddress, Loss, TraceAgent, TraceError, TraceMode, TraceSettings, Traced, TracedMessage, Tracer,
+    with_x_headers,
 };

@@ -142,9 +142,8 @@ impl PacketStore {
 
     fn prepare<'a>(&self, bytes: &'a [u8]) -> Prepared<'a> {
         let mut capture = record::decode(bytes).map_err(|_| "no packet could be made of it")?;
-        let found = || self.plan.correlation_headers.iter().find_map(|name| sip::header(capture.payload, name));
-        capture.correlation_id = capture.correlation_id.or_else(found);
         let trace = capture.trace.ok_or("no packet could be made of it")?;
+        capture.correlation_id = correlation_of(&capture, &trace, &self.plan.correlation_headers);
         let payload = if trace.wants_x_headers {
             let payload = x_headers::insert(
                 capture.payload,
@@ -205,6 +204,15 @@ fn refuse_rest(sent: Sent, count: usize, why: &str) -> Sent {
     Sent { sent: count, refused, away: None, unheard: sent.unheard }
 }
 
+/// The id that a packet has, or else the first of these headers gives: of a message, up to where the header is folded.
+fn correlation_of<'a>(capture: &Capture<'a>, trace: &Trace<'_>, headers: &[Vec<u8>]) -> Option<&'a [u8]> {
+    if capture.correlation_id.is_some() || trace.payload_type == LOG {
+        return capture.correlation_id;
+    }
+    let value = headers.iter().find_map(|name| sip::header(capture.payload, name))?;
+    value.split(|byte| b"\r\n".contains(byte)).next().map(<[u8]>::trim_ascii_end)
+}
+
 /// What goes out for a capture; the reason when nothing can.
 fn outgoing_of<'a>(capture: &Capture<'a>, trace: &Trace<'a>, payload: &'a [u8]) -> Result<Outgoing<'a>, String> {
     let is_log = trace.payload_type == LOG;
@@ -227,4 +235,27 @@ fn outgoing_of<'a>(capture: &Capture<'a>, trace: &Trace<'a>, payload: &'a [u8]) 
         correlation_id: capture.correlation_id,
         payload,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capture::Transport;
+    use std::net::{Ipv4Addr, SocketAddr};
+
+    #[test]
+    fn the_correlation_id_is_the_packets_own_or_that_of_a_header_of_a_message() {
+        let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+        let headers = [b"X-Cid".to_vec()];
+        let id = |payload: &[u8], own: Option<&'static [u8]>, payload_type: u8| {
+            let capture =
+                Capture { correlation_id: own, ..Capture::sip(0, nowhere, nowhere, Transport::None, payload) };
+            correlation_of(&capture, &Trace { payload_type, ..Trace::default() }, &headers).map(<[u8]>::to_vec)
+        };
+        let message = b"INVITE sip:a SIP/2.0\r\nX-Cid: one\r\n two\r\n\r\n";
+        assert_eq!(id(message, None, 1), Some(b"one".to_vec()));
+        assert_eq!(id(message, Some(b"own"), 1), Some(b"own".to_vec()));
+        assert_eq!(id(b"INVITE sip:a SIP/2.0\r\n\r\n", None, 1), None);
+        assert_eq!(id(message, None, LOG), None, "a line is no message, whatever it looks like");
+    }
 }

@@ -12,7 +12,8 @@ use crate::common::rows::{SqliteFile, StoredRow, count, execute, select, text};
 use crate::common::sip::options_ping;
 use crate::common::wait::within;
 use collector::{Collector, Traced};
-use std::net::{Ipv6Addr, SocketAddr, UdpSocket};
+use std::io::Write as _;
+use std::net::{Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -503,6 +504,186 @@ fn the_switch_and_the_counters_are_the_operators() {
 }
 
 #[test]
+fn a_capture_id_may_need_all_of_its_32_bits() {
+    for (given, id) in [(3_000_000_000, 3_000_000_000), (2_147_483_648, 1 << 31), (4_294_967_295, u32::MAX), (0, 0)] {
+        let collector = Collector::new();
+        let proxy = Proxy::of(Module::Ours, &collector).hep(3).param("hep_capture_id", given).on_first("sip_trace();");
+        let seen = traced(&collector, proxy, Call::refuse);
+        assert!(seen.iter().all(|one| one.agent == Some(id)), "{given}: {seen:#?}");
+    }
+}
+
+#[test]
+fn a_local_address_without_a_transport_gets_that_of_its_message() {
+    let collector = Collector::new();
+    let proxy = Proxy::of(Module::Ours, &collector).hep(3).on_first("sip_trace();");
+    let proxy = proxy.with(|config| config.param("siptrace", "trace_local_ip", "192.0.2.9:5064"));
+    let seen = traced(&collector, proxy, Call::refuse);
+    assert_eq!(
+        seen.iter().map(|one| (one.what(), &*one.from, &*one.to)).collect::<Vec<_>>(),
+        [("INVITE".to_owned(), "caller", "192.0.2.9:5064")]
+    );
+}
+
+#[test]
+fn a_process_that_was_made_without_a_word_to_modules_traces_as_well() {
+    let collector = Collector::new();
+    let port = free_port();
+    let proxy = Proxy::of(Module::Ours, &collector).hep(3).with(|config| {
+        let config = config.load("evapi.so").param("evapi", "bind_addr", &format!("127.0.0.1:{port}"));
+        config.route("event_route[evapi:connection-new]", r#"hlog("corr", "from $pp");"#)
+    });
+    let server = proxy.start("127.0.0.1:9".parse().expect("an address"));
+    let mut connected = None;
+    within(PATIENCE, "the dispatcher listens", || {
+        connected = TcpStream::connect(("127.0.0.1", port)).ok();
+        connected.is_some()
+    });
+    let line = collector.next(&[]);
+    assert_eq!(line.correlation.as_deref(), Some("corr"));
+    let dispatcher = server.processes().into_iter().find(|(_, what)| what.contains("EvAPI")).expect("it has a name");
+    assert_eq!(line.first_line, format!("from {}", dispatcher.0));
+    let statistics = server.statistics_of("siptrace");
+    assert_eq!((statistics["captured"], statistics["dropped_no_lane"]), (1, 0));
+    let answer = server.rpc(&["siptrace.stats"]).expect("siptrace.stats is answered");
+    assert!(["no_lane: 0", "refused: 0"].iter().all(|line| answer.contains(line)), "{answer}");
+    drop(connected);
+}
+
+#[test]
+fn a_bad_table_name_costs_rows_and_neither_packets_nor_what_follows() {
+    let (file, collector) = (SqliteFile::new(), Collector::new());
+    let trace = r#"$avp(table) = "a b"; sip_trace_mode("t");"#;
+    let proxy = Proxy::of(Module::Ours, &collector).stored(&file).on_first(trace);
+    let proxy = proxy.with(|config| config.param("siptrace", "trace_table_avp", "$avp(table)"));
+    let ends = Call::ends();
+    let [caller, callee] = ends.each_ref().map(|socket| socket.local_addr().expect("a bound socket"));
+    let server = proxy.start(callee);
+    Call::new(&ends, server.address(), 1).refuse();
+    end(&server);
+    let seen = ways(&collector.until_end(&[(server.address(), "proxy"), (caller, "caller"), (callee, "callee")]));
+    assert_eq!(seen[..4], ["INVITE in", "100 INVITE out", "INVITE out", "486 INVITE in"], "{seen:?}");
+    let lost = seen.len() as u64;
+    within(PATIENCE, "the rows are counted", || server.statistics_of("siptrace")["dropped_rejected"] == lost);
+}
+
+/// A script that sends a request of its own.
+const SEND_INFO: &str = r#"$uac_req(method) = "INFO"; $uac_req(ruri) = "sip:127.0.0.1:9"; $uac_req(furi) = "sip:a@127.0.0.1";
+    $uac_req(turi) = "sip:b@127.0.0.1"; uac_req_send();"#;
+
+#[test]
+fn a_script_that_sends_while_it_looks_goes_on_looking_at_its_own_message() {
+    let collector = Collector::new();
+    let script = format!(r#"if ($rm == "INVITE") {{ {SEND_INFO} xlog("L_WARN", "AFTER $siptrace(src_port)\n"); }}"#);
+    let proxy = Proxy::of(Module::Ours, &collector).hep(3).param("trace_mode", 1);
+    let proxy = proxy.with(|config| config.load("uac.so").route("event_route[siptrace:msg]", &script));
+    let ends = Call::ends();
+    let caller = ends[0].local_addr().expect("a bound socket");
+    let server = proxy.start(ends[1].local_addr().expect("a bound socket"));
+    Call::new(&ends, server.address(), 1).refuse();
+    let log = server.log();
+    assert!(log.contains(&format!("AFTER {}", caller.port())), "{log}");
+}
+
+#[test]
+fn what_an_event_route_traces_is_not_what_stateless_replies_follow() {
+    let (told, other) = (Collector::new(), Collector::new());
+    let script =
+        format!(r#"sip_trace("{}", "corr", "t"); {SEND_INFO} sl_send_reply("404", "Nobody"); exit;"#, told.uri());
+    let event =
+        format!(r#"if ($rm == "INFO") {{ sip_trace("{}"); xlog("L_WARN", "INFO SEEN\n"); }} drop;"#, other.uri());
+    let proxy = Proxy::of(Module::Ours, &other).hep(3).param("trace_mode", 1).on_first(&script);
+    let proxy = proxy.with(|config| config.load("uac.so").route("event_route[siptrace:msg]", &event));
+    let ends = Call::ends();
+    let server = proxy.start("127.0.0.1:9".parse().expect("an address"));
+    let call = Call::new(&ends, server.address(), 1);
+    call.call();
+    call.caller_gets("SIP/2.0 404");
+    let owners = [(server.address(), "proxy")];
+    assert_eq!(ways(&[told.next(&owners), told.next(&owners)]), ["INVITE in", "404 INVITE out"]);
+    assert!(server.log().contains("INFO SEEN"), "{}", server.log());
+}
+
+#[test]
+fn blanks_around_a_collectors_name_keep_no_copy_from_being_looked_up() {
+    let config = ConfigBuilder::new().load("tm.so").load_agent(Module::Ours).param("siptrace", "trace_to_database", 0);
+    let server = config.param("siptrace", "duplicate_uri", " sip:copies.example.org ").start();
+    // The server answers before its last process has a name.
+    within(PATIENCE, "the resolver runs", || server.processes().iter().any(|(_, what)| what == "siptrace resolver"));
+}
+
+#[test]
+fn a_message_larger_than_a_datagram_has_its_row() {
+    let (file, collector) = (SqliteFile::new(), Collector::new());
+    let config = ConfigBuilder::new().tcp().first_line("tcp_rd_buf_size=400000").load("tm.so").load_agent(Module::Ours);
+    let config = config.param("siptrace", "db_url", file.url()).param("siptrace", "trace_on", 1);
+    let config = config.param("siptrace", "duplicate_uri", &collector.uri()).param("siptrace", "hep_mode_on", 1);
+    let server = config.route("request_route", "sip_trace(); exit;").start();
+    let message = |number: u32, len: usize| {
+        let headers = format!(
+            "INFO sip:a SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1;branch=z9hG4bK{number}\r\nFrom: <sip:a>;tag=1\r\nTo: <sip:b>\r\n\
+             Call-ID: {number}\r\nCSeq: 1 INFO\r\nContent-Length: {len}\r\n\r\n"
+        );
+        headers + &"x".repeat(len)
+    };
+    let mut stream = TcpStream::connect(server.address()).expect("the server listens");
+    for (number, len) in [(1, 200_000), (2, 300_000), (3, 10)] {
+        stream.write_all(message(number, len).as_bytes()).expect("the server reads");
+    }
+    within(PATIENCE, "two rows are stored", || count(file.url(), "sip_trace") == 2);
+    let rows = select(file.url(), "SELECT callid, length(msg) AS length FROM sip_trace ORDER BY id").expect("readable");
+    let row = |row: &StoredRow| (text(row, "callid"), text(row, "length"));
+    let expected =
+        [(1, 200_000), (3, 10)].map(|(number, len)| (number.to_string(), message(number, len).len().to_string()));
+    assert_eq!(rows.iter().map(row).collect::<Vec<_>>(), expected);
+    assert_eq!(collector.next(&[]).first_line, "INFO sip:a SIP/2.0");
+    within(PATIENCE, "the others are accounted for", || {
+        let statistics = server.statistics_of("siptrace");
+        (statistics["dropped_too_large"], statistics["dead_lettered"], statistics["captured"]) == (2, 1, 6)
+    });
+}
+
+#[test]
+fn a_message_that_cannot_be_traced_is_counted() {
+    let collector = Collector::new();
+    let script = r#"if (!sip_trace()) { xlog("L_WARN", "NOT TRACED\n"); } exit;"#;
+    let server =
+        Proxy::of(Module::Ours, &collector).hep(3).on_all(script).start("127.0.0.1:9".parse().expect("an address"));
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    let message = "INFO sip:a SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1;branch=z9hG4bK1\r\nFrom: <sip:a\r\nTo: <sip:b>\r\n\
+                   Call-ID: 1\r\nCSeq: 1 INFO\r\n\r\n";
+    socket.send_to(message.as_bytes(), server.address()).expect("the proxy's port takes datagrams");
+    within(PATIENCE, "the message is counted", || server.statistics_of("siptrace")["refused"] == 1);
+    within(PATIENCE, "the script is told", || server.log().contains("NOT TRACED"));
+    assert!(server.log().contains("lacks From, To, Call-ID or CSeq"), "{}", server.log());
+}
+
+#[test]
+fn sip_trace_mode_is_content_without_a_collector_as_in_the_stock_module() {
+    let ends = Call::ends();
+    for module in [Module::Stock, Module::Ours] {
+        let config = ConfigBuilder::new().load("tm.so").load_agent(module).param("siptrace", "trace_on", 1);
+        let config = config.param("siptrace", "trace_to_database", 0);
+        let script = r#"if (sip_trace_mode("m")) { xlog("L_WARN", "MODE yes\n"); }
+            if (!sip_trace()) { xlog("L_WARN", "TRACE no\n"); } exit;"#;
+        let server = config.route("request_route", script).start();
+        Call::new(&ends, server.address(), 1).call();
+        within(PATIENCE, "both are told", || ["MODE yes", "TRACE no"].iter().all(|line| server.log().contains(line)));
+    }
+}
+
+#[test]
+fn a_mode_that_nobody_knows_traces_what_scripts_name_as_in_the_stock_module() {
+    for module in [Module::Stock, Module::Ours] {
+        let collector = Collector::new();
+        let script = format!(r#"sip_trace("{}", "corr", "t");"#, collector.uri());
+        let proxy = Proxy::of(module, &collector).hep(3).param("trace_init_mode", 3).param("trace_mode", 1);
+        let seen = traced(&collector, proxy.param("trace_flag", 77).on_first(&script), Call::refuse);
+        assert_eq!(ways(&seen), ["INVITE in"], "{module:?}");
+    }
+}
+
+#[test]
 fn parameters_that_will_not_do_are_refused_by_name() {
     let refused = |name: &str, value: &str| {
         let config =
@@ -516,7 +697,6 @@ fn parameters_that_will_not_do_are_refused_by_name() {
     for (name, value) in [
         ("trace_flag", "32"),
         ("trace_flag", "-2"),
-        ("trace_init_mode", "3"),
         ("trace_init_mode", "1"),
         ("traced_user_avp", "$var(x)"),
         ("trace_table_avp", "sip_trace"),

@@ -1,6 +1,7 @@
-//! Every parameter of the stock module is one of ours, of the same type: the stock module itself vouches for the list.
+//! Every parameter of the stock modules is one of ours, of the same type: the stock modules themselves vouch for the list.
 
 use crate::common::kamailio::{ConfigBuilder, Module, Param};
+use crate::common::ports::free_port;
 use crate::common::rows::SqliteFile;
 
 /// Every parameter of the stock module, with a value that an operator may have set and no other module is needed for.
@@ -129,4 +130,58 @@ fn every_parameter_of_the_stock_module_has_its_type() {
             assert!(parameters.len() < before, "{module:?}: some of {parameters:?} take both types:\n{log}");
         }
     }
+}
+
+/// The values of the examples in the manual of the stock `siptrace`; those that are addresses of collectors and databases are near here.
+fn values_of_the_manual(db_url: &str) -> Vec<(&'static str, Param)> {
+    let collector = format!("sip:127.0.0.1:{}", free_port());
+    let texts = [
+        ("db_url", db_url),
+        ("table", "strace"),
+        ("traced_user_avp", "$avp(user)"),
+        ("trace_table_avp", "$avp(i:345)"),
+        ("trace_table_avp", "$avp(s:siptrace_table)"),
+        ("duplicate_uri", &collector),
+        ("trace_local_ip", "10.1.1.1:5064"),
+        ("send_sock_name", "sock1"),
+        ("send_sock_addr", "sip:10.1.1.2:5000"),
+        ("force_send_sock", "sip:10.1.1.2:5000"),
+        ("auth_key", "spoihepuirthpeuia"),
+    ];
+    let numbers = [
+        ("trace_flag", 22),
+        ("trace_on", 1),
+        ("trace_to_database", 0),
+        ("trace_sl_acks", 0),
+        ("xheaders_write", 0),
+        ("xheaders_read", 0),
+        ("hep_mode_on", 1),
+        ("hep_version", 3),
+        ("hep_capture_id", 234),
+        ("trace_db_mode", 1),
+        ("trace_delayed", 1),
+        ("trace_init_mode", 1),
+        ("trace_mode", 1),
+        ("trace_mode", 3),
+    ];
+    let texts = texts.map(|(name, value)| (name, Param::from(value)));
+    texts.into_iter().chain(numbers.map(|(name, value)| (name, Param::from(value)))).collect()
+}
+
+/// An agent with these parameters and no others.
+fn agent(parameters: &[(&'static str, Param)]) -> ConfigBuilder {
+    let config = ConfigBuilder::new().load("tm.so").load_agent(Module::Ours);
+    parameters.iter().fold(config, |config, (name, value)| config.param("siptrace", name, value.clone()))
+}
+
+#[test]
+fn every_value_of_the_stock_agents_manual_is_taken() {
+    let file = SqliteFile::new();
+    let parameters = values_of_the_manual(file.url());
+    let server = agent(&parameters).start();
+    assert_eq!(server.rpc(&["siptrace.status", "check"]).as_deref(), Ok("Enabled"));
+    assert!(server.log().contains("trace_local_ip: \"10.1.1.1:5064\" names no transport"), "{}", server.log());
+    // Where scripts trace too, what they alone need is looked at as well.
+    let of_scripts: Vec<_> = parameters.into_iter().filter(|(name, _)| *name != "trace_init_mode").collect();
+    agent(&of_scripts).start();
 }

@@ -317,6 +317,9 @@ void callbacks_note(const sip_msg_t *msg, const tracing *what)
     int needed = what->destination.len + what->correlation.len;
     char *room = noted.what.destination.s;
 
+    if (msg->pid == 0) { /* what an event route is shown is no message that is replied to */
+        return;
+    }
     noted.pid = 0;
     if (needed > noted.room) {
         room = pkg_realloc(room, needed);

@@ -95,6 +95,7 @@ typedef enum verdict {
  * the script may send, and so be asked again. */
 static verdict ask_script(sc_trace *trace, char **with_headers)
 {
+    const sc_trace *outer = shown; /* the script sends something itself */
     sip_msg_t msg;
     int wanted;
 
@@ -113,7 +114,7 @@ static verdict ask_script(sc_trace *trace, char **with_headers)
     }
     shown = trace;
     wanted = run_script(&msg);
-    shown = NULL;
+    shown = outer;
     free_sip_msg(&msg);
     return wanted ? TRACE_IT : LEAVE_IT;
 }
@@ -128,14 +129,19 @@ static void read_message(sc_trace *trace, message_room *room, sip_msg_t *msg)
     memset(msg, 0, sizeof(*msg));
     msg->buf = (char *)trace->body.ptr;
     msg->len = trace->body.len;
-    if (parse_msg(msg->buf, msg->len, msg) == 0 && (IS_SIP(msg) || IS_SIP_REPLY(msg)) && message_begin(&said, room, msg)) {
-        trace->call_id = said.call_id;
-        trace->method = said.method;
-        trace->from_tag = said.from_tag;
-        trace->to_tag = said.to_tag;
-        if (msg->first_line.type == SIP_REPLY) {
-            trace->status = to_bytes(&msg->first_line.u.reply.status);
-        }
+    if (parse_msg(msg->buf, msg->len, msg) != 0 || !(IS_SIP(msg) || IS_SIP_REPLY(msg))) {
+        return;
+    }
+    if (!message_begin(&said, room, msg)) {
+        sc_trace_lose(core, SC_LOSS_MALFORMED);
+        return;
+    }
+    trace->call_id = said.call_id;
+    trace->method = said.method;
+    trace->from_tag = said.from_tag;
+    trace->to_tag = said.to_tag;
+    if (msg->first_line.type == SIP_REPLY) {
+        trace->status = to_bytes(&msg->first_line.u.reply.status);
     }
 }
 
@@ -166,12 +172,6 @@ static int trace_event(sc_trace *trace, message_room *room)
     return said == UNREADABLE ? -1 : 0;
 }
 
-static int is_on(void)
-{
-    uint8_t on = 0;
-    return sc_trace_is_on(core, &on) == SC_OK && on;
-}
-
 /* How a listen socket is told about; NULL when it is not known. */
 static const str *socket_text(const struct socket_info *socket)
 {
@@ -191,7 +191,7 @@ static int on_received(sr_event_param_t *event)
     if (info == NULL || info->rcv == NULL || info->data.s == NULL || info->data.len <= 0) {
         return -1;
     }
-    if (!is_on()) {
+    if (!message_is_on()) {
         return 0;
     }
     rcv = info->rcv;
@@ -230,7 +230,7 @@ static int on_sent(sr_event_param_t *event)
     if (info == NULL || info->dst == NULL || info->data.s == NULL || info->data.len <= 0) {
         return -1;
     }
-    if (!is_on()) {
+    if (!message_is_on()) {
         return 0;
     }
     trace.body = to_bytes(&info->data);

@@ -36,6 +36,12 @@ static int answer(sc_status status)
     return status == SC_OK ? 1 : -1;
 }
 
+/* sip_trace_mode() names no collector, and is content without one. */
+static int answer_to(const tracing *what, sc_status status)
+{
+    return status == SC_ERR_NO_COLLECTOR && what->is_mode ? 1 : answer(status);
+}
+
 /* Traces the message, and has what follows of it traced. A dialog leaves its own mark before its transaction is followed, and is found by it
  * when it is made. */
 static int follow(sip_msg_t *msg, const tracing *what, trace_extent extent)
@@ -43,7 +49,7 @@ static int follow(sip_msg_t *msg, const tracing *what, trace_extent extent)
     sc_status status = message_trace(msg, what);
     tracing *kept;
 
-    if (status == SC_ERR_INVALID_VALUE) { /* nothing of it could go anywhere */
+    if (status == SC_ERR_INVALID_VALUE || (status == SC_ERR_NO_COLLECTOR && !what->is_mode)) { /* nothing of it could go anywhere */
         return -1;
     }
     kept = tracing_keep(what);
@@ -57,7 +63,7 @@ static int follow(sip_msg_t *msg, const tracing *what, trace_extent extent)
         status = SC_ERR_IO;
     }
     tracing_release(kept);
-    return answer(status);
+    return answer_to(what, status);
 }
 
 static int sip_trace(sip_msg_t *msg, const tracing *what, trace_extent extent)
@@ -66,21 +72,21 @@ static int sip_trace(sip_msg_t *msg, const tracing *what, trace_extent extent)
 
     callbacks_note(msg, what);
     if (extent == UNKNOWN) {
-        return msg->msg_flags & FL_SIPTRACE ? answer(message_trace(msg, what)) : 1;
+        return msg->msg_flags & FL_SIPTRACE ? answer_to(what, message_trace(msg, what)) : 1;
     }
     if (extent == MESSAGE) {
-        return answer(message_trace(msg, what));
+        return answer_to(what, message_trace(msg, what));
     }
     if (!callbacks_know_transactions()) {
         LM_WARN("sip_trace(): without tm.so this message alone is traced\n");
-        return answer(message_trace(msg, what));
+        return answer_to(what, message_trace(msg, what));
     }
     if (is_request && callbacks_see_to(msg)) {
         return 1;
     }
     if (extent == DIALOG && !callbacks_know_dialogs()) {
         LM_WARN("sip_trace(): without dialog.so this message alone is traced\n");
-        return answer(message_trace(msg, what));
+        return answer_to(what, message_trace(msg, what));
     }
     if (!is_request || (extent == DIALOG && msg->REQ_METHOD != METHOD_INVITE)) {
         LM_WARN("sip_trace(): a %s is traced from %s on: call it there\n", extent == DIALOG ? "dialog" : "transaction",
@@ -123,7 +129,7 @@ static int sip_trace_msg(const str *body, const str *from, const str *to, const 
     trace.destination = to_bytes(destination);
     trace.correlation = to_bytes(correlation);
     status = message_send(&trace);
-    return status == SC_ERR_INVALID_VALUE ? -1 : 1;
+    return status == SC_ERR_INVALID_VALUE || status == SC_ERR_NO_COLLECTOR ? -1 : 1;
 }
 
 static trace_extent extent_of_mode(const str *mode)
@@ -240,7 +246,7 @@ static int free_sip_trace(void **parameter, int number)
 
 static int w_sip_trace_mode(struct sip_msg *msg, char *mode, char *unused)
 {
-    tracing what = { 0 };
+    tracing what = { .is_mode = 1 };
     str text;
     (void)unused;
     return value_of(&text, msg, "sip_trace_mode", mode) ? sip_trace(msg, &what, extent_of_mode(&text)) : -1;
@@ -313,7 +319,7 @@ static int ki_sip_trace(sip_msg_t *msg)
 
 static int ki_sip_trace_mode(sip_msg_t *msg, str *mode)
 {
-    tracing what = { 0 };
+    tracing what = { .is_mode = 1 };
     return sip_trace(msg, &what, extent_of_mode(mode));
 }
 

@@ -11,6 +11,7 @@
 #include "core/parser/parse_cseq.h"
 #include "core/parser/parse_from.h"
 #include "core/parser/parse_to.h"
+#include "core/pt.h"
 #include "core/usr_avp.h"
 
 #include "../convert.h"
@@ -245,14 +246,37 @@ void message_follow(sc_trace *trace, const tracing *what)
     trace->correlation = to_bytes(&what->correlation);
 }
 
+int message_is_on(void)
+{
+    uint8_t on = 0;
+    return sc_trace_is_on(core, &on) == SC_OK && on;
+}
+
+/* A process that another module has made, without a word to the others, gets its lane with its first message. What is not to be had once is not
+ * tried again. */
+static int attach_late(void)
+{
+    static int tried_as = -1;
+
+    if (tried_as == process_no) {
+        return 0;
+    }
+    tried_as = process_no;
+    return sc_core_attach(core, process_no) == SC_OK;
+}
+
 sc_status message_send(const sc_trace *trace)
 {
     sc_copies copies = { 0 };
     sc_status status = sc_trace_send(core, trace, &copies);
 
-    if (status == SC_OK) {
-        copies_send(&copies);
+    if (status == SC_ERR_WRONG_STATE && attach_late()) {
+        status = sc_trace_send(core, trace, &copies);
     }
+    if (status == SC_ERR_WRONG_STATE) {
+        sc_trace_lose(core, SC_LOSS_NO_LANE);
+    }
+    copies_send(&copies);
     return status;
 }
 
@@ -264,6 +288,10 @@ sc_status message_trace(sip_msg_t *msg, const tracing *what)
     sc_status status;
 
     if (!message_begin(&trace, &room, msg)) {
+        message_read_users(&trace);
+        if (trace.user_count > 0 || message_is_on()) {
+            sc_trace_lose(core, SC_LOSS_MALFORMED);
+        }
         message_end(&room);
         return SC_ERR_REFUSED;
     }

@@ -14,6 +14,7 @@
 #include "core/rpc_lookup.h"
 #include "core/socket_info.h"
 #include "core/sr_module.h"
+#include "core/trim.h"
 
 #include "../convert.h"
 #include "../forward.h"
@@ -33,7 +34,7 @@ MODULE_VERSION
     X(spool_dir) X(spool_sync) X(mask) X(duplicate_mode) X(trace_local_ip) X(auth_key) X(hep_node_name) X(correlation_header) X(tls_ca)
 
 #define NUMBER_PARAMETERS(X) \
-    X(trace_on) X(trace_to_database) X(trace_db_mode) X(trace_delayed) X(trace_mode) X(hep_mode_on) X(hep_version) X(hep_capture_id) \
+    X(trace_on) X(trace_to_database) X(trace_db_mode) X(trace_delayed) X(trace_mode) X(hep_mode_on) X(hep_version) \
     X(hep_compress) X(tls_verify) X(xheaders_write) X(xheaders_read) X(queue_size) X(capture_writers) X(batch_size) X(flush_interval) \
     X(create_tables) X(shutdown_timeout) X(insert_retries) X(insert_retry_timeout) X(spool_size) X(mask_body)
 
@@ -68,6 +69,20 @@ static struct {
     .trace_dialog_spiral = TRACES_MORE_OF_DIALOGS
 };
 
+/* A number whose every value says something: none of them can stand for one that is not set. */
+static struct {
+    int is_set;
+    int value;
+} capture_id;
+
+static int keep_capture_id(modparam_t type, void *value)
+{
+    (void)type;
+    capture_id.is_set = 1;
+    capture_id.value = (int)(long)value;
+    return 0;
+}
+
 static text_list duplicates;
 
 static int keep_duplicate(modparam_t type, void *value)
@@ -79,6 +94,7 @@ static int keep_duplicate(modparam_t type, void *value)
 static param_export_t parameters[] = {
     TEXT_PARAMETERS(TEXT_EXPORT)
     NUMBER_PARAMETERS(NUMBER_EXPORT)
+    { "hep_capture_id", PARAM_INT | PARAM_USE_FUNC, keep_capture_id },
     { "duplicate_uri", PARAM_STRING | PARAM_USE_FUNC, keep_duplicate },
     TEXT_EXPORT(traced_user_avp)
     TEXT_EXPORT(trace_table_avp)
@@ -100,6 +116,9 @@ static param_export_t parameters[] = {
 
 static int hand_on_parameters(void)
 {
+    if (capture_id.is_set && sc_core_set_number(core, "hep_capture_id", capture_id.value) != SC_OK) {
+        return 0;
+    }
     return 1 TEXT_PARAMETERS(HAND_ON_TEXT) NUMBER_PARAMETERS(HAND_ON_NUMBER) && hand_on_list("duplicate_uri", &duplicates);
 }
 
@@ -117,14 +136,15 @@ static int mode(void)
 
 static int check_own_parameters(void)
 {
-    if (parameter.trace_flag < -1 || parameter.trace_flag > (int)MAX_FLAG) {
+    int is_of_scripts = parameter.trace_init_mode == FOR_ALL || parameter.trace_init_mode == FOR_SCRIPTS;
+
+    if (is_of_scripts && (parameter.trace_flag < -1 || parameter.trace_flag > (int)MAX_FLAG)) {
         LM_ERR("parameter trace_flag: %d is not allowed; -1 (none) and 0 to %d are\n", parameter.trace_flag, (int)MAX_FLAG);
         return 0;
     }
     if (parameter.trace_init_mode < FOR_ALL || parameter.trace_init_mode > FOR_SCRIPTS) {
-        LM_ERR("parameter trace_init_mode: %d is not allowed; 0 (scripts and trace_mode), 1 (trace_mode alone) and 2 (scripts alone) are\n",
-                parameter.trace_init_mode);
-        return 0;
+        LM_WARN("parameter trace_init_mode: with %d neither trace_mode nor what follows of a message is traced; 0 (scripts and trace_mode), "
+                "1 (trace_mode alone) and 2 (scripts alone) are known\n", parameter.trace_init_mode);
     }
     if (parameter.trace_init_mode == FOR_CORE && mode() == 0) {
         LM_ERR("parameter trace_init_mode: with 1 trace_mode alone traces, and it is 0: set it to a sum of 1 (HEP), 2 (rows) and 4 (copies)\n");
@@ -226,7 +246,7 @@ static int prepare_scripts(void)
 {
     dialog_options dialogs = { .acks = parameter.trace_dialog_ack != 0, .spirals = parameter.trace_dialog_spiral != 0 };
 
-    if (parameter.trace_init_mode == FOR_CORE) {
+    if (parameter.trace_init_mode != FOR_ALL && parameter.trace_init_mode != FOR_SCRIPTS) {
         return 1;
     }
     functions_use_flag(parameter.trace_flag);
@@ -239,7 +259,7 @@ static int prepare_events(void)
     event_options wanted = { .rows = mode() & 2, .advertised = parameter.data_mode & 1, .ephemeral = parameter.trace_ephemeral_socket != 0,
             .headers = mode() & 4 && parameter.xheaders_write != UNSET && parameter.xheaders_write != 0 };
 
-    if (parameter.trace_init_mode == FOR_SCRIPTS || mode() == 0) {
+    if ((parameter.trace_init_mode != FOR_ALL && parameter.trace_init_mode != FOR_CORE) || mode() == 0) {
         return 1;
     }
     return events_listen(&wanted, &parameter.evcb_msg);
@@ -247,8 +267,11 @@ static int prepare_events(void)
 
 static void expect(const str *uris)
 {
+    str uri = *uris;
+
     /* Of several the core knows the parts. */
-    forward_expect(memchr(uris->s, ',', uris->len) == NULL ? uris : NULL);
+    trim(&uri);
+    forward_expect(memchr(uri.s, ',', uri.len) == NULL ? &uri : NULL);
 }
 
 /* Names that copies go to are looked up by a process. */

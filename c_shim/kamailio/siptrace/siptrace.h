@@ -21,6 +21,7 @@
 typedef struct tracing {
     int holders;
     int has_destination; /* whether the script has named a destination, be it empty */
+    int is_mode;         /* sip_trace_mode(): not kept */
     str destination;
     str correlation;
 } tracing;
@@ -77,6 +78,9 @@ sc_bytes message_socket(char *text, const str *socket);
 
 /* The number `code` as text. */
 sc_bytes message_status(message_room *room, int code);
+
+/* Whether the switch trace_on is on. */
+int message_is_on(void);
 
 /* Hands the record over, and sends the copies that the core asks for. */
 sc_status message_send(const sc_trace *trace);

@@ -37,6 +37,7 @@ tracing *tracing_keep(const tracing *what)
     }
     kept->holders = 1;
     kept->has_destination = what->has_destination;
+    kept->is_mode = 0;
     put(&kept->correlation, put(&kept->destination, (char *)(kept + 1), &what->destination), &what->correlation);
     return kept;
 }

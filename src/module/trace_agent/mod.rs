@@ -7,7 +7,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
-pub use settings::{TraceMode, TraceSettings};
+pub use settings::{LocalAddress, TraceMode, TraceSettings};
 
 use super::counters::{self, Counter};
 use super::pipeline::{self, HostedSink, MapError, Owner, Pipeline, StateError, now_us, own};
@@ -19,7 +19,9 @@ use crate::queue::lane::{Lanes, Produced, PushError};
 use crate::sink::hep::{Destination, DestinationError};
 use crate::sip::x_headers::{self, XHeaders};
 use crate::table::{self, NameError};
+use std::fmt::Display;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -80,6 +82,17 @@ pub struct TracedMessage<'a> {
     pub time_us: Option<i64>,
 }
 
+/// Why a message never came to [`TraceAgent::trace`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Loss {
+    /// It lacks From, To, Call-ID or CSeq.
+    #[error("it lacks From, To, Call-ID or CSeq, or one of them cannot be read")]
+    Malformed,
+    /// This process has no lane, and cannot get one.
+    #[error("this process has no queue, and cannot get one: it was not made by the server's own means")]
+    NoLane,
+}
+
 /// Copies that the host is to send.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Copies {
@@ -118,6 +131,11 @@ pub enum TraceError {
     State(#[from] StateError),
 }
 
+/// The server's own end of a message's way.
+fn own_side<'a, 'b>(trace: &'b mut Trace<'a>) -> &'b mut &'a [u8] {
+    if trace.is_outgoing { &mut trace.from } else { &mut trace.to }
+}
+
 /// What the X-Siptrace headers of a message say.
 fn headers_of<'a>(trace: &Trace<'a>, time_us: i64) -> XHeaders<'a> {
     XHeaders { from: trace.from, to: trace.to, time_us, method: trace.method, is_outgoing: trace.is_outgoing }
@@ -127,6 +145,40 @@ fn headers_of<'a>(trace: &Trace<'a>, time_us: i64) -> XHeaders<'a> {
 /// time, is empty or 0 in them. `None` when it has no end of headers, or they would be too long.
 pub fn with_x_headers(message: &TracedMessage<'_>) -> Option<Vec<u8>> {
     x_headers::insert(message.body, &headers_of(&message.trace, message.time_us.unwrap_or(0)))
+}
+
+/// What came of a message.
+#[derive(Debug)]
+pub struct Traced {
+    /// The plain copies that the host is to send, whatever the answer.
+    pub copies: Option<Copies>,
+    /// What the script is told: of the rows where there are to be any, as the stock module has it, and else the first error.
+    pub answer: Result<(), TraceError>,
+}
+
+/// What becomes of the rows, packets and copies of one message, which know nothing of each other.
+#[derive(Debug, Default)]
+struct Outcome {
+    /// The first error of a row.
+    of_rows: Option<TraceError>,
+    /// The first error of anything else.
+    of_others: Option<TraceError>,
+}
+
+impl Outcome {
+    fn note_row(&mut self, error: TraceError) {
+        self.of_rows.get_or_insert(error);
+    }
+
+    fn note(&mut self, error: TraceError) {
+        self.of_others.get_or_insert(error);
+    }
+
+    /// With rows, a packet or copy that did not go is not the script's affair, but headers that could not be written are.
+    fn answer(self, has_rows: bool) -> Result<(), TraceError> {
+        let of_others = self.of_others.filter(|error| !has_rows || matches!(error, TraceError::XHeaders));
+        self.of_rows.or(of_others).map_or(Ok(()), Err)
+    }
 }
 
 /// State of one capture agent; every process of the server has its copy, and the lanes in common.
@@ -174,6 +226,9 @@ impl TraceAgent {
             self.settings.queue.end_before(kill_timeout);
         }
         self.settings.check_trust()?;
+        if let Some(warning) = self.settings.local_warning() {
+            log::warn!("{warning}");
+        }
         pipeline::prepare_sqlite(&self.settings.plan(), owner)?;
         let beside = spool_place::beside(&self.settings.db_url, SPOOL);
         self.pipeline.prepare_spool(&mut self.settings.queue, beside, owner)?;
@@ -210,37 +265,67 @@ impl TraceAgent {
         Ok(self.pipeline.mapped()?.capture_on())
     }
 
-    /// Queues `message` for wherever it is bound, and answers the plain copies that the host is to send. Never waits.
+    /// Queues `message` for wherever it is bound, and answers the plain copies that the host is to send. Never waits. What one row, packet or copy
+    /// is denied does not keep the others back.
     ///
-    /// # Errors
     /// What can come from traffic is logged at a limited rate.
-    pub fn trace(&mut self, message: &TracedMessage<'_>) -> Result<Option<Copies>, TraceError> {
-        let traced = self.try_trace(message);
-        if let Err(error) = &traced
-            && !matches!(error, TraceError::Off | TraceError::Push(_) | TraceError::State(_))
-        {
-            let limit = self.log.get_or_insert_with(|| LogLimit::new(Duration::from_secs(5)));
-            if let Some(held_back) = limit.allow(Instant::now()) {
-                log::error!("a message is not traced: {error} ({held_back} more since the last such line)");
-            }
-        }
-        traced
+    pub fn trace(&mut self, message: &TracedMessage<'_>) -> Traced {
+        self.try_trace(message).unwrap_or_else(|error| {
+            self.say(&error);
+            Traced { copies: None, answer: Err(error) }
+        })
     }
 
-    fn try_trace(&mut self, message: &TracedMessage<'_>) -> Result<Option<Copies>, TraceError> {
+    /// Counts and says that the host could not hand a message over.
+    pub fn lose(&mut self, why: Loss) -> Result<(), StateError> {
+        let lanes = self.pipeline.mapped()?;
+        match why {
+            Loss::Malformed => lanes.count_refused(),
+            Loss::NoLane => lanes.count_without_lane(),
+        }
+        self.say_limited(&why);
+        Ok(())
+    }
+
+    fn say(&mut self, error: &TraceError) {
+        match error {
+            // A lane has words of its own for these, and a process without one has another chance.
+            TraceError::Off | TraceError::Push(_) | TraceError::State(_) => return,
+            TraceError::NoXHeaders | TraceError::XHeaders | TraceError::Destination(_) => {
+                if let Some(lanes) = self.pipeline.lanes() {
+                    lanes.count_refused();
+                }
+            }
+            TraceError::NoDestination | TraceError::Table(_) => {}
+        }
+        self.say_limited(error);
+    }
+
+    fn say_limited(&mut self, error: &dyn Display) {
+        let limit = self.log.get_or_insert_with(|| LogLimit::new(Duration::from_secs(5)));
+        if let Some(held_back) = limit.allow(Instant::now()) {
+            log::error!(
+                "a message is not traced, or not to the full: {error} ({held_back} more since the last such line)"
+            );
+        }
+    }
+
+    fn try_trace(&mut self, message: &TracedMessage<'_>) -> Result<Traced, TraceError> {
         let is_on = self.is_on()?;
         let needs_switch = matches!(message.tracer, Tracer::Script | Tracer::Core);
         if needs_switch && !is_on && (message.tracer == Tracer::Core || message.users.is_empty()) {
             return Err(TraceError::Off);
         }
+        own(&mut self.pipeline.producer)?;
+        let mut trace = self.trace_of(message);
         let mut time_us = message.time_us.unwrap_or_else(now_us);
-        let mut trace = message.trace;
-        trace.payload_type = if message.tracer == Tracer::Log { LOG } else { SIP };
-        trace.wants_x_headers = message.tracer.is_script() && self.settings.writes_x_headers;
-        trace.hep_version = if message.tracer == Tracer::Log { 3 } else { 0 };
-        let local = self.settings.local_ip.clone().filter(|_| message.tracer.is_script());
+        let mut of_packets = trace;
+        let local = self.settings.local.clone().filter(|_| message.tracer.is_script());
+        let room;
         if let Some(local) = &local {
-            *if trace.is_outgoing { &mut trace.from } else { &mut trace.to } = local;
+            room = local.in_packet(own_side(&mut trace));
+            *own_side(&mut trace) = local.text();
+            *own_side(&mut of_packets) = &room;
         }
         let whole;
         let mut body = message.body;
@@ -256,6 +341,7 @@ impl TraceAgent {
                 is_outgoing: headers.is_outgoing,
                 ..trace
             };
+            of_packets = trace;
         }
         let capture = Capture {
             kind: RowKind::Trace,
@@ -264,37 +350,69 @@ impl TraceAgent {
             trace: Some(trace),
             ..Capture::sip(time_us, NOWHERE, NOWHERE, Transport::None, body)
         };
+        self.spread(message, &capture, &of_packets, is_on)
+    }
+
+    /// What the record says of a message before parameters have their say.
+    fn trace_of<'a>(&self, message: &TracedMessage<'a>) -> Trace<'a> {
+        let is_log = message.tracer == Tracer::Log;
+        Trace {
+            payload_type: if is_log { LOG } else { SIP },
+            hep_version: if is_log { 3 } else { 0 },
+            wants_x_headers: message.tracer.is_script() && self.settings.writes_x_headers,
+            ..message.trace
+        }
+    }
+
+    /// Makes the rows, packets and copies of a message.
+    fn spread(
+        &mut self,
+        message: &TracedMessage<'_>,
+        capture: &Capture<'_>,
+        of_packets: &Trace<'_>,
+        is_on: bool,
+    ) -> Result<Traced, TraceError> {
         let (rows, packets, copies) = self.what(message);
-        // What cannot be addressed is refused before anything of it is queued.
         let destination = message.destination.filter(|uri| !uri.is_empty());
-        let sinks = match packets.then(|| self.sinks(destination)) {
-            None => 0..0,
-            // A row is something, where no collector is named at all.
-            Some(Err(TraceError::NoDestination))
-                if rows && message.destination.is_none() && self.settings.to_database =>
-            {
-                0..0
-            }
-            Some(sinks) => sinks?,
-        };
-        let uris = if copies { self.uris(destination)? } else { Vec::new() };
+        // What the script names has to be something before anything is queued.
+        if message.destination.is_some() && destination.is_none() && self.settings.collectors.is_empty() {
+            return Err(TraceError::NoDestination);
+        }
+        let sinks = if packets { self.sinks(destination)? } else { None };
+        let mut outcome = Outcome::default();
         if rows {
-            self.push_rows(message, &capture, is_on)?;
+            self.push_rows(message, capture, is_on, &mut outcome)?;
         }
-        for sink in sinks {
+        if packets && sinks.is_none() && !(rows && self.settings.to_database && message.tracer != Tracer::Core) {
+            outcome.note(TraceError::NoDestination);
+        }
+        for sink in sinks.unwrap_or_default() {
             let table = destination.filter(|_| sink == self.settings.named_sink());
-            self.push(&Capture { kind: RowKind::Packet, sink: sink as u8, table, ..capture })?;
+            let packet =
+                Capture { kind: RowKind::Packet, sink: sink as u8, table, trace: Some(*of_packets), ..*capture };
+            if let Err(error) = self.push(&packet)? {
+                outcome.note(error.into());
+            }
         }
-        if uris.is_empty() {
-            return Ok(None);
+        let copies =
+            if copies { self.copies(destination, capture).map_err(|error| outcome.note(error)).ok() } else { None };
+        for error in [&outcome.of_rows, &outcome.of_others].into_iter().flatten() {
+            self.say(error);
         }
+        Ok(Traced { copies, answer: outcome.answer(rows) })
+    }
+
+    /// The copies that the host is to send.
+    fn copies(&self, destination: Option<&[u8]>, capture: &Capture<'_>) -> Result<Copies, TraceError> {
+        let uris = self.uris(destination)?;
+        let trace = capture.trace.unwrap_or_default();
         let mut body = if trace.wants_x_headers {
-            x_headers::insert(body, &headers_of(&trace, time_us)).ok_or(TraceError::XHeaders)?
+            x_headers::insert(capture.payload, &headers_of(&trace, capture.time_us)).ok_or(TraceError::XHeaders)?
         } else {
-            body.to_vec()
+            capture.payload.to_vec()
         };
         self.settings.queue.masks.apply(&mut body);
-        Ok(Some(Copies { uris, body }))
+        Ok(Copies { uris, body })
     }
 
     /// Whether a message becomes rows, packets, copies.
@@ -314,36 +432,53 @@ impl TraceAgent {
         }
     }
 
-    fn push_rows(&mut self, message: &TracedMessage<'_>, capture: &Capture<'_>, is_on: bool) -> Result<(), TraceError> {
-        self.check_table(message.table)?;
+    /// Pushes a row for everybody, while the switch is on, and one for each user.
+    fn push_rows(
+        &mut self,
+        message: &TracedMessage<'_>,
+        capture: &Capture<'_>,
+        is_on: bool,
+        outcome: &mut Outcome,
+    ) -> Result<(), StateError> {
+        if let Err(error) = self.check_table(message.table) {
+            let rows = usize::from(is_on) + message.users.len();
+            let producer = own(&mut self.pipeline.producer)?;
+            (0..rows).for_each(|_| producer.count(Produced::DroppedUnaddressed));
+            outcome.note_row(error);
+            return Ok(());
+        }
         let table = (!message.table.is_empty()).then_some(message.table);
         if is_on {
-            self.push(&Capture { table, ..*capture })?;
-            if message.tracer.is_script() {
-                let is_request = capture.trace.is_some_and(|trace| trace.status.is_empty());
-                let counter = if is_request { Produced::TracedRequests } else { Produced::TracedReplies };
-                own(&mut self.pipeline.producer)?.count(counter);
+            match self.push(&Capture { table, ..*capture })? {
+                Ok(()) if message.tracer.is_script() => {
+                    let is_request = capture.trace.is_some_and(|trace| trace.status.is_empty());
+                    let counter = if is_request { Produced::TracedRequests } else { Produced::TracedReplies };
+                    own(&mut self.pipeline.producer)?.count(counter);
+                }
+                Ok(()) => {}
+                Err(error) => outcome.note_row(error.into()),
             }
         }
         for user in message.users {
             let trace = capture.trace.map(|trace| Trace { user, ..trace });
-            self.push(&Capture { table, trace, ..*capture })?;
+            if let Err(error) = self.push(&Capture { table, trace, ..*capture })? {
+                outcome.note_row(error.into());
+            }
         }
         Ok(())
     }
 
-    fn push(&mut self, capture: &Capture<'_>) -> Result<(), TraceError> {
-        Ok(self.pipeline.push(&self.settings.queue.masks, capture)??)
+    fn push(&mut self, capture: &Capture<'_>) -> Result<Result<(), PushError>, StateError> {
+        self.pipeline.push(&self.settings.queue.masks, capture)
     }
 
-    /// The sinks of packets for `destination`.
-    fn sinks(&mut self, destination: Option<&[u8]>) -> Result<std::ops::Range<usize>, TraceError> {
+    /// The sinks of packets for `destination`; `None` when nobody says where to.
+    fn sinks(&mut self, destination: Option<&[u8]>) -> Result<Option<Range<usize>>, DestinationError> {
         let Some(uri) = destination else {
-            let sinks = self.settings.collector_sinks();
-            return if sinks.is_empty() { Err(TraceError::NoDestination) } else { Ok(sinks) };
+            return Ok(Some(self.settings.collector_sinks()).filter(|sinks| !sinks.is_empty()));
         };
         if let Some((_, sink)) = self.destinations.iter().find(|(known, _)| known == uri) {
-            return Ok(*sink..*sink + 1);
+            return Ok(Some(*sink..*sink + 1));
         }
         let destination = Destination::parse(&String::from_utf8_lossy(uri))?;
         let sink = self.settings.sink_of(&destination).unwrap_or_else(|| self.settings.named_sink());
@@ -351,7 +486,7 @@ impl TraceAgent {
             self.destinations.clear();
         }
         self.destinations.push((uri.to_vec(), sink));
-        Ok(sink..sink + 1)
+        Ok(Some(sink..sink + 1))
     }
 
     /// Where plain copies go.

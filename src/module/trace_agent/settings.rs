@@ -9,11 +9,10 @@ use crate::sink::{DatabaseUrl, SinkOptions};
 use crate::sip::HeaderNames;
 use crate::table::{self, ColumnNames, TraceColumnNames};
 use crate::writer::{CollectorPlan, Plan, SinkPlan, Target};
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::path::PathBuf;
-
-/// Longest `trace_local_ip`, as the stock module has room for, bytes.
-const ADDRESS: usize = 60;
+use std::sync::Arc;
 
 /// What the core's own messages become (`trace_mode`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,6 +23,65 @@ pub struct TraceMode {
     pub database: bool,
     /// Plain copies.
     pub copies: bool,
+}
+
+/// What stands in for the server's own side of what scripts trace (`trace_local_ip`): in rows and headers as it is, in packets as far as it is an
+/// address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalAddress {
+    text: Vec<u8>,
+    shape: Shape,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shape {
+    /// `proto:ip:port`.
+    Whole,
+    /// `ip:port`, as the manual of the stock module has it.
+    NoTransport,
+    /// No address.
+    Other,
+}
+
+impl LocalAddress {
+    fn new(text: &str) -> LocalAddress {
+        let shape = match (parse_address(text), parse_address(&format!("any:{text}"))) {
+            (Ok(_), _) => Shape::Whole,
+            (_, Ok(_)) => Shape::NoTransport,
+            _ => Shape::Other,
+        };
+        LocalAddress { text: text.as_bytes().to_vec(), shape }
+    }
+
+    /// As it was set.
+    pub fn text(&self) -> &[u8] {
+        &self.text
+    }
+
+    /// What a packet says where the message itself has `own`, as `proto:ip:port`.
+    pub fn in_packet<'a>(&'a self, own: &'a [u8]) -> Cow<'a, [u8]> {
+        match self.shape {
+            Shape::Whole => Cow::Borrowed(&self.text),
+            Shape::NoTransport => {
+                let transport = own.split_inclusive(|&byte| byte == b':').next().unwrap_or_default();
+                Cow::Owned([transport, &self.text].concat())
+            }
+            Shape::Other => Cow::Borrowed(own),
+        }
+    }
+
+    fn warning(&self) -> Option<String> {
+        let text = String::from_utf8_lossy(&self.text);
+        match self.shape {
+            Shape::Whole => None,
+            Shape::NoTransport => Some(format!(
+                "parameter trace_local_ip: \"{text}\" names no transport: packets get that of their message; PROTO:IP:PORT says it"
+            )),
+            Shape::Other => Some(format!(
+                "parameter trace_local_ip: \"{text}\" is no address, which packets need: they keep the address of their message; PROTO:IP:PORT is one"
+            )),
+        }
+    }
 }
 
 /// All parameters, as set so far.
@@ -50,7 +108,7 @@ pub struct TraceSettings {
     /// `duplicate_mode`: whether each stands in for those before it, instead of getting the same.
     pub has_failover: bool,
     /// `trace_local_ip`.
-    pub local_ip: Option<Vec<u8>>,
+    pub local: Option<Arc<LocalAddress>>,
     /// `hep_mode_on`.
     pub hep_mode_on: bool,
     hep: CollectorOptions,
@@ -76,7 +134,7 @@ impl Default for TraceSettings {
             mode: TraceMode::default(),
             collectors: Vec::new(),
             has_failover: false,
-            local_ip: None,
+            local: None,
             hep_mode_on: false,
             hep: CollectorOptions::default(),
             writes_x_headers: false,
@@ -115,7 +173,7 @@ impl TraceSettings {
             "duplicate_uri" => {
                 for uri in text.split(',').map(str::trim).filter(|uri| !uri.is_empty()) {
                     let collector = Destination::parse(uri).map_err(|error| refuse(name, redact(uri), error))?;
-                    if !self.collectors.contains(&collector) {
+                    if !self.collectors.iter().any(|known| known.is_same(&collector)) {
                         self.collectors.push(collector);
                     }
                 }
@@ -127,13 +185,7 @@ impl TraceSettings {
                     _ => return Err(refuse(name, text, "all and failover are allowed")),
                 };
             }
-            "trace_local_ip" => {
-                let allowed = format!("PROTO:IP:PORT in at most {ADDRESS} bytes is allowed");
-                if text.len() > ADDRESS || parse_address(text).is_err() {
-                    return Err(refuse(name, text, allowed));
-                }
-                self.local_ip = Some(value.to_vec());
-            }
+            "trace_local_ip" => self.local = (!text.is_empty()).then(|| Arc::new(LocalAddress::new(text))),
             "hep_node_name" => {
                 if text.len() > 255 {
                     return Err(refuse(name, text, "at most 255 bytes are allowed"));
@@ -179,8 +231,9 @@ impl TraceSettings {
                 };
             }
             "hep_capture_id" => {
-                let allowed = "0 to 4294967295 are allowed";
-                self.hep.capture_id = ranged(name, value, 0..=i64::from(u32::MAX), allowed)? as u32;
+                // The host's numbers have 32 bits and a sign: of one from 2147483648 on it hands over what is negative.
+                let range = i64::from(i32::MIN)..=i64::from(u32::MAX);
+                self.hep.capture_id = ranged(name, value, range, "0 to 4294967295 are allowed")? as u32;
             }
             "hep_compress" => self.hep.compress = ranged(name, value, 0..=1, "0 (off) and 1 (on) are allowed")? == 1,
             "tls_verify" => {
@@ -212,6 +265,11 @@ impl TraceSettings {
         trust.check().map_err(|reason| refuse("tls_ca", path, reason))
     }
 
+    /// What the operator should know of `trace_local_ip`, where scripts make packets.
+    pub fn local_warning(&self) -> Option<String> {
+        self.local.as_ref().filter(|_| self.hep_mode_on)?.warning()
+    }
+
     /// Whether any row is to be written.
     pub fn has_database(&self) -> bool {
         self.to_database || self.mode.database
@@ -235,9 +293,9 @@ impl TraceSettings {
 
     /// The sink of a collector, if parameters name it.
     pub fn sink_of(&self, destination: &Destination) -> Option<usize> {
-        let position = self.collectors.iter().position(|known| known == destination)?;
-        // Of several that stand in for each other, a script names one alone.
-        (!self.has_failover || self.collectors.len() == 1).then_some(self.databases() + position)
+        let position = self.collectors.iter().position(|known| known.is_same(destination))?;
+        // Those that stand in for each other have one sink, and stand in for the one that the script names too.
+        Some(self.databases() + if self.has_failover { 0 } else { position })
     }
 
     /// What these parameters ask of a writer.

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::capture::record;
-use crate::queue::lane::Consumer;
+use crate::queue::lane::{Consumer, Totals};
+use crate::writer::Target;
 
 /// An agent at work in a private directory, and the consumer of its lane.
 struct Bench {
@@ -28,6 +29,15 @@ impl Bench {
         agent.pipeline_mut().attach(0).unwrap();
         let consumer = Consumer::take(agent.lanes().unwrap(), 0).unwrap().unwrap();
         Bench { agent, consumer, _directory: directory }
+    }
+
+    fn trace(&mut self, message: &TracedMessage<'_>) -> Result<Option<Copies>, TraceError> {
+        let traced = self.agent.trace(message);
+        traced.answer.map(|()| traced.copies)
+    }
+
+    fn totals(&self) -> Totals {
+        self.agent.lanes().unwrap().totals()
     }
 
     /// What is queued: a word for its kind, its sink, and whatever `show` makes of it.
@@ -71,7 +81,7 @@ fn target(capture: &Capture<'_>) -> String {
 fn a_message_becomes_a_row_for_everybody_and_one_for_each_user() {
     let mut bench = Bench::new(&[], &[("trace_on", 1)]);
     let users: [&[u8]; 2] = [b"bob", b"alice"];
-    bench.agent.trace(&TracedMessage { users: &users, ..message(Tracer::Script) }).unwrap();
+    bench.trace(&TracedMessage { users: &users, ..message(Tracer::Script) }).unwrap();
     assert_eq!(bench.queued(user), ["row 0 ", "row 0 bob", "row 0 alice"]);
     let totals = bench.agent.lanes().unwrap().totals();
     assert_eq!(totals.produced(Produced::TracedRequests), 1);
@@ -80,13 +90,10 @@ fn a_message_becomes_a_row_for_everybody_and_one_for_each_user() {
 #[test]
 fn with_the_switch_off_only_users_are_traced() {
     let mut bench = Bench::new(&[], &[]);
-    assert!(matches!(bench.agent.trace(&message(Tracer::Script)), Err(TraceError::Off)));
-    bench.agent.trace(&TracedMessage { users: &[b"bob"], ..message(Tracer::Script) }).unwrap();
+    assert!(matches!(bench.trace(&message(Tracer::Script)), Err(TraceError::Off)));
+    bench.trace(&TracedMessage { users: &[b"bob"], ..message(Tracer::Script) }).unwrap();
     assert_eq!(bench.queued(user), ["row 0 bob"]);
-    assert!(matches!(
-        bench.agent.trace(&TracedMessage { users: &[b"bob"], ..message(Tracer::Core) }),
-        Err(TraceError::Off)
-    ));
+    assert!(matches!(bench.trace(&TracedMessage { users: &[b"bob"], ..message(Tracer::Core) }), Err(TraceError::Off)));
     assert_eq!(bench.agent.lanes().unwrap().totals().produced(Produced::TracedRequests), 0);
 }
 
@@ -95,10 +102,10 @@ fn every_collector_gets_a_packet_or_the_first_that_works() {
     let uris = ("duplicate_uri", "sip:192.0.2.9:9060, sip:192.0.2.8:9060;transport=tcp");
     let on = [("trace_on", 1), ("hep_mode_on", 1), ("hep_version", 3)];
     let mut all = Bench::new(&[uris], &on);
-    all.agent.trace(&message(Tracer::Script)).unwrap();
+    all.trace(&message(Tracer::Script)).unwrap();
     assert_eq!(all.queued(target), ["row 0 -", "packet 1 -", "packet 2 -"]);
     let mut failover = Bench::new(&[uris, ("duplicate_mode", "failover")], &[on[0], on[1], ("trace_to_database", 0)]);
-    failover.agent.trace(&message(Tracer::Script)).unwrap();
+    failover.trace(&message(Tracer::Script)).unwrap();
     assert_eq!(failover.queued(target), ["packet 0 -"]);
 }
 
@@ -108,11 +115,11 @@ fn a_destination_of_the_script_has_its_collectors_sink_or_that_of_the_named() {
     let mut bench = Bench::new(&[uris], &[("trace_on", 1), ("hep_mode_on", 1), ("trace_to_database", 0)]);
     for destination in ["sip:192.0.2.8:9060;transport=udp", "sip:192.0.2.7:9060", ""] {
         let destination = Some(destination.as_bytes());
-        bench.agent.trace(&TracedMessage { destination, ..message(Tracer::Script) }).unwrap();
+        bench.trace(&TracedMessage { destination, ..message(Tracer::Script) }).unwrap();
     }
     assert_eq!(bench.queued(target), ["packet 1 -", "packet 2 sip:192.0.2.7:9060", "packet 0 -", "packet 1 -"]);
     let bad = TracedMessage { destination: Some(b"tel:1"), ..message(Tracer::Script) };
-    assert!(matches!(bench.agent.trace(&bad), Err(TraceError::Destination(_))));
+    assert!(matches!(bench.trace(&bad), Err(TraceError::Destination(_))));
     assert!(bench.queued(target).is_empty(), "nothing of a refused message is queued");
 }
 
@@ -120,12 +127,12 @@ fn a_destination_of_the_script_has_its_collectors_sink_or_that_of_the_named() {
 fn plain_copies_are_the_hosts_where_hep_is_off_and_a_place_is_named_or_there_is_no_database() {
     let uri = ("duplicate_uri", "sip:192.0.2.9:5090");
     let mut with_database = Bench::new(&[uri], &[("trace_on", 1)]);
-    assert_eq!(with_database.agent.trace(&message(Tracer::Script)).unwrap(), None);
+    assert_eq!(with_database.trace(&message(Tracer::Script)).unwrap(), None);
     let named = TracedMessage { destination: Some(b"sip:192.0.2.7"), ..message(Tracer::Script) };
-    let copies = with_database.agent.trace(&named).unwrap().unwrap();
+    let copies = with_database.trace(&named).unwrap().unwrap();
     assert_eq!((copies.uris, copies.body), (vec!["sip:192.0.2.7".to_owned()], BODY.to_vec()));
     let mut without = Bench::new(&[uri], &[("trace_on", 1), ("trace_to_database", 0), ("xheaders_write", 1)]);
-    let copies = without.agent.trace(&message(Tracer::Script)).unwrap().unwrap();
+    let copies = without.trace(&message(Tracer::Script)).unwrap().unwrap();
     assert_eq!(copies.uris, ["sip:192.0.2.9:5090"]);
     assert!(String::from_utf8(copies.body).unwrap().contains("X-Siptrace-Time: 1700000000 1\r\n"));
     assert!(without.queued(user).is_empty());
@@ -141,7 +148,7 @@ fn the_modes_of_the_core_are_their_own() {
         (7, vec!["row 0 ", "packet 1 "], true),
     ] {
         let mut bench = Bench::new(&[uri], &[("trace_on", 1), ("trace_mode", mode)]);
-        let copies = bench.agent.trace(&message(Tracer::Core)).unwrap();
+        let copies = bench.trace(&message(Tracer::Core)).unwrap();
         assert_eq!(
             (bench.queued(user), copies.is_some()),
             (queued.iter().map(|&q| q.to_owned()).collect(), has_copies),
@@ -156,7 +163,7 @@ fn what_a_script_traces_gets_headers_and_what_the_core_shows_has_those_that_its_
     let on = [("trace_on", 1), ("trace_to_database", 0), ("hep_mode_on", 1), ("xheaders_write", 1), ("trace_mode", 5)];
     let mut bench = Bench::new(&[uri], &on);
     for tracer in [Tracer::Script, Tracer::Follow, Tracer::Core, Tracer::Log, Tracer::Text] {
-        let copies = bench.agent.trace(&message(tracer)).unwrap();
+        let copies = bench.trace(&message(tracer)).unwrap();
         assert_eq!(copies.map(|copies| copies.body), (tracer == Tracer::Core).then(|| BODY.to_vec()));
     }
     let wanted = bench.queued(|capture| capture.trace.unwrap().wants_x_headers.to_string());
@@ -175,7 +182,7 @@ fn what_a_script_traces_gets_headers_and_what_the_core_shows_has_those_that_its_
 fn a_log_line_needs_a_collector_and_no_switch() {
     let mut bench = Bench::new(&[("duplicate_uri", "sip:192.0.2.9")], &[("trace_to_database", 0)]);
     let sockets = Trace { from: b"udp:192.0.2.1:5060 udp:::1:5060", ..Trace::default() };
-    bench.agent.trace(&TracedMessage { correlation_id: b"cid", trace: sockets, ..message(Tracer::Log) }).unwrap();
+    bench.trace(&TracedMessage { correlation_id: b"cid", trace: sockets, ..message(Tracer::Log) }).unwrap();
     let shown = bench.queued(|capture| {
         let trace = capture.trace.unwrap();
         assert_eq!(trace.from, sockets.from);
@@ -183,13 +190,83 @@ fn a_log_line_needs_a_collector_and_no_switch() {
     });
     assert_eq!(shown, [format!("packet 0 100 3 {:?}", Some(b"cid"))]);
     let mut alone = Bench::new(&[], &[]);
-    assert!(matches!(alone.agent.trace(&message(Tracer::Log)), Err(TraceError::NoDestination)));
+    assert!(matches!(alone.trace(&message(Tracer::Log)), Err(TraceError::NoDestination)));
+}
+
+#[test]
+fn a_full_lane_refuses_each_row_and_packet_on_its_own_and_keeps_no_copy_back() {
+    let uris = ("duplicate_uri", "sip:192.0.2.9:9060, sip:192.0.2.8:9060");
+    let mut bench = Bench::new(&[uris], &[("trace_on", 1), ("trace_mode", 7), ("queue_size", 1)]);
+    let body = [BODY, &[b'x'; 60_000]].concat();
+    let users: [&[u8]; 1] = [b"bob"];
+    let large = TracedMessage { body: &body, users: &users, ..message(Tracer::Core) };
+    let full = (0..100).map(|_| bench.agent.trace(&large)).find(|traced| traced.answer.is_err()).unwrap();
+    assert!(matches!(full.answer, Err(TraceError::Push(PushError::Full))), "{:?}", full.answer);
+    assert_eq!(full.copies.map(|copies| copies.uris.len()), Some(2));
+    // All of the next is refused, and counted piece by piece.
+    let before = bench.totals();
+    let refused = bench.agent.trace(&large);
+    assert_eq!(refused.copies.map(|copies| copies.body), Some(body.clone()));
+    let totals = bench.totals();
+    assert_eq!((totals.captured() - before.captured(), totals.dropped() - before.dropped()), (4, 4));
+    assert_eq!(totals.captured(), totals.queued() + totals.dropped());
+}
+
+#[test]
+fn a_bad_table_name_costs_the_rows_alone_and_they_are_counted() {
+    let uri = ("duplicate_uri", "sip:192.0.2.9:9060");
+    let mut bench = Bench::new(&[uri], &[("trace_on", 1), ("hep_mode_on", 1)]);
+    let users: [&[u8]; 2] = [b"bob", b"alice"];
+    let bad = TracedMessage { table: b"a b", users: &users, ..message(Tracer::Script) };
+    assert!(matches!(bench.trace(&bad), Err(TraceError::Table(_))));
+    assert_eq!(bench.queued(user), ["packet 1 "]);
+    let totals = bench.totals();
+    assert_eq!((totals.captured(), totals.dropped(), totals.queued()), (4, 3, 1));
+    assert_eq!(totals.produced(Produced::TracedRequests), 0);
+    let mut copying = Bench::new(&[], &[("trace_on", 1)]);
+    let named = TracedMessage { destination: Some(b"sip:192.0.2.7"), ..bad };
+    assert_eq!(copying.agent.trace(&named).copies.unwrap().uris, ["sip:192.0.2.7"]);
+}
+
+#[test]
+fn rows_are_made_where_copies_and_packets_have_nowhere_to_go() {
+    for mode in [3, 6, 7] {
+        let mut bench = Bench::new(&[], &[("trace_on", 1), ("trace_mode", mode), ("trace_to_database", 0)]);
+        assert_eq!(bench.trace(&message(Tracer::Core)).unwrap(), None);
+        assert_eq!(bench.queued(user), ["row 0 "], "{mode}");
+    }
+    // What the script names has to be something, or nothing of the message is traced.
+    let mut bench = Bench::new(&[], &[("trace_on", 1)]);
+    let nowhere = TracedMessage { destination: Some(b""), ..message(Tracer::Script) };
+    assert!(matches!(bench.trace(&nowhere), Err(TraceError::NoDestination)));
+    assert!(bench.queued(user).is_empty());
+}
+
+#[test]
+fn a_copy_that_cannot_have_headers_keeps_no_row_back() {
+    let mut bench = Bench::new(&[], &[("trace_on", 1), ("xheaders_write", 1)]);
+    let named = TracedMessage { body: b"no end", destination: Some(b"sip:192.0.2.7"), ..message(Tracer::Script) };
+    assert!(matches!(bench.trace(&named), Err(TraceError::XHeaders)));
+    assert_eq!(bench.queued(user), ["row 0 "]);
+    assert_eq!(bench.totals().refused, 1);
+}
+
+#[test]
+fn what_never_came_to_a_lane_is_counted() {
+    let mut bench = Bench::new(&[], &[("trace_on", 1), ("xheaders_read", 1)]);
+    bench.agent.lose(Loss::NoLane).unwrap();
+    bench.agent.lose(Loss::Malformed).unwrap();
+    assert!(matches!(bench.trace(&message(Tracer::Script)), Err(TraceError::NoXHeaders)));
+    let totals = bench.totals();
+    assert_eq!((totals.captured(), totals.dropped(), totals.without_lane, totals.refused), (1, 1, 1, 2));
+    let mut fresh = TraceAgent::default();
+    assert_eq!(fresh.lose(Loss::NoLane), Err(StateError::NotMapped));
 }
 
 #[test]
 fn x_headers_are_read_and_taken_out_and_a_message_without_them_is_refused() {
     let mut bench = Bench::new(&[], &[("trace_on", 1), ("xheaders_read", 1)]);
-    assert!(matches!(bench.agent.trace(&message(Tracer::Script)), Err(TraceError::NoXHeaders)));
+    assert!(matches!(bench.trace(&message(Tracer::Script)), Err(TraceError::NoXHeaders)));
     let headers = XHeaders {
         from: b"tcp:198.51.100.1:1",
         to: b"tcp:198.51.100.2:2",
@@ -198,7 +275,7 @@ fn x_headers_are_read_and_taken_out_and_a_message_without_them_is_refused() {
         is_outgoing: true,
     };
     let body = x_headers::insert(BODY, &headers).unwrap();
-    bench.agent.trace(&TracedMessage { body: &body, ..message(Tracer::Script) }).unwrap();
+    bench.trace(&TracedMessage { body: &body, ..message(Tracer::Script) }).unwrap();
     let shown = bench.queued(|capture| {
         let trace = capture.trace.unwrap();
         assert_eq!(capture.payload, BODY);
@@ -219,15 +296,65 @@ fn x_headers_are_read_and_taken_out_and_a_message_without_them_is_refused() {
 fn the_local_address_stands_in_on_the_servers_side_of_what_scripts_trace() {
     let mut bench = Bench::new(&[("trace_local_ip", "udp:203.0.113.1:5060")], &[("trace_on", 1), ("trace_mode", 2)]);
     let outgoing = Trace { is_outgoing: true, ..message(Tracer::Script).trace };
-    bench.agent.trace(&message(Tracer::Script)).unwrap();
-    bench.agent.trace(&TracedMessage { trace: outgoing, ..message(Tracer::Script) }).unwrap();
-    bench.agent.trace(&message(Tracer::Core)).unwrap();
+    bench.trace(&message(Tracer::Script)).unwrap();
+    bench.trace(&TracedMessage { trace: outgoing, ..message(Tracer::Script) }).unwrap();
+    bench.trace(&message(Tracer::Core)).unwrap();
     let ends = bench.queued(|capture| {
         let trace = capture.trace.unwrap();
         format!("{} {}", String::from_utf8_lossy(trace.from), String::from_utf8_lossy(trace.to))
     });
     let (local, from, to) = ("udp:203.0.113.1:5060", "udp:192.0.2.1:5060", "udp:192.0.2.2:5060");
     assert_eq!(ends, [format!("row 0 {from} {local}"), format!("row 0 {local} {to}"), format!("row 0 {from} {to}")]);
+}
+
+#[test]
+fn a_local_address_that_is_none_stands_in_rows_and_leaves_packets_theirs() {
+    let uri = ("duplicate_uri", "sip:192.0.2.9:9060");
+    for (local, in_rows, in_packets, warning) in [
+        ("udp:203.0.113.1:5060", "udp:203.0.113.1:5060", "udp:203.0.113.1:5060", ""),
+        ("10.1.1.1:5064", "10.1.1.1:5064", "udp:10.1.1.1:5064", "names no transport"),
+        ("proxy.example.org", "proxy.example.org", "udp:192.0.2.2:5060", "is no address"),
+        ("", "udp:192.0.2.2:5060", "udp:192.0.2.2:5060", ""),
+    ] {
+        let on = [("trace_on", 1), ("hep_mode_on", 1)];
+        let mut bench = Bench::new(&[uri, ("trace_local_ip", local)], &on);
+        bench.trace(&message(Tracer::Script)).unwrap();
+        let to = bench.queued(|capture| String::from_utf8_lossy(capture.trace.unwrap().to).into_owned());
+        assert_eq!(to, [format!("row 0 {in_rows}"), format!("packet 1 {in_packets}")]);
+        let warned = bench.agent.settings().local_warning().unwrap_or_default();
+        assert!(warned.contains(warning) && warned.is_empty() == warning.is_empty(), "{warned}");
+        let rows = Bench::new(&[("trace_local_ip", local)], &[]);
+        assert_eq!(rows.agent.settings().local_warning(), None, "rows take any text");
+    }
+}
+
+#[test]
+fn a_capture_id_has_32_bits_whatever_sign_the_host_gives_them() {
+    for (given, id) in [(0, 0), (4_294_967_295, u32::MAX), (-1_294_967_296, 3_000_000_000), (-2_147_483_648, 1 << 31)] {
+        let mut settings = TraceSettings::default();
+        settings.set_text("duplicate_uri", b"sip:192.0.2.9").unwrap();
+        settings.set_number("hep_capture_id", given).unwrap();
+        let Target::Collectors(_, plan) = settings.plan().sinks.remove(1).target else { panic!("no collector") };
+        assert_eq!(plan.options.capture_id, id);
+    }
+}
+
+#[test]
+fn one_collector_by_two_spellings_is_one() {
+    let uris = ("duplicate_uri", "sip:192.0.2.9, sip:192.0.2.9:5060, sips:collector.example.org");
+    let on = [("trace_on", 1), ("hep_mode_on", 1), ("trace_to_database", 0)];
+    let mut bench = Bench::new(&[uris], &on);
+    let mut failover = Bench::new(&[uris, ("duplicate_mode", "failover")], &on);
+    for uri in
+        ["sip:192.0.2.9:5060", "sip:192.0.2.9", "sip:collector.example.org:5061;transport=tls", "sip:192.0.2.9:5061"]
+    {
+        let named = TracedMessage { destination: Some(uri.as_bytes()), ..message(Tracer::Script) };
+        bench.trace(&named).unwrap();
+        failover.trace(&named).unwrap();
+    }
+    let other = "sip:192.0.2.9:5061";
+    assert_eq!(bench.queued(target), ["packet 0 -", "packet 0 -", "packet 1 -", &format!("packet 2 {other}")]);
+    assert_eq!(failover.queued(target), ["packet 0 -", "packet 0 -", "packet 0 -", &format!("packet 1 {other}")]);
 }
 
 #[test]
@@ -238,10 +365,9 @@ fn every_bad_value_is_refused_with_its_name_its_value_and_what_is_allowed() {
     for (error, parts) in [
         (text("duplicate_uri", "tel:1"), ["duplicate_uri", "tel:1", "sip:HOST"]),
         (text("duplicate_mode", "some"), ["duplicate_mode", "some", "all and failover"]),
-        (text("trace_local_ip", "192.0.2.1"), ["trace_local_ip", "192.0.2.1", "PROTO:IP:PORT"]),
         (text("table", "a b"), ["table", "a b", "allowed"]),
         (number("hep_version", 4), ["hep_version", "4", "1, 2 and 3"]),
-        (number("hep_capture_id", -1), ["hep_capture_id", "-1", "0 to 4294967295"]),
+        (number("hep_capture_id", 1 << 32), ["hep_capture_id", "4294967296", "0 to 4294967295"]),
         (number("tls_verify", 2), ["tls_verify", "2", "0 (any certificate)"]),
         (number("queue_size", 0), ["queue_size", "0", "1 to 1024 MiB"]),
     ] {

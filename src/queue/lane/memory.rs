@@ -35,6 +35,9 @@ pub(super) struct Header {
     /// Milliseconds on the monotonic clock by which everything must be stored; 0 while the server runs.
     pub shutdown_deadline: AtomicU64,
     pub writer_restarts: AtomicU64,
+    /// Messages of processes that have no lane to count them in.
+    pub without_lane: AtomicU64,
+    pub refused: AtomicU64,
 }
 
 #[repr(C, align(64))]

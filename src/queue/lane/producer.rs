@@ -65,11 +65,14 @@ impl Producer {
 
     /// Queues `capture`: one bounds check, one copy, one release store; one futex call when the writer sleeps.
     pub fn push(&mut self, capture: &Capture<'_>) -> Result<(), PushError> {
-        let Ok(bytes) = record::encoded_len(capture) else {
+        let whole_of = |bytes: usize| (RECORD_HEADER + bytes).next_multiple_of(8);
+        // More than half a lane may never find room: the rest of the ring may have to be filled up in front of it.
+        let most = self.lanes.geometry().lane_bytes / 2;
+        let Some(bytes) = record::encoded_len(capture).ok().filter(|&bytes| whole_of(bytes) <= most) else {
             self.count(Produced::DroppedTooLarge);
             return Err(PushError::TooLarge);
         };
-        let whole = (RECORD_HEADER + bytes).next_multiple_of(8);
+        let whole = whole_of(bytes);
         let Some(offset) = self.reserve(whole) else {
             self.count(Produced::DroppedFull);
             return Err(PushError::Full);

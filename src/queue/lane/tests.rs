@@ -152,6 +152,25 @@ fn a_capture_beyond_the_limit_is_refused_and_counted() {
 }
 
 #[test]
+fn a_capture_finds_room_in_an_empty_lane_wherever_the_last_one_ended_or_is_too_large() {
+    for len in [LANE / 2 - 100, LANE / 2] {
+        let lanes = lanes(1, 1);
+        let mut producer = Producer::attach(&lanes, 0).unwrap();
+        let mut consumer = Consumer::take(&lanes, 0).unwrap().unwrap();
+        let payload = vec![b'x'; len];
+        for _ in 0..5 {
+            let expected = if len < LANE / 2 { Ok(()) } else { Err(PushError::TooLarge) };
+            assert_eq!(producer.push(&capture(&payload)), expected);
+            // The lane is emptied with its head at any place.
+            producer.push(&capture(&[b'y'; 1000])).unwrap();
+            let read = read_all(&mut consumer).len() as u64;
+            let progress = consumer.progress();
+            consumer.commit(&progress, &stored(read));
+        }
+    }
+}
+
+#[test]
 fn lanes_are_shared_out_among_writers() {
     let lanes = lanes(5, 2);
     for lane in 0..5 {

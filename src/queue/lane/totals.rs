@@ -46,10 +46,12 @@ pub enum Produced {
     TracedRequests,
     /// SIP replies traced for everybody.
     TracedReplies,
+    /// Rows for a table that cannot be, as the script named it.
+    DroppedUnaddressed,
 }
 
 /// Number of [`Produced`] counters.
-pub const PRODUCED: usize = Produced::TracedReplies as usize + 1;
+pub const PRODUCED: usize = Produced::DroppedUnaddressed as usize + 1;
 
 /// Capture modes that a lane can count apart.
 pub const MODES: usize = 32;
@@ -122,6 +124,10 @@ pub struct Totals {
     pub pushed: u64,
     /// Captures that writers have finished with.
     pub finished: u64,
+    /// Messages of processes that have no lane.
+    pub without_lane: u64,
+    /// Messages that were refused before anything was made of them, or of which something was.
+    pub refused: u64,
 }
 
 impl Totals {
@@ -152,7 +158,13 @@ impl Totals {
 
     /// Captures that sources made.
     fn made(&self) -> u64 {
-        self.pushed + self.produced(Produced::DroppedFull) + self.produced(Produced::DroppedTooLarge)
+        self.pushed + self.never_pushed()
+    }
+
+    /// Captures that no lane has taken.
+    fn never_pushed(&self) -> u64 {
+        let refused = [Produced::DroppedFull, Produced::DroppedTooLarge, Produced::DroppedUnaddressed];
+        self.without_lane + refused.map(|counter| self.produced(counter)).iter().sum::<u64>()
     }
 
     /// Captures that are in a lane, or on their way from there to a sink.
@@ -167,8 +179,7 @@ impl Totals {
 
     /// Captures that were lost, for whatever reason.
     pub fn dropped(&self) -> u64 {
-        self.produced(Produced::DroppedFull)
-            + self.produced(Produced::DroppedTooLarge)
+        self.never_pushed()
             + self.committed(Committed::Rejected)
             + self.committed(Committed::Shutdown)
             + self.committed(Committed::Corrupt)
@@ -216,7 +227,19 @@ impl Lanes {
             add(&mut totals.produced, &producer.counters);
             totals.modes.iter_mut().zip(&producer.modes).for_each(|(sum, cells)| add(sum, cells));
         }
+        totals.without_lane = self.header().without_lane.load(Ordering::Relaxed);
+        totals.refused = self.header().refused.load(Ordering::Relaxed);
         totals
+    }
+
+    /// Counts a message of a process that has no lane.
+    pub fn count_without_lane(&self) {
+        self.header().without_lane.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a message that was refused, wholly or in part.
+    pub fn count_refused(&self) {
+        self.header().refused.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Milliseconds that the oldest capture on its way from a lane to a sink has waited; 0 when none is.

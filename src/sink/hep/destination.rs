@@ -128,6 +128,11 @@ impl Destination {
         })
     }
 
+    /// Whether `other` is the same collector by another spelling of its port.
+    pub fn is_same(&self, other: &Destination) -> bool {
+        (&self.host, self.port(), self.transport) == (&other.host, other.port(), other.transport)
+    }
+
     pub(super) fn host(&self) -> &Host {
         &self.host
     }
