@@ -120,8 +120,8 @@ fn compare_pair<'a>(stock: &'a Record, ours: &'a Record) -> Vec<Unequal<'a>> {
 /// Records that are in the same place in both runs must be there in the same order.
 ///
 /// Several workers of the proxy have one order with the stock module, where each sends and stores by itself. Ours gathers what they have
-/// traced, so that the order is that of the times. Where there is none, in version 1, what is left is the order in which one worker has traced a
-/// call.
+/// traced, so that the order over all calls is that of the times. What one worker has traced of a call leaves in the order in which it was
+/// traced.
 fn compare_order<'a>(stock: &'a [Record], ours: &'a [Record], pairs: &[(usize, usize)]) -> Vec<Unequal<'a>> {
     let mut found = Vec::new();
     // The host sends plain copies at once, and has an order of its own for them.
@@ -131,22 +131,28 @@ fn compare_order<'a>(stock: &'a [Record], ours: &'a [Record], pairs: &[(usize, u
         let here = |(left, right): &&(usize, usize)| is_here(&stock[*left]) && is_here(&ours[*right]);
         // In the order of the stock module, as pairs are made.
         let here: Vec<(usize, usize)> = pairs.iter().filter(here).copied().collect();
+        // Version 1 has no time.
         if here.iter().all(|(_, right)| !ours[*right].time.is_empty()) {
-            found.extend(first_out_of_order(stock, ours, &here));
-            continue;
+            found.extend(first_out_of_order(stock, ours, &here, |record, index| (record.time.as_str(), index)));
         }
         let calls: BTreeSet<&str> = here.iter().map(|(left, _)| stock[*left].call.as_str()).collect();
         for call in calls.into_iter().filter(|call| !SEVERAL_WORKERS.contains(call)) {
             let of_call: Vec<_> = here.iter().filter(|(left, _)| stock[*left].call == call).copied().collect();
-            found.extend(first_out_of_order(stock, ours, &of_call));
+            found.extend(first_out_of_order(stock, ours, &of_call, |_, index| ("", index)));
         }
     }
     found
 }
 
-fn first_out_of_order<'a>(stock: &'a [Record], ours: &'a [Record], pairs: &[(usize, usize)]) -> Option<Unequal<'a>> {
+/// `rank` orders our records; their index is the order of arrival.
+fn first_out_of_order<'a>(
+    stock: &'a [Record],
+    ours: &'a [Record],
+    pairs: &[(usize, usize)],
+    rank: impl Fn(&'a Record, usize) -> (&'a str, usize),
+) -> Option<Unequal<'a>> {
     let mut sorted: Vec<usize> = pairs.iter().map(|(_, right)| *right).collect();
-    sorted.sort_by_key(|index| (&ours[*index].time, *index));
+    sorted.sort_by_key(|index| rank(&ours[*index], *index));
     let (pair, found) = pairs.iter().zip(&sorted).find(|((_, right), found)| right != *found)?;
     Some(Unequal { what: What::Order, stock: Some(&stock[pair.0]), ours: Some(&ours[*found]) })
 }
@@ -194,8 +200,13 @@ mod tests {
         assert_eq!(found(one_alone, &[one.clone(), one.clone()]), [What::Missing]);
         let at = |time: &str| Record { time: time.to_owned(), ..one.clone() };
         let then = |time: &str| Record { time: time.to_owned(), ..two.clone() };
-        assert_eq!(found(&[at("1"), then("2")], &[then("1"), at("2")]), [What::Order]);
-        assert_eq!(found(&[at("1"), then("2")], &[then("2"), at("1")]), []);
+        assert_eq!(found(&[at("1"), then("2")], &[then("1"), at("2")]), [What::Order, What::Order]);
+        // Of one worker, they leave in the order in which they were traced.
+        assert_eq!(found(&[at("1"), then("2")], &[then("2"), at("1")]), [What::Order]);
+        let of_several = |record: Record| Record { call: SEVERAL_WORKERS[0].to_owned(), ..record };
+        let stock = [at("1"), then("2")].map(of_several);
+        assert_eq!(found(&stock, &[then("2"), at("1")].map(of_several)), []);
+        assert_eq!(found(&stock, &[then("1"), at("2")].map(of_several)), [What::Order]);
         assert_eq!(found(&[one.clone(), two.clone()], &[two.clone(), one.clone()]), [What::Order]);
         let other = record(Place::Named, "a", &[("x", "3"), ("y", "2")]);
         assert_eq!(found(one_alone, &[other]), [What::Field("x".to_owned())]);

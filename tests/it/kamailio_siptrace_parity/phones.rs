@@ -2,7 +2,7 @@
 
 use super::message::{Message, SENTINEL, Side};
 use super::names::Names;
-use crate::common::ports::free_address;
+use crate::common::ports::{free_address, free_port};
 use std::cell::RefCell;
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -36,14 +36,14 @@ pub struct Phones {
 }
 
 impl Phones {
-    /// Phones on ports of loopback addresses that the kernel gives and that stay theirs.
+    /// Phones on ports of loopback addresses that stay theirs, and that the kernel gives to no connection: a port has one name.
     pub fn new() -> Phones {
         let udp = |host: IpAddr| {
-            let socket = UdpSocket::bind((host, 0)).expect("a loopback address has free ports");
+            let socket = UdpSocket::bind((host, free_port())).expect("a free port is free on both families");
             socket.set_read_timeout(Some(PATIENCE)).expect("a timeout is set");
             socket
         };
-        let tcp = |host: IpAddr| TcpListener::bind((host, 0)).expect("a loopback address has free ports");
+        let tcp = |host: IpAddr| TcpListener::bind((host, free_port())).expect("a free port is free on both families");
         let (ip4, ip6) = (IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST));
         Phones {
             caller: udp(ip4),

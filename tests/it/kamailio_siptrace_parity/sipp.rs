@@ -79,8 +79,10 @@ fn run(setup: &Setup, module: Module, caller: SocketAddr, phones: &Phones) -> Ve
 fn assert_same_calls(setup: &Setup) {
     let (phones, caller) = (Phones::new(), free_address());
     let [stock, ours] = [Module::Stock, Module::Ours].map(|module| run(setup, module, caller, &phones));
-    let calls: BTreeSet<&str> = stock.iter().map(|record| record.call.as_str()).collect();
+    let [calls, of_ours] = [&stock, &ours].map(|run| run.iter().map(|record| record.call.as_str()).collect());
+    let calls: BTreeSet<&str> = calls;
     assert_eq!(calls.len(), CALLS, "{calls:?}");
+    assert_eq!(calls, of_ours);
     for call in calls {
         let [stock, ours] = [&stock, &ours].map(|run| {
             let of_call = run.iter().filter(|record| record.call == call && record.place != Place::Statistics);
