@@ -35,15 +35,20 @@ pub struct Phones {
     pub sipp: SocketAddr,
 }
 
+/// A port that is free over IPv4 may be taken over IPv6.
+fn on_free_port<S>(bind: impl Fn(u16) -> io::Result<S>) -> S {
+    (0..20).find_map(|_| bind(free_port()).ok()).expect("a loopback address has free ports")
+}
+
 impl Phones {
     /// Phones on ports of loopback addresses that stay theirs, and that the kernel gives to no connection: a port has one name.
     pub fn new() -> Phones {
         let udp = |host: IpAddr| {
-            let socket = UdpSocket::bind((host, free_port())).expect("a free port is free on both families");
+            let socket = on_free_port(|port| UdpSocket::bind((host, port)));
             socket.set_read_timeout(Some(PATIENCE)).expect("a timeout is set");
             socket
         };
-        let tcp = |host: IpAddr| TcpListener::bind((host, free_port())).expect("a free port is free on both families");
+        let tcp = |host: IpAddr| on_free_port(|port| TcpListener::bind((host, port)));
         let (ip4, ip6) = (IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST));
         Phones {
             caller: udp(ip4),
