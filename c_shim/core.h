@@ -338,6 +338,12 @@ typedef enum sc_loss {
 /* Counts such a message, from any process once lanes are mapped, and logs it at a limited rate. */
 sc_status sc_trace_lose(sc_core *core, sc_loss why);
 
+/* Where plain copies go that no script names a place for, without a body. Answers as soon as the parameters are set. */
+sc_status sc_trace_targets(sc_core *core, sc_copies *copies);
+
+/* Counts a plain copy that could not be sent. */
+sc_status sc_trace_copy_failed(sc_core *core);
+
 /* ---- commands and counters ---- */
 
 /* How a command answers. Every function gets `context` first; names and texts are not terminated. */

@@ -482,7 +482,8 @@ static void a_capture_agent_is_a_module_of_its_own(sc_core *node, const char *di
                          "X-Siptrace-Time: 0 0\r\nX-Siptrace-Method: OPTIONS\r\nX-Siptrace-Dir: in\r\n\r\n";
 
     CHECK(sc_trace_is_on(node, &on) == SC_ERR_WRONG_STATE && sc_trace_send(node, &trace, &copies) == SC_ERR_WRONG_STATE);
-    CHECK(sc_trace_bind(node, &from) == SC_ERR_WRONG_STATE);
+    CHECK(sc_trace_bind(node, &from) == SC_ERR_WRONG_STATE && sc_trace_targets(node, &copies) == SC_ERR_WRONG_STATE);
+    CHECK(sc_trace_copy_failed(node) == SC_ERR_WRONG_STATE && sc_trace_copy_failed(NULL) == SC_ERR_NULL_POINTER);
     CHECK(sc_core_new(&host, "kamailio/siptrace", &core) == SC_OK);
     CHECK(sc_trace_is_on(NULL, &on) == SC_ERR_NULL_POINTER && sc_trace_is_on(core, NULL) == SC_ERR_NULL_POINTER);
     CHECK(sc_trace_bind(core, NULL) == SC_ERR_NULL_POINTER && sc_trace_send(core, NULL, &copies) == SC_ERR_NULL_POINTER);
@@ -490,13 +491,19 @@ static void a_capture_agent_is_a_module_of_its_own(sc_core *node, const char *di
     CHECK(sc_mode_find(core, nothing, &mode) == SC_ERR_WRONG_STATE && mode == 77);
     CHECK(sc_core_set_text(core, "duplicate_uri", bytes("tel:1")) == SC_ERR_INVALID_VALUE);
     CHECK(strstr(last_log, "duplicate_uri") != NULL && strstr(last_log, "tel:1") != NULL);
+    CHECK(sc_trace_targets(core, NULL) == SC_ERR_NULL_POINTER && copies.count == 77);
+    CHECK(sc_core_set_text(core, "duplicate_uri", bytes(" sips:127.0.0.1, sip:[::1];transport=sctp")) == SC_OK);
+    CHECK(sc_trace_targets(core, &copies) == SC_OK && copies.count == 2 && copies.body.len == 0);
+    CHECK(copies.uris[0].len == 32 && memcmp(copies.uris[0].ptr, "sip:127.0.0.1:5061;transport=tls", 32) == 0);
+    CHECK(copies.uris[1].len == 29 && memcmp(copies.uris[1].ptr, "sip:[::1]:5060;transport=sctp", 29) == 0);
+    copies.count = 77;
     CHECK(sc_core_set_number(core, "capture_on", 1) == SC_ERR_UNKNOWN_NAME);
     snprintf(url, sizeof(url), "sqlite:///%s/trace/trace.db", directory);
     CHECK(sc_core_set_text(core, "db_url", bytes(url)) == SC_OK && sc_core_set_text(core, "spool_dir", nothing) == SC_OK);
     CHECK(sc_core_set_number(core, "trace_on", 1) == SC_OK && sc_trace_bind(core, &from) == SC_OK);
     CHECK(sc_core_check(core) == SC_OK && sc_trace_bind(core, &from) == SC_ERR_WRONG_STATE);
     CHECK(sc_trace_is_on(core, &on) == SC_ERR_WRONG_STATE && sc_trace_send(core, &trace, &copies) == SC_ERR_WRONG_STATE);
-    CHECK(copies.count == 77 && on == 77);
+    CHECK(copies.count == 77 && on == 77 && sc_trace_copy_failed(core) == SC_ERR_WRONG_STATE);
     CHECK(sc_core_map_lanes(core, 1) == SC_OK && sc_core_attach(core, 0) == SC_OK);
     CHECK(sc_trace_is_on(core, &on) == SC_OK && on == 1);
     trace.body = bytes("OPTIONS sip:a SIP/2.0\r\n\r\n");
@@ -533,6 +540,8 @@ static void a_capture_agent_is_a_module_of_its_own(sc_core *node, const char *di
     CHECK(counter_of(core, "dropped_no_lane") == 1 && sc_trace_lose(core, SC_LOSS_MALFORMED) == SC_OK && counter_of(core, "refused") == 1);
     CHECK(sc_counter_at(core, 0, &name, &name) == SC_OK);
     CHECK(sc_counter_value(core, 0, &value) == SC_OK && value == 2);
+    CHECK(sc_trace_copy_failed(core) == SC_OK);
+    CHECK(counter_of(core, "copies_failed") == 1);
     CHECK(sc_core_finish(core) == SC_OK);
     CHECK(sc_counter_value(core, 3, &value) == SC_OK && value == 4); /* stored: two messages, each for everybody and for alice */
     CHECK(sc_core_free(core) == SC_OK && sc_trace_is_on(core, &on) == SC_ERR_UNKNOWN_HANDLE);

@@ -27,6 +27,7 @@
 #define FORGET 600          /* seconds after which an unused name is left alone */
 #define TURN 200000         /* microseconds between two looks for work */
 #define LOG_INTERVAL 5      /* seconds between two lines about the same trouble */
+#define HELD 1048576        /* bytes that are held for names at most */
 
 /* A name, the port and transport that it is asked for with, and what was found. All zero: a free place. */
 typedef struct known_name {
@@ -42,16 +43,29 @@ typedef struct known_name {
     char to_proto;
 } known_name;
 
+/* Bytes for a name that is not looked up yet; they and the URI stand behind it. */
+typedef struct held_bytes {
+    struct held_bytes *next;
+    str uri;
+    str bytes;
+} held_bytes;
+
 typedef struct name_table {
     gen_lock_t lock;
     known_name names[NAMES];
+    held_bytes *held;       /* the last one first */
+    size_t held_size;
 } name_table;
 
 static name_table *table = NULL;
 static int expected = 0; /* whether names are expected, and not only addresses */
+static forward_names rule = FORWARD_BY_SERVICE;
+static forward_late send_late = NULL;
 
-int forward_reserve(void)
+int forward_reserve(forward_names names, forward_late late)
 {
+    rule = names;
+    send_late = late;
     table = shm_malloc(sizeof(*table));
     if (table == NULL || (memset(table, 0, sizeof(*table)), lock_init(&table->lock)) == NULL) {
         LM_ERR("no shared memory left\n");
@@ -93,11 +107,27 @@ static known_name *place_of(const str *name, unsigned short port, char proto)
     return place;
 }
 
+/* Gives a sips URI its transport, which the host's parser does not; 0 when it asks for one that is not safe. */
+static int secure(sip_uri_t *uri)
+{
+    if (uri->type == SIPS_URI_T && (uri->proto == PROTO_NONE || uri->proto == PROTO_TCP)) {
+        uri->proto = PROTO_TLS;
+    }
+    return uri->type != SIPS_URI_T || uri->proto == PROTO_TLS || uri->proto == PROTO_WSS;
+}
+
 static int parse(const str *uri, sip_uri_t *parsed)
 {
     memset(parsed, 0, sizeof(*parsed));
-    return uri->s != NULL && uri->len > 0 && parse_uri(uri->s, uri->len, parsed) == 0 && parsed->host.len > 0
-           && parsed->host.len < NAME_SIZE;
+    if (uri->s == NULL || uri->len <= 0 || parse_uri(uri->s, uri->len, parsed) != 0 || parsed->host.len <= 0
+            || parsed->host.len >= NAME_SIZE || !secure(parsed)) {
+        return 0;
+    }
+    if (rule == FORWARD_BY_ADDRESS) {
+        parsed->port_no = parsed->port_no != 0 ? parsed->port_no : parsed->type == SIPS_URI_T ? SIPS_PORT : SIP_PORT;
+        parsed->proto = parsed->proto != PROTO_NONE ? parsed->proto : PROTO_UDP;
+    }
+    return 1;
 }
 
 void forward_expect(const str *uri)
@@ -149,6 +179,41 @@ static void look_up(known_name *place)
     }
 }
 
+/* Sends, or has the module give up, what is held for names that are looked up by now, in the order of its coming. */
+static void send_held(void)
+{
+    held_bytes *held, *turned = NULL, *next;
+    dest_info_t to;
+
+    lock_get(&table->lock);
+    held = table->held;
+    table->held = NULL;
+    lock_release(&table->lock);
+    for (; held != NULL; held = next) {
+        next = held->next;
+        held->next = turned;
+        turned = held;
+    }
+    for (held = turned; held != NULL; held = next) {
+        int is_awaited = forward_find(&held->uri, &to) == FORWARD_AWAITED;
+        next = held->next;
+        if (!is_awaited) {
+            send_late(&held->uri, held->bytes.s, held->bytes.len);
+        }
+        lock_get(&table->lock);
+        if (is_awaited) {
+            held->next = table->held;
+            table->held = held;
+        } else {
+            table->held_size -= held->uri.len + held->bytes.len;
+        }
+        lock_release(&table->lock);
+        if (!is_awaited) {
+            shm_free(held);
+        }
+    }
+}
+
 static void resolve(pid_t server)
 {
     /* Nobody else would end this process with a server that was killed. One that was killed before this call sends no signal, and is not
@@ -163,6 +228,9 @@ static void resolve(pid_t server)
             }
         }
         lock_release(&table->lock);
+        if (send_late != NULL) {
+            send_held();
+        }
         usleep(TURN);
     }
 }
@@ -181,16 +249,23 @@ static int has_script_engine(void)
     return 0;
 }
 
+/* Whether a process looks names up, once the server is up. */
+static int is_served(void)
+{
+    return expected || has_script_engine();
+}
+
 int forward_start(const sigset_t *signals)
 {
     char description[] = MOD_NAME " resolver";
     pid_t server = getpid();
     int pid;
 
-    if (table == NULL || (!expected && !has_script_engine())) {
+    if (table == NULL || !is_served()) {
         return 1;
     }
-    pid = fork_process(PROC_NOCHLDINIT, description, 0);
+    /* Only what sends needs a way to the host's connections. */
+    pid = fork_process(PROC_NOCHLDINIT, description, send_late != NULL);
     if (pid < 0) {
         LM_ERR("the resolver process cannot be started\n");
         return 0;
@@ -218,12 +293,11 @@ static int may_log(void)
     return 1;
 }
 
-/* Fills in address and transport; 0 when the name is not known, or not yet. */
-static int find(dest_info_t *to, sip_uri_t *uri)
+static forward_found find(dest_info_t *to, sip_uri_t *uri)
 {
     struct ip_addr *ip = str2ip(&uri->host);
+    forward_found found = FORWARD_UNKNOWN;
     known_name *known;
-    int found;
 
     if (ip == NULL) {
         ip = str2ip6(&uri->host);
@@ -231,18 +305,20 @@ static int find(dest_info_t *to, sip_uri_t *uri)
     if (ip != NULL) {
         int port = uri->port_no != 0 ? uri->port_no : uri->proto == PROTO_TLS ? SIPS_PORT : SIP_PORT;
         to->proto = uri->proto;
-        return init_su(&to->to, ip, port) == 0;
+        return init_su(&to->to, ip, port) == 0 ? FORWARD_KNOWN : FORWARD_BAD;
     }
     if (table == NULL) {
-        return 0;
+        return FORWARD_UNKNOWN;
     }
     lock_get(&table->lock);
     known = place_of(&uri->host, uri->port_no, uri->proto);
     known->used = time(NULL);
-    found = known->known;
-    if (found) {
+    if (known->known) {
         to->to = known->to;
         to->proto = known->to_proto;
+        found = FORWARD_KNOWN;
+    } else if (known->tried == 0 && is_served()) {
+        found = FORWARD_AWAITED;
     }
     lock_release(&table->lock);
     return found;
@@ -272,47 +348,73 @@ static int send_to(dest_info_t *to, const char *bytes, unsigned int len)
     }
 }
 
-int forward_find(const str *uri, dest_info_t *to)
+forward_found forward_find(const str *uri, dest_info_t *to)
 {
     sip_uri_t parsed;
+    forward_found found;
 
     init_dest_info(to);
     if (!parse(uri, &parsed)) {
-        if (may_log()) {
-            LM_ERR("\"%.*s\" is no SIP URI; sip:host[:port][;transport=udp|tcp|tls|sctp] is allowed\n", uri->len, uri->s);
-        }
-        return 0;
+        return FORWARD_BAD;
     }
-    if (!find(to, &parsed)) {
-        if (may_log()) {
-            LM_WARN("nothing is sent to %.*s: its address is not known yet\n", uri->len, uri->s);
-        }
-        return 0;
-    }
-    if (to->proto == PROTO_NONE) {
+    found = find(to, &parsed);
+    if (found == FORWARD_KNOWN && to->proto == PROTO_NONE) {
         to->proto = PROTO_UDP;
     }
+    return found;
+}
+
+int forward_hold(const str *uri, const char *bytes, unsigned int len)
+{
+    size_t size = (size_t)uri->len + len;
+    held_bytes *held;
+
+    if (table == NULL || send_late == NULL || table->held_size + size > HELD) {
+        return 0;
+    }
+    held = shm_malloc(sizeof(*held) + size);
+    if (held == NULL) {
+        return 0;
+    }
+    held->uri = (str){ (char *)(held + 1), uri->len };
+    held->bytes = (str){ held->uri.s + uri->len, len };
+    memcpy(held->uri.s, uri->s, uri->len);
+    memcpy(held->bytes.s, bytes, len);
+    lock_get(&table->lock);
+    held->next = table->held;
+    table->held = held;
+    table->held_size += size;
+    lock_release(&table->lock);
     return 1;
 }
 
-void forward_failed(const str *uri)
+void forward_failed(const str *uri, forward_found found)
 {
-    if (may_log()) {
-        LM_ERR("nothing is sent to %.*s: no socket of that transport, or the send failed\n", uri->len, uri->s);
+    if (!may_log()) {
+        return;
+    }
+    switch (found) {
+        case FORWARD_BAD:
+            LM_ERR("\"%.*s\" is no SIP URI; sip:host[:port][;transport=udp|tcp|tls|sctp] and sips:host[:port] are allowed\n", uri->len, uri->s);
+            break;
+        case FORWARD_KNOWN:
+            LM_ERR("nothing is sent to %.*s: no socket of that transport, or the send failed\n", uri->len, uri->s);
+            break;
+        case FORWARD_UNKNOWN:
+        case FORWARD_AWAITED:
+            LM_WARN("nothing is sent to %.*s: its address is not known yet\n", uri->len, uri->s);
+            break;
     }
 }
 
 int forward_send(const str *uri, const char *bytes, unsigned int len)
 {
     dest_info_t to;
-    int sent;
+    forward_found found = forward_find(uri, &to);
+    int sent = found == FORWARD_KNOWN ? send_to(&to, bytes, len) : -1;
 
-    if (!forward_find(uri, &to)) {
-        return -1;
-    }
-    sent = send_to(&to, bytes, len);
     if (sent < 0) {
-        forward_failed(uri);
+        forward_failed(uri, found);
     }
     return sent < 0 ? sent : 1;
 }

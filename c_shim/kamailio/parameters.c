@@ -32,13 +32,6 @@ int keep_text(text_list *list, const char *value)
     return 0;
 }
 
-void each_text(const text_list *list, void (*use)(const str *))
-{
-    for (const struct kept_text *kept = list->first; kept != NULL; kept = kept->next) {
-        use(&kept->text);
-    }
-}
-
 int hand_on_text(const char *name, const str *value)
 {
     sc_bytes bytes = { value->s, value->len };

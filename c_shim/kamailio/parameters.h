@@ -36,9 +36,6 @@ typedef struct text_list {
  * memory, as the host wants its functions for parameters to answer. */
 int keep_text(text_list *list, const char *value);
 
-/* Calls `use` with each value, in their order. */
-void each_text(const text_list *list, void (*use)(const str *));
-
 /* Hand what is set on to the core; 0 when it refuses a value, which it has logged then. */
 int hand_on_text(const char *name, const str *value);
 int hand_on_number(const char *name, int value);

@@ -8,7 +8,7 @@ use super::convert::{address, bytes, message, output, reference, slices, text, t
 use super::guard::{Core, Module, guard, of_either, register, unregister, with_core};
 use super::host_database::{HostDrivers, HostProcesses};
 use super::{contract, host_database, host_log, process, supervise};
-use crate::module::{self, HEP_VARIABLES, HepValue, HepVariable, Loss, Reply, StateError, TraceError, Verdict};
+use crate::module::{self, Copies, HEP_VARIABLES, HepValue, HepVariable, Loss, Reply, StateError, TraceError, Verdict};
 use std::ffi::{c_char, c_int};
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,6 +48,8 @@ agrees_with_header!(
     sc_trace_bind,
     sc_trace_headers,
     sc_trace_lose,
+    sc_trace_targets,
+    sc_trace_copy_failed,
     sc_command,
     sc_counter_at,
     sc_counter_value,
@@ -513,10 +515,7 @@ pub unsafe extern "C" fn sc_trace_send(
         if let Err(error @ TraceError::State(_)) = traced.answer {
             return Err(error.into());
         }
-        core.copies = (traced.copies.unwrap_or_default(), Vec::new());
-        let (made, uris) = &mut core.copies;
-        uris.extend(made.uris.iter().map(|uri| to_bytes(uri.as_bytes())));
-        *out = sc_copies { uris: uris.as_ptr(), count: uris.len() as u32, body: to_bytes(&made.body) };
+        *out = hand_out(core, traced.copies.unwrap_or_default());
         Ok(traced.answer?)
     })
 }
@@ -535,6 +534,38 @@ pub unsafe extern "C" fn sc_trace_lose(core: *mut sc_core, why: sc_loss) -> sc_s
         };
         Ok(core.agent()?.lose(why)?)
     })
+}
+
+/// Tells where plain copies go.
+///
+/// # Safety
+/// Pointers as the contract says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sc_trace_targets(core: *mut sc_core, copies: *mut sc_copies) -> sc_status {
+    with_core(core, |core| {
+        // SAFETY: the contract's caller vouches for it.
+        let out = unsafe { output(copies)? };
+        let uris = core.agent()?.copy_targets();
+        *out = hand_out(core, Copies { uris, body: Vec::new() });
+        Ok(())
+    })
+}
+
+/// Keeps `made` as long as the contract promises, and points to it.
+fn hand_out(core: &mut Core, made: Copies) -> sc_copies {
+    core.copies = (made, Vec::new());
+    let (made, uris) = &mut core.copies;
+    uris.extend(made.uris.iter().map(|uri| to_bytes(uri.as_bytes())));
+    sc_copies { uris: uris.as_ptr(), count: uris.len() as u32, body: to_bytes(&made.body) }
+}
+
+/// Counts a plain copy that could not be sent.
+///
+/// # Safety
+/// Pointers as the contract says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sc_trace_copy_failed(core: *mut sc_core) -> sc_status {
+    with_core(core, |core| Ok(core.agent()?.copy_failed()?))
 }
 
 /// Runs a command.

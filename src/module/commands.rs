@@ -109,6 +109,7 @@ impl TraceAgent {
                 reply.number("traced_replies", totals.produced(replies));
                 reply.number("unheard", totals.committed(Committed::Unheard));
                 reply.number("refused", totals.refused);
+                reply.number("copies_failed", totals.produced(Produced::CopiesFailed));
                 writer_figures(&lanes, &totals, reply);
                 sinks(&self.settings().plan(), &lanes, reply);
                 reply.close();

@@ -133,4 +133,5 @@ static TRACES: &[Counter] = counters! {
     c"queue_bytes", c"bytes of shared memory that all lanes hold at most", |l, _| (l.geometry().lanes * l.geometry().lane_bytes) as u64;
     c"refused", c"messages not traced, or not to the full, for what they lack or where they were to go", |_, t| t.refused;
     c"unheard", c"reports that packets over UDP did not reach anybody", |_, t| t.committed(Committed::Unheard);
+    c"copies_failed", c"plain copies that could not be sent", |_, t| t.produced(Produced::CopiesFailed);
 };

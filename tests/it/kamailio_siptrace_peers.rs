@@ -3,6 +3,7 @@
 
 mod advertised;
 mod collectors;
+mod copies;
 mod letters;
 mod parameters;
 mod rows;

@@ -169,7 +169,7 @@ static int mod_init(void)
         LM_ERR("commands or counters cannot be registered\n");
         return -1;
     }
-    if (!hep_listen(nonsip_hook, &parameter.event_callback) || !forward_reserve() || !processes_reserve(raw_readers)) {
+    if (!hep_listen(nonsip_hook, &parameter.event_callback) || !forward_reserve(FORWARD_BY_SERVICE, NULL) || !processes_reserve(raw_readers)) {
         return -1;
     }
     return 0;

@@ -14,7 +14,6 @@
 #include "core/rpc_lookup.h"
 #include "core/socket_info.h"
 #include "core/sr_module.h"
-#include "core/trim.h"
 
 #include "../convert.h"
 #include "../forward.h"
@@ -265,28 +264,12 @@ static int prepare_events(void)
     return events_listen(&wanted, &parameter.evcb_msg);
 }
 
-static void expect(const str *uris)
-{
-    str uri = *uris;
-
-    /* Of several the core knows the parts. */
-    trim(&uri);
-    forward_expect(memchr(uri.s, ',', uri.len) == NULL ? &uri : NULL);
-}
-
 /* Names that copies go to are looked up by a process. */
 static int prepare_copies(void)
 {
     int of_scripts = parameter.trace_init_mode != FOR_CORE && (parameter.hep_mode_on == UNSET || parameter.hep_mode_on == 0);
 
-    if (!of_scripts && !(mode() & 4)) {
-        return 1;
-    }
-    if (!forward_reserve()) {
-        return 0;
-    }
-    each_text(&duplicates, expect);
-    return 1;
+    return (!of_scripts && !(mode() & 4)) || copies_prepare();
 }
 
 static int mod_init(void)

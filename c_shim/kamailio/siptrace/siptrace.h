@@ -149,7 +149,10 @@ sc_bytes sockets_told(void);
 /* The socket that copies leave from; NULL for one that fits. In mod_init. */
 void copies_leave_from(struct socket_info *socket);
 
-/* Sends them. Nothing of it is traced. */
+/* Makes ready to send, and has the names that parameters give looked up; 0 when there is no memory. In mod_init. */
+int copies_prepare(void);
+
+/* Sends them, or counts those that cannot be sent. Nothing of it is traced. */
 void copies_send(const sc_copies *copies);
 
 #endif

@@ -225,6 +225,7 @@ impl TraceAgent {
         if let Some(kill_timeout) = kill_timeout {
             self.settings.queue.end_before(kill_timeout);
         }
+        self.settings.check()?;
         self.settings.check_trust()?;
         if let Some(warning) = self.settings.local_warning() {
             log::warn!("{warning}");
@@ -489,15 +490,24 @@ impl TraceAgent {
         Ok(Some(sink..sink + 1))
     }
 
-    /// Where plain copies go.
+    /// Where plain copies go that no script names a place for: SIP URIs.
+    pub fn copy_targets(&self) -> Vec<String> {
+        let most = if self.settings.has_failover { 1 } else { usize::MAX };
+        self.settings.copies.iter().take(most).cloned().collect()
+    }
+
+    /// Counts a plain copy that the host could not send.
+    pub fn copy_failed(&mut self) -> Result<(), StateError> {
+        own(&mut self.pipeline.producer)?.count(Produced::CopiesFailed);
+        Ok(())
+    }
+
+    /// Where plain copies of a message go.
     fn uris(&self, destination: Option<&[u8]>) -> Result<Vec<String>, TraceError> {
         match destination {
             Some(uri) => Ok(vec![String::from_utf8_lossy(uri).into_owned()]),
-            None if self.settings.collectors.is_empty() => Err(TraceError::NoDestination),
-            None => {
-                let most = if self.settings.has_failover { 1 } else { usize::MAX };
-                Ok(self.settings.collectors.iter().take(most).map(Destination::to_string).collect())
-            }
+            None if self.settings.copies.is_empty() => Err(TraceError::NoDestination),
+            None => Ok(self.copy_targets()),
         }
     }
 

@@ -3,7 +3,7 @@
 use crate::hep::Version;
 use crate::module::queue_settings::{EMBEDDED_URL, QueueSettings, header_list};
 use crate::module::settings::{ParameterError, ranged, refuse};
-use crate::sink::hep::{CollectorOptions, Destination, Secret, TlsOptions, Transport, parse_address};
+use crate::sink::hep::{CollectorOptions, Destination, Secret, TlsOptions, Transport, copy_uri, parse_address};
 use crate::sink::url::redact;
 use crate::sink::{DatabaseUrl, SinkOptions};
 use crate::sip::HeaderNames;
@@ -103,8 +103,10 @@ pub struct TraceSettings {
     trace_delayed: bool,
     /// `trace_mode`.
     pub mode: TraceMode,
-    /// `duplicate_uri`, each that was set.
+    /// `duplicate_uri`, each that was set: where packets go.
     pub collectors: Vec<Destination>,
+    /// The same as URIs for plain copies, and those that only these can travel to.
+    pub copies: Vec<String>,
     /// `duplicate_mode`: whether each stands in for those before it, instead of getting the same.
     pub has_failover: bool,
     /// `trace_local_ip`.
@@ -133,6 +135,7 @@ impl Default for TraceSettings {
             trace_delayed: false,
             mode: TraceMode::default(),
             collectors: Vec::new(),
+            copies: Vec::new(),
             has_failover: false,
             local: None,
             hep_mode_on: false,
@@ -172,10 +175,13 @@ impl TraceSettings {
             }
             "duplicate_uri" => {
                 for uri in text.split(',').map(str::trim).filter(|uri| !uri.is_empty()) {
-                    let collector = Destination::parse(uri).map_err(|error| refuse(name, redact(uri), error))?;
-                    if !self.collectors.iter().any(|known| known.is_same(&collector)) {
-                        self.collectors.push(collector);
+                    let copy = copy_uri(uri).map_err(|error| refuse(name, redact(uri), error))?;
+                    if self.copies.contains(&copy) {
+                        continue;
                     }
+                    self.copies.push(copy);
+                    // A transport that packets have no use for is refused where there will be packets: in `check`.
+                    self.collectors.extend(Destination::parse(uri));
                 }
             }
             "duplicate_mode" => {
@@ -246,6 +252,19 @@ impl TraceSettings {
             },
         }
         Ok(())
+    }
+
+    /// Checks what only the parameters together can tell.
+    pub fn check(&self) -> Result<(), ParameterError> {
+        let is_for_copies_alone = |uri: &&String| Destination::parse(uri).is_err();
+        match self.copies.iter().find(is_for_copies_alone) {
+            Some(uri) if self.hep_mode_on || self.mode.hep => Err(refuse(
+                "duplicate_uri",
+                uri.clone(),
+                "packets travel over udp, tcp and tls; sctp is for plain copies, with hep_mode_on 0 and a trace_mode without 1",
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// The source address of packets, as the host's socket for them has it.

@@ -133,7 +133,7 @@ fn plain_copies_are_the_hosts_where_hep_is_off_and_a_place_is_named_or_there_is_
     assert_eq!((copies.uris, copies.body), (vec!["sip:192.0.2.7".to_owned()], BODY.to_vec()));
     let mut without = Bench::new(&[uri], &[("trace_on", 1), ("trace_to_database", 0), ("xheaders_write", 1)]);
     let copies = without.trace(&message(Tracer::Script)).unwrap().unwrap();
-    assert_eq!(copies.uris, ["sip:192.0.2.9:5090"]);
+    assert_eq!(copies.uris, ["sip:192.0.2.9:5090;transport=udp"]);
     assert!(String::from_utf8(copies.body).unwrap().contains("X-Siptrace-Time: 1700000000 1\r\n"));
     assert!(without.queued(user).is_empty());
 }
@@ -355,6 +355,51 @@ fn one_collector_by_two_spellings_is_one() {
     let other = "sip:192.0.2.9:5061";
     assert_eq!(bench.queued(target), ["packet 0 -", "packet 0 -", "packet 1 -", &format!("packet 2 {other}")]);
     assert_eq!(failover.queued(target), ["packet 0 -", "packet 0 -", "packet 0 -", &format!("packet 1 {other}")]);
+}
+
+#[test]
+fn a_copys_uri_leaves_neither_port_nor_transport_to_the_host() {
+    let uris = "sip:c.example;transport=tls, sips:c.example,sip:192.0.2.9, sip:[2001:db8::1];transport=sctp,sip:192.0.2.9:5060";
+    let bench = Bench::new(&[("duplicate_uri", uris)], &[]);
+    let complete = [
+        "sip:c.example:5060;transport=tls",
+        "sip:c.example:5061;transport=tls",
+        "sip:192.0.2.9:5060;transport=udp",
+        "sip:[2001:db8::1]:5060;transport=sctp",
+    ];
+    assert_eq!(bench.agent.copy_targets(), complete);
+    let failover = Bench::new(&[("duplicate_uri", uris), ("duplicate_mode", "failover")], &[]);
+    assert_eq!(failover.agent.copy_targets(), complete[..1]);
+}
+
+#[test]
+fn sctp_is_for_copies_and_is_refused_where_packets_would_need_it() {
+    let checked = |numbers: &[(&str, i64)]| {
+        let mut settings = TraceSettings::default();
+        settings.set_text("duplicate_uri", b"sip:192.0.2.9;transport=sctp").unwrap();
+        numbers.iter().for_each(|(name, number)| settings.set_number(name, *number).unwrap());
+        settings.check().map_err(|error| error.to_string())
+    };
+    for numbers in [[("hep_mode_on", 0), ("trace_mode", 4)], [("trace_to_database", 0), ("trace_mode", 6)]] {
+        assert_eq!(checked(&numbers), Ok(()));
+    }
+    for number in [("hep_mode_on", 1), ("trace_mode", 5)] {
+        let error = checked(&[number]).unwrap_err();
+        for part in ["duplicate_uri", "transport=sctp", "udp, tcp and tls"] {
+            assert!(error.contains(part), "{error}");
+        }
+    }
+    // A line of a log is a packet, for which there is no collector then.
+    let mut bench = Bench::new(&[("duplicate_uri", "sip:192.0.2.9;transport=sctp")], &[("trace_on", 1)]);
+    assert!(matches!(bench.trace(&message(Tracer::Log)), Err(TraceError::NoDestination)));
+}
+
+#[test]
+fn a_copy_that_the_host_could_not_send_is_counted() {
+    let mut bench = Bench::new(&[], &[]);
+    bench.agent.copy_failed().unwrap();
+    assert_eq!(bench.agent.lanes().unwrap().totals().produced(Produced::CopiesFailed), 1);
+    assert!(matches!(TraceAgent::default().copy_failed(), Err(StateError::NotAttached)));
 }
 
 #[test]

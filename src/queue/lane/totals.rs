@@ -48,10 +48,12 @@ pub enum Produced {
     TracedReplies,
     /// Rows for a table that cannot be, as the script named it.
     DroppedUnaddressed,
+    /// Plain copies that the host could not send.
+    CopiesFailed,
 }
 
 /// Number of [`Produced`] counters.
-pub const PRODUCED: usize = Produced::DroppedUnaddressed as usize + 1;
+pub const PRODUCED: usize = Produced::CopiesFailed as usize + 1;
 
 /// Capture modes that a lane can count apart.
 pub const MODES: usize = 32;

@@ -1,4 +1,5 @@
-//! Where a collector listens: the SIP URIs that the stock module takes for `duplicate_uri`.
+//! Where a collector listens: the SIP URIs that the stock module takes for `duplicate_uri`. A port that is not named is 5060, as there,
+//! over TLS too; `sips:`, which the stock module sends in clear, is TLS here, on port 5061.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
@@ -7,7 +8,8 @@ use std::str::FromStr;
 use thiserror::Error;
 
 const DEFAULT_PORT: u16 = 5060;
-const DEFAULT_TLS_PORT: u16 = 5061;
+/// The same of `sips:`.
+const DEFAULT_SECURE_PORT: u16 = 5061;
 /// Longest name that DNS has.
 const LONGEST_NAME: usize = 253;
 
@@ -39,13 +41,32 @@ impl fmt::Display for Host {
     }
 }
 
-/// Where a collector listens. [`Display`](fmt::Display) gives the URI back in its shortest form, without the user part, so that
-/// two URIs of one collector read alike.
+/// Where a collector listens. [`Display`](fmt::Display) gives `sip:HOST:PORT[;transport=tcp|tls]`, so that two URIs of one collector read alike.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Destination {
     host: Host,
-    port: Option<u16>,
+    port: u16,
     transport: Transport,
+}
+
+/// How plain copies travel, which the host sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// As packets may.
+    By(Transport),
+    /// SCTP, which only the host speaks.
+    Sctp,
+}
+
+impl fmt::Display for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Way::By(Transport::Udp) => "udp",
+            Way::By(Transport::Tcp) => "tcp",
+            Way::By(Transport::Tls) => "tls",
+            Way::Sctp => "sctp",
+        })
+    }
 }
 
 /// Why a text is not the URI of a collector.
@@ -84,35 +105,19 @@ pub enum DestinationError {
 
 impl Destination {
     /// Reads `sip:HOST[:PORT][;transport=udp|tcp|tls]` or `sips:HOST[:PORT]` (TLS). A user part, other parameters and headers are
-    /// passed over. UDP and port 5060, for TLS 5061, where the URI is silent.
+    /// passed over. UDP and port 5060, for `sips:` 5061, where the URI is silent.
     ///
     /// # Errors
     /// [`DestinationError`], whose text shows the URI without its user part, which may hold a password.
     pub fn parse(uri: &str) -> Result<Destination, DestinationError> {
-        let text = uri.trim();
-        let (scheme, rest) = text.split_once(':').unwrap_or_default();
-        let is_secure = scheme.eq_ignore_ascii_case("sips");
-        // The user part may hold `;` and `?`, so it goes first.
-        let rest = rest.rsplit_once('@').map_or(rest, |(_, behind)| behind);
-        let shown = || if scheme.is_empty() { text.to_owned() } else { format!("{scheme}:{rest}") };
-        if !is_secure && !scheme.eq_ignore_ascii_case("sip") {
-            return Err(DestinationError::Scheme(shown()));
+        match parse_place(uri, "udp, tcp or tls")? {
+            (host, port, Way::By(transport)) => Ok(Destination { host, port, transport }),
+            (host, port, way @ Way::Sctp) => Err(DestinationError::Transport {
+                uri: shown(&host, port, way),
+                transport: way.to_string(),
+                allowed: "udp, tcp or tls",
+            }),
         }
-        let (rest, _headers) = rest.split_once('?').unwrap_or((rest, ""));
-        let (place, parameters) = rest.split_once(';').unwrap_or((rest, ""));
-        let (host, port) = split_port(place);
-        let host = read_host(host)
-            .ok_or_else(|| DestinationError::Host { uri: shown(), host: host.unwrap_or(place).to_owned() })?;
-        let port = match port {
-            None => None,
-            Some(port) => {
-                Some(read_port(port).ok_or_else(|| DestinationError::Port { uri: shown(), port: port.to_owned() })?)
-            }
-        };
-        let transport = read_transport(parameters, is_secure).map_err(|(transport, allowed)| {
-            DestinationError::Transport { uri: shown(), transport: transport.to_owned(), allowed }
-        })?;
-        Ok(Destination { host, port, transport })
     }
 
     /// How packets travel there.
@@ -120,12 +125,9 @@ impl Destination {
         self.transport
     }
 
-    /// The port that the URI names, or the transport's own.
+    /// The port that the URI names, or its default.
     pub fn port(&self) -> u16 {
-        self.port.unwrap_or(match self.transport {
-            Transport::Udp | Transport::Tcp => DEFAULT_PORT,
-            Transport::Tls => DEFAULT_TLS_PORT,
-        })
+        self.port
     }
 
     /// Whether `other` is the same collector by another spelling of its port.
@@ -148,16 +150,55 @@ impl FromStr for Destination {
 
 impl fmt::Display for Destination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = if self.transport == Transport::Tls { "sips" } else { "sip" };
-        write!(f, "{scheme}:{}", self.host)?;
-        if let Some(port) = self.port {
-            write!(f, ":{port}")?;
+        write!(f, "sip:{}:{}", self.host, self.port)?;
+        match self.transport {
+            Transport::Udp => Ok(()),
+            transport => write!(f, ";transport={}", Way::By(transport)),
         }
-        if self.transport == Transport::Tcp {
-            f.write_str(";transport=tcp")?;
-        }
-        Ok(())
     }
+}
+
+/// The URI that plain copies for `uri` go to: `sip:HOST:PORT;transport=udp|tcp|tls|sctp`, in which nothing is left to the host's defaults.
+/// What [`Destination::parse`] takes, and `;transport=sctp`.
+///
+/// # Errors
+/// As there.
+pub fn copy_uri(uri: &str) -> Result<String, DestinationError> {
+    let (host, port, way) = parse_place(uri, "udp, tcp, tls or sctp")?;
+    Ok(shown(&host, port, way))
+}
+
+fn shown(host: &Host, port: u16, way: Way) -> String {
+    format!("sip:{host}:{port};transport={way}")
+}
+
+/// Host, port and transport of a URI; `transports` is what an error says of these.
+fn parse_place(uri: &str, transports: &'static str) -> Result<(Host, u16, Way), DestinationError> {
+    let text = uri.trim();
+    let (scheme, rest) = text.split_once(':').unwrap_or_default();
+    let is_secure = scheme.eq_ignore_ascii_case("sips");
+    // The user part may hold `;` and `?`, so it goes first.
+    let rest = rest.rsplit_once('@').map_or(rest, |(_, behind)| behind);
+    let shown = || if scheme.is_empty() { text.to_owned() } else { format!("{scheme}:{rest}") };
+    if !is_secure && !scheme.eq_ignore_ascii_case("sip") {
+        return Err(DestinationError::Scheme(shown()));
+    }
+    let (rest, _headers) = rest.split_once('?').unwrap_or((rest, ""));
+    let (place, parameters) = rest.split_once(';').unwrap_or((rest, ""));
+    let (host, port) = split_port(place);
+    let host = read_host(host)
+        .ok_or_else(|| DestinationError::Host { uri: shown(), host: host.unwrap_or(place).to_owned() })?;
+    let port = match port {
+        None if is_secure => DEFAULT_SECURE_PORT,
+        None => DEFAULT_PORT,
+        Some(port) => read_port(port).ok_or_else(|| DestinationError::Port { uri: shown(), port: port.to_owned() })?,
+    };
+    let way = read_transport(parameters, is_secure).map_err(|transport| DestinationError::Transport {
+        uri: shown(),
+        transport: transport.to_owned(),
+        allowed: if is_secure { "tls, or none," } else { transports },
+    })?;
+    Ok((host, port, way))
 }
 
 /// `HOST[:PORT]` in two; no host when a bracket is not closed, or something else than a port follows it.
@@ -198,25 +239,25 @@ fn read_port(port: &str) -> Option<u16> {
     port.parse().ok().filter(|port| *port != 0)
 }
 
-/// The transport that the parameters name, or else the scheme's own; what stands there and what is allowed, if that is
-/// something else.
-fn read_transport(parameters: &str, is_secure: bool) -> Result<Transport, (&str, &'static str)> {
-    let mut transport = if is_secure { Transport::Tls } else { Transport::Udp };
+/// The transport that the parameters name, or else the scheme's own; what stands there, if that is something else.
+fn read_transport(parameters: &str, is_secure: bool) -> Result<Way, &str> {
+    let mut way = Way::By(if is_secure { Transport::Tls } else { Transport::Udp });
     for parameter in parameters.split(';') {
         let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
         if !name.trim().eq_ignore_ascii_case("transport") {
             continue;
         }
         let value = value.trim();
-        transport = match value.to_ascii_lowercase().as_str() {
+        way = match value.to_ascii_lowercase().as_str() {
             // With sips the parameter names what TLS runs over.
-            "tls" | "tcp" if is_secure => Transport::Tls,
-            _ if is_secure => return Err((value, "tls, or none,")),
-            "udp" => Transport::Udp,
-            "tcp" => Transport::Tcp,
-            "tls" => Transport::Tls,
-            _ => return Err((value, "udp, tcp or tls")),
+            "tls" | "tcp" if is_secure => Way::By(Transport::Tls),
+            _ if is_secure => return Err(value),
+            "udp" => Way::By(Transport::Udp),
+            "tcp" => Way::By(Transport::Tcp),
+            "tls" => Way::By(Transport::Tls),
+            "sctp" => Way::Sctp,
+            _ => return Err(value),
         };
     }
-    Ok(transport)
+    Ok(way)
 }

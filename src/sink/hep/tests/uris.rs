@@ -2,37 +2,50 @@
 
 use proptest::prelude::*;
 
-use super::super::{Destination, DestinationError, Transport, parse_address, parse_way};
+use super::super::{Destination, DestinationError, Transport, copy_uri, parse_address, parse_way};
 use super::destination;
 
 #[test]
 fn a_uri_gives_host_port_and_transport() {
     for (uri, shown, port, transport) in [
-        ("sip:192.0.2.1", "sip:192.0.2.1", 5060, Transport::Udp),
-        ("sip:192.0.2.1:9060", "sip:192.0.2.1:9060", 9060, Transport::Udp),
-        ("SIP:Collector.Example.com", "sip:collector.example.com", 5060, Transport::Udp),
-        ("sip:c.example:9060;transport=udp", "sip:c.example:9060", 9060, Transport::Udp),
-        ("sip:c.example;transport=TCP", "sip:c.example;transport=tcp", 5060, Transport::Tcp),
-        ("sip:c.example;lr;transport=tcp;x=y?h=v", "sip:c.example;transport=tcp", 5060, Transport::Tcp),
-        ("sip:c.example;transport=tls", "sips:c.example", 5061, Transport::Tls),
-        ("sips:c.example", "sips:c.example", 5061, Transport::Tls),
-        ("sips:c.example:9061;transport=tcp", "sips:c.example:9061", 9061, Transport::Tls),
-        ("sip:[2001:db8::1]:9060", "sip:[2001:db8::1]:9060", 9060, Transport::Udp),
-        ("sip:[2001:DB8:0::1];transport=tcp", "sip:[2001:db8::1];transport=tcp", 5060, Transport::Tcp),
-        (" sip:10.0.0.1:9060 ", "sip:10.0.0.1:9060", 9060, Transport::Udp),
-        ("sip:hep:pass;word@c.example:9060", "sip:c.example:9060", 9060, Transport::Udp),
-        ("sip:under_score-1.example.", "sip:under_score-1.example.", 5060, Transport::Udp),
+        ("sip:192.0.2.1", "sip:192.0.2.1:5060;transport=udp", 5060, Transport::Udp),
+        ("sip:192.0.2.1:9060", "sip:192.0.2.1:9060;transport=udp", 9060, Transport::Udp),
+        ("SIP:Collector.Example.com", "sip:collector.example.com:5060;transport=udp", 5060, Transport::Udp),
+        ("sip:c.example:9060;transport=udp", "sip:c.example:9060;transport=udp", 9060, Transport::Udp),
+        ("sip:c.example;transport=TCP", "sip:c.example:5060;transport=tcp", 5060, Transport::Tcp),
+        ("sip:c.example;lr;transport=tcp;x=y?h=v", "sip:c.example:5060;transport=tcp", 5060, Transport::Tcp),
+        ("sip:c.example;transport=tls", "sip:c.example:5060;transport=tls", 5060, Transport::Tls),
+        ("sips:c.example", "sip:c.example:5061;transport=tls", 5061, Transport::Tls),
+        ("sips:c.example;transport=tls", "sip:c.example:5061;transport=tls", 5061, Transport::Tls),
+        ("sips:c.example:9061;transport=tcp", "sip:c.example:9061;transport=tls", 9061, Transport::Tls),
+        ("sip:[2001:db8::1]:9060", "sip:[2001:db8::1]:9060;transport=udp", 9060, Transport::Udp),
+        ("sip:[2001:DB8:0::1];transport=tcp", "sip:[2001:db8::1]:5060;transport=tcp", 5060, Transport::Tcp),
+        (" sip:10.0.0.1:9060 ", "sip:10.0.0.1:9060;transport=udp", 9060, Transport::Udp),
+        ("sip:hep:pass;word@c.example:9060", "sip:c.example:9060;transport=udp", 9060, Transport::Udp),
+        ("sip:under_score-1.example.", "sip:under_score-1.example.:5060;transport=udp", 5060, Transport::Udp),
     ] {
         let destination = destination(uri);
         assert_eq!((destination.port(), destination.transport()), (port, transport), "{uri}");
-        assert_eq!(destination.to_string(), shown);
+        assert_eq!(destination.to_string(), shown.trim_end_matches(";transport=udp"));
+        assert_eq!(copy_uri(uri).as_deref(), Ok(shown));
         assert_eq!(Destination::parse(shown), Ok(destination));
     }
 }
 
 #[test]
-fn a_port_that_is_named_differs_from_one_that_is_not() {
-    assert_ne!(destination("sip:c.example"), destination("sip:c.example:5060"));
+fn a_port_that_is_named_is_the_same_as_one_that_is_not() {
+    assert_eq!(destination("sip:c.example"), destination("sip:c.example:5060"));
+    assert_eq!(destination("sips:c.example"), destination("sip:c.example:5061;transport=tls"));
+}
+
+#[test]
+fn copies_alone_go_over_sctp() {
+    let uri = "sip:c.example;transport=SCTP";
+    assert_eq!(copy_uri(uri).as_deref(), Ok("sip:c.example:5060;transport=sctp"));
+    assert!(Destination::parse(uri).unwrap_err().to_string().contains("udp, tcp or tls"));
+    let refused = copy_uri("sip:c.example;transport=ws").unwrap_err();
+    assert!(refused.to_string().contains("udp, tcp, tls or sctp"), "{refused}");
+    assert!(copy_uri("sips:c.example;transport=sctp").is_err());
 }
 
 #[test]
