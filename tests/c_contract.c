@@ -492,9 +492,9 @@ static void a_capture_agent_is_a_module_of_its_own(sc_core *node, const char *di
     CHECK(sc_core_set_text(core, "duplicate_uri", bytes("tel:1")) == SC_ERR_INVALID_VALUE);
     CHECK(strstr(last_log, "duplicate_uri") != NULL && strstr(last_log, "tel:1") != NULL);
     CHECK(sc_trace_targets(core, NULL) == SC_ERR_NULL_POINTER && copies.count == 77);
-    CHECK(sc_core_set_text(core, "duplicate_uri", bytes(" sips:127.0.0.1, sip:[::1];transport=sctp")) == SC_OK);
+    CHECK(sc_core_set_text(core, "duplicate_uri", bytes(" sip:127.0.0.1;transport=sctp, sip:[::1];transport=sctp")) == SC_OK);
     CHECK(sc_trace_targets(core, &copies) == SC_OK && copies.count == 2 && copies.body.len == 0);
-    CHECK(copies.uris[0].len == 32 && memcmp(copies.uris[0].ptr, "sip:127.0.0.1:5061;transport=tls", 32) == 0);
+    CHECK(copies.uris[0].len == 33 && memcmp(copies.uris[0].ptr, "sip:127.0.0.1:5060;transport=sctp", 33) == 0);
     CHECK(copies.uris[1].len == 29 && memcmp(copies.uris[1].ptr, "sip:[::1]:5060;transport=sctp", 29) == 0);
     copies.count = 77;
     CHECK(sc_core_set_number(core, "capture_on", 1) == SC_ERR_UNKNOWN_NAME);
