@@ -194,6 +194,11 @@ sc_status sc_mode_find(sc_core *core, sc_bytes name, uint32_t *out);
  * when there is none. `message`'s own call_id does not matter. Points into the payload or into the core; valid until the packet ends. */
 sc_status sc_message_call_id(sc_core *core, const sc_message *message, sc_bytes *out);
 
+/* What may be sent on of `payload`, a SIP message or the HEP packet of SC_HEP_ASK at hand: the same bytes, or, where the parameters mask and
+ * mask_body ask for it, a copy without secrets, valid until the next call with the handle. SC_ERR_INVALID_VALUE, logged at a limited rate, when it
+ * is a packet that cannot be read, and so not masked. */
+sc_status sc_message_sent_on(sc_core *core, sc_bytes payload, sc_bytes *out);
+
 /* Queues `message` for `table` (a strftime template; empty for one of the mode's) in the database of mode number `mode`. Never waits. */
 sc_status sc_capture_sip(sc_core *core, const sc_message *message, sc_bytes table, uint32_t mode);
 

@@ -34,6 +34,7 @@ agrees_with_header!(
     sc_mode_find,
     sc_capture_sip,
     sc_capture_report,
+    sc_message_sent_on,
     sc_float2int,
     sc_hep_receive,
     sc_hep_accept,
@@ -259,6 +260,20 @@ pub unsafe extern "C" fn sc_message_call_id(
         // SAFETY: the contract's caller vouches for all of them.
         let (sip, out) = unsafe { (message(reference(sip)?)?, output(out)?) };
         *out = to_bytes(core.node()?.call_id(sip.payload));
+        Ok(())
+    })
+}
+
+/// Masks what is sent on.
+///
+/// # Safety
+/// Pointers as the contract says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sc_message_sent_on(core: *mut sc_core, payload: sc_bytes, out: *mut sc_bytes) -> sc_status {
+    with_core(core, |core| {
+        // SAFETY: the contract's caller vouches for both of them.
+        let (payload, out) = unsafe { (bytes(payload)?, output(out)?) };
+        *out = to_bytes(core.node()?.sent_on(payload)?);
         Ok(())
     })
 }

@@ -2,6 +2,7 @@
 
 use super::counters::{self, Counter};
 use super::hep_context::HepContext;
+use super::masked::{self, Unmaskable};
 use super::modes::{Modes, Turns};
 use super::pipeline::{self, HostedSink, MapError, Owner, Pipeline, StateError, now_us, own};
 use super::raw_input::RawInput;
@@ -57,6 +58,9 @@ pub enum CaptureError {
     /// The HEP packet that the script looks at holds no SIP message.
     #[error("the HEP packet holds no SIP message")]
     NoSip,
+    /// It is a HEP packet whose secrets nobody can find.
+    #[error(transparent)]
+    Unmaskable(#[from] Unmaskable),
     /// The lane refused it.
     #[error(transparent)]
     Push(#[from] PushError),
@@ -77,6 +81,8 @@ pub struct CaptureNode {
     pub(super) hep: HepContext,
     pub(super) raw: RawInput,
     known_tables: Vec<Vec<u8>>,
+    /// What is sent on, without secrets.
+    sent_on: Vec<u8>,
     table_log: Option<LogLimit>,
     mode_log: Option<LogLimit>,
 }
@@ -246,6 +252,25 @@ impl CaptureNode {
             ..Capture::sip(time_us, message.source, message.destination, message.transport, payload)
         };
         Ok(self.pipeline.push(&self.settings.queue.masks, &capture)??)
+    }
+
+    /// What may be sent on of `bytes`, a message or the HEP packet that the script is looking at: the same, or, where secrets are masked, a
+    /// copy without them. A packet that cannot be read is refused then, and logged at a limited rate.
+    pub fn sent_on<'a>(&'a mut self, bytes: &'a [u8]) -> Result<&'a [u8], CaptureError> {
+        let masks = &self.settings.queue.masks;
+        if masks.is_empty() {
+            return Ok(bytes);
+        }
+        if let Err(why) = masked::write(masks, bytes, &mut self.sent_on) {
+            let limit = self.hep.bad_log.get_or_insert_with(|| LogLimit::new(Duration::from_secs(5)));
+            if let Some(held_back) = limit.allow(Instant::now()) {
+                log::warn!(
+                    "a HEP packet is not sent on, for its secrets cannot be masked: {why} ({held_back} more since the last such line)"
+                );
+            }
+            return Err(why.into());
+        }
+        Ok(&self.sent_on)
     }
 
     fn check_table(&mut self, table: &[u8]) -> Result<(), CaptureError> {

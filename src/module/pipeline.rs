@@ -1,5 +1,6 @@
 //! The way from the workers of a server to its sinks, the same for every module: lanes, the spool's place, writers, and the end.
 
+use super::masked;
 use super::queue_settings::QueueSettings;
 use super::settings::ParameterError;
 use super::spool_place::SpoolLock;
@@ -150,9 +151,10 @@ impl Pipeline {
         let pushed = if masks.is_empty() {
             producer.push(capture)
         } else {
-            self.masked.clear();
-            self.masked.extend_from_slice(capture.payload);
-            masks.apply(&mut self.masked);
+            if masked::write(masks, capture.payload, &mut self.masked).is_err() {
+                // A script may store a packet as it is; of one that nobody can read nothing is known but its length.
+                self.masked.resize(capture.payload.len(), b'x');
+            }
             producer.push(&Capture { payload: &self.masked, ..*capture })
         };
         if let Err(error) = pushed {

@@ -28,7 +28,7 @@ pub(super) struct Line<'a> {
 
 /// Reads the first line of `message`. Empty lines, blanks and NULs before it are skipped.
 pub(super) fn parse(message: &[u8]) -> Line<'_> {
-    let start = message.iter().position(|&byte| !is_space(byte) && byte != 0).unwrap_or(message.len());
+    let start = start(message);
     let line = if message.len() - start < SHORTEST {
         None
     } else if is_version(&message[start..]) && message.get(start + VERSION.len()) == Some(&b' ') {
@@ -37,6 +37,16 @@ pub(super) fn parse(message: &[u8]) -> Line<'_> {
         request(message, start)
     };
     line.unwrap_or_else(|| Line { headers: after_line(message, start), ..Line::default() })
+}
+
+/// Offset of the first line: that of the first byte of `message` that is no blank, line break or NUL.
+pub(super) fn start(message: &[u8]) -> usize {
+    message.iter().position(|&byte| !is_space(byte) && byte != 0).unwrap_or(message.len())
+}
+
+/// The first word of the first line, whatever the rest of the line is.
+pub(super) fn first_word(message: &[u8]) -> &[u8] {
+    SPACE.before(&message[start(message)..])
 }
 
 fn is_version(bytes: &[u8]) -> bool {

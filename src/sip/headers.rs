@@ -59,8 +59,43 @@ impl Known {
     }
 }
 
+/// The compact forms that are registered, and what each is short for.
+const COMPACT: [(u8, &[u8]); 20] = [
+    (b'a', b"Accept-Contact"),
+    (b'b', b"Referred-By"),
+    (b'c', b"Content-Type"),
+    (b'd', b"Request-Disposition"),
+    (b'e', b"Content-Encoding"),
+    (b'f', b"From"),
+    (b'i', b"Call-ID"),
+    (b'j', b"Reject-Contact"),
+    (b'k', b"Supported"),
+    (b'l', b"Content-Length"),
+    (b'm', b"Contact"),
+    (b'n', b"Identity-Info"),
+    (b'o', b"Event"),
+    (b'r', b"Refer-To"),
+    (b's', b"Subject"),
+    (b't', b"To"),
+    (b'u', b"Allow-Events"),
+    (b'v', b"Via"),
+    (b'x', b"Session-Expires"),
+    (b'y', b"Identity"),
+];
+
+/// Whether two names are of one header, in any case, long or compact.
+pub(super) fn are_one(name: &[u8], other: &[u8]) -> bool {
+    long_form(name).eq_ignore_ascii_case(long_form(other))
+}
+
+fn long_form(name: &[u8]) -> &[u8] {
+    let &[letter] = name else { return name };
+    let found = COMPACT.iter().find(|(compact, _)| *compact == letter.to_ascii_lowercase());
+    found.map_or(name, |(_, long)| long)
+}
+
 /// What ends a header's name: whatever an RFC 3261 `token` cannot hold.
-const NAME_END: Class =
+pub(super) const NAME_END: Class =
     Class::of(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-.!%*_+`'~").complement();
 
 /// Reads the header name at `cursor` and moves to where its body begins, behind the colon and the blanks after it.
@@ -132,6 +167,18 @@ mod tests {
         assert_eq!(Known::named(b"Subject"), None);
         assert_eq!(Known::named(b"s"), None);
         assert_eq!(Known::named(b""), None);
+    }
+
+    #[test]
+    fn a_compact_form_and_its_long_form_name_one_header() {
+        for (letter, long) in COMPACT {
+            let upper = [letter.to_ascii_uppercase()];
+            assert!(are_one(&[letter], long) && are_one(long, &upper) && are_one(&[letter], &upper));
+            let is_mine = |(other, name): &(u8, &[u8])| *other == letter || !are_one(name, &[letter]);
+            assert!(COMPACT.iter().all(is_mine), "{}", long.escape_ascii());
+        }
+        assert!(are_one(b"SUBJECT", b"s") && are_one(b"X-Leg", b"x-leg"));
+        assert!(!are_one(b"q", b"Subject") && !are_one(b"Sub", b"s") && !are_one(b"", b"s"));
     }
 
     #[test]

@@ -1,18 +1,21 @@
 //! Secrets in messages, written over in place: whatever holds a message afterwards has its length and shape, and not its secrets.
 
-use super::first_line;
-use super::headers;
 use super::scan::{self, Cursor};
+use super::{FirstLine, credentials, first_line, headers};
 use std::ops::Range;
 
 /// What stands in for each byte of a secret.
 const MASK: u8 = b'x';
+/// Headers with a scheme and what is behind it.
+const WITH_SCHEME: [&[u8]; 4] = [b"Authorization", b"Proxy-Authorization", b"WWW-Authenticate", b"Proxy-Authenticate"];
+/// Headers with the parameters of a digest, and no scheme.
+const WITHOUT_SCHEME: [&[u8]; 2] = [b"Authentication-Info", b"Proxy-Authentication-Info"];
 
 /// What is a secret.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Masks {
-    /// Headers, by name: of digest credentials the `response` is masked, of all else what follows the scheme, or, when there is one word alone,
-    /// the value.
+    /// Headers, by name, long or compact. Of those that authenticate somebody, the secrets of a digest are masked, of any other scheme what is
+    /// behind it, and what cannot be read as a whole; of any other header the value is.
     pub headers: Vec<Vec<u8>>,
     /// Whether the bodies of MESSAGE requests are.
     pub message_bodies: bool,
@@ -24,88 +27,71 @@ impl Masks {
         self.headers.is_empty() && !self.message_bodies
     }
 
+    /// Whether the header `name` is masked.
+    pub fn covers(&self, name: &[u8]) -> bool {
+        self.headers.iter().any(|known| headers::are_one(known, name))
+    }
+
     /// Writes over the secrets of `message`, which may be cut short or no SIP at all.
     pub fn apply(&self, message: &mut [u8]) {
         let mut secrets: Vec<Range<usize>> = Vec::new();
-        let mut cursor = Cursor::new(message, first_line::parse(message).headers);
+        let line = first_line::parse(message);
+        // What has no first line may begin with a header: scripts make up what they trace.
+        let begin = if line.kind == FirstLine::Invalid { first_line::start(message) } else { line.headers };
+        let has_secret_body = self.message_bodies && first_line::first_word(message).eq_ignore_ascii_case(b"MESSAGE");
+        let mut cursor = Cursor::new(message, begin);
         while cursor.peek().is_some_and(|first| first != b'\r' && first != b'\n') {
+            cursor.skip_blanks();
             let name = headers::name(&mut cursor);
             let start = cursor.at();
             headers::skip(&mut cursor);
-            if name.is_some_and(|name| self.headers.iter().any(|known| known.eq_ignore_ascii_case(name))) {
-                secrets.extend(
-                    in_value(&message[start..cursor.at()]).map(|secret| secret.start + start..secret.end + start),
-                );
+            if let Some(name) = name.filter(|name| self.covers(name)) {
+                let found = in_value(name, &message[start..cursor.at()]);
+                secrets.extend(found.into_iter().map(|secret| secret.start + start..secret.end + start));
             }
         }
-        if self.message_bodies && message.starts_with(b"MESSAGE ") {
-            cursor.skip_line_break();
-            secrets.push(cursor.at()..message.len());
-        }
-        for secret in secrets {
-            message[secret].iter_mut().filter(|byte| !matches!(byte, b'\r' | b'\n')).for_each(|byte| *byte = MASK);
+        cursor.skip_line_break();
+        let body = cursor.at();
+        secrets.into_iter().for_each(|secret| write_over_value(&mut message[secret]));
+        if has_secret_body {
+            let is_text = |byte: &&mut u8| !matches!(**byte, b'\r' | b'\n');
+            message[body..].iter_mut().filter(is_text).for_each(|byte| *byte = MASK);
         }
     }
 }
 
-/// Where the secret of a header's value is.
-fn in_value(value: &[u8]) -> Option<Range<usize>> {
+/// Where the secrets are in the value of the header `name`.
+fn in_value(name: &[u8], value: &[u8]) -> Vec<Range<usize>> {
     let start = value.len() - scan::trim_start(value).len();
-    let end = start + scan::trim(value).len();
-    let text = value.get(start..end).filter(|text| !text.is_empty())?;
-    let scheme = text.iter().position(|&byte| scan::is_space(byte)).unwrap_or(text.len());
-    if scheme == text.len() {
-        return Some(start..end);
-    }
-    if !text[..scheme].eq_ignore_ascii_case(b"Digest") {
-        return Some(start + scheme + 1..end);
-    }
-    let response = parameter(text, scheme)?;
-    Some(response.start + start..response.end + start)
+    let text = scan::trim(value);
+    let is_one_of = |names: &[&[u8]]| names.iter().any(|known| name.eq_ignore_ascii_case(known));
+    let secrets = if is_one_of(&WITH_SCHEME) {
+        credentials::secrets(text)
+    } else if is_one_of(&WITHOUT_SCHEME) {
+        credentials::secrets_without_scheme(text)
+    } else {
+        std::iter::once(0..text.len()).collect()
+    };
+    secrets.into_iter().map(|secret| secret.start + start..secret.end + start).collect()
 }
 
-/// Where the value of `response` is among the parameters of a digest that begin at `at`, quotes not counted.
-fn parameter(text: &[u8], mut at: usize) -> Option<Range<usize>> {
-    const NAME: &[u8] = b"response";
-    loop {
-        at += text[at..].iter().position(|byte| !scan::is_space(*byte) && *byte != b',')?;
-        let name = text[at..].iter().position(|byte| *byte == b'=' || *byte == b',').map(|length| at..at + length)?;
-        let wanted = scan::trim(&text[name.clone()]).eq_ignore_ascii_case(NAME);
-        at = name.end;
-        if text[at] == b',' {
-            continue;
+/// Writes over a header's value, or a part of it. Line breaks, and the blanks that make them folds, stay: the message has the headers that it
+/// had.
+fn write_over_value(secret: &mut [u8]) {
+    let mut in_fold = false;
+    for byte in secret {
+        let is_break = matches!(*byte, b'\r' | b'\n');
+        in_fold = is_break || (in_fold && scan::is_blank(*byte));
+        if !in_fold {
+            *byte = MASK;
         }
-        at += 1;
-        at += text[at..].iter().position(|byte| !scan::is_space(*byte))?;
-        let is_quoted = text[at] == b'"';
-        let start = at + usize::from(is_quoted);
-        let end = if is_quoted {
-            quoted_end(text, start)
-        } else {
-            text[start..]
-                .iter()
-                .position(|byte| *byte == b',' || scan::is_space(*byte))
-                .map_or(text.len(), |length| start + length)
-        };
-        if wanted {
-            return Some(start..end);
-        }
-        at = (end + usize::from(is_quoted)).min(text.len());
     }
-}
-
-/// The offset of the quote that ends what begins at `start`; the end of the text without one.
-fn quoted_end(text: &[u8], start: usize) -> usize {
-    let mut at = start;
-    while at < text.len() && text[at] != b'"' {
-        at += 1 + usize::from(text[at] == b'\\');
-    }
-    at.min(text.len())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn masked(message: &str, headers: &[&str], message_bodies: bool) -> String {
         let headers = headers.iter().map(|name| name.as_bytes().to_vec()).collect();
@@ -118,22 +104,78 @@ mod tests {
     const BOTH: [&str; 2] = ["authorization", "Proxy-Authorization"];
 
     #[test]
-    fn the_response_of_a_digest_is_masked_and_nothing_else_of_it() {
-        for (value, expected) in [
-            (
-                r#"Digest username="a", realm="r, response=\"q", nonce="n", response="0123abcd", algorithm=MD5"#,
-                r#"Digest username="a", realm="r, response=\"q", nonce="n", response="xxxxxxxx", algorithm=MD5"#,
-            ),
-            ("digest response=0123, uri=\"sip:a\"", "digest response=xxxx, uri=\"sip:a\""),
-            ("Digest qop = auth , RESPONSE = \"0123\"", "Digest qop = auth , RESPONSE = \"xxxx\""),
-            ("Digest a,response=\"01", "Digest a,response=\"xx"),
-            ("Digest username=\"a\"", "Digest username=\"a\""),
-            ("Digest", "xxxxxx"),
-            ("Basic dTpw", "Basic xxxx"),
-        ] {
-            let message =
-                |value: &str| format!("REGISTER sip:a SIP/2.0\r\nAUTHORIZATION: {value}\r\nTo: <sip:a>\r\n\r\n");
-            assert_eq!(masked(&message(value), &BOTH, false), message(expected));
+    fn only_headers_that_authenticate_somebody_have_a_scheme() {
+        let message = |value: &str, info: &str| {
+            format!(
+                "REGISTER sip:a SIP/2.0\r\nX-Api-Key: {value}\r\nAuthentication-Info: {info}\r\nTo: <sip:a>\r\n\r\n"
+            )
+        };
+        let names = ["X-Api-Key", "authentication-info"];
+        let (value, info) = ("Digest response=\"0123\"", "rspauth=\"0123\", cnonce=\"c\"");
+        let expected = message("xxxxxxxxxxxxxxxxxxxxxx", "rspauth=\"xxxx\", cnonce=\"c\"");
+        assert_eq!(masked(&message(value, info), &names, false), expected);
+        assert_eq!(
+            masked(&message("abcdef; v=1", info), &names, false),
+            message("xxxxxxxxxxx", "rspauth=\"xxxx\", cnonce=\"c\"")
+        );
+    }
+
+    #[test]
+    fn the_response_of_every_digest_is_masked_in_any_case() {
+        for name in ["AUTHORIZATION", "proxy-authorization", "WWW-Authenticate", "Proxy-Authenticate"] {
+            let message = |value: &str| format!("REGISTER sip:a SIP/2.0\r\n{name} : {value}\r\nTo: <sip:a>\r\n\r\n");
+            let sent = message("digest realm=\"r\", response=\"0123\"");
+            let expected = message("digest realm=\"r\", response=\"xxxx\"");
+            assert_eq!(
+                masked(
+                    &sent,
+                    &["Authorization", "Proxy-Authorization", "www-authenticate", "PROXY-AUTHENTICATE"],
+                    false
+                ),
+                expected
+            );
+        }
+    }
+
+    #[test]
+    fn folds_stay_where_a_whole_value_is_masked() {
+        let message =
+            "INVITE sip:a SIP/2.0\r\nX-Token: a b\r\n \t c\r\nAuthorization: Basic a\r\n\tb\r\nTo: <sip:a>\r\n\r\n";
+        let expected =
+            "INVITE sip:a SIP/2.0\r\nX-Token: xxx\r\n \t x\r\nAuthorization: Basic x\r\n\tx\r\nTo: <sip:a>\r\n\r\n";
+        assert_eq!(masked(message, &["X-Token", "Authorization"], false), expected);
+    }
+
+    #[test]
+    fn a_header_is_masked_under_either_of_its_names() {
+        let message = "INVITE sip:a SIP/2.0\r\ns: lunch\r\nReferred-By: <sip:b>\r\nX-Other: y\r\n\r\n";
+        let expected = "INVITE sip:a SIP/2.0\r\ns: xxxxx\r\nReferred-By: xxxxxxx\r\nX-Other: y\r\n\r\n";
+        assert_eq!(masked(message, &["Subject", "b"], false), expected);
+        assert!(Masks { headers: vec![b"i".to_vec()], message_bodies: false }.covers(b"CALL-ID"));
+    }
+
+    #[test]
+    fn what_has_no_first_line_has_its_headers_masked() {
+        assert_eq!(
+            masked("Authorization: Digest response=\"0123\"", &BOTH, false),
+            "Authorization: Digest response=\"xxxx\""
+        );
+        assert_eq!(
+            masked("seen: INVITE sip:a SIP/2.0\n Authorization: Basic a", &["seen"], false),
+            "seen: xxxxxxxxxxxxxxxxxxxx\n xxxxxxxxxxxxxxxxxxxxxx"
+        );
+    }
+
+    #[test]
+    fn a_request_is_a_message_whatever_stands_before_its_first_line() {
+        for before in ["\r\n", "\r\n\r\n", " \t", "\0", "\n\0 "] {
+            let message = format!("{before}MESSAGE sip:a SIP/2.0\r\nAuthorization: Basic dTpw\r\n\r\nsecret");
+            let expected = format!("{before}MESSAGE sip:a SIP/2.0\r\nAuthorization: Basic xxxx\r\n\r\nxxxxxx");
+            assert_eq!(masked(&message, &BOTH, true), expected);
+        }
+        for line in ["MESSAGE  sip:a SIP/2.0", "message sip:a SIP/2.0", "MESSAGE\tsip:a SIP/2.0", "MESSAGE sip:a"] {
+            let message = |body: &str| format!("{line}\r\nTo: <sip:a>\r\n\r\n{body}");
+            assert_eq!(masked(&message("secret"), &BOTH, true), message("xxxxxx"));
         }
     }
 
@@ -161,6 +203,70 @@ mod tests {
         for end in 0..message.len() {
             masked(&message[..end], &BOTH, true);
             masked(&message[end..], &BOTH, true);
+        }
+    }
+
+    /// Bytes that no other piece of the messages below holds: where one is left, a secret is.
+    const SECRET: &str = "[QZJ#]{1,12}";
+
+    /// A digest's parameter, or what a broken client makes of one.
+    fn parameter() -> impl Strategy<Value = String> {
+        let harmless =
+            vec!["username=\"a\"", "realm=\"a, b\"", "nc=1", "uri=\"sip:a;b=c\"", "nonce=\"n==\"", "a", "Digest c=d"];
+        let broken = vec!["username=\"D\\\"", "realm=\"a", "x=\"", "y\"", "Basic e=", "=\"", "\\", "k=a;b", ""];
+        let name = proptest::sample::select(vec!["response", "RESPONSE", "Response "]);
+        let secret = (name, "( |\r\n )?", "\"?", SECRET, "\"?")
+            .prop_map(|(name, blank, open, secret, close)| format!("{name}={blank}{open}{secret}{close}"));
+        prop_oneof![
+            3 => proptest::sample::select(harmless).prop_map(str::to_owned),
+            1 => proptest::sample::select(broken).prop_map(str::to_owned),
+            2 => secret,
+        ]
+    }
+
+    fn header() -> impl Strategy<Value = String> {
+        let name = proptest::sample::select(vec!["Authorization", "proxy-authorization ", "X-Token", "s"]);
+        let parameters = proptest::collection::vec(parameter(), 0..6);
+        let between = proptest::sample::select(vec![",", ", ", " , ", ",\r\n ", ";", " "]);
+        let digest =
+            (parameters, between, "[dD]igest( |\r\n\t)").prop_map(|(all, between, scheme)| scheme + &all.join(between));
+        let other = ("(Basic|Bearer|abc=)? ?", SECRET).prop_map(|(scheme, secret)| scheme + &secret);
+        (name, prop_oneof![4 => digest, 1 => other]).prop_map(|(name, value)| format!("{name}: {value}\r\n"))
+    }
+
+    fn all() -> Masks {
+        let names = ["Authorization", "Proxy-Authorization", "x-token", "Subject"];
+        Masks { headers: names.iter().map(|name| name.as_bytes().to_vec()).collect(), message_bodies: true }
+    }
+
+    proptest! {
+        #[test]
+        fn no_byte_of_a_secret_is_left_and_lines_stay_where_they_are(
+            before in "(\r\n| |\0){0,2}",
+            headers in proptest::collection::vec(header(), 0..5),
+            body in SECRET,
+        ) {
+            let message = format!("{before}MESSAGE sip:a SIP/2.0\r\n{}To: <sip:a>\r\n\r\n{body}", headers.concat());
+            let mut bytes = message.clone().into_bytes();
+            all().apply(&mut bytes);
+            prop_assert!(!bytes.iter().any(|byte| b"QZJ#".contains(byte)), "{}\n{}", message, bytes.escape_ascii());
+            let lines = |text: &[u8]| text.split(|byte| *byte == b'\n').map(|line| (line.len(), line.first().copied().filter(|byte| scan::is_blank(*byte)))).collect::<Vec<_>>();
+            prop_assert_eq!(lines(&bytes), lines(message.as_bytes()));
+            let again = { let mut again = bytes.clone(); all().apply(&mut again); again };
+            prop_assert_eq!(again, bytes, "what is masked stays as it is");
+        }
+
+        #[test]
+        fn any_bytes_keep_their_length_and_their_line_breaks(mut bytes in proptest::collection::vec(any::<u8>(), 0..200), text in "[\r\n :,\"=A-DMmsx\\\\]{0,80}") {
+            let whole = ["MESSAGE sip:a SIP/2.0\r\nAuthorization: Digest ", &text, "\r\n\r\n"].concat();
+            let mut made = whole.clone().into_bytes();
+            all().apply(&mut made);
+            prop_assert_eq!(made.len(), whole.len());
+            let breaks = |bytes: &[u8]| bytes.iter().map(|byte| matches!(byte, b'\r' | b'\n')).collect::<Vec<_>>();
+            prop_assert_eq!(breaks(&made), breaks(whole.as_bytes()));
+            let before = breaks(&bytes);
+            all().apply(&mut bytes);
+            prop_assert_eq!(breaks(&bytes), before);
         }
     }
 }

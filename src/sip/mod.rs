@@ -11,6 +11,7 @@
 
 mod collect;
 mod contact;
+mod credentials;
 mod digest;
 mod first_line;
 mod hash_source;

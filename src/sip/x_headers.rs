@@ -7,6 +7,9 @@
 //! X-Siptrace-Method: INVITE
 //! X-Siptrace-Dir: in
 //! ```
+//! They are looked for before the empty line alone: a body may quote such headers. Other headers may stand around them.
+
+use super::first_line;
 
 /// All five lines stay below this, bytes.
 pub const LIMIT: usize = 512;
@@ -32,7 +35,7 @@ pub struct XHeaders<'a> {
 
 /// A copy of `message` with the headers; `None` when it has no empty line, or they would be too long.
 pub fn insert(message: &[u8], headers: &XHeaders<'_>) -> Option<Vec<u8>> {
-    let end = find(message, b"\r\n\r\n")? + 2;
+    let end = head_end(message)?;
     let time = format!("{} {}", headers.time_us.div_euclid(1_000_000), headers.time_us.rem_euclid(1_000_000));
     let direction: &[u8] = if headers.is_outgoing { b"out" } else { b"in" };
     let mut copy = Vec::with_capacity(message.len() + LIMIT);
@@ -50,23 +53,36 @@ pub fn insert(message: &[u8], headers: &XHeaders<'_>) -> Option<Vec<u8>> {
     Some(copy)
 }
 
-/// The headers of `message`, and the message without them in two pieces; `None` when it lacks one of them.
+/// The headers of `message`, and the message without them in two pieces; `None` when it lacks one of them, one but the method is empty, or it has
+/// no empty line.
 pub fn split(message: &[u8]) -> Option<(XHeaders<'_>, [&[u8]; 2])> {
-    let begin = find(message, b"\r\nX-Siptrace-Fromip: ")? + 2;
-    let mut rest = &message[begin..];
+    let head = &message[..head_end(message)?];
+    let begin = find(head, b"\r\nX-Siptrace-Fromip: ")? + 2;
+    let mut rest = &head[begin..];
     let mut value = |name: &str, longest: usize| {
         let behind = rest.strip_prefix(name.as_bytes())?;
         let end = find(&behind[..behind.len().min(longest + 2)], b"\r\n")?;
         rest = &behind[end + 2..];
-        (end > 0).then_some(&behind[..end])
+        Some(&behind[..end])
     };
     let from = value(NAMES[0], VALUE)?;
     let to = value(NAMES[1], VALUE)?;
     let (seconds, micros) = std::str::from_utf8(value(NAMES[2], VALUE)?).ok()?.split_once(' ')?;
     let time_us = seconds.parse::<i64>().ok()?.checked_mul(1_000_000)?.checked_add(micros.parse().ok()?)?;
     let method = value(NAMES[3], VALUE)?;
-    let is_outgoing = value(NAMES[4], 3)? == b"out";
-    Some((XHeaders { from, to, time_us, method, is_outgoing }, [&message[..begin], rest]))
+    let direction = value(NAMES[4], 3)?;
+    if from.is_empty() || to.is_empty() || direction.is_empty() {
+        return None;
+    }
+    let behind = &message[head.len() - rest.len()..];
+    Some((XHeaders { from, to, time_us, method, is_outgoing: direction == b"out" }, [&message[..begin], behind]))
+}
+
+/// Offset of the empty line that ends the headers.
+fn head_end(message: &[u8]) -> Option<usize> {
+    // Empty lines may stand before a message too; a keep-alive is nothing else.
+    let start = Some(first_line::start(message)).filter(|start| *start < message.len()).unwrap_or(0);
+    Some(start + find(&message[start..], b"\r\n\r\n")? + 2)
 }
 
 fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
@@ -107,6 +123,42 @@ mod tests {
     }
 
     #[test]
+    fn headers_that_a_body_quotes_are_none_of_the_message() {
+        let quoted = insert(b"SIP/2.0 200 OK\r\nCall-ID: 2\r\n\r\n", &headers()).unwrap();
+        let notify = [MESSAGE, b"\r\n", &quoted].concat();
+        assert_eq!(split(&notify), None);
+        // Its own are found all the same, and the body stays whole.
+        let copy = insert(&notify, &XHeaders { is_outgoing: false, ..headers() }).unwrap();
+        let (read, rest) = split(&copy).unwrap();
+        assert!(!read.is_outgoing);
+        assert_eq!(rest.concat(), notify);
+    }
+
+    #[test]
+    fn empty_lines_before_a_message_do_not_end_its_headers() {
+        let message = [b"\r\n\r\n", MESSAGE].concat();
+        let copy = insert(&message, &headers()).unwrap();
+        assert!(copy.starts_with(b"\r\n\r\nOPTIONS "), "{}", copy.escape_ascii());
+        let (read, rest) = split(&copy).unwrap();
+        assert_eq!((read, rest.concat()), (headers(), message));
+    }
+
+    #[test]
+    fn a_method_may_be_empty_as_in_copies_of_all_that_a_server_receives() {
+        let copy = insert(MESSAGE, &XHeaders { method: b"", ..headers() }).unwrap();
+        let (read, rest) = split(&copy).unwrap();
+        assert_eq!((read.method, read.is_outgoing, rest.concat()), (&b""[..], true, MESSAGE.to_vec()));
+    }
+
+    #[test]
+    fn headers_behind_the_last_one_stay() {
+        let text = String::from_utf8(insert(MESSAGE, &headers()).unwrap()).unwrap();
+        let more = text.replacen("Dir: out\r\n", "Dir: out\r\nRoute: <sip:b>\r\n", 1);
+        let expected = String::from_utf8(MESSAGE.to_vec()).unwrap().replacen("1\r\n", "1\r\nRoute: <sip:b>\r\n", 1);
+        assert_eq!(split(more.as_bytes()).unwrap().1.concat(), expected.into_bytes());
+    }
+
+    #[test]
     fn what_does_not_fit_or_lacks_its_place_is_none() {
         let long = vec![b'x'; LIMIT];
         assert_eq!(insert(MESSAGE, &XHeaders { method: &long, ..headers() }), None);
@@ -116,14 +168,20 @@ mod tests {
     #[test]
     fn a_missing_cut_or_disordered_header_is_none_and_no_panic() {
         let copy = insert(MESSAGE, &headers()).unwrap();
-        let end = find(&copy, b"out\r\n").unwrap();
+        let end = find(&copy, b"\r\n\r\n").unwrap();
         for cut in 0..end + 4 {
             assert_eq!(split(&copy[..cut]), None, "{cut}");
         }
         let text = String::from_utf8(copy).unwrap();
-        for (name, other) in
-            [("Toip", "Xoip"), ("Time: 1700000000 42", "Time: 1700000000"), ("Time: 1", "Time: a"), ("Method", "Dir")]
-        {
+        for (name, other) in [
+            ("Toip", "Xoip"),
+            ("Time: 1700000000 42", "Time: 1700000000"),
+            ("Time: 1", "Time: a"),
+            ("Method", "Dir"),
+            ("udp:192.0.2.1:5060", ""),
+            ("tls:[2001:db8::1]:5061", ""),
+            ("Dir: out", "Dir: "),
+        ] {
             assert_eq!(split(text.replacen(name, other, 1).as_bytes()), None, "{name}");
         }
     }

@@ -2,7 +2,7 @@
 //! the cost of a worker.
 
 use crate::common::certificate::certificate;
-use crate::common::hep::Observed;
+use crate::common::hep::{Chunks, Observed};
 use crate::common::hep_sender::HepSender;
 use crate::common::hosts::Hosts;
 use crate::common::kamailio::{ConfigBuilder, Kamailio, Module};
@@ -10,7 +10,10 @@ use crate::common::ports::free_address;
 use crate::common::rows::SqliteFile;
 use crate::common::sip::answered_call;
 use crate::common::wait::{eventually, within};
-use std::io::Read as _;
+use flate2::Compression;
+use flate2::read::ZlibDecoder;
+use flate2::write::ZlibEncoder;
+use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::process::{Command, Stdio};
 use std::thread::{sleep, spawn};
@@ -305,6 +308,71 @@ fn what_cannot_be_sent_to_answers_minus_1() {
     HepSender::to(server.address()).send(&invite(1).v3());
     within(PATIENCE, "every call has answered", || logged(&server, "answer ").len() == uris.len());
     assert_eq!(logged(&server, "answer "), ["-1"; 6]);
+    server.assert_serving();
+}
+
+/// `payload` as zlib makes it smaller.
+fn compressed(payload: &[u8]) -> Vec<u8> {
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(payload).expect("a Vec takes every write");
+    encoder.finish().expect("a Vec takes every write")
+}
+
+#[test]
+fn what_is_sent_on_holds_no_secret_where_the_parameters_mask_them() {
+    let file = SqliteFile::new();
+    let [(packets, packets_address), (messages, messages_address)] = [collector(), collector()];
+    let hook = format!(
+        "$var(a) = sip_capture_forward(\"sip:{packets_address}\"); xlog(\"L_ERR\", \"answer $var(a)\\n\"); return 1;"
+    );
+    let node = ConfigBuilder::capture_module(Module::Ours, file.url()).set("nonsip_hook", 1).children(1);
+    let node = node.set("mask", "Authorization").set("mask_body", 1).route(EVENT_ROUTE, &hook);
+    let route = format!("sip_capture_forward(\"sip:{messages_address}\"); exit;");
+    let mut server = node.route("request_route", &route).start();
+    let sender = HepSender::to(server.address());
+    let call = String::from_utf8(answered_call("forward", 1)[0].text.clone()).expect("ASCII");
+    let (head, body) = call.split_once("\r\n\r\n").expect("an INVITE has a body");
+    let credentials = "Authorization: Digest username=\"a\", realm=\"r\", response=\"0123456789abcdef\"";
+    let head = format!("{}\r\n{credentials}", head.replace("INVITE", "MESSAGE"));
+    let secret = format!("{head}\r\n\r\n{body}").into_bytes();
+    let dark = body.chars().map(|letter| if matches!(letter, '\r' | '\n') { letter } else { 'x' });
+    let head = head.replace("0123456789abcdef", "xxxxxxxxxxxxxxxx");
+    let masked = format!("{head}\r\n\r\n{}", dark.collect::<String>()).into_bytes();
+    let [sent, wanted] = [&secret, &masked].map(|payload| Observed { payload: payload.clone(), ..invite(1) });
+    for (packet, wanted) in [(sent.v1(), wanted.v1()), (sent.v2(), wanted.v2()), (sent.v3(), wanted.v3())] {
+        sender.send(&packet);
+        assert_eq!(receive(&packets), wanted);
+        // The message is sent on by the route that it is for.
+        assert_eq!(receive(&messages), masked);
+    }
+    sender.send(&[b"\r\n", &secret[..]].concat());
+    assert_eq!(receive(&messages).trim_ascii_start(), masked);
+
+    let packed = |payload: &[u8]| {
+        let empty = Observed { payload: Vec::new(), ..invite(1) }.v3();
+        let mut packet =
+            [&empty[..empty.len() - 6], &Chunks::new().chunk(16, &compressed(payload)).packet()[6..]].concat();
+        let length = u16::try_from(packet.len()).expect("a small packet");
+        packet[4..6].copy_from_slice(&length.to_be_bytes());
+        packet
+    };
+    sender.send(&packed(&secret));
+    let packet = receive(&packets);
+    let wanted = packed(&masked);
+    let head = wanted.len() - compressed(&masked).len();
+    assert_eq!(packet[6..head - 2], wanted[6..head - 2]);
+    let mut inflated = Vec::new();
+    ZlibDecoder::new(&packet[head..]).read_to_end(&mut inflated).expect("what zlib made");
+    assert_eq!(inflated, masked);
+    assert_eq!(receive(&messages), masked);
+
+    // Nobody knows what is in a packet that cannot be read.
+    let cut = sent.v3();
+    sender.send(&cut[..cut.len() - 1]);
+    within(PATIENCE, "every call has answered", || logged(&server, "answer ").len() == 5);
+    assert_eq!(logged(&server, "answer "), ["1", "1", "1", "1", "-1"]);
+    assert!(server.log().contains("a HEP packet is not sent on, for its secrets cannot be masked"), "{}", server.log());
+    assert!(!server.log().contains("0123456789abcdef"), "{}", server.log());
     server.assert_serving();
 }
 

@@ -8,6 +8,7 @@ mod letters;
 mod parameters;
 mod rows;
 mod scripts;
+mod secrets;
 mod secured;
 mod several;
 mod xheaders;
@@ -146,10 +147,16 @@ impl Proxy {
 
     /// The same with another method and a body.
     fn text(&self, method: &str, body: &str) -> String {
+        self.exchange(self.with_body(method, "", body))
+    }
+
+    /// Such a request, with more headers.
+    fn with_body(&self, method: &str, headers: &str, body: &str) -> String {
         let [caller, proxy, _] = self.owners();
         let request = String::from_utf8(options_ping(caller, proxy)).expect("a request is text");
+        let request = request.replacen("\r\n", &format!("\r\n{headers}"), 1).replace("OPTIONS", method);
         let length = format!("Content-Type: text/plain\r\nContent-Length: {}", body.len());
-        self.exchange(request.replace("OPTIONS", method).replace("Content-Length: 0", &length) + body)
+        request.replace("Content-Length: 0", &length) + body
     }
 
     fn exchange(&self, request: String) -> String {

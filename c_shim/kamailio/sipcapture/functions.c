@@ -70,6 +70,16 @@ static int multiply(const str *value, const str *factor)
     return sc_float2int(to_bytes(value), to_bytes(factor), &product) == SC_OK ? product : -1;
 }
 
+static int send_on(struct sip_msg *msg, const str *uri)
+{
+    sc_bytes payload = { msg->buf, msg->len };
+
+    if (sc_message_sent_on(core, payload, &payload) != SC_OK) {
+        return -1;
+    }
+    return forward_send(uri, payload.ptr, (unsigned int)payload.len);
+}
+
 /* ---- for the host's own language ---- */
 
 static int w_sip_capture0(struct sip_msg *msg, char *unused1, char *unused2)
@@ -167,7 +177,7 @@ static int w_sip_capture_forward(struct sip_msg *msg, char *uri, char *unused)
         LM_ERR("sip_capture_forward(): the parameter cannot be evaluated\n");
         return -1;
     }
-    return forward_send(&text, msg->buf, msg->len);
+    return send_on(msg, &text);
 }
 
 cmd_export_t functions[] = {
@@ -225,7 +235,7 @@ static int ki_float2int(sip_msg_t *msg, str *value, str *factor)
 
 static int ki_sip_capture_forward(sip_msg_t *msg, str *uri)
 {
-    return forward_send(uri, msg->buf, msg->len);
+    return send_on(msg, uri);
 }
 
 #define KEMI_NAME(name) str_init("sipcapture"), str_init(name), SR_KEMIP_INT

@@ -190,3 +190,34 @@ fn a_network_that_is_none_is_named_and_a_key_never_is() {
     settings.set_text("hep_auth_key", b"s3cret\xff").unwrap();
     assert!(!format!("{settings:?}").contains("s3cret"));
 }
+
+#[test]
+fn a_packet_is_stored_and_sent_on_without_the_secrets_of_the_message_inside() {
+    let secret = b"MESSAGE sip:a SIP/2.0\r\nAuthorization: Basic dTpw\r\n\r\nsecret";
+    let masked = b"MESSAGE sip:a SIP/2.0\r\nAuthorization: Basic xxxx\r\n\r\nxxxxxx";
+    let mut node = hooked(|settings| {
+        settings.set_text("mask", b"Authorization").unwrap();
+        settings.set_number("mask_body", 1).unwrap();
+    });
+    let (bytes, expected) =
+        (datagram(&packet(1, Payload::Plain(secret))), datagram(&packet(1, Payload::Plain(masked))));
+    assert_eq!(node.receive_hep(&bytes, SENDER), Ok(Verdict::Ask));
+    assert_eq!(node.sent_on(&bytes).unwrap(), expected);
+    node.capture_sip(&message(&bytes), b"inside", 0).unwrap();
+    node.capture_report(&message(&bytes), b"report", b"", b"").unwrap();
+    node.end_hep(None).unwrap();
+    assert_eq!(node.sent_on(secret).unwrap(), masked);
+    let cut = &bytes[..bytes.len() - 1];
+    assert!(matches!(node.sent_on(cut), Err(CaptureError::Unmaskable(_))));
+    node.capture_report(&message(cut), b"report", b"", b"").unwrap();
+    let records = queued(&node);
+    let payloads: Vec<&[u8]> = records.iter().map(|bytes| record::decode(bytes).unwrap().payload).collect();
+    assert_eq!(payloads, [&masked[..], &expected, &vec![b'x'; cut.len()]]);
+}
+
+#[test]
+fn without_secrets_bytes_are_sent_on_as_they_are() {
+    let mut node = hooked(|_| {});
+    let cut = b"HEP3\x00";
+    assert_eq!(node.sent_on(cut).unwrap().as_ptr(), cut.as_ptr());
+}

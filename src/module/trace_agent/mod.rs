@@ -338,7 +338,7 @@ impl TraceAgent {
             trace = Trace {
                 from: headers.from,
                 to: headers.to,
-                method: headers.method,
+                method: if headers.method.is_empty() { trace.method } else { headers.method },
                 is_outgoing: headers.is_outgoing,
                 ..trace
             };

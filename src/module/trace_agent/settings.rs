@@ -320,8 +320,16 @@ impl TraceSettings {
     /// What these parameters ask of a writer.
     pub fn plan(&self) -> Plan {
         let sink = |target| SinkPlan { target, options: SinkOptions::default(), link: None };
-        let collectors =
-            CollectorPlan { options: self.hep.clone(), correlation_headers: self.correlation_headers.clone() };
+        let collectors = CollectorPlan {
+            options: self.hep.clone(),
+            // What is masked is the same in every message, and holds nothing together.
+            correlation_headers: self
+                .correlation_headers
+                .iter()
+                .filter(|name| !self.queue.masks.covers(name))
+                .cloned()
+                .collect(),
+        };
         let mut sinks = Vec::new();
         if self.has_database() {
             let options = SinkOptions {

@@ -293,6 +293,56 @@ fn x_headers_are_read_and_taken_out_and_a_message_without_them_is_refused() {
 }
 
 #[test]
+fn x_headers_with_an_empty_method_leave_that_of_the_message() {
+    let mut bench = Bench::new(&[], &[("trace_on", 1), ("xheaders_read", 1)]);
+    let (from, to) = (b"tcp:198.51.100.1:1", b"tcp:198.51.100.2:2");
+    let headers = XHeaders { from, to, time_us: 42, method: b"", is_outgoing: true };
+    let body = x_headers::insert(BODY, &headers).unwrap();
+    bench.agent.trace(&TracedMessage { body: &body, ..message(Tracer::Script) }).unwrap();
+    let shown = bench.queued(|capture| String::from_utf8_lossy(capture.trace.unwrap().method).into_owned());
+    assert_eq!(shown, ["row 0 OPTIONS"]);
+}
+
+#[test]
+fn secrets_are_masked_in_rows_packets_and_copies_whoever_traces_them() {
+    let secret = b"OPTIONS sip:a SIP/2.0\r\nAuthorization: Basic dTpw\r\n\r\n";
+    let masked = String::from_utf8(secret.to_vec()).unwrap().replace("dTpw", "xxxx");
+    for (tracer, expected) in [
+        (Tracer::Script, "row packet"),
+        (Tracer::Follow, "row packet"),
+        (Tracer::Core, "row packet"),
+        (Tracer::Log, "packet"),
+        (Tracer::Text, "packet"),
+    ] {
+        let texts = [("duplicate_uri", "sip:192.0.2.9"), ("mask", "Authorization")];
+        let mut bench = Bench::new(&texts, &[("trace_on", 1), ("hep_mode_on", 1), ("trace_mode", 7)]);
+        let copies = bench.agent.trace(&TracedMessage { body: secret, ..message(tracer) }).unwrap();
+        assert_eq!(copies.is_some(), tracer == Tracer::Core);
+        assert!(copies.is_none_or(|copies| copies.body == masked.as_bytes()));
+        let queued = bench.queued(|capture| {
+            assert_eq!(String::from_utf8_lossy(capture.payload), masked, "{tracer:?}");
+            String::new()
+        });
+        let kinds: Vec<&str> = queued.iter().filter_map(|capture| capture.split(' ').next()).collect();
+        assert_eq!(kinds.join(" "), expected, "{tracer:?}");
+    }
+}
+
+#[test]
+fn a_header_that_is_masked_gives_no_correlation_id() {
+    let mut settings = TraceSettings::default();
+    settings.set_text("duplicate_uri", b"sip:192.0.2.9").unwrap();
+    settings.set_text("correlation_header", b"X-Leg, s, Call-ID").unwrap();
+    settings.set_text("mask", b"Subject, x-leg").unwrap();
+    let plan = settings.plan();
+    let headers = plan.sinks.iter().filter_map(|sink| match &sink.target {
+        crate::writer::Target::Collectors(_, plan) => Some(plan.correlation_headers.clone()),
+        _ => None,
+    });
+    assert_eq!(headers.collect::<Vec<_>>()[0], [b"Call-ID".to_vec()]);
+}
+
+#[test]
 fn the_local_address_stands_in_on_the_servers_side_of_what_scripts_trace() {
     let mut bench = Bench::new(&[("trace_local_ip", "udp:203.0.113.1:5060")], &[("trace_on", 1), ("trace_mode", 2)]);
     let outgoing = Trace { is_outgoing: true, ..message(Tracer::Script).trace };

@@ -40,6 +40,17 @@ fn the_first_of_the_headers_that_is_there_gives_the_correlation_id() {
 }
 
 #[test]
+fn a_header_gives_the_correlation_id_under_either_of_its_names() {
+    let collector = Collector::new();
+    let config = sending(&collector.uri()).param("siptrace", "correlation_header", "Subject, y");
+    let proxy = Proxy::start(config, "");
+    for (headers, id) in [("s: one\r\n", "one"), ("Identity: two\r\n", "two")] {
+        proxy.ping(headers);
+        assert_eq!(chunk(&request(&collector), CORRELATION).as_deref(), Some(id));
+    }
+}
+
+#[test]
 fn an_id_that_a_script_gives_comes_before_that_of_a_header() {
     let collector = Collector::new();
     let config = telling(&collector.uri()).param("siptrace", "correlation_header", "X-Leg");

@@ -75,3 +75,24 @@ fn a_message_without_the_headers_is_not_traced_where_they_are_to_be_read() {
     proxy.ping("");
     assert_eq!(chunk(&collector.next(), PAYLOAD).as_deref(), Some("the end"));
 }
+
+#[test]
+fn a_copy_of_all_that_a_server_receives_says_no_method_and_is_traced_with_its_own() {
+    let collector = Collector::new();
+    let proxy = Proxy::start(telling(&collector.uri()).param("siptrace", "xheaders_read", 1), TRACE);
+    let block = "X-Siptrace-Fromip: udp:192.0.2.7:5070\r\nX-Siptrace-Toip: udp:198.51.100.9:5080\r\n\
+                 X-Siptrace-Time: 1750000000 123456\r\nX-Siptrace-Method: \r\nX-Siptrace-Dir: in\r\n";
+    let sent = proxy.ping(block).replace(block, "");
+    assert_eq!(chunk(&collector.next(), PAYLOAD), Some(sent));
+}
+
+#[test]
+fn headers_in_a_body_are_none_of_the_message() {
+    let collector = Collector::new();
+    let script = r#"if (is_method("MESSAGE")) { sip_trace(); hlog("the end"); }"#;
+    let proxy = Proxy::start(telling(&collector.uri()).param("siptrace", "xheaders_read", 1), script);
+    let quoted = "SIP/2.0 200 OK\r\nX-Siptrace-Fromip: udp:192.0.2.7:5070\r\nX-Siptrace-Toip: udp:198.51.100.9:5080\r\n\
+                  X-Siptrace-Time: 1750000000 123456\r\nX-Siptrace-Method: BYE\r\nX-Siptrace-Dir: in\r\n\r\n";
+    proxy.text("MESSAGE", quoted);
+    assert_eq!(chunk(&collector.next(), PAYLOAD).as_deref(), Some("the end"));
+}
