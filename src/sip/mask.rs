@@ -6,6 +6,8 @@ use std::ops::Range;
 
 /// What stands in for each byte of a secret.
 const MASK: u8 = b'x';
+/// The requests whose bodies are secrets.
+const METHOD: &[u8] = b"MESSAGE";
 /// Headers with a scheme and what is behind it.
 const WITH_SCHEME: [&[u8]; 4] = [b"Authorization", b"Proxy-Authorization", b"WWW-Authenticate", b"Proxy-Authenticate"];
 /// Headers with the parameters of a digest, and no scheme.
@@ -32,15 +34,27 @@ impl Masks {
         self.headers.iter().any(|known| headers::are_one(known, name))
     }
 
-    /// Writes over the secrets of `message`, which may be cut short or no SIP at all.
+    /// Writes over the secrets of `message`, which may be cut short or no SIP at all. Scripts make texts of messages: of what has no first line
+    /// every line is taken for a header, and what follows an empty line for a body where the word MESSAGE stands before it.
     pub fn apply(&self, message: &mut [u8]) {
         let mut secrets: Vec<Range<usize>> = Vec::new();
         let line = first_line::parse(message);
-        // What has no first line may begin with a header: scripts make up what they trace.
-        let begin = if line.kind == FirstLine::Invalid { first_line::start(message) } else { line.headers };
-        let has_secret_body = self.message_bodies && first_line::first_word(message).eq_ignore_ascii_case(b"MESSAGE");
-        let mut cursor = Cursor::new(message, begin);
-        while cursor.peek().is_some_and(|first| first != b'\r' && first != b'\n') {
+        let is_text = line.kind == FirstLine::Invalid;
+        let mut has_secret_body = self.message_bodies && first_line::first_word(message).eq_ignore_ascii_case(METHOD);
+        let mut body = message.len();
+        let mut cursor = Cursor::new(message, if is_text { first_line::start(message) } else { line.headers });
+        while let Some(first) = cursor.peek() {
+            if matches!(first, b'\r' | b'\n') {
+                cursor.skip_line_break();
+                if has_secret_body {
+                    body = cursor.at();
+                }
+                if has_secret_body || !is_text {
+                    break;
+                }
+                continue;
+            }
+            let line = cursor.at();
             cursor.skip_blanks();
             let name = headers::name(&mut cursor);
             let start = cursor.at();
@@ -49,15 +63,16 @@ impl Masks {
                 let found = in_value(name, &message[start..cursor.at()]);
                 secrets.extend(found.into_iter().map(|secret| secret.start + start..secret.end + start));
             }
+            has_secret_body |= is_text && self.message_bodies && names_method(&message[line..cursor.at()]);
         }
-        cursor.skip_line_break();
-        let body = cursor.at();
         secrets.into_iter().for_each(|secret| write_over_value(&mut message[secret]));
-        if has_secret_body {
-            let is_text = |byte: &&mut u8| !matches!(**byte, b'\r' | b'\n');
-            message[body..].iter_mut().filter(is_text).for_each(|byte| *byte = MASK);
-        }
+        let is_kept = |byte: &u8| matches!(byte, b'\r' | b'\n');
+        message[body..].iter_mut().filter(|byte| !is_kept(byte)).for_each(|byte| *byte = MASK);
     }
+}
+
+fn names_method(line: &[u8]) -> bool {
+    line.windows(METHOD.len()).any(|word| word == METHOD)
 }
 
 /// Where the secrets are in the value of the header `name`.
@@ -167,6 +182,18 @@ mod tests {
     }
 
     #[test]
+    fn a_text_that_holds_a_message_has_its_secrets_masked_wherever_it_stands() {
+        let message =
+            |secret: &str, body: &str| format!("MESSAGE sip:a SIP/2.0\r\nAuthorization: Basic {secret}\r\n\r\n{body}");
+        for before in ["a line with\n", "got: ", "one ", "one\n\ntwo\r\n\r\n"] {
+            let [text, expected] = [("dTpw", "a\r\n\r\nb"), ("xxxx", "x\r\n\r\nx")]
+                .map(|(secret, body)| format!("{before}{}", message(secret, body)));
+            assert_eq!(masked(&text, &BOTH, true), expected);
+        }
+        assert_eq!(masked("one\n\ntwo", &BOTH, true), "one\n\ntwo");
+    }
+
+    #[test]
     fn a_request_is_a_message_whatever_stands_before_its_first_line() {
         for before in ["\r\n", "\r\n\r\n", " \t", "\0", "\n\0 "] {
             let message = format!("{before}MESSAGE sip:a SIP/2.0\r\nAuthorization: Basic dTpw\r\n\r\nsecret");
@@ -195,6 +222,17 @@ mod tests {
         assert_eq!(masked(message, &[], false), message);
         let invite = message.replace("MESSAGE", "INVITE");
         assert_eq!(masked(&invite, &[], true), invite);
+    }
+
+    #[test]
+    fn columns_of_a_masked_header_are_empty_and_those_of_credentials_stay() {
+        let message = "INVITE sip:a SIP/2.0\r\nFrom: <sip:b@c>;tag=1\r\nCall-ID: one\r\nAuthorization: Digest username=\"b\", response=\"0\"\r\n\r\n";
+        let bytes = masked(message, &["f", "Call-ID", "Authorization"], false).into_bytes();
+        let fields = crate::sip::extract(&bytes, None, &crate::sip::HeaderNames::default());
+        assert_eq!(
+            (fields.from_user, fields.from_tag, fields.callid, fields.auth_user),
+            (&b""[..], &b""[..], &b"xxx"[..], &b"b"[..])
+        );
     }
 
     #[test]
