@@ -39,7 +39,7 @@ impl Masks {
     pub fn apply(&self, message: &mut [u8]) {
         let mut secrets: Vec<Range<usize>> = Vec::new();
         let line = first_line::parse(message);
-        let is_text = line.kind == FirstLine::Invalid;
+        let is_text = line.kind == FirstLine::Invalid || !line.is_sip;
         let mut has_secret_body = self.message_bodies && first_line::first_word(message).eq_ignore_ascii_case(METHOD);
         let mut body = message.len();
         let mut cursor = Cursor::new(message, if is_text { first_line::start(message) } else { line.headers });
