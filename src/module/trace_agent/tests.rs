@@ -298,7 +298,7 @@ fn x_headers_with_an_empty_method_leave_that_of_the_message() {
     let (from, to) = (b"tcp:198.51.100.1:1", b"tcp:198.51.100.2:2");
     let headers = XHeaders { from, to, time_us: 42, method: b"", is_outgoing: true };
     let body = x_headers::insert(BODY, &headers).unwrap();
-    bench.agent.trace(&TracedMessage { body: &body, ..message(Tracer::Script) }).unwrap();
+    bench.agent.trace(&TracedMessage { body: &body, ..message(Tracer::Script) }).answer.unwrap();
     let shown = bench.queued(|capture| String::from_utf8_lossy(capture.trace.unwrap().method).into_owned());
     assert_eq!(shown, ["row 0 OPTIONS"]);
 }
@@ -316,7 +316,8 @@ fn secrets_are_masked_in_rows_packets_and_copies_whoever_traces_them() {
     ] {
         let texts = [("duplicate_uri", "sip:192.0.2.9"), ("mask", "Authorization")];
         let mut bench = Bench::new(&texts, &[("trace_on", 1), ("hep_mode_on", 1), ("trace_mode", 7)]);
-        let copies = bench.agent.trace(&TracedMessage { body: secret, ..message(tracer) }).unwrap();
+        let Traced { copies, answer } = bench.agent.trace(&TracedMessage { body: secret, ..message(tracer) });
+        answer.unwrap();
         assert_eq!(copies.is_some(), tracer == Tracer::Core);
         assert!(copies.is_none_or(|copies| copies.body == masked.as_bytes()));
         let queued = bench.queued(|capture| {
