@@ -5,7 +5,8 @@
 #
 # They are those of the tree's own makefiles, brought in line with what Kamailio says it was compiled with: some of its
 # switches follow from the machine or the tool (make or cmake) that built it, which may differ here. Which switch shows as
-# which word in `kamailio -v` is read in the tree's ver_defs.h, in entries of this form:
+# which word in `kamailio -v` is read in the tree's ver_defs.h, in entries of this form (and make and cmake spell the system's name
+# differently, which is part of the version that a module must have):
 #
 #   #ifdef USE_FUTEX
 #   #define USE_FUTEX_STR ", USE_FUTEX"
@@ -22,7 +23,12 @@ trap 'rm -f "$file"' EXIT
 env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS -u CFLAGS -u LDFLAGS \
     make -s -f "$root/scripts/kamailio-flags.mk" TREE="$tree" OUT="$file" >/dev/null
 flags=" $(cat "$file") "
-host=", $("$kamailio" -v | sed -n 's/^flags: *//p'),"
+version=$("$kamailio" -v)
+host=", $(sed -n 's/^flags: *//p' <<<"$version"),"
+
+# version: kamailio 6.1.4 (x86_64/Linux)
+system=$(sed -n 's|^version:[^(]*([^/]*/\([^)]*\)).*|\1|p' <<<"$version")
+[ -z "$system" ] || flags=$(sed "s|-DOS_QUOTED='\"[^\"]*\"'|-DOS_QUOTED='\"$system\"'|" <<<"$flags")
 
 switches=$(awk '$1 == "#ifdef" { macro = $2 }
     $1 == "#define" && $2 == macro "_STR" && gsub(/[",]/, "") && $3 ~ /^[A-Z]/ { print macro, $3 }' "$tree/src/core/ver_defs.h")
