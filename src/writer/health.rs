@@ -1,8 +1,8 @@
 //! Whether a sink answers: shown to the operator's commands, and said in the log when it changes.
 
 use crate::queue::lane::Lanes;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How often an outage that lasts is said again.
@@ -21,8 +21,8 @@ pub struct SinkPlace {
     pub has_refuge: Arc<AtomicBool>,
     /// What the log calls it.
     pub name: &'static str,
-    /// Whether it is one of many with this number, none of whose outages is one of the number.
-    pub is_one_of_many: bool,
+    /// How many with this number are away: of the collectors that scripts name, many have the same.
+    pub away: Arc<Mutex<usize>>,
 }
 
 struct Outage {
@@ -54,17 +54,24 @@ impl Health {
 
     /// It answered, whatever it said.
     pub fn note_answer(&mut self) {
-        self.place.lanes.sink_is_up(self.place.writer, self.place.number);
-        if let Some(outage) = self.outage.take() {
+        let ended = self.outage.take();
+        let mut away = count(&self.place);
+        *away -= usize::from(ended.is_some());
+        if *away == 0 {
+            self.place.lanes.sink_is_up(self.place.writer, self.place.number);
+        }
+        drop(away);
+        if let Some(outage) = ended {
             log::info!("{} is back after {} s", self.place.name, outage.since.elapsed().as_secs());
         }
     }
 
     /// It does not answer: says so, now and then.
     pub fn note_away(&mut self, why: &str) {
-        if !self.place.is_one_of_many {
-            self.place.lanes.sink_is_down(self.place.writer, self.place.number, why);
-        }
+        let mut away = count(&self.place);
+        *away += usize::from(self.outage.is_none());
+        self.place.lanes.sink_is_down(self.place.writer, self.place.number, why);
+        drop(away);
         let now = Instant::now();
         match &mut self.outage {
             None => {
@@ -79,4 +86,17 @@ impl Health {
             Some(_) => {}
         }
     }
+}
+
+impl Drop for Health {
+    fn drop(&mut self) {
+        if self.outage.is_some() {
+            *count(&self.place) -= 1;
+        }
+    }
+}
+
+/// How many are away; what is held keeps others from showing their state.
+fn count(place: &SinkPlace) -> MutexGuard<'_, usize> {
+    place.away.lock().unwrap_or_else(PoisonError::into_inner)
 }

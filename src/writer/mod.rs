@@ -18,6 +18,8 @@ mod health;
 mod outlet;
 mod outlets;
 #[cfg(test)]
+mod packet_outage_tests;
+#[cfg(test)]
 mod packet_tests;
 mod packets;
 mod plan;
@@ -29,6 +31,7 @@ pub mod spools;
 mod store;
 #[cfg(test)]
 mod tests;
+mod tries;
 mod window;
 
 pub use plan::{CollectorPlan, Plan, SinkPlan, SpoolPlan, SpoolSync, Target};

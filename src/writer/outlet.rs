@@ -26,7 +26,8 @@ use super::health::{Health, SinkPlace};
 use super::packets::{PacketStore, Reach};
 use super::refusals::Refusals;
 use super::replay::{Acked, Chunk, Replay};
-use super::store::{BACK_OFF, Store};
+use super::store::Store;
+use super::tries::BACK_OFF;
 use super::window::Settled;
 use super::{CollectorPlan, Counters, Plan, SpoolPlan, Target, WINDOWS, WriterError, add, spools};
 use crate::log_limit::LogLimit;
@@ -36,8 +37,8 @@ use crossbeam_channel::Sender;
 use std::collections::VecDeque;
 use std::io;
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -99,6 +100,8 @@ pub struct Post {
     pub sink: usize,
     /// Of a collector that scripts name: where its spool belongs, which is opened when it is first needed. `None`: all of the sink.
     pub named: Option<Site>,
+    /// How many of the sink's outlets are away.
+    pub away: Arc<Mutex<usize>>,
 }
 
 /// Where a spool belongs.
@@ -558,11 +561,11 @@ fn carrier(
         number: post.sink,
         has_refuge: Arc::clone(has_refuge),
         name,
-        is_one_of_many: post.named.is_some(),
+        away: Arc::clone(&post.away),
     };
     let packets = |collectors: &CollectorPlan, reach, name| {
         let (health, give_up) = (Health::new(place(name)), Arc::clone(give_up));
-        Carrier::Packets(Box::new(PacketStore::new(collectors, reach, plan.table_patience, health, give_up)))
+        Carrier::Packets(Box::new(PacketStore::new(plan, collectors, reach, health, give_up)))
     };
     match &plan.sinks[post.sink].target {
         Target::Database(url) => {

@@ -3,7 +3,7 @@
 //! Collectors that scripts name share a sink, and so its marks in shared memory; but each has a delivery thread and a spool of its own, so that
 //! none waits for another, and its packets keep their order. What a writer had put into such a spool and not committed when it was killed
 //! is not cut off: it comes twice. When there are [`MOST_NAMED`] of them, the one that has been idle for longest makes room; where none is idle,
-//! further collectors share the outlet of the sink, and the fate of each other.
+//! further collectors share the outlet of the sink, and the fate of each other: there packets wait for a limited time.
 
 use super::batch::Load;
 use super::deliver::Delivered;
@@ -14,8 +14,8 @@ use crossbeam_channel::Sender;
 use std::collections::HashMap;
 use std::io;
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// Most collectors that scripts name and that have an outlet of their own.
@@ -30,6 +30,8 @@ pub struct Outlets {
     sinks: usize,
     /// Numbers of the outlets of collectors that scripts name, by the names of their spools' directories.
     named: HashMap<String, usize>,
+    /// How many of these are away.
+    away: Arc<Mutex<usize>>,
     writer: usize,
     lanes: Arc<Lanes>,
     give_up: Arc<AtomicBool>,
@@ -51,6 +53,7 @@ impl Outlets {
             all: Vec::new(),
             sinks: plan.sinks.len(),
             named: HashMap::new(),
+            away: Arc::default(),
             writer,
             lanes,
             give_up: Arc::clone(give_up),
@@ -64,7 +67,9 @@ impl Outlets {
                 }
                 opened => opened.and_then(Result::ok),
             };
-            let post = Post { writer, number: sink, sink, named: None };
+            let is_named = matches!(plan.sinks[sink].target, Target::NamedCollectors(_));
+            let away = if is_named { Arc::clone(&outlets.away) } else { Arc::default() };
+            let post = Post { writer, number: sink, sink, named: None, away };
             let outlet = Outlet::start(plan, post, &outlets.lanes, spools, &outlets.give_up, outlets.results.clone())?;
             outlets.all.push(outlet);
         }
@@ -196,7 +201,7 @@ impl Outlets {
     fn post_of(&self, plan: &Plan, sink: usize, number: usize, name: &str) -> Post {
         let writers = self.lanes.geometry().writers;
         let site = Site { name: name.to_owned(), writers, spool: plan.spool.clone() };
-        Post { writer: self.writer, number, sink, named: Some(site) }
+        Post { writer: self.writer, number, sink, named: Some(site), away: Arc::clone(&self.away) }
     }
 
     /// Housekeeping, once a turn.

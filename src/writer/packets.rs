@@ -3,7 +3,8 @@
 use super::batch::Batch;
 use super::deliver::{Delivered, Refused};
 use super::health::Health;
-use super::{CollectorPlan, add};
+use super::tries::{Patience, Tries};
+use super::{CollectorPlan, Plan, add};
 use crate::capture::{Capture, Trace, record};
 use crate::hep::{ChunkOrder, Version};
 use crate::log_limit::LogLimit;
@@ -12,6 +13,7 @@ use crate::sink::hep::{Collector, Destination, Origin, Outgoing, Sent, parse_way
 use crate::sip;
 use crate::sip::x_headers::{self, XHeaders};
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -35,6 +37,10 @@ pub enum Reach<'a> {
 }
 
 /// Collectors with patience.
+///
+/// With a spool, packets that cannot be sent come back at once and wait there, without limit of time. Without one they wait here, as rows do; but
+/// only so long for a collector that scripts name, since a name can come from traffic, and the wait holds up all others. The same
+/// limit holds where several such collectors share a spool, and wait for each other.
 pub struct PacketStore {
     plan: CollectorPlan,
     /// The collector that parameters name.
@@ -43,8 +49,10 @@ pub struct PacketStore {
     named: Vec<Named>,
     /// Whether all packets name the same one.
     names_one: bool,
-    /// How long packets wait for one of these.
-    patience: Duration,
+    /// How long packets wait for one of these that others wait behind.
+    limit: Duration,
+    /// Patience without a spool, and with one.
+    patience: [Patience; 2],
     health: Health,
     give_up: Arc<AtomicBool>,
     log: LogLimit,
@@ -64,8 +72,8 @@ struct Outage {
 
 impl Named {
     /// Whether packets have waited for it long enough.
-    fn is_lost(&self, patience: Duration) -> bool {
-        self.outage.as_ref().is_some_and(|outage| outage.since.elapsed() >= patience)
+    fn is_lost(&self, limit: Duration) -> bool {
+        self.outage.as_ref().is_some_and(|outage| outage.since.elapsed() >= limit)
     }
 }
 
@@ -73,28 +81,35 @@ impl Named {
 type Prepared<'a> = Result<(Capture<'a>, Trace<'a>, Cow<'a, [u8]>), &'static str>;
 
 impl PacketStore {
-    /// Opens nothing yet. Packets wait `patience` long for a collector that they name.
+    /// Opens nothing yet.
     pub fn new(
-        plan: &CollectorPlan,
+        plan: &Plan,
+        collectors: &CollectorPlan,
         reach: Reach<'_>,
-        patience: Duration,
         health: Health,
         give_up: Arc<AtomicBool>,
     ) -> PacketStore {
         let fixed = match reach {
-            Reach::Fixed(destinations) => Some(Collector::new(destinations.to_vec(), plan.options.clone())),
+            Reach::Fixed(destinations) => Some(Collector::new(destinations.to_vec(), collectors.options.clone())),
             Reach::Named | Reach::AnyNamed => None,
         };
-        let names_one = matches!(reach, Reach::Named);
-        let log = LogLimit::new(Duration::from_secs(5));
-        PacketStore { plan: plan.clone(), fixed, named: Vec::new(), names_one, patience, health, give_up, log }
+        PacketStore {
+            plan: collectors.clone(),
+            fixed,
+            named: Vec::new(),
+            names_one: matches!(reach, Reach::Named),
+            limit: plan.table_patience,
+            patience: Patience::of(plan),
+            health,
+            give_up,
+            log: LogLimit::new(Duration::from_secs(5)),
+        }
     }
 
     /// Whether packets need not come here: the collector was away when it was last asked, and they have a spool to go to, or the server
     /// ends.
     pub fn turns_away(&self) -> bool {
-        let is_lost = self.named.first().is_some_and(|named| named.is_lost(self.patience));
-        self.health.is_away() && !is_lost && (self.health.has_refuge() || self.give_up.load(Ordering::Relaxed))
+        self.health.is_away() && (self.health.has_refuge() || self.give_up.load(Ordering::Relaxed))
     }
 
     /// Sends the packets of `batch`, numbered from `first`.
@@ -113,27 +128,36 @@ impl PacketStore {
                 Err(why) => delivered.refused.push(Refused { number, why: why.into() }),
             }
         }
-        let (sent, is_lost) = match &mut self.fixed {
-            Some(collector) => (collector.send(&outgoing), false),
-            None => self.send_named(&batch.table, &outgoing),
-        };
-        add(&mut delivered.counters, Committed::Unheard, sent.unheard);
-        add(&mut delivered.counters, Committed::Batches, u64::from(sent.sent > 0));
-        let refused = sent.refused.into_iter();
-        delivered.refused.extend(refused.map(|(index, why)| Refused { number: numbers[index], why: why.into() }));
-        delivered.refused.sort_by_key(|refused| refused.number);
-        delivered.left.extend(numbers[sent.sent..].iter().map(|&number| number..number + 1));
-        match (sent.away, self.fixed.is_some() || self.names_one) {
-            // What could not be sent is refused.
-            (None, _) if is_lost => {}
-            (None, _) => self.health.note_answer(),
-            (Some(why), true) => {
-                self.health.note_away(&why);
-                delivered.away = true;
+        if outgoing.is_empty() {
+            // Nothing was asked of the collector: what is known of it stays.
+            delivered.away = self.health.is_away();
+            return;
+        }
+        let patience = self.patience[usize::from(self.health.has_refuge())];
+        let (mut sent, mut tries) = (0, Tries::new());
+        loop {
+            let answer = self.send(&batch.table, &outgoing[sent..]);
+            self.note_health(&batch.table, &answer, delivered);
+            let numbers = &numbers[sent..];
+            sent += note_sent(&answer.sent, numbers, delivered);
+            if answer.sent.away.is_none() || !answer.may_wait || !tries.go_on(patience, &self.give_up) {
+                break;
             }
-            (Some(why), false) => {
+        }
+        delivered.refused.sort_by_key(|refused| refused.number);
+        delivered.left.extend(runs(&numbers[sent..]));
+    }
+
+    /// Notes whether the collector at `uri` is away, and why.
+    fn note_health(&mut self, uri: &str, answer: &Answer, delivered: &mut Delivered) {
+        let is_one = self.fixed.is_some() || self.names_one;
+        delivered.away = is_one && answer.sent.away.is_some();
+        match &answer.sent.away {
+            None if answer.is_heard => self.health.note_answer(),
+            None => {}
+            Some(why) if is_one => self.health.note_away(why),
+            Some(why) => {
                 if let Some(held_back) = self.log.allow(Instant::now()) {
-                    let uri = &batch.table;
                     log::error!("packets for {uri} wait: {why} ({held_back} more since the last such line)");
                 }
             }
@@ -162,39 +186,77 @@ impl PacketStore {
         Ok((capture, trace, payload))
     }
 
-    /// Sends packets to the collector at `uri`; with true when it is waited for no longer, and they are refused.
-    fn send_named(&mut self, uri: &str, packets: &[Outgoing<'_>]) -> (Sent, bool) {
+    /// Sends packets to the collector that is always the same, or else to the one at `uri`.
+    fn send(&mut self, uri: &str, packets: &[Outgoing<'_>]) -> Answer {
+        if let Some(collector) = &mut self.fixed {
+            return Answer { sent: collector.send(packets), is_heard: true, may_wait: true };
+        }
         match self.named.iter().position(|named| named.uri == uri) {
             Some(position) => self.named[..=position].rotate_right(1),
             None => {
                 let destination = match Destination::parse(uri) {
                     Ok(destination) => destination,
-                    Err(error) => return (refuse_rest(Sent::default(), packets.len(), &error.to_string()), false),
+                    Err(error) => {
+                        let sent = refuse_rest(Sent::default(), packets.len(), &error.to_string());
+                        return Answer { sent, is_heard: false, may_wait: false };
+                    }
                 };
                 self.named.truncate(MOST_OPEN - 1);
                 let collector = Collector::new(vec![destination], self.plan.options.clone());
                 self.named.insert(0, Named { uri: uri.to_owned(), collector, outage: None });
             }
         }
+        let has_refuge = self.health.has_refuge();
+        // In a spool of its own what waits for a collector is in nobody's way.
+        let is_limited = !(self.names_one && has_refuge);
+        let limit = self.limit;
         let named = &mut self.named[0];
-        if let Some(outage) = &named.outage
-            && named.is_lost(self.patience)
-            && outage.last_try.elapsed() < LOST
-        {
-            return (refuse_rest(Sent::default(), packets.len(), &outage.why), true);
+        let is_lost = |named: &Named| is_limited && named.is_lost(limit);
+        let mut sent = match &named.outage {
+            Some(outage) if is_lost(named) && outage.last_try.elapsed() < LOST => {
+                Sent { away: Some(outage.why.clone()), ..Sent::default() }
+            }
+            earlier => {
+                let since = earlier.as_ref().map(|outage| outage.since);
+                let sent = named.collector.send(packets);
+                let now = Instant::now();
+                let outage = |why: &String| Outage { since: since.unwrap_or(now), last_try: now, why: why.clone() };
+                named.outage = sent.away.as_ref().map(outage);
+                sent
+            }
+        };
+        if !is_lost(named) {
+            return Answer { sent, is_heard: true, may_wait: self.names_one || !has_refuge };
         }
-        let sent = named.collector.send(packets);
-        let now = Instant::now();
-        named.outage = sent.away.as_ref().map(|why| Outage {
-            since: named.outage.as_ref().map_or(now, |outage| outage.since),
-            last_try: now,
-            why: why.clone(),
-        });
-        match &named.outage {
-            Some(outage) if named.is_lost(self.patience) => (refuse_rest(sent, packets.len(), &outage.why), true),
-            _ => (sent, false),
+        // Without a spool, what could not be sent is given up.
+        if has_refuge && let Some(why) = sent.away.take() {
+            sent = refuse_rest(sent, packets.len(), &why);
         }
+        Answer { sent, is_heard: false, may_wait: false }
     }
+}
+
+/// What a try has come to.
+struct Answer {
+    sent: Sent,
+    /// Whether it is the collector's, if it is not away.
+    is_heard: bool,
+    /// Whether another may follow.
+    may_wait: bool,
+}
+
+/// Notes what was sent and refused of packets with these numbers; answers how many are done with.
+fn note_sent(sent: &Sent, numbers: &[usize], delivered: &mut Delivered) -> usize {
+    add(&mut delivered.counters, Committed::Unheard, sent.unheard);
+    add(&mut delivered.counters, Committed::Batches, u64::from(sent.sent > 0));
+    let refused = sent.refused.iter();
+    delivered.refused.extend(refused.map(|(index, why)| Refused { number: numbers[*index], why: why.as_str().into() }));
+    sent.sent
+}
+
+/// Numbers as ranges.
+fn runs(numbers: &[usize]) -> impl Iterator<Item = Range<usize>> {
+    numbers.chunk_by(|one, next| one + 1 == *next).filter_map(|run| Some(*run.first()?..*run.last()? + 1))
 }
 
 /// As if what is not sent of `count` packets could never be.

@@ -2,6 +2,7 @@
 
 use super::Plan;
 use super::health::{Health, REMIND, SinkPlace};
+use super::tries::{BACK_OFF, Patience, Tries, pause};
 use crate::sink::{self, DatabaseUrl, Sink, SinkError, Slices};
 use crate::table::{Layout, Row};
 use std::collections::VecDeque;
@@ -10,28 +11,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// First and longest wait between two tries of a sink that is away.
-pub const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 /// Longest wait for a table that has taken no rows yet: its name may be a mistake, or made up by whoever sends the traffic.
 const STRANGER: Duration = Duration::from_secs(60);
 /// Unusable tables that are remembered by name.
 const MOST_TABLES: usize = 64;
 /// Refused rows that are logged in one interval.
 const LOG_EVERY: Duration = Duration::from_secs(5);
-
-/// What to do about a sink that is away.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Patience {
-    /// Try again until it is back or the server ends: there is nowhere else to put the rows.
-    Hold,
-    /// Give the rows back after so many more tries, or when they have taken so long.
-    Bounded {
-        /// Tries after the first.
-        retries: u32,
-        /// Longest time that they may take together.
-        within: Duration,
-    },
-}
 
 /// Rows that the sink refused, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,21 +82,13 @@ impl Unusable {
     }
 }
 
-/// The tries of one call.
-struct Tries {
-    since: Instant,
-    made: u32,
-    back_off: Duration,
-}
-
 impl Store {
     /// Opens the sink of `plan` at `place`, a database at `url`; it connects with the first write.
     pub fn new(plan: &Plan, url: &DatabaseUrl, place: SinkPlace, give_up: Arc<AtomicBool>) -> Store {
         let sink = sink::open_linked(url, &plan.sinks[place.number].options, plan.sinks[place.number].link.clone());
-        let bounded = Patience::Bounded { retries: plan.insert_retries, within: plan.insert_retry_timeout };
-        let patience = if plan.insert_retries > 0 { bounded } else { Patience::Hold };
+        let [patience, spooled_patience] = Patience::of(plan);
         let store = Store::with_sink(sink, patience, plan.table_patience, Health::new(place), give_up);
-        Store { spooled_patience: bounded, ..store }
+        Store { spooled_patience, ..store }
     }
 
     /// The same around any sink.
@@ -145,7 +122,7 @@ impl Store {
     /// Writes `rows`; comes back when each is stored, refused, or left for later.
     pub fn write(&mut self, table: &str, layout: &Layout, rows: &[Row<'_>]) -> Outcome {
         let mut outcome = Outcome::default();
-        let mut tries = Tries { since: Instant::now(), made: 0, back_off: BACK_OFF.0 };
+        let mut tries = Tries::new();
         let mut waiting = Slices::new(rows.len(), self.sink.most_rows());
         while let Some(range) = waiting.take() {
             match self.sink.write(table, layout, &rows[range.clone()]) {
@@ -165,7 +142,7 @@ impl Store {
                     if self.has_waited_for(table, &why) {
                         self.say_refused(table, range.len() as u64, &why);
                         outcome.refused.push(Refusal { rows: range, why });
-                    } else if self.health.has_refuge() || !self.pause(BACK_OFF.0) {
+                    } else if self.health.has_refuge() || !pause(BACK_OFF.0, &self.give_up) {
                         outcome.left.push(range);
                     } else {
                         waiting.put_back(range);
@@ -173,7 +150,7 @@ impl Store {
                 }
                 Err(SinkError::Unavailable(why)) => {
                     self.health.note_away(&why);
-                    if self.may_try_again(&mut tries) {
+                    if tries.go_on(self.patience(), &self.give_up) {
                         waiting.put_back(range);
                     } else {
                         outcome.left.push(range);
@@ -199,33 +176,8 @@ impl Store {
         }
     }
 
-    /// Sleeps before the next try; false when there is to be none.
-    fn may_try_again(&self, tries: &mut Tries) -> bool {
-        let patience = if self.health.has_refuge() { self.spooled_patience } else { self.patience };
-        if let Patience::Bounded { retries, within } = patience
-            && (tries.made >= retries || tries.since.elapsed() >= within)
-        {
-            return false;
-        }
-        let back_off = tries.back_off;
-        tries.made += 1;
-        tries.back_off = (back_off * 2).min(BACK_OFF.1);
-        self.pause(back_off)
-    }
-
-    /// Sleeps; false when the server ends and this sink is given up.
-    fn pause(&self, duration: Duration) -> bool {
-        let until = Instant::now() + duration;
-        loop {
-            if self.give_up.load(Ordering::Relaxed) {
-                return false;
-            }
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return true;
-            }
-            std::thread::sleep(left.min(Duration::from_millis(50)));
-        }
+    fn patience(&self) -> Patience {
+        if self.health.has_refuge() { self.spooled_patience } else { self.patience }
     }
 
     /// Whether the wait for `table`, which is unusable, is over; says once when it begins.

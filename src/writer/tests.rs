@@ -1,7 +1,8 @@
 //! The writer around sinks that fail on purpose.
 
 use super::health::{Health, SinkPlace};
-use super::store::{Outcome, Patience, Store};
+use super::store::{Outcome, Store};
+use super::tries::Patience;
 use super::*;
 use crate::capture::{Capture, RowKind, Transport};
 use crate::queue::lane::{Geometry, Producer};
@@ -64,7 +65,7 @@ fn health(lanes: &Arc<Lanes>) -> Health {
         number: 0,
         has_refuge: Arc::default(),
         name: "the database",
-        is_one_of_many: false,
+        away: Arc::default(),
     })
 }
 
