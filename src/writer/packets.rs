@@ -133,13 +133,13 @@ impl PacketStore {
             delivered.away = self.health.is_away();
             return;
         }
-        let patience = self.patience[usize::from(self.health.has_refuge())];
         let (mut sent, mut tries) = (0, Tries::new());
         loop {
             let answer = self.send(&batch.table, &outgoing[sent..]);
             self.note_health(&batch.table, &answer, delivered);
             let numbers = &numbers[sent..];
             sent += note_sent(&answer.sent, numbers, delivered);
+            let patience = self.patience[usize::from(self.health.has_refuge())];
             if answer.sent.away.is_none() || !answer.may_wait || !tries.go_on(patience, &self.give_up) {
                 break;
             }

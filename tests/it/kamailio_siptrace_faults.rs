@@ -14,7 +14,6 @@ use crate::common::ports::free_address;
 use crate::kamailio_spool::trial::{Stored, assert_all_captured, calm_time, fault_time, report};
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::thread::sleep;
-use std::time::Duration;
 use trial::{Trial, agent, agent_of_the_core, await_taken, load};
 
 /// Whatever the collector can be blamed for goes through the spool.
@@ -45,7 +44,9 @@ fn what_is_sent_over_udp_while_the_port_is_closed_is_counted_and_nothing_waits_f
     let before = await_taken(&server, begun_at);
     let dropped = drops_of(collector.address());
     collector.await_arrived(before - dropped);
-    assert_eq!(server.statistics_of("siptrace")["unheard"], 0);
+    let statistics = server.statistics_of("siptrace");
+    assert_eq!(statistics["unheard"], 0);
+    let batches = statistics["batches"];
     collector.close();
     traffic.note_fault(true);
     traffic.go_on();
@@ -55,8 +56,10 @@ fn what_is_sent_over_udp_while_the_port_is_closed_is_counted_and_nothing_waits_f
     let statistics = server.statistics_of("siptrace");
     assert_eq!((statistics["spooled"], statistics["queued"], statistics["dropped"]), (0, 0, 0), "{statistics:?}");
     assert_eq!(statistics["stored"], until_end, "{statistics:?}");
-    // The kernel tells once of all that goes unheard between two looks at the socket.
-    assert!(statistics["unheard"] > 0 && statistics["unheard"] <= until_end - before, "{statistics:?}");
+    // The kernel tells once of all that goes unheard between two looks at the socket, and there is one with each batch at least.
+    let (told, batches) = (statistics["unheard"], statistics["batches"] - batches);
+    assert!(batches > 0 && told >= batches / 2 && told <= until_end - before, "{batches} batches: {statistics:?}");
+    println!("unheard: {told} reports of {batches} batches");
     assert_eq!(collector.arrived().len() as u64, before - dropped);
     collector.open();
     traffic.note_fault(false);
@@ -88,8 +91,6 @@ fn a_tcp_collector_that_refuses_connections_gets_all_of_it_when_it_is_back() {
 fn a_tcp_collector_that_hangs_gets_all_of_it_when_it_reads_again() {
     let collector = Collector::tcp(free_address());
     let trial = Trial::of("TCP black hole", agent(&collector.uri()));
-    // The kernel gives a connection up that has been stuck for 30 s, and nobody can tell what it still held then.
-    let trial = trial.for_at_most(Duration::from_secs(25));
     trial.run(collector, |collector| collector.hang(true), is_spooling, |collector| collector.hang(false));
 }
 
@@ -105,8 +106,7 @@ fn a_tcp_collector_that_hangs_from_the_start_gets_all_of_it_when_it_reads() {
     let mut collector = Collector::tcp(free_address());
     collector.hang(true);
     let trial = Trial::of("TCP black hole from the start", agent(&collector.uri()));
-    let trial = trial.away_from_the_start().for_at_most(Duration::from_secs(25));
-    trial.run(collector, |_| {}, is_spooling, |collector| collector.hang(false));
+    trial.away_from_the_start().run(collector, |_| {}, is_spooling, |collector| collector.hang(false));
 }
 
 #[test]
@@ -120,7 +120,6 @@ fn a_tcp_collector_that_refuses_connections_gets_all_that_the_core_sees_when_it_
 fn a_tcp_collector_that_hangs_gets_all_that_the_core_sees_when_it_reads_again() {
     let collector = Collector::tcp(free_address());
     let trial = Trial::of("TCP black hole, trace_mode", agent_of_the_core(&collector.uri()));
-    let trial = trial.for_at_most(Duration::from_secs(25));
     trial.run(collector, |collector| collector.hang(true), is_spooling, |collector| collector.hang(false));
 }
 

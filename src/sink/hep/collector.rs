@@ -149,9 +149,12 @@ impl Target {
             let Some(link) = &mut self.link else { return Err("no connection".to_owned()) };
             encoder.encode(packets, sent.sent, link.ends());
             let passed = link.send(&encoder.group.frames, setup);
+            let is_kept = passed.is_kept;
             if let Some(reason) = settle(&encoder.group, passed, sent) {
-                self.link = None;
-                self.is_doubtful = setup.has_stand_ins;
+                if !is_kept {
+                    self.link = None;
+                    self.is_doubtful = setup.has_stand_ins;
+                }
                 self.names.suspect();
                 return Err(reason);
             }

@@ -31,6 +31,11 @@ impl Frames {
         self.ends.len()
     }
 
+    /// Where frame number `at` begins in `bytes`, or would.
+    pub fn start(&self, at: usize) -> usize {
+        at.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0)
+    }
+
     /// The bytes of each frame from number `first` on.
     pub fn from(&self, first: usize) -> impl Iterator<Item = &[u8]> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());

@@ -20,8 +20,10 @@ pub(super) struct Passed {
     pub too_long: Vec<usize>,
     /// Datagrams that were reported as unheard.
     pub unheard: u64,
-    /// Why the frames behind `whole` did not leave. The link is of no use any more.
+    /// Why the frames behind `whole` did not leave. The link is of no use any more, unless it is kept.
     pub failure: Option<String>,
+    /// Whether the link is to be used again though it takes nothing now.
+    pub is_kept: bool,
 }
 
 /// An open way to a collector.

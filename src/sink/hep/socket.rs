@@ -21,9 +21,6 @@ const TCP_SEND_BUFFER: usize = 192 * 1024;
 const KEEP_ALIVE_IDLE: Duration = Duration::from_secs(30);
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(10);
 const KEEP_ALIVE_TRIES: u32 = 3;
-/// The least time after which the kernel gives a connection up whose peer acknowledges nothing.
-const LEAST_USER_TIMEOUT: Duration = Duration::from_secs(30);
-
 /// A socket whose datagrams go to `address`. Datagrams over the path's MTU leave in fragments instead of being refused.
 pub(super) fn udp(address: SocketAddr, local: Option<IpAddr>) -> io::Result<UdpSocket> {
     let socket = bound(address, local, SocketType::DGRAM)?;
@@ -36,7 +33,7 @@ pub(super) fn udp(address: SocketAddr, local: Option<IpAddr>) -> io::Result<UdpS
     Ok(UdpSocket::from(socket))
 }
 
-/// A connection to `address`, non-blocking. The kernel gives it up when nothing is acknowledged for a multiple of `io_timeout`.
+/// A connection to `address`, non-blocking. The kernel gives it up when nothing is acknowledged, or nothing taken, for `given_up_after`.
 ///
 /// # Errors
 /// [`io::ErrorKind::TimedOut`] when the deadline has passed, else what the kernel says.
@@ -44,7 +41,7 @@ pub(super) fn tcp(
     address: SocketAddr,
     local: Option<IpAddr>,
     deadline: Deadline,
-    io_timeout: Duration,
+    given_up_after: Duration,
 ) -> io::Result<TcpStream> {
     let socket = bound(address, local, SocketType::STREAM)?;
     keep_at_most(&socket, TCP_SEND_BUFFER);
@@ -53,9 +50,8 @@ pub(super) fn tcp(
     sockopt::set_tcp_keepidle(&socket, KEEP_ALIVE_IDLE)?;
     sockopt::set_tcp_keepintvl(&socket, KEEP_ALIVE_INTERVAL)?;
     sockopt::set_tcp_keepcnt(&socket, KEEP_ALIVE_TRIES)?;
-    // Longer than we wait ourselves: what the kernel has taken may still arrive after we have given up.
-    let user_timeout = (3 * io_timeout).max(LEAST_USER_TIMEOUT).as_millis();
-    sockopt::set_tcp_user_timeout(&socket, u32::try_from(user_timeout).unwrap_or(u32::MAX))?;
+    let milliseconds = u32::try_from(given_up_after.as_millis()).unwrap_or(u32::MAX);
+    sockopt::set_tcp_user_timeout(&socket, milliseconds)?;
     match connect(&socket, &address) {
         Ok(()) => {}
         Err(Errno::INPROGRESS) => {

@@ -2,8 +2,11 @@
 //! not, and go out as the stock module sends them.
 //!
 //! A packet counts as sent when the kernel has taken all of it. HEP has no acknowledgement: what the kernel still holds when a
-//! connection breaks is lost, and nobody can tell.
+//! connection breaks is lost, and nobody can tell. So a connection is not given up because a collector hangs, for the next one would swallow
+//! as much again: it is kept for as long as the kernel keeps it, with what the kernel has not taken of a packet. That one counts as sent when it
+//! comes again and the rest has left. Only where another collector can stand in, a connection is given up.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -12,9 +15,11 @@ use super::destination::{Destination, Transport};
 use super::encoder::{Ends, Frames};
 use super::link::Passed;
 use super::setup::Setup;
-use super::tcp::Tcp;
+use super::tcp::{Tcp, Unwritten};
 use super::tls::Tls;
 
+/// After what time the kernel gives a connection up whose peer takes nothing; with another collector to stand in, and without.
+const GIVEN_UP: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(600));
 /// How long a collector may take to close its end when we close ours.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -23,6 +28,12 @@ pub(super) struct Stream {
     tcp: Tcp,
     tls: Option<Tls>,
     is_broken: bool,
+    /// Whether it is kept when the collector takes nothing.
+    is_kept: bool,
+    /// What must leave first: the rest of a frame that was begun, or of what was sealed.
+    rest: Vec<u8>,
+    /// The frames that have left with it, and do not count as sent yet.
+    begun: VecDeque<Vec<u8>>,
 }
 
 impl Stream {
@@ -39,13 +50,22 @@ impl Stream {
         let options = &setup.options;
         // Before the connection: a configuration that cannot be made bothers nobody.
         let config = (destination.transport() == Transport::Tls).then(|| setup.tls()).transpose()?;
-        let mut tcp =
-            Tcp::open(address, options.bind, deadline, options.io_timeout).map_err(|error| error.to_string())?;
+        let given_up = if setup.has_stand_ins { GIVEN_UP.0 } else { GIVEN_UP.1 };
+        // Longer than we wait ourselves: what the kernel has taken may still arrive after we have given up.
+        let given_up = given_up.max(3 * options.io_timeout);
+        let mut tcp = Tcp::open(address, options.bind, deadline, given_up).map_err(|error| error.to_string())?;
         let tls = match config {
             Some(config) => Some(Tls::open(&mut tcp, destination.host(), config, deadline)?),
             None => None,
         };
-        Ok(Stream { tcp, tls, is_broken: false })
+        Ok(Stream {
+            tcp,
+            tls,
+            is_broken: false,
+            is_kept: !setup.has_stand_ins,
+            rest: Vec::new(),
+            begun: VecDeque::new(),
+        })
     }
 
     pub fn ends(&self) -> Ends {
@@ -59,32 +79,74 @@ impl Stream {
     /// # Errors
     /// The connection is closed or broken.
     pub fn listen(&mut self) -> Result<(), String> {
-        let Stream { tcp, tls, is_broken } = self;
+        let Stream { tcp, tls, is_broken, .. } = self;
         let outcome = tcp.listen(&mut |bytes| take(tls, bytes));
         *is_broken |= outcome.is_err();
         outcome
     }
 
-    /// Writes `frames` within `limit`.
+    /// Writes `frames` within `limit`, behind what was left of those before.
     pub fn send(&mut self, frames: &Frames, limit: Duration) -> Passed {
         let deadline = Deadline::after(limit);
-        let Stream { tcp, tls, is_broken } = self;
-        if let Some(session) = tls
-            && let Err(reason) = session.seal(frames)
+        let rest = std::mem::take(&mut self.rest);
+        let (written, outcome) = self.write(&rest, deadline);
+        if let Err(unwritten) = outcome {
+            self.rest = rest.get(written..).unwrap_or_default().to_vec();
+            return self.stopped(0, unwritten);
+        }
+        let done = self.count_begun(frames);
+        if let Some(session) = &mut self.tls
+            && let Err(reason) = session.seal(frames.from(done))
         {
-            *is_broken = true;
-            return Passed { failure: Some(reason), ..Passed::default() };
+            return self.stopped(done, Unwritten::Broken(reason));
         }
         // The session goes on receiving while its sealed frames are being written.
-        let sealed = tls.as_mut().map(|session| std::mem::take(&mut session.sealed));
-        let outgoing = sealed.as_ref().unwrap_or(frames);
-        let (written, outcome) = tcp.write(&outgoing.bytes, deadline, &mut |bytes| take(tls, bytes), true);
+        let sealed = self.tls.as_mut().map(|session| std::mem::take(&mut session.sealed));
+        let (outgoing, first) = sealed.as_ref().map_or((frames, done), |sealed| (sealed, 0));
+        let start = outgoing.start(first);
+        let (written, outcome) = self.write(outgoing.bytes.get(start..).unwrap_or_default(), deadline);
+        let written = start + written;
         let whole = outgoing.ends.partition_point(|end| *end <= written);
-        if let (Some(session), Some(sealed)) = (tls, sealed) {
+        if self.is_kept && matches!(outcome, Err(Unwritten::Stuck)) {
+            // A frame that was begun must be ended, and what was sealed cannot be sealed again.
+            let end = match sealed {
+                Some(_) => outgoing.ends.len(),
+                None => whole + usize::from(written > outgoing.start(whole)),
+            };
+            self.rest = outgoing.bytes.get(written..outgoing.start(end)).unwrap_or_default().to_vec();
+            let begun = frames.from(done + whole - first).take(end - whole);
+            self.begun.extend(begun.map(<[u8]>::to_vec));
+        }
+        if let (Some(session), Some(sealed)) = (&mut self.tls, sealed) {
             session.sealed = sealed;
         }
-        *is_broken |= outcome.is_err();
-        Passed { whole, failure: outcome.err(), ..Passed::default() }
+        let whole = done + whole - first;
+        match outcome {
+            Ok(()) => Passed { whole, ..Passed::default() },
+            Err(unwritten) => self.stopped(whole, unwritten),
+        }
+    }
+
+    /// How many of the first of `frames` have left already.
+    fn count_begun(&mut self, frames: &Frames) -> usize {
+        let count = frames.from(0).zip(&self.begun).take_while(|(frame, begun)| frame == begun).count();
+        self.begun.drain(..count);
+        if count < frames.len() {
+            // The others are not wanted any more.
+            self.begun.clear();
+        }
+        count
+    }
+
+    fn write(&mut self, bytes: &[u8], deadline: Deadline) -> (usize, Result<(), Unwritten>) {
+        let Stream { tcp, tls, .. } = self;
+        tcp.write(bytes, deadline, &mut |received| take(tls, received), true)
+    }
+
+    fn stopped(&mut self, whole: usize, unwritten: Unwritten) -> Passed {
+        let is_kept = self.is_kept && matches!(unwritten, Unwritten::Stuck);
+        self.is_broken |= !is_kept;
+        Passed { whole, failure: Some(unwritten.into_reason()), is_kept, ..Passed::default() }
     }
 }
 
@@ -93,7 +155,7 @@ impl Drop for Stream {
     /// kernel throw away what it has still to send. So it has a moment to read that and to close.
     fn drop(&mut self) {
         // One that does not read would not make use of the moment; but nothing is to be unread.
-        if self.listen().is_err() || self.is_broken {
+        if self.listen().is_err() || self.is_broken || !self.rest.is_empty() {
             return;
         }
         let deadline = Deadline::after(FAREWELL);

@@ -19,6 +19,23 @@ const READS: usize = 64;
 /// Takes bytes that have arrived.
 pub(super) type Receive<'a> = &'a mut dyn FnMut(&[u8]) -> Result<(), String>;
 
+/// Why bytes were not written.
+pub(super) enum Unwritten {
+    /// The peer takes nothing for now: the deadline has passed.
+    Stuck,
+    /// The connection is of no use any more.
+    Broken(String),
+}
+
+impl Unwritten {
+    pub fn into_reason(self) -> String {
+        match self {
+            Unwritten::Stuck => "it takes nothing: the deadline has passed".to_owned(),
+            Unwritten::Broken(reason) => reason,
+        }
+    }
+}
+
 /// A connection.
 pub(super) struct Tcp {
     socket: TcpStream,
@@ -30,9 +47,9 @@ impl Tcp {
         address: SocketAddr,
         local: Option<IpAddr>,
         deadline: Deadline,
-        io_timeout: Duration,
+        given_up_after: Duration,
     ) -> io::Result<Tcp> {
-        let socket = socket::tcp(address, local, deadline, io_timeout)?;
+        let socket = socket::tcp(address, local, deadline, given_up_after)?;
         let ends = Ends { local: socket.local_addr()?, peer: address, transport: Transport::Tcp };
         Ok(Tcp { socket, ends })
     }
@@ -49,7 +66,7 @@ impl Tcp {
         deadline: Deadline,
         receive: Receive<'_>,
         listens: bool,
-    ) -> (usize, Result<(), String>) {
+    ) -> (usize, Result<(), Unwritten>) {
         let mut written = 0;
         while let Some(left) = bytes.get(written..).filter(|left| !left.is_empty()) {
             let outcome = match self.socket.write(left) {
@@ -59,7 +76,7 @@ impl Tcp {
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => Ok(()),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => self.wait_for_room(deadline, receive, listens),
-                Err(error) => Err(error.to_string()),
+                Err(error) => Err(Unwritten::Broken(error.to_string())),
             };
             if let Err(reason) = outcome {
                 return (written, Err(reason));
@@ -68,13 +85,13 @@ impl Tcp {
         (written, Ok(()))
     }
 
-    fn wait_for_room(&mut self, deadline: Deadline, receive: Receive<'_>, listens: bool) -> Result<(), String> {
+    fn wait_for_room(&mut self, deadline: Deadline, receive: Receive<'_>, listens: bool) -> Result<(), Unwritten> {
         let events = if listens { PollFlags::OUT | PollFlags::IN } else { PollFlags::OUT };
-        let ready = wait(&self.socket, events, deadline).map_err(|error| error.to_string())?;
+        let ready = wait(&self.socket, events, deadline).map_err(|error| Unwritten::Broken(error.to_string()))?;
         if ready.is_empty() || deadline.has_passed() {
-            return Err("it takes nothing: the deadline has passed".to_owned());
+            return Err(Unwritten::Stuck);
         }
-        if listens && ready.contains(PollFlags::IN) { self.listen(receive) } else { Ok(()) }
+        if listens && ready.contains(PollFlags::IN) { self.listen(receive).map_err(Unwritten::Broken) } else { Ok(()) }
     }
 
     /// Tells the peer that nothing more comes; it may still talk.

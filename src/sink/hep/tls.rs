@@ -9,7 +9,7 @@ use rustls::{ClientConfig, ClientConnection};
 use super::deadline::Deadline;
 use super::destination::Host;
 use super::encoder::Frames;
-use super::tcp::Tcp;
+use super::tcp::{Tcp, Unwritten};
 
 /// A session whose handshake is done.
 pub(super) struct Tls {
@@ -49,7 +49,7 @@ impl Tls {
         self.draw()?;
         // What arrives in the meantime waits for its turn.
         let (_, outcome) = tcp.write(&self.sealed.bytes, deadline, &mut |_| Ok(()), false);
-        outcome
+        outcome.map_err(Unwritten::into_reason)
     }
 
     /// Moves what the session has to say to the end of `sealed`.
@@ -61,9 +61,9 @@ impl Tls {
     }
 
     /// Makes `sealed` of `frames`, frame for frame: a frame has arrived as a whole when its sealed form has.
-    pub fn seal(&mut self, frames: &Frames) -> Result<(), String> {
+    pub fn seal<'a>(&mut self, frames: impl Iterator<Item = &'a [u8]>) -> Result<(), String> {
         self.sealed.clear();
-        for frame in frames.from(0) {
+        for frame in frames {
             self.session.writer().write_all(frame).map_err(|error| error.to_string())?;
             self.draw()?;
             self.sealed.ends.push(self.sealed.bytes.len());

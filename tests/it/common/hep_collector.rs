@@ -78,8 +78,8 @@ pub trait Heard: Clone + Send + 'static {
     fn of(packet: &Packet<'_>) -> Self;
 }
 
-/// What has come over each connection, in order of the connections.
-type Arrivals<T> = Arc<Mutex<Vec<Vec<T>>>>;
+/// What has come, in the order in which it was read, whatever the connection; and how many connections were made.
+type Arrivals<T> = Arc<Mutex<(Vec<T>, u64)>>;
 
 /// What the threads of a collector are told.
 #[derive(Clone, Default)]
@@ -192,14 +192,14 @@ impl<T: Heard> Collector<T> {
         self.open();
     }
 
-    /// What has come, connection by connection.
+    /// What has come over all connections, in the order in which it was read.
     pub fn arrived(&self) -> Vec<T> {
-        self.arrivals.lock().expect("no reader has failed").concat()
+        self.arrivals.lock().expect("no reader has failed").0.clone()
     }
 
     /// How many connections have been made.
     pub fn connections(&self) -> u64 {
-        self.arrivals.lock().expect("no reader has failed").len() as u64
+        self.arrivals.lock().expect("no reader has failed").1
     }
 
     /// Waits until no more come.
@@ -225,11 +225,10 @@ impl<T> Drop for Collector<T> {
 }
 
 fn hear<T: Heard>(socket: &UdpSocket, orders: &Orders, arrivals: &Arrivals<T>) {
-    let number = begin(arrivals);
     let mut datagram = vec![0; 65_535];
     while orders.goes_on() {
         if let Ok(length) = socket.recv(&mut datagram) {
-            note(arrivals, number, &datagram[..length]);
+            note(arrivals, &datagram[..length]);
         }
     }
 }
@@ -243,9 +242,9 @@ fn serve<T: Heard>(listener: &TcpListener, transport: &Transport, orders: &Order
         };
         stream.set_nonblocking(false).expect("a connection waits");
         stream.set_read_timeout(Some(LOOK)).expect("a timeout is set");
-        let (number, transport) = (begin(arrivals), transport.clone());
-        let (orders, arrivals) = (orders.clone(), Arc::clone(arrivals));
-        readers.push(spawn(move || read_all(secured(stream, &transport), number, &orders, &arrivals)));
+        arrivals.lock().expect("no reader has failed").1 += 1;
+        let (transport, orders, arrivals) = (transport.clone(), orders.clone(), Arc::clone(arrivals));
+        readers.push(spawn(move || read_all(secured(stream, &transport), &orders, &arrivals)));
     }
     readers.into_iter().for_each(|reader| reader.join().expect("a reader ends"));
 }
@@ -261,7 +260,7 @@ fn secured(stream: TcpStream, transport: &Transport) -> Box<dyn Read> {
 }
 
 /// Reads a connection to its end; of a packet that breaks off, nobody has heard.
-fn read_all<T: Heard>(mut stream: Box<dyn Read>, number: usize, orders: &Orders, arrivals: &Arrivals<T>) {
+fn read_all<T: Heard>(mut stream: Box<dyn Read>, orders: &Orders, arrivals: &Arrivals<T>) {
     let (mut unread, mut bytes) = (Vec::new(), vec![0; 64 * 1024]);
     while orders.goes_on() {
         match stream.read(&mut bytes) {
@@ -275,21 +274,14 @@ fn read_all<T: Heard>(mut stream: Box<dyn Read>, number: usize, orders: &Orders,
         while let Some(head) = unread.get(done..done + 6) {
             let length = usize::from(u16::from_be_bytes([head[4], head[5]]));
             let Some(packet) = unread.get(done..done + length) else { break };
-            note(arrivals, number, packet);
+            note(arrivals, packet);
             done += length;
         }
         unread.drain(..done);
     }
 }
 
-/// The number of a new connection.
-fn begin<T>(arrivals: &Arrivals<T>) -> usize {
-    let mut arrivals = arrivals.lock().expect("no reader has failed");
-    arrivals.push(Vec::new());
-    arrivals.len() - 1
-}
-
-fn note<T: Heard>(arrivals: &Arrivals<T>, connection: usize, packet: &[u8]) {
+fn note<T: Heard>(arrivals: &Arrivals<T>, packet: &[u8]) {
     let heard = T::of(&hep::decode(packet).expect("a well-formed packet"));
-    arrivals.lock().expect("no reader has failed")[connection].push(heard);
+    arrivals.lock().expect("no reader has failed").0.push(heard);
 }

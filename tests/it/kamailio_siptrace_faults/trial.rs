@@ -4,11 +4,13 @@ use crate::common::hep_collector::{self, Heard};
 use crate::common::kamailio::{ConfigBuilder, Kamailio, Module};
 use crate::common::wait::within;
 use crate::kamailio_spool::traffic::Traffic;
-use crate::kamailio_spool::trial::{BATCH, PATIENCE, Stored, assert_all_captured, calm_time, fault_time, report};
+use crate::kamailio_spool::trial::{
+    BATCH, PATIENCE, Stored, assert_all_captured, assert_few_dropped, calm_time, fault_time, report,
+};
 use sipcapture_core::hep::{Packet, Payload};
 use std::net::SocketAddr;
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What both kernels keep of a connection at most, bytes; of ours doc/siptrace.md says so.
 const KEPT: u64 = 512 * 1024;
@@ -98,7 +100,6 @@ fn await_empty(server: &Kamailio) {
 pub struct Trial {
     name: String,
     agent: ConfigBuilder,
-    lasts: Duration,
     begins_well: bool,
     loses_what_was_taken: bool,
 }
@@ -106,24 +107,12 @@ pub struct Trial {
 impl Trial {
     /// A fault that begins while nothing is on its way.
     pub fn of(fault: &str, agent: ConfigBuilder) -> Trial {
-        Trial {
-            name: format!("collector: {fault}"),
-            agent,
-            lasts: fault_time(),
-            begins_well: true,
-            loses_what_was_taken: false,
-        }
+        Trial { name: format!("collector: {fault}"), agent, begins_well: true, loses_what_was_taken: false }
     }
 
     /// The collector is away until the end of the fault.
     pub fn away_from_the_start(mut self) -> Trial {
         self.begins_well = false;
-        self
-    }
-
-    /// A fault that may not last longer.
-    pub fn for_at_most(mut self, longest: Duration) -> Trial {
-        self.lasts = self.lasts.min(longest);
         self
     }
 
@@ -154,8 +143,9 @@ impl Trial {
             begin(&mut collector);
             traffic.go_on();
         }
+        let (in_calm, begun) = (server.kernel_drops(), Instant::now());
         traffic.note_fault(true);
-        sleep(self.lasts / 2);
+        sleep(fault_time() / 2);
         // The kernel takes a few megabytes for a collector that does not read, and more only while more comes.
         within(PATIENCE, "something is spooled", || server.statistics_of("siptrace")["spooled"] > 0);
         let held_at = traffic.hold();
@@ -163,8 +153,9 @@ impl Trial {
         within(PATIENCE, "the fault is felt", || is_felt(&server));
         server.assert_balance_of("siptrace");
         traffic.go_on();
-        sleep(self.lasts / 2);
+        sleep(fault_time() / 2);
         traffic.note_fault(false);
+        let (in_fault, lasted) = (server.kernel_drops() - in_calm, begun.elapsed());
         let ended_at = traffic.hold();
         await_taken(&server, ended_at);
         let taken = server.statistics_of("siptrace")["stored"] - stored_before;
@@ -193,6 +184,7 @@ impl Trial {
         assert_eq!((statistics["stored"], statistics["unheard"]), (captured, 0), "{statistics:?}");
         assert_in_order(&arrived);
         assert_all_captured(&server, sent, captured, &pings);
+        assert_few_dropped(in_calm, in_fault, lasted);
         server.assert_serving();
         server
     }

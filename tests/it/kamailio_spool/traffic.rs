@@ -78,7 +78,7 @@ pub struct Pings {
     pub calm: Vec<u64>,
     /// During the fault.
     pub faulty: Vec<u64>,
-    /// Pings without an answer within 5 s.
+    /// Pings without an answer within 10 s.
     pub unanswered: u64,
 }
 
@@ -170,7 +170,7 @@ impl Drop for Traffic {
 
 fn ping(gate: &Gate, server: SocketAddr) -> Pings {
     let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
-    socket.set_read_timeout(Some(Duration::from_secs(5))).expect("a timeout is set");
+    socket.set_read_timeout(Some(Duration::from_secs(10))).expect("a timeout is set");
     let local = socket.local_addr().expect("the socket is bound");
     let mut pings = Pings::default();
     let mut answer = [0; 2048];

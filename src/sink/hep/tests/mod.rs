@@ -171,6 +171,15 @@ fn read_payloads(stream: &mut impl Read, count: usize) -> Vec<Vec<u8>> {
         .collect()
 }
 
+/// Sends all of `payloads` but the first `sent`, in as many calls as it takes.
+fn send_rest(collector: &mut Collector, payloads: &[Vec<u8>], mut sent: usize) {
+    let begun = Instant::now();
+    while sent < payloads.len() {
+        assert!(begun.elapsed() < PATIENCE, "{sent} sent");
+        sent += collector.send(&packets(&payloads[sent..])).sent;
+    }
+}
+
 /// The payloads of all whole frames up to the end of the stream, and the bytes of a frame that was cut.
 fn read_to_end(stream: &mut impl Read) -> (Vec<Vec<u8>>, Vec<u8>) {
     let mut bytes = Vec::new();

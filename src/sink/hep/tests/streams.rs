@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::super::{Collector, CollectorOptions};
 use super::{
     ClosedPort, PATIENCE, accept, accept_now, all, collector, destination, listener, numbered, options, outgoing,
-    packets, read_payloads, read_to_end, tcp_uri,
+    packets, read_payloads, send_rest, tcp_uri,
 };
 
 /// More than the buffers of both ends hold, so that a collector that does not read is noticed.
@@ -86,19 +86,45 @@ fn a_collector_that_closes_in_the_middle_gets_the_rest_over_the_next_connection(
 }
 
 #[test]
-fn a_collector_that_never_reads_is_away_and_what_is_reported_unsent_did_not_reach_it_whole() {
+fn a_collector_that_hangs_is_away_and_gets_the_rest_over_the_same_connection_when_it_reads() {
     let (listener, address) = listener();
     let payloads = plenty();
     let mut collector = Collector::new(vec![destination(&tcp_uri(address))], impatient());
     let sent = collector.send(&packets(&payloads));
     assert!(sent.away.unwrap().contains("deadline"));
     assert!((1..payloads.len()).contains(&sent.sent), "{} sent", sent.sent);
-    let (heard, _) = read_to_end(&mut accept(&listener));
-    assert!(heard == payloads[..sent.sent], "{} heard, {} sent", heard.len(), sent.sent);
+    let mut done = sent.sent;
+    for _ in 0..3 {
+        let again = collector.send(&packets(&payloads[done..]));
+        assert!(again.away.unwrap().contains("deadline"));
+        done += again.sent;
+    }
+    let heard = thread::scope(|scope| {
+        let heard = scope.spawn(|| {
+            let heard = read_payloads(&mut accept(&listener), payloads.len());
+            assert!(accept_now(&listener).is_none(), "a second connection");
+            heard
+        });
+        send_rest(&mut collector, &payloads, done);
+        heard.join().unwrap()
+    });
+    assert!(heard == payloads, "lost, twice, or out of order");
+}
 
-    // The next call starts with a whole packet over a new connection.
-    assert_eq!(collector.send(&packets(&payloads[sent.sent..sent.sent + 2])), all(2));
-    assert_eq!(read_payloads(&mut accept(&listener), 2), payloads[sent.sent..sent.sent + 2]);
+#[test]
+fn the_successor_of_one_that_hangs_gets_whole_packets_over_the_next_connection() {
+    let (listener, address) = listener();
+    let payloads = plenty();
+    let mut collector = Collector::new(vec![destination(&tcp_uri(address))], impatient());
+    let sent = collector.send(&packets(&payloads)).sent;
+    drop(accept(&listener));
+    let rest = &payloads[sent..];
+    let heard = thread::scope(|scope| {
+        let heard = scope.spawn(|| read_payloads(&mut accept(&listener), rest.len()));
+        send_rest(&mut collector, rest, 0);
+        heard.join().unwrap()
+    });
+    assert!(heard == rest, "lost, twice, or out of order");
 }
 
 #[test]
@@ -209,7 +235,34 @@ fn packets_that_have_no_form_do_not_hide_where_the_rest_begins() {
     assert!(sent.away.is_some());
     let refused: Vec<usize> = sent.refused.iter().map(|(at, _)| *at).collect();
     assert_eq!(refused, [0, 5]);
-    let (heard, _) = read_to_end(&mut accept(&listener));
-    let expected: Vec<_> = (0..sent.sent).filter(|at| ![0, 5].contains(at)).map(|at| &payloads[at]).collect();
-    assert!(heard.iter().eq(expected), "{} heard, {} done with", heard.len(), sent.sent);
+    let heard = thread::scope(|scope| {
+        let heard = scope.spawn(|| read_payloads(&mut accept(&listener), payloads.len() - 3));
+        send_rest(&mut collector, &payloads, sent.sent);
+        heard.join().unwrap()
+    });
+    let expected = payloads.iter().filter(|payload| payload.len() < long.len());
+    assert!(heard.iter().eq(expected), "{} heard, {} done with at first", heard.len(), sent.sent);
+}
+
+#[test]
+fn what_was_begun_is_ended_also_when_other_packets_come_behind_it() {
+    let (listener, address) = listener();
+    let payloads = plenty();
+    let mut collector = Collector::new(vec![destination(&tcp_uri(address))], impatient());
+    let sent = collector.send(&packets(&payloads)).sent;
+    let others = numbered(5, 300);
+    let heard = thread::scope(|scope| {
+        let heard = scope.spawn(|| {
+            let mut stream = accept(&listener);
+            let mut heard = read_payloads(&mut stream, sent);
+            while heard.last().is_none_or(|last| *last != others[4]) {
+                heard.extend(read_payloads(&mut stream, 1));
+            }
+            heard
+        });
+        send_rest(&mut collector, &others, 0);
+        heard.join().unwrap()
+    });
+    let (first, behind) = heard.split_at(heard.len() - 5);
+    assert!(behind == others && (sent..=sent + 1).contains(&first.len()) && *first == payloads[..first.len()]);
 }
