@@ -169,11 +169,20 @@ fn deliver_batch(store: &mut Store, plan: &Plan, batch: &Batch, first: usize, de
     add(&mut delivered.counters, Committed::Truncated, truncated);
     add(&mut delivered.counters, Committed::Batches, u64::from(has_stored));
     delivered.refused.append(&mut refused);
-    delivered.left.extend(left.into_iter().filter(|rows| !rows.is_empty()).flat_map(|rows| runs(&made[rows])));
+    delivered.left.extend(
+        left.into_iter().filter(|rows| !rows.is_empty()).flat_map(|rows| runs(made[rows].iter().map(|row| row.0))),
+    );
     delivered.away = away;
 }
 
-/// The numbers of these rows' captures as ranges.
-fn runs(rows: &[(usize, bool)]) -> Vec<Range<usize>> {
-    rows.chunk_by(|one, next| one.0 + 1 == next.0).map(|run| run[0].0..run[run.len() - 1].0 + 1).collect()
+/// Numbers, in order, as ranges.
+pub fn runs(numbers: impl Iterator<Item = usize>) -> Vec<Range<usize>> {
+    let mut runs: Vec<Range<usize>> = Vec::new();
+    for number in numbers {
+        match runs.last_mut().filter(|run| run.end == number) {
+            Some(run) => run.end += 1,
+            None => runs.push(number..number + 1),
+        }
+    }
+    runs
 }

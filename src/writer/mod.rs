@@ -280,7 +280,7 @@ impl Writer {
         }
         let now = Instant::now();
         let lanes_fill = self.consumer.fullest() > PRESSED;
-        let has_neighbours = self.outlets.len() > 1;
+        let has_neighbours = self.outlets.has_neighbours(&self.plan);
         for outlet in 0..self.outlets.len() {
             let settled = self.outlets.get_mut(outlet).park_slow(now, lanes_fill, has_neighbours);
             self.note_settled(outlet, &settled);

@@ -139,6 +139,8 @@ pub struct Outlet {
     /// Whether the replay had work and could not begin it.
     is_blocked: bool,
     next_job: u64,
+    /// Captures of earlier writers in a spool that was opened late, and that are not counted yet.
+    found: u64,
     spool_log: LogLimit,
 }
 
@@ -176,6 +178,7 @@ impl Outlet {
             closed: false,
             is_blocked: false,
             next_job: 0,
+            found: 0,
             spool_log: LogLimit::new(Duration::from_secs(5)),
         })
     }
@@ -282,6 +285,12 @@ impl Outlet {
         refusals: &mut Refusals,
         now: Instant,
     ) -> Result<Effect, WriterError> {
+        if self.found > 0 {
+            let mut counters = [0; COMMITTED];
+            add(&mut counters, Committed::Recovered, self.found);
+            add(&mut counters, Committed::Spooled, std::mem::take(&mut self.found));
+            return Ok(Effect { counters: Some(counters), ..Effect::default() });
+        }
         if self.replay_job.is_some() || self.away.is_some_and(|away| now < away.next_probe) {
             return Ok(Effect::default());
         }
@@ -525,16 +534,13 @@ impl Outlet {
         else {
             return;
         };
-        let opened = spools::open(spool, name, (self.post.writer, *writers), SinkMarks::default());
-        match opened {
-            Ok((mut own, _)) => {
-                // Had it held anything, it would have been opened at the start.
-                let nothing = own.ack(own.marks().next);
+        match spools::open(spool, name, (self.post.writer, *writers), SinkMarks::default()) {
+            Ok((own, earlier)) => {
+                // Whatever could not be opened at the start, and can be now.
+                self.found += own.pending() + earlier.iter().map(Spool::pending).sum::<u64>();
                 self.own_marks = marks_of(&own);
                 self.spool = Some(own);
-                if let Err(error) = nothing {
-                    self.say(&format!("the spool cannot note what is done: {error}"));
-                }
+                self.replay.add_earlier(earlier);
             }
             Err(error) => self.say(&format!("captures cannot be spooled: {error}")),
         }

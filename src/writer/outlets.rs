@@ -117,6 +117,15 @@ impl Outlets {
         self.all.iter()
     }
 
+    /// Whether what holds up one of them holds up others. That of the sink of collectors that scripts name is none while nothing comes there.
+    pub fn has_neighbours(&self, plan: &Plan) -> bool {
+        let is_used = |(number, outlet): &(usize, &Outlet)| {
+            let sink = plan.sinks.get(*number).map(|sink| &sink.target);
+            !matches!(sink, Some(Target::NamedCollectors(_))) || outlet.idle_since().is_none()
+        };
+        self.all.iter().enumerate().filter(is_used).count() > 1
+    }
+
     /// Ends all of them; see [`Outlet::end`].
     pub fn end(&mut self, patience: Instant) {
         // All are told before the first is waited for: they share the time.

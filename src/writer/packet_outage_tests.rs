@@ -150,6 +150,46 @@ fn a_collector_that_scripts_name_shows_as_down_while_it_is_away_whatever_others_
     });
 }
 
+#[test]
+fn what_an_earlier_server_left_in_a_spool_that_is_there_late_is_sent_first() {
+    let (place, uri) = closed_place();
+    let mut bench = Bench::new("sip:127.0.0.1:9".to_owned());
+    bench.push(0..300, NAMED, Some(&uri));
+    bench.while_running(|_| {});
+    assert_eq!((bench.lanes.totals().spooled(), bench.lanes.totals().queued()), (300, 0));
+    let spool = bench.named_spools().remove(0);
+    let mut next = bench.restart();
+    let aside = tempfile::tempdir().unwrap();
+    std::fs::rename(spool.join("0"), aside.path().join("0")).unwrap();
+    next.while_running(|next| {
+        next.until("it runs", |totals| totals.queued() == 0);
+        thread::sleep(Duration::from_millis(200));
+        std::fs::rename(aside.path().join("0"), spool.join("0")).unwrap();
+        next.push(300..400, NAMED, Some(&uri));
+        next.until("all wait", |totals| totals.spooled() == 400 && totals.queued() == 0);
+        let listener = TcpListener::bind(place).unwrap();
+        assert_eq!(read_packets(&listener, 400), (0..400).collect::<Vec<_>>());
+        next.until("nothing is left", |totals| totals.spooled() == 0);
+    });
+    let totals = next.lanes.totals();
+    assert_eq!((totals.committed(Committed::Recovered), totals.committed(Committed::Stored)), (300, 400));
+}
+
+#[test]
+fn one_collector_has_neighbours_only_when_a_script_names_others() {
+    let bench = Bench::new("sip:127.0.0.1:9".to_owned());
+    let (plan, give_up) = (bench.plan(), Arc::default());
+    let mut consumer = Consumer::take(&bench.lanes, 0).unwrap().unwrap();
+    let (outbox, _results) = crossbeam_channel::unbounded();
+    let mut outlets = Outlets::start(&plan, 0, &mut consumer, &give_up, outbox).unwrap();
+    assert!(!outlets.has_neighbours(&plan));
+    let mut named = Load::default();
+    named.add(&packet(b"udp:192.0.2.1:5060"), &plan).unwrap();
+    outlets.part(&plan, vec![Load::default(), named], Instant::now());
+    assert!(outlets.has_neighbours(&plan));
+    outlets.end(Instant::now() + WHILE);
+}
+
 /// A packet's record; without an address no packet can be made of it.
 fn packet(from: &[u8]) -> Vec<u8> {
     let nowhere: SocketAddr = "0.0.0.0:0".parse().unwrap();

@@ -45,7 +45,7 @@ impl Bench {
     }
 
     /// A server that starts anew where this one has ended: it knows nothing but what is on the disk.
-    fn restart(self) -> Bench {
+    pub fn restart(self) -> Bench {
         let Bench { directory, spool_bytes, patience, collector, .. } = self;
         Bench { directory, spool_bytes, patience, ..Bench::new(collector) }
     }
@@ -60,7 +60,7 @@ impl Bench {
     }
 
     /// Directories of spools of collectors that scripts have named.
-    fn named_spools(&self) -> Vec<std::path::PathBuf> {
+    pub fn named_spools(&self) -> Vec<std::path::PathBuf> {
         let entries = std::fs::read_dir(self.directory.path().join("spool")).unwrap().flatten();
         let named = entries.filter(|entry| entry.file_name().to_str().unwrap().starts_with("script-"));
         named.map(|entry| entry.path()).collect()

@@ -1,7 +1,7 @@
 //! Getting packets to collectors: one that parameters name, or whichever each packet names.
 
 use super::batch::Batch;
-use super::deliver::{Delivered, Refused};
+use super::deliver::{Delivered, Refused, runs};
 use super::health::Health;
 use super::tries::{Patience, Tries};
 use super::{CollectorPlan, Plan, add};
@@ -13,7 +13,6 @@ use crate::sink::hep::{Collector, Destination, Origin, Outgoing, Sent, parse_way
 use crate::sip;
 use crate::sip::x_headers::{self, XHeaders};
 use std::borrow::Cow;
-use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -145,7 +144,7 @@ impl PacketStore {
             }
         }
         delivered.refused.sort_by_key(|refused| refused.number);
-        delivered.left.extend(runs(&numbers[sent..]));
+        delivered.left.extend(runs(numbers[sent..].iter().copied()));
     }
 
     /// Notes whether the collector at `uri` is away, and why.
@@ -252,11 +251,6 @@ fn note_sent(sent: &Sent, numbers: &[usize], delivered: &mut Delivered) -> usize
     let refused = sent.refused.iter();
     delivered.refused.extend(refused.map(|(index, why)| Refused { number: numbers[*index], why: why.as_str().into() }));
     sent.sent
-}
-
-/// Numbers as ranges.
-fn runs(numbers: &[usize]) -> impl Iterator<Item = Range<usize>> {
-    numbers.chunk_by(|one, next| one + 1 == *next).filter_map(|run| Some(*run.first()?..*run.last()? + 1))
 }
 
 /// As if what is not sent of `count` packets could never be.
