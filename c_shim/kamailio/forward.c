@@ -36,6 +36,7 @@ typedef struct known_name {
     unsigned short port;
     char proto;
     time_t used;
+    unsigned long turn;     /* of all uses of names, the number of the last one */
     time_t tried;           /* 0: never */
     int failed;             /* whether the last try failed */
     int known;              /* whether `to` holds an address, be it an old one */
@@ -53,6 +54,7 @@ typedef struct held_bytes {
 typedef struct name_table {
     gen_lock_t lock;
     known_name names[NAMES];
+    unsigned long turns;    /* uses of names so far */
     held_bytes *held;       /* the last one first */
     size_t held_size;
 } name_table;
@@ -86,25 +88,52 @@ static int is_name(const known_name *known, const str *name, unsigned short port
            && memcmp(known->name, name->s, name->len) == 0;
 }
 
-/* The place of a name; a new one is put where there is room. The table is locked. */
+static known_name *use(known_name *known)
+{
+    known->used = time(NULL);
+    known->turn = ++table->turns;
+    return known;
+}
+
+/* The place of a name that is used now; NULL when it has none. The table is locked. */
 static known_name *place_of(const str *name, unsigned short port, char proto)
+{
+    for (known_name *known = table->names; known < table->names + NAMES; known++) {
+        if (is_name(known, name, port, proto)) {
+            return use(known);
+        }
+    }
+    return NULL;
+}
+
+/* Whether one name makes room rather than the other: one that nobody waits for, and then the one that was used longest ago. */
+static int yields(const known_name *known, const known_name *other)
+{
+    int is_awaited = known->len > 0 && known->tried == 0;
+    int other_is_awaited = other->len > 0 && other->tried == 0;
+
+    return is_awaited != other_is_awaited ? other_is_awaited : known->turn < other->turn;
+}
+
+/* Gives a name without a place one; with `waits`, none that belongs to a name that is yet to be looked up. The table is locked. */
+static known_name *claim_place(const str *name, unsigned short port, char proto, int waits)
 {
     known_name *place = &table->names[0];
 
-    for (known_name *known = table->names; known < table->names + NAMES; known++) {
-        if (is_name(known, name, port, proto)) {
-            return known;
-        }
-        if (known->used < place->used) {
+    for (known_name *known = table->names + 1; known < table->names + NAMES; known++) {
+        if (yields(known, place)) {
             place = known;
         }
+    }
+    if (waits && place->len > 0 && place->tried == 0) {
+        return NULL;
     }
     memset(place, 0, sizeof(*place));
     memcpy(place->name, name->s, name->len);
     place->len = name->len;
     place->port = port;
     place->proto = proto;
-    return place;
+    return use(place);
 }
 
 /* Gives a sips URI its transport, which the host's parser does not; 0 when it asks for one that is not safe. */
@@ -141,7 +170,9 @@ void forward_expect(const str *uri)
         expected = 1;
     } else if (parse(uri, &parsed) && !is_numeric(&parsed.host)) {
         expected = 1;
-        place_of(&parsed.host, parsed.port_no, parsed.proto)->used = time(NULL);
+        if (place_of(&parsed.host, parsed.port_no, parsed.proto) == NULL) {
+            claim_place(&parsed.host, parsed.port_no, parsed.proto, 0);
+        }
     }
 }
 
@@ -179,12 +210,34 @@ static void look_up(known_name *place)
     }
 }
 
+/* Whether a name is yet to be looked up. One that has lost its place to another gets one again where no other waits for its own. */
+static int is_awaited(const str *uri)
+{
+    sip_uri_t parsed;
+    known_name *known;
+    int awaited;
+
+    if (!parse(uri, &parsed)) {
+        return 0;
+    }
+    lock_get(&table->lock);
+    known = place_of(&parsed.host, parsed.port_no, parsed.proto);
+    if (known == NULL) {
+        known = claim_place(&parsed.host, parsed.port_no, parsed.proto, 1);
+    }
+    awaited = known == NULL || known->tried == 0;
+    lock_release(&table->lock);
+    return awaited;
+}
+
 /* Sends, or has the module give up, what is held for names that are looked up by now, in the order of its coming. */
 static void send_held(void)
 {
     held_bytes *held, *turned = NULL, *next;
-    dest_info_t to;
 
+    if (send_late == NULL) {
+        return; /* nothing is ever held */
+    }
     lock_get(&table->lock);
     held = table->held;
     table->held = NULL;
@@ -195,20 +248,20 @@ static void send_held(void)
         turned = held;
     }
     for (held = turned; held != NULL; held = next) {
-        int is_awaited = forward_find(&held->uri, &to) == FORWARD_AWAITED;
+        int waits = is_awaited(&held->uri);
         next = held->next;
-        if (!is_awaited) {
+        if (!waits) {
             send_late(&held->uri, held->bytes.s, held->bytes.len);
         }
         lock_get(&table->lock);
-        if (is_awaited) {
+        if (waits) {
             held->next = table->held;
             table->held = held;
         } else {
             table->held_size -= held->uri.len + held->bytes.len;
         }
         lock_release(&table->lock);
-        if (!is_awaited) {
+        if (!waits) {
             shm_free(held);
         }
     }
@@ -225,12 +278,14 @@ static void resolve(pid_t server)
         for (known_name *known = table->names; known < table->names + NAMES; known++) {
             if (is_due(known, time(NULL))) {
                 look_up(known);
+                /* The next look-up may take long. */
+                lock_release(&table->lock);
+                send_held();
+                lock_get(&table->lock);
             }
         }
         lock_release(&table->lock);
-        if (send_late != NULL) {
-            send_held();
-        }
+        send_held();
         usleep(TURN);
     }
 }
@@ -312,7 +367,9 @@ static forward_found find(dest_info_t *to, sip_uri_t *uri)
     }
     lock_get(&table->lock);
     known = place_of(&uri->host, uri->port_no, uri->proto);
-    known->used = time(NULL);
+    if (known == NULL) {
+        known = claim_place(&uri->host, uri->port_no, uri->proto, 0);
+    }
     if (known->known) {
         to->to = known->to;
         to->proto = known->to_proto;
@@ -368,12 +425,23 @@ int forward_hold(const str *uri, const char *bytes, unsigned int len)
 {
     size_t size = (size_t)uri->len + len;
     held_bytes *held;
+    int has_room;
 
-    if (table == NULL || send_late == NULL || table->held_size + size > HELD) {
+    if (table == NULL || send_late == NULL) {
+        return 0;
+    }
+    lock_get(&table->lock);
+    has_room = table->held_size + size <= HELD;
+    table->held_size += has_room ? size : 0;
+    lock_release(&table->lock);
+    if (!has_room) {
         return 0;
     }
     held = shm_malloc(sizeof(*held) + size);
     if (held == NULL) {
+        lock_get(&table->lock);
+        table->held_size -= size;
+        lock_release(&table->lock);
         return 0;
     }
     held->uri = (str){ (char *)(held + 1), uri->len };
@@ -383,9 +451,23 @@ int forward_hold(const str *uri, const char *bytes, unsigned int len)
     lock_get(&table->lock);
     held->next = table->held;
     table->held = held;
-    table->held_size += size;
     lock_release(&table->lock);
     return 1;
+}
+
+void forward_end(void)
+{
+    unsigned int count = 0;
+
+    if (table == NULL) {
+        return;
+    }
+    for (held_bytes *held = table->held; held != NULL; held = held->next) {
+        count++;
+    }
+    if (count > 0) {
+        LM_WARN("%u copies for names that were not looked up yet are not sent\n", count);
+    }
 }
 
 void forward_failed(const str *uri, forward_found found)

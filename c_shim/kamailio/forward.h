@@ -9,6 +9,7 @@
  *   forward_find      any process, at any time
  *   forward_hold      the same
  *   forward_send      the same
+ *   forward_end       the module's end, in the server's main process
  *
  * A sips URI is for TLS, whatever else it says; one that asks for something else is a bad one.
  */
@@ -57,5 +58,8 @@ void forward_failed(const str *uri, forward_found found);
 
 /* Sends `len` bytes. 1, or -1 when the URI is bad, its name not known (yet), or no socket fits; else the negative result of the send. */
 int forward_send(const str *uri, const char *bytes, unsigned int len);
+
+/* Tells of what is still held, and now lost. */
+void forward_end(void);
 
 #endif

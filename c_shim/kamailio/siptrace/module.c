@@ -313,6 +313,12 @@ static int child_init(int rank)
     }
 }
 
+static void end(void)
+{
+    forward_end();
+    host_end_core();
+}
+
 struct module_exports exports = {
     "siptrace",        /* name */
     DEFAULT_DLFLAGS,   /* how it is loaded */
@@ -323,5 +329,5 @@ struct module_exports exports = {
     0,                 /* no reply handler */
     mod_init,
     child_init,
-    host_end_core
+    end
 };

@@ -7,8 +7,9 @@ use crate::common::kamailio::{ConfigBuilder, Kamailio, Module};
 use crate::common::network::in_network;
 use crate::common::ports::{free_address, free_port};
 use crate::common::wait::{eventually, within};
+use rustix::net::sockopt::set_socket_recv_buffer_size_force;
 use std::io::Read as _;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::spawn;
@@ -207,6 +208,83 @@ fn copies_of_another_family_than_the_socket_that_is_named_leave_from_another() {
     assert_eq!(&buffer[..length], sent.as_bytes());
     let log = proxy.server.log();
     assert!(log.contains("copies of another transport or address family"), "{log}");
+}
+
+#[test]
+fn copies_that_come_before_their_name_is_looked_up_travel_over_each_transport() {
+    let hosts = Hosts::with(&[("copies.test", "127.0.0.1")]);
+    let secure = Secure::new();
+    let listener = TcpListener::bind(free_address()).expect("the port is free");
+    let plain = listener.local_addr().expect("a bound socket");
+    for (address, transport) in [(plain, "tcp"), (secure.address, "tls")] {
+        let uri = format!("sip:copies.test:{};transport={transport}", address.port());
+        let script = format!(r#"if (is_method("OPTIONS")) {{ $var(to) = "{uri}"; sip_trace("$var(to)"); }}"#);
+        let config = copying("sip:127.0.0.1:9").first_line("use_dns_cache=no").through(hosts.command());
+        let proxy = Proxy::start(secure.with_tls(config), &script);
+        let mark = format!("X-Mark: {transport}\r\n");
+        let sent = proxy.ping(&mark);
+        if transport == "tls" {
+            let arrives = eventually(PATIENCE, || secure.has_heard(&mark));
+            assert!(arrives, "no copy over TLS:\n{}", proxy.server.log());
+        } else {
+            let (mut stream, _) = listener.accept().expect("Kamailio connects");
+            stream.set_read_timeout(Some(PATIENCE)).expect("a timeout is set");
+            let mut copy = vec![0; sent.len()];
+            stream.read_exact(&mut copy).expect("a copy comes");
+            assert_eq!(String::from_utf8(copy).expect("a copy is text"), sent);
+        }
+        assert_eq!(failed(&proxy.server), 0, "{transport}");
+    }
+}
+
+#[test]
+fn more_names_than_are_known_at_a_time_get_their_copies() {
+    const NAMES: usize = 70;
+    let collector = Collector::new();
+    let port = collector.0.local_addr().expect("a bound socket").port();
+    let names: Vec<String> = (0..NAMES).map(|number| format!("copies{number}.test")).collect();
+    let hosts = Hosts::with(&names.iter().map(|name| (name.as_str(), "127.0.0.1")).collect::<Vec<_>>());
+    let script = format!(
+        r#"if (is_method("OPTIONS")) {{ $var(to) = "sip:copies" + $hdr(X-Name) + ".test:{port}"; sip_trace("$var(to)"); }}"#
+    );
+    let config = copying("sip:127.0.0.1:9").first_line("use_dns_cache=no").through(hosts.command());
+    let proxy = Proxy::start(config, &script);
+    let mut sent: Vec<String> = (0..NAMES).map(|number| proxy.ping(&format!("X-Name: {number}\r\n"))).collect();
+    let copies = collector.take(NAMES).into_iter().map(|copy| String::from_utf8(copy).expect("a copy is text"));
+    let mut copies: Vec<String> = copies.collect();
+    sent.sort();
+    copies.sort();
+    assert_eq!(copies, sent);
+    assert_eq!(failed(&proxy.server), 0);
+}
+
+#[test]
+fn copies_for_which_there_is_no_more_room_to_wait_are_counted() {
+    const COPIES: u64 = 24;
+    in_network(|_| {
+        // A port of this network alone.
+        let names = UdpSocket::bind((Ipv4Addr::LOCALHOST, 53)).expect("the port is free in a new network");
+        names.set_read_timeout(Some(PATIENCE)).expect("a timeout is set");
+        let collector = Collector::new();
+        // All that waits comes at once.
+        set_socket_recv_buffer_size_force(&collector.0, 8 << 20).expect("root may ask for a large buffer");
+        let port = collector.0.local_addr().expect("a bound socket").port();
+        let hosts = Hosts::with_name_server(&[], IpAddr::V4(Ipv4Addr::LOCALHOST));
+        let script =
+            format!(r#"if (is_method("OPTIONS")) {{ $var(to) = "sip:copies.test:{port}"; sip_trace("$var(to)"); }}"#);
+        let config = copying("sip:127.0.0.1:9").first_line("use_dns_cache=no").through(hosts.command());
+        let proxy = Proxy::start(config, &script);
+        // Twenty of them are a little less than the 1 MiB that may wait.
+        let filling = format!("X-Fill: {}\r\n", "f".repeat(50_000));
+        (0..COPIES).for_each(|_| drop(proxy.ping(&filling)));
+        let given_up = failed(&proxy.server);
+        assert!((1..=COPIES - 20).contains(&given_up), "{given_up} copies are given up");
+        // From now on questions are answered.
+        spawn(move || answer_questions(&names, Ipv4Addr::LOCALHOST));
+        let arrived = usize::try_from(COPIES - given_up).expect("a small number");
+        assert_eq!(collector.take(arrived).len(), arrived);
+        assert_eq!(failed(&proxy.server), given_up);
+    });
 }
 
 /// Answers questions for one name, until nobody asks any more: its address, and a service of it at another port.
