@@ -16,7 +16,7 @@ use std::net::UdpSocket;
 use sipcapture_core::hep::{ChunkOrder, Chunks, Packet, Payload, Version, decode, encode, looks_like_hep};
 use sipcapture_core::packet::{Datagram, Start, udp_frame};
 use sipcapture_core::sink::hep::{Collector, CollectorOptions, Destination, Origin, Outgoing};
-use sipcapture_core::sip::{HeaderNames, extract};
+use sipcapture_core::sip::{HeaderNames, Masks, extract};
 
 struct Counting;
 
@@ -180,4 +180,21 @@ fn extracting_header_fields_allocates_nothing() {
     let fields = extract(&message, None, &names);
     assert_eq!(fields.callid, b"3848276298220188511@atlanta.example.com");
     assert_eq!(fields.custom[1], b"69");
+}
+
+#[test]
+fn masking_allocates_nothing_where_there_is_no_secret() {
+    let sent = messages::invite();
+    let mut message = sent.clone();
+    for masks in [
+        Masks::default(),
+        Masks { headers: vec![b"Authorization".to_vec(), b"X-Token".to_vec()], message_bodies: false },
+        Masks { headers: vec![b"Authorization".to_vec()], message_bodies: true },
+        Masks { headers: vec![], message_bodies: true },
+    ] {
+        assert_eq!(allocations(|| masks.apply(&mut message)), 0, "{masks:?}");
+        assert_eq!(message, sent);
+    }
+    let masks = Masks { headers: vec![b"From".to_vec()], message_bodies: false };
+    assert!(allocations(|| masks.apply(&mut message)) > 0 && message != sent);
 }

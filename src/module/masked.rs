@@ -32,8 +32,7 @@ pub(super) fn write(masks: &Masks, bytes: &[u8], out: &mut Vec<u8>) -> Result<()
     out.clear();
     let written = match hep::version_of(bytes).filter(|_| hep::looks_like_hep(bytes)) {
         None => {
-            out.extend_from_slice(bytes);
-            masks.apply(out);
+            write_text(masks, bytes, out);
             Ok(())
         }
         Some(Version::V3) => write_chunks(masks, bytes, out),
@@ -43,6 +42,13 @@ pub(super) fn write(masks: &Masks, bytes: &[u8], out: &mut Vec<u8>) -> Result<()
         out.clear();
     }
     written
+}
+
+/// The same of a text that a script has made: whatever it begins with, it is no packet.
+pub(super) fn write_text(masks: &Masks, text: &[u8], out: &mut Vec<u8>) {
+    out.clear();
+    out.extend_from_slice(text);
+    masks.apply(out);
 }
 
 fn write_fixed(masks: &Masks, packet: &[u8], out: &mut Vec<u8>) -> Result<(), Unmaskable> {
@@ -181,6 +187,16 @@ mod tests {
         assert_eq!(masked.len(), usize::from(length));
         assert_eq!(masked.windows(MASKED.len()).filter(|window| *window == MASKED).count(), 2);
         assert!(!masked.windows(6).any(|window| window == b"secret"));
+    }
+
+    #[test]
+    fn a_text_is_none_of_the_packets_that_it_looks_like() {
+        for magic in ["HEP3", "HEP3 \u{1}", "EEP1", "\u{1}\u{10}\u{2}\u{11}", "\u{2}\u{10}\u{2}\u{11}"] {
+            let text = |message: &[u8]| [magic.as_bytes(), b" came\n", message].concat();
+            let mut out = b"old".to_vec();
+            write_text(&masks(), &text(SENT), &mut out);
+            assert_eq!(out, text(MASKED), "{magic:?}");
+        }
     }
 
     #[test]

@@ -145,16 +145,37 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Queues `capture` with its secrets masked. Says at a limited rate that captures are dropped, and hands the answer on.
+    /// Queues `capture`, a message or a HEP packet, with its secrets masked. Says at a limited rate that captures are dropped, and hands the
+    /// answer on.
     pub(super) fn push(&mut self, masks: &Masks, capture: &Capture<'_>) -> Result<Result<(), PushError>, StateError> {
+        self.push_masked(capture, masks, |bytes, out| {
+            if masked::write(masks, bytes, out).is_err() {
+                // A script may store a packet as it is; of one that nobody can read nothing is known but its length.
+                out.resize(bytes.len(), b'x');
+            }
+        })
+    }
+
+    /// The same of a text that a script has made up.
+    pub(super) fn push_text(
+        &mut self,
+        masks: &Masks,
+        capture: &Capture<'_>,
+    ) -> Result<Result<(), PushError>, StateError> {
+        self.push_masked(capture, masks, |text, out| masked::write_text(masks, text, out))
+    }
+
+    fn push_masked(
+        &mut self,
+        capture: &Capture<'_>,
+        masks: &Masks,
+        write: impl FnOnce(&[u8], &mut Vec<u8>),
+    ) -> Result<Result<(), PushError>, StateError> {
         let producer = own(&mut self.producer)?;
         let pushed = if masks.is_empty() {
             producer.push(capture)
         } else {
-            if masked::write(masks, capture.payload, &mut self.masked).is_err() {
-                // A script may store a packet as it is; of one that nobody can read nothing is known but its length.
-                self.masked.resize(capture.payload.len(), b'x');
-            }
+            write(capture.payload, &mut self.masked);
             producer.push(&Capture { payload: &self.masked, ..*capture })
         };
         if let Err(error) = pushed {

@@ -35,8 +35,12 @@ impl Masks {
     }
 
     /// Writes over the secrets of `message`, which may be cut short or no SIP at all. Scripts make texts of messages: of what has no first line
-    /// every line is taken for a header, and what follows an empty line for a body where the word MESSAGE stands before it.
+    /// every line is taken for a header, and what follows an empty line for a body where a line before it asks for MESSAGE. Allocates nothing
+    /// where it finds no header of the list.
     pub fn apply(&self, message: &mut [u8]) {
+        if self.is_empty() {
+            return;
+        }
         let mut secrets: Vec<Range<usize>> = Vec::new();
         let line = first_line::parse(message);
         let is_text = line.kind == FirstLine::Invalid || !line.is_sip;
@@ -63,7 +67,10 @@ impl Masks {
                 let found = in_value(name, &message[start..cursor.at()]);
                 secrets.extend(found.into_iter().map(|secret| secret.start + start..secret.end + start));
             }
-            has_secret_body |= is_text && self.message_bodies && names_method(&message[line..cursor.at()]);
+            if is_text && self.message_bodies && !has_secret_body {
+                let value = &message[start..cursor.at()];
+                has_secret_body = may_be_request(&message[line..cursor.at()]) || is_of_request(name, value);
+            }
         }
         secrets.into_iter().for_each(|secret| write_over_value(&mut message[secret]));
         let is_kept = |byte: &u8| matches!(byte, b'\r' | b'\n');
@@ -71,8 +78,23 @@ impl Masks {
     }
 }
 
-fn names_method(line: &[u8]) -> bool {
-    line.windows(METHOD.len()).any(|word| word == METHOD)
+/// Whether `line`, folds and all, may be the first one of a MESSAGE request to somebody: it begins with that word, or has it somewhere with a blank,
+/// or what is none and looks like one, behind it, and further on a URI or a version. Lists of methods have neither.
+fn may_be_request(line: &[u8]) -> bool {
+    let first = first_line::start(line);
+    let words = line.windows(METHOD.len()).enumerate().filter(|(_, word)| word.eq_ignore_ascii_case(METHOD));
+    words.map(|(at, word)| (at, &line[at + word.len()..])).any(|(at, behind)| match behind.first() {
+        None => at == first,
+        Some(byte) if byte.is_ascii_graphic() => false,
+        Some(_) => at == first || behind.iter().any(|byte| matches!(byte, b':' | b'/')),
+    })
+}
+
+/// Whether a header is the CSeq of a MESSAGE request.
+fn is_of_request(name: Option<&[u8]>, value: &[u8]) -> bool {
+    let is_method = |word: &[u8]| word.eq_ignore_ascii_case(METHOD);
+    name.is_some_and(|name| name.eq_ignore_ascii_case(b"CSeq"))
+        && value.split(|byte| !byte.is_ascii_graphic()).rfind(|word| !word.is_empty()).is_some_and(is_method)
 }
 
 /// Where the secrets are in the value of the header `name`.
@@ -191,6 +213,47 @@ mod tests {
             assert_eq!(masked(&text, &BOTH, true), expected);
         }
         assert_eq!(masked("one\n\ntwo", &BOTH, true), "one\n\ntwo");
+    }
+
+    #[test]
+    fn a_header_that_lists_methods_makes_no_body_a_secret() {
+        let sdp = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\n";
+        for first in ["INVITE  sip:a SIP/2.0", "\x01INVITE sip:a SIP/2.0", "GET /a HTTP/1.1", "SIP/2.0 2000 OK"] {
+            for header in [
+                "Allow: INVITE, ACK, MESSAGE",
+                "Allow: MESSAGE, INVITE",
+                "Allow: MESSAGE,\r\n INVITE,\r\n\tMESSAGE",
+                "Allow: INVITE MESSAGE ACK",
+                "Contact: <sip:a>;methods=\"INVITE, MESSAGE, ACK\";+sip.instance=\"<urn:uuid:0>\"",
+                "Contact: <sip:a>;methods=\"MESSAGE\";+sip.instance=\"<urn:uuid:0>\"",
+                "Message-ID: 1",
+                "CSeq: 1 INVITE",
+                "CSeq: 1 MESSAGE INVITE",
+            ] {
+                let message = format!("{first}\r\n{header}\r\nTo: <sip:a>\r\n\r\n{sdp}");
+                assert_eq!(masked(&message, &BOTH, true), message);
+            }
+        }
+    }
+
+    #[test]
+    fn the_body_is_a_secret_behind_every_line_that_may_ask_for_message() {
+        for line in [
+            "got: MESSAGE sip:a SIP/2.0",
+            "INVITE  sip:a SIP/2.0\r\nseen\r\nMESSAGE sip:a SIP/2.0",
+            "seen\r\n MESSAGE <sip:a>",
+            "seen\nmessage\tsip:a SIP/2.0",
+            "seen\nMESSAGE",
+            "seen: message alice SIP/2.0",
+            "\x01MESSAGE\0sip:a SIP/2.0",
+            "MESSAGE\0sip:a SIP/2.0",
+            "\u{feff}MESSAGE\u{a0}sip:a SIP/2.0",
+            "MES SAGE sip:a SIP/2.0\r\nCSeq: 1 MESSAGE",
+            "MES SAGE sip:a SIP/2.0\r\ncseq : 1\r\n message \0",
+        ] {
+            let message = |body: &str| format!("{line}\r\nTo: <sip:a>\r\n\r\n{body}");
+            assert_eq!(masked(&message("secret"), &BOTH, true), message("xxxxxx"), "{line:?}");
+        }
     }
 
     #[test]

@@ -391,7 +391,12 @@ impl TraceAgent {
             let table = destination.filter(|_| sink == self.settings.named_sink());
             let packet =
                 Capture { kind: RowKind::Packet, sink: sink as u8, table, trace: Some(*of_packets), ..*capture };
-            if let Err(error) = self.push(&packet)? {
+            let masks = &self.settings.queue.masks;
+            let pushed = match message.tracer {
+                Tracer::Log | Tracer::Text => self.pipeline.push_text(masks, &packet)?,
+                Tracer::Script | Tracer::Follow | Tracer::Core => self.pipeline.push(masks, &packet)?,
+            };
+            if let Err(error) = pushed {
                 outcome.note(error.into());
             }
         }

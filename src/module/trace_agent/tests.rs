@@ -330,6 +330,19 @@ fn secrets_are_masked_in_rows_packets_and_copies_whoever_traces_them() {
 }
 
 #[test]
+fn texts_of_scripts_are_masked_as_texts_whatever_they_begin_with() {
+    let text = b"HEP3 from a probe:\nAuthorization: Basic dTpw\n";
+    let masked = String::from_utf8(text.to_vec()).unwrap().replace("dTpw", "xxxx");
+    for tracer in [Tracer::Log, Tracer::Text] {
+        let texts = [("duplicate_uri", "sip:192.0.2.9"), ("mask", "Authorization")];
+        let mut bench = Bench::new(&texts, &[("trace_on", 1), ("hep_mode_on", 1)]);
+        bench.trace(&TracedMessage { body: text, ..message(tracer) }).unwrap();
+        let queued = bench.queued(|capture| String::from_utf8_lossy(capture.payload).into_owned());
+        assert_eq!(queued, [format!("packet 1 {masked}")], "{tracer:?}");
+    }
+}
+
+#[test]
 fn a_header_that_is_masked_gives_no_correlation_id() {
     let mut settings = TraceSettings::default();
     settings.set_text("duplicate_uri", b"sip:192.0.2.9").unwrap();
