@@ -201,7 +201,7 @@ impl PacketStore {
                     }
                 };
                 self.named.truncate(MOST_OPEN - 1);
-                let collector = Collector::new(vec![destination], self.plan.options.clone());
+                let collector = Collector::named(destination, self.plan.options.clone());
                 self.named.insert(0, Named { uri: uri.to_owned(), collector, outage: None });
             }
         }

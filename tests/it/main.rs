@@ -2,6 +2,7 @@
 
 mod common;
 mod dead_letters;
+mod distant_collectors;
 mod fragments;
 mod fuzz_corpus;
 mod hep_table;

@@ -8,8 +8,8 @@ use super::destination::Destination;
 use super::encoder::{Encoder, Group};
 use super::link::{Link, Opening, Passed};
 use super::names::Names;
-use super::probe::Probe;
-use super::resolver::Resolver;
+use super::probe::{Candidate, Probe};
+use super::resolver::{Asker, Resolver};
 use super::setup::Setup;
 use super::{CollectorOptions, Outgoing, Sent};
 
@@ -18,12 +18,15 @@ use super::{CollectorOptions, Outgoing, Sent};
 /// it are looked at now and then, beside the packets, and the first that is well again takes over; the more seldom, the oftener they have failed
 /// again at once.
 ///
-/// One of several that is reached over UDP fails when a few reports in a row say that nobody listens, and is well when a datagram that says nothing
-/// brings no such report. What was sent to it before is lost, as always over UDP.
+/// One of several that is reached over UDP fails when a few reports in a row say that nobody listens: it is *deaf*, and gets nothing before a look
+/// has found it well. What was sent to it before is lost, as always over UDP. A look sends datagrams that say nothing, some time after the
+/// last packet, and finds it well when none of them brings a report. When nothing works, one look follows the other.
 pub struct Collector {
     targets: Vec<Target>,
     /// The target that got the last packets.
     current: usize,
+    /// The last call has found none that works.
+    is_away: bool,
     setup: Arc<Setup>,
     encoder: Encoder,
     probe: Probe,
@@ -34,29 +37,37 @@ struct Target {
     destination: Destination,
     names: Names,
     link: Option<Link>,
-    /// It has failed, and another may stand in for it.
-    is_doubtful: bool,
+    /// Nobody listens there, as far as is known. Only over UDP, and where another may stand in for it.
+    is_deaf: bool,
+    /// When it was last sent anything.
+    sent_at: Option<Instant>,
 }
 
 impl Collector {
     /// Connects to nothing yet. With no destination, every call of [`Collector::send`] finds it away.
     pub fn new(destinations: Vec<Destination>, options: CollectorOptions) -> Collector {
-        Collector::with_resolver(destinations, options, Resolver::system())
+        Collector::with_resolver(destinations, options, Resolver::system(), Asker::Parameter)
+    }
+
+    /// One that a script names. Of the resolver's places it leaves some to the collectors of [`Collector::new`].
+    pub fn named(destination: Destination, options: CollectorOptions) -> Collector {
+        Collector::with_resolver(vec![destination], options, Resolver::system(), Asker::Script)
     }
 
     pub(super) fn with_resolver(
         destinations: Vec<Destination>,
         options: CollectorOptions,
         resolver: Arc<Resolver>,
+        asker: Asker,
     ) -> Collector {
         let target = |destination: Destination| {
-            let names = Names::new(&destination, Arc::clone(&resolver));
-            Target { destination, names, link: None, is_doubtful: false }
+            let names = Names::new(&destination, Arc::clone(&resolver), asker);
+            Target { destination, names, link: None, is_deaf: false, sent_at: None }
         };
         let targets: Vec<Target> = destinations.into_iter().map(target).collect();
         let (encoder, probe) = (Encoder::new(&options), Probe::new(options.probe_every));
         let setup = Arc::new(Setup::new(options, targets.len() > 1));
-        Collector { targets, current: 0, setup, encoder, probe }
+        Collector { targets, current: 0, is_away: false, setup, encoder, probe }
     }
 
     /// The destination that packets go to at present, or will be tried first.
@@ -67,7 +78,7 @@ impl Collector {
     /// Sends `packets` in their order; connects when it has to. [`Sent`] says how far it came.
     ///
     /// Returns within `connect_timeout` (twice for a name) for each destination that is away, and `io_timeout` (twice at most) for
-    /// what is being written.
+    /// what is being written. For one that is deaf it does not wait.
     pub fn send(&mut self, packets: &[Outgoing<'_>]) -> Sent {
         let mut sent = Sent::default();
         if packets.is_empty() {
@@ -76,52 +87,69 @@ impl Collector {
         self.take_back();
         let mut reasons = Vec::new();
         let first = self.current;
-        let others = (0..self.targets.len()).filter(|at| *at != first);
-        for at in std::iter::once(first).chain(others) {
+        let mut order = std::iter::once(first).chain((0..self.targets.len()).filter(|at| *at != first));
+        while let Some(at) = order.next() {
             let Some(target) = self.targets.get_mut(at) else { continue };
-            match target.send(packets, &mut self.encoder, &self.setup, &mut sent) {
-                Ok(()) => {
-                    if at != first {
-                        log::warn!("{} gets the packets now: {}", target.destination, reasons.join("; "));
-                        self.current = at;
-                        if at < first {
-                            self.probe.pace.note_taken_back(Instant::now());
-                        }
-                    }
-                    return sent;
-                }
-                // It has failed with the last of them.
-                Err(_) if sent.sent == packets.len() => return sent,
-                Err(reason) => reasons.push(format!("{}: {reason}", target.destination)),
-            }
+            let Err(reason) = target.send(packets, &mut self.encoder, &self.setup, &mut sent) else {
+                self.turn_to(Some(at), &reasons);
+                return sent;
+            };
+            reasons.push(format!("{}: {reason}", target.destination));
             if at == first {
                 self.probe.pace.note_failure(Instant::now());
             }
+            if sent.sent == packets.len() {
+                // It has failed with the last of them: what comes next is for another.
+                let next = order.find(|at| self.targets.get(*at).is_some_and(|target| !target.is_deaf));
+                self.turn_to(next, &reasons);
+                return sent;
+            }
         }
-        self.current = 0;
+        self.turn_to(None, &reasons);
         sent.away = Some(if reasons.is_empty() { "no collector is named".to_owned() } else { reasons.join("; ") });
         sent
     }
 
-    /// Goes back to a destination that comes before the one in use and is well again.
+    /// Packets go to this one from now on; others have failed for `reasons`. `None`: all have.
+    fn turn_to(&mut self, target: Option<usize>, reasons: &[String]) {
+        self.is_away = target.is_none();
+        let at = target.unwrap_or(0);
+        let before = std::mem::replace(&mut self.current, at);
+        if let Some(target) = target.and_then(|at| self.targets.get(at))
+            && at != before
+        {
+            log::warn!("{} gets the packets now: {}", target.destination, reasons.join("; "));
+            if at < before {
+                self.probe.pace.note_taken_back(Instant::now());
+            }
+        }
+    }
+
+    /// Learns which destinations are well again, and goes back to one that comes before the one in use.
     fn take_back(&mut self) {
-        if self.current == 0 {
+        let (current, targets) = (self.current, &self.targets);
+        let wanted = || targets.iter().enumerate().filter(|(at, target)| *at < current || target.is_deaf);
+        if wanted().next().is_none() {
             self.probe.forget();
             return;
         }
-        let better = self.targets.iter().take(self.current).map(|target| (&target.destination, &target.names));
-        let Some(look) = self.probe.look(better, &self.setup) else { return };
-        for (target, names) in self.targets.iter_mut().zip(look.names) {
+        let candidates = || wanted().map(|(at, target)| target.candidate(at)).collect();
+        let Some(look) = self.probe.look(candidates, self.is_away, &self.setup) else { return };
+        for (at, names) in look.names {
+            let Some(target) = self.targets.get_mut(at) else { continue };
             target.names = names;
+            target.sent_at = Some(Instant::now());
         }
+        let Some((at, link)) = look.found else { return };
+        let Some(target) = self.targets.get_mut(at) else { return };
         // The one in use may have become another since the look began.
-        if let Some((at, link)) = look.found
-            && at < self.current
-            && let Some(target) = self.targets.get_mut(at)
-        {
-            log::info!("{} is well again and gets the packets", target.destination);
+        let is_better = at < self.current || self.is_away;
+        if is_better || target.is_deaf {
             target.link = Some(link);
-            target.is_doubtful = false;
+            target.is_deaf = false;
+        }
+        if is_better {
+            log::info!("{} is well again and gets the packets", target.destination);
             self.current = at;
             self.probe.pace.note_taken_back(Instant::now());
         }
@@ -140,6 +168,9 @@ impl Target {
         setup: &Arc<Setup>,
         sent: &mut Sent,
     ) -> Result<(), String> {
+        if self.is_deaf {
+            return Err("nobody listens there".to_owned());
+        }
         self.make_ready(setup)?;
         let deadline = Deadline::after(setup.options.io_timeout);
         while sent.sent < packets.len() {
@@ -149,11 +180,12 @@ impl Target {
             let Some(link) = &mut self.link else { return Err("no connection".to_owned()) };
             encoder.encode(packets, sent.sent, link.ends());
             let passed = link.send(&encoder.group.frames, setup);
+            self.sent_at = Some(Instant::now());
+            self.is_deaf = passed.is_deaf;
             let is_kept = passed.is_kept;
             if let Some(reason) = settle(&encoder.group, passed, sent) {
                 if !is_kept {
                     self.link = None;
-                    self.is_doubtful = setup.has_stand_ins;
                 }
                 self.names.suspect();
                 return Err(reason);
@@ -164,15 +196,19 @@ impl Target {
 
     /// Opens a way when there is none, or none any more.
     fn make_ready(&mut self, setup: &Arc<Setup>) -> Result<(), String> {
-        let Target { destination, names, link, is_doubtful } = self;
+        let Target { destination, names, link, .. } = self;
         if link.as_mut().is_some_and(|link| link.is_current(names)) {
             return Ok(());
         }
         *link = None;
-        let opening = if *is_doubtful { Opening::Knock } else { Opening::Trusting };
-        *link = Some(Link::open(destination, names, setup, opening)?);
-        *is_doubtful = false;
+        *link = Some(Link::open(destination, names, setup, Opening::Trusting)?);
         Ok(())
+    }
+
+    /// What a look needs to know of it.
+    fn candidate(&self, at: usize) -> Candidate {
+        let Target { destination, names, sent_at, .. } = self;
+        Candidate { at, destination: destination.clone(), names: names.clone(), sent_at: *sent_at }
     }
 }
 

@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 /// So many reports in a row, and nobody listens.
 const REPORTS: u64 = 3;
-/// A datagram of which nothing is reported for so long has been heard. Hosts hold reports back that are more than about one a second.
-const GRACE: Duration = Duration::from_secs(5);
+/// A datagram of which nothing is reported for so long has been heard. Hosts hold reports back that are more than about one a second, and other
+/// writers, who send there too, get a share of these.
+const GRACE: Duration = Duration::from_secs(15);
 
 /// Reports that nobody listens, of datagrams to one address.
 #[derive(Debug, Default)]

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::deadline::Deadline;
 use super::destination::{Destination, Transport};
@@ -20,6 +21,8 @@ pub(super) struct Passed {
     pub too_long: Vec<usize>,
     /// Datagrams that were reported as unheard.
     pub unheard: u64,
+    /// Whether such reports say that nobody listens: then there is a failure too.
+    pub is_deaf: bool,
     /// Why the frames behind `whole` did not leave. The link is of no use any more, unless it is kept.
     pub failure: Option<String>,
     /// Whether the link is to be used again though it takes nothing now.
@@ -37,13 +40,14 @@ pub(super) enum Link {
 pub(super) enum Opening {
     /// Just so: the packets will show who listens.
     Trusting,
-    /// After a datagram that says nothing: one that is reported as unheard opens no way.
-    Knock,
+    /// After datagrams that say nothing, some time after this moment, when packets were last sent: one that is reported as unheard opens no
+    /// way. That takes [`Datagrams::knock`] its time, and is not for those who have packets to send.
+    Knock(Option<Instant>),
 }
 
 impl Link {
     /// Opens a way to `destination`: its addresses are tried in turn, within `connect_timeout` together; as long
-    /// again it may take to learn them.
+    /// again it may take to learn them. Knocking takes longer.
     ///
     /// # Errors
     /// The reason for each address.
@@ -80,7 +84,7 @@ impl Link {
                 let datagrams = Datagrams::open(address, setup.options.bind, setup.has_stand_ins);
                 let knock = |datagrams: &Datagrams| match opening {
                     Opening::Trusting => Ok(()),
-                    Opening::Knock => datagrams.knock(deadline),
+                    Opening::Knock(sent_at) => datagrams.knock(sent_at),
                 };
                 let opened = datagrams.and_then(|datagrams| knock(&datagrams).map(|()| datagrams));
                 opened.map(Link::Udp).map_err(|error| error.to_string())

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::destination::{Destination, Host};
-use super::resolver::{Answer, Question, Resolver};
+use super::resolver::{Answer, Asker, Question, Resolver};
 
 /// How long addresses are used before the resolver is asked again.
 const KEPT: Duration = Duration::from_secs(30);
@@ -21,6 +21,7 @@ pub(super) struct Names {
     host: Host,
     port: u16,
     resolver: Arc<Resolver>,
+    asker: Asker,
     known: Vec<SocketAddr>,
     /// When the resolver is to be asked again; `None`: at once.
     ask_at: Option<Instant>,
@@ -31,13 +32,14 @@ pub(super) struct Names {
 
 impl Names {
     /// Asks nothing yet.
-    pub fn new(destination: &Destination, resolver: Arc<Resolver>) -> Names {
+    pub fn new(destination: &Destination, resolver: Arc<Resolver>, asker: Asker) -> Names {
         // No SRV records, also where the URI names no port: the stock module asks for the addresses of the name alone, and the same
         // configuration has to reach the same collector.
         Names {
             host: destination.host().clone(),
             port: destination.port(),
             resolver,
+            asker,
             known: Vec::new(),
             ask_at: None,
             is_suspect: false,
@@ -95,7 +97,7 @@ impl Names {
         if self.ask_at.is_some_and(|at| Instant::now() < at) {
             return Ok(());
         }
-        match self.resolver.ask(&self.host.to_string(), self.port) {
+        match self.resolver.ask(&self.host.to_string(), self.port, self.asker) {
             Ok(asked) => {
                 self.asked = Some(asked);
                 Ok(())

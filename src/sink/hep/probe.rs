@@ -1,4 +1,4 @@
-//! A look at better destinations, beside the packets that go to another.
+//! A look at better destinations, and at those that are deaf, beside the packets that go to another.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
@@ -21,12 +21,22 @@ pub(super) struct Probe {
     running: Option<Receiver<Look>>,
 }
 
+/// A destination to look at.
+pub(super) struct Candidate {
+    /// Its number.
+    pub at: usize,
+    pub destination: Destination,
+    pub names: Names,
+    /// When it was last sent anything.
+    pub sent_at: Option<Instant>,
+}
+
 /// What a look has found.
 pub(super) struct Look {
     /// Which destination a way can be opened to, and the way.
     pub found: Option<(usize, Link)>,
-    /// What is known by now of the addresses of the first destinations.
-    pub names: Vec<Names>,
+    /// What is known by now of the addresses of those that were looked at, by their numbers.
+    pub names: Vec<(usize, Names)>,
 }
 
 impl Probe {
@@ -34,10 +44,11 @@ impl Probe {
         Probe { pace: Pace::new(every, Instant::now()), running: None }
     }
 
-    /// What a look at `better` has found since the last call. Starts one when it is time to. Never waits.
-    pub fn look<'a>(
+    /// What a look at `candidates` has found since the last call. Starts one when it is time to, or `is_urgent`. Never waits.
+    pub fn look(
         &mut self,
-        better: impl Iterator<Item = (&'a Destination, &'a Names)>,
+        candidates: impl FnOnce() -> Vec<Candidate>,
+        is_urgent: bool,
         setup: &Arc<Setup>,
     ) -> Option<Look> {
         if let Some(running) = &self.running {
@@ -50,15 +61,14 @@ impl Probe {
             self.pace.put_off(Instant::now());
             return look;
         }
-        if !self.pace.is_due(Instant::now()) {
+        if !is_urgent && !self.pace.is_due(Instant::now()) {
             return None;
         }
-        let better: Vec<_> = better.map(|(destination, names)| (destination.clone(), names.clone())).collect();
-        let setup = Arc::clone(setup);
+        let (candidates, setup) = (candidates(), Arc::clone(setup));
         let (report, running) = sync_channel(1);
         let looking = thread::Builder::new().name("hep-probe".to_owned()).spawn(move || {
             // Nobody listens any more when the collector is gone.
-            let _ = report.send(first_open(better, &setup));
+            let _ = report.send(first_open(candidates, &setup));
         });
         match looking {
             Ok(_) => self.running = Some(running),
@@ -76,11 +86,11 @@ impl Probe {
     }
 }
 
-fn first_open(better: Vec<(Destination, Names)>, setup: &Arc<Setup>) -> Look {
-    let mut looked = Look { found: None, names: Vec::with_capacity(better.len()) };
-    for (at, (destination, mut names)) in better.into_iter().enumerate() {
-        let link = Link::open(&destination, &mut names, setup, Opening::Knock);
-        looked.names.push(names);
+fn first_open(candidates: Vec<Candidate>, setup: &Arc<Setup>) -> Look {
+    let mut looked = Look { found: None, names: Vec::with_capacity(candidates.len()) };
+    for Candidate { at, destination, mut names, sent_at } in candidates {
+        let link = Link::open(&destination, &mut names, setup, Opening::Knock(sent_at));
+        looked.names.push((at, names));
         if let Ok(link) = link {
             looked.found = Some((at, link));
             break;

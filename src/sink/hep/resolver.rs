@@ -13,6 +13,17 @@ use std::time::Duration;
 
 /// Most questions that wait for an answer at one time.
 pub(super) const MOST_QUESTIONS: usize = 64;
+/// How many of these are never asked for scripts, so that names that they make up keep no parameter's name from being asked for.
+pub(super) const KEPT_PLACES: usize = 8;
+
+/// For whom a name is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asker {
+    /// A collector of the parameters.
+    Parameter,
+    /// A collector that a script names.
+    Script,
+}
 
 /// The addresses of a name, at least one; or why there is none.
 pub(super) type Answer = Result<Vec<SocketAddr>, String>;
@@ -50,14 +61,18 @@ impl Resolver {
     ///
     /// # Errors
     /// Why it cannot be asked now.
-    pub fn ask(self: &Arc<Resolver>, host: &str, port: u16) -> Result<Arc<Question>, String> {
+    pub fn ask(self: &Arc<Resolver>, host: &str, port: u16, asker: Asker) -> Result<Arc<Question>, String> {
         let key = (host.to_owned(), port);
         let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(question) = asked.get(&key) {
             return Ok(Arc::clone(question));
         }
-        if asked.len() >= MOST_QUESTIONS {
-            return Err(format!("the resolver owes {MOST_QUESTIONS} answers already"));
+        let most = match asker {
+            Asker::Parameter => MOST_QUESTIONS,
+            Asker::Script => MOST_QUESTIONS - KEPT_PLACES,
+        };
+        if asked.len() >= most {
+            return Err(format!("the resolver owes {} answers already", asked.len()));
         }
         let (resolver, question) = (Arc::clone(self), Arc::new(Question::default()));
         let (asking, asked_for) = (Arc::clone(&question), key.clone());

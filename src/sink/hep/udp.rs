@@ -23,8 +23,13 @@ const TRIES: u32 = 3;
 const MEMORY_WAIT: Duration = Duration::from_millis(1);
 /// What is sent to learn whether anybody listens: SIP's keep-alive, which is no HEP packet and no message.
 const KNOCK: &[u8] = b"\r\n\r\n";
-/// How long after it a report may come.
+/// How many of these go unreported where somebody listens: hosts hold reports back that are more than about one a second, and the kernel takes
+/// three seconds to find out that a neighbour is switched off.
+pub(super) const KNOCKS: usize = 4;
+/// How long after each a report may come.
 const KNOCK_WAIT: Duration = Duration::from_secs(1);
+/// How long after packets the first may be sent: their reports have used up what the host lets pass, and its own would be held back.
+const QUIET: Duration = Duration::from_secs(3);
 
 /// A socket whose datagrams all go to one address.
 pub(super) struct Datagrams {
@@ -46,14 +51,21 @@ impl Datagrams {
         self.ends
     }
 
-    /// Sends a datagram that says nothing, and waits a moment for the report that nobody listens.
+    /// Sends a few datagrams that say nothing, and waits after each for the report that nobody listens; the first not too soon after
+    /// `sent_at`, when packets were last sent. Takes [`QUIET`] and [`KNOCKS`] times [`KNOCK_WAIT`] at most.
     ///
     /// # Errors
     /// The report.
-    pub fn knock(&self, deadline: Deadline) -> io::Result<()> {
-        self.socket.send(KNOCK)?;
-        wait(&self.socket, PollFlags::empty(), Deadline::after(KNOCK_WAIT.min(deadline.left())))?;
-        Ok(socket_error(&self.socket)??)
+    pub fn knock(&self, sent_at: Option<Instant>) -> io::Result<()> {
+        if let Some(sent_at) = sent_at {
+            thread::sleep((sent_at + QUIET).saturating_duration_since(Instant::now()));
+        }
+        for _ in 0..KNOCKS {
+            self.socket.send(KNOCK)?;
+            wait(&self.socket, PollFlags::empty(), Deadline::after(KNOCK_WAIT))?;
+            socket_error(&self.socket)??;
+        }
+        Ok(())
     }
 
     /// Hands `frames` to the kernel. It waits for room in the send buffer, `limit` at most.
@@ -62,6 +74,7 @@ impl Datagrams {
         if let Some(hearing) = &mut self.hearing
             && hearing.note(passed.unheard, Instant::now())
         {
+            passed.is_deaf = true;
             passed.failure.get_or_insert_with(|| "nobody listens there".to_owned());
         }
         passed

@@ -227,7 +227,10 @@ impl<T> Drop for Collector<T> {
 fn hear<T: Heard>(socket: &UdpSocket, orders: &Orders, arrivals: &Arrivals<T>) {
     let mut datagram = vec![0; 65_535];
     while orders.goes_on() {
-        if let Ok(length) = socket.recv(&mut datagram) {
+        // Four bytes only ask whether anybody listens.
+        if let Ok(length) = socket.recv(&mut datagram)
+            && datagram[..length] != *b"\r\n\r\n"
+        {
             note(arrivals, &datagram[..length]);
         }
     }

@@ -1,5 +1,7 @@
 //! A network of the test's own: a namespace with a pair of interfaces, `near` (a server looks at it) and `far` (the test sends into it).
 //!
+//! The other end can be a host of its own ([`Host`]).
+//!
 //! A namespace lives as long as a process is in it. Here these are the thread of the test and a child of it, which the kernel kills
 //! when the thread ends, however it ends; so nothing is left behind. Making one needs root.
 
@@ -23,6 +25,11 @@ pub const NEAR_LINK: &str = "02:00:00:00:00:01";
 pub const NEAR_IP4: &str = "192.0.2.1";
 /// See [`NEAR_IP4`].
 pub const NEAR_IP6: &str = "2001:db8::1";
+
+/// Address of [`FAR`] on a host of its own.
+pub const FAR_IP4: &str = "192.0.2.2";
+/// See [`FAR_IP4`].
+pub const FAR_IP6: &str = "2001:db8::2";
 
 /// A namespace that the calling thread is in.
 pub struct Network {
@@ -48,15 +55,8 @@ impl Network {
             rustix::process::geteuid().is_root(),
             "this test makes a network of its own, which only root may: run it as root"
         );
-        let mut keep = Command::new("setpriv");
-        keep.args(["--pdeathsig", "KILL", "unshare", "--net", "sleep", "infinity"]).stdin(Stdio::null());
-        let network = Network { keeper: keep.spawn().expect("setpriv of util-linux starts") };
-        let of = |process: &str| fs::read_link(format!("/proc/{process}/ns/net")).ok();
-        let pid = network.keeper.id().to_string();
-        within(Duration::from_secs(10), "the namespace is made", || of(&pid).is_some_and(|it| Some(it) != of("self")));
-        let namespace = File::open(format!("/proc/{pid}/ns/net")).expect("the child's namespace opens");
-        let kind = Some(LinkNameSpaceType::Network);
-        move_into_link_name_space(namespace.as_fd(), kind).expect("root may enter a namespace");
+        let network = Network { keeper: keep_namespace() };
+        enter_namespace_of(&network.keeper);
         for command in [
             "link set lo up",
             &format!("link add {NEAR} address {NEAR_LINK} type veth peer name {FAR}"),
@@ -97,6 +97,64 @@ impl Network {
         let behind = shown.split_once("promiscuity ").expect("ip shows the promiscuity").1;
         behind.split_whitespace().next().and_then(|number| number.parse().ok()).expect("a number")
     }
+}
+
+/// A host of its own at the far end, with a kernel's manners of its own.
+pub struct Host {
+    keeper: Child,
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        let _ = self.keeper.kill();
+        let _ = self.keeper.wait();
+    }
+}
+
+impl Network {
+    /// Puts [`FAR`] into a host of its own, with the addresses [`FAR_IP4`] and [`FAR_IP6`].
+    pub fn far_host(&self) -> Host {
+        let host = Host { keeper: keep_namespace() };
+        ip(&format!("link set {FAR} netns {}", host.keeper.id()));
+        host.run(|| {
+            ip("link set lo up");
+            ip(&format!("address add {FAR_IP4}/24 dev {FAR}"));
+            ip(&format!("address add {FAR_IP6}/64 dev {FAR} nodad"));
+            ip(&format!("link set {FAR} up"));
+        });
+        host
+    }
+}
+
+impl Host {
+    /// Runs `body` there, on a thread of its own. Sockets that it opens stay there.
+    pub fn run<T: Send>(&self, body: impl FnOnce() -> T + Send) -> T {
+        let ended = std::thread::scope(|scope| {
+            let on_host = || {
+                enter_namespace_of(&self.keeper);
+                body()
+            };
+            scope.spawn(on_host).join()
+        });
+        ended.unwrap_or_else(|panic| resume_unwind(panic))
+    }
+}
+
+/// A child in a new namespace, which the kernel kills when the calling thread ends.
+fn keep_namespace() -> Child {
+    let mut keep = Command::new("setpriv");
+    keep.args(["--pdeathsig", "KILL", "unshare", "--net", "sleep", "infinity"]).stdin(Stdio::null());
+    let keeper = keep.spawn().expect("setpriv of util-linux starts");
+    let of = |process: &str| fs::read_link(format!("/proc/{process}/ns/net")).ok();
+    let (pid, own) = (keeper.id().to_string(), of("thread-self"));
+    within(Duration::from_secs(10), "the namespace is made", || of(&pid).is_some_and(|it| Some(it) != own));
+    keeper
+}
+
+fn enter_namespace_of(keeper: &Child) {
+    let namespace = File::open(format!("/proc/{}/ns/net", keeper.id())).expect("the child's namespace opens");
+    let kind = Some(LinkNameSpaceType::Network);
+    move_into_link_name_space(namespace.as_fd(), kind).expect("root may enter a namespace");
 }
 
 /// Runs `ip` with words, and answers what it says.

@@ -1,4 +1,4 @@
-//! Two collectors over TCP, of which the first goes away and comes back.
+//! Two collectors, of which the first goes away and comes back.
 
 use super::{MESSAGES, PATIENCE, Proxy, Told, patient};
 use crate::common::hep_collector::Collector;
@@ -76,4 +76,51 @@ fn a_collector_that_is_away_holds_up_no_other_and_gets_everything_when_it_is_bac
     proxy.settle(10 * MESSAGES as u64);
     assert_eq!([arrived(&[&first]), arrived(&[&second])], [(); 2].map(|()| proxy.told(0..5)));
     assert_eq!(proxy.server.statistics_of("siptrace")["dropped"], 0);
+}
+
+#[test]
+fn over_udp_the_second_collector_stands_in_while_nobody_listens_at_the_first() {
+    let [mut first, second] = [(); 2].map(|()| Collector::udp(free_address()));
+    let proxy = proxy("failover", [&first, &second]);
+    proxy.call(0);
+    first.await_arrived(MESSAGES as u64);
+    first.close();
+    let mut number = 1;
+    let call_until = |number: &mut u32, sentence: &str, collector: &Collector<Told>| {
+        let before = collector.arrived().len();
+        within(PATIENCE * 2, sentence, || {
+            proxy.call(*number);
+            *number += 1;
+            sleep(Duration::from_millis(300));
+            collector.arrived().len() > before
+        });
+        proxy.settle(u64::from(*number) * MESSAGES as u64);
+        proxy.call(*number);
+        *number += 1;
+        let count = before + MESSAGES;
+        within(PATIENCE, "a call arrives as a whole", || {
+            let arrived = arrived(&[collector]);
+            arrived.len() >= count && proxy.told(*number - 1..*number).iter().all(|told| arrived.contains(told))
+        });
+    };
+    call_until(&mut number, "the second gets the packets", &second);
+    assert_eq!(arrived(&[&first]), proxy.told(0..1), "of a closed port nothing arrives");
+
+    first.open();
+    call_until(&mut number, "the first gets the packets again", &first);
+    let before = second.arrived().len();
+    proxy.call(number);
+    let count = u64::from(number + 1) * MESSAGES as u64;
+    proxy.settle(count);
+    within(PATIENCE, "the call arrives at the first", || {
+        let arrived = arrived(&[&first]);
+        proxy.told(number..number + 1).iter().all(|told| arrived.contains(told))
+    });
+    assert_eq!(second.arrived().len(), before, "the first is back, and the second gets more");
+    let statistics = proxy.server.statistics_of("siptrace");
+    assert_eq!((statistics["stored"], statistics["dropped"]), (count, 0), "{statistics:?}");
+    // What was lost is known to be, and nothing comes twice.
+    let arrived = arrived(&[&first, &second]);
+    assert!(statistics["unheard"] > 0 && arrived.len() < count as usize, "{statistics:?}");
+    assert!(arrived.windows(2).all(|pair| pair[0] != pair[1]), "{arrived:?}");
 }

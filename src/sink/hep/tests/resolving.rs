@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use super::super::link::{Link, Opening};
 use super::super::names::Names;
-use super::super::probe::Probe;
-use super::super::resolver::{MOST_QUESTIONS, Resolver};
+use super::super::probe::{Candidate, Probe};
+use super::super::resolver::{Asker, KEPT_PLACES, MOST_QUESTIONS, Resolver};
 use super::super::setup::Setup;
-use super::super::{Collector, CollectorOptions};
+use super::super::udp::KNOCKS;
+use super::super::{Collector, CollectorOptions, Destination};
 use super::{
     ClosedPort, accept, all, destination, eventually, listener, next_datagram, options, outgoing, payload_of,
     read_payloads, udp_receiver,
@@ -48,7 +49,7 @@ impl Zone {
     }
 
     fn collector(&self, uri: &str) -> Collector {
-        Collector::with_resolver(vec![destination(uri)], options(), self.resolver())
+        Collector::with_resolver(vec![destination(uri)], options(), self.resolver(), Asker::Parameter)
     }
 }
 
@@ -142,7 +143,8 @@ fn hanging() -> (Arc<Resolver>, Sender<Vec<SocketAddr>>, Arc<AtomicUsize>) {
 fn a_resolver_that_hangs_is_waited_for_no_longer_than_a_connection() {
     let (resolver, tell, asked) = hanging();
     let impatient = CollectorOptions { connect_timeout: Duration::from_millis(50), ..options() };
-    let mut collector = Collector::with_resolver(vec![destination("sip:collector.test")], impatient, resolver);
+    let mut collector =
+        Collector::with_resolver(vec![destination("sip:collector.test")], impatient, resolver, Asker::Script);
     for _ in 0..3 {
         let sent = collector.send(&[outgoing(b"hello")]);
         assert_eq!(sent.sent, 0);
@@ -160,7 +162,7 @@ fn a_resolver_that_hangs_is_waited_for_no_longer_than_a_connection() {
 fn a_resolver_that_hangs_leaves_the_old_addresses_in_use() {
     let (resolver, tell, _) = hanging();
     let address: SocketAddr = "192.0.2.1:5060".parse().unwrap();
-    let mut names = Names::new(&destination("sip:collector.test"), resolver);
+    let mut names = Names::new(&destination("sip:collector.test"), resolver, Asker::Parameter);
     tell.send(vec![address]).unwrap();
     assert_eq!(names.addresses(super::PATIENCE).unwrap(), [address]);
     names.suspect();
@@ -182,7 +184,7 @@ fn a_collector_that_has_moved_is_followed() {
     {
         let (resolver, tell, _) = hanging();
         let uri = destination(uri);
-        let mut names = Names::new(&uri, resolver);
+        let mut names = Names::new(&uri, resolver, Asker::Parameter);
         let setup = Arc::new(Setup::new(options(), false));
         tell.send(vec![old]).unwrap();
         let mut link = Link::open(&uri, &mut names, &setup, Opening::Trusting).unwrap();
@@ -195,18 +197,23 @@ fn a_collector_that_has_moved_is_followed() {
     }
 }
 
+/// One destination that was never used.
+fn candidates(destination: &Destination, names: &Names) -> Vec<Candidate> {
+    vec![Candidate { at: 0, destination: destination.clone(), names: names.clone(), sent_at: None }]
+}
+
 #[test]
 fn looks_at_a_collector_whose_resolver_hangs_ask_it_once() {
     let (resolver, _tell, asked) = hanging();
     let uri = destination(TCP);
-    let mut names = Names::new(&uri, resolver);
+    let mut names = Names::new(&uri, resolver, Asker::Parameter);
     let impatient = CollectorOptions { connect_timeout: Duration::from_millis(10), ..options() };
     let setup = Arc::new(Setup::new(impatient, true));
     let mut probe = Probe::new(Duration::ZERO);
     for _ in 0..5 {
-        let look = eventually(|| probe.look([(&uri, &names)].into_iter(), &setup));
+        let look = eventually(|| probe.look(|| candidates(&uri, &names), false, &setup));
         assert!(look.found.is_none());
-        names = look.names.into_iter().next().unwrap();
+        names = look.names.into_iter().next().unwrap().1;
     }
     assert_eq!(asked.load(Ordering::SeqCst), 1);
 }
@@ -216,12 +223,12 @@ fn a_look_leaves_what_it_has_learned_of_addresses() {
     let (_listener, address) = listener();
     let zone = Zone::new(Some(vec![address]));
     let uri = destination(TCP);
-    let names = Names::new(&uri, zone.resolver());
+    let names = Names::new(&uri, zone.resolver(), Asker::Parameter);
     let setup = Arc::new(Setup::new(options(), true));
     let mut probe = Probe::new(Duration::ZERO);
-    let look = eventually(|| probe.look([(&uri, &names)].into_iter(), &setup));
+    let look = eventually(|| probe.look(|| candidates(&uri, &names), false, &setup));
     assert_eq!(look.found.map(|(at, link)| (at, link.ends().peer)), Some((0, address)));
-    let mut names = look.names.into_iter().next().unwrap();
+    let mut names = look.names.into_iter().next().unwrap().1;
     assert_eq!(names.addresses(Duration::ZERO).unwrap(), [address]);
     assert_eq!(zone.asked(), 1);
 }
@@ -230,7 +237,8 @@ fn a_look_leaves_what_it_has_learned_of_addresses() {
 fn collectors_of_one_name_share_a_question_also_one_after_the_other() {
     let (resolver, tell, asked) = hanging();
     let impatient = CollectorOptions { connect_timeout: Duration::from_millis(10), ..options() };
-    let make = || Collector::with_resolver(vec![destination(TCP)], impatient.clone(), Arc::clone(&resolver));
+    let make =
+        || Collector::with_resolver(vec![destination(TCP)], impatient.clone(), Arc::clone(&resolver), Asker::Script);
     for _ in 0..5 {
         assert!(make().send(&[outgoing(b"hello")]).away.unwrap().contains("no answer"));
     }
@@ -249,23 +257,39 @@ fn collectors_of_one_name_share_a_question_also_one_after_the_other() {
 #[test]
 fn a_resolver_that_owes_many_answers_is_asked_nothing_more_until_it_gives_one() {
     let (resolver, tell, asked) = hanging();
-    let questions: Vec<_> =
-        (0..MOST_QUESTIONS).map(|name| resolver.ask(&format!("{name}.test"), 5060).unwrap()).collect();
-    let reason = resolver.ask("another.test", 5060).err().unwrap();
+    let questions: Vec<_> = (0..MOST_QUESTIONS)
+        .map(|name| resolver.ask(&format!("{name}.test"), 5060, Asker::Parameter).unwrap())
+        .collect();
+    let reason = resolver.ask("another.test", 5060, Asker::Parameter).err().unwrap();
     assert!(reason.contains(&MOST_QUESTIONS.to_string()), "{reason}");
     eventually(|| (asked.load(Ordering::SeqCst) == MOST_QUESTIONS).then_some(()));
-    assert!(resolver.ask("0.test", 5060).is_ok(), "it is being asked");
+    assert!(resolver.ask("0.test", 5060, Asker::Script).is_ok(), "it is being asked");
     let address: SocketAddr = "192.0.2.1:5060".parse().unwrap();
     tell.send(vec![address]).unwrap();
     let answer = eventually(|| questions.iter().find_map(|question| question.answer()));
     assert_eq!(answer, Ok(vec![address]));
-    assert!(resolver.ask("another.test", 5060).is_ok());
+    assert!(resolver.ask("another.test", 5060, Asker::Parameter).is_ok());
+}
+
+#[test]
+fn names_that_scripts_make_up_leave_places_to_those_of_parameters() {
+    let (resolver, tell, _) = hanging();
+    let refused = (0..).find_map(|name| resolver.ask(&format!("{name}.test"), 5060, Asker::Script).err());
+    assert!(refused.unwrap().contains(&(MOST_QUESTIONS - KEPT_PLACES).to_string()));
+    let receiver = udp_receiver("127.0.0.1:0");
+    let uris = vec![destination("sip:collector.test")];
+    let mut collector = Collector::with_resolver(uris, options(), resolver, Asker::Parameter);
+    for _ in 0..=MOST_QUESTIONS - KEPT_PLACES {
+        tell.send(vec![receiver.local_addr().unwrap()]).unwrap();
+    }
+    assert_eq!(collector.send(&[outgoing(b"hello")]), all(1));
+    assert_eq!(payload_of(&next_datagram(&receiver)), b"hello");
 }
 
 #[test]
 fn a_look_up_that_breaks_off_is_an_answer() {
     let resolver = Resolver::new(|_, _| panic!("a resolver with a fault"));
-    let mut names = Names::new(&destination(TCP), resolver);
+    let mut names = Names::new(&destination(TCP), resolver, Asker::Parameter);
     let reason = names.addresses(super::PATIENCE).unwrap_err();
     assert!(reason.contains("broke off"), "{reason}");
 }
@@ -275,7 +299,7 @@ fn a_datagram_collector_whose_name_does_not_resolve_is_left_until_it_does() {
     let (first, second) = (udp_receiver("127.0.0.1:0"), udp_receiver("127.0.0.1:0"));
     let zone = Zone::new(None);
     let uris = ["sip:collector.test", &format!("sip:{}", second.local_addr().unwrap())].map(destination);
-    let mut collector = Collector::with_resolver(uris.to_vec(), options(), zone.resolver());
+    let mut collector = Collector::with_resolver(uris.to_vec(), options(), zone.resolver(), Asker::Parameter);
     assert_eq!(collector.send(&[outgoing(b"to the second")]), all(1));
     assert_eq!(payload_of(&next_datagram(&second)), b"to the second");
     zone.set(Some(vec![first.local_addr().unwrap()]));
@@ -283,7 +307,9 @@ fn a_datagram_collector_whose_name_does_not_resolve_is_left_until_it_does() {
         assert_eq!(collector.send(&[outgoing(b"hello")]), all(1));
         (collector.in_use() == Some(&uris[0])).then_some(())
     });
-    assert_eq!(next_datagram(&first), b"\r\n\r\n", "what asks whether anybody listens");
+    for _ in 0..KNOCKS {
+        assert_eq!(next_datagram(&first), b"\r\n\r\n", "what asks whether anybody listens");
+    }
     assert_eq!(payload_of(&next_datagram(&first)), b"hello");
 }
 

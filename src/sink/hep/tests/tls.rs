@@ -14,7 +14,7 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion};
 use tempfile::TempDir;
 
-use super::super::resolver::Resolver;
+use super::super::resolver::{Asker, Resolver};
 use super::super::{Collector, CollectorOptions, TlsOptions};
 use super::{
     accept, all, destination, listener, numbered, options, outgoing, packets, read_payloads, read_to_end, send_rest,
@@ -73,7 +73,7 @@ impl Server {
         let address = self.address;
         let options = CollectorOptions { tls, io_timeout, ..options() };
         let resolver = Resolver::new(move |_, _| Ok(vec![address]));
-        Collector::with_resolver(vec![destination("sips:collector.test")], options, resolver)
+        Collector::with_resolver(vec![destination("sips:collector.test")], options, resolver, Asker::Parameter)
     }
 }
 
