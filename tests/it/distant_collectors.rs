@@ -110,20 +110,3 @@ fn a_second_collector_stands_in_for_a_closed_port_of_another_host_over_ip4() {
 fn a_second_collector_stands_in_for_a_closed_port_of_another_host_over_ip6() {
     assert_the_second_stands_in(FAR_IP6);
 }
-
-#[test]
-fn a_second_collector_stands_in_for_a_host_that_is_switched_off() {
-    in_network(|network| {
-        let host = network.far_host();
-        let addresses = [("192.0.2.3", 9060), (FAR_IP4, 9060)];
-        let addresses = addresses.map(|(ip, port)| SocketAddr::new(ip.parse().expect("an address"), port));
-        let second = host.run(|| Receiver::<Number>::udp(addresses[1]));
-        let mut agent = Agent::new(addresses);
-        within(PATIENCE, "the second gets the packets", || {
-            agent.load();
-            !second.arrived().is_empty()
-        });
-        let wanted: Vec<Number> = (0..120).flat_map(|_| agent.load()).map(Number).collect();
-        within(PATIENCE, "nothing goes to the first any more", || second.arrived().ends_with(&wanted));
-    });
-}

@@ -16,7 +16,8 @@
 //! * **Back-off** is the caller's: every call tries again. A connection that broke while it was being written is opened again by
 //!   the next call; one that was found closed before anything was written, by the same.
 //! * **UDP** has no outage but a name that does not resolve and a destination to which the kernel knows no way. Reports that nobody listens, or that
-//!   a host on the way lets nothing through, are counted, and no more where there is no other destination.
+//!   a host on the way lets nothing through, are counted, and no more where there is no other destination; where there is, a few of them are an
+//!   outage too.
 //! * **Several destinations** are tried in turn ([`Collector`]).
 //! * **Names** are asked for again while a way is open; one whose address is no longer the name's is closed in order, and another opened.
 

@@ -23,8 +23,8 @@ const TRIES: u32 = 3;
 const MEMORY_WAIT: Duration = Duration::from_millis(1);
 /// What is sent to learn whether anybody listens: SIP's keep-alive, which is no HEP packet and no message.
 const KNOCK: &[u8] = b"\r\n\r\n";
-/// How many of these go unreported where somebody listens: hosts hold reports back that are more than about one a second, and the kernel takes
-/// three seconds to find out that a neighbour is switched off.
+/// How many of these go unreported where somebody listens: hosts hold reports back that are more than about one a second, and other writers' packets
+/// may use up some of these.
 pub(super) const KNOCKS: usize = 4;
 /// How long after each a report may come.
 const KNOCK_WAIT: Duration = Duration::from_secs(1);
