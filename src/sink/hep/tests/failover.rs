@@ -193,7 +193,12 @@ fn when_nobody_listens_anywhere_datagram_collectors_are_away_until_somebody_does
     assert_eq!((sent.sent, sent.away.is_some()), (0, true), "nothing more is thrown away");
 
     let receiver = udp_receiver(&addresses[1].to_string());
-    eventually(|| (collector.send(&[outgoing(b"hello")]) == all(1)).then_some(()));
+    let mut calls = 0;
+    eventually(|| {
+        calls += 1;
+        (collector.send(&[outgoing(b"hello")]) == all(1)).then_some(())
+    });
+    assert!(calls > 2 * KNOCKS, "no call waits for a knock: {calls}");
     assert_eq!(in_use(&collector), format!("sip:{}", addresses[1]));
     assert_eq!(knocks(&receiver), KNOCKS);
     assert_eq!(payload_of(&next_datagram(&receiver)), b"hello");
