@@ -9,11 +9,17 @@
  *   sc_core_new -> sc_core_set_text / sc_core_set_number (any number) -> sc_core_check     configuration, main process
  *   -> sc_raw_open                                                    as long as the server may open raw sockets
  *   -> sc_core_map_lanes                                              last call before the first fork
- *   -> sc_core_attach                                                 first call in each forked process
- *   -> sc_capture_*, sc_hep_*, sc_command, sc_counter_value           any number, from any attached process
+ *   -> sc_core_attach                                                 first call in each forked process, but see below
+ *   -> sc_capture_*, sc_hep_*, sc_trace_send, sc_trace_copy_failed    any number, from any attached process
  *   -> sc_writer_supervise                                            in the processes that sc_core_writers asked for
  *   -> sc_raw_receive, sc_hep_end                                     in the attached processes that sc_raw_open asked for
  *   -> sc_core_finish -> sc_core_free                                 main process, after its children have ended
+ *
+ *   sc_trace_bind                                                     before sc_core_check
+ *   sc_trace_targets, sc_counter_at                                   at any time, of what is set by then
+ *   sc_trace_is_on, sc_trace_lose, sc_command, sc_counter_value       any number, from any process, attached or not, once lanes are mapped
+ *   sc_core_attach in a process that could not be told at its fork    before or after any of these three, or after an SC_ERR_WRONG_STATE of
+ *                                                                     sc_trace_send, which is then called again
  *
  * A call out of order answers SC_ERR_WRONG_STATE and changes nothing. Every function accepts null pointers and freed handles and
  * answers SC_ERR_NULL_POINTER or SC_ERR_UNKNOWN_HANDLE. A panic in the core ends as SC_ERR_PANIC. Outputs stay untouched
@@ -31,7 +37,7 @@ extern "C" {
 #endif
 
 /* Raised by every change of this file that an older shim would not survive. */
-#define SC_CONTRACT_VERSION 3u
+#define SC_CONTRACT_VERSION 4u
 
 /* What a call came to. Numbers are never reused. */
 typedef enum sc_status {
@@ -309,7 +315,7 @@ typedef struct sc_trace {
 
 /* Plain copies that the host is to send from its own sockets. Valid until the next call with the handle. */
 typedef struct sc_copies {
-    const sc_bytes *uris;     /* where to: SIP URIs */
+    const sc_bytes *uris;     /* where to: SIP URIs with host, port and transport, and nothing else */
     uint32_t count;           /* 0: none */
     sc_bytes body;
 } sc_copies;
@@ -330,8 +336,9 @@ sc_status sc_trace_headers(const sc_trace *trace, char *buffer, size_t room, siz
 
 /* Queues a message as rows and packets, as parameters and `trace` ask, and fills `copies`. Never waits. What one of them is denied does not keep
  * the others back: from an attached process `copies` is filled whatever the answer, which is that of the rows where there are any, and else the first
- * error. SC_ERR_CAPTURE_OFF when tracing is off and the message is traced for no user; SC_ERR_INVALID_VALUE when the script's destination will
- * not do: nothing of it is queued then. SC_ERR_WRONG_STATE when this process is not attached: nothing is counted, and it may attach and try again. */
+ * error; with rows, SC_ERR_REFUSED also when the X-Siptrace headers do not fit into a copy. SC_ERR_INVALID_VALUE when the script's destination is no
+ * URI that packets or copies could go to, whether tracing is on or off, and SC_ERR_CAPTURE_OFF when it is off and the message is traced for no user:
+ * nothing of it is queued then, nor copied. SC_ERR_WRONG_STATE when this process is not attached: nothing is counted, and it may attach and try again. */
 sc_status sc_trace_send(sc_core *core, const sc_trace *trace, sc_copies *copies);
 
 /* Why a message is not handed over. */

@@ -1,5 +1,6 @@
 /* How bytes go to a SIP URI: see forward.h. */
 #include <string.h>
+#include <strings.h>
 #include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
@@ -85,7 +86,7 @@ static int is_numeric(str *host)
 static int is_name(const known_name *known, const str *name, unsigned short port, char proto)
 {
     return known->len == name->len && known->port == port && known->proto == proto
-           && memcmp(known->name, name->s, name->len) == 0;
+           && strncasecmp(known->name, name->s, name->len) == 0;
 }
 
 static known_name *use(known_name *known)
@@ -470,21 +471,50 @@ void forward_end(void)
     }
 }
 
+/* A URI as a line of the log has it: `scheme` and `rest`, without the user between them, who may have a password. */
+typedef struct shown_uri {
+    str scheme;
+    str rest;
+} shown_uri;
+
+static shown_uri without_user(const str *uri)
+{
+    shown_uri shown = { { uri->s, 0 }, *uri };
+
+    for (int i = 0; i < uri->len; i++) {
+        if (uri->s[i] == ':' && shown.scheme.len == 0 && shown.rest.len == uri->len) {
+            shown.scheme.len = i + 1;
+        } else if (uri->s[i] == '@') {
+            shown.rest = (str){ uri->s + i + 1, uri->len - i - 1 };
+        }
+    }
+    if (shown.rest.len == uri->len) {
+        shown.scheme.len = 0; /* it has no user */
+    }
+    return shown;
+}
+
 void forward_failed(const str *uri, forward_found found)
 {
+    shown_uri shown;
+
     if (!may_log()) {
         return;
     }
+    shown = without_user(uri);
     switch (found) {
         case FORWARD_BAD:
-            LM_ERR("\"%.*s\" is no SIP URI; sip:host[:port][;transport=udp|tcp|tls|sctp] and sips:host[:port] are allowed\n", uri->len, uri->s);
+            LM_ERR("\"%.*s%.*s\" is no SIP URI; sip:host[:port][;transport=udp|tcp|tls|sctp] and sips:host[:port] are allowed\n",
+                    shown.scheme.len, shown.scheme.s, shown.rest.len, shown.rest.s);
             break;
         case FORWARD_KNOWN:
-            LM_ERR("nothing is sent to %.*s: no socket of that transport, or the send failed\n", uri->len, uri->s);
+            LM_ERR("nothing is sent to %.*s%.*s: no socket of that transport, or the send failed\n", shown.scheme.len, shown.scheme.s,
+                    shown.rest.len, shown.rest.s);
             break;
         case FORWARD_UNKNOWN:
         case FORWARD_AWAITED:
-            LM_WARN("nothing is sent to %.*s: its address is not known yet\n", uri->len, uri->s);
+            LM_WARN("nothing is sent to %.*s%.*s: its address is not known yet\n", shown.scheme.len, shown.scheme.s, shown.rest.len,
+                    shown.rest.s);
             break;
     }
 }

@@ -4,6 +4,7 @@
 mod advertised;
 mod collectors;
 mod copies;
+mod destinations;
 mod letters;
 mod parameters;
 mod rows;

@@ -42,11 +42,23 @@ static int answer_to(const tracing *what, sc_status status)
     return status == SC_ERR_NO_COLLECTOR && what->is_mode ? 1 : answer(status);
 }
 
+/* Traces the message. Where it could not go, a stateless reply to it could not either: that goes where one goes of which nothing was said. */
+static sc_status trace_told(sip_msg_t *msg, const tracing *what)
+{
+    static const tracing nothing_told;
+    sc_status status = message_trace(msg, what);
+
+    if (status == SC_ERR_INVALID_VALUE) {
+        callbacks_note(msg, &nothing_told);
+    }
+    return status;
+}
+
 /* Traces the message, and has what follows of it traced. A dialog leaves its own mark before its transaction is followed, and is found by it
  * when it is made. */
 static int follow(sip_msg_t *msg, const tracing *what, trace_extent extent)
 {
-    sc_status status = message_trace(msg, what);
+    sc_status status = trace_told(msg, what);
     tracing *kept;
 
     if (status == SC_ERR_INVALID_VALUE || (status == SC_ERR_NO_COLLECTOR && !what->is_mode)) { /* nothing of it could go anywhere */
@@ -72,21 +84,21 @@ static int sip_trace(sip_msg_t *msg, const tracing *what, trace_extent extent)
 
     callbacks_note(msg, what);
     if (extent == UNKNOWN) {
-        return msg->msg_flags & FL_SIPTRACE ? answer_to(what, message_trace(msg, what)) : 1;
+        return msg->msg_flags & FL_SIPTRACE ? answer_to(what, trace_told(msg, what)) : 1;
     }
     if (extent == MESSAGE) {
-        return answer_to(what, message_trace(msg, what));
+        return answer_to(what, trace_told(msg, what));
     }
     if (!callbacks_know_transactions()) {
         LM_WARN("sip_trace(): without tm.so this message alone is traced\n");
-        return answer_to(what, message_trace(msg, what));
+        return answer_to(what, trace_told(msg, what));
     }
     if (is_request && callbacks_see_to(msg)) {
         return 1;
     }
     if (extent == DIALOG && !callbacks_know_dialogs()) {
         LM_WARN("sip_trace(): without dialog.so this message alone is traced\n");
-        return answer_to(what, message_trace(msg, what));
+        return answer_to(what, trace_told(msg, what));
     }
     if (!is_request || (extent == DIALOG && msg->REQ_METHOD != METHOD_INVITE)) {
         LM_WARN("sip_trace(): a %s is traced from %s on: call it there\n", extent == DIALOG ? "dialog" : "transaction",

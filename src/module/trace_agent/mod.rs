@@ -3,12 +3,14 @@
 //! A traced message becomes one record for each place that it is bound for: a row for each user that it is traced for, a packet for each
 //! collector. Plain copies are the host's to send, from its own sockets: [`TraceAgent::trace`] answers them.
 
+mod named;
 mod settings;
 #[cfg(test)]
 mod tests;
 
 pub use settings::{LocalAddress, TraceMode, TraceSettings};
 
+use self::named::{Destinations, Known, Named};
 use super::counters::{self, Counter};
 use super::pipeline::{self, HostedSink, MapError, Owner, Pipeline, StateError, now_us, own};
 use super::settings::ParameterError;
@@ -16,12 +18,11 @@ use super::spool_place;
 use crate::capture::{Capture, RowKind, Trace, Transport};
 use crate::log_limit::LogLimit;
 use crate::queue::lane::{Lanes, Produced, PushError};
-use crate::sink::hep::{Destination, DestinationError};
+use crate::sink::hep::DestinationError;
 use crate::sip::x_headers::{self, XHeaders};
 use crate::table::{self, NameError};
 use std::fmt::Display;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -30,10 +31,6 @@ const SPOOL: &str = "siptrace-spool";
 /// Payload types (HEP chunk 0x000b).
 const SIP: u8 = 1;
 const LOG: u8 = 100;
-/// Destinations that scripts used lately and that were found good.
-const KNOWN_DESTINATIONS: usize = 64;
-/// The same for table names.
-const KNOWN_TABLES: usize = 64;
 /// Records hold their addresses as texts.
 const NOWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
@@ -187,9 +184,8 @@ pub struct TraceAgent {
     settings: TraceSettings,
     pipeline: Pipeline,
     checked: bool,
-    /// Destinations of scripts, with their sinks.
-    destinations: Vec<(Vec<u8>, usize)>,
-    tables: Vec<Vec<u8>>,
+    destinations: Destinations,
+    tables: Known<()>,
     log: Option<LogLimit>,
 }
 
@@ -313,6 +309,8 @@ impl TraceAgent {
 
     fn try_trace(&mut self, message: &TracedMessage<'_>) -> Result<Traced, TraceError> {
         let is_on = self.is_on()?;
+        // What the script names has to be something, whatever else there is to say of the message.
+        let named = self.named(message)?;
         let needs_switch = matches!(message.tracer, Tracer::Script | Tracer::Core);
         if needs_switch && !is_on && (message.tracer == Tracer::Core || message.users.is_empty()) {
             return Err(TraceError::Off);
@@ -351,7 +349,26 @@ impl TraceAgent {
             trace: Some(trace),
             ..Capture::sip(time_us, NOWHERE, NOWHERE, Transport::None, body)
         };
-        self.spread(message, &capture, &of_packets, is_on)
+        self.spread(message, &named, &capture, &of_packets, is_on)
+    }
+
+    /// Where the script wants packets and copies.
+    fn named(&mut self, message: &TracedMessage<'_>) -> Result<Named, TraceError> {
+        let Some(uri) = message.destination else { return Ok(Named::default()) };
+        let (_, packets, copies) = self.what(message);
+        let settings = &self.settings;
+        if uri.is_empty() {
+            // Of what parameters name, some is for copies alone.
+            let is_nowhere = if packets { settings.collectors.is_empty() } else { settings.copies.is_empty() };
+            return if is_nowhere { Err(TraceError::NoDestination) } else { Ok(Named::default()) };
+        }
+        let sink_of = |destination: &_| match settings.sink_of(destination) {
+            Some(sink) => (sink, true),
+            None => (settings.named_sink(), false),
+        };
+        let collector = if packets { Some(self.destinations.collector(uri, sink_of)?) } else { None };
+        let copy = if copies { Some(self.destinations.copy(uri)?) } else { None };
+        Ok(Named { collector, copy })
     }
 
     /// What the record says of a message before parameters have their say.
@@ -369,26 +386,26 @@ impl TraceAgent {
     fn spread(
         &mut self,
         message: &TracedMessage<'_>,
+        named: &Named,
         capture: &Capture<'_>,
         of_packets: &Trace<'_>,
         is_on: bool,
     ) -> Result<Traced, TraceError> {
         let (rows, packets, copies) = self.what(message);
-        let destination = message.destination.filter(|uri| !uri.is_empty());
-        // What the script names has to be something before anything is queued.
-        if message.destination.is_some() && destination.is_none() && self.settings.collectors.is_empty() {
-            return Err(TraceError::NoDestination);
-        }
-        let sinks = if packets { self.sinks(destination)? } else { None };
+        let sinks = match &named.collector {
+            _ if !packets => 0..0,
+            Some(collector) => collector.sink..collector.sink + 1,
+            None => self.settings.collector_sinks(),
+        };
         let mut outcome = Outcome::default();
         if rows {
             self.push_rows(message, capture, is_on, &mut outcome)?;
         }
-        if packets && sinks.is_none() && !(rows && self.settings.to_database && message.tracer != Tracer::Core) {
+        if packets && sinks.is_empty() && !(rows && self.settings.to_database && message.tracer != Tracer::Core) {
             outcome.note(TraceError::NoDestination);
         }
-        for sink in sinks.unwrap_or_default() {
-            let table = destination.filter(|_| sink == self.settings.named_sink());
+        for sink in sinks {
+            let table = named.collector.as_ref().and_then(|collector| Some(collector.uri.as_deref()?.as_bytes()));
             let packet =
                 Capture { kind: RowKind::Packet, sink: sink as u8, table, trace: Some(*of_packets), ..*capture };
             let masks = &self.settings.queue.masks;
@@ -400,8 +417,11 @@ impl TraceAgent {
                 outcome.note(error.into());
             }
         }
-        let copies =
-            if copies { self.copies(destination, capture).map_err(|error| outcome.note(error)).ok() } else { None };
+        let copies = if copies {
+            self.copies(named.copy.as_deref(), capture).map_err(|error| outcome.note(error)).ok()
+        } else {
+            None
+        };
         for error in [&outcome.of_rows, &outcome.of_others].into_iter().flatten() {
             self.say(error);
         }
@@ -409,8 +429,12 @@ impl TraceAgent {
     }
 
     /// The copies that the host is to send.
-    fn copies(&self, destination: Option<&[u8]>, capture: &Capture<'_>) -> Result<Copies, TraceError> {
-        let uris = self.uris(destination)?;
+    fn copies(&self, named: Option<&str>, capture: &Capture<'_>) -> Result<Copies, TraceError> {
+        let uris = match named {
+            Some(uri) => vec![uri.to_owned()],
+            None if self.settings.copies.is_empty() => return Err(TraceError::NoDestination),
+            None => self.copy_targets(),
+        };
         let trace = capture.trace.unwrap_or_default();
         let mut body = if trace.wants_x_headers {
             x_headers::insert(capture.payload, &headers_of(&trace, capture.time_us)).ok_or(TraceError::XHeaders)?
@@ -478,23 +502,6 @@ impl TraceAgent {
         self.pipeline.push(&self.settings.queue.masks, capture)
     }
 
-    /// The sinks of packets for `destination`; `None` when nobody says where to.
-    fn sinks(&mut self, destination: Option<&[u8]>) -> Result<Option<Range<usize>>, DestinationError> {
-        let Some(uri) = destination else {
-            return Ok(Some(self.settings.collector_sinks()).filter(|sinks| !sinks.is_empty()));
-        };
-        if let Some((_, sink)) = self.destinations.iter().find(|(known, _)| known == uri) {
-            return Ok(Some(*sink..*sink + 1));
-        }
-        let destination = Destination::parse(&String::from_utf8_lossy(uri))?;
-        let sink = self.settings.sink_of(&destination).unwrap_or_else(|| self.settings.named_sink());
-        if self.destinations.len() == KNOWN_DESTINATIONS {
-            self.destinations.clear();
-        }
-        self.destinations.push((uri.to_vec(), sink));
-        Ok(Some(sink..sink + 1))
-    }
-
     /// Where plain copies go that no script names a place for: SIP URIs.
     pub fn copy_targets(&self) -> Vec<String> {
         let most = if self.settings.has_failover { 1 } else { usize::MAX };
@@ -507,24 +514,10 @@ impl TraceAgent {
         Ok(())
     }
 
-    /// Where plain copies of a message go.
-    fn uris(&self, destination: Option<&[u8]>) -> Result<Vec<String>, TraceError> {
-        match destination {
-            Some(uri) => Ok(vec![String::from_utf8_lossy(uri).into_owned()]),
-            None if self.settings.copies.is_empty() => Err(TraceError::NoDestination),
-            None => Ok(self.copy_targets()),
-        }
-    }
-
     fn check_table(&mut self, table: &[u8]) -> Result<(), TraceError> {
-        if table.is_empty() || self.tables.iter().any(|known| known == table) {
+        if table.is_empty() {
             return Ok(());
         }
-        table::name::check(&String::from_utf8_lossy(table))?;
-        if self.tables.len() == KNOWN_TABLES {
-            self.tables.clear();
-        }
-        self.tables.push(table.to_vec());
-        Ok(())
+        self.tables.get_or_read(table, |table| Ok(table::name::check(table)?)).copied()
     }
 }

@@ -130,7 +130,7 @@ fn plain_copies_are_the_hosts_where_hep_is_off_and_a_place_is_named_or_there_is_
     assert_eq!(with_database.trace(&message(Tracer::Script)).unwrap(), None);
     let named = TracedMessage { destination: Some(b"sip:192.0.2.7"), ..message(Tracer::Script) };
     let copies = with_database.trace(&named).unwrap().unwrap();
-    assert_eq!((copies.uris, copies.body), (vec!["sip:192.0.2.7".to_owned()], BODY.to_vec()));
+    assert_eq!((copies.uris, copies.body), (vec!["sip:192.0.2.7:5060;transport=udp".to_owned()], BODY.to_vec()));
     let mut without = Bench::new(&[uri], &[("trace_on", 1), ("trace_to_database", 0), ("xheaders_write", 1)]);
     let copies = without.trace(&message(Tracer::Script)).unwrap().unwrap();
     assert_eq!(copies.uris, ["sip:192.0.2.9:5090;transport=udp"]);
@@ -225,7 +225,7 @@ fn a_bad_table_name_costs_the_rows_alone_and_they_are_counted() {
     assert_eq!(totals.produced(Produced::TracedRequests), 0);
     let mut copying = Bench::new(&[], &[("trace_on", 1)]);
     let named = TracedMessage { destination: Some(b"sip:192.0.2.7"), ..bad };
-    assert_eq!(copying.agent.trace(&named).copies.unwrap().uris, ["sip:192.0.2.7"]);
+    assert_eq!(copying.agent.trace(&named).copies.unwrap().uris, ["sip:192.0.2.7:5060;transport=udp"]);
 }
 
 #[test]
@@ -419,6 +419,93 @@ fn one_collector_by_two_spellings_is_one() {
     let other = "sip:192.0.2.9:5061";
     assert_eq!(bench.queued(target), ["packet 0 -", "packet 0 -", "packet 1 -", &format!("packet 2 {other}")]);
     assert_eq!(failover.queued(target), ["packet 0 -", "packet 0 -", "packet 0 -", &format!("packet 1 {other}")]);
+}
+
+#[test]
+fn a_collector_that_scripts_name_is_queued_by_one_name_without_user_and_password() {
+    let on = [("trace_on", 1), ("hep_mode_on", 1), ("trace_to_database", 0)];
+    let mut bench = Bench::new(&[], &on);
+    for (uris, shown) in [
+        (
+            ["sip:c.example", "sip:alice@C.example:5060;lr", "sip:me:secret@c.example;transport=udp?x=y"],
+            "sip:c.example:5060",
+        ),
+        (
+            ["sip:c.example;transport=tcp", "sip:bob@c.example:5060;transport=TCP", "sip:c.example;a=b;transport=tcp"],
+            "sip:c.example:5060;transport=tcp",
+        ),
+        (
+            ["sips:me:secret@c.example", "sip:c.example:5061;transport=tls", "sips:c.example;transport=tcp"],
+            "sip:c.example:5061;transport=tls",
+        ),
+    ] {
+        for uri in uris {
+            let destination = Some(uri.as_bytes());
+            // Once as it is read, and once as it is known.
+            for _ in 0..2 {
+                bench.trace(&TracedMessage { destination, ..message(Tracer::Script) }).unwrap();
+            }
+            bench.trace(&TracedMessage { destination, ..message(Tracer::Text) }).unwrap();
+        }
+        assert_eq!(bench.queued(target), vec![format!("packet 0 {shown}"); 9]);
+    }
+}
+
+#[test]
+fn more_collectors_than_are_known_at_a_time_keep_their_names() {
+    let on = [("trace_on", 1), ("hep_mode_on", 1), ("trace_to_database", 0)];
+    let mut bench = Bench::new(&[], &on);
+    for number in (0..200).chain(0..200) {
+        let uri = format!("sip:u{number}@c{}.example", number % 100);
+        bench.trace(&TracedMessage { destination: Some(uri.as_bytes()), ..message(Tracer::Script) }).unwrap();
+        assert_eq!(bench.queued(target), [format!("packet 0 sip:c{}.example:5060", number % 100)]);
+    }
+}
+
+#[test]
+fn a_destination_that_is_none_has_nothing_queued_whatever_would_go_there() {
+    for (hep, on) in [(0, 1), (0, 0), (1, 1), (1, 0)] {
+        let mut bench = Bench::new(&[("duplicate_uri", "sip:192.0.2.9")], &[("trace_on", on), ("hep_mode_on", hep)]);
+        let uris = ["nonsense", "tel:1", "sip:", "sip:h:0", "sip:h;transport=xyz", "sips:me:secret@h;transport=udp"];
+        for (uri, refused) in uris.iter().zip(1..) {
+            let bad = TracedMessage { destination: Some(uri.as_bytes()), ..message(Tracer::Script) };
+            let Traced { copies, answer } = bench.agent.trace(&bad);
+            assert!(matches!(&answer, Err(TraceError::Destination(_))), "{uri}: {answer:?}");
+            assert!(!answer.unwrap_err().to_string().contains("secret"));
+            assert_eq!((copies, bench.totals().refused), (None, refused));
+        }
+        assert_eq!((bench.queued(user), bench.totals().captured()), (vec![], 0));
+    }
+}
+
+#[test]
+fn copies_that_a_script_names_a_place_for_have_its_uri_without_user_and_password() {
+    let mut bench = Bench::new(&[], &[("trace_on", 1)]);
+    for (uri, complete) in [
+        ("sip:me:secret@c.example;lr", "sip:c.example:5060;transport=udp"),
+        ("sip:c.example;transport=sctp", "sip:c.example:5060;transport=sctp"),
+        ("sip:me@c.example:80;transport=ws", "sip:c.example:80;transport=ws"),
+        ("sip:c.example;transport=wss", "sip:c.example:5060;transport=wss"),
+        ("sips:[::1]", "sip:[::1]:5061;transport=tls"),
+    ] {
+        let named = TracedMessage { destination: Some(uri.as_bytes()), ..message(Tracer::Script) };
+        assert_eq!(bench.trace(&named).unwrap().unwrap().uris, [complete]);
+    }
+    assert_eq!(bench.queued(user).len(), 5);
+}
+
+#[test]
+fn a_destination_that_is_left_empty_means_that_of_parameters_for_copies_alone_too() {
+    let uri = ("duplicate_uri", "sip:192.0.2.9;transport=sctp");
+    let mut bench = Bench::new(&[uri], &[("trace_on", 1)]);
+    let empty = TracedMessage { destination: Some(b""), ..message(Tracer::Script) };
+    let copies = bench.trace(&empty).unwrap().unwrap();
+    assert_eq!(copies.uris, ["sip:192.0.2.9:5060;transport=sctp"]);
+    assert_eq!(bench.queued(user), ["row 0 "]);
+    // For a packet there is nothing.
+    let text = TracedMessage { destination: Some(b""), ..message(Tracer::Text) };
+    assert!(matches!(bench.trace(&text), Err(TraceError::NoDestination)));
+    assert!(bench.queued(user).is_empty());
 }
 
 #[test]

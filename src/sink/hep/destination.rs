@@ -34,6 +34,11 @@ pub(super) enum Host {
 impl fmt::Display for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            // Hosts' parsers of URIs know no dots in brackets.
+            Host::Address(IpAddr::V6(address)) if address.to_ipv4_mapped().is_some() => {
+                let [.., high, low] = address.segments();
+                write!(f, "[::ffff:{high:x}:{low:x}]")
+            }
             Host::Address(IpAddr::V6(address)) => write!(f, "[{address}]"),
             Host::Address(IpAddr::V4(address)) => write!(f, "{address}"),
             Host::Name(name) => f.write_str(name),
@@ -56,6 +61,10 @@ enum Way {
     By(Transport),
     /// SCTP, which only the host speaks.
     Sctp,
+    /// WebSocket, likewise.
+    Ws,
+    /// WebSocket in TLS, likewise.
+    Wss,
 }
 
 impl fmt::Display for Way {
@@ -65,6 +74,8 @@ impl fmt::Display for Way {
             Way::By(Transport::Tcp) => "tcp",
             Way::By(Transport::Tls) => "tls",
             Way::Sctp => "sctp",
+            Way::Ws => "ws",
+            Way::Wss => "wss",
         })
     }
 }
@@ -110,14 +121,11 @@ impl Destination {
     /// # Errors
     /// [`DestinationError`], whose text shows the URI without its user part, which may hold a password.
     pub fn parse(uri: &str) -> Result<Destination, DestinationError> {
-        match parse_place(uri, "udp, tcp or tls")? {
-            (host, port, Way::By(transport)) => Ok(Destination { host, port, transport }),
-            (host, port, way @ Way::Sctp) => Err(DestinationError::Transport {
-                uri: shown(&host, port, way),
-                transport: way.to_string(),
-                allowed: "udp, tcp or tls",
-            }),
-        }
+        let (host, port, transport) = parse_place(uri, "udp, tcp or tls", |way| match way {
+            Way::By(transport) => Some(transport),
+            _ => None,
+        })?;
+        Ok(Destination { host, port, transport })
     }
 
     /// How packets travel there.
@@ -164,16 +172,26 @@ impl fmt::Display for Destination {
 /// # Errors
 /// As there.
 pub fn copy_uri(uri: &str) -> Result<String, DestinationError> {
-    let (host, port, way) = parse_place(uri, "udp, tcp, tls or sctp")?;
-    Ok(shown(&host, port, way))
+    let is_taken = |way: &Way| !matches!(way, Way::Ws | Way::Wss);
+    let (host, port, way) = parse_place(uri, "udp, tcp, tls or sctp", |way| Some(way).filter(is_taken))?;
+    Ok(format!("sip:{host}:{port};transport={way}"))
 }
 
-fn shown(host: &Host, port: u16, way: Way) -> String {
-    format!("sip:{host}:{port};transport={way}")
+/// The same for a URI that a script names: `ws` and `wss` pass too, since only the host knows what it has connections for.
+///
+/// # Errors
+/// As there.
+pub fn named_copy_uri(uri: &str) -> Result<String, DestinationError> {
+    let (host, port, way) = parse_place(uri, "udp, tcp, tls, sctp, ws or wss", Some)?;
+    Ok(format!("sip:{host}:{port};transport={way}"))
 }
 
-/// Host, port and transport of a URI; `transports` is what an error says of these.
-fn parse_place(uri: &str, transports: &'static str) -> Result<(Host, u16, Way), DestinationError> {
+/// Host, port and transport of a URI, the last as `fit` takes it; `transports` is what an error says of what it takes.
+fn parse_place<T>(
+    uri: &str,
+    transports: &'static str,
+    fit: impl Fn(Way) -> Option<T>,
+) -> Result<(Host, u16, T), DestinationError> {
     let text = uri.trim();
     let (scheme, rest) = text.split_once(':').unwrap_or_default();
     let is_secure = scheme.eq_ignore_ascii_case("sips");
@@ -193,9 +211,10 @@ fn parse_place(uri: &str, transports: &'static str) -> Result<(Host, u16, Way), 
         None => DEFAULT_PORT,
         Some(port) => read_port(port).ok_or_else(|| DestinationError::Port { uri: shown(), port: port.to_owned() })?,
     };
-    let way = read_transport(parameters, is_secure).map_err(|transport| DestinationError::Transport {
+    let (way, named) = read_transport(parameters, is_secure);
+    let way = way.and_then(fit).ok_or_else(|| DestinationError::Transport {
         uri: shown(),
-        transport: transport.to_owned(),
+        transport: named.to_owned(),
         allowed: if is_secure { "tls, or none," } else { transports },
     })?;
     Ok((host, port, way))
@@ -239,25 +258,26 @@ fn read_port(port: &str) -> Option<u16> {
     port.parse().ok().filter(|port| *port != 0)
 }
 
-/// The transport that the parameters name, or else the scheme's own; what stands there, if that is something else.
-fn read_transport(parameters: &str, is_secure: bool) -> Result<Way, &str> {
-    let mut way = Way::By(if is_secure { Transport::Tls } else { Transport::Udp });
-    for parameter in parameters.split(';') {
+/// The transport that the parameters name, or else the scheme's own, if it is one; and what stands there.
+fn read_transport(parameters: &str, is_secure: bool) -> (Option<Way>, &str) {
+    let named = parameters.split(';').rev().find_map(|parameter| {
         let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-        if !name.trim().eq_ignore_ascii_case("transport") {
-            continue;
-        }
-        let value = value.trim();
-        way = match value.to_ascii_lowercase().as_str() {
-            // With sips the parameter names what TLS runs over.
-            "tls" | "tcp" if is_secure => Way::By(Transport::Tls),
-            _ if is_secure => return Err(value),
-            "udp" => Way::By(Transport::Udp),
-            "tcp" => Way::By(Transport::Tcp),
-            "tls" => Way::By(Transport::Tls),
-            "sctp" => Way::Sctp,
-            _ => return Err(value),
-        };
-    }
-    Ok(way)
+        name.trim().eq_ignore_ascii_case("transport").then(|| value.trim())
+    });
+    let Some(named) = named else {
+        return (Some(Way::By(if is_secure { Transport::Tls } else { Transport::Udp })), "");
+    };
+    let way = match named.to_ascii_lowercase().as_str() {
+        // With sips the parameter names what TLS runs over.
+        "tls" | "tcp" if is_secure => Some(Way::By(Transport::Tls)),
+        "wss" => Some(Way::Wss),
+        _ if is_secure => None,
+        "udp" => Some(Way::By(Transport::Udp)),
+        "tcp" => Some(Way::By(Transport::Tcp)),
+        "tls" => Some(Way::By(Transport::Tls)),
+        "sctp" => Some(Way::Sctp),
+        "ws" => Some(Way::Ws),
+        _ => None,
+    };
+    (way, named)
 }

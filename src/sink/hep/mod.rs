@@ -47,7 +47,7 @@ use crate::hep::{ChunkOrder, Version};
 
 pub use address::{AddressError, parse_address, parse_way};
 pub use collector::Collector;
-pub use destination::{Destination, DestinationError, Transport, copy_uri};
+pub use destination::{Destination, DestinationError, Transport, copy_uri, named_copy_uri};
 pub use options::{CollectorOptions, Secret, TlsOptions};
 
 /// Where a message came from.

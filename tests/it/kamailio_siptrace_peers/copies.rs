@@ -136,8 +136,20 @@ fn without_tls_in_the_server_copies_for_it_are_counted_and_never_sent_in_clear()
     let script = format!(r#"if (is_method("OPTIONS")) {{ sip_trace("sips:{address};transport=udp"); }}"#);
     let proxy = Proxy::start(copying("sip:127.0.0.1:9"), &script);
     proxy.ping("X-Mark: one\r\n");
-    within(PATIENCE, "the copy is counted as failed", || failed(&proxy.server) == 1);
+    within(PATIENCE, "the message is refused", || proxy.server.statistics_of("siptrace")["refused"] == 1);
+    assert_eq!(failed(&proxy.server), 0);
     assert_silent(&secure.clear);
+}
+
+#[test]
+fn a_copys_line_in_the_log_has_no_user_and_no_password() {
+    let script = r#"if (is_method("OPTIONS")) { sip_trace("sip:me:s3cret@127.0.0.1:9;transport=sctp"); }"#;
+    let proxy = Proxy::start(copying("sip:127.0.0.1:9"), script);
+    proxy.ping("");
+    within(PATIENCE, "the copy is counted as failed", || failed(&proxy.server) == 1);
+    let log = proxy.server.log();
+    assert!(log.contains("nothing is sent to sip:127.0.0.1:9;transport=sctp:"), "{log}");
+    assert!(!log.contains("s3cret"), "{log}");
 }
 
 #[test]

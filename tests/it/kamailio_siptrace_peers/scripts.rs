@@ -6,7 +6,7 @@ use std::fs;
 use tempfile::TempDir;
 
 /// Loads a script from a file in the directory.
-fn with_script(config: ConfigBuilder, directory: &TempDir, script: &str) -> ConfigBuilder {
+pub fn with_script(config: ConfigBuilder, directory: &TempDir, script: &str) -> ConfigBuilder {
     let path = directory.path().join("trace.lua");
     fs::write(&path, script).expect("the script is written");
     config.load("app_lua.so").param("app_lua", "load", path.to_str().expect("a path in UTF-8"))

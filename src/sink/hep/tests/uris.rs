@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::super::{Destination, DestinationError, Transport, copy_uri, parse_address, parse_way};
+use super::super::{Destination, DestinationError, Transport, copy_uri, named_copy_uri, parse_address, parse_way};
 use super::destination;
 
 #[test]
@@ -19,6 +19,7 @@ fn a_uri_gives_host_port_and_transport() {
         ("sips:c.example;transport=tls", "sip:c.example:5061;transport=tls", 5061, Transport::Tls),
         ("sips:c.example:9061;transport=tcp", "sip:c.example:9061;transport=tls", 9061, Transport::Tls),
         ("sip:[2001:db8::1]:9060", "sip:[2001:db8::1]:9060;transport=udp", 9060, Transport::Udp),
+        ("sip:[::ffff:192.0.2.1]", "sip:[::ffff:c000:201]:5060;transport=udp", 5060, Transport::Udp),
         ("sip:[2001:DB8:0::1];transport=tcp", "sip:[2001:db8::1]:5060;transport=tcp", 5060, Transport::Tcp),
         (" sip:10.0.0.1:9060 ", "sip:10.0.0.1:9060;transport=udp", 9060, Transport::Udp),
         ("sip:hep:pass;word@c.example:9060", "sip:c.example:9060;transport=udp", 9060, Transport::Udp),
@@ -27,7 +28,7 @@ fn a_uri_gives_host_port_and_transport() {
         let destination = destination(uri);
         assert_eq!((destination.port(), destination.transport()), (port, transport), "{uri}");
         assert_eq!(destination.to_string(), shown.trim_end_matches(";transport=udp"));
-        assert_eq!(copy_uri(uri).as_deref(), Ok(shown));
+        assert_eq!((copy_uri(uri).as_deref(), named_copy_uri(uri).as_deref()), (Ok(shown), Ok(shown)));
         assert_eq!(Destination::parse(shown), Ok(destination));
     }
 }
@@ -46,6 +47,25 @@ fn copies_alone_go_over_sctp() {
     let refused = copy_uri("sip:c.example;transport=ws").unwrap_err();
     assert!(refused.to_string().contains("udp, tcp, tls or sctp"), "{refused}");
     assert!(copy_uri("sips:c.example;transport=sctp").is_err());
+}
+
+#[test]
+fn copies_that_a_script_names_a_place_for_go_by_whatever_the_host_may_have() {
+    for (uri, shown) in [
+        ("sip:u:secret@c.example;transport=ws;lr", "sip:c.example:5060;transport=ws"),
+        ("sip:c.example:80;transport=WSS", "sip:c.example:80;transport=wss"),
+        ("sips:c.example;transport=wss", "sip:c.example:5061;transport=wss"),
+        ("sip:c.example;transport=sctp", "sip:c.example:5060;transport=sctp"),
+    ] {
+        assert_eq!(named_copy_uri(uri).as_deref(), Ok(shown));
+    }
+    for uri in
+        ["nonsense", "tel:1", "sip:c.example;transport=xyz", "sips:c.example;transport=udp", "sips:c;transport=ws"]
+    {
+        let error = named_copy_uri(uri).unwrap_err().to_string();
+        assert!(error.contains(uri.trim_start_matches("sips:")), "{error}");
+    }
+    assert!(copy_uri("sips:c.example;transport=wss").is_err(), "parameters are checked against what is there");
 }
 
 #[test]
