@@ -399,3 +399,19 @@ fn lua_sends_packets_on_too() {
     assert_eq!(logged(&server, "answer "), ["1", "-1"]);
     assert!(has_resolver(&server), "a script in another language may bring a name");
 }
+
+#[test]
+fn what_is_not_sent_is_told_without_the_user_and_the_password_of_its_uri() {
+    for (uri, told) in [
+        ("sip:me:s3cret@127.0.0.1:9;transport=sctp", "nothing is sent to sip:127.0.0.1:9;transport=sctp:"),
+        ("sips:me:s3cret@127.0.0.1;transport=udp", "\"sips:127.0.0.1;transport=udp\" is no SIP URI"),
+        ("sip:127.0.0.1:9;transport=sctp", "nothing is sent to sip:127.0.0.1:9;transport=sctp:"),
+    ] {
+        let file = SqliteFile::new();
+        let route = format!("$var(to) = \"{uri}\"; sip_capture_forward(\"$var(to)\"); exit;");
+        let server = ConfigBuilder::capture_module(Module::Ours, file.url()).route("request_route", &route).start();
+        HepSender::to(server.address()).send(&invite(1).payload);
+        within(PATIENCE, "the operator is told", || server.log().contains(told));
+        assert!(!server.log().contains("s3cret"), "{}", server.log());
+    }
+}

