@@ -55,13 +55,16 @@ pub fn await_taken(server: &Kamailio, sent: u64, times: u64) {
 
 /// Longest round trip of a ping in a fault. Far below the 5 s that a connection or a look-up may take: a worker that has waited for one
 /// shows, and a busy machine of two cores stays below.
-const LONGEST_ROUND_TRIP: Duration = Duration::from_secs(2);
+const LONGEST_ROUND_TRIP: Duration = Duration::from_secs(4);
+/// The part of the time for which a busy machine may keep the worker from its socket.
+const HELD_UP: u32 = 5;
 
-/// Asserts that in a fault no more datagrams are dropped by the kernel than in the calm before it, in the same time, and those of a second: a
-/// worker that waits does not read its socket.
+/// Asserts that in a fault no more datagrams are dropped by the kernel than in the calm before it, in the same time, and those of a second, or
+/// a fifth of the time: a worker that waits for what takes 5 s does not read its socket for longer.
 pub fn assert_few_dropped(in_calm: u64, in_fault: u64, lasted: Duration) {
     let expected = in_calm * lasted.as_millis() as u64 / calm_time().as_millis() as u64;
-    let most = expected + u64::from(RATE);
+    let held_up = (lasted / HELD_UP).max(Duration::from_secs(1));
+    let most = expected + u64::from(RATE) * held_up.as_millis() as u64 / 1000;
     assert!(in_fault <= most, "{in_fault} datagrams dropped in the fault, {in_calm} in the calm before it");
 }
 
