@@ -311,6 +311,9 @@ impl Writer {
         self.outlets.tick()?;
         for outlet in 0..self.outlets.len() {
             if !self.give_up.load(Ordering::Relaxed) {
+                if self.outlets.get_mut(outlet).take_uncounted() {
+                    count_recovered(&mut self.consumer, &self.outlets);
+                }
                 let marks = self.outlets.marks(outlet, &self.consumer);
                 let effect = self.outlets.get_mut(outlet).pump(&self.plan, marks, &mut self.refusals, now)?;
                 self.apply(outlet, effect);

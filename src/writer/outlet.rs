@@ -139,8 +139,8 @@ pub struct Outlet {
     /// Whether the replay had work and could not begin it.
     is_blocked: bool,
     next_job: u64,
-    /// Captures of earlier writers in a spool that was opened late, and that are not counted yet.
-    found: u64,
+    /// Whether a spool was opened late, and what earlier writers left in it is not counted yet.
+    is_uncounted: bool,
     spool_log: LogLimit,
 }
 
@@ -178,7 +178,7 @@ impl Outlet {
             closed: false,
             is_blocked: false,
             next_job: 0,
-            found: 0,
+            is_uncounted: false,
             spool_log: LogLimit::new(Duration::from_secs(5)),
         })
     }
@@ -277,6 +277,11 @@ impl Outlet {
         }
     }
 
+    /// Whether a spool was opened since this was asked last, whose captures are to be counted before any of them is sent.
+    pub fn take_uncounted(&mut self) -> bool {
+        std::mem::take(&mut self.is_uncounted)
+    }
+
     /// Sends the next chunk of the spool on its way, if it is time to. `committed` are the marks of the last commit.
     pub fn pump(
         &mut self,
@@ -285,12 +290,6 @@ impl Outlet {
         refusals: &mut Refusals,
         now: Instant,
     ) -> Result<Effect, WriterError> {
-        if self.found > 0 {
-            let mut counters = [0; COMMITTED];
-            add(&mut counters, Committed::Recovered, self.found);
-            add(&mut counters, Committed::Spooled, std::mem::take(&mut self.found));
-            return Ok(Effect { counters: Some(counters), ..Effect::default() });
-        }
         if self.replay_job.is_some() || self.away.is_some_and(|away| now < away.next_probe) {
             return Ok(Effect::default());
         }
@@ -537,7 +536,7 @@ impl Outlet {
         match spools::open(spool, name, (self.post.writer, *writers), SinkMarks::default()) {
             Ok((own, earlier)) => {
                 // Whatever could not be opened at the start, and can be now.
-                self.found += own.pending() + earlier.iter().map(Spool::pending).sum::<u64>();
+                self.is_uncounted = true;
                 self.own_marks = marks_of(&own);
                 self.spool = Some(own);
                 self.replay.add_earlier(earlier);
