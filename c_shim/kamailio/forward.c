@@ -57,7 +57,8 @@ typedef struct name_table {
     known_name names[NAMES];
     unsigned long turns;    /* uses of names so far */
     held_bytes *held;       /* the last one first */
-    size_t held_size;
+    size_t held_size;       /* bytes of these, and of those that are being sent */
+    unsigned int held_count;
 } name_table;
 
 static name_table *table = NULL;
@@ -260,6 +261,7 @@ static void send_held(void)
             table->held = held;
         } else {
             table->held_size -= held->uri.len + held->bytes.len;
+            table->held_count--;
         }
         lock_release(&table->lock);
         if (!waits) {
@@ -433,7 +435,10 @@ int forward_hold(const str *uri, const char *bytes, unsigned int len)
     }
     lock_get(&table->lock);
     has_room = table->held_size + size <= HELD;
-    table->held_size += has_room ? size : 0;
+    if (has_room) {
+        table->held_size += size;
+        table->held_count++;
+    }
     lock_release(&table->lock);
     if (!has_room) {
         return 0;
@@ -442,6 +447,7 @@ int forward_hold(const str *uri, const char *bytes, unsigned int len)
     if (held == NULL) {
         lock_get(&table->lock);
         table->held_size -= size;
+        table->held_count--;
         lock_release(&table->lock);
         return 0;
     }
@@ -458,16 +464,8 @@ int forward_hold(const str *uri, const char *bytes, unsigned int len)
 
 void forward_end(void)
 {
-    unsigned int count = 0;
-
-    if (table == NULL) {
-        return;
-    }
-    for (held_bytes *held = table->held; held != NULL; held = held->next) {
-        count++;
-    }
-    if (count > 0) {
-        LM_WARN("%u copies for names that were not looked up yet are not sent\n", count);
+    if (table != NULL && table->held_count > 0) {
+        LM_WARN("%u copies for names that were not looked up yet are not sent\n", table->held_count);
     }
 }
 

@@ -299,6 +299,24 @@ fn copies_for_which_there_is_no_more_room_to_wait_are_counted() {
     });
 }
 
+#[test]
+fn copies_that_still_wait_for_their_name_at_the_end_are_told_of() {
+    in_network(|_| {
+        // It never answers.
+        let _names = UdpSocket::bind((Ipv4Addr::LOCALHOST, 53)).expect("the port is free in a new network");
+        let hosts = Hosts::with_name_server(&[], IpAddr::V4(Ipv4Addr::LOCALHOST));
+        let script = r#"if (is_method("OPTIONS")) { $var(to) = "sip:copies.test"; sip_trace("$var(to)"); }"#;
+        let config = copying("sip:127.0.0.1:9").first_line("use_dns_cache=no").through(hosts.command());
+        let mut proxy = Proxy::start(config, script);
+        proxy.ping("");
+        proxy.ping("");
+        assert_eq!(failed(&proxy.server), 0);
+        proxy.server.stop();
+        let log = proxy.server.log();
+        assert!(log.contains("2 copies for names that were not looked up yet are not sent"), "{log}");
+    });
+}
+
 /// Answers questions for one name, until nobody asks any more: its address, and a service of it at another port.
 fn answer_questions(socket: &UdpSocket, address: Ipv4Addr) {
     const A: u8 = 1;
