@@ -174,8 +174,10 @@ fn copies_that_come_before_their_name_is_looked_up_are_sent_when_it_is() {
     let config = copying("sip:127.0.0.1:9").first_line("use_dns_cache=no").through(hosts.command());
     let proxy = Proxy::start(config, &script);
     let sent: Vec<String> = (1..=3).map(|number| proxy.ping(&format!("X-Mark: {number}\r\n"))).collect();
-    let copies: Vec<String> =
+    let mut copies: Vec<String> =
         collector.take(3).into_iter().map(|copy| String::from_utf8(copy).expect("a copy is text")).collect();
+    // One that comes when the name is known already does not wait for those that did.
+    copies.sort();
     assert_eq!(copies, sent);
     assert_eq!(failed(&proxy.server), 0);
 }
