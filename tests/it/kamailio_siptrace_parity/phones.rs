@@ -126,8 +126,16 @@ impl<'a> Phone<'a> {
 
     /// A phone that connects to the proxy; its port gets a name.
     pub fn tcp_connected(name: &'static str, proxy: SocketAddr, names: &'a RefCell<Names>) -> Phone<'a> {
-        let stream = TcpStream::connect(proxy).expect("the proxy accepts connections");
-        let local = stream.local_addr().expect("a connection has an address");
+        // Connections to other addresses may have the same port; those that are not taken keep theirs until one has its own.
+        let mut others = Vec::new();
+        let (stream, local) = loop {
+            let stream = TcpStream::connect(proxy).expect("the proxy accepts connections");
+            let local = stream.local_addr().expect("a connection has an address");
+            if !names.borrow().has_port(local.port()) {
+                break (stream, local);
+            }
+            others.push(stream);
+        };
         names.borrow_mut().port(local.port(), name);
         Phone { name, line: Line::Connected(RefCell::new(Stream::new(stream))), local, names, fence: None }
     }
