@@ -3,9 +3,10 @@
 
 use crate::common::hep_collector::{Collector as Receiver, Heard};
 use crate::common::network::{FAR_IP4, FAR_IP6, in_network};
+use crate::common::outgoing::outgoing;
 use crate::common::wait::within;
-use sipcapture_core::hep::{ChunkOrder, Packet, Payload};
-use sipcapture_core::sink::hep::{Collector, CollectorOptions, Destination, Origin, Outgoing};
+use sipcapture_core::hep::{Packet, Payload};
+use sipcapture_core::sink::hep::{Collector, CollectorOptions, Destination};
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::thread::sleep;
@@ -57,20 +58,6 @@ impl Agent {
         let wanted: Vec<Number> = (0..loads).flat_map(|_| self.load()).map(Number).collect();
         within(PATIENCE, "all packets arrive at one", || receiver.arrived().ends_with(&wanted));
         assert_eq!(other.arrived().len(), before, "none arrives at the other");
-    }
-}
-
-fn outgoing(payload: &[u8]) -> Outgoing<'_> {
-    Outgoing {
-        from: Origin::Address("192.0.2.1:5060".parse().expect("an address")),
-        to: Some("198.51.100.2:5070".parse().expect("an address")),
-        ip_protocol: 17,
-        time_us: 1_700_000_000_123_456,
-        payload_type: 1,
-        version_override: None,
-        order: ChunkOrder::Message,
-        correlation_id: None,
-        payload,
     }
 }
 

@@ -1,8 +1,9 @@
 //! HEP packets that are longer than the path's MTU, over UDP: they leave as fragments, and arrive whole.
 
 use crate::common::network::{NEAR, NEAR_IP4, NEAR_IP6, in_network, ip};
-use sipcapture_core::hep::{ChunkOrder, Packet, Payload, Version, decode};
-use sipcapture_core::sink::hep::{Collector, CollectorOptions, Destination, Origin, Outgoing, Sent};
+use crate::common::outgoing::outgoing;
+use sipcapture_core::hep::{Packet, Payload, Version, decode};
+use sipcapture_core::sink::hep::{Collector, CollectorOptions, Destination, Sent};
 use std::fs;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::Duration;
@@ -51,18 +52,4 @@ fn a_packet_of_60_kilobytes_arrives_whole_where_the_mtu_is_1500() {
             }
         }
     });
-}
-
-fn outgoing(payload: &[u8]) -> Outgoing<'_> {
-    Outgoing {
-        from: Origin::Address("192.0.2.1:5060".parse().expect("an address")),
-        to: Some("198.51.100.2:5070".parse().expect("an address")),
-        ip_protocol: 17,
-        time_us: 1_700_000_000_123_456,
-        payload_type: 1,
-        version_override: None,
-        order: ChunkOrder::Message,
-        correlation_id: None,
-        payload,
-    }
 }

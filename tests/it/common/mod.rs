@@ -10,6 +10,7 @@ pub mod hosts;
 pub mod kamailio;
 pub mod memory;
 pub mod network;
+pub mod outgoing;
 pub mod pcap;
 pub mod ports;
 pub mod release;
