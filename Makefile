@@ -28,7 +28,7 @@ MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup setup-build setup-demo core kamailio tool demo contract test faults soak fuzz sanitize bench install uninstall clean
+.PHONY: help setup setup-build setup-demo core kamailio tool demo contract bindings test faults soak fuzz sanitize bench install uninstall clean
 
 help:  ## what can be asked for
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -59,6 +59,9 @@ demo: setup-demo kamailio tool  ## real calls through a real Kamailio, captured 
 
 contract: core
 	@scripts/contract.sh $(TARGET_DIR)/release/libsipcapture_core.a
+
+bindings: setup  ## src/abi/contract.rs anew, after a change of c_shim/core.h
+	@SIPCAPTURE_WRITE_BINDINGS=1 cargo test --locked --quiet --test it bindings::
 
 test: setup  ## everything: format, lints, modules, tests against real servers
 	@scripts/test.sh

@@ -11,6 +11,8 @@ set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
 build=$root/build
+apt=$build/apt
+. "$root/scripts/private-apt.sh"
 
 fail() {
     echo "kamailio-headers: $*" >&2
@@ -36,50 +38,17 @@ if [ -f "$tree/.configured" ]; then
     exit 0
 fi
 
-# deb822 and one-line sources alike become source-package sources; stanzas switched off stay off.
-derive_sources() {
-    mkdir -p "$apt/sources.list.d"
-    : >"$apt/sources.list"
-    list='' parts=''
-    eval "$(apt-config shell list Dir::Etc::sourcelist/f parts Dir::Etc::sourceparts/d)"
-    for file in "$list" "$parts"/*.list; do
-        [ -f "$file" ] || continue
-        grep -v 'cdrom:' "$file" | sed -n 's/^[[:space:]]*deb\([[:space:]]\)/deb-src\1/p' >>"$apt/sources.list"
-    done
-    for file in "$parts"/*.sources; do
-        [ -f "$file" ] || continue
-        sed 's/^[Tt]ypes:.*/Types: deb-src/' "$file" >"$apt/sources.list.d/$(basename "$file")"
-    done
-}
-
-# Only where apt writes, and what it reads as sources, is ours; hooks of the system's own updates are not run.
-write_configuration() {
-    mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial"
-    cat >"$apt/apt.conf" <<CONF
-#clear APT::Update::Pre-Invoke;
-#clear APT::Update::Post-Invoke;
-#clear APT::Update::Post-Invoke-Success;
-Dir::Etc::sourcelist "$apt/sources.list";
-Dir::Etc::sourceparts "$apt/sources.list.d";
-Dir::State::lists "$apt/lists";
-Dir::Cache "$apt/cache";
-Dir::Cache::archives "$apt/cache/archives";
-APT::Sandbox::User "$(id -un)";
-Acquire::Languages "none";
-CONF
-}
-
+# The three files that a tree is made of, and nothing beside them: a mirror may lack a signature (.orig.tar.xz.asc) that the package lists.
 fetch_source() {
-    derive_sources
-    write_configuration
-    apt-get -c "$apt/apt.conf" -q update || echo "some sources failed to update, trying the others"
-    (cd "$apt" && apt-get -c "$apt/apt.conf" -q source --only-source --download-only "$package=$version")
+    make_private_apt deb-src
+    for part in --dsc-only --tar-only --diff-only; do
+        (cd "$apt" && private_apt source --only-source --download-only "$part" "$package=$version") || return
+    done
 }
 
-apt=$build/apt
 log=$build/kamailio-src.log
-rm -rf "$apt" "$tree"
-mkdir -p "$apt"
+rm -rf "$tree"
+mkdir -p "$build"
 echo "kamailio-headers: fetching the source package $package $version" >&2
 if ! fetch_source >"$log" 2>&1; then
     tail -n 15 "$log" >&2

@@ -1,14 +1,19 @@
 #!/bin/sh
 # Installs what the build, the demo or the tests need and this machine lacks, with apt-get.
 #
-#   scripts/setup.sh build|demo|test
+#   scripts/setup.sh build|demo|test            installs it
+#   scripts/setup.sh missing build|demo|test    names the packages that are missing, one a line, and installs nothing
 #
-# Every need is named by a program or a file, so a machine that has it already, from wherever, is left alone and
-# the whole script takes a few milliseconds. Packages are installed as root or through sudo. Services that come with
-# them are not started: for the time of the installation, and only where no policy-rc.d exists, one is put in
-# place that forbids it.
+# A need is met by what serves it, wherever that comes from, and not by a file of its name: a program is run and must say what it is, a library must
+# be one for this kind of machine. So a machine that has all is left alone, and looking takes less than a second. Packages are
+# installed as root or through sudo. Services that come with them are not started: for the time of the installation, and only
+# where no policy-rc.d exists, one is put in place that forbids it.
+#
+# SETUP_ROOT, for the tests of this script, is a directory in which to look instead of the whole system. `missing` alone obeys it.
 set -eu
 
+root=${SETUP_ROOT:-}
+here=$(cd "$(dirname "$0")/.." && pwd)
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 policy=/usr/sbin/policy-rc.d
 policy_mark='# sipcapture setup: for the time of an installation'
@@ -19,75 +24,154 @@ fail() {
     exit 1
 }
 
-# want PACKAGE NEED...: notes PACKAGE as missing unless one NEED, a program in PATH or a path (patterns allowed), exists.
+# want PACKAGE CHECK...: notes PACKAGE as missing unless the command CHECK succeeds.
 want() {
     package=$1
     shift
-    for need in "$@"; do
-        case $need in
-            /*)
-                [ -e "$need" ] && return 0
-                ;;
-            *)
-                command -v "$need" >/dev/null 2>&1 && return 0
-                ;;
+    "$@" || missing="$missing $package"
+}
+
+# find_program NAME: its path, if there is a program of that name. A name with a slash is a path.
+find_program() {
+    if [ -z "$root" ]; then
+        command -v "$1"
+        return
+    fi
+    for directory in "$root/usr/local/bin" "$root/usr/local/sbin" "$root/usr/bin" "$root/usr/sbin" "$root/bin" "$root/sbin"; do
+        if [ -f "$directory/$1" ] && [ -x "$directory/$1" ]; then
+            echo "$directory/$1"
+            return
+        fi
+    done
+    return 1
+}
+
+# says PROGRAM TEXT ARGUMENT...: PROGRAM is there, runs with these arguments, and prints TEXT (a basic regular expression), as the program that is meant does.
+says() {
+    program=$(find_program "$1" 2>/dev/null) || return 1
+    text=$2
+    shift 2
+    # Some end with an error after they have said their version.
+    { "$program" "$@" </dev/null 2>&1 || true; } | grep -q -- "$text"
+}
+
+# compiles: gcc, which the modules are built with, and cc, which the Rust toolchain links with, make a program out of the C library's headers.
+compiles() {
+    for name in gcc cc; do
+        compiler=$(find_program "$name" 2>/dev/null) || return 1
+        printf '#include <stdio.h>\n#include <pthread.h>\nint main(void) { return puts("") < 0; }\n' |
+            "$compiler" -x c -pthread -o /dev/null - >/dev/null 2>&1 || return 1
+    done
+}
+
+# ours FILE: FILE is a program or a library for this kind of machine: it has the class and the machine of the shell that runs this.
+ours() {
+    [ -f "$1" ] && [ "$(kind_of "$1" 2>/dev/null)" = "$(kind_of /bin/sh)" ]
+}
+
+# The magic number of ELF, class and byte order, and the machine.
+kind_of() {
+    od -An -tx1 -N6 "$1"
+    od -An -tx1 -j18 -N2 "$1"
+}
+
+# any CHECK FILE...: CHECK holds for one of the files.
+any() {
+    check=$1
+    shift
+    for file in "$@"; do
+        ! "$check" "$file" || return 0
+    done
+    return 1
+}
+
+# libclang as bindgen's loader looks for it. libclang-cpp, which LLVM brings without clang, has another interface.
+has_libclang() {
+    if [ -n "${LIBCLANG_PATH:-}" ] && [ -z "$root" ]; then
+        any ours "$LIBCLANG_PATH" "$LIBCLANG_PATH"/libclang.so* "$LIBCLANG_PATH"/libclang-[0-9]*.so*
+        return
+    fi
+    for directory in "$root"/usr/lib/llvm-*/lib "$root"/usr/lib/*-linux-* "$root"/usr/lib "$root"/usr/lib64 "$root"/usr/local/lib; do
+        ! any ours "$directory"/libclang.so* "$directory"/libclang-[0-9]*.so* || return 0
+    done
+    return 1
+}
+
+# has_kamailio_module NAME: the Kamailio that is to load it has it on its module path.
+has_kamailio_module() {
+    program=$(find_program "${KAMAILIO:-kamailio}" 2>/dev/null) || return 1
+    path=$("$program" -h 2>/dev/null </dev/null | sed -n 's/.*Modules search path (default: \([^)]*\)).*/\1/p')
+    old_ifs=$IFS
+    IFS=:
+    for directory in $path; do
+        IFS=$old_ifs
+        ! ours "$root${directory%/}/$1.so" || return 0
+    done
+    IFS=$old_ifs
+    return 1
+}
+
+# The tests start the newest PostgreSQL, by the two programs beside each other.
+has_postgresql() {
+    newest=
+    for directory in "$root"/usr/lib/postgresql/*; do
+        case ${directory##*/} in
+            *[!0-9]*) ;;
+            *) [ "${newest:-0}" -ge "${directory##*/}" ] || newest=${directory##*/} ;;
         esac
     done
-    missing="$missing $package"
+    directory=$root/usr/lib/postgresql/$newest/bin
+    [ -n "$newest" ] &&
+        "$directory/postgres" --version 2>/dev/null | grep -q '^postgres (PostgreSQL)' &&
+        "$directory/initdb" --version 2>/dev/null | grep -q '^initdb (PostgreSQL)'
+}
+
+# Times of zones with their rules, as the C library and our own code read them.
+has_zones() {
+    [ "$(head -c 4 "$root/usr/share/zoneinfo/America/New_York" 2>/dev/null)" = TZif ]
 }
 
 want_build() {
-    want gcc gcc cc
-    want libc6-dev /usr/include/stdio.h
-    want binutils readelf
-    # bindgen loads libclang at run time and needs the compiler's own headers (stddef.h) beside it.
-    want libclang-runtime ${LIBCLANG_PATH:+"$LIBCLANG_PATH"} /usr/lib/llvm-*/lib/libclang*.so* /usr/lib/*/libclang-*.so*
-    want libclang-headers /usr/lib/llvm-*/lib/clang/*/include/stddef.h /usr/lib/clang/*/include/stddef.h
+    want gcc compiles
+    case $missing in
+        *gcc*) missing="$missing libc6-dev" ;;
+    esac
+    want binutils says readelf 'GNU readelf' --version
     if [ "${KAMAILIO:-kamailio}" = kamailio ]; then
-        want kamailio kamailio
+        want kamailio says kamailio '^version: kamailio' -v
     fi
     if [ -z "${KAMAILIO_SRC:-}" ]; then
-        want dpkg-dev dpkg-source
-        want xz-utils xz
+        want dpkg-dev says dpkg-source 'Debian dpkg-source' --version
+        want xz-utils says xz 'XZ Utils' --version
     fi
 }
 
 want_demo() {
     want_build
-    want sip-tester sipp
+    want sip-tester says sipp SIPp -v
 }
 
 want_test() {
     want_demo
-    want kamailio-sqlite-modules /usr/lib/*/kamailio/modules/db_sqlite.so
-    want kamailio-mysql-modules /usr/lib/*/kamailio/modules/db_mysql.so
-    want kamailio-postgres-modules /usr/lib/*/kamailio/modules/db_postgres.so
-    want kamailio-lua-modules /usr/lib/*/kamailio/modules/app_lua.so
-    want kamailio-tls-modules /usr/lib/*/kamailio/modules/tls.so
-    want openssl openssl
-    want mariadb-server-core mariadbd
-    want mariadb-client-core mariadb
-    want postgresql /usr/lib/postgresql/*/bin/postgres
-    want sngrep sngrep
-    want tshark tshark
-    want sqlite3 sqlite3
-    want util-linux setpriv
-    want mount mount
-    want iproute2 ip
-    want tcpreplay tcpreplay
-    want tzdata /usr/share/zoneinfo/America/New_York
-}
-
-# The names of libclang's packages carry its version; the unversioned one tells which.
-resolve_libclang() {
-    version=$(apt-cache depends libclang1 2>/dev/null | sed -n 's/.*Depends: libclang1-\([0-9.]*\)$/\1/p' | head -n 1)
-    for package in "$@"; do
-        case $package in
-            libclang-runtime) echo "libclang1${version:+-$version}" ;;
-            libclang-headers) echo "${version:+libclang-common-$version-dev}${version:-libclang-dev}" | sed 's/-dev[0-9.]*$/-dev/' ;;
-            *) echo "$package" ;;
-        esac
+    # Only the test that compares the committed bindings with core.h needs it.
+    want libclang1 has_libclang
+    for module in sqlite mysql postgres; do
+        want kamailio-$module-modules has_kamailio_module db_$module
     done
+    want kamailio-lua-modules has_kamailio_module app_lua
+    want kamailio-tls-modules has_kamailio_module tls
+    want openssl says openssl '^OpenSSL' version
+    want mariadb-server-core says mariadbd MariaDB --version
+    want mariadb-client-core says mariadb MariaDB --version
+    want postgresql has_postgresql
+    want sngrep says sngrep '^sngrep' -V
+    want tshark says tshark '^TShark' -v
+    want sqlite3 says sqlite3 '^3\.' -version
+    want util-linux says setpriv util-linux --version
+    want mount says mount util-linux --version
+    want iproute2 says ip iproute2 -V
+    want tcpreplay says tcpreplay '^tcpreplay version' -V
+    want tzdata has_zones
 }
 
 remove_policy() {
@@ -108,36 +192,59 @@ install_packages() {
     export DEBIAN_FRONTEND=noninteractive
     # A source that cannot be reached is not in the way as long as the others offer what is needed.
     apt-get update -q || echo "setup: apt-get update had errors, trying to install all the same" >&2
-    # shellcheck disable=SC2046  # one word a package is meant
-    set -- $(resolve_libclang "$@")
     apt-get install -q -y --no-install-recommends -o DPkg::Lock::Timeout=600 "$@" ||
         fail "apt-get could not install: $*"
 }
 
+look() {
+    case ${1:-} in
+        build) want_build ;;
+        demo) want_demo ;;
+        test) want_test ;;
+        *) fail "usage: scripts/setup.sh [missing] build|demo|test" ;;
+    esac
+}
+
 case ${1:-} in
-    build) want_build ;;
-    demo) want_demo ;;
-    test) want_test ;;
+    missing)
+        look "${2:-}"
+        # shellcheck disable=SC2086  # one word a package is meant
+        [ -z "$missing" ] || printf '%s\n' $missing
+        exit 0
+        ;;
     --install)
         shift
         install_packages "$@"
         exit 0
         ;;
-    *) fail "usage: scripts/setup.sh build|demo|test" ;;
 esac
+root=
+what=${1:-}
+look "$what"
 
 command -v cargo >/dev/null 2>&1 || [ -x "${HOME:-}/.cargo/bin/cargo" ] ||
     fail "cargo is not in PATH: install a stable Rust toolchain (rustup) first"
-[ -n "$missing" ] || exit 0
-command -v apt-get >/dev/null 2>&1 ||
-    fail "this machine lacks (Debian package names):$missing; there is no apt-get here, so please install them yourself"
+if [ -n "$missing" ]; then
+    command -v apt-get >/dev/null 2>&1 ||
+        fail "this machine lacks (Debian package names):$missing; there is no apt-get here, so please install them yourself"
 
-echo "setup: installing$missing"
-# shellcheck disable=SC2086  # one word a package is meant
-if [ "$(id -u)" = 0 ]; then
-    sh "$0" --install $missing
-elif command -v sudo >/dev/null 2>&1; then
-    sudo sh "$0" --install $missing
-else
-    fail "this machine lacks$missing; installing packages needs root: run 'make setup' as root or install sudo"
+    echo "setup: installing$missing"
+    # shellcheck disable=SC2086  # one word a package is meant
+    if [ "$(id -u)" = 0 ]; then
+        sh "$0" --install $missing
+    elif command -v sudo >/dev/null 2>&1; then
+        sudo sh "$0" --install $missing
+    else
+        fail "this machine lacks$missing; installing packages needs root: run 'make setup' as root or install sudo"
+    fi
+    # What is installed and does not serve would only fail later, and less clearly.
+    missing=
+    look "$what"
+    [ -z "$missing" ] ||
+        fail "still lacking after the installation:$missing; is there something else of the same name before it in PATH ($PATH)?"
+fi
+
+# What tests run from where it is unpacked, and nothing installs.
+if [ "$what" = test ] && command -v apt-get >/dev/null 2>&1; then
+    "$here/scripts/unpack-package.sh" prometheus homer-api >/dev/null
 fi

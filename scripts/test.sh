@@ -58,6 +58,7 @@ step format cargo fmt --check
 step lints cargo clippy --locked --all-targets -- -D warnings
 step kamailio make kamailio
 step tool make tool
+step setup scripts/test-setup.sh
 step build scripts/test-build.sh
 step contract make contract
 step tests scripts/cargo-test.sh --no-fail-fast

@@ -4,6 +4,10 @@
 // Pointers come from C here, and processes are forked.
 #![allow(unsafe_code)]
 
+/// Types and functions of `c_shim/core.h`, as bindgen reads them: made by `make bindings`, compared by a test.
+// The header documents them and C names them; the unsafe code in it is bindgen's.
+#[allow(missing_docs, non_camel_case_types, non_upper_case_globals, clippy::all, clippy::undocumented_unsafe_blocks)]
+pub mod contract;
 mod convert;
 mod exports;
 mod guard;
@@ -11,12 +15,5 @@ mod host_database;
 mod host_log;
 mod process;
 mod supervise;
-
-/// Types and functions of `c_shim/core.h`, read by bindgen.
-// The header documents them and C names them; the unsafe code in it is bindgen's.
-#[allow(missing_docs, non_camel_case_types, non_upper_case_globals, clippy::all, clippy::undocumented_unsafe_blocks)]
-pub mod contract {
-    include!(concat!(env!("OUT_DIR"), "/core.rs"));
-}
 
 pub use exports::*;

@@ -1,5 +1,6 @@
 //! Everything that needs more than one room, a server or a peer. One binary, so that it links once.
 
+mod bindings;
 mod common;
 mod dead_letters;
 mod distant_collectors;

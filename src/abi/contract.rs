@@ -1,0 +1,429 @@
+//! Made from `c_shim/core.h` by `make bindings`; not to be edited.
+
+pub const SC_CONTRACT_VERSION: u32 = 4;
+pub const SC_SINKS: u32 = 256;
+pub const SC_X_HEADERS: u32 = 512;
+impl sc_status {
+    pub const SC_OK: sc_status = sc_status(0);
+    pub const SC_ERR_NULL_POINTER: sc_status = sc_status(-1);
+    pub const SC_ERR_UNKNOWN_HANDLE: sc_status = sc_status(-2);
+    pub const SC_ERR_PANIC: sc_status = sc_status(-3);
+    pub const SC_ERR_WRONG_STATE: sc_status = sc_status(-4);
+    pub const SC_ERR_CONTRACT_VERSION: sc_status = sc_status(-5);
+    pub const SC_ERR_UNKNOWN_NAME: sc_status = sc_status(-6);
+    pub const SC_ERR_INVALID_VALUE: sc_status = sc_status(-7);
+    pub const SC_ERR_IO: sc_status = sc_status(-8);
+    pub const SC_ERR_CAPTURE_OFF: sc_status = sc_status(-9);
+    pub const SC_ERR_QUEUE_FULL: sc_status = sc_status(-10);
+    pub const SC_ERR_TOO_LARGE: sc_status = sc_status(-11);
+    pub const SC_ERR_REFUSED: sc_status = sc_status(-12);
+    pub const SC_ERR_NO_COLLECTOR: sc_status = sc_status(-13);
+    pub const SC_ERR_NO_TABLE: sc_status = sc_status(-14);
+}
+#[repr(transparent)]
+#[derive(Debug, Copy, Clone, Hash, PartialEq, Eq)]
+pub struct sc_status(pub ::std::os::raw::c_int);
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct sc_bytes {
+    pub ptr: *const ::std::os::raw::c_char,
+    pub len: usize,
+}
+impl Default for sc_bytes {
+    fn default() -> Self {
+        let mut s = ::std::mem::MaybeUninit::<Self>::uninit();
+        unsafe {
+            ::std::ptr::write_bytes(s.as_mut_ptr(), 0, 1);
+            s.assume_init()
+        }
+    }
+}
+impl sc_log_level {
+    pub const SC_LOG_ERROR: sc_log_level = sc_log_level(1);
+    pub const SC_LOG_WARNING: sc_log_level = sc_log_level(2);
+    pub const SC_LOG_INFO: sc_log_level = sc_log_level(3);
+    pub const SC_LOG_DEBUG: sc_log_level = sc_log_level(4);
+}
+#[repr(transparent)]
+#[derive(Debug, Copy, Clone, Hash, PartialEq, Eq)]
+pub struct sc_log_level(pub ::std::os::raw::c_uint);
+impl sc_database_answer {
+    pub const SC_DATABASE_YES: sc_database_answer = sc_database_answer(0);
+    pub const SC_DATABASE_NO: sc_database_answer = sc_database_answer(1);
+    pub const SC_DATABASE_NO_MODULE: sc_database_answer = sc_database_answer(2);
+    pub const SC_DATABASE_CANNOT_INSERT: sc_database_answer = sc_database_answer(3);
+    pub const SC_DATABASE_UNKNOWN: sc_database_answer = sc_database_answer(4);
+}
+#[repr(transparent)]
+#[derive(Debug, Copy, Clone, Hash, PartialEq, Eq)]
+pub struct sc_database_answer(pub ::std::os::raw::c_uint);
+impl sc_value_kind {
+    pub const SC_VALUE_TIME: sc_value_kind = sc_value_kind(1);
+    pub const SC_VALUE_INT: sc_value_kind = sc_value_kind(2);
+    pub const SC_VALUE_BIGINT: sc_value_kind = sc_value_kind(3);
+    pub const SC_VALUE_TEXT: sc_value_kind = sc_value_kind(4);
+    pub const SC_VALUE_BLOB: sc_value_kind = sc_value_kind(5);
+}
+#[repr(transparent)]
+#[derive(Debug, Copy, Clone, Hash, PartialEq, Eq)]
+pub struct sc_value_kind(pub ::std::os::raw::c_uint);
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct sc_value {
+    pub kind: sc_value_kind,
+    pub number: i64,
+    pub bytes: sc_bytes,
+}
+impl Default for sc_value {
+    fn default() -> Self {
+        let mut s = ::std::mem::MaybeUninit::<Self>::uninit();
+        unsafe {
+            ::std::ptr::write_bytes(s.as_mut_ptr(), 0, 1);
+            s.assume_init()
+        }
+    }
+}
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct sc_row {
+    pub table: sc_bytes,
+    pub columns: *const sc_bytes,
+    pub values: *const sc_value,
+    pub count: u32,
+    pub delayed: u8,
+}
+impl Default for sc_row {
+    fn default() -> Self {
+        let mut s = ::std::mem::MaybeUninit::<Self>::uninit();
+        unsafe {
+            ::std::ptr::write_bytes(s.as_mut_ptr(), 0, 1);
+            s.assume_init()
+        }
+    }
+}
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone)]
+pub struct sc_host {
+    pub contract_version: u32,
+    pub user: i64,
+    pub group: i64,
+    pub kill_timeout: u32,
+    pub log: ::std::option::Option<
+        unsafe extern "C" fn(level: sc_log_level, text: *const ::std::os::raw::c_char, len: usize),
+    >,
+    pub database_bind: ::std::option::Option<unsafe extern "C" fn(sink: u32, scheme: sc_bytes) -> sc_database_answer>,
+    pub database_connect: ::std::option::Option<unsafe extern "C" fn(sink: u32, url: sc_bytes) -> sc_database_answer>,
+    pub database_insert:
+        ::std::option::Option<unsafe extern "C" fn(sink: u32, row: *const sc_row) -> sc_database_answer>,
+    pub database_has_table:
+        ::std::option::Option<unsafe extern "C" fn(sink: u32, row: *const sc_row) -> sc_database_answer>,
+    pub database_close: ::std::option::Option<unsafe extern "C" fn(sink: u32)>,
+}
+#[repr(C)]
+#[derive(Debug)]
+pub struct sc_core {
+    _unused: [u8; 0],
+}
+unsafe extern "C" {
+    pub fn sc_core_new(
+        host: *const sc_host,
+        module: *const ::std::os::raw::c_char,
+        out: *mut *mut sc_core,
+    ) -> sc_status;
+}
+unsafe extern "C" {
+    pub fn sc_core_free(core: *mut sc_core) -> sc_status;
+}
+unsafe extern "C" {
+    pub fn sc_core_set_text(core: *mut sc_core, name: *const ::std::os::raw::c_char, value: sc_bytes) -> sc_status;
+}
+unsafe extern "C" {
+    pub fn sc_core_set_number(core: *mut sc_core, name: *const ::std::os::raw::c_char, value: i64) -> sc_status;
+}
+unsafe extern "C" {
+    pub fn sc_core_check(core: *mut sc_core) -> sc_status;
+}
+unsafe extern "C" {
+    pub fn sc_core_writers(core: *mut sc_core, out: *mut u32) -> sc_status;
+}
+unsafe extern "C" {
+    pub fn sc_core_map_lanes(core: *mut sc_core, producers: u32) -> sc_status;
+}
+unsafe extern "C" {
+    pub fn sc_core_attach(core: *mut sc_core, producer: u32) -> sc_status;
+}
+unsafe extern "C" {
+    pub fn sc_writer_supervise(core: *mut sc_core, writer: u32) -> sc_status;
+}
+unsafe extern "C" {
+    pub fn sc_core_finish(core: *mut sc_core) -> sc_status;
+}
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone)]
+pub struct sc_address {
+    pub length: u8,
+    pub ip: [u8; 16usize],
+    pub port: u16,
+}
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct sc_message {
+    pub source: sc_address,
+    pub destination: sc_address,
+    pub transport: u8,
+    pub payload: sc_bytes,
+    pub rewritten_uri: sc_bytes,
+    pub call_id: sc_bytes,
+}
+impl Default for sc_message {
+    fn default() -> Self {
+        let mut s = ::std::mem::MaybeUninit::<Self>::uninit();
+        unsafe {
+            ::std::ptr::write_bytes(s.as_mut_ptr(), 0, 1);
+            s.assume_init()
+        }
+    }
+}
+unsafe extern "C" {
+    pub fn sc_mode_find(core: *mut sc_core, name: sc_bytes, out: *mut u32) -> sc_status;
+}
+unsafe extern "C" {
+    pub fn sc_message_call_id(core: *mut sc_core, message: *const sc_message, out: *mut sc_bytes) -> sc_status;
+}
+unsafe extern "C" {
+    pub fn sc_message_sent_on(core: *mut sc_core, payload: sc_bytes, out: *mut sc_bytes) -> sc_status;
+}
+unsafe extern "C" {
+    pub fn sc_capture_sip(core: *mut sc_core, message: *const sc_message, table: sc_bytes, mode: u32) -> sc_status;
+}
+unsafe extern "C" {
+    pub fn sc_capture_report(
+        core: *mut sc_core,
+        message: *const sc_message,
+        table: sc_bytes,
+        correlation: sc_bytes,
+        body: sc_bytes,
+    ) -> sc_status;
+}
+unsafe extern "C" {
+    pub fn sc_float2int(value: sc_bytes, factor: sc_bytes, out: *mut i32) -> sc_status;
+}
+impl sc_hep_verdict {
+    pub const SC_HEP_PASS: sc_hep_verdict = sc_hep_verdict(0);
+    pub const SC_HEP_ROUTE: sc_hep_verdict = sc_hep_verdict(1);
+    pub const SC_HEP_DONE: sc_hep_verdict = sc_hep_verdict(2);
+    pub const SC_HEP_ASK: sc_hep_verdict = sc_hep_verdict(3);
+}
+#[repr(transparent)]
+#[derive(Debug, Copy, Clone, Hash, PartialEq, Eq)]
+pub struct sc_hep_verdict(pub ::std::os::raw::c_uint);
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct sc_hep_packet {
+    pub version: u8,
+    pub transport: u8,
+    pub source: sc_address,
+    pub destination: sc_address,
+    pub payload: sc_bytes,
+}
+impl Default for sc_hep_packet {
+    fn default() -> Self {
+        let mut s = ::std::mem::MaybeUninit::<Self>::uninit();
+        unsafe {
+            ::std::ptr::write_bytes(s.as_mut_ptr(), 0, 1);
+            s.assume_init()
+        }
+    }
+}
+unsafe extern "C" {
+    pub fn sc_hep_receive(
+        core: *mut sc_core,
+        datagram: sc_bytes,
+        sender: *const sc_address,
+        verdict: *mut sc_hep_verdict,
+        packet: *mut sc_hep_packet,
+    ) -> sc_status;
+}
+unsafe extern "C" {
+    pub fn sc_hep_accept(
+        core: *mut sc_core,
+        datagram: sc_bytes,
+        verdict: *mut sc_hep_verdict,
+        packet: *mut sc_hep_packet,
+    ) -> sc_status;
+}
+unsafe extern "C" {
+    pub fn sc_hep_end(core: *mut sc_core, refused: sc_bytes) -> sc_status;
+}
+impl sc_hep_kind {
+    pub const SC_HEP_NULL: sc_hep_kind = sc_hep_kind(0);
+    pub const SC_HEP_NUMBER: sc_hep_kind = sc_hep_kind(1);
+    pub const SC_HEP_TEXT: sc_hep_kind = sc_hep_kind(2);
+}
+#[repr(transparent)]
+#[derive(Debug, Copy, Clone, Hash, PartialEq, Eq)]
+pub struct sc_hep_kind(pub ::std::os::raw::c_uint);
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct sc_hep_value {
+    pub kind: sc_hep_kind,
+    pub number: i64,
+    pub text: sc_bytes,
+}
+impl Default for sc_hep_value {
+    fn default() -> Self {
+        let mut s = ::std::mem::MaybeUninit::<Self>::uninit();
+        unsafe {
+            ::std::ptr::write_bytes(s.as_mut_ptr(), 0, 1);
+            s.assume_init()
+        }
+    }
+}
+unsafe extern "C" {
+    pub fn sc_hep_variable(name: sc_bytes, variable: *mut u32) -> sc_status;
+}
+unsafe extern "C" {
+    pub fn sc_hep_variable_names(names: *mut *const ::std::os::raw::c_char) -> sc_status;
+}
+unsafe extern "C" {
+    pub fn sc_hep_variable_value(core: *mut sc_core, variable: u32, value: *mut sc_hep_value) -> sc_status;
+}
+unsafe extern "C" {
+    pub fn sc_raw_open(core: *mut sc_core, readers: *mut u32) -> sc_status;
+}
+unsafe extern "C" {
+    pub fn sc_raw_receive(core: *mut sc_core, reader: u32, packet: *mut sc_hep_packet) -> sc_status;
+}
+impl sc_tracer {
+    pub const SC_TRACER_SCRIPT: sc_tracer = sc_tracer(0);
+    pub const SC_TRACER_CORE: sc_tracer = sc_tracer(1);
+    pub const SC_TRACER_LOG: sc_tracer = sc_tracer(2);
+    pub const SC_TRACER_TEXT: sc_tracer = sc_tracer(3);
+    pub const SC_TRACER_FOLLOW: sc_tracer = sc_tracer(4);
+}
+#[repr(transparent)]
+#[derive(Debug, Copy, Clone, Hash, PartialEq, Eq)]
+pub struct sc_tracer(pub ::std::os::raw::c_uint);
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct sc_trace {
+    pub tracer: sc_tracer,
+    pub body: sc_bytes,
+    pub call_id: sc_bytes,
+    pub method: sc_bytes,
+    pub status: sc_bytes,
+    pub from_tag: sc_bytes,
+    pub to_tag: sc_bytes,
+    pub from: sc_bytes,
+    pub to: sc_bytes,
+    pub outgoing: u8,
+    pub has_destination: u8,
+    pub destination: sc_bytes,
+    pub correlation: sc_bytes,
+    pub table: sc_bytes,
+    pub users: *const sc_bytes,
+    pub user_count: u32,
+    pub time_us: i64,
+}
+impl Default for sc_trace {
+    fn default() -> Self {
+        let mut s = ::std::mem::MaybeUninit::<Self>::uninit();
+        unsafe {
+            ::std::ptr::write_bytes(s.as_mut_ptr(), 0, 1);
+            s.assume_init()
+        }
+    }
+}
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct sc_copies {
+    pub uris: *const sc_bytes,
+    pub count: u32,
+    pub body: sc_bytes,
+}
+impl Default for sc_copies {
+    fn default() -> Self {
+        let mut s = ::std::mem::MaybeUninit::<Self>::uninit();
+        unsafe {
+            ::std::ptr::write_bytes(s.as_mut_ptr(), 0, 1);
+            s.assume_init()
+        }
+    }
+}
+unsafe extern "C" {
+    pub fn sc_trace_bind(core: *mut sc_core, from: *const sc_address) -> sc_status;
+}
+unsafe extern "C" {
+    pub fn sc_trace_is_on(core: *mut sc_core, on: *mut u8) -> sc_status;
+}
+unsafe extern "C" {
+    pub fn sc_trace_headers(
+        trace: *const sc_trace,
+        buffer: *mut ::std::os::raw::c_char,
+        room: usize,
+        length: *mut usize,
+    ) -> sc_status;
+}
+unsafe extern "C" {
+    pub fn sc_trace_send(core: *mut sc_core, trace: *const sc_trace, copies: *mut sc_copies) -> sc_status;
+}
+impl sc_loss {
+    pub const SC_LOSS_MALFORMED: sc_loss = sc_loss(0);
+    pub const SC_LOSS_NO_LANE: sc_loss = sc_loss(1);
+}
+#[repr(transparent)]
+#[derive(Debug, Copy, Clone, Hash, PartialEq, Eq)]
+pub struct sc_loss(pub ::std::os::raw::c_uint);
+unsafe extern "C" {
+    pub fn sc_trace_lose(core: *mut sc_core, why: sc_loss) -> sc_status;
+}
+unsafe extern "C" {
+    pub fn sc_trace_targets(core: *mut sc_core, copies: *mut sc_copies) -> sc_status;
+}
+unsafe extern "C" {
+    pub fn sc_trace_copy_failed(core: *mut sc_core) -> sc_status;
+}
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct sc_reply {
+    pub context: *mut ::std::os::raw::c_void,
+    pub text: ::std::option::Option<unsafe extern "C" fn(context: *mut ::std::os::raw::c_void, text: sc_bytes)>,
+    pub fault: ::std::option::Option<
+        unsafe extern "C" fn(context: *mut ::std::os::raw::c_void, code: ::std::os::raw::c_int, text: sc_bytes),
+    >,
+    pub open: ::std::option::Option<unsafe extern "C" fn(context: *mut ::std::os::raw::c_void, name: sc_bytes)>,
+    pub close: ::std::option::Option<unsafe extern "C" fn(context: *mut ::std::os::raw::c_void)>,
+    pub number:
+        ::std::option::Option<unsafe extern "C" fn(context: *mut ::std::os::raw::c_void, name: sc_bytes, value: u64)>,
+    pub word: ::std::option::Option<
+        unsafe extern "C" fn(context: *mut ::std::os::raw::c_void, name: sc_bytes, text: sc_bytes),
+    >,
+}
+impl Default for sc_reply {
+    fn default() -> Self {
+        let mut s = ::std::mem::MaybeUninit::<Self>::uninit();
+        unsafe {
+            ::std::ptr::write_bytes(s.as_mut_ptr(), 0, 1);
+            s.assume_init()
+        }
+    }
+}
+unsafe extern "C" {
+    pub fn sc_command(
+        core: *mut sc_core,
+        name: *const ::std::os::raw::c_char,
+        argument: sc_bytes,
+        reply: *const sc_reply,
+    ) -> sc_status;
+}
+unsafe extern "C" {
+    pub fn sc_counter_at(
+        core: *mut sc_core,
+        index: u32,
+        name: *mut *const ::std::os::raw::c_char,
+        description: *mut *const ::std::os::raw::c_char,
+    ) -> sc_status;
+}
+unsafe extern "C" {
+    pub fn sc_counter_value(core: *mut sc_core, index: u32, value: *mut u64) -> sc_status;
+}
