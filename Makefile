@@ -28,7 +28,7 @@ MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup setup-build setup-demo core kamailio tool demo contract bindings test faults soak fuzz sanitize bench install uninstall clean
+.PHONY: help setup setup-build setup-demo announce core kamailio tool demo contract bindings test faults soak fuzz fresh sanitize bench install uninstall clean
 
 help:  ## what can be asked for
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -54,7 +54,10 @@ tool: setup-build  ## build/sipcapture, the operator's tool
 	@mkdir -p build
 	@cp -f $(TARGET_DIR)/release/sipcapture build/sipcapture
 
-demo: setup-demo kamailio tool  ## real calls through a real Kamailio, captured and shown as a ladder
+announce:
+	@scripts/announce.sh $(TARGET_DIR)
+
+demo: setup-demo announce kamailio tool  ## real calls through a real Kamailio, captured and shown as a ladder
 	@scripts/demo.sh
 
 contract: core
@@ -74,6 +77,9 @@ faults: setup kamailio  ## outages, deaths and full disks at full length (FAULT_
 
 soak: setup kamailio  ## many traced calls, then steady load for SOAK_SECONDS (3600), with databases that pause and restarts: nothing lost, nothing grows
 	@scripts/soak.sh $(SOAK_SECONDS)
+
+fresh:  ## the README's commands on bare machines of Debian 12 and 13, made by debootstrap; about an hour and a half, as root or with sudo
+	@scripts/fresh.sh
 
 sanitize: setup  ## real servers with a module that checks each access to memory; needs a nightly compiler
 	@scripts/sanitize.sh

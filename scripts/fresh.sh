@@ -86,7 +86,7 @@ inside() {
     [ "$who" = root ] || home=/home/$who
     unshare --mount --pid --fork --kill-child --uts "$work/$room/opt/enter" \
         /usr/bin/env -i HOME="$home" USER="$who" TERM=dumb LANG=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-        setpriv --reuid "$who" --regid "$who" --init-groups --reset-env sh -c "cd ~ && $command" </dev/null
+        setpriv --reuid "$who" --regid "$who" --init-groups sh -c "cd ~ && $command" </dev/null
 }
 
 # with_sudo ROOM: an ordinary user who may do everything through sudo.
