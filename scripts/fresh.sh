@@ -96,7 +96,7 @@ with_sudo() {
     chmod 440 "$work/$1/etc/sudoers.d/$user"
 }
 
-clone='git clone -q /opt/sipcapture.bundle sipcapture && cd sipcapture'
+clone='git -c advice.detachedHead=false clone -q /opt/sipcapture.bundle sipcapture && cd sipcapture'
 
 # shows_calls LOG: what the README shows of `make demo`: four calls and the ladder of one.
 shows_calls() {
