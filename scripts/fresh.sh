@@ -21,7 +21,7 @@ root=$PWD
 [ "$(id -u)" = 0 ] || exec scripts/as-root.sh "$root/scripts/fresh.sh" "$@"
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 work=${FRESH_DIR:-$root/build/fresh}
-user=operator
+user=alice
 
 fail() {
     printf 'fresh: %s\n' "$@" >&2
