@@ -427,3 +427,45 @@ unsafe extern "C" {
 unsafe extern "C" {
     pub fn sc_counter_value(core: *mut sc_core, index: u32, value: *mut u64) -> sc_status;
 }
+/// Hands the name of every function to the macro `check`.
+macro_rules! each_function {
+    ($check:ident) => {
+        $check! {
+            sc_core_new,
+            sc_core_free,
+            sc_core_set_text,
+            sc_core_set_number,
+            sc_core_check,
+            sc_core_writers,
+            sc_core_map_lanes,
+            sc_core_attach,
+            sc_writer_supervise,
+            sc_core_finish,
+            sc_mode_find,
+            sc_message_call_id,
+            sc_message_sent_on,
+            sc_capture_sip,
+            sc_capture_report,
+            sc_float2int,
+            sc_hep_receive,
+            sc_hep_accept,
+            sc_hep_end,
+            sc_hep_variable,
+            sc_hep_variable_names,
+            sc_hep_variable_value,
+            sc_raw_open,
+            sc_raw_receive,
+            sc_trace_bind,
+            sc_trace_is_on,
+            sc_trace_headers,
+            sc_trace_send,
+            sc_trace_lose,
+            sc_trace_targets,
+            sc_trace_copy_failed,
+            sc_command,
+            sc_counter_at,
+            sc_counter_value,
+        }
+    };
+}
+pub(super) use each_function;

@@ -13,48 +13,14 @@ use std::ffi::{c_char, c_int};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Compile-time proof that header and core agree: both functions of each pair must have one type.
+/// Compile-time proof that header and core agree: each function of the header has the type of the one that is exported here.
 macro_rules! agrees_with_header {
     ($($name:ident),* $(,)?) => {
         const _: () = { $(let _ = [contract::$name, $name];)* };
     };
 }
 
-agrees_with_header!(
-    sc_core_new,
-    sc_core_free,
-    sc_core_set_text,
-    sc_core_set_number,
-    sc_core_check,
-    sc_core_writers,
-    sc_core_map_lanes,
-    sc_core_attach,
-    sc_writer_supervise,
-    sc_core_finish,
-    sc_mode_find,
-    sc_capture_sip,
-    sc_capture_report,
-    sc_message_sent_on,
-    sc_float2int,
-    sc_hep_receive,
-    sc_hep_accept,
-    sc_hep_end,
-    sc_hep_variable,
-    sc_hep_variable_names,
-    sc_hep_variable_value,
-    sc_raw_open,
-    sc_raw_receive,
-    sc_trace_is_on,
-    sc_trace_send,
-    sc_trace_bind,
-    sc_trace_headers,
-    sc_trace_lose,
-    sc_trace_targets,
-    sc_trace_copy_failed,
-    sc_command,
-    sc_counter_at,
-    sc_counter_value,
-);
+contract::each_function!(agrees_with_header);
 
 const _: () = assert!(contract::SC_X_HEADERS as usize == crate::sip::x_headers::LIMIT);
 

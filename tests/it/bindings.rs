@@ -18,7 +18,7 @@ fn compiler_headers() -> String {
 
 /// What bindgen makes of the header, formatted as the project's own code is.
 fn generated(root: &Path) -> String {
-    bindgen::Builder::default()
+    let bindings = bindgen::Builder::default()
         .header(root.join("c_shim/core.h").to_str().expect("a path in UTF-8"))
         .clang_args(["-isystem", &compiler_headers()])
         .allowlist_item("(sc|SC)_.*")
@@ -34,7 +34,19 @@ fn generated(root: &Path) -> String {
         .rustfmt_configuration_file(Some(root.join("rustfmt.toml")))
         .generate()
         .expect("c_shim/core.h should be readable by bindgen (needs libclang)")
-        .to_string()
+        .to_string();
+    bindings.clone() + &list_of_functions(&bindings)
+}
+
+/// A macro that hands the names of all functions to another, so that none can be forgotten where each is checked.
+fn list_of_functions(bindings: &str) -> String {
+    let declared = bindings.lines().filter_map(|line| line.trim_start().strip_prefix("pub fn "));
+    let names = declared.map(|rest| format!("            {},\n", rest.split('(').next().expect("a name")));
+    let names = names.collect::<String>();
+    format!(
+        "/// Hands the name of every function to the macro `check`.\nmacro_rules! each_function {{\n    ($check:ident) => {{\n        \
+         $check! {{\n{names}        }}\n    }};\n}}\npub(super) use each_function;\n"
+    )
 }
 
 #[test]
