@@ -3,8 +3,9 @@
 use super::headers::{self, Known};
 use super::identity::Identity;
 use super::name_addr::{self, Comma, NameAddr};
-use super::scan::Cursor;
-use super::{Fields, FirstLine, HeaderNames, contact, digest, originator, uri, via};
+use super::scan::{Cursor, trim_end};
+use super::uri::Uri;
+use super::{Fields, FirstLine, HeaderNames, contact, digest, lenient, originator, uri, via};
 
 /// RTP statistics headers, the preferred one first.
 const RTP_STATS: [&[u8]; 7] = [
@@ -38,7 +39,7 @@ struct Seen<'a> {
     asserted: Identity<'a>,
     preferred: Identity<'a>,
     remote_party: Option<NameAddr<'a>>,
-    remote_party_seen: bool,
+    remote_party_body: Option<&'a [u8]>,
     /// Place in the operator's list of the header that fills `callid_aleg`.
     aleg_rank: Option<usize>,
     rtp_stat_rank: Option<usize>,
@@ -99,8 +100,9 @@ impl<'a> Seen<'a> {
         let mut ahead = *cursor;
         let address = name_addr::parse(&mut ahead, Comma::Ordinary);
         ahead.skip_line_break();
-        (fields.to_user, fields.to_domain, fields.to_tag) = party(address, &mut fields.malformed);
-        end_at(cursor, address.is_some().then_some(ahead), fields)
+        let body = end_at(cursor, address.is_some().then_some(ahead), fields);
+        (fields.to_user, fields.to_domain, fields.to_tag) = party(address, body, &mut fields.malformed);
+        body
     }
 
     /// Takes in one header. `raw` is its body with the line break, `body` without.
@@ -109,7 +111,8 @@ impl<'a> Seen<'a> {
             Known::From => {
                 if self.only(|seen| &mut seen.from, fields) {
                     let address = name_addr::parse(&mut Cursor::new(raw, 0), Comma::Ordinary);
-                    (fields.from_user, fields.from_domain, fields.from_tag) = party(address, &mut fields.malformed);
+                    (fields.from_user, fields.from_domain, fields.from_tag) =
+                        party(address, body, &mut fields.malformed);
                 }
             }
             Known::CallId => {
@@ -144,7 +147,8 @@ impl<'a> Seen<'a> {
             Known::PAssertedIdentity => self.asserted.read(body),
             Known::PPreferredIdentity => self.preferred.read_of_two(body),
             Known::RemotePartyId => {
-                if first(&mut self.remote_party_seen) {
+                if self.remote_party_body.is_none() {
+                    self.remote_party_body = Some(body);
                     self.remote_party = name_addr::parse(&mut Cursor::new(raw, 0), Comma::Ordinary);
                 }
             }
@@ -181,7 +185,17 @@ impl<'a> Seen<'a> {
         fields.auth_user = self.proxy_authorization.or(self.authorization).map(digest::user).unwrap_or_default();
         let remote_party = || self.remote_party.map(|address| address.uri);
         let identity = self.asserted.uri().or_else(|| self.preferred.uri()).or_else(remote_party);
-        fields.pid_user = identity.and_then(uri::parse).map(|uri| uri.user).unwrap_or_default();
+        let identity = match identity {
+            Some(uri) => uri::parse(trim_end(uri)),
+            None => self.plain_identity(),
+        };
+        fields.pid_user = identity.unwrap_or_default().user;
+    }
+
+    /// The identity where none of the headers for it keeps to the grammar, in the same order.
+    fn plain_identity(&self) -> Option<Uri<'a>> {
+        let remote_party = || lenient::address(self.remote_party_body?).map(|address| address.uri);
+        self.asserted.plain_uri().or_else(|| self.preferred.plain_uri()).or_else(remote_party)
     }
 
     /// Whether this is the first of a header that may come once; a second one makes a request malformed. In a reply
@@ -238,12 +252,18 @@ fn end_at<'a>(cursor: &mut Cursor<'a>, end: Option<Cursor<'a>>, fields: &mut Fie
     headers::body(cursor.since(start))
 }
 
-/// User, host and tag of a From or To.
-fn party<'a>(address: Option<NameAddr<'a>>, malformed: &mut bool) -> (&'a [u8], &'a [u8], &'a [u8]) {
-    let uri = address.and_then(|address| uri::parse(address.uri));
+/// User, host and tag of a From or To with this body. What breaks the grammar gives what of it is plain.
+fn party<'a>(address: Option<NameAddr<'a>>, body: &'a [u8], malformed: &mut bool) -> (&'a [u8], &'a [u8], &'a [u8]) {
+    let (uri, tag) = match address {
+        Some(address) => (uri::parse(address.uri), address.tag),
+        None => {
+            *malformed = true;
+            lenient::address(body).map(|address| (Some(address.uri), address.tag)).unwrap_or_default()
+        }
+    };
     *malformed |= uri.is_none();
     let uri = uri.unwrap_or_default();
-    (uri.user, uri.host, address.unwrap_or_default().tag)
+    (uri.user, uri.host, tag)
 }
 
 fn read_contact<'a>(body: &'a [u8], fields: &mut Fields<'a>) {
@@ -253,10 +273,12 @@ fn read_contact<'a>(body: &'a [u8], fields: &mut Fields<'a>) {
             return;
         }
         Some(contact::Contact::Uri(uri)) => uri::parse(uri),
-        None => None,
+        None => {
+            fields.malformed = true;
+            lenient::address(body).map(|address| address.uri)
+        }
     };
-    match uri {
-        Some(uri) => (fields.contact_user, fields.contact_ip, fields.contact_port) = (uri.user, uri.host, uri.port),
-        None => fields.malformed = true,
-    }
+    fields.malformed |= uri.is_none();
+    let uri = uri.unwrap_or_default();
+    (fields.contact_user, fields.contact_ip, fields.contact_port) = (uri.user, uri.host, uri.port);
 }

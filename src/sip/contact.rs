@@ -1,6 +1,6 @@
 //! The Contact header: which of its contacts counts, and its URI.
 
-use super::scan::{Class, find, is_blank, is_space, trim, trim_start};
+use super::scan::{Class, find, is_blank, trim, trim_end, trim_start};
 
 const NAME_END: Class = Class::space_and(b",;=");
 const VALUE_END: Class = Class::space_and(b",;");
@@ -83,10 +83,6 @@ fn uri_length(rest: &[u8]) -> Option<usize> {
 fn without_brackets(uri: &[u8]) -> &[u8] {
     let uri = trim_end(uri);
     trim(uri.strip_prefix(b"<").and_then(|uri| uri.strip_suffix(b">")).unwrap_or(uri))
-}
-
-fn trim_end(bytes: &[u8]) -> &[u8] {
-    &bytes[..bytes.iter().rposition(|&byte| !is_space(byte)).map_or(0, |last| last + 1)]
 }
 
 /// Moves over the parameters behind a contact's first semicolon; gives what follows them.

@@ -3,7 +3,7 @@
 use super::headers::{self, Known};
 use super::name_addr::{self, Comma};
 use super::scan::Cursor;
-use super::{first_line, uri, via};
+use super::{first_line, lenient, uri, via};
 
 /// The field that a hash is made of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,10 +74,18 @@ fn behind<'a>(mut cursor: Cursor<'a>, read: impl FnOnce(&mut Cursor<'a>) -> bool
     read(&mut cursor).then_some(cursor)
 }
 
-/// The user part of the address at `cursor`.
+/// The user part of the address at `cursor`, where a header's body begins.
 fn user<'a>(cursor: &mut Cursor<'a>) -> &'a [u8] {
-    let address = name_addr::parse(cursor, Comma::Ordinary);
-    address.and_then(|address| uri::parse(address.uri)).map(|uri| uri.user).unwrap_or_default()
+    let start = *cursor;
+    let uri = match name_addr::parse(cursor, Comma::Ordinary) {
+        Some(address) => uri::parse(address.uri),
+        None => {
+            *cursor = start;
+            headers::skip(cursor);
+            lenient::address(headers::body(cursor.since(start.at()))).map(|address| address.uri)
+        }
+    };
+    uri.unwrap_or_default().user
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! P-Asserted-Identity and P-Preferred-Identity (RFC 3325): several headers, each with several addresses.
 
+use super::lenient;
 use super::name_addr::{self, Comma};
-use super::scan::Cursor;
+use super::scan::{Cursor, trim_end};
+use super::uri::{self, Uri};
 
 /// The P-Asserted-Identity or P-Preferred-Identity headers of a message.
 #[derive(Default)]
@@ -10,8 +12,10 @@ pub(super) struct Identity<'a> {
     count: usize,
     /// URI of the first address in the first of them.
     first: &'a [u8],
-    /// Whether one of them breaks the grammar: then none counts.
+    /// Whether one of them breaks the grammar: then none counts, as long as there is another header to ask.
     broken: bool,
+    /// The plain URI in the first of those that break the grammar and have one.
+    plain: Option<Uri<'a>>,
 }
 
 impl<'a> Identity<'a> {
@@ -20,7 +24,10 @@ impl<'a> Identity<'a> {
         match first_identity(body) {
             Some(uri) if self.count == 0 => self.first = uri,
             Some(_) => {}
-            None => self.broken = true,
+            None => {
+                self.broken = true;
+                self.plain = self.plain.or_else(|| lenient::address(body).map(|address| address.uri));
+            }
         }
         self.count += 1;
     }
@@ -35,6 +42,11 @@ impl<'a> Identity<'a> {
     /// The URI to take the user from, if these headers are to be used at all.
     pub(super) fn uri(&self) -> Option<&'a [u8]> {
         (self.count > 0 && !self.broken).then_some(self.first)
+    }
+
+    /// The URI that is plain all the same, for when no header is to be used.
+    pub(super) fn plain_uri(&self) -> Option<Uri<'a>> {
+        uri::parse(trim_end(self.first)).or(self.plain)
     }
 }
 
@@ -74,6 +86,7 @@ mod tests {
         assert_eq!(identity.uri(), Some(&b"sip:a@b"[..]));
         identity.read(b"<broken");
         assert_eq!(identity.uri(), None);
+        assert_eq!(identity.plain_uri().map(|uri| uri.user), Some(&b"a"[..]));
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod first_line;
 mod hash_source;
 mod headers;
 mod identity;
+mod lenient;
 mod lookup;
 mod mask;
 mod name_addr;

@@ -85,10 +85,14 @@ pub(super) fn trim_start(bytes: &[u8]) -> &[u8] {
     &bytes[start..]
 }
 
+/// `bytes` without white space at its end.
+pub(super) fn trim_end(bytes: &[u8]) -> &[u8] {
+    &bytes[..bytes.iter().rposition(|&byte| !is_space(byte)).map_or(0, |last| last + 1)]
+}
+
 /// `bytes` without white space at either end.
 pub(super) fn trim(bytes: &[u8]) -> &[u8] {
-    let end = bytes.iter().rposition(|&byte| !is_space(byte)).map_or(0, |last| last + 1);
-    trim_start(&bytes[..end])
+    trim_start(trim_end(bytes))
 }
 
 /// The decimal number that `digits` spells, `None` when it is empty, holds anything else or exceeds 65535.

@@ -52,6 +52,11 @@ pub(super) fn parse(uri: &[u8]) -> Option<Uri<'_>> {
     (!parsed.host.starts_with(b"@")).then_some(parsed)
 }
 
+/// Whether `text` begins with the scheme of a URI that names a party: sip, sips or tel.
+pub(super) fn is_of_party(text: &[u8]) -> bool {
+    matches!(scheme(text), Some((Scheme::Sip | Scheme::Tel, _)))
+}
+
 /// The scheme, and what follows its colon.
 fn scheme(uri: &[u8]) -> Option<(Scheme, &[u8])> {
     let (name, rest) = uri.split_at_checked(4)?;
