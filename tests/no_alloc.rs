@@ -180,6 +180,11 @@ fn extracting_header_fields_allocates_nothing() {
     let fields = extract(&message, None, &names);
     assert_eq!(fields.callid, b"3848276298220188511@atlanta.example.com");
     assert_eq!(fields.custom[1], b"69");
+    let broken = b"\"A <sip:broken@x>;tag=1\r\nP-Asserted-Identity: \"A\" sip:broken@x\r\nContact: <sip:broken@x";
+    let message = [b"INVITE sip:a@b SIP/2.0\r\nFrom: ", &broken[..]].concat();
+    assert_eq!(allocations(|| extract(&message, None, &names)), 0);
+    let fields = extract(&message, None, &names);
+    assert_eq!([fields.from_user, fields.pid_user, fields.contact_user], [b"broken"; 3]);
 }
 
 #[test]

@@ -273,12 +273,9 @@ fn read_contact<'a>(body: &'a [u8], fields: &mut Fields<'a>) {
             return;
         }
         Some(contact::Contact::Uri(uri)) => uri::parse(uri),
-        None => {
-            fields.malformed = true;
-            lenient::address(body).map(|address| address.uri)
-        }
+        None => None,
     };
     fields.malformed |= uri.is_none();
-    let uri = uri.unwrap_or_default();
+    let uri = uri.or_else(|| lenient::address(body).map(|address| address.uri)).unwrap_or_default();
     (fields.contact_user, fields.contact_ip, fields.contact_port) = (uri.user, uri.host, uri.port);
 }

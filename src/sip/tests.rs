@@ -185,6 +185,65 @@ fn an_unreadable_address_leaves_its_fields_empty() {
     assert_eq!((text(fields.to_tag), text(fields.cseq)), ("t", "1 INVITE"));
 }
 
+#[test]
+fn an_address_that_breaks_the_grammar_gives_what_is_plain_and_stays_malformed() {
+    let broken = "\"A\" sip:broken@x.example:5070;tag=t";
+    let message = with(&format!("Contact: {broken}\r\n"))
+        .replace("<sip:alice@a.example>;tag=f", broken)
+        .replace("To: <sip:bob@b.example>", &format!("To: {broken}"));
+    let fields = extract(message.as_bytes(), None, &names());
+    assert!(fields.malformed);
+    assert_eq!([fields.from_user, fields.to_user, fields.contact_user].map(text), ["broken"; 3]);
+    assert_eq!([fields.from_domain, fields.to_domain, fields.contact_ip].map(text), ["x.example"; 3]);
+    assert_eq!(([fields.from_tag, fields.to_tag].map(text), fields.contact_port), (["t"; 2], 5070));
+    assert_eq!(text(fields.cseq), "1 INVITE");
+}
+
+#[test]
+fn a_broken_identity_counts_only_where_no_other_header_gives_one() {
+    let pid = |headers: &str| text(extract(with(headers).as_bytes(), None, &names()).pid_user).to_owned();
+    let broken = |name: &str, user: &str| format!("{name}: \"A\" sip:{user}@x\r\n");
+    let (asserted, preferred, remote) = (
+        broken("P-Asserted-Identity", "pai"),
+        broken("P-Preferred-Identity", "ppi"),
+        broken("Remote-Party-ID", "rpid"),
+    );
+    assert_eq!(pid(&format!("{remote}{preferred}{asserted}")), "pai");
+    assert_eq!(pid(&format!("{remote}{preferred}")), "ppi");
+    assert_eq!(pid(&remote), "rpid");
+    assert_eq!(pid(&format!("{asserted}Remote-Party-ID: <sip:good@x>\r\n")), "good");
+    assert_eq!(pid(&format!("{asserted}P-Preferred-Identity: <sip:good@x>\r\n")), "good");
+    assert_eq!(pid(&format!("P-Asserted-Identity: \"x\r\n{asserted}")), "pai");
+    assert_eq!(pid("P-Asserted-Identity: <sip:one@x>, <broken\r\n"), "one");
+    assert_eq!(pid("P-Asserted-Identity: <http://x>;y=<sip:no@x>\r\n"), "");
+}
+
+/// As the stock module stores it, in every column and in what a mode shards by.
+#[test]
+fn a_semicolon_belongs_to_the_user_unless_the_uri_says_that_it_is_a_telephone_number() {
+    for (uri, user) in [
+        ("sip:a;x=1@h", "a;x=1"),
+        ("sips:a;x=1:pw@h;lr", "a;x=1"),
+        ("sip:+1;ext=2@h;user=ip", "+1;ext=2"),
+        ("sip:+1;ext=2@h;user=phone", "+1"),
+        ("tel:+1;ext=2", "+1"),
+    ] {
+        let message = with(&format!("Contact: <{uri}>\r\nP-Asserted-Identity: <{uri}>\r\n"))
+            .replace("sip:bob@b.example", uri)
+            .replace("sip:alice@a.example", uri);
+        let fields = extract(message.as_bytes(), None, &names());
+        assert!(!fields.malformed, "{uri}");
+        let users = [fields.ruri_user, fields.from_user, fields.to_user, fields.contact_user, fields.pid_user];
+        assert_eq!(users.map(text), [user; 5], "{uri}");
+        let sharded = [HashSource::FromUser, HashSource::ToUser].map(|source| hash_source(message.as_bytes(), source));
+        assert_eq!(sharded.map(text), [user; 2], "{uri}");
+        for identity in ["P-Preferred-Identity", "Remote-Party-ID"] {
+            let message = with(&format!("{identity}: <{uri}>\r\n"));
+            assert_eq!(text(extract(message.as_bytes(), None, &names()).pid_user), user, "{identity}: {uri}");
+        }
+    }
+}
+
 /// A message with something of everything in it.
 fn rich() -> Vec<u8> {
     with(

@@ -1,5 +1,6 @@
 //! Other implementations of HEP agree with ours: Wireshark on what we read and write, sngrep on what it sends.
 
+mod addresses;
 mod sngrep;
 mod stock;
 mod wireshark;

@@ -14,6 +14,7 @@ pub mod outgoing;
 pub mod pcap;
 pub mod ports;
 pub mod release;
+pub mod reported;
 pub mod rows;
 pub mod sip;
 pub mod stock_schema;
