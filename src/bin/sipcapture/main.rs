@@ -2,9 +2,10 @@
 //!
 //! One file a subcommand ([`calls`], [`flow`], [`show`], [`export`], [`schema`]); they ask [`archive`] for messages and
 //! print through [`terminal`]. [`ladder`] draws and [`call`] judges, both without I/O. [`dead_letters`], [`replay`] and [`spool`] look after
-//! the files of a server's spool; [`letters`] is what they share.
+//! the files of a server's spool; [`letters`] is what they share. [`arguments`] tells values from options.
 
 mod archive;
+mod arguments;
 mod call;
 mod calls;
 mod dead_letters;
@@ -24,7 +25,7 @@ mod terminal;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use sipcapture_core::table::{ColumnNames, sip_layout};
 
 use crate::archive::Archive;
@@ -205,7 +206,9 @@ fn run(cli: Cli) -> Answer {
 }
 
 fn main() -> ExitCode {
-    match run(Cli::parse()) {
+    let mut tool = Cli::command();
+    tool.build();
+    match run(Cli::parse_from(arguments::separate(&tool, std::env::args_os()))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("sipcapture: {error}");

@@ -18,7 +18,7 @@ pub enum Error {
     #[error(transparent)]
     Database(#[from] Failure),
     /// No row has this Call-ID.
-    #[error("no call with Call-ID {0:?}")]
+    #[error("no call with Call-ID {0:?}{hint}", hint = option_hint(.0))]
     NoSuchCall(String),
     /// A shortened Call-ID is the beginning of several.
     #[error("{0:?} is the beginning of several Call-IDs: {1}")]
@@ -38,6 +38,14 @@ pub enum Error {
     /// The database was away before all was sent.
     #[error("{0}")]
     Away(String),
+}
+
+/// What is said of a Call-ID that is not found and may be a mistyped option.
+fn option_hint(call_id: &str) -> &'static str {
+    match call_id.starts_with('-') {
+        true => "; if it was meant as an option: this subcommand has none of that name, see its --help",
+        false => "",
+    }
 }
 
 impl Error {
