@@ -3,7 +3,7 @@
 use super::lies_in;
 use sipcapture_core::sip::x_headers::{insert, split};
 use sipcapture_core::sip::{
-    Fields, FirstLine, HashSource, HeaderNames, Masks, extract, first_line_kind, hash_source, header,
+    Fields, FirstLine, HashSource, HeaderNames, Masks, extract, first_line_kind, hash_source, header, via_branches,
 };
 
 /// Takes `bytes` for a SIP message. What stands behind the last NUL, if there is one, is also tried as the request URI that a
@@ -39,6 +39,7 @@ fn travels(message: &[u8]) {
     if let Some(value) = header(message, b"x-cid") {
         assert!(!value.is_empty() && lies_in(value, message));
     }
+    assert!(via_branches(message).all(|branch| lies_in(branch, message)));
     let masks = Masks { headers: vec![b"Authorization".to_vec(), b"Via".to_vec()], message_bodies: true };
     let mut masked = message.to_vec();
     masks.apply(&mut masked);

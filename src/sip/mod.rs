@@ -30,7 +30,7 @@ mod via;
 pub mod x_headers;
 
 pub use hash_source::{HashSource, hash_source};
-pub use lookup::header;
+pub use lookup::{header, via_branches};
 pub use mask::Masks;
 
 /// Header names that the operator chooses.

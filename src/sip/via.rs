@@ -17,20 +17,29 @@ pub(super) fn parse<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
     let mut branch = None;
     cursor.skip_lws();
     loop {
-        sent_protocol(cursor)?;
-        sent_by(cursor)?;
-        let own = params(cursor)?;
+        let (own, is_last) = one(cursor)?;
         let branch = *branch.get_or_insert(own);
-        cursor.skip_lws();
-        if !cursor.eat(b',') {
-            cursor.skip_line_break();
+        if is_last {
             return Some(branch);
         }
-        loop {
-            cursor.skip_lws();
-            if !cursor.eat(b',') {
-                break;
-            }
+    }
+}
+
+/// Reads one Via of a header at `cursor`, and moves to the next one in it or, behind the last one, behind the line break. Gives its branch and whether it
+/// was the last one.
+pub(super) fn one<'a>(cursor: &mut Cursor<'a>) -> Option<(&'a [u8], bool)> {
+    sent_protocol(cursor)?;
+    sent_by(cursor)?;
+    let branch = params(cursor)?;
+    cursor.skip_lws();
+    if !cursor.eat(b',') {
+        cursor.skip_line_break();
+        return Some((branch, true));
+    }
+    loop {
+        cursor.skip_lws();
+        if !cursor.eat(b',') {
+            return Some((branch, false));
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::moment::rfc3339;
 use crate::terminal::Style;
 
 /// The fields that the tool reads, by the default names of their columns, in the order of [`Message::from_cells`].
-pub const FIELDS: [&str; 22] = [
+pub const FIELDS: [&str; 23] = [
     "micro_ts",
     "type",
     "method",
@@ -30,11 +30,15 @@ pub const FIELDS: [&str; 22] = [
     "destination_ip",
     "destination_port",
     "proto",
+    ROW_FIELD,
     MESSAGE_FIELD,
 ];
 
 /// The field with the message itself, which is fetched only when it is shown.
 pub const MESSAGE_FIELD: &str = "msg";
+
+/// The field with the number of the row, which grows as rows are stored.
+pub const ROW_FIELD: &str = "id";
 
 /// An IP address as the row has it, and a port.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -115,6 +119,8 @@ pub struct Message {
     pub destination: Endpoint,
     /// What carried it.
     pub transport: Transport,
+    /// Number of its row, 0 where the table has none.
+    pub id: i64,
     /// The table of its row.
     pub table: String,
     /// The message itself, when it was fetched.
@@ -152,6 +158,7 @@ impl Message {
             source: Endpoint { ip: cell().text(), port: port(cell()) },
             destination: Endpoint { ip: cell().text(), port: port(cell()) },
             transport: Transport::from_number(u8::try_from(cell().int()).unwrap_or(0)),
+            id: cell().int(),
             payload,
             table: table.to_owned(),
         }

@@ -18,7 +18,8 @@ use self::recent::{DateForms, recent_query};
 use self::sql::{Cell, Query};
 use self::tables::{Table, TableColumns, choose_tables};
 use self::text::message_bytes;
-use crate::message::{FIELDS, MESSAGE_FIELD, Message};
+use crate::message::{FIELDS, MESSAGE_FIELD, Message, ROW_FIELD};
+use crate::order;
 
 /// Values in one IN list: within what each of the databases takes.
 const IN_LIST: usize = 200;
@@ -117,9 +118,23 @@ impl Archive {
         }
     }
 
-    /// All rows with one of these Call-IDs, by time; `whole` also fetches the messages themselves.
+    /// All rows with one of these Call-IDs, in the order of [`order`]; `whole` also fetches the messages themselves.
     pub fn messages(&mut self, call_ids: &[String], whole: bool) -> Result<Vec<Message>, Failure> {
-        self.rows_where("callid", call_ids, whole)
+        let mut messages = self.rows_of(call_ids, whole)?;
+        if !whole {
+            // The order of equal times asks for more than the columns have.
+            let calls = order::calls_with_equal_times(&messages);
+            if !calls.is_empty() {
+                messages.retain(|message| !calls.contains(&message.call_id));
+                let calls: Vec<String> = calls.into_iter().collect();
+                messages.extend(self.rows_of(&calls, true)?);
+            }
+        }
+        order::sort(&mut messages);
+        if !whole {
+            messages.iter_mut().for_each(|message| message.payload = Vec::new());
+        }
+        Ok(messages)
     }
 
     /// The Call-ID itself, when it is there. One that ends in `…`, `...` or `*` may be the beginning of one: it must be
@@ -194,15 +209,14 @@ impl Archive {
         Ok(found)
     }
 
-    fn rows_where(&mut self, field: &str, values: &[String], whole: bool) -> Result<Vec<Message>, Failure> {
+    fn rows_of(&mut self, call_ids: &[String], whole: bool) -> Result<Vec<Message>, Failure> {
         let mut messages = Vec::new();
         for table in &self.tables {
-            let Some(column) = table.column(field) else { continue };
-            for values in values.chunks(IN_LIST) {
+            let Some(column) = table.column("callid") else { continue };
+            for call_ids in call_ids.chunks(IN_LIST) {
                 let mut query = Query::new(self.database.dialect());
                 select_fields(&mut query, table, whole);
-                query.push(" FROM ").table(&table.name).push(" WHERE ").one_of(column, values);
-                query.push(" ORDER BY ").name(table.column("micro_ts").unwrap_or("micro_ts"));
+                query.push(" FROM ").table(&table.name).push(" WHERE ").one_of(column, call_ids);
                 let rows = self.database.select(&query)?;
                 messages.extend(rows.into_iter().map(|mut row| {
                     let payload = message_bytes(row.pop().unwrap_or(Cell::Null), self.database.dialect());
@@ -210,7 +224,6 @@ impl Archive {
                 }));
             }
         }
-        messages.sort_by_key(|message| message.micro_ts);
         Ok(messages)
     }
 }
@@ -245,6 +258,10 @@ fn select_fields(query: &mut Query, table: &Table, whole: bool) {
     for (index, field) in FIELDS.iter().enumerate() {
         query.push(if index == 0 { "" } else { ", " });
         match table.column(field).filter(|_| whole || *field != MESSAGE_FIELD) {
+            // Whatever its type is; one that is no number becomes none.
+            Some(column) if *field == ROW_FIELD && query.dialect() == Dialect::Postgres => {
+                query.name(column).push("::text")
+            }
             Some(column) => query.name(column),
             None => query.push("NULL"),
         };

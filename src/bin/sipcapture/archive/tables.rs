@@ -106,7 +106,7 @@ fn list(tables: &[TableColumns]) -> String {
 
 /// Maps the default name of each field that the table has to the column's own name.
 fn column_names(table: &TableColumns, renamed: &BTreeMap<&str, &str>) -> HashMap<String, String> {
-    let fields = FIELDS.iter().copied().chain(["date", "id"]);
+    let fields = FIELDS.iter().copied().chain(["date"]);
     fields
         .filter_map(|field| {
             let name = *renamed.get(field).unwrap_or(&field);
