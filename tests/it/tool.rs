@@ -3,6 +3,7 @@
 mod answers;
 mod ladder;
 mod recording;
+mod reported;
 pub mod running;
 mod servers;
 mod sources;

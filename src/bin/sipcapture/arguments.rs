@@ -5,7 +5,7 @@
 //! - the word behind an option that takes a value is its value, unless it is exactly an option of the subcommand: then the value
 //!   was left out (`--from=--json` means a user of that name);
 //! - any other word that begins with a hyphen and is no option of the subcommand is its CALL-ID, if the subcommand takes one and no other
-//!   word can be it. Beside a CALL-ID it stays what it looks like, an option that does not exist, which the parser refuses;
+//!   word looks more like it. Beside a CALL-ID it stays what it looks like, an option that does not exist, which the parser refuses;
 //! - behind `--` nothing is an option.
 
 use std::ffi::{OsStr, OsString};
@@ -18,8 +18,8 @@ pub fn separate(tool: &Command, words: impl IntoIterator<Item = OsString>) -> Ve
     let mut words = words.into_iter().peekable();
     let mut out: Vec<OsString> = words.next().into_iter().collect();
     let mut command = tool;
-    // What may be the CALL-ID: where it stands in `out`, and whether it begins with a hyphen.
-    let mut free: Vec<(usize, bool)> = Vec::new();
+    // Where words stand in `out` that may be the CALL-ID.
+    let mut free: Vec<usize> = Vec::new();
     while let Some(word) = words.next() {
         if word == "--" {
             let behind: Vec<OsString> = words.collect();
@@ -40,19 +40,31 @@ pub fn separate(tool: &Command, words: impl IntoIterator<Item = OsString>) -> Ve
                 match command.find_subcommand(&word) {
                     Some(subcommand) => command = subcommand,
                     None if std::ptr::eq(command, tool) => {}
-                    None => free.push((out.len(), is_hyphenated(&word))),
+                    None => free.push(out.len()),
                 }
                 out.push(word);
             }
         }
     }
-    if let [(at, true)] = free[..]
+    if let Some(at) = call_id(&out, &free)
         && command.get_positionals().count() == 1
     {
         let call_id = out.remove(at);
         out.extend(["--".into(), call_id]);
     }
     out
+}
+
+/// Which of the words at `free` is the CALL-ID, where it is one that begins with a hyphen: the only one, or the only one that begins with no more
+/// than one.
+fn call_id(words: &[OsString], free: &[usize]) -> Option<usize> {
+    let hyphens = |at: &&usize| words[**at].as_encoded_bytes().iter().take_while(|byte| **byte == b'-').count();
+    let mut shorter = free.iter().filter(|at| hyphens(at) < 2);
+    let only = match free {
+        [only] => Some(only),
+        _ => shorter.next().filter(|_| shorter.next().is_none()),
+    };
+    only.filter(|at| is_hyphenated(&words[**at])).copied()
 }
 
 /// What an option does with the word behind it.
@@ -232,7 +244,10 @@ mod tests {
             let error = parse(words).expect_err("an error");
             assert_eq!(error.kind(), ErrorKind::UnknownArgument, "{words:?}: {error}");
         }
-        assert!(parse(&["flow", "call@x", "--jsno"]).unwrap_err().to_string().contains("'--json'"));
+        for call_id in ["call@x", "-x"] {
+            let error = parse(&["flow", call_id, "--jsno"]).unwrap_err().to_string();
+            assert!(error.contains("unexpected argument '--jsno'") && error.contains("'--json'"), "{error}");
+        }
     }
 
     #[test]
