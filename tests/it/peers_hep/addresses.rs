@@ -118,7 +118,7 @@ fn the_headers_that_were_reported_have_the_users_that_wireshark_shows() {
     };
     let messages: Vec<Vec<u8>> = reported("from-unreadable").into_iter().map(payload).collect();
     let shown = shown(&messages);
-    messages.iter().zip(&shown).for_each(|(message, shown)| assert!(assert_agrees(message, shown) > 5));
+    messages.iter().zip(&shown).for_each(|(message, shown)| assert!(assert_agrees(message, shown) > 2));
     assert_eq!((shown[0].last("sip.from.user"), shown[0].last("sip.from.tag")), (Some("816666"), Some("6433ef9")));
     assert_eq!(shown[1].last("sip.from.tag"), Some("as4b6e3ad0"));
     assert_eq!((shown[2].last("sip.to.user"), shown[2].last("sip.to.host")), (Some("4711"), Some("192.0.2.77")));

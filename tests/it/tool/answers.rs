@@ -140,6 +140,47 @@ fn a_call_whose_invite_is_sent_again_began_when_it_was_sent_first() {
 }
 
 #[test]
+fn hops_of_a_call_with_one_time_are_told_apart_by_their_vias_in_every_subcommand() {
+    let stored = Stored::new(&Dialog::new("one", "alice", "bob", START).answered_at_one_time());
+    let steps = |document: &serde_json::Value| -> Vec<String> {
+        let end = |end: &serde_json::Value| end["ip"].as_str().unwrap().rsplit('.').next().unwrap().to_owned();
+        let step = |message: &serde_json::Value| {
+            format!(
+                "{}→{} {}",
+                end(&message["source"]),
+                end(&message["destination"]),
+                message["label"].as_str().unwrap()
+            )
+        };
+        document["messages"].as_array().unwrap().iter().map(step).collect()
+    };
+    let flow = stored.json(&["flow", "one"]);
+    let shown = steps(&flow);
+    // Nothing tells when the proxy sent 100, but that it was behind the INVITE and before 180 came.
+    let at = shown.iter().position(|step| step == "2→1 100 Trying").expect("100 is shown");
+    let rest: Vec<&str> = shown.iter().map(String::as_str).filter(|step| !step.contains("100")).collect();
+    let right = [
+        "1→2 INVITE (SDP)",
+        "2→3 INVITE (SDP)",
+        "3→2 180 Ringing",
+        "2→1 180 Ringing",
+        "3→2 200 OK (SDP)",
+        "2→1 200 OK (SDP)",
+        "1→2 ACK",
+        "2→3 ACK",
+        "1→2 BYE",
+        "2→3 BYE",
+        "3→2 200 OK",
+        "2→1 200 OK",
+    ];
+    assert_eq!((rest, (1..=2).contains(&at)), (right.to_vec(), true), "{shown:?}");
+    assert_eq!(steps(&stored.json(&["show", "one"])), shown);
+    assert_eq!(stored.json(&["calls"])["calls"][0], flow["legs"][0]);
+    assert_eq!(flow["legs"][0]["state"], "answered");
+    assert!(flow["messages"][0].get("message").is_none(), "{}", flow["messages"][0]);
+}
+
+#[test]
 fn an_empty_list_is_no_error() {
     let stored = day();
     let run = stored.run(&["calls", "--from", "nobody"]);

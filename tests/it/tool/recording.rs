@@ -112,6 +112,23 @@ impl Dialog {
         ]
     }
 
+    /// The same call with one time for all of it, stored backwards; behind the proxy with the Via of the caller, too.
+    pub fn answered_at_one_time(&self) -> Vec<Recorded> {
+        let mut messages = self.answered();
+        messages.reverse();
+        for message in &mut messages {
+            message.time_us = self.start;
+            let callee: SocketAddr = CALLEE.parse().expect("an address");
+            if [message.source, message.destination].contains(&callee) {
+                let text = String::from_utf8(std::mem::take(&mut message.payload)).expect("text");
+                let via = text.lines().find(|line| line.starts_with("Via: ")).expect("a Via");
+                let both = format!("{via}\r\n{}", via.replace(PROXY, CALLER));
+                message.payload = text.replace(via, &both).into_bytes();
+            }
+        }
+        messages
+    }
+
     /// A call that the callee refuses at once, seen between caller and proxy.
     pub fn refused(&self, status_line: &str) -> Vec<Recorded> {
         vec![

@@ -23,6 +23,7 @@ fn messages() -> Vec<Recorded> {
     messages.extend(Dialog::new("second@example.com", "50%_off", "bob", START + 60_000_000).refused("486 Busy Here"));
     messages.extend(Dialog::new("third@example.com", "Alice", "bob", START + 120_000_000).refused("603 Decline"));
     messages.extend(Dialog::new("register", "alice", "alice", START + 180_000_000).registered());
+    messages.extend(Dialog::new("at-one-time", "dave", "bob", START + 200_000_000).answered_at_one_time());
     let mut bytes = Dialog::new("bytes", "carol", "bob", START + 240_000_000);
     bytes.from = "car\u{0}ol".into();
     let mut odd = bytes.message(0, (CALLER, PROXY), "MESSAGE", "1 MESSAGE", false, false).over(Transport::Tls);
@@ -56,6 +57,8 @@ fn answers_as_sqlite_does(url: &str) {
         &["flow", "outbound", "--json"],
         &["flow", "outbound", "--one-leg", "--json"],
         &["show", "third@example.com"],
+        &["flow", "at-one-time", "--json"],
+        &["show", "at-one-time", "--json"],
         &["show", "fir*", "--json"],
         &["show", "nothing"],
     ] {

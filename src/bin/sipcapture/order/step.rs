@@ -142,6 +142,9 @@ impl<'a> Step<'a> {
         if self.phase == other.phase {
             return self.number < other.number || self.is_nearer_to_sender(other);
         }
+        if self.is_provisional() && other.is_reply() && other.came_through(self) && self.shares_dialog(other) {
+            return true;
+        }
         let is_success = self.phase == Phase::Final && self.message.status().is_some_and(|status| status < 300);
         if other.phase == Phase::Ack && is_success && self.shares_dialog(other) {
             return true;
@@ -190,6 +193,11 @@ impl<'a> Step<'a> {
         let (from, to) = (&self.message.source, &self.message.destination);
         let (other_from, other_to) = (&other.message.source, &other.message.destination);
         (from, to) == (other_from, other_to) || (from, to) == (other_to, other_from)
+    }
+
+    /// Whether it is a provisional reply, which a hop has handed on, or in case of 100 made, before a later reply comes from behind it.
+    fn is_provisional(&self) -> bool {
+        matches!(self.phase, Phase::Trying | Phase::Provisional)
     }
 
     fn is_bye(&self) -> bool {
