@@ -3,7 +3,8 @@
 //!
 //! Such a header is not guessed at. Its URI must be one by itself ([`uri::parse`] judges), of the scheme sip, sips or tel, and it must be plain which
 //! one is meant: as long as every quote has its partner, the first outside quotes, one in angle brackets before one without; where a quote
-//! has none, nobody can say what it quotes, and the header must hold no other URI. Anything else stays empty.
+//! has none, nobody can say what it quotes, and there must be no other in brackets, or, where none is in brackets, no other at all. Anything else
+//! stays empty.
 
 use super::scan::{Class, find, trim_end, trim_start};
 use super::uri::{self, Uri};
