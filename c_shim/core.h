@@ -16,7 +16,7 @@
  *   -> sc_core_finish -> sc_core_free                                 main process, after its children have ended
  *
  *   sc_trace_bind                                                     before sc_core_check
- *   sc_trace_targets, sc_counter_at                                   at any time, of what is set by then
+ *   sc_trace_targets, sc_counter_at, sc_counter_exported              at any time, of what is set by then
  *   sc_trace_is_on, sc_trace_lose, sc_command, sc_counter_value       any number, from any process, attached or not, once lanes are mapped
  *   sc_core_attach in a process that could not be told at its fork    before or after any of these three, or after an SC_ERR_WRONG_STATE of
  *                                                                     sc_trace_send, which is then called again
@@ -375,6 +375,10 @@ sc_status sc_command(sc_core *core, const char *name, sc_bytes argument, const s
 /* Counter number `index`, from 0: its name and description, terminated and valid as long as the handle. SC_ERR_UNKNOWN_NAME behind the
  * last one; after sc_core_check there are more, for the capture modes. */
 sc_status sc_counter_at(sc_core *core, uint32_t index, const char **name, const char **description);
+
+/* The name of counter `index` on the pages of an exporter that shows `shown` ("all", a group with a colon behind it, or the name of one counter),
+ * terminated and valid as long as the handle. SC_ERR_UNKNOWN_NAME when it is not shown there, or when its own name will do. */
+sc_status sc_counter_exported(sc_core *core, uint32_t index, sc_bytes shown, const char **name);
 
 /* Its value; 0 until the lanes are mapped. */
 sc_status sc_counter_value(sc_core *core, uint32_t index, uint64_t *value);

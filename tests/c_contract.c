@@ -210,6 +210,8 @@ static void every_null_is_refused(sc_core *core)
     CHECK(sc_counter_at(NULL, 0, &name, &name) == SC_ERR_NULL_POINTER);
     CHECK(sc_counter_at(core, 0, NULL, &name) == SC_ERR_NULL_POINTER);
     CHECK(sc_counter_at(core, 0, &name, NULL) == SC_ERR_NULL_POINTER);
+    CHECK(sc_counter_exported(NULL, 0, bytes("all"), &name) == SC_ERR_NULL_POINTER);
+    CHECK(sc_counter_exported(core, 0, bytes("all"), NULL) == SC_ERR_NULL_POINTER);
     CHECK(sc_counter_value(NULL, 0, &value) == SC_ERR_NULL_POINTER);
     CHECK(sc_counter_value(core, 0, NULL) == SC_ERR_NULL_POINTER);
     CHECK(number == 77 && value == 77);
@@ -439,8 +441,11 @@ static void modes_are_counted_apart(sc_core *core)
         if (strcmp(name, "captured_requests") == 0) {
             CHECK(sc_counter_value(core, i, &value) == SC_OK && value == 4);
             found++;
+            CHECK(sc_counter_exported(core, i, bytes("all"), &name) == SC_ERR_UNKNOWN_NAME);
         } else if (strcmp(name, "captured_requests[other]") == 0) {
             CHECK(sc_counter_value(core, i, &value) == SC_OK && value == 2);
+            CHECK(sc_counter_exported(core, i, bytes("core:"), &name) == SC_ERR_UNKNOWN_NAME);
+            CHECK(sc_counter_exported(core, i, bytes("all"), &name) == SC_OK && strcmp(name, "captured_requests_other") == 0);
             found++;
         } else if (strcmp(name, "captured_replies[other]") == 0) {
             CHECK(sc_counter_value(core, i, &value) == SC_OK && value == 0);

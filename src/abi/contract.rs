@@ -425,6 +425,14 @@ unsafe extern "C" {
     ) -> sc_status;
 }
 unsafe extern "C" {
+    pub fn sc_counter_exported(
+        core: *mut sc_core,
+        index: u32,
+        shown: sc_bytes,
+        name: *mut *const ::std::os::raw::c_char,
+    ) -> sc_status;
+}
+unsafe extern "C" {
     pub fn sc_counter_value(core: *mut sc_core, index: u32, value: *mut u64) -> sc_status;
 }
 /// Hands the name of every function to the macro `check`.
@@ -464,6 +472,7 @@ macro_rules! each_function {
             sc_trace_copy_failed,
             sc_command,
             sc_counter_at,
+            sc_counter_exported,
             sc_counter_value,
         }
     };

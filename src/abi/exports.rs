@@ -594,6 +594,30 @@ pub unsafe extern "C" fn sc_counter_at(
     })
 }
 
+/// A counter's name for an exporter.
+///
+/// # Safety
+/// Pointers as the contract says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sc_counter_exported(
+    core: *mut sc_core,
+    index: u32,
+    shown: sc_bytes,
+    name: *mut *const c_char,
+) -> sc_status {
+    with_core(core, |core| {
+        // SAFETY: the contract's caller vouches for both.
+        let (shown, name) = unsafe { (bytes(shown)?, output(name)?) };
+        let exported = match &core.module {
+            Module::Node(node) => node.exported_name_at(index as usize, shown),
+            // The names of its counters are good for every exporter.
+            Module::Agent(_) => None,
+        };
+        *name = exported.ok_or(sc_status::SC_ERR_UNKNOWN_NAME)?.as_ptr();
+        Ok(())
+    })
+}
+
 /// A counter's value.
 ///
 /// # Safety

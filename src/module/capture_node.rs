@@ -3,6 +3,7 @@
 use super::counters::{self, Counter};
 use super::hep_context::HepContext;
 use super::masked::{self, Unmaskable};
+use super::mode_counters;
 use super::modes::{Modes, Turns};
 use super::pipeline::{self, HostedSink, MapError, Owner, Pipeline, StateError, now_us, own};
 use super::raw_input::RawInput;
@@ -13,6 +14,7 @@ use crate::log_limit::LogLimit;
 use crate::queue::lane::{Lanes, Produced, PushError};
 use crate::sip::{self, FirstLine};
 use crate::table::{self, NameError};
+use std::ffi::CStr;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -123,7 +125,7 @@ impl CaptureNode {
         self.settings.raw.capture()?;
         self.modes = self.settings.modes();
         pipeline::prepare_sqlite(&self.settings.plan(), owner)?;
-        self.mode_counters = counters::of_modes(&self.modes);
+        self.mode_counters = mode_counters::of_modes(&self.modes, self.settings.mode_statistics);
         let beside = spool_place::beside(&self.settings.db_url, "spool");
         self.pipeline.prepare_spool(&mut self.settings.queue, beside, owner)?;
         self.checked = true;
@@ -154,6 +156,13 @@ impl CaptureNode {
     pub fn counter_at(&self, index: usize) -> Option<&Counter> {
         let common = counters::common();
         common.get(index).or_else(|| self.mode_counters.get(index - common.len()))
+    }
+
+    /// The name of counter number `index` on the pages of an exporter that shows `shown` (`all`, a group with a colon behind it, or the name
+    /// of one statistic), when it is to be shown there and its own name will not do.
+    pub fn exported_name_at(&self, index: usize, shown: &[u8]) -> Option<&CStr> {
+        let counter = self.counter_at(index)?;
+        counter.exported_name.as_deref().filter(|_| mode_counters::is_shown(shown, counter))
     }
 
     /// Whether the parameters are checked.

@@ -1,6 +1,5 @@
 //! Counters by name, as statistics of the host.
 
-use super::modes::Modes;
 use crate::queue::lane::{Committed, Lanes, Produced, Totals};
 use std::borrow::Cow;
 use std::ffi::{CStr, CString};
@@ -12,6 +11,8 @@ pub struct Counter {
     pub name: Cow<'static, CStr>,
     /// What it counts.
     pub description: Cow<'static, CStr>,
+    /// Its name where exporters show it, if `name` is none that they take.
+    pub exported_name: Option<CString>,
     value: Value,
 }
 
@@ -23,6 +24,18 @@ enum Value {
 }
 
 impl Counter {
+    /// The SIP requests (`kind` 0) or replies (1) that `sip_capture()` accepted in mode number `mode`.
+    pub(super) fn of_mode(
+        mode: usize,
+        kind: usize,
+        name: CString,
+        exported_name: Option<CString>,
+        description: CString,
+    ) -> Counter {
+        let (name, description) = (Cow::Owned(name), Cow::Owned(description));
+        Counter { name, description, exported_name, value: Value::Mode(mode, kind) }
+    }
+
     /// Its value now.
     pub fn value(&self, lanes: &Lanes, totals: &Totals) -> u64 {
         match self.value {
@@ -42,24 +55,14 @@ pub(super) fn of_traces() -> &'static [Counter] {
     TRACES
 }
 
-/// The counters of every mode but the default one.
-pub(super) fn of_modes(modes: &Modes) -> Vec<Counter> {
-    let named = modes.iter().enumerate().skip(1);
-    let counter = |mode: usize, name: &str, kind: usize| {
-        let what = ["requests", "replies"][kind];
-        let owned = |text: String| Cow::Owned(CString::new(text).unwrap_or_default());
-        Counter {
-            name: owned(format!("captured_{what}[{name}]")),
-            description: owned(format!("SIP {what} accepted by sip_capture() in mode {name}")),
-            value: Value::Mode(mode, kind),
-        }
-    };
-    named.flat_map(|(mode, named)| [0, 1].map(|kind| counter(mode, &named.name, kind))).collect()
-}
-
 macro_rules! counters {
     ($($name:literal, $description:literal, $value:expr;)*) => {
-        &[$(Counter { name: Cow::Borrowed($name), description: Cow::Borrowed($description), value: Value::Of($value) }),*]
+        &[$(Counter {
+            name: Cow::Borrowed($name),
+            description: Cow::Borrowed($description),
+            exported_name: None,
+            value: Value::Of($value),
+        }),*]
     };
 }
 

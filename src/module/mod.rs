@@ -10,6 +10,7 @@ mod hep_context;
 mod hep_input;
 mod hep_variable;
 mod masked;
+mod mode_counters;
 mod mode_text;
 mod modes;
 mod pipeline;

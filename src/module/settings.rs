@@ -1,6 +1,7 @@
 //! The parameters of the capture node: names, defaults, ranges, and what is said when a value will not do.
 
 use super::hep_access::{AllowList, AuthKey};
+use super::mode_counters::ModeStatistics;
 use super::mode_text;
 use super::modes::{Choice, DEFAULT, Mode, Modes};
 use super::queue_settings::{EMBEDDED_URL, QueueSettings, URLS};
@@ -82,6 +83,8 @@ pub struct Settings {
     pub hash_source: HashSource,
     /// `capture_mode`, each that was set.
     pub named_modes: Vec<Mode>,
+    /// `mode_statistics`.
+    pub mode_statistics: ModeStatistics,
     /// `capture_bad_msgs`: false only when it was set to 0.
     pub captures_malformed: bool,
     /// `capture_on`: the switch at start.
@@ -117,6 +120,7 @@ impl Default for Settings {
             mt_mode: Choice::Random,
             hash_source: HashSource::CallId,
             named_modes: Vec::new(),
+            mode_statistics: ModeStatistics::default(),
             captures_malformed: true,
             capture_on: false,
             hep_capture_on: false,
@@ -170,6 +174,10 @@ impl Settings {
                 self.hash_source = source.ok_or_else(|| refuse(name, text, mode_text::HASH_SOURCES))?;
             }
             "capture_mode" => self.add_mode(text)?,
+            "mode_statistics" => {
+                let names = ModeStatistics::parse(text);
+                self.mode_statistics = names.ok_or_else(|| refuse(name, text, ModeStatistics::ALLOWED))?;
+            }
             "table_time_sufix" => log::info!("parameter table_time_sufix has no meaning and is ignored"),
             "capture_node" => {
                 if text.len() > 99 || text.contains('\0') {

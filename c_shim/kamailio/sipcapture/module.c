@@ -12,6 +12,7 @@
 #include "core/rpc_lookup.h"
 #include "core/sr_module.h"
 
+#include "../exporter.h"
 #include "../forward.h"
 #include "../host.h"
 #include "../parameters.h"
@@ -21,10 +22,13 @@
 
 MODULE_VERSION
 
+/* The group of statistics. */
+#define GROUP "sipcapture"
+
 /* ---- parameters ---- */
 
 #define TEXT_PARAMETERS(X) \
-    X(db_driver) X(db_url) X(table_name) X(mt_mode) X(hash_source) X(table_time_sufix) X(spool_dir) X(spool_sync) X(capture_node) X(callid_aleg_header) \
+    X(db_driver) X(db_url) X(table_name) X(mt_mode) X(hash_source) X(mode_statistics) X(table_time_sufix) X(spool_dir) X(spool_sync) X(capture_node) X(callid_aleg_header) \
     X(custom_field1_header) X(custom_field2_header) X(custom_field3_header) \
     X(date_column) X(micro_ts_column) X(method_column) X(correlation_column) X(reply_reason_column) \
     X(ruri_column) X(ruri_user_column) X(ruri_domain_column) X(from_user_column) X(from_domain_column) \
@@ -165,7 +169,7 @@ static int mod_init(void)
             || sc_raw_open(core, &raw_readers) != SC_OK || !functions_bind_topoh(parameter.topoh_unmask)) {
         return -1;
     }
-    if (rpc_register_array(commands) != 0 || !host_register_counters("sipcapture")) {
+    if (rpc_register_array(commands) != 0 || !host_register_counters(GROUP)) {
         LM_ERR("commands or counters cannot be registered\n");
         return -1;
     }
@@ -186,8 +190,9 @@ static int start_processes(void)
     return started ? 0 : -1;
 }
 
-static int attach(void)
+static int attach(int rank)
 {
+    exporter_name_counters(rank, GROUP);
     return hep_attach() && sc_core_attach(core, process_no) == SC_OK ? 0 : -1;
 }
 
@@ -201,7 +206,7 @@ static int child_init(int rank)
         case PROC_TCP_MAIN:
             return 0;
         default:
-            return attach();
+            return attach(rank);
     }
 }
 
