@@ -170,6 +170,7 @@ want_test() {
     want util-linux says setpriv util-linux --version
     want mount says mount util-linux --version
     want iproute2 says ip iproute2 -V
+    want curl says curl '^curl [0-9]' --version
     want tcpreplay says tcpreplay '^tcpreplay version' -V
     want tzdata has_zones
 }

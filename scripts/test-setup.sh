@@ -83,6 +83,7 @@ make_whole() {
     program "$whole" /usr/bin/setpriv 'setpriv from util-linux 2.38.1'
     program "$whole" /bin/mount 'mount from util-linux 2.38.1'
     program "$whole" /bin/ip 'ip utility, iproute2-6.1.0'
+    program "$whole" /usr/bin/curl 'curl 7.88.1 (x86_64-pc-linux-gnu) libcurl/7.88.1'
     program "$whole" /usr/bin/tcpreplay 'tcpreplay version: 4.4.3'
     text_file "$whole" /usr/share/zoneinfo/America/New_York 'TZif2'
 }
@@ -146,6 +147,7 @@ sqlite3|/usr/bin/sqlite3|2.8.17
 util-linux|/usr/bin/setpriv|BusyBox v1.35.0
 mount|/bin/mount|BusyBox v1.35.0
 iproute2|/bin/ip|BusyBox v1.35.0
+curl|/usr/bin/curl|an error
 tcpreplay|/usr/bin/tcpreplay|an error
 kamailio $modules_packages|/usr/sbin/kamailio|another program
 NEEDS

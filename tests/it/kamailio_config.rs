@@ -3,6 +3,7 @@
 use crate::common::database::MariaDb;
 use crate::common::hep::Observed;
 use crate::common::hep_sender::HepSender;
+use crate::common::http;
 use crate::common::kamailio::{ConfigBuilder, Kamailio, Module, Param};
 use crate::common::rows::{SqliteFile, count, execute, select, text};
 use crate::common::sip::{answered_call, call_id};
@@ -179,7 +180,6 @@ fn with_capture_off_at_start_nothing_is_stored_until_it_is_switched_on() {
 
 #[test]
 fn the_prometheus_exporter_shows_every_counter() {
-    use std::io::{Read as _, Write as _};
     let file = SqliteFile::new();
     let server = ConfigBuilder::capture_node(Module::Ours, file.url())
         .tcp()
@@ -190,14 +190,7 @@ fn the_prometheus_exporter_shows_every_counter() {
         .start();
     HepSender::to(server.address()).send(&observed(1, 0, NOON_US).v3());
     settle(&server, 1);
-    let mut connection = std::net::TcpStream::connect(server.address()).expect("the server listens on TCP");
-    connection.write_all(b"GET /metrics HTTP/1.1\r\nHost: node\r\nAccept: */*\r\n\r\n").expect("the request is taken");
-    let mut page = String::new();
-    connection.set_read_timeout(Some(Duration::from_millis(500))).expect("a timeout is set");
-    within(PATIENCE, "the page is whole", || {
-        let _ = connection.read_to_string(&mut page);
-        page.contains("kamailio_sipcapture_writer_restarts")
-    });
+    let page = http::get(server.address(), "/metrics");
     for name in server.statistics().keys() {
         assert!(page.contains(&format!("kamailio_sipcapture_{name} ")), "{name} is not in\n{page}");
     }

@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The table as the stock module's SQL file makes it, and the version that it looks for; but columns may be NULL, because the server's own driver
 /// for SQLite makes that of an empty tag. Written beside the file, because that driver waits for nobody.
-const STOCK_TABLES: &str = "PRAGMA journal_mode = WAL;
+pub const STOCK_TABLES: &str = "PRAGMA journal_mode = WAL;
     CREATE TABLE version (table_name VARCHAR(32) NOT NULL, table_version INTEGER DEFAULT 0 NOT NULL);
     INSERT INTO version VALUES ('sip_trace', 4);
     CREATE TABLE sip_trace (id INTEGER PRIMARY KEY NOT NULL, time_stamp TIMESTAMP WITHOUT TIME ZONE, time_us INTEGER,

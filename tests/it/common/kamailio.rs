@@ -352,6 +352,11 @@ impl Kamailio {
         self.address
     }
 
+    /// The socket that `kamcmd` talks to.
+    pub fn command_socket(&self) -> PathBuf {
+        command_socket(self.directory.path())
+    }
+
     /// Everything that the server has logged.
     pub fn log(&self) -> String {
         let bytes = fs::read(self.directory.path().join("log")).expect("the log is readable");

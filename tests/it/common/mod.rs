@@ -7,6 +7,7 @@ pub mod hep;
 pub mod hep_collector;
 pub mod hep_sender;
 pub mod hosts;
+pub mod http;
 pub mod kamailio;
 pub mod memory;
 pub mod network;

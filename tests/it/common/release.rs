@@ -29,15 +29,21 @@ fn parse(version: &str) -> Option<Release> {
 /// Whether a test that needs `what` has to be left out, because this Kamailio is older than the release that brought it; says so then, in
 /// a line of its own.
 pub fn is_before(since: Release, what: &str) -> bool {
-    let (here, test) = (release(), thread::current().name().unwrap_or_default().to_owned());
+    let here = release();
     if here >= since {
         return false;
     }
     let text = |(major, minor, patch): Release| format!("{major}.{minor}.{patch}");
-    // Past what keeps the output of a test that passes; scripts/test.sh counts such lines.
-    let line = format!("\nskipped: {test}: {what} needs Kamailio {}, and this is {}\n", text(since), text(here));
-    io::stderr().write_all(line.as_bytes()).expect("standard error takes a line");
+    say_skipped(&format!("{what} needs Kamailio {}, and this is {}", text(since), text(here)));
     true
+}
+
+/// Says why the test that runs has to be left out, in a line of its own.
+pub fn say_skipped(why: &str) {
+    let test = thread::current().name().unwrap_or_default().to_owned();
+    // Past what keeps the output of a test that passes; scripts/test.sh counts such lines.
+    let line = format!("\nskipped: {test}: {why}\n");
+    io::stderr().write_all(line.as_bytes()).expect("standard error takes a line");
 }
 
 #[test]
