@@ -110,7 +110,6 @@ impl Commanded {
     fn node_with(module: Module, set: impl FnOnce(ConfigBuilder) -> ConfigBuilder) -> Commanded {
         let (home, file) = (Commanded::home(), SqliteFile::new());
         execute(file.url(), &Engine::Sqlite.sip_table("sip_capture"));
-        execute(file.url(), "PRAGMA journal_mode = WAL");
         let mode = format!("archive=>db_url={};table_name=sip_capture;mt_mode=rand", file.url());
         let config = ConfigBuilder::capture_module(module, file.url()).param("sipcapture", "capture_mode", &mode);
         let config = config.route("request_route", r#"sip_capture(); sip_capture("", "archive"); exit;"#);
