@@ -9,7 +9,7 @@ use crate::common::rows::{SqliteFile, execute};
 use crate::common::sip::answered_call;
 use crate::common::wait::within;
 use crate::kamailio_parity::tables::Engine;
-use crate::kamailio_siptrace_agent::STOCK_TABLES;
+use crate::kamailio_siptrace_agent::make_tables;
 use serde_json::Value;
 use std::fs;
 use std::os::unix::net::UnixDatagram;
@@ -69,6 +69,8 @@ fn shown(module: &str, first: &str) -> Vec<Shown> {
 struct Commanded {
     server: Kamailio,
     home: TempDir,
+    /// Open while the stock module's processes open theirs, see [`make_tables`].
+    _table: Option<rusqlite::Connection>,
     _file: SqliteFile,
 }
 
@@ -120,13 +122,13 @@ impl Commanded {
         HepSender::to(server.address()).send(&Observed::sip(source, destination, NOON_US, message).v3());
         let counted = || server.statistic("captured_requests[archive]") == 1;
         within(PATIENCE, "the message is captured in both modes", counted);
-        Commanded { server, home, _file: file }
+        Commanded { server, home, _table: None, _file: file }
     }
 
     /// A capture agent that has traced a request.
     fn agent(module: Module) -> Commanded {
         let (home, file) = (Commanded::home(), SqliteFile::new());
-        execute(file.url(), STOCK_TABLES);
+        let table = make_tables(&file);
         let mut config = ConfigBuilder::new().children(1);
         if module == Module::Stock {
             config = config.load("db_sqlite.so");
@@ -137,7 +139,7 @@ impl Commanded {
         HepSender::to(server.address()).send(&answered_call("commands", 1)[0].text);
         let counted = || server.statistics_of("siptrace")["traced_requests"] == 1;
         within(PATIENCE, "the message is traced", counted);
-        Commanded { server, home, _file: file }
+        Commanded { server, home, _table: Some(table), _file: file }
     }
 
     /// What a documented command prints.
@@ -147,12 +149,21 @@ impl Commanded {
         String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
     }
 
+    /// As [`Commanded::run`], whatever comes of it. On a machine that is so busy that kamctl's reader is not there within 0.3 s, the server
+    /// answers nobody, and kamctl waits for ever: then it is asked again.
     fn output(&self, command: &str) -> Output {
         let mut text = command.replace(HTTP, &self.server.address().to_string());
         if let Some(words) = text.strip_prefix("kamcmd ") {
             text = format!("kamcmd -s unix:{} {words}", self.server.command_socket().display());
         }
-        Command::new("sh").args(["-c", &text]).env("HOME", self.home.path()).output().expect("a shell runs")
+        let ended = (0..3).find_map(|_| {
+            let mut command = Command::new("timeout");
+            command.args(["20", "sh", "-c", &text]).env("HOME", self.home.path());
+            let output = command.output().expect("a shell runs");
+            // What timeout(1) ends with when it has ended the command.
+            (output.status.code() != Some(124)).then_some(output)
+        });
+        ended.unwrap_or_else(|| panic!("{command} does not end"))
     }
 
     /// The same over the datagram socket: what answers the JSON object of a documented `curl`.

@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The table as the stock module's SQL file makes it, and the version that it looks for; but columns may be NULL, because the server's own driver
 /// for SQLite makes that of an empty tag. Written beside the file, because that driver waits for nobody.
-pub const STOCK_TABLES: &str = "PRAGMA journal_mode = WAL;
+const STOCK_TABLES: &str = "PRAGMA journal_mode = WAL;
     CREATE TABLE version (table_name VARCHAR(32) NOT NULL, table_version INTEGER DEFAULT 0 NOT NULL);
     INSERT INTO version VALUES ('sip_trace', 4);
     CREATE TABLE sip_trace (id INTEGER PRIMARY KEY NOT NULL, time_stamp TIMESTAMP WITHOUT TIME ZONE, time_us INTEGER,
@@ -29,7 +29,7 @@ pub const STOCK_TABLES: &str = "PRAGMA journal_mode = WAL;
 
 /// Makes the tables. As long as the answer is kept, nobody has to set up or clear away what is written beside the file, for which others would be
 /// locked out.
-fn make_tables(file: &SqliteFile) -> rusqlite::Connection {
+pub fn make_tables(file: &SqliteFile) -> rusqlite::Connection {
     execute(file.url(), STOCK_TABLES);
     let path = file.url().strip_prefix("sqlite://").expect("a URL of SQLite");
     let kept = rusqlite::Connection::open(path).expect("the file opens");
