@@ -160,6 +160,7 @@ want_test() {
     done
     want kamailio-lua-modules has_kamailio_module app_lua
     want kamailio-tls-modules has_kamailio_module tls
+    want kamailio-extra-modules has_kamailio_module evapi
     want openssl says openssl '^OpenSSL' version
     want mariadb-server-core says mariadbd MariaDB --version
     want mariadb-client-core says mariadb MariaDB --version

@@ -69,7 +69,7 @@ make_whole() {
     program "$whole" /usr/bin/xz 'xz (XZ Utils) 5.4.1'
     program "$whole" /usr/bin/sipp ' SIPp v3.6.1-TLS-PCAP.'
     library "$whole" /usr/lib/x86_64-linux-gnu/libclang-14.so.14.0.6
-    for name in db_sqlite db_mysql db_postgres app_lua tls; do
+    for name in db_sqlite db_mysql db_postgres app_lua tls evapi; do
         library "$whole" "$modules/$name.so"
     done
     program "$whole" /usr/bin/openssl 'OpenSSL 3.0.17 1 Jul 2025'
@@ -127,7 +127,7 @@ done
 mkdir "$scratch/empty"
 lacks "all that a build needs is missing where nothing is" "$scratch/empty" build "gcc libc6-dev binutils kamailio dpkg-dev xz-utils"
 
-modules_packages='kamailio-sqlite-modules kamailio-mysql-modules kamailio-postgres-modules kamailio-lua-modules kamailio-tls-modules'
+modules_packages='kamailio-sqlite-modules kamailio-mysql-modules kamailio-postgres-modules kamailio-lua-modules kamailio-tls-modules kamailio-extra-modules'
 while IFS='|' read -r packages path wrong; do
     without "$packages" "$path"
     other "$packages" "$path" "$wrong"
@@ -161,8 +161,9 @@ for name in gcc cc; do
 done
 
 # Modules lie where the Kamailio that loads them looks.
-for name in db_sqlite db_mysql db_postgres app_lua tls; do
+for name in db_sqlite db_mysql db_postgres app_lua tls evapi; do
     package=${name#*_}
+    package=${package/evapi/extra}
     package=kamailio-$package-modules
     without "$package" "$modules/$name.so"
     copy
