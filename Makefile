@@ -58,6 +58,7 @@ announce:
 	@scripts/announce.sh $(TARGET_DIR)
 
 demo: setup-demo announce kamailio tool  ## real calls through a real Kamailio, captured and shown as a ladder
+	@scripts/announce.sh --compiled
 	@scripts/demo.sh
 
 contract: core
@@ -93,7 +94,7 @@ install:  ## modules, tool and documentation in their places (DESTDIR, PREFIX, K
 uninstall:  ## take them away again and put the stock module back
 	@scripts/install.sh uninstall
 
-clean:  ## remove all that was built, but not the fetched source package
+clean:  ## remove all that was built, but not the fetched packages
 	cargo clean
 	rm -rf fuzz/target
-	@find build -mindepth 1 -maxdepth 1 ! -name 'kamailio-src-*' -exec rm -rf {} + 2>/dev/null || true
+	@find build -mindepth 1 -maxdepth 1 ! -name 'kamailio-src-*' ! -name packages -exec rm -rf {} + 2>/dev/null || true

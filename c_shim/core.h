@@ -2,7 +2,8 @@
  * The contract between a host's shim and the sipcapture core.
  *
  * A shim names parameters and functions to its host, fills the structs below and hands on what the core answers. It holds no
- * rule of its own. bindgen reads this file; the core checks at compile time that each function here is the one it defines.
+ * rule of its own. src/abi/contract.rs is this file as bindgen reads it (`make bindings` after a change;
+ * a test compares them), and the core checks at compile time that it defines each function as it stands there.
  *
  * Order of calls (one handle a module):
  *

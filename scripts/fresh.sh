@@ -80,11 +80,11 @@ ENTER
     chmod 755 "$room/opt/enter"
 }
 
-# inside ROOM USER COMMAND: a command line in the room, with the environment of a login.
+# inside ROOM USER COMMAND: a command line in the room, with the environment of a login; ended after two hours.
 inside() {
     local room=$1 who=$2 command=$3 home=/root
     [ "$who" = root ] || home=/home/$who
-    unshare --mount --pid --fork --kill-child --uts "$work/$room/opt/enter" \
+    timeout 7200 unshare --mount --pid --fork --kill-child --uts "$work/$room/opt/enter" \
         /usr/bin/env -i HOME="$home" USER="$who" TERM=dumb LANG=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
         setpriv --reuid "$who" --regid "$who" --init-groups sh -c "cd ~ && $command" </dev/null
 }
@@ -97,6 +97,9 @@ with_sudo() {
 }
 
 clone='git -c advice.detachedHead=false clone -q /opt/sipcapture.bundle sipcapture && cd sipcapture'
+
+# The line that says that something is compiled.
+compiles='^Compiling .* minutes on two cores'
 
 # shows_calls LOG: what the README shows of `make demo`: four calls and the ladder of one.
 shows_calls() {
@@ -113,9 +116,12 @@ leave() {
 
 # demo ROOM USER: the first command of the README, typed twice.
 demo() {
-    inside "$1" "$2" "$clone && make demo" && shows_calls "$log" || return
+    local again
+    inside "$1" "$2" "$clone && make demo" && shows_calls "$log" && grep -q "$compiles" "$log" || return
     echo "-- again"
-    inside "$1" "$2" "cd sipcapture && make demo >again.log 2>&1" && shows_calls "$(find "$work/$1"/root "$work/$1"/home -maxdepth 3 -name again.log)"
+    inside "$1" "$2" "cd sipcapture && make demo >again.log 2>&1" || return
+    again=$(find "$work/$1/root" "$work/$1/home" -maxdepth 3 -name again.log)
+    shows_calls "$again" && ! grep -q "$compiles" "$again"
 }
 
 room_root() {

@@ -33,7 +33,7 @@ want() {
 
 # find_program NAME: its path, if there is a program of that name. A name with a slash is a path.
 find_program() {
-    if [ -z "$root" ]; then
+    if [ -z "$root" ] || [ "${1#*/}" != "$1" ]; then
         command -v "$1"
         return
     fi
@@ -46,13 +46,17 @@ find_program() {
     return 1
 }
 
+# Longest that a program may take to say what it is, where there is timeout(1) to end it.
+limit=
+! command -v timeout >/dev/null 2>&1 || limit='timeout 10'
+
 # says PROGRAM TEXT ARGUMENT...: PROGRAM is there, runs with these arguments, and prints TEXT (a basic regular expression), as the program that is meant does.
 says() {
     program=$(find_program "$1" 2>/dev/null) || return 1
     text=$2
     shift 2
     # Some end with an error after they have said their version.
-    { "$program" "$@" </dev/null 2>&1 || true; } | grep -q -- "$text"
+    { $limit "$program" "$@" </dev/null 2>&1 || true; } | grep -q -- "$text"
 }
 
 # compiles: gcc, which the modules are built with, and cc, which the Rust toolchain links with, make a program out of the C library's headers.
@@ -100,7 +104,7 @@ has_libclang() {
 # has_kamailio_module NAME: the Kamailio that is to load it has it on its module path.
 has_kamailio_module() {
     program=$(find_program "${KAMAILIO:-kamailio}" 2>/dev/null) || return 1
-    path=$("$program" -h 2>/dev/null </dev/null | sed -n 's/.*Modules search path (default: \([^)]*\)).*/\1/p')
+    path=$($limit "$program" -h 2>/dev/null </dev/null | sed -n 's/.*Modules search path (default: \([^)]*\)).*/\1/p')
     old_ifs=$IFS
     IFS=:
     for directory in $path; do
@@ -131,6 +135,19 @@ has_zones() {
     [ "$(head -c 4 "$root/usr/share/zoneinfo/America/New_York" 2>/dev/null)" = TZif ]
 }
 
+# A toolchain that compiles this edition. It comes from rustup, and from no package of Debian 12.
+check_cargo() {
+    wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$here/Cargo.toml")
+    cargo=$(find_program cargo 2>/dev/null) || cargo=$root${HOME:-}/.cargo/bin/cargo
+    [ -x "$cargo" ] ||
+        fail "cargo is not in PATH: install a stable Rust toolchain, $wanted or later (rustup), first"
+    # In the project's directory a toolchain file or an override may choose another one.
+    found=$(cd "$here" && $limit "$cargo" --version 2>/dev/null | sed -n 's/^cargo \([0-9][0-9.]*\).*/\1/p')
+    [ -n "$found" ] || fail "$cargo does not tell its version: install a stable Rust toolchain, $wanted or later (rustup), first"
+    [ "$(printf '%s\n' "$wanted" "$found" | sort -V | head -n 1)" = "$wanted" ] ||
+        fail "$cargo is of Rust $found: install a stable toolchain of $wanted or later (rustup update stable)"
+}
+
 want_build() {
     want gcc compiles
     case $missing in
@@ -151,6 +168,17 @@ want_demo() {
     want sip-tester says sipp SIPp -v
 }
 
+# Modules for another Kamailio than the distribution's come with it, and not with the distribution's packages.
+check_foreign_kamailio() {
+    [ "${KAMAILIO:-kamailio}" != kamailio ] || return 0
+    case $missing in
+        *kamailio-*-modules*)
+            fail "KAMAILIO=$KAMAILIO lacks modules that the tests load, of those that Debian has in:$(printf '%s\n' $missing |
+                sed -n '/^kamailio-/p' | tr '\n' ' ' | sed 's/^/ /'); build them into its module path"
+            ;;
+    esac
+}
+
 want_test() {
     want_demo
     # Only the test that compares the committed bindings with core.h needs it.
@@ -161,6 +189,7 @@ want_test() {
     want kamailio-lua-modules has_kamailio_module app_lua
     want kamailio-tls-modules has_kamailio_module tls
     want kamailio-extra-modules has_kamailio_module evapi
+    check_foreign_kamailio
     want openssl says openssl '^OpenSSL' version
     want mariadb-server-core says mariadbd MariaDB --version
     want mariadb-client-core says mariadb MariaDB --version
@@ -199,6 +228,7 @@ install_packages() {
 }
 
 look() {
+    check_cargo
     case ${1:-} in
         build) want_build ;;
         demo) want_demo ;;
@@ -224,8 +254,6 @@ root=
 what=${1:-}
 look "$what"
 
-command -v cargo >/dev/null 2>&1 || [ -x "${HOME:-}/.cargo/bin/cargo" ] ||
-    fail "cargo is not in PATH: install a stable Rust toolchain (rustup) first"
 if [ -n "$missing" ]; then
     command -v apt-get >/dev/null 2>&1 ||
         fail "this machine lacks (Debian package names):$missing; there is no apt-get here, so please install them yourself"
@@ -243,10 +271,12 @@ if [ -n "$missing" ]; then
     missing=
     look "$what"
     [ -z "$missing" ] ||
-        fail "still lacking after the installation:$missing; is there something else of the same name before it in PATH ($PATH)?"
+        fail "still lacking after the installation:$missing; is there something else of the same name before it in PATH ($PATH)?" \
+            "${LIBCLANG_PATH:+LIBCLANG_PATH=$LIBCLANG_PATH is where libclang is looked for, and nowhere else}"
 fi
 
 # What tests run from where it is unpacked, and nothing installs.
 if [ "$what" = test ] && command -v apt-get >/dev/null 2>&1; then
-    "$here/scripts/unpack-package.sh" prometheus homer-api >/dev/null
+    "$here/scripts/unpack-package.sh" prometheus homer-api >/dev/null ||
+        echo "setup: going on without; the tests that need these packages will say that they are skipped"
 fi

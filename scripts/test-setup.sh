@@ -60,6 +60,7 @@ text_file() {
 
 # A root that has everything that `make test` needs.
 make_whole() {
+    program "$whole" /usr/bin/cargo 'cargo 1.95.0 (f2d3ce0bd 2026-03-21)'
     program "$whole" /usr/bin/gcc ''
     program "$whole" /usr/bin/cc ''
     program "$whole" /usr/bin/readelf 'GNU readelf (GNU Binutils) 2.40'
@@ -124,8 +125,8 @@ make_whole
 for kind in build demo test; do
     lacks "nothing is missing for '$kind' where all is there" "$whole" "$kind" ''
 done
-mkdir "$scratch/empty"
-lacks "all that a build needs is missing where nothing is" "$scratch/empty" build "gcc libc6-dev binutils kamailio dpkg-dev xz-utils"
+program "$scratch/empty" /usr/bin/cargo 'cargo 1.95.0 (f2d3ce0bd 2026-03-21)'
+lacks "all that a build needs is missing where only cargo is" "$scratch/empty" build "gcc libc6-dev binutils kamailio dpkg-dev xz-utils"
 
 modules_packages='kamailio-sqlite-modules kamailio-mysql-modules kamailio-postgres-modules kamailio-lua-modules kamailio-tls-modules kamailio-extra-modules'
 while IFS='|' read -r packages path wrong; do
@@ -208,6 +209,52 @@ lacks "a newer PostgreSQL has left a directory" "$root" test postgresql
 copy
 mkdir -p "$root/usr/lib/postgresql/9.6/bin" "$root/usr/lib/postgresql/common"
 lacks "directories beside PostgreSQL's are none of it" "$root" test ''
+
+# refused SENTENCE KIND TEXT...: setup.sh ends with an error that has each text.
+refused() {
+    local sentence=$1 kind=$2 said text
+    shift 2
+    if ! said=$(missing_in "$root" "$kind" 2>&1); then
+        for text in "$@"; do
+            grep -qF -- "$text" <<<"$said" || said=
+        done
+    else
+        said=
+    fi
+    if [ -n "$said" ]; then
+        passed=$((passed + 1))
+        echo "ok: $sentence"
+    else
+        failed=$((failed + 1))
+        echo "FAILED: $sentence"
+    fi
+}
+
+# Nothing is looked for, and nothing installed, for a toolchain that cannot compile this.
+wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+copy
+rm "$root/usr/bin/cargo"
+refused "no cargo" build "cargo is not in PATH" "$wanted or later"
+copy
+program "$root" /usr/bin/cargo 'cargo 1.65.0'
+refused "an old cargo" build "of Rust 1.65.0" "$wanted or later"
+copy
+program "$root" /usr/bin/cargo 'error: rustup could not choose a version of cargo to run'
+refused "a cargo without a toolchain" build "does not tell its version" "$wanted or later"
+copy
+program "$root" /usr/bin/cargo 'cargo 2.0.0-nightly (0123456 2030-01-01)'
+lacks "a later cargo serves" "$root" test ''
+
+# Another Kamailio than the distribution's has modules of its own.
+copy
+program "$root" /opt/kamailio "version: kamailio 6.1.4 (x86_64/linux)
+    -L path      Modules search path (default: /opt/modules)"
+mv "$root$modules" "$root/opt/modules"
+export KAMAILIO=$root/opt/kamailio
+lacks "another Kamailio with all its modules" "$root" test ''
+rm "$root/opt/modules/tls.so"
+refused "another Kamailio that lacks a module is named, and no package of the distribution is asked for" test "KAMAILIO=$KAMAILIO lacks" kamailio-tls-modules
+unset KAMAILIO
 
 without tzdata /usr/share/zoneinfo/America/New_York
 copy

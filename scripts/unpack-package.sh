@@ -4,7 +4,7 @@
 #   scripts/unpack-package.sh PACKAGE...
 #
 # Each is downloaded once and lies in build/packages/PACKAGE. Nothing on the system changes: no service, no user, and no script of the package
-# is run.
+# is run. What cannot be had is said, and ends this with 1 when the others are there.
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -12,10 +12,10 @@ apt=$root/build/packages/apt
 log=$root/build/packages/apt.log
 . "$root/scripts/private-apt.sh"
 
+# fail WHAT: says what cannot be had; the others are fetched all the same.
 fail() {
-    tail -n 15 "$log" >&2
     echo "unpack-package: $* (log: $log)" >&2
-    exit 1
+    status=1
 }
 
 [ $# != 0 ] || {
@@ -23,23 +23,30 @@ fail() {
     exit 1
 }
 mkdir -p "$root/build/packages"
-missing=
+missing='' status=0
 for package in "$@"; do
     [ -f "$root/build/packages/$package/.unpacked" ] || missing="$missing $package"
 done
 if [ -n "$missing" ]; then
     echo "unpack-package: fetching$missing" >&2
-    make_private_apt deb >"$log" 2>&1 || fail "apt has no lists"
+    make_private_apt deb >"$log" 2>&1
     for package in $missing; do
         tree=$root/build/packages/$package
         rm -rf "$tree" "$apt/fetched"
         mkdir -p "$tree" "$apt/fetched"
-        (cd "$apt/fetched" && private_apt download "$package") >>"$log" 2>&1 || fail "apt offers no package $package"
-        dpkg-deb -x "$apt/fetched/"*.deb "$tree" >>"$log" 2>&1 || fail "cannot unpack the package $package"
-        touch "$tree/.unpacked"
+        if ! (cd "$apt/fetched" && private_apt download "$package") >>"$log" 2>&1; then
+            fail "apt offers no package $package"
+        elif ! dpkg-deb -x "$apt/fetched/"*.deb "$tree" >>"$log" 2>&1; then
+            fail "cannot unpack the package $package"
+        else
+            touch "$tree/.unpacked"
+            continue
+        fi
+        rm -rf "$tree"
     done
     rm -rf "$apt"
 fi
 for package in "$@"; do
-    echo "$root/build/packages/$package"
+    [ ! -d "$root/build/packages/$package" ] || echo "$root/build/packages/$package"
 done
+exit "$status"

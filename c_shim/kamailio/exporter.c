@@ -11,46 +11,74 @@
 #include <string.h>
 
 #include "core/counters.h"
+#include "core/dprint.h"
 #include "core/sr_module.h"
 
 #include "exporter.h"
 #include "host.h"
 
-/* What xhttp_prom shows, as its parameter says; NULL when it is not loaded. */
-static const str *shown(void)
-{
-    modparam_t type = 0;
-    sr_module_t *exporter = find_module_by_name("xhttp_prom");
+/* A way through the list. */
+struct walk {
+    /* What xhttp_prom shows. */
+    const str *shown;
+    /* Whether names are written, and how many counters have one that is not listed. */
+    int renames;
+    int unlisted;
+};
 
-    return exporter != NULL ? find_param_export(exporter, "xhttp_prom_stats", PARAM_STR, &type) : NULL;
-}
-
-/* Lists a counter under its name for the page, if it has one. The name lasts as long as the core, which outlives the list's last reader. */
-static void rename_listed(void *what_is_shown, str *group, str *name, counter_handle_t handle)
+/* The name for the page of the counter that is registered as `name`; NULL when it has none of its own. It lasts as long as the core, which
+ * outlives the list's last reader. */
+static const char *exported_name(const str *shown, const str *name)
 {
-    const str *what = what_is_shown;
     const char *registered;
     const char *exported;
     const char *description;
+
+    for (uint32_t i = 0; sc_counter_at(core, i, &registered, &description) == SC_OK; i++) {
+        if (strlen(registered) == (size_t)name->len && strncmp(registered, name->s, name->len) == 0) {
+            int has_one = sc_counter_exported(core, i, (sc_bytes){ shown->s, shown->len }, &exported) == SC_OK;
+            return has_one && strcmp(exported, registered) != 0 ? exported : NULL;
+        }
+    }
+    return NULL;
+}
+
+static void visit(void *argument, str *group, str *name, counter_handle_t handle)
+{
+    struct walk *walk = argument;
+    const char *exported = exported_name(walk->shown, name);
     (void)group;
     (void)handle;
 
-    for (uint32_t i = 0; sc_counter_at(core, i, &registered, &description) == SC_OK; i++) {
-        if (strcmp(registered, name->s) == 0) {
-            if (sc_counter_exported(core, i, (sc_bytes){ what->s, what->len }, &exported) == SC_OK) {
-                name->s = (char *)exported;
-                name->len = strlen(exported);
-            }
-            return;
-        }
+    if (exported == NULL) {
+        return;
+    }
+    if (walk->renames) {
+        name->s = (char *)exported;
+        name->len = strlen(exported);
+    } else {
+        walk->unlisted++;
     }
 }
 
 void exporter_name_counters(int rank, const char *group)
 {
-    const str *what = rank > PROC_MAIN ? shown() : NULL;
+    sr_module_t *exporter = rank > PROC_MAIN ? find_module_by_name("xhttp_prom") : NULL;
+    modparam_t type = 0;
+    struct walk walk = { NULL, 1, 0 };
 
-    if (what != NULL && what->len > 0) {
-        counter_iterate_grp_vars(group, rename_listed, (void *)what);
+    if (exporter == NULL) {
+        return;
+    }
+    walk.shown = find_param_export(exporter, "xhttp_prom_stats", PARAM_STR, &type);
+    if (walk.shown != NULL && walk.shown->len > 0) {
+        counter_iterate_grp_vars(group, visit, &walk);
+        /* What this Kamailio lists now decides, not what was written. */
+        walk.renames = 0;
+        counter_iterate_grp_vars(group, visit, &walk);
+    }
+    if (rank == 1 && (walk.shown == NULL || walk.unlisted > 0)) {
+        LM_WARN("the names of capture modes' statistics cannot be made plain for xhttp_prom of this Kamailio: Prometheus may refuse its page; "
+                "mode_statistics=plain makes them so everywhere\n");
     }
 }

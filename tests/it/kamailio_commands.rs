@@ -156,7 +156,8 @@ impl Commanded {
         if let Some(words) = text.strip_prefix("kamcmd ") {
             text = format!("kamcmd -s unix:{} {words}", self.server.command_socket().display());
         }
-        let ended = (0..3).find_map(|_| {
+        let tries = if text.starts_with("kamctl ") { 3 } else { 1 };
+        let ended = (0..tries).find_map(|_| {
             let mut command = Command::new("timeout");
             command.args(["20", "sh", "-c", &text]).env("HOME", self.home.path());
             let output = command.output().expect("a shell runs");
