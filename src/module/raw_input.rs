@@ -6,8 +6,8 @@ use super::pipeline::{StateError, own};
 use crate::capture::Transport;
 use crate::log_limit::LogLimit;
 use crate::packet::{Datagram, NoDatagram, PortRange};
-use crate::queue::lane::Produced;
-use crate::source::raw::{Method, OpenError, RawSockets};
+use crate::queue::lane::{Produced, Producer};
+use crate::source::raw::{Method, OpenError, RawSockets, Received};
 use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -140,33 +140,77 @@ impl CaptureNode {
             (0..received.dropped).for_each(|_| producer.count(Produced::RawKernelDrops));
         }
         let packet = &buffer[..received.length];
-        let datagram = match Datagram::read(received.start, packet) {
-            _ if received.truncated => Err(NoDatagram::Truncated),
-            read => read,
-        };
-        let datagram = match datagram {
-            Ok(datagram) if ports.is_none_or(|ports| ports.takes(&datagram)) && datagram.may_be_sip() => datagram,
-            Ok(_) | Err(NoDatagram::Other) => {
-                producer.count(Produced::RawIgnored);
-                return Ok(None);
-            }
-            Err(NoDatagram::Fragment) => {
-                producer.count(Produced::RawFragments);
-                return Ok(None);
-            }
-            Err(error @ (NoDatagram::Truncated | NoDatagram::Malformed)) => {
-                producer.count(Produced::RawBad);
-                say(bad_log, log::Level::Warn, &format_args!("bad packet at the raw socket: {error}"));
+        let datagram = match sorted(producer, &received, packet, *ports) {
+            Ok(datagram) => datagram,
+            Err(reason) => {
+                if let Reason::NoDatagram(error @ (NoDatagram::Truncated | NoDatagram::Malformed)) = reason {
+                    say(bad_log, log::Level::Warn, &format_args!("bad packet at the raw socket: {error}"));
+                }
                 return Ok(None);
             }
         };
-        producer.count(Produced::RawPackets);
         let start = datagram.payload.as_ptr().addr() - packet.as_ptr().addr();
         let end = start + datagram.payload.len();
         let (source, destination) = (datagram.source, datagram.destination);
         buffer[end] = 0;
         Ok(Some(Found { start, end, source, destination, time_us: received.time_us }))
     }
+}
+
+/// Why a packet is not taken for a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reason {
+    /// It holds no datagram.
+    NoDatagram(NoDatagram),
+    /// It neither comes from nor goes to one of the ports.
+    OtherPorts,
+    /// It is no SIP by its looks.
+    NoSip,
+}
+
+impl Reason {
+    /// Each has a counter, and each packet that is not taken has one reason.
+    fn counter(self) -> Produced {
+        match self {
+            Reason::OtherPorts => Produced::RawOtherPorts,
+            Reason::NoSip => Produced::RawNoSip,
+            Reason::NoDatagram(NoDatagram::Truncated | NoDatagram::Malformed) => Produced::RawBad,
+            Reason::NoDatagram(NoDatagram::Fragment) => Produced::RawFragments,
+            Reason::NoDatagram(NoDatagram::Protocol) => Produced::RawNoUdp,
+            Reason::NoDatagram(NoDatagram::Tunnel) => Produced::RawTunnels,
+            Reason::NoDatagram(NoDatagram::Arp) => Produced::RawArp,
+            Reason::NoDatagram(NoDatagram::Ppp) => Produced::RawPpp,
+            Reason::NoDatagram(NoDatagram::Mpls) => Produced::RawMpls,
+            Reason::NoDatagram(NoDatagram::Llc) => Produced::RawLlc,
+            Reason::NoDatagram(NoDatagram::EtherType) => Produced::RawEtherTypes,
+            Reason::NoDatagram(NoDatagram::LinkType) => Produced::RawLinkTypes,
+        }
+    }
+}
+
+/// The datagram in a packet that is to be taken for a message. Each packet is counted, and once more for what becomes of it.
+fn sorted<'a>(
+    producer: &Producer,
+    received: &Received,
+    packet: &'a [u8],
+    ports: Option<PortRange>,
+) -> Result<Datagram<'a>, Reason> {
+    producer.count(Produced::RawPackets);
+    let wanted = wanted(received, packet, ports);
+    producer.count(wanted.as_ref().map_or_else(|reason| reason.counter(), |_| Produced::RawMessages));
+    wanted
+}
+
+/// The datagram in a packet, if it is to be taken for a message.
+fn wanted<'a>(received: &Received, packet: &'a [u8], ports: Option<PortRange>) -> Result<Datagram<'a>, Reason> {
+    let datagram = match Datagram::read(received.start, packet) {
+        Ok(_) if received.truncated => return Err(Reason::NoDatagram(NoDatagram::Truncated)),
+        read => read.map_err(Reason::NoDatagram)?,
+    };
+    if ports.is_some_and(|ports| !ports.takes(&datagram)) {
+        return Err(Reason::OtherPorts);
+    }
+    if datagram.may_be_sip() { Ok(datagram) } else { Err(Reason::NoSip) }
 }
 
 fn is_forbidden(error: &io::Error) -> bool {
@@ -180,3 +224,6 @@ fn say(limit: &mut Option<LogLimit>, level: log::Level, line: &std::fmt::Argumen
         log::log!(level, "{line} ({held_back} more since the last such line)");
     }
 }
+
+#[cfg(test)]
+mod tests;

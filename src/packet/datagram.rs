@@ -1,19 +1,22 @@
 //! From a packet as a network carries it to the UDP datagram inside, by headers alone: no state, no allocation.
 
-use etherparse::{EtherType, IpNumber, IpPayloadSlice, IpSlice, LenSource, SingleVlanSlice, UdpSlice, err::LenError};
+use super::link::ip_behind;
+use etherparse::{IpNumber, IpPayloadSlice, IpSlice, LaxIpSlice, LenSource, UdpSlice, err::LenError};
 use std::net::{IpAddr, SocketAddr};
 use thiserror::Error;
 
-/// VLAN tags that a frame may carry one inside the other: a provider's and a customer's, and some to spare.
-const DEEPEST_VLAN: usize = 4;
 /// Bytes of the shortest payload that is taken for a SIP message; what is shorter keeps an address translation open.
 const SHORTEST_MESSAGE: usize = 32;
+/// IP protocols that carry whole packets: IP in IP, IPv6 in IP, GRE, ESP, the older IP in IP, EtherIP, L2TP, MPLS in IP.
+pub const TUNNELS: [u8; 8] = [4, 41, 47, 50, 94, 97, 115, 137];
 
 /// What the bytes of a captured packet begin with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
-    /// What follows this EtherType: an IP header, or the rest of a VLAN tag and what is tagged.
+    /// What follows this EtherType: an IP header, or the rest of a VLAN tag and what is tagged, and so on. Below 0x0600: LLC.
     EtherType(u16),
+    /// What an interface that is nothing like Ethernet has for frames, and that is not IP.
+    ForeignLink,
     /// An IP header, version 4 or 6.
     Ip,
     /// The IP header of a tunnel that carries an IP packet (IP protocol 4 or 41).
@@ -34,9 +37,30 @@ pub struct Datagram<'a> {
 /// Why a packet holds no datagram that can be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum NoDatagram {
-    /// It carries something else than UDP over IP.
-    #[error("no UDP over IP")]
-    Other,
+    /// It is IP that carries something else than UDP, and no other packet.
+    #[error("IP without UDP")]
+    Protocol,
+    /// It is IP that carries another packet: one of [`TUNNELS`].
+    #[error("a tunnel")]
+    Tunnel,
+    /// It is ARP or RARP.
+    #[error("ARP")]
+    Arp,
+    /// It is PPPoE discovery, or PPP that is not plain IP: what negotiates a session above all.
+    #[error("PPP without IP")]
+    Ppp,
+    /// It has MPLS labels, and no IP below them.
+    #[error("MPLS without IP")]
+    Mpls,
+    /// It is an 802.3 frame, and no IP in SNAP: spanning trees above all.
+    #[error("LLC without IP")]
+    Llc,
+    /// It has another EtherType.
+    #[error("another EtherType")]
+    EtherType,
+    /// It is a frame of an interface that is nothing like Ethernet.
+    #[error("another link type")]
+    LinkType,
     /// It is one fragment of a UDP datagram.
     #[error("a fragment of a datagram")]
     Fragment,
@@ -61,16 +85,15 @@ impl<'a> Datagram<'a> {
     /// # Errors
     /// See [`NoDatagram`].
     pub fn read(start: Start, packet: &'a [u8]) -> Result<Datagram<'a>, NoDatagram> {
-        let ip = match start {
-            Start::EtherType(number) => read_ip(untagged(EtherType(number), packet)?)?,
-            Start::Ip => read_ip(packet)?,
+        let (ip, datagram) = match start {
+            Start::EtherType(number) => ip_with(&[IpNumber::UDP], ip_behind(number, packet)?)?,
+            Start::ForeignLink => return Err(NoDatagram::LinkType),
+            Start::Ip => ip_with(&[IpNumber::UDP], packet)?,
             Start::Tunnel => {
-                let tunnel = read_ip(packet)?;
-                let inside = whole(tunnel.payload(), &[IpNumber::IPV4, IpNumber::IPV6])?;
-                read_ip(inside)?
+                let (_, inside) = ip_with(&[IpNumber::IPV4, IpNumber::IPV6], packet)?;
+                ip_with(&[IpNumber::UDP], inside)?
             }
         };
-        let datagram = whole(ip.payload(), &[IpNumber::UDP])?;
         // Inside a complete IP packet a length that does not fit is a contradiction.
         let udp = UdpSlice::from_slice(datagram).map_err(|_| NoDatagram::Malformed)?;
         if udp.length() == 0 {
@@ -90,36 +113,33 @@ impl<'a> Datagram<'a> {
     }
 }
 
-/// What is inside all VLAN tags, if that is IP.
-fn untagged(mut ether_type: EtherType, mut rest: &[u8]) -> Result<&[u8], NoDatagram> {
-    for _ in 0..=DEEPEST_VLAN {
-        match ether_type {
-            EtherType::IPV4 | EtherType::IPV6 => return Ok(rest),
-            EtherType::VLAN_TAGGED_FRAME | EtherType::PROVIDER_BRIDGING | EtherType::VLAN_DOUBLE_TAGGED_FRAME => {
-                let tag = SingleVlanSlice::from_slice(rest)?;
-                ether_type = tag.ether_type();
-                rest = tag.payload_slice();
-            }
-            _ => return Err(NoDatagram::Other),
-        }
-    }
-    Err(NoDatagram::Malformed)
-}
-
-fn read_ip(packet: &[u8]) -> Result<IpSlice<'_>, NoDatagram> {
+/// An IP packet that carries one of `wanted`, and all of that.
+fn ip_with<'a>(wanted: &[IpNumber], packet: &'a [u8]) -> Result<(IpSlice<'a>, &'a [u8]), NoDatagram> {
     use etherparse::err::ip::SliceError;
-    IpSlice::from_slice(packet).map_err(|error| match error {
-        SliceError::Len(error) => error.into(),
+    let ip = IpSlice::from_slice(packet).map_err(|error| match error {
+        SliceError::Len(error) => match (error.into(), LaxIpSlice::from_slice(packet)) {
+            // Of what is not wanted anyway, the beginning is enough to tell.
+            (NoDatagram::Truncated, Ok((beginning, None))) => {
+                unwanted(beginning.payload().ip_number, wanted).unwrap_or(NoDatagram::Truncated)
+            }
+            (reason, _) => reason,
+        },
         SliceError::IpHeaders(_) => NoDatagram::Malformed,
-    })
+    })?;
+    let IpPayloadSlice { ip_number, fragmented, payload, .. } = *ip.payload();
+    match unwanted(ip_number, wanted) {
+        Some(reason) => Err(reason),
+        None if fragmented => Err(NoDatagram::Fragment),
+        None => Ok((ip, payload)),
+    }
 }
 
-/// The payload of an IP packet that carries one of `wanted`, and all of it.
-fn whole<'a>(payload: &IpPayloadSlice<'a>, wanted: &[IpNumber]) -> Result<&'a [u8], NoDatagram> {
-    match payload {
-        payload if !wanted.contains(&payload.ip_number) => Err(NoDatagram::Other),
-        payload if payload.fragmented => Err(NoDatagram::Fragment),
-        payload => Ok(payload.payload),
+/// Why the payload of an IP packet is none of `wanted`; `None` when it is.
+fn unwanted(number: IpNumber, wanted: &[IpNumber]) -> Option<NoDatagram> {
+    match number {
+        number if wanted.contains(&number) => None,
+        number if TUNNELS.contains(&number.0) => Some(NoDatagram::Tunnel),
+        _ => Some(NoDatagram::Protocol),
     }
 }
 

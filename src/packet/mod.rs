@@ -7,8 +7,14 @@
 
 mod datagram;
 mod frame;
+mod link;
 mod pcap;
 
-pub use datagram::{Datagram, NoDatagram, PortRange, Start};
+pub use datagram::{Datagram, NoDatagram, PortRange, Start, TUNNELS};
 pub use frame::{FrameError, udp_frame, udp_payload_limit};
+pub use link::LEADING_TO_IP;
 pub use pcap::{FILE_HEADER_LENGTH, LinkType, PcapWriter, RECORD_HEADER_LENGTH, file_header, record_header};
+
+#[cfg(test)]
+#[path = "../../tests/it/common/frame_kinds.rs"]
+pub(crate) mod frame_kinds;

@@ -6,7 +6,7 @@ use crate::queue::lane::{COMMITTED, Produced};
 use std::collections::BTreeMap;
 
 /// The counters of producers.
-const ALL_PRODUCED: [Produced; 18] = [
+const ALL_PRODUCED: [Produced; 28] = [
     Produced::DroppedFull,
     Produced::DroppedTooLarge,
     Produced::HepPackets,
@@ -20,9 +20,19 @@ const ALL_PRODUCED: [Produced; 18] = [
     Produced::HashRefused,
     Produced::RefusedMalformed,
     Produced::RawPackets,
+    Produced::RawMessages,
     Produced::RawBad,
     Produced::RawFragments,
-    Produced::RawIgnored,
+    Produced::RawOtherPorts,
+    Produced::RawNoSip,
+    Produced::RawNoUdp,
+    Produced::RawTunnels,
+    Produced::RawArp,
+    Produced::RawPpp,
+    Produced::RawMpls,
+    Produced::RawLlc,
+    Produced::RawEtherTypes,
+    Produced::RawLinkTypes,
     Produced::RawRefused,
     Produced::RawKernelDrops,
 ];

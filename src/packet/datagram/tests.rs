@@ -1,3 +1,4 @@
+use super::super::frame_kinds::frame_kinds;
 use super::*;
 use etherparse::{IpFragOffset, Ipv4Header, Ipv4Options, Ipv6Header};
 use proptest::prelude::*;
@@ -110,7 +111,7 @@ fn tunnels_carry_either_version_inside_either() {
             assert_eq!(Datagram::read(Start::Tunnel, &tunnel), Ok(datagram(v6, MESSAGE)));
         }
     }
-    assert_eq!(Datagram::read(Start::Tunnel, &udp(false, MESSAGE)), Err(NoDatagram::Other));
+    assert_eq!(Datagram::read(Start::Tunnel, &udp(false, MESSAGE)), Err(NoDatagram::Protocol));
 }
 
 #[test]
@@ -123,7 +124,7 @@ fn fragments_are_told_apart_and_only_those_of_datagrams() {
     };
     for (offset, more) in [(0, true), (8, true), (8, false)] {
         assert_eq!(Datagram::read(IP4, &fragment(IpNumber::UDP, offset, more)), Err(NoDatagram::Fragment));
-        assert_eq!(Datagram::read(IP4, &fragment(IpNumber::TCP, offset, more)), Err(NoDatagram::Other));
+        assert_eq!(Datagram::read(IP4, &fragment(IpNumber::TCP, offset, more)), Err(NoDatagram::Protocol));
     }
     let behind_fragment_header = |offset_and_more| [&[17, 0, 0, offset_and_more, 0, 0, 0, 1][..], &[b'x'; 64]].concat();
     let packet = in_ip6(IpNumber(44), &behind_fragment_header(8));
@@ -133,12 +134,32 @@ fn fragments_are_told_apart_and_only_those_of_datagrams() {
 }
 
 #[test]
-fn what_is_not_udp_over_ip_is_other() {
-    let tcp = in_ip4(IpNumber::TCP, &[], &udp(false, MESSAGE)[20..]);
-    assert_eq!(Datagram::read(IP4, &tcp), Err(NoDatagram::Other));
-    for ether_type in [0x0806, 0x88cc, 0] {
-        assert_eq!(Datagram::read(Start::EtherType(ether_type), &udp(false, MESSAGE)), Err(NoDatagram::Other));
+fn what_is_not_udp_is_told_by_its_beginning_also_where_it_is_cut_short() {
+    for (number, reason) in [(6, NoDatagram::Protocol), (47, NoDatagram::Tunnel), (4, NoDatagram::Tunnel)] {
+        let inside = &udp(false, MESSAGE)[20..];
+        for packet in [in_ip4(IpNumber(number), &[1; 8], inside), in_ip6(IpNumber(number), inside)] {
+            assert_eq!(Datagram::read(Start::Ip, &packet), Err(reason));
+            assert_eq!(Datagram::read(Start::Ip, &packet[..44]), Err(reason));
+            assert_eq!(Datagram::read(Start::Ip, &packet[..19]), Err(NoDatagram::Truncated));
+        }
     }
+    let tunnel = in_ip4(IpNumber::IPV4, &[], &udp(false, MESSAGE));
+    assert_eq!(Datagram::read(Start::Tunnel, &tunnel[..60]), Err(NoDatagram::Truncated), "a tunnel is what is wanted");
+    assert_eq!(Datagram::read(Start::ForeignLink, &udp(false, MESSAGE)), Err(NoDatagram::LinkType));
+}
+
+#[test]
+fn every_way_to_carry_a_message_gives_the_same_datagram() {
+    let (ip4, ip6) = (udp(false, MESSAGE), udp(true, MESSAGE));
+    let kinds = frame_kinds(&ip4, &ip6).into_iter().filter(|kind| kind.counter == "raw_messages");
+    let mut read = 0;
+    for kind in kinds {
+        let found = Datagram::read(Start::EtherType(kind.ether_type), &kind.rest);
+        let found = found.unwrap_or_else(|reason| panic!("{}: {reason}", kind.name));
+        assert!([datagram(false, MESSAGE), datagram(true, MESSAGE)].contains(&found), "{}: {found:?}", kind.name);
+        read += 1;
+    }
+    assert!(read > 20, "{read}");
 }
 
 #[test]
@@ -178,7 +199,7 @@ fn a_range_of_ports_takes_datagrams_that_come_from_or_go_to_it() {
 }
 
 fn starts() -> impl Strategy<Value = Start> {
-    let ether_types = [0x0800, 0x86dd, VLAN, PROVIDER, 0x9100, 0x0806].map(Start::EtherType);
+    let ether_types = [0x0800, 0x86dd, VLAN, PROVIDER, 0x9100, 0x0806, 0x8864, 0x8847, 4].map(Start::EtherType);
     prop_oneof![prop::sample::select(ether_types.to_vec()), Just(Start::Ip), Just(Start::Tunnel)]
 }
 

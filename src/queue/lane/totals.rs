@@ -30,14 +30,34 @@ pub enum Produced {
     HashRefused,
     /// SIP messages refused because they are malformed, as the operator wished.
     RefusedMalformed,
-    /// Datagrams from raw sockets that may be SIP, handed to the host's parser.
+    /// Packets that raw sockets have handed over, whatever they are.
     RawPackets,
+    /// Of these, datagrams that may be SIP, handed to the host's parser.
+    RawMessages,
     /// Packets from raw sockets that were cut short, or whose headers contradict one another.
     RawBad,
     /// Fragments of datagrams from raw sockets.
     RawFragments,
-    /// Packets from raw sockets that are not UDP, of other ports, or no SIP by their looks.
-    RawIgnored,
+    /// Datagrams of other ports.
+    RawOtherPorts,
+    /// Datagrams of the right ports that are no SIP by their looks.
+    RawNoSip,
+    /// IP that carries no UDP.
+    RawNoUdp,
+    /// IP that carries another packet.
+    RawTunnels,
+    /// ARP and RARP.
+    RawArp,
+    /// PPPoE discovery, and PPP that is no plain IP.
+    RawPpp,
+    /// MPLS without IP.
+    RawMpls,
+    /// 802.3 frames without IP.
+    RawLlc,
+    /// Frames of another EtherType.
+    RawEtherTypes,
+    /// Frames of interfaces that are nothing like Ethernet.
+    RawLinkTypes,
     /// SIP payloads from raw sockets that the host's parser refused, captured all the same.
     RawRefused,
     /// Packets that the kernel dropped because the readers of the raw sockets were too slow.
@@ -146,6 +166,23 @@ impl Totals {
     /// SIP replies that were accepted, in any mode.
     pub fn replies(&self) -> u64 {
         self.modes.iter().map(|[_, replies]| replies).sum()
+    }
+
+    /// Packets from raw sockets that were whole, and not of what is captured.
+    pub fn raw_ignored(&self) -> u64 {
+        let reasons = [
+            Produced::RawOtherPorts,
+            Produced::RawNoSip,
+            Produced::RawNoUdp,
+            Produced::RawTunnels,
+            Produced::RawArp,
+            Produced::RawPpp,
+            Produced::RawMpls,
+            Produced::RawLlc,
+            Produced::RawEtherTypes,
+            Produced::RawLinkTypes,
+        ];
+        reasons.map(|counter| self.produced(counter)).iter().sum()
     }
 
     /// One writer counter.

@@ -1,99 +1,280 @@
-//! A port filter for the kernel, as classic BPF: UDP from or to a range of ports passes, and whatever only a closer look can tell.
+//! What the kernel filters for packet sockets, as classic BPF. The programs see what a cooked packet socket sees: bytes behind the EtherType.
 //!
-//! It sees what a cooked packet socket sees: bytes behind the EtherType that the socket asked for.
+//! The port filter ([`of_ports`]) drops only what certainly is IP of other ports or protocols. Everything else passes, since nobody would learn of it
+//! otherwise: as a whole what may be read, and of what is not read the beginning, by which it is told and counted. [`of_the_rest`] passes
+//! the beginning of whatever no other socket is there for.
 
-use crate::packet::PortRange;
+use super::program::{Place, Program, To};
+use crate::packet::{LEADING_TO_IP, PortRange, TUNNELS};
 use libc::sock_filter;
 
-const LOAD_BYTE: u16 = (libc::BPF_LD | libc::BPF_B | libc::BPF_ABS) as u16;
-const LOAD_HALF: u16 = (libc::BPF_LD | libc::BPF_H | libc::BPF_ABS) as u16;
-/// Loads from behind an IPv4 header, once its length is in the index register.
-const LOAD_HALF_INDEXED: u16 = (libc::BPF_LD | libc::BPF_H | libc::BPF_IND) as u16;
-/// Puts the length of an IPv4 header into the index register.
-const INDEX_IP4_LENGTH: u16 = (libc::BPF_LDX | libc::BPF_B | libc::BPF_MSH) as u16;
-const IF_EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
-const IF_GREATER: u16 = (libc::BPF_JMP | libc::BPF_JGT | libc::BPF_K) as u16;
-const IF_NOT_LESS: u16 = (libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K) as u16;
-const IF_ANY_BIT: u16 = (libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K) as u16;
-const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
+const LOAD: u32 = libc::BPF_LD | libc::BPF_IMM;
+/// Loads from behind what the index register, where the packet at hand begins, says.
+const LOAD_BYTE: u32 = libc::BPF_LD | libc::BPF_B | libc::BPF_IND;
+const LOAD_HALF: u32 = libc::BPF_LD | libc::BPF_H | libc::BPF_IND;
+const LOAD_LENGTH: u32 = libc::BPF_LD | libc::BPF_W | libc::BPF_LEN;
+const LOAD_KEPT: u32 = libc::BPF_LD | libc::BPF_MEM;
+const KEEP: u32 = libc::BPF_ST;
+const LOAD_INDEX: u32 = libc::BPF_LDX | libc::BPF_IMM;
+const LOAD_KEPT_INDEX: u32 = libc::BPF_LDX | libc::BPF_MEM;
+const KEEP_INDEX: u32 = libc::BPF_STX;
+const TO_INDEX: u32 = libc::BPF_MISC | libc::BPF_TAX;
+const FROM_INDEX: u32 = libc::BPF_MISC | libc::BPF_TXA;
+const ADD: u32 = libc::BPF_ALU | libc::BPF_ADD | libc::BPF_K;
+const ADD_INDEX: u32 = libc::BPF_ALU | libc::BPF_ADD | libc::BPF_X;
+const SUBTRACT_INDEX: u32 = libc::BPF_ALU | libc::BPF_SUB | libc::BPF_X;
+const AND: u32 = libc::BPF_ALU | libc::BPF_AND | libc::BPF_K;
+const SHIFT_LEFT: u32 = libc::BPF_ALU | libc::BPF_LSH | libc::BPF_K;
+const IF_EQUAL: u32 = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
+const IF_GREATER: u32 = libc::BPF_JMP | libc::BPF_JGT | libc::BPF_K;
+const IF_GREATER_THAN_INDEX: u32 = libc::BPF_JMP | libc::BPF_JGT | libc::BPF_X;
+const IF_NOT_LESS: u32 = libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K;
+const IF_ANY_BIT: u32 = libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K;
+const RETURN: u32 = libc::BPF_RET | libc::BPF_K;
+const RETURN_ACCUMULATOR: u32 = libc::BPF_RET | libc::BPF_A;
+/// What the kernel knows of a packet, as if it were far behind it: its EtherType, and whether this machine sends it.
+const LOAD_ETHER_TYPE: u32 = libc::BPF_LD | libc::BPF_H | libc::BPF_ABS;
+const AT_ETHER_TYPE: u32 = (libc::SKF_AD_OFF + libc::SKF_AD_PROTOCOL) as u32;
+const LOAD_DIRECTION: u32 = libc::BPF_LD | libc::BPF_B | libc::BPF_ABS;
+const AT_DIRECTION: u32 = (libc::SKF_AD_OFF + libc::SKF_AD_PKTTYPE) as u32;
 
-const PASS: sock_filter = sock_filter { code: RETURN, jt: 0, jf: 0, k: u32::MAX };
-const DROP: sock_filter = sock_filter { code: RETURN, jt: 0, jf: 0, k: 0 };
+/// Words of the program's memory.
+const SPARE: u32 = 0;
+const START: u32 = 1;
+const TAKEN: u32 = 2;
+
+/// Bytes of a packet that passes.
+const WHOLE: u32 = u32::MAX;
+/// Of one that is counted and not read: room for tags, labels and an IP header.
+pub(super) const BEGINNING: u32 = 128;
+const NOTHING: u32 = 0;
+
+/// EtherTypes and lengths as in an Ethernet header.
+const IP4: u32 = 0x0800;
+const IP6: u32 = 0x86dd;
+const VLANS: [u32; 3] = [0x8100, 0x88a8, 0x9100];
+const PPPOE_SESSION: u32 = 0x8864;
+const MPLS: [u32; 2] = [0x8847, 0x8848];
+const LOWEST_ETHER_TYPE: u32 = 0x0600;
+/// VLAN tags and MPLS labels that are looked through; packets with more of them are left to a closer look.
+const TAGS: usize = 2;
+const LABELS: usize = 4;
 
 const UDP: u32 = 17;
+/// Protocols with ports that are not read: TCP and SCTP. Those of the ports asked for may be SIP.
+const OTHERS_WITH_PORTS: [u32; 2] = [6, 132];
 /// IPv6 headers with another one behind: hop-by-hop options, routing, fragment, authentication, destination options.
 const IP6_EXTENSIONS: [u32; 5] = [0, 43, 44, 51, 60];
-const VLAN_TAG: u32 = 4;
+const IP4_AUTHENTICATION: u32 = 51;
 
-/// The program for a socket of this EtherType.
+/// The places that the parts of a program have in common.
+struct Places {
+    ip4: Place,
+    ip6: Place,
+    pppoe: Place,
+    mpls: Place,
+    ports: Place,
+    whole: Place,
+    beginning: Place,
+    nothing: Place,
+}
+
+/// The port filter for a socket of this EtherType.
 ///
-/// Later fragments of IPv4 datagrams, which bear no ports, are dropped. IPv6 packets with extension headers pass, as does a VLAN tag inside
-/// the first.
-pub(super) fn program(ether_type: u16, ports: PortRange) -> Vec<sock_filter> {
-    match ether_type {
-        0x0800 => ip4(0, ports),
-        0x86dd => ip6(0, ports),
-        _ => tagged(ports),
+/// Later fragments of IPv4 datagrams, which bear no ports, are dropped; the first of each passes and tells. IPv6 packets with extension headers pass.
+pub(super) fn of_ports(ether_type: u16, ports: PortRange) -> Vec<sock_filter> {
+    let mut program = Program::default();
+    let [ip4, ip6, pppoe, mpls, at_ports, whole, beginning, nothing] = [(); 8].map(|()| program.place());
+    let places = Places { ip4, ip6, pppoe, mpls, ports: at_ports, whole, beginning, nothing };
+    program.act(LOAD_INDEX, 0);
+    program.act(LOAD, ether_type.into());
+    below_tags(&mut program, &places);
+    in_session(&mut program, &places);
+    below_labels(&mut program, &places);
+    in_ip4(&mut program, &places);
+    in_ip6(&mut program, &places);
+    at_the_ports(&mut program, &places, ports);
+    for (place, bytes) in [(whole, WHOLE), (beginning, BEGINNING), (nothing, NOTHING)] {
+        program.here(place);
+        program.act(RETURN, bytes);
+    }
+    program.finish()
+}
+
+/// The filter for a socket of all EtherTypes: it passes the beginning of what comes in and has a type that the other sockets have not.
+pub(super) fn of_the_rest() -> Vec<sock_filter> {
+    let mut program = Program::default();
+    let nothing = program.place();
+    program.act(LOAD_DIRECTION, AT_DIRECTION);
+    program.jump(IF_EQUAL, libc::PACKET_OUTGOING.into(), nothing, To::Next);
+    program.act(LOAD_ETHER_TYPE, AT_ETHER_TYPE);
+    for ether_type in LEADING_TO_IP {
+        program.jump(IF_EQUAL, ether_type.into(), nothing, To::Next);
+    }
+    program.act(RETURN, BEGINNING);
+    program.here(nothing);
+    program.act(RETURN, NOTHING);
+    program.finish()
+}
+
+/// Sees that there are so many bytes from the index on: a load from behind the packet would drop it unseen.
+fn ensure(program: &mut Program, bytes: u32, places: &Places) {
+    program.act(LOAD_LENGTH, 0);
+    program.act(SUBTRACT_INDEX, 0);
+    program.jump(IF_NOT_LESS, bytes, To::Next, places.beginning);
+}
+
+/// Moves the index on, and leaves the accumulator alone.
+fn skip(program: &mut Program, bytes: u32) {
+    program.act(KEEP, SPARE);
+    program.act(FROM_INDEX, 0);
+    program.act(ADD, bytes);
+    program.act(TO_INDEX, 0);
+    program.act(LOAD_KEPT, SPARE);
+}
+
+/// Goes by the EtherType in the accumulator, also inside VLAN tags.
+fn below_tags(program: &mut Program, places: &Places) {
+    for depth in 0..=TAGS {
+        let tag = if depth == TAGS { places.whole } else { program.place() };
+        program.jump(IF_EQUAL, IP4, places.ip4, To::Next);
+        program.jump(IF_EQUAL, IP6, places.ip6, To::Next);
+        for vlan in VLANS {
+            program.jump(IF_EQUAL, vlan, tag, To::Next);
+        }
+        program.jump(IF_EQUAL, PPPOE_SESSION, places.pppoe, To::Next);
+        for mpls in MPLS {
+            program.jump(IF_EQUAL, mpls, places.mpls, To::Next);
+        }
+        // Behind a length there may be IP in SNAP.
+        program.jump(IF_NOT_LESS, LOWEST_ETHER_TYPE, places.beginning, places.whole);
+        if depth < TAGS {
+            program.here(tag);
+            ensure(program, 4, places);
+            program.act(LOAD_HALF, 2);
+            skip(program, 4);
+        }
     }
 }
 
-fn load(code: u16, at: u32) -> sock_filter {
-    sock_filter { code, jt: 0, jf: 0, k: at }
+/// PPPoE with data, and the PPP protocol field of one byte or two.
+fn in_session(program: &mut Program, places: &Places) {
+    let [long, protocol] = [(); 2].map(|()| program.place());
+    program.here(places.pppoe);
+    ensure(program, 8, places);
+    program.act(LOAD_BYTE, 6);
+    program.jump(IF_EQUAL, 0, long, To::Next);
+    skip(program, 7);
+    program.go_to(protocol);
+    program.here(long);
+    program.act(LOAD_BYTE, 7);
+    skip(program, 8);
+    program.here(protocol);
+    program.jump(IF_EQUAL, 0x21, places.ip4, To::Next);
+    program.jump(IF_EQUAL, 0x57, places.ip6, places.beginning);
 }
 
-fn jump(code: u16, value: u32, if_true: usize, if_false: usize) -> sock_filter {
-    // Programs here are far shorter than 256 instructions.
-    sock_filter { code, jt: if_true as u8, jf: if_false as u8, k: value }
+fn below_labels(program: &mut Program, places: &Places) {
+    let below = program.place();
+    program.here(places.mpls);
+    for _ in 0..LABELS {
+        ensure(program, 4, places);
+        program.act(LOAD_BYTE, 2);
+        skip(program, 4);
+        program.jump(IF_ANY_BIT, 1, below, To::Next);
+    }
+    program.go_to(places.whole);
+    program.here(below);
+    ensure(program, 1, places);
+    program.act(LOAD_BYTE, 0);
+    program.act(AND, 0xf0);
+    program.jump(IF_EQUAL, 0x40, places.ip4, To::Next);
+    program.jump(IF_EQUAL, 0x60, places.ip6, places.beginning);
 }
 
-/// Ends with a decision about the ports that `code` loads from `at` and `at + 2`.
-fn ports_at(code: u16, at: u32, ports: PortRange) -> [sock_filter; 8] {
+/// Goes by the number of what IP carries: to `udp`, to `others`, or to an end.
+fn by_protocol(program: &mut Program, places: &Places, whole: &[u32], udp: Place, others: Place) {
+    program.jump(IF_EQUAL, UDP, udp, To::Next);
+    for number in OTHERS_WITH_PORTS {
+        program.jump(IF_EQUAL, number, others, To::Next);
+    }
+    for &number in whole {
+        program.jump(IF_EQUAL, number, places.whole, To::Next);
+    }
+    for number in TUNNELS {
+        program.jump(IF_EQUAL, number.into(), places.beginning, To::Next);
+    }
+    program.go_to(places.nothing);
+    let known = program.place();
+    program.here(others);
+    program.act(LOAD, BEGINNING);
+    program.go_to(known);
+    program.here(udp);
+    program.act(LOAD, WHOLE);
+    program.here(known);
+    program.act(KEEP, TAKEN);
+}
+
+/// Sees that the version of the IP header is the one that was announced.
+fn check_version(program: &mut Program, places: &Places, version: u32) {
+    program.act(LOAD_BYTE, 0);
+    program.act(AND, 0xf0);
+    program.jump(IF_EQUAL, version << 4, To::Next, places.beginning);
+}
+
+fn in_ip4(program: &mut Program, places: &Places) {
+    let [udp, others] = [(); 2].map(|()| program.place());
+    program.here(places.ip4);
+    ensure(program, 20, places);
+    check_version(program, places, 4);
+    program.act(LOAD_BYTE, 9);
+    by_protocol(program, places, &[IP4_AUTHENTICATION], udp, others);
+    program.act(LOAD_HALF, 6);
+    program.jump(IF_ANY_BIT, 0x1fff, places.nothing, To::Next);
+    // The ports are behind a header of 20 to 60 bytes, all of which must be there.
+    program.act(KEEP_INDEX, START);
+    program.act(LOAD_LENGTH, 0);
+    program.act(SUBTRACT_INDEX, 0);
+    program.act(KEEP, SPARE);
+    program.act(LOAD_BYTE, 0);
+    program.act(AND, 0xf);
+    program.act(SHIFT_LEFT, 2);
+    program.jump(IF_NOT_LESS, 20, To::Next, places.beginning);
+    program.act(ADD, 4);
+    program.act(LOAD_KEPT_INDEX, SPARE);
+    program.jump(IF_GREATER_THAN_INDEX, 0, places.beginning, To::Next);
+    program.act(LOAD_KEPT_INDEX, START);
+    program.act(ADD_INDEX, 0);
+    program.act(ADD, 0_u32.wrapping_sub(4));
+    program.act(TO_INDEX, 0);
+    program.go_to(places.ports);
+}
+
+fn in_ip6(program: &mut Program, places: &Places) {
+    let [udp, others] = [(); 2].map(|()| program.place());
+    program.here(places.ip6);
+    ensure(program, 40, places);
+    check_version(program, places, 6);
+    program.act(LOAD_BYTE, 6);
+    by_protocol(program, places, &IP6_EXTENSIONS, udp, others);
+    skip(program, 40);
+    ensure(program, 4, places);
+    program.go_to(places.ports);
+}
+
+/// Decides by the two ports that the index is at.
+fn at_the_ports(program: &mut Program, places: &Places, ports: PortRange) {
     let (first, last) = (u32::from(ports.first), u32::from(ports.last));
-    [
-        load(code, at),
-        jump(IF_NOT_LESS, first, 0, 1),
-        jump(IF_GREATER, last, 0, 3),
-        load(code, at + 2),
-        jump(IF_NOT_LESS, first, 0, 2),
-        jump(IF_GREATER, last, 1, 0),
-        PASS,
-        DROP,
-    ]
-}
-
-fn ip4(start: u32, ports: PortRange) -> Vec<sock_filter> {
-    let decision = ports_at(LOAD_HALF_INDEXED, start, ports);
-    let drop = 1 + decision.len() - 1;
-    let mut program = vec![
-        load(LOAD_BYTE, start + 9),
-        jump(IF_EQUAL, UDP, 0, drop + 2),
-        load(LOAD_HALF, start + 6),
-        jump(IF_ANY_BIT, 0x1fff, drop, 0),
-        load(INDEX_IP4_LENGTH, start),
-    ];
-    program.extend(decision);
-    program
-}
-
-fn ip6(start: u32, ports: PortRange) -> Vec<sock_filter> {
-    let decision = ports_at(LOAD_HALF, start + 40, ports);
-    let mut program = vec![load(LOAD_BYTE, start + 6), jump(IF_EQUAL, UDP, IP6_EXTENSIONS.len() + 1, 0)];
-    // Each of these is so many instructions before the decision's end, where PASS and DROP are.
-    for (index, &number) in IP6_EXTENSIONS.iter().enumerate() {
-        let behind = IP6_EXTENSIONS.len() - index;
-        program.push(jump(IF_EQUAL, number, behind + decision.len() - 2, 0));
-    }
-    program.push(DROP);
-    program.extend(decision);
-    program
-}
-
-/// What follows the number of a VLAN tag: the EtherType inside it, and what that means.
-fn tagged(ports: PortRange) -> Vec<sock_filter> {
-    let (ip4, ip6) = (ip4(VLAN_TAG, ports), ip6(VLAN_TAG, ports));
-    let mut program =
-        vec![load(LOAD_HALF, 2), jump(IF_EQUAL, 0x0800, 2, 0), jump(IF_EQUAL, 0x86dd, 1 + ip4.len(), 0), PASS];
-    program.extend(ip4);
-    program.extend(ip6);
-    program
+    let [second, taken] = [(); 2].map(|()| program.place());
+    program.here(places.ports);
+    program.act(LOAD_HALF, 0);
+    program.jump(IF_NOT_LESS, first, To::Next, second);
+    program.jump(IF_GREATER, last, second, taken);
+    program.here(second);
+    program.act(LOAD_HALF, 2);
+    program.jump(IF_NOT_LESS, first, To::Next, places.nothing);
+    program.jump(IF_GREATER, last, places.nothing, taken);
+    program.here(taken);
+    program.act(LOAD_KEPT, TAKEN);
+    program.act(RETURN_ACCUMULATOR, 0);
 }

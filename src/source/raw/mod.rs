@@ -3,7 +3,7 @@
 //! Two ways, of which one is in use:
 //!
 //! - **Monitoring** sees what the machine's interfaces receive, a switch's mirror port above all: packet sockets, one for each EtherType that leads
-//!   to IP (IPv4, IPv6, and the VLAN tags that the kernel leaves in place). They are of the "cooked" kind, which begins behind the link's
+//!   to IP, and one that gets the beginning of every other frame, so that it is counted. They are of the "cooked" kind, which begins behind the link's
 //!   header, so that the kind of link does not matter. As in every program that asks for an EtherType, a packet comes
 //!   once, on its way in, also on the loopback interface; what the machine itself sends over a network does not come.
 //! - **Tunnelled** receives IP-in-IP packets that are sent to this machine: IP sockets of the protocols 4 (IPv4 inside) and 41 (IPv6 inside). The
@@ -16,17 +16,20 @@
 #![allow(unsafe_code)]
 
 mod filter;
+mod program;
 mod socket;
 
-use crate::packet::{PortRange, Start};
-use socket::Socket;
+use crate::packet::{LEADING_TO_IP, PortRange, Start};
+use socket::{Socket, Starts};
 use std::io;
 use std::net::IpAddr;
 
-/// EtherTypes that lead to IP: IPv4, IPv6, VLAN tags of customers and of providers.
-const ETHER_TYPES: [u16; 4] = [0x0800, 0x86dd, 0x8100, 0x88a8];
+/// What [`Socket::bind_to_link`] takes for every EtherType.
+const EVERY_ETHER_TYPE: u16 = libc::ETH_P_ALL as u16;
 /// Bytes that a socket may hold back while readers are busy, if the system lets it.
 const RECEIVE_BUFFER: i32 = 8 << 20;
+/// Bytes that the socket for frames which are only counted may hold back.
+const SMALL_RECEIVE_BUFFER: i32 = 1 << 20;
 /// Packets taken from one socket before the next one has its turn.
 const TURN: u32 = 64;
 
@@ -87,6 +90,9 @@ pub struct RawSockets {
     _promiscuous: Option<Socket>,
     /// Why the kernel has refused the port filter.
     filter_error: Option<io::Error>,
+    /// Which of the sockets may have a packet, a bit each.
+    ready: u32,
+    /// The one whose turn it is, and the packets taken from it.
     at: usize,
     taken: u32,
 }
@@ -103,15 +109,18 @@ impl RawSockets {
         };
         let mut filter_error = None;
         let sockets = match &plan.method {
-            Method::Monitoring(ports) => ETHER_TYPES
-                .iter()
-                .map(|&number| {
-                    let program = ports.map(|ports| filter::program(number, ports));
-                    let socket = monitor(number, interface.map(|(_, index)| index), program.as_deref())?;
-                    filter_error = socket.1.or(filter_error.take());
-                    Ok(socket.0)
-                })
-                .collect::<Result<_, OpenError>>()?,
+            Method::Monitoring(ports) => {
+                let index = interface.map(|(_, index)| index);
+                let mut sockets = Vec::with_capacity(LEADING_TO_IP.len() + 1);
+                for ether_type in LEADING_TO_IP {
+                    let program = ports.map(|ports| filter::of_ports(ether_type, ports));
+                    let (socket, error) = monitor(ether_type, index, program.as_deref())?;
+                    filter_error = error.or(filter_error);
+                    sockets.push(socket);
+                }
+                sockets.push(monitor_the_rest(index)?);
+                sockets
+            }
             Method::Tunnelled(address) => [libc::IPPROTO_IPIP, libc::IPPROTO_IPV6]
                 .iter()
                 .map(|&protocol| tunnel_end(protocol, *address, interface.map(|(name, _)| name)))
@@ -121,7 +130,7 @@ impl RawSockets {
             Some((_, index)) => Some(listen_to_all(index)?),
             None => None,
         };
-        Ok(RawSockets { sockets, _promiscuous: promiscuous, filter_error, at: 0, taken: 0 })
+        Ok(RawSockets { sockets, _promiscuous: promiscuous, filter_error, ready: 0, at: 0, taken: 0 })
     }
 
     /// Why the kernel has refused the port filter, which is a loss of speed alone; `None` when it has not.
@@ -135,24 +144,30 @@ impl RawSockets {
     /// What the system says, among it that the interface is down; calling again is right. Signals are no error.
     pub fn receive(&mut self, buffer: &mut [u8]) -> io::Result<Received> {
         loop {
+            if self.ready == 0 {
+                self.ready = socket::wait(&self.sockets)?;
+            }
             for _ in 0..self.sockets.len() {
-                if self.taken == TURN {
-                    self.next_turn();
-                }
-                let received = self.sockets[self.at].receive(buffer)?;
-                match received {
-                    Some(received) => {
-                        self.taken += 1;
+                let is_ready = self.ready & 1 << self.at != 0;
+                if is_ready {
+                    let received = self.sockets[self.at].receive(buffer);
+                    self.taken += 1;
+                    // Whoever has had a turn is asked again with all others.
+                    if self.taken == TURN || !matches!(received, Ok(Some(_))) {
+                        self.end_turn();
+                    }
+                    if let Some(received) = received? {
                         return Ok(received);
                     }
-                    None => self.next_turn(),
+                } else {
+                    self.end_turn();
                 }
             }
-            socket::wait(&self.sockets)?;
         }
     }
 
-    fn next_turn(&mut self) {
+    fn end_turn(&mut self) {
+        self.ready &= !(1 << self.at);
         self.at = (self.at + 1) % self.sockets.len();
         self.taken = 0;
     }
@@ -164,12 +179,22 @@ fn monitor(
     interface: Option<i32>,
     program: Option<&[libc::sock_filter]>,
 ) -> Result<(Socket, Option<io::Error>), OpenError> {
-    let socket = Socket::open(libc::AF_PACKET, libc::SOCK_DGRAM, 0, Start::EtherType(ether_type));
-    let socket = socket.map_err(OpenError::Socket)?;
+    let starts = Starts::With(Start::EtherType(ether_type));
+    let socket = Socket::open(libc::AF_PACKET, libc::SOCK_DGRAM, 0, starts).map_err(OpenError::Socket)?;
     socket.prepare(RECEIVE_BUFFER).map_err(OpenError::Socket)?;
     let filter_error = program.and_then(|program| socket.attach_filter(program).err());
     socket.bind_to_link(ether_type, interface.unwrap_or(0)).map_err(OpenError::Interface)?;
     Ok((socket, filter_error))
+}
+
+/// A packet socket for the beginnings of the packets that no [`monitor`] is there for. Without its filter it would get all of them too.
+fn monitor_the_rest(interface: Option<i32>) -> Result<Socket, OpenError> {
+    let socket = Socket::open(libc::AF_PACKET, libc::SOCK_DGRAM, 0, Starts::AsTold).map_err(OpenError::Socket)?;
+    socket.prepare(SMALL_RECEIVE_BUFFER).map_err(OpenError::Socket)?;
+    socket.ignore_outgoing();
+    socket.attach_filter(&filter::of_the_rest()).map_err(OpenError::Socket)?;
+    socket.bind_to_link(EVERY_ETHER_TYPE, interface.unwrap_or(0)).map_err(OpenError::Interface)?;
+    Ok(socket)
 }
 
 /// A socket for IP packets inside IP packets to this machine.
@@ -179,7 +204,7 @@ fn tunnel_end(protocol: i32, address: Option<IpAddr>, interface: Option<&str>) -
         Some(IpAddr::V6(_)) => (libc::AF_INET6, Start::Ip),
         _ => (libc::AF_INET, Start::Tunnel),
     };
-    let socket = Socket::open(family, libc::SOCK_RAW, protocol, start).map_err(OpenError::Socket)?;
+    let socket = Socket::open(family, libc::SOCK_RAW, protocol, Starts::With(start)).map_err(OpenError::Socket)?;
     socket.prepare(RECEIVE_BUFFER).map_err(OpenError::Socket)?;
     if let Some(interface) = interface {
         socket.bind_to_device(interface).map_err(OpenError::Interface)?;
@@ -192,7 +217,7 @@ fn tunnel_end(protocol: i32, address: Option<IpAddr>, interface: Option<&str>) -
 
 /// A socket that receives nothing and keeps an interface promiscuous.
 fn listen_to_all(interface: i32) -> Result<Socket, OpenError> {
-    let socket = Socket::open(libc::AF_PACKET, libc::SOCK_DGRAM, 0, Start::Ip).map_err(OpenError::Socket)?;
+    let socket = Socket::open(libc::AF_PACKET, libc::SOCK_DGRAM, 0, Starts::AsTold).map_err(OpenError::Socket)?;
     socket.be_promiscuous(interface).map_err(OpenError::Interface)?;
     Ok(socket)
 }

@@ -12,23 +12,55 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 /// Room for the control messages asked for, a time and a count, each with its header; aligned as headers must be.
 type Control = [u64; 16];
 
+/// Of packet sockets: what this machine sends is not for it (Linux 4.20). The crate `libc` lacks the name.
+const PACKET_IGNORE_OUTGOING: c_int = 23;
+/// Kinds of interface that the crate `libc` lacks too.
+const ARPHRD_RAWIP: u16 = 519;
+const ARPHRD_IP6GRE: u16 = 823;
+/// Interfaces whose frames have an EtherType, or are IP: Ethernet and what is made to look like it, Wi-Fi, InfiniBand, PPP, tunnels, loopback, nothing at all.
+const READABLE_LINKS: [u16; 14] = [
+    libc::ARPHRD_ETHER,
+    libc::ARPHRD_IEEE802,
+    libc::ARPHRD_IEEE80211,
+    libc::ARPHRD_INFINIBAND,
+    libc::ARPHRD_PPP,
+    ARPHRD_RAWIP,
+    libc::ARPHRD_TUNNEL,
+    libc::ARPHRD_TUNNEL6,
+    libc::ARPHRD_LOOPBACK,
+    libc::ARPHRD_SIT,
+    libc::ARPHRD_IPGRE,
+    ARPHRD_IP6GRE,
+    libc::ARPHRD_NONE,
+    libc::ARPHRD_VOID,
+];
+
+/// What the packets of a socket begin with.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Starts {
+    /// All with the same.
+    With(Start),
+    /// As their sender's address, which the kernel makes up for packet sockets, says.
+    AsTold,
+}
+
 /// One socket and what its packets begin with.
 #[derive(Debug)]
 pub(super) struct Socket {
     fd: OwnedFd,
-    start: Start,
+    starts: Starts,
     /// The kernel's count of dropped packets as it was last seen.
     dropped: u32,
 }
 
 impl Socket {
     /// Opens a socket that exec closes.
-    pub fn open(family: c_int, kind: c_int, protocol: c_int, start: Start) -> io::Result<Socket> {
+    pub fn open(family: c_int, kind: c_int, protocol: c_int, starts: Starts) -> io::Result<Socket> {
         // SAFETY: `socket` touches no memory of ours.
         let fd = checked(unsafe { libc::socket(family, kind | libc::SOCK_CLOEXEC, protocol) })?;
         // SAFETY: the system has just made this descriptor for us, and nobody else closes it.
         let fd = unsafe { OwnedFd::from_raw_fd(fd) };
-        Ok(Socket { fd, start, dropped: 0 })
+        Ok(Socket { fd, starts, dropped: 0 })
     }
 
     /// Asks for times and counts with each packet, and for a receive buffer of `bytes`, or as much as the system allows.
@@ -48,7 +80,12 @@ impl Socket {
         self.set(libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)
     }
 
-    /// Begins to receive packets of one EtherType from the interface with this index; 0 for all of them.
+    /// Leaves out what this machine sends, for which an older kernel has no words.
+    pub fn ignore_outgoing(&self) {
+        let _ = self.set(libc::SOL_PACKET, PACKET_IGNORE_OUTGOING, &1);
+    }
+
+    /// Begins to receive packets of one EtherType (or `ETH_P_ALL`) from the interface with this index; 0 for all of them.
     pub fn bind_to_link(&self, ether_type: u16, interface: i32) -> io::Result<()> {
         // SAFETY: all zero bytes are a valid `sockaddr_ll`.
         let mut address: libc::sockaddr_ll = unsafe { zeroed() };
@@ -95,15 +132,21 @@ impl Socket {
 
     /// Takes a packet without waiting; `None` when there is none.
     pub fn receive(&mut self, buffer: &mut [u8]) -> io::Result<Option<Received>> {
+        // SAFETY: all zero bytes are a valid `sockaddr_ll`.
+        let mut from: libc::sockaddr_ll = unsafe { zeroed() };
         let mut control = MaybeUninit::<Control>::zeroed();
         let mut place = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
         // SAFETY: all zero bytes are a valid `msghdr`.
         let mut message: libc::msghdr = unsafe { zeroed() };
+        if matches!(self.starts, Starts::AsTold) {
+            message.msg_name = (&raw mut from).cast();
+            message.msg_namelen = size_of::<libc::sockaddr_ll>() as u32;
+        }
         message.msg_iov = &mut place;
         message.msg_iovlen = 1;
         message.msg_control = control.as_mut_ptr().cast();
         message.msg_controllen = size_of::<Control>();
-        // SAFETY: buffer and control messages have the lengths that are given, and outlive the call; nobody else uses them.
+        // SAFETY: address, buffer and control messages have the lengths that are given, and outlive the call; nobody else uses them.
         let length = unsafe { libc::recvmsg(self.fd.as_raw_fd(), &mut message, libc::MSG_DONTWAIT) };
         if length < 0 {
             let error = io::Error::last_os_error();
@@ -113,7 +156,7 @@ impl Socket {
             };
         }
         let mut received = Received {
-            start: self.start,
+            start: self.start(&from),
             length: (length as usize).min(buffer.len()),
             truncated: message.msg_flags & libc::MSG_TRUNC != 0,
             time_us: None,
@@ -121,6 +164,14 @@ impl Socket {
         };
         self.read_control(&message, &mut received);
         Ok(Some(received))
+    }
+
+    fn start(&self, from: &libc::sockaddr_ll) -> Start {
+        match (self.starts, u16::from_be(from.sll_protocol)) {
+            (Starts::With(start), _) => start,
+            (Starts::AsTold, ether_type) if READABLE_LINKS.contains(&from.sll_hatype) => Start::EtherType(ether_type),
+            (Starts::AsTold, _) => Start::ForeignLink,
+        }
     }
 
     /// Finds time and count among a packet's control messages.
@@ -165,14 +216,16 @@ impl Socket {
     }
 }
 
-/// Waits until one of `sockets` has a packet or an error, or a signal comes.
-pub(super) fn wait(sockets: &[Socket]) -> io::Result<()> {
-    let mut places = [libc::pollfd { fd: -1, events: libc::POLLIN, revents: 0 }; super::ETHER_TYPES.len()];
+/// Waits until a signal comes or one of `sockets`, of which there are at most 32, has a packet or an error; answers which, a bit each.
+pub(super) fn wait(sockets: &[Socket]) -> io::Result<u32> {
+    let mut places = [libc::pollfd { fd: -1, events: libc::POLLIN, revents: 0 }; u32::BITS as usize];
     places.iter_mut().zip(sockets).for_each(|(place, socket)| place.fd = socket.fd.as_raw_fd());
+    let count = sockets.len().min(places.len()) as libc::nfds_t;
     // SAFETY: pointer and count are those of an array that outlives the call.
-    match checked(unsafe { libc::poll(places.as_mut_ptr(), places.len() as libc::nfds_t, -1) }) {
-        Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
-        _ => Ok(()),
+    match checked(unsafe { libc::poll(places.as_mut_ptr(), count, -1) }) {
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(0),
+        Err(error) => Err(error),
+        Ok(_) => Ok(places.iter().rev().fold(0, |ready, place| ready << 1 | u32::from(place.revents != 0))),
     }
 }
 

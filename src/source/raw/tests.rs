@@ -1,7 +1,8 @@
 //! The port filter, run as the kernel would; sockets need privileges and are tested with a server around them.
 
 use super::*;
-use crate::packet::{Datagram, udp_frame};
+use crate::packet::frame_kinds::{FrameKind, frame_kinds};
+use crate::packet::{Datagram, NoDatagram, udp_frame};
 use libc::sock_filter;
 use proptest::prelude::*;
 use std::net::SocketAddr;
@@ -12,23 +13,45 @@ fn passes(program: &[sock_filter], packet: &[u8]) -> bool {
 }
 
 fn run(program: &[sock_filter], packet: &[u8]) -> Option<u32> {
-    let byte = |at: usize| packet.get(at).map(|&byte| u32::from(byte));
-    let half = |at: usize| Some(byte(at)? << 8 | byte(at + 1)?);
-    let (mut accumulator, mut index, mut at) = (0, 0, 0);
+    run_with(program, packet, 0, 0)
+}
+
+/// As [`passes`], with what the kernel knows: EtherType and direction; answers how many bytes pass.
+fn run_with(program: &[sock_filter], packet: &[u8], ether_type: u16, direction: u8) -> Option<u32> {
+    let byte = |at: u32| packet.get(at as usize).map(|&byte| u32::from(byte));
+    let half = |at: u32| Some(byte(at)? << 8 | byte(at + 1)?);
+    let (mut accumulator, mut index, mut at, mut memory) = (0_u32, 0_u32, 0, [None; 16]);
     loop {
         let &sock_filter { code, jt, jf, k } = &program[at];
         at += 1;
         let branch = |holds| at + usize::from(if holds { jt } else { jf });
         match u32::from(code) {
-            0x30 => accumulator = byte(k as usize)?,
-            0x28 => accumulator = half(k as usize)?,
-            0x48 => accumulator = half((index + k) as usize)?,
-            0xb1 => index = 4 * (byte(k as usize)? & 0xf),
+            0x00 => accumulator = k,
+            0x01 => index = k,
+            0x28 if k == (libc::SKF_AD_OFF + libc::SKF_AD_PROTOCOL) as u32 => accumulator = ether_type.into(),
+            0x30 if k == (libc::SKF_AD_OFF + libc::SKF_AD_PKTTYPE) as u32 => accumulator = direction.into(),
+            0x50 => accumulator = byte(index + k)?,
+            0x48 => accumulator = half(index + k)?,
+            0x80 => accumulator = packet.len() as u32,
+            0x60 => accumulator = memory[k as usize].expect("the kernel refuses a load of nothing"),
+            0x61 => index = memory[k as usize].expect("the kernel refuses a load of nothing"),
+            0x02 => memory[k as usize] = Some(accumulator),
+            0x03 => memory[k as usize] = Some(index),
+            0x07 => index = accumulator,
+            0x87 => accumulator = index,
+            0x04 => accumulator = accumulator.wrapping_add(k),
+            0x0c => accumulator = accumulator.wrapping_add(index),
+            0x1c => accumulator = accumulator.checked_sub(index).expect("the index is within the packet"),
+            0x54 => accumulator &= k,
+            0x64 => accumulator <<= k,
+            0x05 => at += k as usize,
             0x15 => at = branch(accumulator == k),
             0x25 => at = branch(accumulator > k),
+            0x2d => at = branch(accumulator > index),
             0x35 => at = branch(accumulator >= k),
             0x45 => at = branch(accumulator & k != 0),
             0x06 => return Some(k),
+            0x16 => return Some(accumulator),
             other => panic!("instruction {other:#x} is not known"),
         }
     }
@@ -62,7 +85,7 @@ proptest! {
     fn the_filter_passes_exactly_the_datagrams_of_its_ports((source, destination) in endpoints(), ports in ranges()) {
         for (ether_type, packet) in forms(source, destination) {
             let datagram = Datagram::read(Start::EtherType(ether_type), &packet).unwrap();
-            let passed = passes(&filter::program(ether_type, ports), &packet);
+            let passed = passes(&filter::of_ports(ether_type, ports), &packet);
             prop_assert_eq!(passed, ports.takes(&datagram), "{:#x} {:?}", ether_type, ports);
         }
     }
@@ -82,7 +105,7 @@ proptest! {
             if let Ok(datagram) = Datagram::read(Start::EtherType(ether_type), &packet)
                 && ports.takes(&datagram)
             {
-                prop_assert!(passes(&filter::program(ether_type, ports), &packet));
+                prop_assert!(passes(&filter::of_ports(ether_type, ports), &packet));
             }
         }
     }
@@ -95,44 +118,93 @@ fn the_filter_finds_ports_behind_the_options_of_an_ip_header() {
     with_options[0] = 0x47;
     with_options.extend([1; 8]);
     with_options.extend(&packet[20..]);
-    let of = |first, last| passes(&filter::program(0x0800, PortRange { first, last }), &with_options);
+    let of = |first, last| passes(&filter::of_ports(0x0800, PortRange { first, last }), &with_options);
     assert!(of(5060, 5060) && of(40000, 40000) && !of(257, 257));
 }
 
+const SIP: PortRange = PortRange { first: 5060, last: 5060 };
+
+/// Every kind of frame, around a message of port 5060.
+fn kinds() -> Vec<FrameKind> {
+    let [ip4, ip6] = ["192.0.2.1:5060 192.0.2.2:40000", "[::1]:40000 [::2]:5060"].map(|pair| {
+        let (from, to) = pair.split_once(' ').unwrap();
+        forms(from.parse().unwrap(), to.parse().unwrap())[0].1.clone()
+    });
+    frame_kinds(&ip4, &ip6)
+}
+
+/// What the kernel gives to the socket of EtherType `number`, which for all lengths is one.
+fn socket_of(number: u16) -> u16 {
+    if number < 0x0600 { 4 } else { number }
+}
+
 #[test]
-fn the_filter_drops_later_fragments_other_protocols_and_packets_cut_short() {
-    let any = PortRange { first: 0, last: u16::MAX };
-    for v6 in [false, true] {
-        let ips = if v6 { ["[::1]:5060", "[::2]:5060"] } else { ["192.0.2.1:5060", "192.0.2.2:5060"] };
-        for (ether_type, packet) in forms(ips[0].parse().unwrap(), ips[1].parse().unwrap()) {
-            let program = filter::program(ether_type, any);
-            let start = if ether_type == 0x8100 { 4 } else { 0 };
-            assert!(passes(&program, &packet));
-            assert!(!passes(&program, &packet[..start + 8]));
-            let mut tcp = packet.clone();
-            tcp[start + if v6 { 6 } else { 9 }] = 6;
-            assert!(!passes(&program, &tcp));
-            if !v6 {
-                let mut fragment = packet.clone();
-                fragment[start + 7] = 1;
-                assert!(!passes(&program, &fragment));
-            }
-        }
+fn the_filter_drops_only_what_is_ip_of_other_ports_or_protocols_and_later_fragments() {
+    for kind in kinds().iter().filter(|kind| LEADING_TO_IP.contains(&socket_of(kind.ether_type))) {
+        let passed = run(&filter::of_ports(socket_of(kind.ether_type), SIP), &kind.rest);
+        assert!(passed.is_some(), "{}: a load from behind the packet", kind.name);
+        assert_eq!(passed == Some(0), kind.filtered, "{}: {passed:?}", kind.name);
     }
 }
 
 #[test]
-fn the_filter_leaves_extension_headers_and_deeper_tags_to_a_closer_look() {
-    let none = PortRange { first: 1, last: 1 };
-    for (ether_type, packet) in forms("[::1]:5060".parse().unwrap(), "[::2]:5060".parse().unwrap()) {
-        let mut extended = packet.clone();
-        let next_header = if ether_type == 0x8100 { 10 } else { 6 };
-        for number in [0, 43, 44, 51, 60] {
-            extended[next_header] = number;
-            assert!(passes(&filter::program(ether_type, none), &extended), "{number}");
+fn of_what_is_not_read_the_filter_passes_a_beginning_that_tells_the_same() {
+    let mut cut = 0;
+    for kind in kinds().iter().filter(|kind| LEADING_TO_IP.contains(&socket_of(kind.ether_type)) && !kind.filtered) {
+        let passed = run(&filter::of_ports(socket_of(kind.ether_type), SIP), &kind.rest).unwrap() as usize;
+        let read = |packet| Datagram::read(Start::EtherType(kind.ether_type), packet);
+        let beginning = &kind.rest[..passed.min(kind.rest.len())];
+        assert_eq!(read(beginning), read(&kind.rest), "{}", kind.name);
+        cut += usize::from(beginning.len() < kind.rest.len());
+    }
+    assert!(cut > 3, "{cut} are cut");
+}
+
+#[test]
+fn the_filter_for_the_rest_passes_beginnings_of_what_comes_in_and_no_other_socket_gets() {
+    let program = filter::of_the_rest();
+    for kind in kinds() {
+        let number = socket_of(kind.ether_type);
+        let expected = if LEADING_TO_IP.contains(&number) { 0 } else { filter::BEGINNING };
+        assert_eq!(run_with(&program, &kind.rest, number, 3), Some(expected), "{}", kind.name);
+        assert_eq!(run_with(&program, &kind.rest, number, libc::PACKET_OUTGOING), Some(0), "{}", kind.name);
+    }
+}
+
+#[test]
+fn no_program_is_longer_than_its_jumps_reach() {
+    let longest = LEADING_TO_IP.iter().map(|number| filter::of_ports(*number, SIP).len()).max();
+    assert!(longest < Some(255), "{longest:?}");
+}
+
+proptest! {
+    #[test]
+    fn what_the_filter_drops_is_certainly_not_of_what_is_captured_whatever_byte_is_wrong(
+        which in any::<prop::sample::Index>(), at in any::<prop::sample::Index>(), byte: u8, end in any::<prop::sample::Index>()
+    ) {
+        let kinds = kinds();
+        let kind = which.get(&kinds);
+        let number = socket_of(kind.ether_type);
+        prop_assume!(LEADING_TO_IP.contains(&number));
+        let mut packet = kind.rest.clone();
+        let at = at.index(packet.len());
+        packet[at] = byte;
+        packet.truncate(1 + end.index(packet.len()));
+        let passed = run(&filter::of_ports(number, SIP), &packet);
+        prop_assert!(passed.is_some(), "a load from behind the packet");
+        if passed == Some(0) {
+            let read = Datagram::read(Start::EtherType(number), &packet);
+            let is_other = match read {
+                Ok(datagram) => !SIP.takes(&datagram),
+                // Where lengths lie too, ports and protocol that are none of ours are enough.
+                Err(reason) => matches!(
+                    reason,
+                    NoDatagram::Protocol | NoDatagram::Fragment | NoDatagram::Malformed | NoDatagram::Truncated
+                ),
+            };
+            prop_assert!(is_other, "{}: {:?}", kind.name, read);
         }
     }
-    assert!(passes(&filter::program(0x88a8, none), &[0, 7, 0x81, 0]));
 }
 
 #[test]
