@@ -72,6 +72,11 @@ impl CaptureNode {
                 "parameter raw_moni_bpf_on: the kernel does not take the port filter ({error}); ports are filtered here"
             );
         }
+        if let Some(error) = sockets.rest_error() {
+            log::warn!(
+                "raw_moni_capture_on: frames that cannot hold IP are not counted, for the kernel does not take their filter ({error})"
+            );
+        }
         if self.settings().raw.kernel_filter && matches!(capture.plan.method, Method::Tunnelled(_)) {
             log::warn!("parameter raw_moni_bpf_on has no meaning with raw_ipip_capture_on: ports are filtered here");
         }

@@ -15,6 +15,8 @@ pub const TUNNELS: [u8; 8] = [4, 41, 47, 50, 94, 97, 115, 137];
 pub enum Start {
     /// What follows this EtherType: an IP header, or the rest of a VLAN tag and what is tagged, and so on. Below 0x0600: LLC.
     EtherType(u16),
+    /// A frame of a PPPoE session that ends at this machine, whose PPP interface has the same IP packet again.
+    OwnSession,
     /// What an interface that is nothing like Ethernet has for frames, and that is not IP.
     ForeignLink,
     /// An IP header, version 4 or 6.
@@ -87,6 +89,7 @@ impl<'a> Datagram<'a> {
     pub fn read(start: Start, packet: &'a [u8]) -> Result<Datagram<'a>, NoDatagram> {
         let (ip, datagram) = match start {
             Start::EtherType(number) => ip_with(&[IpNumber::UDP], ip_behind(number, packet)?)?,
+            Start::OwnSession => return Err(NoDatagram::Ppp),
             Start::ForeignLink => return Err(NoDatagram::LinkType),
             Start::Ip => ip_with(&[IpNumber::UDP], packet)?,
             Start::Tunnel => {

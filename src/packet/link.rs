@@ -4,22 +4,32 @@ use super::NoDatagram;
 use etherparse::SingleVlanSlice;
 
 /// EtherTypes, and below 0x0600 the numbers that Linux gives to frames without one.
-mod ether_type {
+pub mod ether_type {
     /// A frame with a length where the EtherType would be, and IPX behind it.
     pub const NOVELL: u16 = 0x0001;
     /// A frame with a length where the EtherType would be, and LLC behind it.
     pub const LLC: u16 = 0x0004;
     /// The lowest EtherType; what is below is a length.
     pub const LOWEST: u16 = 0x0600;
+    /// IPv4.
     pub const IP4: u16 = 0x0800;
+    /// ARP.
     pub const ARP: u16 = 0x0806;
+    /// RARP.
     pub const RARP: u16 = 0x8035;
+    /// A VLAN tag (802.1Q).
     pub const VLAN: u16 = 0x8100;
+    /// IPv6.
     pub const IP6: u16 = 0x86dd;
+    /// MPLS labels.
     pub const MPLS: u16 = 0x8847;
+    /// MPLS labels of a multicast tree.
     pub const MPLS_MULTICAST: u16 = 0x8848;
+    /// PPPoE, while a session is looked for.
     pub const PPPOE_DISCOVERY: u16 = 0x8863;
+    /// PPPoE, within a session.
     pub const PPPOE_SESSION: u16 = 0x8864;
+    /// A provider's VLAN tag (802.1ad).
     pub const PROVIDER_VLAN: u16 = 0x88a8;
     /// What provider bridges used before 0x88a8 was assigned.
     pub const OLD_PROVIDER_VLAN: u16 = 0x9100;

@@ -1,6 +1,7 @@
 //! Raw capture by a real server, in a network of each test's own; where the stock module is right, its rows are the measure.
 
 mod frames;
+mod kinds;
 mod monitoring;
 mod starting;
 mod tunnels;
@@ -9,6 +10,7 @@ use crate::common::kamailio::{ConfigBuilder, Kamailio, Module};
 use crate::common::rows::{SqliteFile, StoredRow, execute, select, text};
 use crate::common::wait::within;
 use sipcapture_core::table::{ColumnNames, Dialect, ddl, sip_layout};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -75,6 +77,12 @@ impl Node {
 
     fn statistic(&self, name: &str) -> u64 {
         self.server.statistic(name)
+    }
+
+    /// The statistics of raw capture that are not 0.
+    fn raw_statistics(&self) -> BTreeMap<String, u64> {
+        let statistics = self.server.statistics().into_iter();
+        statistics.filter(|(name, value)| name.starts_with("raw_") && *value > 0).collect()
     }
 }
 

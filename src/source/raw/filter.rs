@@ -5,7 +5,7 @@
 //! the beginning of whatever no other socket is there for.
 
 use super::program::{Place, Program, To};
-use crate::packet::{LEADING_TO_IP, PortRange, TUNNELS};
+use crate::packet::{LEADING_TO_IP, PortRange, TUNNELS, ether_type};
 use libc::sock_filter;
 
 const LOAD: u32 = libc::BPF_LD | libc::BPF_IMM;
@@ -49,13 +49,7 @@ const WHOLE: u32 = u32::MAX;
 pub(super) const BEGINNING: u32 = 128;
 const NOTHING: u32 = 0;
 
-/// EtherTypes and lengths as in an Ethernet header.
-const IP4: u32 = 0x0800;
-const IP6: u32 = 0x86dd;
-const VLANS: [u32; 3] = [0x8100, 0x88a8, 0x9100];
-const PPPOE_SESSION: u32 = 0x8864;
-const MPLS: [u32; 2] = [0x8847, 0x8848];
-const LOWEST_ETHER_TYPE: u32 = 0x0600;
+const VLANS: [u16; 3] = [ether_type::VLAN, ether_type::PROVIDER_VLAN, ether_type::OLD_PROVIDER_VLAN];
 /// VLAN tags and MPLS labels that are looked through; packets with more of them are left to a closer look.
 const TAGS: usize = 2;
 const LABELS: usize = 4;
@@ -137,17 +131,17 @@ fn skip(program: &mut Program, bytes: u32) {
 fn below_tags(program: &mut Program, places: &Places) {
     for depth in 0..=TAGS {
         let tag = if depth == TAGS { places.whole } else { program.place() };
-        program.jump(IF_EQUAL, IP4, places.ip4, To::Next);
-        program.jump(IF_EQUAL, IP6, places.ip6, To::Next);
+        program.jump(IF_EQUAL, ether_type::IP4.into(), places.ip4, To::Next);
+        program.jump(IF_EQUAL, ether_type::IP6.into(), places.ip6, To::Next);
         for vlan in VLANS {
-            program.jump(IF_EQUAL, vlan, tag, To::Next);
+            program.jump(IF_EQUAL, vlan.into(), tag, To::Next);
         }
-        program.jump(IF_EQUAL, PPPOE_SESSION, places.pppoe, To::Next);
-        for mpls in MPLS {
-            program.jump(IF_EQUAL, mpls, places.mpls, To::Next);
+        program.jump(IF_EQUAL, ether_type::PPPOE_SESSION.into(), places.pppoe, To::Next);
+        for mpls in [ether_type::MPLS, ether_type::MPLS_MULTICAST] {
+            program.jump(IF_EQUAL, mpls.into(), places.mpls, To::Next);
         }
         // Behind a length there may be IP in SNAP.
-        program.jump(IF_NOT_LESS, LOWEST_ETHER_TYPE, places.beginning, places.whole);
+        program.jump(IF_NOT_LESS, ether_type::LOWEST.into(), places.beginning, places.whole);
         if depth < TAGS {
             program.here(tag);
             ensure(program, 4, places);

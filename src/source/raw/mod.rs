@@ -19,7 +19,7 @@ mod filter;
 mod program;
 mod socket;
 
-use crate::packet::{LEADING_TO_IP, PortRange, Start};
+use crate::packet::{LEADING_TO_IP, PortRange, Start, ether_type};
 use socket::{Socket, Starts};
 use std::io;
 use std::net::IpAddr;
@@ -90,6 +90,8 @@ pub struct RawSockets {
     _promiscuous: Option<Socket>,
     /// Why the kernel has refused the port filter.
     filter_error: Option<io::Error>,
+    /// Why frames are not counted that no other socket gets.
+    rest_error: Option<io::Error>,
     /// Which of the sockets may have a packet, a bit each.
     ready: u32,
     /// The one whose turn it is, and the packets taken from it.
@@ -107,7 +109,7 @@ impl RawSockets {
             Some(name) => Some((name.as_str(), socket::interface_index(name).map_err(OpenError::Interface)?)),
             None => None,
         };
-        let mut filter_error = None;
+        let (mut filter_error, mut rest_error) = (None, None);
         let sockets = match &plan.method {
             Method::Monitoring(ports) => {
                 let index = interface.map(|(_, index)| index);
@@ -118,7 +120,10 @@ impl RawSockets {
                     filter_error = error.or(filter_error);
                     sockets.push(socket);
                 }
-                sockets.push(monitor_the_rest(index)?);
+                match monitor_the_rest(index)? {
+                    Ok(socket) => sockets.push(socket),
+                    Err(error) => rest_error = Some(error),
+                }
                 sockets
             }
             Method::Tunnelled(address) => [libc::IPPROTO_IPIP, libc::IPPROTO_IPV6]
@@ -130,12 +135,17 @@ impl RawSockets {
             Some((_, index)) => Some(listen_to_all(index)?),
             None => None,
         };
-        Ok(RawSockets { sockets, _promiscuous: promiscuous, filter_error, ready: 0, at: 0, taken: 0 })
+        Ok(RawSockets { sockets, _promiscuous: promiscuous, filter_error, rest_error, ready: 0, at: 0, taken: 0 })
     }
 
     /// Why the kernel has refused the port filter, which is a loss of speed alone; `None` when it has not.
     pub fn filter_error(&self) -> Option<&io::Error> {
         self.filter_error.as_ref()
+    }
+
+    /// Why frames that cannot hold IP are not seen, and so not counted; `None` when they are.
+    pub fn rest_error(&self) -> Option<&io::Error> {
+        self.rest_error.as_ref()
     }
 
     /// Waits for a packet.
@@ -173,28 +183,39 @@ impl RawSockets {
     }
 }
 
+/// A packet socket that receives nothing yet.
+fn packet_socket(starts: Starts) -> Result<Socket, OpenError> {
+    Socket::open(libc::AF_PACKET, libc::SOCK_DGRAM, 0, starts).map_err(OpenError::Socket)
+}
+
 /// A packet socket for packets of one EtherType, and why it has no filter though it should. It receives nothing before all is set.
 fn monitor(
     ether_type: u16,
     interface: Option<i32>,
     program: Option<&[libc::sock_filter]>,
 ) -> Result<(Socket, Option<io::Error>), OpenError> {
-    let starts = Starts::With(Start::EtherType(ether_type));
-    let socket = Socket::open(libc::AF_PACKET, libc::SOCK_DGRAM, 0, starts).map_err(OpenError::Socket)?;
+    let starts = match (ether_type, interface) {
+        (ether_type::PPPOE_SESSION, None) => Starts::WithSession,
+        _ => Starts::With(Start::EtherType(ether_type)),
+    };
+    let socket = packet_socket(starts)?;
     socket.prepare(RECEIVE_BUFFER).map_err(OpenError::Socket)?;
     let filter_error = program.and_then(|program| socket.attach_filter(program).err());
     socket.bind_to_link(ether_type, interface.unwrap_or(0)).map_err(OpenError::Interface)?;
     Ok((socket, filter_error))
 }
 
-/// A packet socket for the beginnings of the packets that no [`monitor`] is there for. Without its filter it would get all of them too.
-fn monitor_the_rest(interface: Option<i32>) -> Result<Socket, OpenError> {
-    let socket = Socket::open(libc::AF_PACKET, libc::SOCK_DGRAM, 0, Starts::AsTold).map_err(OpenError::Socket)?;
+/// A packet socket for the beginnings of the packets that no [`monitor`] is there for. Without its filter it would get all others too, so
+/// there is none then.
+fn monitor_the_rest(interface: Option<i32>) -> Result<io::Result<Socket>, OpenError> {
+    let socket = packet_socket(Starts::AsTold)?;
     socket.prepare(SMALL_RECEIVE_BUFFER).map_err(OpenError::Socket)?;
     socket.ignore_outgoing();
-    socket.attach_filter(&filter::of_the_rest()).map_err(OpenError::Socket)?;
+    if let Err(error) = socket.attach_filter(&filter::of_the_rest()) {
+        return Ok(Err(error));
+    }
     socket.bind_to_link(EVERY_ETHER_TYPE, interface.unwrap_or(0)).map_err(OpenError::Interface)?;
-    Ok(socket)
+    Ok(Ok(socket))
 }
 
 /// A socket for IP packets inside IP packets to this machine.
@@ -217,7 +238,7 @@ fn tunnel_end(protocol: i32, address: Option<IpAddr>, interface: Option<&str>) -
 
 /// A socket that receives nothing and keeps an interface promiscuous.
 fn listen_to_all(interface: i32) -> Result<Socket, OpenError> {
-    let socket = Socket::open(libc::AF_PACKET, libc::SOCK_DGRAM, 0, Starts::AsTold).map_err(OpenError::Socket)?;
+    let socket = packet_socket(Starts::AsTold)?;
     socket.be_promiscuous(interface).map_err(OpenError::Interface)?;
     Ok(socket)
 }

@@ -1,7 +1,7 @@
 //! The system calls of raw capture, as safe words.
 
 use super::Received;
-use crate::packet::Start;
+use crate::packet::{Start, ether_type};
 use libc::{c_int, c_void, sock_filter};
 use std::ffi::CString;
 use std::io;
@@ -40,7 +40,10 @@ const READABLE_LINKS: [u16; 14] = [
 pub(super) enum Starts {
     /// All with the same.
     With(Start),
-    /// As their sender's address, which the kernel makes up for packet sockets, says.
+    /// All with PPPoE, where the PPP interfaces of this machine are looked at too: its own sessions are apart.
+    WithSession,
+    /// With what the address that the kernel makes up for each packet of a packet socket says. Below VLAN tags, kernels differ in
+    /// what they say.
     AsTold,
 }
 
@@ -138,7 +141,7 @@ impl Socket {
         let mut place = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
         // SAFETY: all zero bytes are a valid `msghdr`.
         let mut message: libc::msghdr = unsafe { zeroed() };
-        if matches!(self.starts, Starts::AsTold) {
+        if !matches!(self.starts, Starts::With(_)) {
             message.msg_name = (&raw mut from).cast();
             message.msg_namelen = size_of::<libc::sockaddr_ll>() as u32;
         }
@@ -167,10 +170,14 @@ impl Socket {
     }
 
     fn start(&self, from: &libc::sockaddr_ll) -> Start {
-        match (self.starts, u16::from_be(from.sll_protocol)) {
-            (Starts::With(start), _) => start,
-            (Starts::AsTold, ether_type) if READABLE_LINKS.contains(&from.sll_hatype) => Start::EtherType(ether_type),
-            (Starts::AsTold, _) => Start::ForeignLink,
+        match self.starts {
+            Starts::With(start) => start,
+            Starts::WithSession if from.sll_pkttype == libc::PACKET_HOST => Start::OwnSession,
+            Starts::WithSession => Start::EtherType(ether_type::PPPOE_SESSION),
+            Starts::AsTold if READABLE_LINKS.contains(&from.sll_hatype) => {
+                Start::EtherType(u16::from_be(from.sll_protocol))
+            }
+            Starts::AsTold => Start::ForeignLink,
         }
     }
 

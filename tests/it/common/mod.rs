@@ -3,6 +3,7 @@
 pub mod call;
 pub mod certificate;
 pub mod database;
+pub mod frame_kinds;
 pub mod hep;
 pub mod hep_collector;
 pub mod hep_sender;

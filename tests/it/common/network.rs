@@ -7,10 +7,12 @@
 
 use super::wait::within;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
-use sipcapture_core::packet::{LinkType, PcapWriter};
+use sipcapture_core::packet::{LinkType as PcapLinkType, PcapWriter};
 use std::fs::{self, File};
+use std::io::{Read as _, Write as _};
 use std::os::fd::AsFd as _;
 use std::panic::resume_unwind;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -81,14 +83,24 @@ impl Network {
     pub fn send_paced(&self, rate: u32, frames: &[Vec<u8>]) {
         let directory = TempDir::new().expect("a private directory");
         let path = directory.path().join("frames.pcap");
-        let mut file = PcapWriter::new(Vec::new(), LinkType::Ethernet).expect("a Vec takes every write");
+        let mut file = PcapWriter::new(Vec::new(), PcapLinkType::Ethernet).expect("a Vec takes every write");
         frames.iter().for_each(|frame| file.write(0, frame).expect("a frame is short"));
         fs::write(&path, file.finish().expect("a Vec takes every write")).expect("the capture file is written");
+        self.replay(rate, &path, frames.len());
+    }
+
+    /// Puts the frames of a pcap file, of which there are so many, on the cable at [`FAR`], so many a second.
+    pub fn replay(&self, rate: u32, file: &Path, frames: usize) {
         let mut replay = Command::new("tcpreplay");
-        replay.args(["--quiet", "--pps", &rate.to_string(), "--intf1", FAR]).arg(&path);
+        replay.args(["--quiet", "--pps", &rate.to_string(), "--intf1", FAR]).arg(file);
         let output = replay.output().expect("tcpreplay starts");
         let told = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success() && told.contains(&format!("{} packets", frames.len())), "tcpreplay: {told}");
+        assert!(output.status.success() && told.contains(&format!("{frames} packets")), "tcpreplay: {told}");
+    }
+
+    /// Has the far end say nothing of its own: with IPv6 it would ask for routers and tell of its groups.
+    pub fn quieten(&self) {
+        fs::write(format!("/proc/sys/net/ipv6/conf/{FAR}/disable_ipv6"), "1").expect("root may keep IPv6 away");
     }
 
     /// How many ask for an interface to be promiscuous.
@@ -162,4 +174,77 @@ pub fn ip(words: &str) -> String {
     let output = Command::new("ip").args(words.split(' ')).output().expect("ip of iproute2 starts");
     assert!(output.status.success(), "ip {words}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// A kind of interface (`ARPHRD_...` of Linux) for a [`Tun`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkType {
+    /// No header at all, as tunnels have it.
+    None = 65_534,
+    /// PPP.
+    Ppp = 512,
+    /// IEEE 802.15.4, which is nothing like Ethernet.
+    Lowpan = 804,
+}
+
+/// An interface of which the test is the cable: what it writes, the kernel receives there.
+pub struct Tun {
+    writer: Child,
+}
+
+impl Drop for Tun {
+    fn drop(&mut self) {
+        let _ = self.writer.kill();
+        let _ = self.writer.wait();
+    }
+}
+
+impl Network {
+    /// Makes an interface of this name and kind.
+    pub fn tun(&self, name: &str, kind: LinkType) -> Tun {
+        // TUNSETIFF with IFF_TUN, and TUNSETLINK; then packets, each with its length before it.
+        let program = r#"
+            my ($name, $kind) = @ARGV;
+            open(my $tun, "+<", "/dev/net/tun") or die "no /dev/net/tun: $!";
+            ioctl($tun, 0x400454ca, pack("a16 s x22", $name, 1)) or die "no $name: $!";
+            ioctl($tun, 0x400454cd, int($kind)) or die "no kind $kind: $!";
+            $| = 1;
+            print "made\n";
+            while (read(STDIN, my $length, 2)) {
+                read(STDIN, my $packet, unpack("n", $length));
+                defined(syswrite($tun, $packet)) or die "not taken: $!";
+            }
+            print "written\n";
+            sleep;
+        "#;
+        let mut perl = Command::new("perl");
+        perl.args(["-e", program, name, &(kind as u32).to_string()]);
+        perl.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut tun = Tun { writer: perl.spawn().expect("perl starts") };
+        tun.await_line("made");
+        fs::write(format!("/proc/sys/net/ipv6/conf/{name}/disable_ipv6"), "1").expect("root may keep IPv6 away");
+        ip(&format!("link set {name} up"));
+        tun
+    }
+}
+
+impl Tun {
+    fn await_line(&mut self, expected: &str) {
+        let out = self.writer.stdout.as_mut().expect("the output is piped");
+        let mut line = vec![0; expected.len() + 1];
+        out.read_exact(&mut line).expect("perl says what it has done");
+        assert_eq!(String::from_utf8_lossy(&line).trim_end(), expected);
+    }
+
+    /// Has the kernel receive packets, each with its EtherType, and no more after them.
+    pub fn send(&mut self, packets: &[(u16, Vec<u8>)]) {
+        let mut input = self.writer.stdin.take().expect("a cable is used once");
+        for (ether_type, packet) in packets {
+            let packet = [&[0, 0], &ether_type.to_be_bytes()[..], packet].concat();
+            let length = u16::try_from(packet.len()).expect("a short packet").to_be_bytes();
+            input.write_all(&[&length[..], &packet].concat()).expect("perl reads");
+        }
+        drop(input);
+        self.await_line("written");
+    }
 }

@@ -1,5 +1,6 @@
 //! Ethernet frames as a mirror port or a tunnel brings them.
 
+use crate::common::frame_kinds::FrameKind;
 use crate::common::sip::{answered_call, call_id};
 use etherparse::{EtherType, IpNumber, Ipv4Options, PacketBuilder};
 use std::net::{IpAddr, SocketAddr};
@@ -113,6 +114,11 @@ pub fn mirrored(packet: &[u8]) -> Vec<u8> {
 /// The same with VLAN tags, the outermost first: EtherType and VLAN number each.
 pub fn tagged(tags: &[(u16, u16)], packet: &[u8]) -> Vec<u8> {
     frame(FOREIGN[0], FOREIGN[1], tags, packet)
+}
+
+/// The same of any kind.
+pub fn of_kind(kind: &FrameKind) -> Vec<u8> {
+    [&FOREIGN[1][..], &FOREIGN[0], &kind.ether_type.to_be_bytes(), &kind.rest].concat()
 }
 
 /// A frame to the machine that captures.

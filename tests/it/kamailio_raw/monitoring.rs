@@ -44,7 +44,7 @@ fn mirrored_calls_get_the_rows_that_the_stock_module_gives_them() {
             network.send(&frames);
             let wanted = 7 * 3 + 3;
             assert_eq!(comparable(&ours.await_rows(wanted)), comparable(&stock.await_rows(wanted)));
-            assert_eq!(ours.statistic("raw_packets"), wanted as u64);
+            assert_eq!(ours.statistic("raw_messages"), wanted as u64);
             assert_eq!((ours.statistic("raw_bad"), ours.statistic("raw_fragments")), (0, 0));
             let other_ports = mirrored(&udp("203.0.113.10:5071", "198.51.100.20:5059", &invite(3)));
             network.send(&vec![other_ports; 100]);
@@ -105,7 +105,7 @@ fn fragments_are_counted_and_packets_that_lie_are_counted_as_bad() {
         frames.push(mirrored(&udp(CALLER, CALLEE, &invite(3))));
         network.send(&frames);
         assert_eq!(node.call_ids_until(&id(3)), [id(3)]);
-        let counted = ["raw_fragments", "raw_bad", "raw_packets"].map(|name| node.statistic(name));
+        let counted = ["raw_fragments", "raw_bad", "raw_messages"].map(|name| node.statistic(name));
         // The kernel itself throws an IPv4 packet away that is longer than its frame, but only behind the packet sockets.
         assert_eq!(counted, [3, 2, 1]);
     });
@@ -154,7 +154,7 @@ fn several_processes_share_the_work_and_no_message_is_stored_twice() {
         let mut ids: Vec<_> = node.await_rows(600).iter().map(|row| text(row, "callid")).collect();
         ids.sort();
         assert_eq!(ids, (0..600).map(id).collect::<Vec<_>>());
-        assert_eq!((node.statistic("raw_packets"), node.statistic("raw_kernel_drops")), (600, 0));
+        assert_eq!((node.statistic("raw_messages"), node.statistic("raw_kernel_drops")), (600, 0));
         assert_eq!(node.await_readers(3), readers);
     });
 }
@@ -174,7 +174,7 @@ fn what_the_kernel_drops_while_the_readers_are_too_slow_is_counted() {
             network.send(&[mirrored(&udp(CALLER, CALLEE, &invite(2)))]);
             sent += 1;
             eventually(Duration::from_secs(1), || {
-                let [taken, dropped] = ["raw_packets", "raw_kernel_drops"].map(|name| node.statistic(name));
+                let [taken, dropped] = ["raw_messages", "raw_kernel_drops"].map(|name| node.statistic(name));
                 dropped > 0 && taken + dropped == sent
             })
         });
@@ -260,7 +260,7 @@ fn the_switch_and_the_routes_decide_as_for_every_other_message() {
         assert_eq!(node.call_ids_until(&id(3)), [id(1), id(3)]);
         node.server.rpc(&["sipcapture.status", "off"]).expect("capture is switched off");
         network.send(&call(4, CALLER, CALLEE));
-        let seen = || node.statistic("raw_packets") == 7 + 7 + 1 + 7;
+        let seen = || node.statistic("raw_messages") == 7 + 7 + 1 + 7;
         assert!(eventually(PATIENCE, seen), "{:?}", node.server.statistics());
         assert_eq!(node.await_rows(2).len(), 2);
     });
