@@ -125,7 +125,11 @@ pub unsafe extern "C" fn sc_core_writers(core: *mut sc_core, out: *mut u32) -> s
 /// Pointers as the contract says.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sc_core_map_lanes(core: *mut sc_core, producers: u32) -> sc_status {
-    with_core(core, |core| of_either!(mut core, module => Ok(module.map_lanes(producers as usize)?)))
+    with_core(core, |core| {
+        process::until_told_to_end(
+            |pause| of_either!(mut core, module => Ok(module.map_lanes(producers as usize, pause)?)),
+        )
+    })
 }
 
 /// Makes a lane this process's own.

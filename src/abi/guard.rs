@@ -176,6 +176,10 @@ impl From<MapError> for sc_status {
         match error {
             MapError::State(error) => error.into(),
             MapError::Parameter(error) => error.into(),
+            MapError::Ended(_) => {
+                log::info!("{error}");
+                sc_status::SC_ERR_IO
+            }
             MapError::Io(_) => {
                 log::error!("{error}");
                 sc_status::SC_ERR_IO

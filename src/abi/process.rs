@@ -88,15 +88,39 @@ pub(super) fn parent_id() -> i32 {
 
 /// The signals that a supervisor waits for.
 fn supervised() -> libc::sigset_t {
+    set_of(&[libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGCHLD])
+}
+
+fn set_of(signals: &[i32]) -> libc::sigset_t {
     let mut set = std::mem::MaybeUninit::uninit();
     // SAFETY: `sigemptyset` initialises the set, and the others need an initialised one.
     unsafe {
         libc::sigemptyset(set.as_mut_ptr());
-        for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGCHLD] {
-            libc::sigaddset(set.as_mut_ptr(), signal);
+        for signal in signals {
+            libc::sigaddset(set.as_mut_ptr(), *signal);
         }
         set.assume_init()
     }
+}
+
+/// Runs `body` with something to wait with that ends at once, and answers true, when the host is told to end. The host learns of it afterwards,
+/// in its own way: while it starts, it would not look before the wait is over.
+pub(super) fn until_told_to_end<T>(body: impl FnOnce(&mut dyn FnMut(Duration) -> bool) -> T) -> T {
+    let ending = set_of(&[libc::SIGTERM, libc::SIGINT]);
+    let mut before = std::mem::MaybeUninit::uninit();
+    // SAFETY: the set is initialised, and the call initialises the mask that it saves.
+    unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &ending, before.as_mut_ptr()) };
+    let mut heard = None;
+    let answer = body(&mut |duration| {
+        heard = heard.or_else(|| next_of(&ending, duration));
+        heard.is_some()
+    });
+    // SAFETY: `before` holds the mask that was saved above.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), std::ptr::null_mut()) };
+    if let Some(signal) = heard {
+        send_signal(id(), signal);
+    }
+    answer
 }
 
 /// Keeps the supervisor's signals for [`next_signal`], and gives SIGCHLD its default meaning.
@@ -111,10 +135,13 @@ pub(super) fn hold_signals() {
 
 /// The next held signal; `None` when none comes within `timeout`.
 pub(super) fn next_signal(timeout: Duration) -> Option<i32> {
-    let set = supervised();
+    next_of(&supervised(), timeout)
+}
+
+fn next_of(set: &libc::sigset_t, timeout: Duration) -> Option<i32> {
     let timeout = libc::timespec { tv_sec: timeout.as_secs() as i64, tv_nsec: timeout.subsec_nanos().into() };
     // SAFETY: set and timeout are valid; no information about the signal is asked for.
-    let signal = unsafe { libc::sigtimedwait(&set, std::ptr::null_mut(), &timeout) };
+    let signal = unsafe { libc::sigtimedwait(set, std::ptr::null_mut(), &timeout) };
     (signal > 0).then_some(signal)
 }
 

@@ -5,7 +5,7 @@ use super::hep_context::HepContext;
 use super::masked::{self, Unmaskable};
 use super::mode_counters;
 use super::modes::{Modes, Turns};
-use super::pipeline::{self, HostedSink, MapError, Owner, Pipeline, StateError, now_us, own};
+use super::pipeline::{self, HostedSink, MapError, Owner, Pause, Pipeline, StateError, now_us, own};
 use super::raw_input::RawInput;
 use super::settings::{ParameterError, Settings};
 use super::spool_place;
@@ -175,13 +175,13 @@ impl CaptureNode {
         if self.checked { Ok(self.settings.queue.writers) } else { Err(StateError::NotChecked) }
     }
 
-    /// Maps the lanes: one for each of `producers` processes.
-    pub fn map_lanes(&mut self, producers: usize) -> Result<(), MapError> {
+    /// Maps the lanes: one for each of `producers` processes. `pause` is how another server's spool is waited for.
+    pub fn map_lanes(&mut self, producers: usize, pause: Pause<'_>) -> Result<(), MapError> {
         if !self.checked {
             return Err(StateError::NotChecked.into());
         }
         let plan = self.settings.plan();
-        self.pipeline.map_lanes(&mut self.settings.queue, &plan, producers, self.settings.capture_on)
+        self.pipeline.map_lanes(&mut self.settings.queue, &plan, producers, self.settings.capture_on, pause)
     }
 
     /// Makes lane `index` this process's own. Attaching again to the same lane is no error.

@@ -32,7 +32,7 @@ pub use hep_input::{HepPacket, Verdict};
 pub use hep_variable::{ALLOWED as HEP_VARIABLES, HepValue, HepVariable};
 pub use masked::Unmaskable;
 pub use modes::{Choice, Mode, Modes};
-pub use pipeline::{HostedSink, MapError, Owner, Pipeline, StateError};
+pub use pipeline::{HostedSink, MapError, Owner, Pause, Pipeline, StateError};
 pub use queue_settings::{EMBEDDED_URL, QueueSettings};
 pub use raw_input::RawError;
 pub use raw_settings::{RawCapture, RawSettings};

@@ -57,10 +57,16 @@ pub enum MapError {
     /// The embedded database cannot be written by the user that the server runs as.
     #[error(transparent)]
     Parameter(#[from] ParameterError),
+    /// The host was told to end while this server waited for another one's spool.
+    #[error("this server was told to end while it waited for the spool directory {0}")]
+    Ended(String),
     /// The system refused the memory.
     #[error("the queue cannot be mapped, see parameter queue_size: {0}")]
     Io(#[from] std::io::Error),
 }
+
+/// Waits for so long, or until the host is told to end; true when it is.
+pub type Pause<'a> = &'a mut dyn FnMut(Duration) -> bool;
 
 /// A sink that the host's own driver serves.
 #[derive(Clone, Debug)]
@@ -105,19 +111,20 @@ impl Pipeline {
     }
 
     /// Maps one lane for each of `producers` processes, with the switch at `is_on`, after a look, as the user that the server runs as by
-    /// now, at what the sinks of `plan` and the spool write to.
+    /// now, at what the sinks of `plan` and the spool write to. `pause` is how another server's spool is waited for.
     pub(super) fn map_lanes(
         &mut self,
         queue: &mut QueueSettings,
         plan: &Plan,
         producers: usize,
         is_on: bool,
+        pause: Pause<'_>,
     ) -> Result<(), MapError> {
         if self.lanes.is_some() {
             return Err(StateError::Mapped.into());
         }
         check_access(plan)?;
-        self.take_spool(queue, plan)?;
+        self.take_spool(queue, plan, pause)?;
         let geometry = Geometry {
             lanes: producers,
             writers: queue.writers,

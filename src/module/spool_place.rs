@@ -1,21 +1,23 @@
 //! Where the spool is: found from the parameters, prepared for the user that the server runs as, and locked against a second server.
 
-use super::pipeline::{Owner, Pipeline};
+use super::pipeline::{MapError, Owner, Pause, Pipeline};
 use super::queue_settings::QueueSettings;
 use super::settings::ParameterError;
-use crate::queue::spool::DirectoryLock;
+use crate::queue::spool::{DirectoryLock, LockError};
 use crate::sink::DatabaseUrl;
 use crate::writer::{Plan, spools};
 use rustix::fs::Access;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Where spools are when no embedded database tells another place.
 const DEFAULT: &str = "/var/lib/sipcapture";
 /// Time beyond `shutdown_timeout` that a server which ends may need to let go of the spool.
 const LETTING_GO: Duration = Duration::from_secs(5);
+/// How often a spool that another server uses is tried again.
+const RETRY: Duration = Duration::from_millis(20);
 
 /// The lock on the spool, and the process that took it: children inherit both.
 #[derive(Debug)]
@@ -53,15 +55,19 @@ impl Pipeline {
 
     /// Sees, as the user that the server runs as by now, that the spool can be written, and locks it. `plan` tells which spools in it belong
     /// to a sink.
-    pub(super) fn take_spool(&mut self, queue: &mut QueueSettings, plan: &Plan) -> Result<(), ParameterError> {
+    pub(super) fn take_spool(
+        &mut self,
+        queue: &mut QueueSettings,
+        plan: &Plan,
+        pause: Pause<'_>,
+    ) -> Result<(), MapError> {
         let Some(spool) = queue.spool() else { return Ok(()) };
-        let patience = queue.shutdown_timeout + LETTING_GO;
         // The lock first: as long as an earlier server ends, files come and go.
-        let taken = DirectoryLock::take(&spool.directory, patience).map_err(|error| error.to_string());
+        let taken = self.lock(&spool.directory, queue.shutdown_timeout + LETTING_GO, pause)?;
         let taken = taken.and_then(|lock| check_writable(&spool.directory).map(|()| lock).map_err(|e| e.to_string()));
         match taken {
             Ok(lock) => self.spool_lock = Some(SpoolLock { lock, process: std::process::id() }),
-            Err(why) => return self.judge(queue, &spool.directory, Err(why)),
+            Err(why) => return Ok(self.judge(queue, &spool.directory, Err(why))?),
         }
         for place in spools::unclaimed(plan, &spool) {
             log::warn!(
@@ -70,6 +76,40 @@ impl Pipeline {
             );
         }
         Ok(())
+    }
+
+    /// Locks `directory`, or says why not. While another server has it, that is said at once, and waited for up to `patience`, unless this
+    /// server is told to end meanwhile.
+    fn lock(
+        &self,
+        directory: &Path,
+        patience: Duration,
+        pause: Pause<'_>,
+    ) -> Result<Result<DirectoryLock, String>, MapError> {
+        let (started, mut is_said, mut is_ended) = (Instant::now(), false, false);
+        let taken = DirectoryLock::take(directory, |held| {
+            let is_own = matches!(held, LockError::Held { pid, .. } if *pid == Some(std::process::id()));
+            if is_own || started.elapsed() >= patience {
+                return false;
+            }
+            if !is_said {
+                let then = if self.spool_is_named { "the start fails" } else { "there is no spool" };
+                log::warn!(
+                    "parameter spool_dir: {held}. Waiting up to {} s for it to end, or until this server is told to end; then {then}",
+                    patience.as_secs()
+                );
+                is_said = true;
+            }
+            is_ended = pause(RETRY);
+            !is_ended
+        });
+        if is_ended {
+            return Err(MapError::Ended(directory.display().to_string()));
+        }
+        if is_said && taken.is_ok() {
+            log::info!("the spool directory {} is this server's now", directory.display());
+        }
+        Ok(taken.map_err(|error| error.to_string()))
     }
 
     /// A child that does not write keeps the lock for nobody.
@@ -128,147 +168,4 @@ fn check_writable(place: &Path) -> io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::module::Settings;
-    use std::cell::RefCell;
-
-    /// Keeps what is logged, for the thread that logs it.
-    struct Ears;
-
-    thread_local! {
-        static WARNINGS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
-    }
-
-    impl log::Log for Ears {
-        fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
-            metadata.level() == log::Level::Warn
-        }
-
-        fn log(&self, record: &log::Record<'_>) {
-            if self.enabled(record.metadata()) {
-                WARNINGS.with_borrow_mut(|warnings| warnings.push(record.args().to_string()));
-            }
-        }
-
-        fn flush(&self) {}
-    }
-
-    fn warnings() -> Vec<String> {
-        WARNINGS.take()
-    }
-
-    /// A module with an SQLite file in a directory, and with a spool there if it is named.
-    struct Module {
-        settings: Settings,
-        pipeline: Pipeline,
-    }
-
-    impl Module {
-        fn new(directory: &Path, spool: Option<&Path>) -> Module {
-            // The first test sets it for all.
-            let _ = log::set_logger(&Ears);
-            log::set_max_level(log::LevelFilter::Warn);
-            let mut settings = Settings::default();
-            settings.set_text("db_url", format!("sqlite:///{}/capture.db", directory.display()).as_bytes()).unwrap();
-            if let Some(spool) = spool {
-                settings.set_text("spool_dir", spool.to_str().unwrap().as_bytes()).unwrap();
-            }
-            Module { settings, pipeline: Pipeline::default() }
-        }
-
-        fn prepare(&mut self) -> Result<(), ParameterError> {
-            let beside = beside(&self.settings.db_url, "spool");
-            self.pipeline.prepare_spool(&mut self.settings.queue, beside, (None, None))
-        }
-
-        fn take(&mut self) -> Result<(), ParameterError> {
-            let plan = self.settings.plan();
-            self.pipeline.take_spool(&mut self.settings.queue, &plan)
-        }
-
-        fn spool(&self) -> Option<PathBuf> {
-            self.settings.plan().spool.map(|spool| spool.directory)
-        }
-    }
-
-    fn says(warnings: &[String], place: &Path) {
-        let [warning] = warnings else { panic!("one warning is expected, not {warnings:?}") };
-        assert!(warning.contains(place.to_str().unwrap()) && warning.contains("there is no spool"), "{warning}");
-    }
-
-    fn put_a_file_in_its_place(place: &Path) {
-        std::fs::remove_dir(place).unwrap();
-        std::fs::write(place, b"").unwrap();
-    }
-
-    fn refused(outcome: Result<(), ParameterError>, place: &Path) {
-        let error = outcome.unwrap_err().to_string();
-        assert!(error.contains("spool_dir") && error.contains(place.to_str().unwrap()), "{error}");
-        assert_eq!(warnings(), [""; 0]);
-    }
-
-    #[test]
-    fn the_default_directory_is_beside_the_embedded_database_and_else_in_a_place_of_its_own() {
-        let mut settings = Settings::default();
-        assert_eq!(beside(&settings.db_url, "spool"), Path::new("/var/lib/sipcapture/spool"));
-        settings.set_text("db_url", b"sqlite:////srv/captures/of/today.db").unwrap();
-        assert_eq!(beside(&settings.db_url, "spool"), Path::new("/srv/captures/of/spool"));
-        for url in ["mysql://u:p@h/d", "postgres://u:p@h/d"] {
-            settings.set_text("db_url", url.as_bytes()).unwrap();
-            assert_eq!(beside(&settings.db_url, "spool"), Path::new("/var/lib/sipcapture/spool"));
-        }
-    }
-
-    #[test]
-    fn a_default_directory_is_made_and_locked() {
-        let directory = tempfile::tempdir().unwrap();
-        let mut node = Module::new(directory.path(), None);
-        node.prepare().unwrap();
-        node.take().unwrap();
-        assert_eq!(node.spool().unwrap(), directory.path().join("spool"));
-        assert!(directory.path().join("spool").is_dir() && node.pipeline.spool_lock.is_some());
-        assert_eq!(warnings(), [""; 0]);
-    }
-
-    #[test]
-    fn a_directory_that_cannot_be_made_is_a_warning_and_no_spool_unless_the_operator_named_it() {
-        let directory = tempfile::tempdir().unwrap();
-        let place = directory.path().join("spool");
-        std::fs::write(&place, b"a file in its place").unwrap();
-        let mut unnamed = Module::new(directory.path(), None);
-        unnamed.prepare().unwrap();
-        unnamed.take().unwrap();
-        assert!(unnamed.spool().is_none() && unnamed.pipeline.spool_lock.is_none());
-        says(&warnings(), &place);
-        let mut named = Module::new(directory.path(), Some(&place));
-        refused(named.prepare(), &place);
-    }
-
-    #[test]
-    fn a_directory_that_cannot_be_used_later_is_a_warning_and_no_spool_unless_the_operator_named_it() {
-        let directory = tempfile::tempdir().unwrap();
-        let place = directory.path().join("spool");
-        let mut unnamed = Module::new(directory.path(), None);
-        unnamed.prepare().unwrap();
-        put_a_file_in_its_place(&place);
-        unnamed.take().unwrap();
-        assert!(unnamed.spool().is_none() && unnamed.pipeline.spool_lock.is_none());
-        says(&warnings(), &place);
-        std::fs::remove_file(&place).unwrap();
-        let mut named = Module::new(directory.path(), Some(&place));
-        named.prepare().unwrap();
-        put_a_file_in_its_place(&place);
-        refused(named.take(), &place);
-    }
-
-    #[test]
-    fn an_empty_name_is_no_spool_and_no_warning() {
-        let directory = tempfile::tempdir().unwrap();
-        let mut node = Module::new(directory.path(), Some(Path::new("")));
-        node.prepare().unwrap();
-        node.take().unwrap();
-        assert!(node.spool().is_none() && !directory.path().join("spool").exists());
-        assert_eq!(warnings(), [""; 0]);
-    }
-}
+mod tests;

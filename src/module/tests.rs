@@ -25,7 +25,7 @@ fn node(set: impl FnOnce(&mut Settings)) -> CaptureNode {
     settings.set_number("queue_size", 1).unwrap();
     set(settings);
     node.check((None, None), None).unwrap();
-    node.map_lanes(1).unwrap();
+    node.map_lanes(1, &mut |_| false).unwrap();
     node.attach(0).unwrap();
     node
 }

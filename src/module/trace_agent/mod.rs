@@ -12,7 +12,7 @@ pub use settings::{LocalAddress, TraceMode, TraceSettings};
 
 use self::named::{Destinations, Known, Named};
 use super::counters::{self, Counter};
-use super::pipeline::{self, HostedSink, MapError, Owner, Pipeline, StateError, now_us, own};
+use super::pipeline::{self, HostedSink, MapError, Owner, Pause, Pipeline, StateError, now_us, own};
 use super::settings::ParameterError;
 use super::spool_place;
 use crate::capture::{Capture, RowKind, Trace, Transport};
@@ -238,13 +238,13 @@ impl TraceAgent {
         if self.checked { Ok(self.settings.queue.writers) } else { Err(StateError::NotChecked) }
     }
 
-    /// Maps the lanes: one for each of `producers` processes.
-    pub fn map_lanes(&mut self, producers: usize) -> Result<(), MapError> {
+    /// Maps the lanes: one for each of `producers` processes. `pause` is how another server's spool is waited for.
+    pub fn map_lanes(&mut self, producers: usize, pause: Pause<'_>) -> Result<(), MapError> {
         if !self.checked {
             return Err(StateError::NotChecked.into());
         }
         let plan = self.settings.plan();
-        self.pipeline.map_lanes(&mut self.settings.queue, &plan, producers, self.settings.trace_on)
+        self.pipeline.map_lanes(&mut self.settings.queue, &plan, producers, self.settings.trace_on, pause)
     }
 
     /// The sinks that the host's own drivers serve. Known once all parameters are set.

@@ -25,7 +25,7 @@ impl Bench {
             settings.set_number(name, *number).unwrap();
         }
         agent.check((None, None), None).unwrap();
-        agent.map_lanes(1).unwrap();
+        agent.map_lanes(1, &mut |_| false).unwrap();
         agent.pipeline_mut().attach(0).unwrap();
         let consumer = Consumer::take(agent.lanes().unwrap(), 0).unwrap().unwrap();
         Bench { agent, consumer, _directory: directory }

@@ -2,16 +2,13 @@
 
 use rustix::fs::FlockOperation;
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 /// Name of the file that is locked.
 pub(super) const NAME: &str = "lock";
-/// How often a lock that somebody else holds is tried again.
-const RETRY: Duration = Duration::from_millis(20);
 
 /// The right to use a directory: a lock on the file `lock` in it, which holds the process id of its owner as text.
 ///
@@ -44,12 +41,17 @@ pub enum LockError {
 }
 
 fn owner(pid: Option<u32>) -> String {
-    pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"))
+    match pid {
+        None => "another process".to_owned(),
+        Some(pid) if pid == std::process::id() => "another module of this server".to_owned(),
+        Some(pid) => format!("process {pid}"),
+    }
 }
 
 impl DirectoryLock {
-    /// Locks `directory`, which is made when missing. Waits up to `patience` for an owner that is about to end.
-    pub fn take(directory: &Path, patience: Duration) -> Result<DirectoryLock, LockError> {
+    /// Locks `directory`, which is made when missing. While another instance has it, `again` is asked with [`LockError::Held`] whether to try
+    /// again: it is the one to wait.
+    pub fn take(directory: &Path, mut again: impl FnMut(&LockError) -> bool) -> Result<DirectoryLock, LockError> {
         let io = |source| LockError::Io { directory: directory.to_owned(), source };
         super::files::Directory::make(directory).map_err(io)?;
         let mut options = File::options();
@@ -57,15 +59,14 @@ impl DirectoryLock {
         // Not truncated: until the lock is ours, the process id in it is another's.
         let mut file =
             options.read(true).write(true).create(true).truncate(false).mode(0o600).open(path).map_err(io)?;
-        let started = Instant::now();
         loop {
             match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => break,
-                Err(rustix::io::Errno::WOULDBLOCK) if started.elapsed() < patience => std::thread::sleep(RETRY),
                 Err(rustix::io::Errno::WOULDBLOCK) => {
-                    let mut text = String::new();
-                    let _ = (&mut file).take(16).read_to_string(&mut text);
-                    return Err(LockError::Held { directory: directory.to_owned(), pid: text.trim().parse().ok() });
+                    let held = LockError::Held { directory: directory.to_owned(), pid: pid_in(&file) };
+                    if !again(&held) {
+                        return Err(held);
+                    }
                 }
                 Err(rustix::io::Errno::INTR) => {}
                 Err(error) => return Err(io(error.into())),
@@ -78,6 +79,13 @@ impl DirectoryLock {
         }
         Ok(DirectoryLock { file })
     }
+}
+
+/// The process id that a lock file says.
+fn pid_in(file: &File) -> Option<u32> {
+    let mut text = [0; 16];
+    let length = file.read_at(&mut text, 0).ok()?;
+    str::from_utf8(&text[..length]).ok()?.trim().parse().ok()
 }
 
 impl AsFd for DirectoryLock {

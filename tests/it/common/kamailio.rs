@@ -307,7 +307,8 @@ impl ConfigBuilder {
         server.log()
     }
 
-    fn spawn(self) -> Kamailio {
+    /// Starts the server and waits for nothing.
+    pub fn spawn(self) -> Kamailio {
         let directory = TempDir::new().expect("a private directory");
         let address = free_address();
         for file in REPLACED.map(|name| format!("{name}.so")) {

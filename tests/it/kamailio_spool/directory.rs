@@ -5,12 +5,13 @@ use super::place::ReadOnly;
 use super::traffic::packets;
 use super::trial::{PATIENCE, Stored, await_empty, node};
 use crate::common::hep_sender::HepSender;
-use crate::common::kamailio::Kamailio;
+use crate::common::kamailio::{ConfigBuilder, Kamailio, Module, signal};
 use crate::common::wait::within;
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Captures in the spool of a server whose database is away.
 const SPOOLED: u64 = 700;
@@ -28,6 +29,80 @@ fn a_second_server_refuses_a_spool_directory_in_use_and_names_it_and_its_owner()
     first.assert_serving();
     first.stop();
     node.start().assert_serving();
+}
+
+/// A server of each module of ours with its spool in `place`, and 300 s to wait for another one's.
+fn nodes(url: &str, place: &str) -> [ConfigBuilder; 2] {
+    let agent = ConfigBuilder::new().load_agent(Module::Ours).param("siptrace", "db_url", url);
+    let agent = agent.param("siptrace", "trace_to_database", 1).param("siptrace", "spool_dir", place);
+    [node(url).set("spool_dir", place).set("shutdown_timeout", 50), agent.param("siptrace", "shutdown_timeout", 50)]
+}
+
+/// Starts a server that waits for the spool of another one, and answers once it has said so.
+fn await_waiting(node: ConfigBuilder, place: &str, owner: i32) -> Kamailio {
+    let mut second = node.spawn();
+    within(PATIENCE, "the second server says what it waits for", || {
+        assert!(second.ended().is_none(), "it has ended:\n{}", second.log());
+        let said = format!("parameter spool_dir: directory {place} is in use by process {owner}");
+        second.log().lines().any(|line| line.contains(&said) && line.contains("Waiting up to 55 s"))
+    });
+    second
+}
+
+#[test]
+fn a_server_that_waits_for_the_spool_of_another_says_so_at_once_and_ends_when_it_is_told_to() {
+    let database = Database::start(Kind::Sqlite);
+    let spool = tempfile::tempdir().expect("a private directory");
+    let place = spool.path().display().to_string();
+    for node in nodes(&database.url(), &place) {
+        let mut first = node.clone().start();
+        for told in [Signal::TERM, Signal::INT] {
+            let mut second = await_waiting(node.clone(), &place, first.pid());
+            signal(second.pid(), told);
+            // Far less than what is left of the wait.
+            within(Duration::from_secs(20), "the server that waits has ended", || {
+                second.ended().is_some() && second.group().is_empty()
+            });
+            let log = second.log();
+            assert!(log.contains("told to end while it waited for the spool directory"), "{log}");
+            assert_eq!(log.matches("is in use by").count(), 1, "{log}");
+        }
+        first.assert_serving();
+        first.stop();
+    }
+}
+
+#[test]
+fn a_server_that_waits_for_the_spool_of_another_goes_on_when_that_one_ends() {
+    let database = Database::start(Kind::Sqlite);
+    let spool = tempfile::tempdir().expect("a private directory");
+    let place = spool.path().display().to_string();
+    for node in nodes(&database.url(), &place) {
+        let mut first = node.clone().start();
+        let mut second = await_waiting(node, &place, first.pid());
+        first.stop();
+        within(PATIENCE, "the second server answers", || second.rpc(&["core.version"]).is_ok());
+        assert!(
+            second.log().contains(&format!("the spool directory {place} is this server's now")),
+            "{}",
+            second.log()
+        );
+        second.assert_serving();
+        // The signals that ended the wait have their own meaning again.
+        assert!(second.stop().success(), "{}", second.log());
+    }
+}
+
+#[test]
+fn two_modules_of_one_server_cannot_share_a_spool_directory_and_do_not_wait_for_each_other() {
+    let database = Database::start(Kind::Sqlite);
+    let spool = tempfile::tempdir().expect("a private directory");
+    let place = spool.path().display().to_string();
+    let node = node(&database.url()).set("spool_dir", &place).set("shutdown_timeout", 50).load_agent(Module::Ours);
+    let both = node.param("siptrace", "db_url", &database.url()).param("siptrace", "spool_dir", &place);
+    let log = both.refused();
+    assert!(log.contains(&format!("directory {place} is in use by another module of this server")), "{log}");
+    assert!(!log.contains("Waiting"), "{log}");
 }
 
 #[test]
