@@ -3,12 +3,13 @@
 use super::masked;
 use super::queue_settings::QueueSettings;
 use super::settings::ParameterError;
-use super::spool_place::SpoolLock;
+use super::spool_place::{self, SpoolLock};
 use crate::capture::Capture;
 use crate::log_limit::LogLimit;
 use crate::queue::lane::{Committed, Consumer, Geometry, Lanes, Producer, PushError};
 use crate::sink::DatabaseUrl;
 use crate::sink::host::HostLink;
+use crate::sink::sqlite_file;
 use crate::sink::url::HostedUrl;
 use crate::sip::Masks;
 use crate::writer::{Plan, SinkPlan, Target, Writer, WriterError};
@@ -317,15 +318,21 @@ fn check_access(plan: &Plan) -> Result<(), ParameterError> {
 }
 
 fn prepare_file(path: &Path, owner: Owner) -> std::io::Result<()> {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    if let Some(directory) = directory.filter(|directory| !directory.exists()) {
-        std::fs::create_dir_all(directory)?;
-        std::os::unix::fs::chown(directory, owner.0, owner.1)?;
+    if let Some(directory) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        spool_place::make_owned(directory, owner, spool_place::SHARED)?;
     }
-    let new = !path.exists();
-    std::fs::OpenOptions::new().append(true).create(true).open(path)?;
-    if new {
-        std::os::unix::fs::chown(path, owner.0, owner.1)?;
+    match sqlite_file::make(path)? {
+        Some(file) => std::os::unix::fs::fchown(&file, owner.0, owner.1),
+        None => {
+            std::fs::OpenOptions::new().append(true).open(path)?;
+            if let Some((file, mode)) = sqlite_file::readable_by_all(path) {
+                log::warn!(
+                    "{} can be read by every user of this machine (mode {mode:04o}), and SIP bears secrets: chmod o-rwx takes \
+                     that away; a file that this module makes has the mode 0640",
+                    file.display()
+                );
+            }
+            Ok(())
+        }
     }
-    Ok(())
 }

@@ -7,8 +7,10 @@ use crate::queue::spool::{DirectoryLock, LockError};
 use crate::sink::DatabaseUrl;
 use crate::writer::{Plan, spools};
 use rustix::fs::Access;
+use std::fs::DirBuilder;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -16,6 +18,9 @@ use std::time::{Duration, Instant};
 const DEFAULT: &str = "/var/lib/sipcapture";
 /// Time beyond `shutdown_timeout` that a server which ends may need to let go of the spool.
 const LETTING_GO: Duration = Duration::from_secs(5);
+/// Mode of a directory in which the owner's group may read, and of the spool's, which is the owner's alone; the umask can take away.
+pub(super) const SHARED: u32 = 0o750;
+const PRIVATE: u32 = 0o700;
 /// How often a spool that another server uses is tried again.
 const RETRY: Duration = Duration::from_millis(20);
 
@@ -48,7 +53,7 @@ impl Pipeline {
         if directory.as_os_str().is_empty() {
             return Ok(());
         }
-        let made = make_owned(&directory, owner);
+        let made = make_owned(&directory, owner, PRIVATE);
         queue.spool_dir = Some(directory.clone());
         self.judge(queue, &directory, made.map_err(|error| error.to_string()))
     }
@@ -142,12 +147,20 @@ pub(super) fn beside(database: &DatabaseUrl, name: &str) -> PathBuf {
     database.sqlite_path().and_then(Path::parent).unwrap_or(Path::new(DEFAULT)).join(name)
 }
 
-/// Makes `directory` and what is missing above it, for `owner`.
-fn make_owned(directory: &Path, owner: (Option<u32>, Option<u32>)) -> io::Result<()> {
+/// Makes `directory`, with this mode, and what is missing above it, for `owner`.
+pub(super) fn make_owned(directory: &Path, owner: Owner, mode: u32) -> io::Result<()> {
     let missing: Vec<&Path> =
         directory.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists()).collect();
-    std::fs::create_dir_all(directory)?;
-    missing.into_iter().try_for_each(|path| std::os::unix::fs::chown(path, owner.0, owner.1))
+    for path in missing.into_iter().rev() {
+        let mode = if path == directory { mode } else { SHARED };
+        match DirBuilder::new().mode(mode).create(path) {
+            // Somebody else was faster.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
+            made => made.and_then(|()| std::os::unix::fs::chown(path, owner.0, owner.1))?,
+        }
+    }
+    // What is there already must be a directory.
+    std::fs::create_dir_all(directory)
 }
 
 /// Sees that all below `place` can be read and written. What an operator's tool takes away meanwhile need not be.

@@ -18,6 +18,7 @@ mod real_table;
 mod session;
 mod slices;
 mod sqlite;
+pub mod sqlite_file;
 pub mod url;
 
 use std::sync::Arc;

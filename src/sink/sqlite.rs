@@ -14,6 +14,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql, TransactionBehavior};
 use super::local_time::LocalTime;
 use super::real_table::{ColumnType, Plan, RealColumn, RealTable, Target, column_list};
 use super::session::{Fault, Session};
+use super::sqlite_file;
 use super::{SinkOptions, Written};
 use crate::table::{Dialect, Row, Value};
 
@@ -42,9 +43,10 @@ impl Session for File {
     const DIALECT: Dialect = Dialect::Sqlite;
 
     fn connect(path: &PathBuf, options: &SinkOptions) -> Result<File, Fault> {
-        let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         if options.create_tables {
-            flags |= OpenFlags::SQLITE_OPEN_CREATE;
+            // SQLite would make one that everybody may read.
+            sqlite_file::make(path).map_err(|error| Fault::Unavailable(format!("{}: {error}", path.display())))?;
         }
         let connection = Connection::open_with_flags(path, flags).map_err(unavailable)?;
         connection.busy_timeout(BUSY_TIMEOUT.min(options.io_timeout)).map_err(unavailable)?;

@@ -11,6 +11,7 @@ mod kamailio_commands;
 mod kamailio_config;
 mod kamailio_deadly;
 mod kamailio_faults;
+mod kamailio_files;
 mod kamailio_forward;
 mod kamailio_functions;
 mod kamailio_hep;

@@ -1,0 +1,80 @@
+//! The file of an SQLite database: for its owner to write and its group to read, since SIP bears secrets.
+//!
+//! It is made before SQLite opens it, so that there is no moment in which others can read it. SQLite gives the mode of the database to the
+//! files that it keeps beside it (`-wal`, `-shm`, `-journal`).
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// Its mode when it is made; the process's umask can take away, and never add.
+const MODE: u32 = 0o640;
+/// The right of everybody to read.
+const READ_BY_ALL: u32 = 0o004;
+/// What SQLite adds to the name for the files beside it.
+const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
+
+/// Makes the file at `path`. `None` when something of that name is there, be it a symbolic link to nothing.
+pub fn make(path: &Path) -> io::Result<Option<File>> {
+    match File::options().write(true).create_new(true).mode(MODE).open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The first of the database's files that everybody may read, and its mode.
+pub fn readable_by_all(path: &Path) -> Option<(PathBuf, u32)> {
+    let beside = BESIDE.map(|ending| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(ending);
+        PathBuf::from(name)
+    });
+    let open_to_all = |path: PathBuf| {
+        let mode = path.metadata().ok()?.permissions().mode();
+        (mode & READ_BY_ALL != 0).then_some((path, mode & 0o7777))
+    };
+    [path.to_owned()].into_iter().chain(beside).find_map(open_to_all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::Permissions;
+
+    #[test]
+    fn a_file_is_made_for_owner_and_group_and_one_that_is_there_is_left_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("new.db");
+        assert!(make(&path).unwrap().is_some());
+        let mode = || path.metadata().unwrap().permissions().mode() & 0o7777;
+        assert_eq!(mode() & !MODE, 0, "{:o}", mode());
+        assert_eq!(readable_by_all(&path), None);
+        std::fs::set_permissions(&path, Permissions::from_mode(0o664)).unwrap();
+        std::fs::write(&path, b"content").unwrap();
+        assert!(make(&path).unwrap().is_none());
+        assert_eq!((mode(), std::fs::read(&path).unwrap()), (0o664, b"content".to_vec()));
+        assert_eq!(readable_by_all(&path), Some((path.clone(), 0o664)));
+    }
+
+    #[test]
+    fn a_file_beside_the_database_that_everybody_may_read_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("new.db");
+        make(&path).unwrap();
+        let wal = directory.path().join("new.db-wal");
+        std::fs::write(&wal, b"").unwrap();
+        std::fs::set_permissions(&wal, Permissions::from_mode(0o644)).unwrap();
+        assert_eq!(readable_by_all(&path), Some((wal, 0o644)));
+    }
+
+    #[test]
+    fn no_file_is_made_through_a_symbolic_link() {
+        let directory = tempfile::tempdir().unwrap();
+        let (link, target) = (directory.path().join("link.db"), directory.path().join("target.db"));
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        assert!(make(&link).unwrap().is_none());
+        assert!(!target.exists());
+    }
+}
