@@ -104,7 +104,8 @@ impl RawSettings {
             _ if self.ipip => Method::Tunnelled(address),
             Some(ports) if ports.first > 0 => Method::Monitoring(self.kernel_filter.then_some(ports)),
             _ => {
-                let allowed = "raw_moni_capture_on needs a port or a range of ports, as in 192.0.2.1:5060-5080";
+                let allowed = "raw_moni_capture_on needs a port or a range of ports, as in 192.0.2.1:5060-5080; port 0 is \
+                               as none, and 1-65535 is every port";
                 return Err(refuse("raw_socket_listen", &self.listen[..], allowed));
             }
         };

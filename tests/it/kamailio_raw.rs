@@ -3,6 +3,7 @@
 mod frames;
 mod kinds;
 mod monitoring;
+mod ports;
 mod starting;
 mod tunnels;
 

@@ -29,7 +29,13 @@ fn of_call(number: u64, caller: &str, callee: &str) -> Vec<Vec<u8>> {
 
 #[test]
 fn tunnelled_calls_get_the_rows_that_the_stock_module_gives_them() {
-    for (listen, ports) in [("", false), ("192.0.2.1", false), ("192.0.2.1:5060-5070", true)] {
+    for (listen, ports) in [
+        ("", false),
+        ("192.0.2.1", false),
+        ("192.0.2.1:0", false),
+        ("192.0.2.1:5060", true),
+        ("192.0.2.1:5060-5070", true),
+    ] {
         in_network(|network| {
             let set = |config| tunnel(listen)(config).param("sipcapture", "raw_interface", NEAR);
             let (stock, ours) = (Node::start(Module::Stock, set), Node::start(Module::Ours, set));
