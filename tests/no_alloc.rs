@@ -166,6 +166,13 @@ fn reading_a_packet_allocates_nothing_nor_does_refusing_it() {
         let read = |packet: &[u8]| Datagram::read(Start::Ip, packet).is_ok_and(|datagram| datagram.may_be_sip());
         assert_eq!((allocations(|| read(&packet)), read(&packet)), (0, true));
         assert_eq!((allocations(|| read(&packet[1..])), read(&packet[1..])), (0, false));
+        // Below a VLAN tag and a PPPoE session, whose protocol field tells the version.
+        let protocol = if source.is_ipv4() { 0x21 } else { 0x57 };
+        let length = u16::try_from(packet.len() + 1).expect("it fits").to_be_bytes();
+        let framed = [&[0, 5, 0x88, 0x64, 0x11, 0, 0, 1][..], &length, &[protocol], &packet].concat();
+        let read = |frame: &[u8]| Datagram::read(Start::EtherType(0x8100), frame).is_ok();
+        assert_eq!((allocations(|| read(&framed)), read(&framed)), (0, true));
+        assert_eq!((allocations(|| read(&framed[..60])), read(&framed[..60])), (0, false));
     }
 }
 

@@ -69,7 +69,7 @@ fn the_message_in_a_pppoe_session_and_the_plain_one_are_two_rows() {
     for kernel_filter in [0, 1] {
         in_network(|network| {
             let node = near(kernel_filter);
-            let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/frames/pppoe.pcap");
+            let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/reported/pppoe.pcap");
             network.replay(100, &corpus, 2);
             let rows = node.await_rows(2);
             let of = |name| rows.iter().map(|row| text(row, name)).collect::<Vec<_>>();
@@ -202,6 +202,7 @@ fn without_an_interface_named_a_message_comes_once_whatever_interfaces_it_passes
             tagged(&[(0x8100, 7)], &udp(CALLER, CALLEE, &invite(2))),
             of_kind(&kind(0x8864, session(3))),
             of_kind(&kind(0x8100, in_vlan)),
+            of_kind(&kind(0x1234, vec![0; 46])),
         ]);
         let loopback = UdpSocket::bind("127.0.0.1:5060").expect("a port");
         loopback.send_to(&invite(5), "127.0.0.1:5070").expect("a datagram leaves");
@@ -209,6 +210,8 @@ fn without_an_interface_named_a_message_comes_once_whatever_interfaces_it_passes
         let mut ids = node.call_ids_until(&id(5));
         ids.sort();
         assert_eq!(ids, (1..=5).map(id).collect::<Vec<_>>());
+        // What cannot hold a message is counted where it is seen: at the port and at the bridge.
+        assert_eq!(node.statistic("raw_ignored_ether_type"), 2);
     });
 }
 
