@@ -159,7 +159,8 @@ sc_status sc_core_check(sc_core *core);
 sc_status sc_core_writers(sc_core *core, uint32_t *out);
 
 /* Maps shared memory: one lane for each of `producers` processes. Called as the user that the server runs as, sees first that this user
- * can write the embedded database. */
+ * can write the embedded database, and takes the spool: while another server uses that, this waits, unless SIGTERM or SIGINT comes, which
+ * then reaches the host too. */
 sc_status sc_core_map_lanes(sc_core *core, uint32_t producers);
 
 /* ---- processes ---- */

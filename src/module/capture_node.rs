@@ -1,6 +1,7 @@
 //! The capture node: what stands behind `sip_capture()`, from configuration to shutdown.
 
 use super::counters::{self, Counter};
+use super::database_files;
 use super::hep_context::HepContext;
 use super::masked::{self, Unmaskable};
 use super::mode_counters;
@@ -124,7 +125,7 @@ impl CaptureNode {
         }
         self.settings.raw.capture()?;
         self.modes = self.settings.modes();
-        pipeline::prepare_sqlite(&self.settings.plan(), owner)?;
+        database_files::prepare(&self.settings.plan(), owner)?;
         self.mode_counters = mode_counters::of_modes(&self.modes, self.settings.mode_statistics);
         let beside = spool_place::beside(&self.settings.db_url, "spool");
         self.pipeline.prepare_spool(&mut self.settings.queue, beside, owner)?;

@@ -4,6 +4,7 @@
 mod capture_node;
 mod commands;
 mod counters;
+mod database_files;
 mod float2int;
 mod hep_access;
 mod hep_context;

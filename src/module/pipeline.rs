@@ -1,20 +1,18 @@
 //! The way from the workers of a server to its sinks, the same for every module: lanes, the spool's place, writers, and the end.
 
-use super::masked;
 use super::queue_settings::QueueSettings;
 use super::settings::ParameterError;
-use super::spool_place::{self, SpoolLock};
+use super::spool_place::SpoolLock;
+use super::{database_files, masked};
 use crate::capture::Capture;
 use crate::log_limit::LogLimit;
 use crate::queue::lane::{Committed, Consumer, Geometry, Lanes, Producer, PushError};
 use crate::sink::DatabaseUrl;
 use crate::sink::host::HostLink;
-use crate::sink::sqlite_file;
 use crate::sink::url::HostedUrl;
 use crate::sip::Masks;
 use crate::writer::{Plan, SinkPlan, Target, Writer, WriterError};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -124,7 +122,7 @@ impl Pipeline {
         if self.lanes.is_some() {
             return Err(StateError::Mapped.into());
         }
-        check_access(plan)?;
+        database_files::check_access(plan)?;
         self.take_spool(queue, plan, pause)?;
         let geometry = Geometry {
             lanes: producers,
@@ -282,57 +280,4 @@ pub(super) fn own(producer: &mut Option<Producer>) -> Result<&mut Producer, Stat
 /// Microseconds since the Unix epoch.
 pub(super) fn now_us() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as i64)
-}
-
-/// The SQLite files that `plan` writes to, and the parameter that names each.
-fn sqlite_files(plan: &Plan) -> impl Iterator<Item = (&'static str, &Path)> {
-    plan.sinks.iter().enumerate().filter_map(|(number, sink)| {
-        let name = if number == 0 { "db_url" } else { "capture_mode" };
-        Some((name, sink.target.database()?.sqlite_path()?))
-    })
-}
-
-/// Makes the SQLite files of `plan` and their directories where they are missing, owned by `owner`, and sees that they can be written.
-pub(super) fn prepare_sqlite(plan: &Plan, owner: Owner) -> Result<(), ParameterError> {
-    sqlite_files(plan).try_for_each(|(name, path)| {
-        prepare_file(path, owner).map_err(|error| ParameterError::Path {
-            name,
-            path: path.display().to_string(),
-            why: error.to_string(),
-        })
-    })
-}
-
-/// Sees, as the user that the server runs as by now, that the SQLite files and their directories can be written.
-fn check_access(plan: &Plan) -> Result<(), ParameterError> {
-    sqlite_files(plan).try_for_each(|(name, path)| {
-        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        [path, directory].into_iter().try_for_each(|place| {
-            rustix::fs::access(place, rustix::fs::Access::WRITE_OK).map_err(|error| ParameterError::Path {
-                name,
-                path: path.display().to_string(),
-                why: format!("{}: {}", place.display(), std::io::Error::from(error)),
-            })
-        })
-    })
-}
-
-fn prepare_file(path: &Path, owner: Owner) -> std::io::Result<()> {
-    if let Some(directory) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        spool_place::make_owned(directory, owner, spool_place::SHARED)?;
-    }
-    match sqlite_file::make(path)? {
-        Some(file) => std::os::unix::fs::fchown(&file, owner.0, owner.1),
-        None => {
-            std::fs::OpenOptions::new().append(true).open(path)?;
-            if let Some((file, mode)) = sqlite_file::readable_by_all(path) {
-                log::warn!(
-                    "{} can be read by every user of this machine (mode {mode:04o}), and SIP bears secrets: chmod o-rwx takes \
-                     that away; a file that this module makes has the mode 0640",
-                    file.display()
-                );
-            }
-            Ok(())
-        }
-    }
 }

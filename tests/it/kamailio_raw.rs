@@ -87,6 +87,15 @@ impl Node {
     }
 }
 
+/// Asserts that each packet is counted under one reason.
+fn assert_raw_balance(statistics: &BTreeMap<String, u64>) {
+    let of = |name: &str| statistics.get(name).copied().unwrap_or(0);
+    let reasons = statistics.iter().filter(|(name, _)| name.starts_with("raw_ignored_")).map(|(_, value)| value);
+    assert_eq!(of("raw_ignored"), reasons.sum::<u64>(), "{statistics:?}");
+    let known = of("raw_messages") + of("raw_ignored") + of("raw_fragments") + of("raw_bad");
+    assert_eq!(of("raw_packets"), known, "{statistics:?}");
+}
+
 /// What two modules must agree on: all but the row's number and times; the stock SQLite driver stores what is empty as NULL.
 fn comparable(rows: &[StoredRow]) -> Vec<StoredRow> {
     let mut rows = rows.to_vec();

@@ -12,6 +12,7 @@ pub use settings::{LocalAddress, TraceMode, TraceSettings};
 
 use self::named::{Destinations, Known, Named};
 use super::counters::{self, Counter};
+use super::database_files;
 use super::pipeline::{self, HostedSink, MapError, Owner, Pause, Pipeline, StateError, now_us, own};
 use super::settings::ParameterError;
 use super::spool_place;
@@ -226,7 +227,7 @@ impl TraceAgent {
         if let Some(warning) = self.settings.local_warning() {
             log::warn!("{warning}");
         }
-        pipeline::prepare_sqlite(&self.settings.plan(), owner)?;
+        database_files::prepare(&self.settings.plan(), owner)?;
         let beside = spool_place::beside(&self.settings.db_url, SPOOL);
         self.pipeline.prepare_spool(&mut self.settings.queue, beside, owner)?;
         self.checked = true;

@@ -34,4 +34,4 @@ mod totals;
 pub use consumer::{Consumer, Progress, Rest, SinkMarks, Wait, split_record};
 pub use memory::{Geometry, Lanes};
 pub use producer::{Producer, PushError};
-pub use totals::{COMMITTED, Committed, MODES, Produced, SinkState, Totals};
+pub use totals::{COMMITTED, Committed, MODES, Produced, RAW_IGNORED, SinkState, Totals};

@@ -75,6 +75,20 @@ pub enum Produced {
 /// Number of [`Produced`] counters.
 pub const PRODUCED: usize = Produced::CopiesFailed as usize + 1;
 
+/// Why packets from raw sockets are ignored: each has one of these reasons.
+pub const RAW_IGNORED: [Produced; 10] = [
+    Produced::RawOtherPorts,
+    Produced::RawNoSip,
+    Produced::RawNoUdp,
+    Produced::RawTunnels,
+    Produced::RawArp,
+    Produced::RawPpp,
+    Produced::RawMpls,
+    Produced::RawLlc,
+    Produced::RawEtherTypes,
+    Produced::RawLinkTypes,
+];
+
 /// Capture modes that a lane can count apart.
 pub const MODES: usize = 32;
 
@@ -170,19 +184,7 @@ impl Totals {
 
     /// Packets from raw sockets that were whole, and not of what is captured.
     pub fn raw_ignored(&self) -> u64 {
-        let reasons = [
-            Produced::RawOtherPorts,
-            Produced::RawNoSip,
-            Produced::RawNoUdp,
-            Produced::RawTunnels,
-            Produced::RawArp,
-            Produced::RawPpp,
-            Produced::RawMpls,
-            Produced::RawLlc,
-            Produced::RawEtherTypes,
-            Produced::RawLinkTypes,
-        ];
-        reasons.map(|counter| self.produced(counter)).iter().sum()
+        RAW_IGNORED.map(|counter| self.produced(counter)).iter().sum()
     }
 
     /// One writer counter.

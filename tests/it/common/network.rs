@@ -33,16 +33,19 @@ pub const FAR_IP4: &str = "192.0.2.2";
 /// See [`FAR_IP4`].
 pub const FAR_IP6: &str = "2001:db8::2";
 
-/// A namespace that the calling thread is in.
-pub struct Network {
-    keeper: Child,
+/// A child that ends with its owner.
+struct Helper(Child);
+
+impl Drop for Helper {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
-impl Drop for Network {
-    fn drop(&mut self) {
-        let _ = self.keeper.kill();
-        let _ = self.keeper.wait();
-    }
+/// A namespace that the calling thread is in.
+pub struct Network {
+    keeper: Helper,
 }
 
 /// Runs `body` in a new network, on a thread of its own. Servers and programs that it starts are in that network too.
@@ -113,21 +116,14 @@ impl Network {
 
 /// A host of its own at the far end, with a kernel's manners of its own.
 pub struct Host {
-    keeper: Child,
-}
-
-impl Drop for Host {
-    fn drop(&mut self) {
-        let _ = self.keeper.kill();
-        let _ = self.keeper.wait();
-    }
+    keeper: Helper,
 }
 
 impl Network {
     /// Puts [`FAR`] into a host of its own, with the addresses [`FAR_IP4`] and [`FAR_IP6`].
     pub fn far_host(&self) -> Host {
         let host = Host { keeper: keep_namespace() };
-        ip(&format!("link set {FAR} netns {}", host.keeper.id()));
+        ip(&format!("link set {FAR} netns {}", host.keeper.0.id()));
         host.run(|| {
             ip("link set lo up");
             ip(&format!("address add {FAR_IP4}/24 dev {FAR}"));
@@ -153,18 +149,18 @@ impl Host {
 }
 
 /// A child in a new namespace, which the kernel kills when the calling thread ends.
-fn keep_namespace() -> Child {
+fn keep_namespace() -> Helper {
     let mut keep = Command::new("setpriv");
     keep.args(["--pdeathsig", "KILL", "unshare", "--net", "sleep", "infinity"]).stdin(Stdio::null());
-    let keeper = keep.spawn().expect("setpriv of util-linux starts");
+    let keeper = Helper(keep.spawn().expect("setpriv of util-linux starts"));
     let of = |process: &str| fs::read_link(format!("/proc/{process}/ns/net")).ok();
-    let (pid, own) = (keeper.id().to_string(), of("thread-self"));
+    let (pid, own) = (keeper.0.id().to_string(), of("thread-self"));
     within(Duration::from_secs(10), "the namespace is made", || of(&pid).is_some_and(|it| Some(it) != own));
     keeper
 }
 
-fn enter_namespace_of(keeper: &Child) {
-    let namespace = File::open(format!("/proc/{}/ns/net", keeper.id())).expect("the child's namespace opens");
+fn enter_namespace_of(keeper: &Helper) {
+    let namespace = File::open(format!("/proc/{}/ns/net", keeper.0.id())).expect("the child's namespace opens");
     let kind = Some(LinkNameSpaceType::Network);
     move_into_link_name_space(namespace.as_fd(), kind).expect("root may enter a namespace");
 }
@@ -189,14 +185,7 @@ pub enum LinkType {
 
 /// An interface of which the test is the cable: what it writes, the kernel receives there.
 pub struct Tun {
-    writer: Child,
-}
-
-impl Drop for Tun {
-    fn drop(&mut self) {
-        let _ = self.writer.kill();
-        let _ = self.writer.wait();
-    }
+    writer: Helper,
 }
 
 impl Network {
@@ -220,7 +209,7 @@ impl Network {
         let mut perl = Command::new("perl");
         perl.args(["-e", program, name, &(kind as u32).to_string()]);
         perl.stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut tun = Tun { writer: perl.spawn().expect("perl starts") };
+        let mut tun = Tun { writer: Helper(perl.spawn().expect("perl starts")) };
         tun.await_line("made");
         fs::write(format!("/proc/sys/net/ipv6/conf/{name}/disable_ipv6"), "1").expect("root may keep IPv6 away");
         ip(&format!("link set {name} up"));
@@ -230,7 +219,7 @@ impl Network {
 
 impl Tun {
     fn await_line(&mut self, expected: &str) {
-        let out = self.writer.stdout.as_mut().expect("the output is piped");
+        let out = self.writer.0.stdout.as_mut().expect("the output is piped");
         let mut line = vec![0; expected.len() + 1];
         out.read_exact(&mut line).expect("perl says what it has done");
         assert_eq!(String::from_utf8_lossy(&line).trim_end(), expected);
@@ -238,7 +227,7 @@ impl Tun {
 
     /// Has the kernel receive packets, each with its EtherType, and no more after them.
     pub fn send(&mut self, packets: &[(u16, Vec<u8>)]) {
-        let mut input = self.writer.stdin.take().expect("a cable is used once");
+        let mut input = self.writer.0.stdin.take().expect("a cable is used once");
         for (ether_type, packet) in packets {
             let packet = [&[0, 0], &ether_type.to_be_bytes()[..], packet].concat();
             let length = u16::try_from(packet.len()).expect("a short packet").to_be_bytes();

@@ -1,7 +1,7 @@
 //! Frames of every kind: what is read, and that the rest is counted, each under one reason.
 
 use super::frames::{CALLEE, CALLEE6, CALLER, CALLER6, id, invite, mirrored, of_kind, tagged, udp};
-use super::{Node, PATIENCE};
+use super::{Node, PATIENCE, assert_raw_balance};
 use crate::common::frame_kinds::{FrameKind, frame_kinds};
 use crate::common::kamailio::{ConfigBuilder, Module};
 use crate::common::network::{LinkType, NEAR, Network, in_network, ip};
@@ -48,16 +48,8 @@ impl Node {
         let is_equal =
             is_reached && eventually(std::time::Duration::from_secs(1), || self.raw_statistics() == *expected);
         assert!(is_equal, "{:?} where {expected:?} is expected", self.raw_statistics());
-        assert_balance(expected);
+        assert_raw_balance(expected);
     }
-}
-
-fn assert_balance(statistics: &BTreeMap<String, u64>) {
-    let of = |name: &str| statistics.get(name).copied().unwrap_or(0);
-    let reasons = statistics.iter().filter(|(name, _)| name.starts_with("raw_ignored_")).map(|(_, value)| value);
-    assert_eq!(of("raw_ignored"), reasons.sum::<u64>(), "{statistics:?}");
-    let known = of("raw_messages") + of("raw_ignored") + of("raw_fragments") + of("raw_bad");
-    assert_eq!(of("raw_packets"), known, "{statistics:?}");
 }
 
 fn kinds(number: u64) -> Vec<FrameKind> {

@@ -3,7 +3,7 @@
 use super::frames::{
     CALLEE, CALLEE6, CALLER, CALLER6, fragments, id, invite, to_near, tunnelled, udp, udp_with_options,
 };
-use super::{Node, comparable};
+use super::{Node, assert_raw_balance, comparable};
 use crate::common::kamailio::{ConfigBuilder, Module};
 use crate::common::network::{NEAR, NEAR_IP4, NEAR_IP6, in_network, ip};
 use crate::common::rows::text;
@@ -48,6 +48,8 @@ fn tunnelled_calls_get_the_rows_that_the_stock_module_gives_them() {
             let wanted = if ports { 15 } else { 22 };
             assert_eq!(comparable(&ours.await_rows(wanted)), comparable(&stock.await_rows(wanted)), "{listen}");
             assert_eq!(ours.statistic("raw_ignored"), 23 - wanted as u64);
+            assert_eq!(ours.statistic("raw_packets"), 23);
+            assert_raw_balance(&ours.raw_statistics());
         });
     }
 }
@@ -74,6 +76,7 @@ fn a_tunnel_with_options_in_its_header_one_in_fragments_and_one_of_ipv6_are_read
         assert_eq!(seen, [(id(1), v4.clone()), (id(2), v6), (id(3), v4)]);
         assert_eq!(rows[2]["msg"], Some(long));
         assert_eq!(node.statistic("raw_fragments"), inside.len() as u64);
+        assert_raw_balance(&node.raw_statistics());
     });
 }
 
