@@ -125,7 +125,9 @@ impl CaptureNode {
         }
         self.settings.raw.capture()?;
         self.modes = self.settings.modes();
-        database_files::prepare(&self.settings.plan(), owner)?;
+        let plan = self.settings.plan();
+        pipeline::check_databases(&plan, database_parameter)?;
+        database_files::prepare(&plan, owner)?;
         self.mode_counters = mode_counters::of_modes(&self.modes, self.settings.mode_statistics);
         let beside = spool_place::beside(&self.settings.db_url, "spool");
         self.pipeline.prepare_spool(&mut self.settings.queue, beside, owner)?;
@@ -304,6 +306,11 @@ impl CaptureNode {
 
     /// The sinks that the host's own drivers serve. Known once all parameters are set.
     pub fn hosted_sinks(&self) -> Vec<HostedSink> {
-        pipeline::hosted_sinks(self.settings.plan(), |number| if number == 0 { "db_url" } else { "capture_mode" })
+        pipeline::hosted_sinks(self.settings.plan(), database_parameter)
     }
+}
+
+/// The parameter that names the database of sink `number`.
+fn database_parameter(number: usize) -> &'static str {
+    if number == 0 { "db_url" } else { "capture_mode" }
 }

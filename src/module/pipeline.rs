@@ -1,7 +1,7 @@
 //! The way from the workers of a server to its sinks, the same for every module: lanes, the spool's place, writers, and the end.
 
 use super::queue_settings::QueueSettings;
-use super::settings::ParameterError;
+use super::settings::{ParameterError, refuse};
 use super::spool_place::SpoolLock;
 use super::{database_files, masked};
 use crate::capture::Capture;
@@ -280,4 +280,14 @@ pub(super) fn own(producer: &mut Option<Producer>) -> Result<&mut Producer, Stat
 /// Microseconds since the Unix epoch.
 pub(super) fn now_us() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as i64)
+}
+
+/// Checks what the database URLs of `plan` say of TLS; `parameter` tells which parameter names the database of a sink.
+pub(super) fn check_databases(plan: &Plan, parameter: impl Fn(usize) -> &'static str) -> Result<(), ParameterError> {
+    let databases = plan.sinks.iter().enumerate().filter_map(|(number, sink)| Some((number, sink.target.database()?)));
+    for (number, url) in databases {
+        let name = parameter(number);
+        crate::sink::check(url, name).map_err(|why| refuse(name, url.to_string(), why))?;
+    }
+    Ok(())
 }

@@ -6,6 +6,7 @@
 //! columns by name, make a table that is missing, look again when the table has changed. One file a database holds the
 //! rest: [`open`] picks it.
 
+mod check;
 mod encode;
 pub mod escape;
 pub mod hep;
@@ -19,12 +20,16 @@ mod session;
 mod slices;
 mod sqlite;
 pub mod sqlite_file;
+mod tls;
 pub mod url;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::Runtime;
+
 use crate::table::{Layout, Row};
+pub use check::check;
 use host::{HostLink, HostSink};
 use session::Reconnecting;
 pub use slices::Slices;
@@ -92,6 +97,37 @@ impl Default for SinkOptions {
             look_again: Duration::from_secs(60),
         }
     }
+}
+
+/// How long a server is waited for.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadlines {
+    /// How long a connection may take to come about, with the TLS handshake and the login.
+    pub connect: Duration,
+    /// How long the server may stay silent afterwards; `None`: for ever.
+    pub silence: Option<Duration>,
+}
+
+impl Deadlines {
+    fn of(options: &SinkOptions) -> Deadlines {
+        Deadlines { connect: options.connect_timeout, silence: Some(options.io_timeout) }
+    }
+}
+
+/// A client of the PostgreSQL server, and the runtime that drives it, for whoever reads what the sinks have written.
+///
+/// # Errors
+/// What went wrong, in words without a password.
+pub fn open_postgres(server: &url::Server, deadlines: &Deadlines) -> Result<(tokio_postgres::Client, Runtime), String> {
+    postgres::open::open(server, deadlines)
+}
+
+/// As [`open_postgres`], of the MySQL or MariaDB server, which needs no runtime.
+///
+/// # Errors
+/// What went wrong, in words without a password.
+pub fn open_mysql(server: &url::Server, deadlines: &Deadlines) -> Result<::mysql::Conn, String> {
+    mysql::open::open(server, deadlines)
 }
 
 /// The sink for `url`. Connects to nothing yet. One that the host's own driver serves is away for ever; see [`open_linked`].

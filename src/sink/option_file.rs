@@ -9,13 +9,14 @@
 //! !includedir /etc/mysql/conf.d/
 //! ```
 //!
-//! Of the options, `user`, `password`, `host`, `port` and `socket` are taken; what the URL says itself comes first. As the
-//! client libraries do, a file that everybody may write to is not read.
+//! Of the options, `user`, `password`, `host`, `port`, `socket` and those of TLS ([`tls`](super::tls)) are taken; what the URL says itself
+//! comes first. As the client libraries do, a file that everybody may write to is not read.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use super::tls;
 use super::url::{Host, Password, Server};
 
 /// Files that include each other deeper than this are a mistake.
@@ -55,6 +56,9 @@ impl Server {
                 (None, None) => Host::Default,
             };
         }
+        for (key, value, file) in options.tls {
+            server.parameters.complete(key, value, &file);
+        }
         server.port = server.port.or(options.port.and_then(|port| port.parse().ok()).filter(|port| *port != 0));
         server
     }
@@ -67,6 +71,8 @@ struct Options {
     host: Option<String>,
     port: Option<String>,
     socket: Option<String>,
+    /// Keys of TLS, their values, and the file of each.
+    tls: Vec<(&'static str, String, PathBuf)>,
 }
 
 impl Options {
@@ -88,7 +94,7 @@ impl Options {
             } else if let Some(name) = line.strip_prefix('[').and_then(|line| line.split_once(']')) {
                 in_group = name.0 == group || COMMON_GROUPS.contains(&name.0);
             } else if in_group && !line.starts_with(['#', ';']) {
-                self.take(line);
+                self.take(line, file);
             }
         }
     }
@@ -104,8 +110,15 @@ impl Options {
         }
     }
 
-    fn take(&mut self, line: &str) {
-        let Some((name, value)) = line.split_once('=') else { return };
+    fn take(&mut self, line: &str, file: &Path) {
+        let Some((name, value)) = line.split_once('=') else {
+            let switch = tls::mysql::switch_of(line.split(['#', ' ', '\t']).next().unwrap_or_default());
+            self.tls.extend(switch.map(|(key, value)| (key, value.to_owned(), file.to_owned())));
+            return;
+        };
+        if let Some(key) = tls::mysql::key_of(name.trim()) {
+            return self.tls.push((key, unquote(value.trim()), file.to_owned()));
+        }
         let option = match name.trim() {
             "user" => &mut self.user,
             "password" => &mut self.password,

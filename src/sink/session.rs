@@ -91,7 +91,7 @@ impl<S: Session> Reconnecting<S> {
         }
         let session = match &mut self.session {
             Some(session) => session,
-            none => none.insert(S::connect(&self.address, &self.options)?),
+            none => none.insert(contained_connect(&self.address, &self.options)?),
         };
         let width = layout.columns.len();
         if self.plans.get(table, width).is_some_and(|plan| plan.made.elapsed() > self.options.look_again) {
@@ -112,6 +112,16 @@ impl<S: Session> Reconnecting<S> {
             None => Err(Fault::Rejected(format!("table {table} has no plan"))),
         }
     }
+}
+
+/// Connects. A driver that panics over a server's answer has not seen a row yet: none is to be refused for it.
+fn contained_connect<S: Session>(address: &S::Address, options: &SinkOptions) -> Result<S, Fault> {
+    let connect = AssertUnwindSafe(|| S::connect(address, options));
+    catch_unwind(connect).unwrap_or_else(|_| {
+        Err(Fault::Unavailable(
+            "the database driver panicked while connecting, which is a fault of this module".to_owned(),
+        ))
+    })
 }
 
 /// The table that `table` names, which is created first if it is missing and may be.

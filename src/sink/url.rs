@@ -15,11 +15,15 @@
 //! which reads the URL itself.
 //!
 //! As in the hosts, nothing is percent-decoded but a socket path in the host (`%2Frun%2Fmysqld`); `@`, `:` and `/` may stand in
-//! a password as long as no `@` follows the real one; an IPv6 host stands in brackets; what follows a `?` behind the
-//! database is ignored. Neither `Display` nor `Debug` nor an error shows a password.
+//! a password as long as no `@` follows the real one; an IPv6 host stands in brackets. What follows a `?` behind the
+//! database says how TLS is spoken ([`tls`](super::tls)); other keys are ignored, with a warning when the URL is checked. Neither
+//! `Display` nor `Debug` nor an error shows a password, or a value that may be one.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::{Path, PathBuf};
+
+use super::tls::{self, Parameters};
 
 /// A password that no log shows.
 #[derive(Clone, PartialEq, Eq)]
@@ -69,6 +73,8 @@ pub struct Server {
     pub port: Option<u16>,
     /// Name of the database.
     pub database: String,
+    /// How TLS is spoken, as far as the URL says so.
+    pub parameters: Parameters,
 }
 
 /// Who is to serve a database.
@@ -122,7 +128,7 @@ pub struct UrlError {
 impl DatabaseUrl {
     /// Reads a database URL; see the forms in the [module's description](self).
     pub fn parse(url: &str) -> Result<DatabaseUrl, UrlError> {
-        let refuse = |fault: &str| UrlError { url: redact(url), fault: fault.to_owned() };
+        let refuse = |fault: Cow<'static, str>| UrlError { url: redact(url), fault: fault.into_owned() };
         let refuse_foreign = |fault: &str| UrlError { url: redact_foreign(url), fault: fault.to_owned() };
         let url = url.trim();
         let Some((scheme, rest)) = url.split_once("://") else {
@@ -131,12 +137,9 @@ impl DatabaseUrl {
             return if is_path { parse_hosted(url) } else { Err("it has no \"scheme://\"") }.map_err(refuse_foreign);
         };
         match scheme {
-            "sqlite" => parse_sqlite(rest).map_err(refuse),
-            "mysql" => parse_server(rest).map(DatabaseUrl::Mysql).map_err(refuse),
-            "postgres" | "postgresql" => match parse_server(rest).map_err(refuse)? {
-                server if server.option_group.is_some() => Err(refuse("its host is no IPv6 address")),
-                server => Ok(DatabaseUrl::Postgres(server)),
-            },
+            "sqlite" => parse_sqlite(rest).map_err(|fault| refuse(fault.into())),
+            "mysql" => parse_mysql(rest).map(DatabaseUrl::Mysql).map_err(refuse),
+            "postgres" | "postgresql" => parse_postgres(rest).map(DatabaseUrl::Postgres).map_err(refuse),
             _ => parse_hosted(url).map_err(refuse_foreign),
         }
     }
@@ -184,13 +187,31 @@ fn parse_sqlite(rest: &str) -> Result<DatabaseUrl, &'static str> {
     Ok(DatabaseUrl::Sqlite(PathBuf::from(path)))
 }
 
-fn parse_server(rest: &str) -> Result<Server, &'static str> {
+fn parse_mysql(rest: &str) -> Result<Server, Cow<'static, str>> {
+    let server = parse_server(rest, tls::mysql::key_of)?;
+    // What option files add is seen when the URL is checked.
+    if server.option_group.is_none() {
+        tls::mysql::Settings::resolve(&server.parameters)?;
+    }
+    Ok(server)
+}
+
+fn parse_postgres(rest: &str) -> Result<Server, Cow<'static, str>> {
+    let server = parse_server(rest, tls::libpq::key_of)?;
+    if server.option_group.is_some() {
+        return Err("its host is no IPv6 address".into());
+    }
+    tls::libpq::Settings::check(&server.parameters)?;
+    Ok(server)
+}
+
+fn parse_server(rest: &str, key_of: impl Fn(&str) -> Option<&'static str>) -> Result<Server, &'static str> {
     let (login, place) = split_login(rest);
     let (user, password) = match login.split_once(':') {
         Some((user, password)) => (user, Some(Password::new(password.to_owned()))),
         None => (login, None),
     };
-    let place = place.split('?').next().unwrap_or(place);
+    let (place, query) = place.split_once('?').unwrap_or((place, ""));
     let (host, database) = split_database(place).ok_or("it names no database")?;
     if database.is_empty() {
         return Err("it names no database");
@@ -204,7 +225,9 @@ fn parse_server(rest: &str) -> Result<Server, &'static str> {
         }
         _ => {}
     }
-    Ok(Server { user: user.to_owned(), password, option_group, host, port, database: database.to_owned() })
+    let (user, database) = (user.to_owned(), database.to_owned());
+    let parameters = Parameters::parse(query, key_of);
+    Ok(Server { user, password, option_group, host, port, database, parameters })
 }
 
 /// Splits off the login: what stands before the last `@` that still has a `/` behind it. A slash before the first `@`
@@ -263,9 +286,17 @@ fn plain_host(host: &str) -> Host {
     }
 }
 
-/// The URL with everything left out that may be a login: up to the last `@`, or else what follows a colon. Any text that holds one URL
-/// will do.
+/// The URL with everything left out that may be a login: up to the last `@`, or else what follows a colon; and what a query holds. Any
+/// text that holds one URL will do.
 pub fn redact(url: &str) -> String {
+    let shown = redact_login(url);
+    match shown.split_once('?') {
+        Some((shown, _)) => format!("{shown}?..."),
+        None => shown,
+    }
+}
+
+fn redact_login(url: &str) -> String {
     let (scheme, rest) = match url.split_once("://") {
         Some((scheme, rest)) => (format!("{scheme}://"), rest),
         None => (String::new(), url),
@@ -281,14 +312,14 @@ pub fn redact(url: &str) -> String {
 /// that may begin them or stand in a password hides all but the scheme.
 fn redact_foreign(url: &str) -> String {
     match url.find(['?', ';', '&', '=', '#']) {
-        None => redact(url),
+        None => redact_login(url),
         Some(end) if url[end..].contains('@') => format!("{}:...", url.split(':').next().unwrap_or_default()),
-        Some(end) => format!("{}...", redact(&url[..=end]).trim_end_matches("...")),
+        Some(end) => format!("{}...", redact_login(&url[..=end]).trim_end_matches("...")),
     }
 }
 
 impl fmt::Display for DatabaseUrl {
-    /// The URL in its canonical form, `xxxx` for the password; of one that only the host's driver can read, the parts that hold no login.
+    /// The URL in its canonical form, `xxxx` for the password, without its query, which does not tell databases apart; of one that only the host's driver can read, the parts that hold no login.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (scheme, server) = match self {
             DatabaseUrl::Sqlite(path) => return write!(formatter, "sqlite:///{}", path.display()),
@@ -363,6 +394,7 @@ mod tests {
             ("mysql://u@d.example:p@h/d", "u@d.example", Some("p"), name("h"), None, "d"),
             ("mysql://u:p@s:s/%41@h/d", "u", Some("p@s:s/%41"), name("h"), None, "d"),
             ("mysql://u:@h/d?ssl=1", "u", Some(""), name("h"), None, "d"),
+            ("mysql://u:a?b@h/d?ssl=1", "u", Some("a?b"), name("h"), None, "d"),
             ("mysql://u:p@[::1]:3306/d", "u", Some("p"), name("::1"), Some(3306), "d"),
             ("mysql://u:p@/run/mysqld/mysqld.sock/d", "u", Some("p"), socket("/run/mysqld/mysqld.sock"), None, "d"),
             ("mysql://u:p@%2Frun%2Fmysqld.sock/d", "u", Some("p"), socket("/run/mysqld.sock"), None, "d"),

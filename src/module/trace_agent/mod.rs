@@ -227,7 +227,9 @@ impl TraceAgent {
         if let Some(warning) = self.settings.local_warning() {
             log::warn!("{warning}");
         }
-        database_files::prepare(&self.settings.plan(), owner)?;
+        let plan = self.settings.plan();
+        pipeline::check_databases(&plan, |_| "db_url")?;
+        database_files::prepare(&plan, owner)?;
         let beside = spool_place::beside(&self.settings.db_url, SPOOL);
         self.pipeline.prepare_spool(&mut self.settings.queue, beside, owner)?;
         self.checked = true;

@@ -3,13 +3,13 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, ring};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
-use rustls_native_certs::{load_certs_from_paths, load_native_certs};
+use rustls::ClientConfig;
 
 use super::{CollectorOptions, TlsOptions};
+use crate::sink::tls::{ClientTls, NamedPath, Verification, usable_certificates};
+
+/// The parameter that names trusted certificates.
+const PARAMETER: &str = "tls_ca";
 
 /// What all links of a collector share.
 pub(super) struct Setup {
@@ -38,95 +38,29 @@ impl TlsOptions {
     /// Whether connections can be made with these options: reads the certificates that are to be trusted.
     ///
     /// # Errors
-    /// What is wrong with `ca`, or without one with the system's store, and what is needed.
+    /// What is wrong with `ca`, or without one with the system's store, and what is needed. The path is left out: the caller names it.
     pub fn check(&self) -> Result<(), String> {
-        if self.verify { roots(self.ca.as_deref()).map(drop) } else { Ok(()) }
+        if !self.verify {
+            return Ok(());
+        }
+        let checked = usable_certificates(self.ca.as_deref().map(named).as_ref(), PARAMETER);
+        checked.map(drop).map_err(|fault| fault.reason)
     }
+}
+
+/// What `tls_ca` names.
+fn named(ca: &Path) -> NamedPath {
+    NamedPath { parameter: PARAMETER.to_owned(), path: ca.to_owned(), is_named: true }
 }
 
 fn client_config(options: &TlsOptions) -> Result<ClientConfig, String> {
-    let provider = Arc::new(ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?;
-    if !options.verify {
-        let anyone = Arc::new(Anyone { provider });
-        return Ok(builder.dangerous().with_custom_certificate_verifier(anyone).with_no_client_auth());
-    }
-    let roots = roots(options.ca.as_deref()).map_err(|reason| match &options.ca {
-        Some(ca) => format!("tls_ca `{}`: {reason}", ca.display()),
-        None => reason,
-    })?;
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
-}
-
-/// The certificates of a file, or of the files of a directory; else those that the system trusts.
-fn roots(ca: Option<&Path>) -> Result<RootCertStore, String> {
-    let found = match ca {
-        Some(directory) if directory.is_dir() => load_certs_from_paths(None, Some(directory)),
-        Some(file) => load_certs_from_paths(Some(file), None),
-        None => load_native_certs(),
+    let tls = ClientTls {
+        verification: if options.verify { Verification::ChainAndName } else { Verification::None },
+        trust: options.ca.as_deref().map(named),
+        trust_parameter: PARAMETER,
+        identity: None,
+        versions: rustls::DEFAULT_VERSIONS,
+        sends_name: true,
     };
-    if ca.is_some()
-        && let Some(error) = found.errors.first()
-    {
-        return Err(format!("{error}; a PEM file, or a directory of such, is needed"));
-    }
-    let mut roots = RootCertStore::empty();
-    let (_, unusable) = roots.add_parsable_certificates(found.certs);
-    match ca {
-        Some(_) if roots.is_empty() => {
-            Err("no certificate is in it; a PEM file, or a directory of such, is needed".to_owned())
-        }
-        Some(ca) if unusable > 0 => {
-            log::warn!("tls_ca `{}`: {unusable} certificates cannot be used", ca.display());
-            Ok(roots)
-        }
-        None if roots.is_empty() => {
-            let reasons: Vec<String> = found.errors.iter().map(ToString::to_string).collect();
-            Err(format!("the system trusts no certificate, so tls_ca must name a file: {}", reasons.join(", ")))
-        }
-        _ => Ok(roots),
-    }
-}
-
-/// Accepts every certificate, also those that cannot be read: for `tls_verify=0`.
-#[derive(Debug)]
-struct Anyone {
-    provider: Arc<CryptoProvider>,
-}
-
-impl ServerCertVerifier for Anyone {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _message: &[u8],
-        _cert: &CertificateDer<'_>,
-        _dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _message: &[u8],
-        _cert: &CertificateDer<'_>,
-        _dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
-    }
+    tls.config().map_err(|fault| fault.to_string())
 }

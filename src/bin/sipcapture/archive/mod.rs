@@ -9,8 +9,9 @@ mod tables;
 mod text;
 
 use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
 
-use sipcapture_core::sink::{DatabaseUrl, UrlError};
+use sipcapture_core::sink::{DatabaseUrl, Deadlines, UrlError};
 use sipcapture_core::table::Dialect;
 
 pub use self::recent::{Beginning, CallFilter};
@@ -25,6 +26,9 @@ use crate::order;
 const IN_LIST: usize = 200;
 /// More Call-IDs than this under one correlation id are no call any more, but an id that is not one.
 const MOST_LEGS: usize = 32;
+/// How long a server may take to let the tool in; an answer takes as long as it takes.
+const DEADLINES: Deadlines = Deadlines { connect: Duration::from_secs(10), silence: None };
+
 /// What went wrong with the database.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {

@@ -1,24 +1,18 @@
 //! Reads a MySQL or MariaDB database.
 
-use std::path::Path;
-use std::time::Duration;
+use std::sync::mpsc::channel;
 
 use mysql::consts::ColumnFlags;
 use mysql::prelude::Queryable;
-use mysql::{Conn, OptsBuilder, Params, Row, Value};
-use sipcapture_core::sink::url::{Host, Password, Server};
+use mysql::{Conn, Params, Row, Value};
+use sipcapture_core::sink::open_mysql;
+use sipcapture_core::sink::url::Server;
 use sipcapture_core::table::Dialect;
 
 use super::sql::{Cell, Parameter, Query};
 use super::tables::TableColumns;
-use super::{Database, Failure};
+use super::{DEADLINES, Database, Failure};
 
-/// Where Debian's server has its socket.
-const SOCKET: &str = "/run/mysqld/mysqld.sock";
-/// The port of MySQL.
-const PORT: u16 = 3306;
-/// How long a server may take to answer the first time.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The character set number of binary columns.
 const BINARY_CHARACTER_SET: u16 = 63;
 
@@ -30,32 +24,21 @@ pub struct Mysql {
 impl Mysql {
     /// Connects to `server`; `what` names it in errors, without its password.
     pub fn open(server: &Server, what: &str) -> Result<Mysql, Failure> {
-        let fail = |error: mysql::Error| Failure::Open { what: what.to_owned(), why: reason(&error) };
-        let mut connection = Conn::new(options(server)).map_err(fail)?;
-        connection.query_drop("SET SESSION TRANSACTION READ ONLY").map_err(fail)?;
+        let fail = |why: String| Failure::Open { what: what.to_owned(), why };
+        let mut connection = within_deadline(server.clone()).map_err(fail)?;
+        let read_only = connection.query_drop("SET SESSION TRANSACTION READ ONLY");
+        read_only.map_err(|error| fail(reason(&error)))?;
         Ok(Mysql { connection })
     }
 }
 
-fn options(server: &Server) -> OptsBuilder {
-    let local = |name: &str| name.is_empty() || name == "localhost";
-    let (host, socket) = match &server.host {
-        Host::Socket(path) => ("localhost", Some(path.clone())),
-        Host::Default => ("", None),
-        Host::Name(name) => (name.as_str(), None),
-    };
-    // As the server's own clients do: the local server is reached through its socket, where it has one.
-    let usual = || local(host).then_some(Path::new(SOCKET)).filter(|path| path.exists()).map(Path::to_owned);
-    let socket = socket.or_else(|| if server.port.is_none() { usual() } else { None });
-    OptsBuilder::new()
-        .ip_or_hostname(Some(if local(host) { "127.0.0.1" } else { host }))
-        .tcp_port(server.port.unwrap_or(PORT))
-        .prefer_socket(false)
-        .socket(socket.map(|path| path.to_string_lossy().into_owned()))
-        .user(Some(&server.user).filter(|user| !user.is_empty()))
-        .pass(server.password.as_ref().map(Password::expose))
-        .db_name(Some(&server.database))
-        .tcp_connect_timeout(Some(CONNECT_TIMEOUT))
+/// Connects on a thread of its own: the client has one deadline for connecting and for an answer, and an answer may take its time.
+fn within_deadline(server: Server) -> Result<Conn, String> {
+    let (sender, receiver) = channel();
+    std::thread::spawn(move || sender.send(open_mysql(&server, &DEADLINES)));
+    receiver
+        .recv_timeout(DEADLINES.connect)
+        .unwrap_or_else(|_| Err(format!("no connection within {} s", DEADLINES.connect.as_secs())))
 }
 
 /// The server's own words, or the driver's.

@@ -6,27 +6,25 @@
 //! COPY runs between BEGIN and COMMIT. When the deadline passes before COMMIT is sent, the server takes everything back,
 //! and the repeated write makes no duplicates.
 
+pub(super) mod open;
+
 use std::future::{Future, poll_fn};
 use std::io::Cursor;
 use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::Sink;
-use tokio::runtime::{Builder, Runtime};
-use tokio_postgres::config::Config;
+use tokio::runtime::Runtime;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{Client, Error, NoTls, Statement};
+use tokio_postgres::{Client, Error, Statement};
 
 use super::encode::{Fitter, Notation, push_hex, push_integer, push_replacing};
 use super::escape::{Repertoire, TextWidth};
 use super::real_table::{ColumnType, Plan, RealColumn, RealTable, Target, column_list};
 use super::session::{Fault, Session};
-use super::url::{Host, Server};
-use super::{SinkOptions, Written};
+use super::url::Server;
+use super::{Deadlines, SinkOptions, Written};
 use crate::table::{Dialect, Row};
-
-/// Where the server's socket is when nothing else is said.
-const SOCKET_DIRECTORY: &str = "/var/run/postgresql";
 
 /// What a B-tree takes of a text, in bytes: a third of a page, a little less for what else an entry holds.
 const INDEX_WIDTH: usize = 2600;
@@ -81,23 +79,7 @@ impl Session for Connection {
     const DIALECT: Dialect = Dialect::Postgres;
 
     fn connect(server: &Server, options: &SinkOptions) -> Result<Connection, Fault> {
-        let runtime = Builder::new_current_thread()
-            .enable_io()
-            .enable_time()
-            .build()
-            .map_err(|error| Fault::Unavailable(error.to_string()))?;
-        let config = config(server, options);
-        let connecting = async {
-            match tokio::time::timeout(options.connect_timeout, config.connect(NoTls)).await {
-                Ok(connected) => connected.map_err(|error| unavailable(&error)),
-                Err(_) => {
-                    Err(Fault::Unavailable(format!("no connection within {} s", options.connect_timeout.as_secs_f32())))
-                }
-            }
-        };
-        let (client, driver) = runtime.block_on(connecting)?;
-        // Ends when the client is dropped or the connection breaks; the client then says why.
-        drop(runtime.spawn(driver));
+        let (client, runtime) = open::open(server, &Deadlines::of(options)).map_err(Fault::Unavailable)?;
         let mut connection = Connection {
             client,
             runtime,
@@ -199,25 +181,6 @@ impl Connection {
     }
 }
 
-fn config(server: &Server, options: &SinkOptions) -> Config {
-    let mut config = Config::new();
-    match &server.host {
-        Host::Default => config.host_path(SOCKET_DIRECTORY),
-        Host::Name(name) => config.host(name),
-        Host::Socket(directory) => config.host_path(directory),
-    };
-    config.port(server.port.unwrap_or(5432)).dbname(&server.database).application_name("sipcapture");
-    if !server.user.is_empty() {
-        config.user(&server.user);
-    }
-    if let Some(password) = &server.password {
-        config.password(password.expose());
-    }
-    config.connect_timeout(options.connect_timeout).tcp_user_timeout(options.io_timeout);
-    config.keepalives_idle(Duration::from_secs(10)).keepalives_interval(Duration::from_secs(5)).keepalives_retries(3);
-    config
-}
-
 /// One COPY, all of it in one piece; `accepted` says whether the server was ready to take rows.
 async fn copy_in(client: &Client, statement: &Statement, rows: Vec<u8>, accepted: &mut bool) -> Result<(), Error> {
     let mut sink = pin!(client.copy_in::<_, Cursor<Vec<u8>>>(statement).await?);
@@ -291,7 +254,7 @@ impl Notation for CopyText {
 /// What an error means for the rows, by the class of its SQLSTATE.
 fn fault(error: &Error) -> Fault {
     let Some(database) = error.as_db_error() else { return unavailable(error) };
-    let text = describe(error);
+    let text = open::describe(error);
     let code = database.code();
     let changed = [
         SqlState::UNDEFINED_TABLE,
@@ -317,18 +280,5 @@ fn fault(error: &Error) -> Fault {
 }
 
 fn unavailable(error: &Error) -> Fault {
-    Fault::Unavailable(describe(error))
-}
-
-/// The server's words and the SQLSTATE; the driver's own text says little more than "db error".
-fn describe(error: &Error) -> String {
-    use std::error::Error as _;
-    match (error.as_db_error(), error.source()) {
-        (Some(database), _) => {
-            let place = database.where_().map(|place| format!(" ({place})")).unwrap_or_default();
-            format!("{}, SQLSTATE {}{place}", database.message(), database.code().code())
-        }
-        (None, Some(source)) => format!("{error}: {source}"),
-        (None, None) => error.to_string(),
-    }
+    Fault::Unavailable(open::describe(error))
 }

@@ -8,22 +8,20 @@
 //!
 //! A MyISAM, Aria or MEMORY table knows no transactions: if the server refuses a row of it, the rows before stay.
 
+pub(super) mod open;
+
 use std::fmt;
-use std::path::Path;
 
 use mysql::prelude::Queryable;
-use mysql::{Conn, Error, OptsBuilder};
+use mysql::{Conn, Error};
 
 use super::encode::{Fitter, Notation, push_hex, push_integer, push_replacing};
 use super::escape::{Repertoire, TextWidth};
 use super::real_table::{ColumnType, Plan, RealColumn, RealTable, Target, column_list};
 use super::session::{Fault, Session};
-use super::url::{Host, Server};
-use super::{SinkOptions, Written};
+use super::url::Server;
+use super::{Deadlines, SinkOptions, Written};
 use crate::table::{Dialect, Row};
-
-/// Where `localhost` is looked for, as the client libraries of the distributions do.
-const SOCKETS: [&str; 3] = ["/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.sock", "/tmp/mysql.sock"];
 
 /// Room that a statement leaves in a packet for the protocol's own bytes.
 const PACKET_SLACK: usize = 1024;
@@ -68,7 +66,7 @@ impl Session for Connection {
     const DIALECT: Dialect = Dialect::Mysql;
 
     fn connect(server: &Server, options: &SinkOptions) -> Result<Connection, Fault> {
-        let mut connection = open(server, options).map_err(|error| unavailable(&error))?;
+        let mut connection = open::open(server, &Deadlines::of(options)).map_err(Fault::Unavailable)?;
         let query = "SELECT @@version, @@max_allowed_packet, @@sql_mode";
         let settings = connection
             .query_drop("SET NAMES utf8mb4, autocommit = 1")
@@ -235,41 +233,6 @@ impl Connection {
         }
         Ok(takes)
     }
-}
-
-/// Connects over the Unix socket where `localhost` or nothing is said, over TCP otherwise or if there is no socket.
-fn open(server: &Server, options: &SinkOptions) -> Result<Conn, Error> {
-    let server = &server.with_option_files();
-    let local = match &server.host {
-        Host::Default => server.port.is_none(),
-        Host::Name(name) => name == "localhost" && server.port.is_none(),
-        Host::Socket(path) => return Conn::new(opts(server, options).socket(path.to_str())),
-    };
-    if local && let Some(socket) = SOCKETS.iter().find(|socket| Path::new(socket).exists()) {
-        match Conn::new(opts(server, options).socket(Some(*socket))) {
-            Err(error @ (Error::IoError(_) | Error::DriverError(_))) => log::debug!("{socket}: {error}; trying TCP"),
-            answered => return answered,
-        }
-    }
-    let host = match &server.host {
-        Host::Name(name) => name.as_str(),
-        _ => "127.0.0.1",
-    };
-    Conn::new(opts(server, options).ip_or_hostname(Some(host)).tcp_port(server.port.unwrap_or(3306)))
-}
-
-fn opts(server: &Server, options: &SinkOptions) -> OptsBuilder {
-    let user = (!server.user.is_empty()).then_some(server.user.as_str());
-    OptsBuilder::new()
-        .user(user)
-        .pass(server.password.as_ref().map(|password| password.expose()))
-        .db_name(Some(server.database.as_str()))
-        .prefer_socket(false)
-        .tcp_connect_timeout(Some(options.connect_timeout))
-        .read_timeout(Some(options.io_timeout))
-        .write_timeout(Some(options.io_timeout))
-        .tcp_keepalive_time_ms(Some(10_000))
-        .tcp_user_timeout_ms(u32::try_from(options.io_timeout.as_millis()).ok())
 }
 
 /// What keeps a table's rows, as information_schema describes it.

@@ -1,0 +1,53 @@
+//! What can be told of a database URL before anybody connects: whether what it says of TLS can be had.
+
+use super::DatabaseUrl;
+use super::postgres::open::is_local;
+use super::tls::{TlsFault, libpq, mysql};
+use super::url::{Host, Server};
+
+/// Checks what `url` says of TLS, what the environment and option files add to it, and the files that they name. What is ignored, and files
+/// that this process may not read, though the one that connects may, are told by warnings; `parameter` names the URL in them.
+///
+/// # Errors
+/// A name, its value, and what would be right.
+pub fn check(url: &DatabaseUrl, parameter: &str) -> Result<(), String> {
+    let (server, checked) = match url {
+        DatabaseUrl::Postgres(server) => (server, check_postgres(server)),
+        DatabaseUrl::Mysql(server) => (server, check_mysql(server, parameter)),
+        DatabaseUrl::Sqlite(_) | DatabaseUrl::Host(_) => return Ok(()),
+    };
+    for key in server.parameters.unknown() {
+        // A key is shown as an operator wrote it, its value never: nobody knows what is in it.
+        log::warn!("parameter {parameter}: {url}: {key:?} behind the ? is not known and ignored");
+    }
+    match checked {
+        Err(fault) if fault.is_certain => Err(fault.to_string()),
+        Err(fault) => {
+            log::warn!("parameter {parameter}: {url}: {fault}");
+            Ok(())
+        }
+        Ok(()) => Ok(()),
+    }
+}
+
+fn check_postgres(server: &Server) -> Result<(), TlsFault> {
+    let settings = libpq::Settings::of_process(&server.parameters).map_err(TlsFault::of_values)?;
+    if is_local(server) || settings.mode == libpq::Mode::Disable {
+        return Ok(());
+    }
+    settings.tls.config().map(drop)
+}
+
+fn check_mysql(server: &Server, parameter: &str) -> Result<(), TlsFault> {
+    let server = server.with_option_files();
+    let settings = mysql::Settings::resolve(&server.parameters).map_err(TlsFault::of_values)?;
+    for key in mysql::Settings::needless(&server.parameters) {
+        log::warn!(
+            "parameter {parameter}: {key} is not used: TLS 1.2 and 1.3 are spoken, with their strong ciphers alone"
+        );
+    }
+    if matches!(server.host, Host::Socket(_)) || settings.mode == mysql::Mode::Disabled {
+        return Ok(());
+    }
+    settings.prepare().map(drop)
+}

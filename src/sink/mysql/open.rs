@@ -1,0 +1,124 @@
+//! Connecting to a MySQL or MariaDB server, in clear or with TLS, as `ssl-mode` asks for it.
+
+use std::io::ErrorKind;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use mysql::{Conn, DriverError, Error, OptsBuilder, SslOpts};
+
+use crate::log_limit::LogLimit;
+use crate::sink::Deadlines;
+use crate::sink::tls::mysql::{Mode, Settings};
+use crate::sink::url::{Host, Server};
+
+/// Where `localhost` is looked for, as the client libraries of the distributions do.
+const SOCKETS: [&str; 3] = ["/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.sock", "/tmp/mysql.sock"];
+/// How often a downgrade is told.
+const DOWNGRADE_LOG: Duration = Duration::from_secs(60);
+
+/// Connects over the Unix socket where `localhost` or nothing is said, over TCP otherwise or if there is no socket. Who asks for TLS gets
+/// TCP where there is a choice: over a Unix socket the client has none.
+///
+/// # Errors
+/// What went wrong, in words, with the parameter where one is at fault.
+pub(in crate::sink) fn open(server: &Server, deadlines: &Deadlines) -> Result<Conn, String> {
+    let server = &server.with_option_files();
+    let settings = Settings::resolve(&server.parameters)?;
+    let over = |socket: &str| Conn::new(opts(server, deadlines).socket(Some(socket)));
+    let local = match &server.host {
+        Host::Default => server.port.is_none(),
+        Host::Name(name) => name == "localhost" && server.port.is_none(),
+        Host::Socket(path) => return over(&path.to_string_lossy()).map_err(|error| describe(&error)),
+    };
+    if local
+        && settings.mode <= Mode::Preferred
+        && let Some(socket) = SOCKETS.iter().find(|socket| Path::new(socket).exists())
+    {
+        match over(socket) {
+            Err(error @ (Error::IoError(_) | Error::DriverError(_))) => log::debug!("{socket}: {error}; trying TCP"),
+            answered => return answered.map_err(|error| describe(&error)),
+        }
+    }
+    let host = match &server.host {
+        Host::Name(name) => name.as_str(),
+        _ => "127.0.0.1",
+    };
+    let over_tcp = |tls: Option<SslOpts>| {
+        let port = server.port.unwrap_or(3306);
+        Conn::new(opts(server, deadlines).ip_or_hostname(Some(host)).tcp_port(port).ssl_opts(tls))
+    };
+    with_mode(host, &settings, over_tcp)
+}
+
+/// Connects as the mode asks for it.
+fn with_mode(
+    host: &str,
+    settings: &Settings,
+    connect: impl Fn(Option<SslOpts>) -> Result<Conn, Error>,
+) -> Result<Conn, String> {
+    if settings.mode == Mode::Disabled {
+        return connect(None).map_err(|error| describe(&error));
+    }
+    let prepared = settings.prepare().map_err(|fault| fault.to_string())?;
+    let error = match connect(Some(prepared.options.clone())) {
+        Ok(connection) => return Ok(connection),
+        Err(error) => error,
+    };
+    let is_missing = matches!(error, Error::DriverError(DriverError::TlsNotSupported));
+    if settings.mode > Mode::Preferred || !(is_missing || is_of_tls(&error)) {
+        let asked_for =
+            if is_missing || is_of_tls(&error) { format!(" ({})", settings.describe()) } else { String::new() };
+        return Err(format!("{}{asked_for}", describe(&error)));
+    }
+    let connected = connect(None).map_err(|in_clear| match is_missing {
+        true => describe(&in_clear),
+        false => format!("{error}; in clear: {}", describe(&in_clear)),
+    })?;
+    if !is_missing {
+        say_downgrade(host, &error);
+    }
+    Ok(connected)
+}
+
+/// The client's words, but for the system's for a deadline.
+fn describe(error: &Error) -> String {
+    match error {
+        Error::IoError(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+            "no answer in time while connecting".to_owned()
+        }
+        error => error.to_string(),
+    }
+}
+
+/// Whether a handshake has failed, and not the way to the server.
+fn is_of_tls(error: &Error) -> bool {
+    match error {
+        Error::TlsError(_) => true,
+        Error::IoError(error) => error.get_ref().is_some_and(|cause| cause.is::<rustls::Error>()),
+        _ => false,
+    }
+}
+
+/// A server that offers TLS of a kind that is not spoken any more does so at each connection: one line is enough for a while.
+fn say_downgrade(host: &str, why: &Error) {
+    static SAID: Mutex<Option<LogLimit>> = Mutex::new(None);
+    let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
+    if said.get_or_insert_with(|| LogLimit::new(DOWNGRADE_LOG)).allow(Instant::now()).is_some() {
+        log::warn!("MySQL at {host}: {why}; ssl-mode {} goes on in clear", Mode::Preferred.name());
+    }
+}
+
+fn opts(server: &Server, deadlines: &Deadlines) -> OptsBuilder {
+    let user = (!server.user.is_empty()).then_some(server.user.as_str());
+    OptsBuilder::new()
+        .user(user)
+        .pass(server.password.as_ref().map(|password| password.expose()))
+        .db_name(Some(server.database.as_str()))
+        .prefer_socket(false)
+        .tcp_connect_timeout(Some(deadlines.connect))
+        .read_timeout(deadlines.silence)
+        .write_timeout(deadlines.silence)
+        .tcp_keepalive_time_ms(Some(10_000))
+        .tcp_user_timeout_ms(deadlines.silence.and_then(|silence| u32::try_from(silence.as_millis()).ok()))
+}

@@ -1,0 +1,208 @@
+//! Connecting to a PostgreSQL server, in clear or with TLS, as libpq's `sslmode` asks for it.
+
+use std::error::Error as _;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::runtime::{Builder, Runtime};
+use tokio_postgres::config::{Config, SslMode};
+use tokio_postgres::{Client, Error, NoTls};
+
+use crate::log_limit::LogLimit;
+use crate::sink::Deadlines;
+use crate::sink::tls::Verification;
+use crate::sink::tls::libpq::{Mode, Settings};
+use crate::sink::tls::stream::Connector;
+use crate::sink::url::{Host, Server};
+
+/// Where the server's socket is when nothing else is said.
+const SOCKET_DIRECTORY: &str = "/var/run/postgresql";
+/// How often a downgrade is told.
+const DOWNGRADE_LOG: Duration = Duration::from_secs(60);
+
+/// A client, and the runtime on this very thread that drives its connection whenever it is waited for.
+///
+/// # Errors
+/// What went wrong, in words, with the parameter where one is at fault.
+pub(in crate::sink) fn open(server: &Server, deadlines: &Deadlines) -> Result<(Client, Runtime), String> {
+    let settings = Settings::of_process(&server.parameters)?;
+    let runtime = Builder::new_current_thread().enable_io().enable_time().build().map_err(|error| error.to_string())?;
+    let mut config = config(server, deadlines);
+    config.channel_binding(settings.channel_binding);
+    // As libpq has it: what stays on this machine needs no TLS.
+    let mode = if is_local(server) { Mode::Disable } else { settings.mode };
+    let mut attempts =
+        Attempts { server, settings: &settings, runtime: &runtime, config, until: Instant::now() + deadlines.connect };
+    let client = attempts.run(mode, deadlines.connect)?;
+    Ok((client, runtime))
+}
+
+/// Whether the server is reached over a Unix socket.
+pub(in crate::sink) fn is_local(server: &Server) -> bool {
+    !matches!(server.host, Host::Name(_))
+}
+
+/// Why an attempt came to nothing.
+enum Failure {
+    /// The deadline for all attempts has passed.
+    Late,
+    /// There is no TLS to be had with what was asked for: nothing was sent.
+    Files(String),
+    /// The server took TLS, and the two did not come to terms.
+    Handshake(String),
+    /// The server has answered, with TLS or without, that it does not want this client this way.
+    Refused { why: String, encrypted: bool },
+    /// Anything else: there is no server, or it has gone.
+    Broken(String),
+}
+
+/// The ways to one server, one after the other, with one deadline for all.
+struct Attempts<'a> {
+    server: &'a Server,
+    settings: &'a Settings,
+    runtime: &'a Runtime,
+    config: Config,
+    until: Instant,
+}
+
+impl Attempts<'_> {
+    fn run(&mut self, mode: Mode, timeout: Duration) -> Result<Client, String> {
+        let connected = match mode {
+            Mode::Disable => self.in_clear(),
+            Mode::Allow => match self.in_clear() {
+                Err(Failure::Refused { why, .. }) => {
+                    self.with_tls(SslMode::Prefer).map_err(|failure| self.both(why, failure, "with TLS"))
+                }
+                outcome => outcome,
+            },
+            Mode::Prefer => match self.with_tls(SslMode::Prefer) {
+                Err(Failure::Files(why) | Failure::Handshake(why) | Failure::Refused { why, encrypted: true }) => {
+                    let outcome = self.in_clear();
+                    if outcome.is_ok() {
+                        self.say_downgrade(&why);
+                    }
+                    outcome.map_err(|failure| self.both(why, failure, "in clear"))
+                }
+                outcome => outcome,
+            },
+            Mode::Require | Mode::VerifyCa | Mode::VerifyFull => self.with_tls(SslMode::Require),
+        };
+        connected.map_err(|failure| match failure {
+            Failure::Late => format!("no connection within {} s", timeout.as_secs_f32()),
+            Failure::Handshake(why) => format!("{why} ({})", self.asked_for()),
+            Failure::Files(why) | Failure::Refused { why, .. } | Failure::Broken(why) => why,
+        })
+    }
+
+    /// The failure of the second attempt, with what became of the first one where that is something else.
+    fn both(&self, first: String, second: Failure, how: &str) -> Failure {
+        match second {
+            Failure::Late => Failure::Late,
+            Failure::Refused { why, .. } if why == first => Failure::Broken(first),
+            Failure::Refused { why, .. } | Failure::Broken(why) | Failure::Handshake(why) | Failure::Files(why) => {
+                Failure::Broken(format!("{first}; {how}: {why}"))
+            }
+        }
+    }
+
+    /// A server of which TLS is asked for in vain once may never give it again: that is worth a line, not one a connection.
+    fn say_downgrade(&self, why: &str) {
+        static SAID: Mutex<Option<LogLimit>> = Mutex::new(None);
+        let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.get_or_insert_with(|| LogLimit::new(DOWNGRADE_LOG)).allow(Instant::now()).is_some() {
+            let Host::Name(host) = &self.server.host else { return };
+            let mode = self.settings.mode.name();
+            log::warn!("PostgreSQL at {host}: {why}; {} {mode} goes on in clear", self.settings.mode_name);
+        }
+    }
+
+    /// What was asked for, by the names of its parameters.
+    fn asked_for(&self) -> String {
+        let Settings { mode, mode_name, tls, .. } = self.settings;
+        let asked = format!("{mode_name} {}", mode.name());
+        match &tls.trust {
+            _ if tls.verification == Verification::None => asked,
+            Some(trust) => format!("{asked}, {} `{}`", trust.parameter, trust.path.display()),
+            None => format!("{asked}, the system's certificates are trusted: {} can name others", tls.trust_parameter),
+        }
+    }
+
+    fn in_clear(&mut self) -> Result<Client, Failure> {
+        self.config.ssl_mode(SslMode::Disable);
+        let connecting = self.config.connect(NoTls);
+        match self.wait(connecting)? {
+            Ok((client, driver)) => {
+                // Ends when the client is dropped or the connection breaks; the client then says why.
+                drop(self.runtime.spawn(driver));
+                Ok(client)
+            }
+            Err(error) if error.as_db_error().is_some() => {
+                Err(Failure::Refused { why: describe(&error), encrypted: false })
+            }
+            Err(error) => Err(Failure::Broken(describe(&error))),
+        }
+    }
+
+    fn with_tls(&mut self, ssl_mode: SslMode) -> Result<Client, Failure> {
+        let tls = self.settings.tls.config().map_err(|fault| Failure::Files(fault.to_string()))?;
+        let by_name = self.settings.tls.verification == Verification::ChainAndName;
+        let connector = Connector::new(Arc::new(tls), by_name);
+        self.config.ssl_mode(ssl_mode);
+        let connecting = self.config.connect(connector.clone());
+        match self.wait(connecting)? {
+            Ok((client, driver)) => {
+                drop(self.runtime.spawn(driver));
+                Ok(client)
+            }
+            Err(error) => {
+                let why = describe(&error);
+                Err(match (error.as_db_error(), connector.has_begun(), connector.is_done()) {
+                    (Some(_), begun, _) => Failure::Refused { why, encrypted: begun },
+                    (None, true, false) => Failure::Handshake(why),
+                    // The client's own words for a server that has no TLS, and for a name that no certificate has.
+                    (None, false, _) if why.starts_with("error performing TLS handshake") => Failure::Handshake(why),
+                    _ => Failure::Broken(why),
+                })
+            }
+        }
+    }
+
+    fn wait<T>(&self, connecting: impl Future<Output = T>) -> Result<T, Failure> {
+        let left = self.until.saturating_duration_since(Instant::now());
+        self.runtime.block_on(async { tokio::time::timeout(left, connecting).await }).map_err(|_| Failure::Late)
+    }
+}
+
+fn config(server: &Server, deadlines: &Deadlines) -> Config {
+    let mut config = Config::new();
+    match &server.host {
+        Host::Default => config.host_path(SOCKET_DIRECTORY),
+        Host::Name(name) => config.host(name),
+        Host::Socket(directory) => config.host_path(directory),
+    };
+    config.port(server.port.unwrap_or(5432)).dbname(&server.database).application_name("sipcapture");
+    if !server.user.is_empty() {
+        config.user(&server.user);
+    }
+    if let Some(password) = &server.password {
+        config.password(password.expose());
+    }
+    config.connect_timeout(deadlines.connect);
+    if let Some(silence) = deadlines.silence {
+        config.tcp_user_timeout(silence);
+    }
+    config.keepalives_idle(Duration::from_secs(10)).keepalives_interval(Duration::from_secs(5)).keepalives_retries(3);
+    config
+}
+
+/// The server's words and the SQLSTATE; the driver's own text says little more than "db error".
+pub(in crate::sink) fn describe(error: &Error) -> String {
+    match (error.as_db_error(), error.source()) {
+        (Some(database), _) => {
+            let place = database.where_().map(|place| format!(" ({place})")).unwrap_or_default();
+            format!("{}, SQLSTATE {}{place}", database.message(), database.code().code())
+        }
+        (None, Some(source)) => format!("{error}: {source}"),
+        (None, None) => error.to_string(),
+    }
+}

@@ -1,0 +1,290 @@
+//! TLS to PostgreSQL by the names of its client library, libpq: keys of the URL's query, then the environment, then the files in
+//! `~/.postgresql`, each only where the one before says nothing.
+//!
+//! What libpq does and this does not is an error wherever somebody asks for it, never left out in silence.
+
+use std::path::{Path, PathBuf};
+
+use rustls::SupportedProtocolVersion;
+use rustls::version::{TLS12, TLS13};
+use tokio_postgres::config::ChannelBinding;
+
+use super::{ClientTls, Identity, NamedPath, Parameters, Verification};
+
+/// Keys, and the variables of the environment that stand for them.
+const KEYS: [(&str, Option<&str>); 15] = [
+    ("sslmode", Some("PGSSLMODE")),
+    ("sslrootcert", Some("PGSSLROOTCERT")),
+    ("sslcert", Some("PGSSLCERT")),
+    ("sslkey", Some("PGSSLKEY")),
+    ("sslpassword", None),
+    ("sslcrl", Some("PGSSLCRL")),
+    ("sslcrldir", Some("PGSSLCRLDIR")),
+    ("sslcompression", Some("PGSSLCOMPRESSION")),
+    ("sslsni", Some("PGSSLSNI")),
+    ("sslcertmode", Some("PGSSLCERTMODE")),
+    ("sslnegotiation", Some("PGSSLNEGOTIATION")),
+    ("ssl_min_protocol_version", Some("PGSSLMINPROTOCOLVERSION")),
+    ("ssl_max_protocol_version", Some("PGSSLMAXPROTOCOLVERSION")),
+    ("channel_binding", Some("PGCHANNELBINDING")),
+    ("gssencmode", Some("PGGSSENCMODE")),
+];
+/// `ssl=true` is `sslmode=require`.
+const SSL: &str = "ssl";
+/// What an older libpq reads: 1 is `PGSSLMODE=require`.
+const REQUIRE: &str = "PGREQUIRESSL";
+
+/// The key that is meant by a name in a URL.
+pub(in crate::sink) fn key_of(name: &str) -> Option<&'static str> {
+    KEYS.iter().map(|(key, _)| *key).chain([SSL]).find(|key| *key == name)
+}
+
+/// `sslmode`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::sink) enum Mode {
+    /// In clear.
+    Disable,
+    /// In clear, and with TLS if the server refuses that.
+    Allow,
+    /// With TLS if the server has it and takes it, else in clear. This is the default.
+    Prefer,
+    /// With TLS.
+    Require,
+    /// With TLS, to a server whose certificate is trusted.
+    VerifyCa,
+    /// As [`Mode::VerifyCa`], and its certificate is one for the host.
+    VerifyFull,
+}
+
+const MODES: [(&str, Mode); 6] = [
+    ("disable", Mode::Disable),
+    ("allow", Mode::Allow),
+    ("prefer", Mode::Prefer),
+    ("require", Mode::Require),
+    ("verify-ca", Mode::VerifyCa),
+    ("verify-full", Mode::VerifyFull),
+];
+type Versions = &'static [&'static SupportedProtocolVersion];
+static BOTH_VERSIONS: Versions = &[&TLS13, &TLS12];
+static VERSION_12: Versions = &[&TLS12];
+static VERSION_13: Versions = &[&TLS13];
+/// Names of versions; the first two are spoken no more.
+const VERSIONS: [&str; 4] = ["TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"];
+
+impl Mode {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        MODES.iter().find(|(_, mode)| *mode == self).map_or("", |(name, _)| name)
+    }
+}
+
+/// Where values come from that the URL does not give.
+pub(in crate::sink) struct Environment<'a> {
+    /// A variable's value.
+    pub variable: &'a dyn Fn(&str) -> Option<String>,
+    /// The user's directory.
+    pub home: Option<PathBuf>,
+}
+
+/// What is wrong with a value: which, what it is, and what is allowed.
+type Refusal = String;
+
+/// How to connect.
+#[derive(Clone, Debug)]
+pub(in crate::sink) struct Settings {
+    pub mode: Mode,
+    /// The name that gave the mode, for errors.
+    pub mode_name: String,
+    pub channel_binding: ChannelBinding,
+    pub tls: ClientTls,
+}
+
+impl Settings {
+    /// Checks the values of a URL's own parameters, whatever the environment says.
+    pub fn check(parameters: &Parameters) -> Result<(), Refusal> {
+        Settings::resolve(parameters, &Environment { variable: &|_| None, home: None }).map(drop)
+    }
+
+    /// What this process's environment makes of `parameters`.
+    pub fn of_process(parameters: &Parameters) -> Result<Settings, Refusal> {
+        let variable = |name: &str| std::env::var(name).ok();
+        Settings::resolve(parameters, &Environment { variable: &variable, home: std::env::home_dir() })
+    }
+
+    /// What `environment` makes of `parameters`. Reads no file, but looks which of the usual ones are there.
+    pub fn resolve(parameters: &Parameters, environment: &Environment<'_>) -> Result<Settings, Refusal> {
+        let words = Words { parameters, environment };
+        words.refuse_what_is_not_there()?;
+        let trust = words.path("sslrootcert", "root.crt");
+        let by_system = trust.as_ref().is_some_and(|trust| trust.is_named && trust.path == Path::new("system"));
+        let (mode, mode_name) = words.mode(by_system)?;
+        let verification = match mode {
+            Mode::VerifyFull => Verification::ChainAndName,
+            Mode::VerifyCa => Verification::Chain,
+            // libpq's rule for its own older versions: a file of trusted certificates is there to be used.
+            Mode::Require if trust.is_some() => Verification::Chain,
+            _ => Verification::None,
+        };
+        let tls = ClientTls {
+            verification,
+            trust: trust.filter(|_| !by_system),
+            trust_parameter: "sslrootcert",
+            identity: words.identity()?,
+            versions: words.versions()?,
+            sends_name: words.choice("sslsni", &[("1", true), ("0", false)], true)?,
+        };
+        let bindings = [
+            ("prefer", ChannelBinding::Prefer),
+            ("disable", ChannelBinding::Disable),
+            ("require", ChannelBinding::Require),
+        ];
+        let channel_binding = words.choice("channel_binding", &bindings, ChannelBinding::Prefer)?;
+        Ok(Settings { mode, mode_name, channel_binding, tls })
+    }
+}
+
+/// A value and the name of what gave it.
+struct Word {
+    name: String,
+    text: String,
+}
+
+impl Word {
+    fn refuse(&self, allowed: impl std::fmt::Display) -> Refusal {
+        format!("{} `{}`: {allowed}", self.name, self.text)
+    }
+}
+
+struct Words<'a> {
+    parameters: &'a Parameters,
+    environment: &'a Environment<'a>,
+}
+
+impl Words<'_> {
+    fn get(&self, key: &str) -> Option<Word> {
+        if let Some(text) = self.parameters.get(key) {
+            return Some(Word { name: key.to_owned(), text: text.to_owned() });
+        }
+        let (_, variable) = KEYS.iter().find(|(known, _)| *known == key)?;
+        self.variable((*variable)?)
+    }
+
+    fn variable(&self, variable: &str) -> Option<Word> {
+        let text = (self.environment.variable)(variable).filter(|text| !text.is_empty())?;
+        Some(Word { name: format!("{variable} of the environment"), text })
+    }
+
+    /// The value of `key`, of `choices` with their names.
+    fn choice<T: Copy>(&self, key: &str, choices: &[(&str, T)], default: T) -> Result<T, Refusal> {
+        let Some(word) = self.get(key) else { return Ok(default) };
+        pick(&word, choices)
+    }
+
+    /// `sslmode`; with the system's certificates (`sslrootcert=system`) nothing but the strictest makes sense, since anybody can have one
+    /// of those.
+    fn mode(&self, by_system: bool) -> Result<(Mode, String), Refusal> {
+        let ssl = Word { name: SSL.to_owned(), text: self.parameters.get(SSL).unwrap_or_default().to_owned() };
+        if !ssl.text.is_empty() && ssl.text != "true" {
+            return Err(ssl.refuse("true is allowed, which is sslmode=require"));
+        }
+        let own = self.parameters.get("sslmode").is_some();
+        let required = self.variable(REQUIRE).filter(|word| word.text.starts_with('1'));
+        let (mode, name) = match (self.get("sslmode"), required) {
+            _ if !ssl.text.is_empty() && !own => (Mode::Require, SSL.to_owned()),
+            (Some(word), _) => (pick(&word, &MODES)?, word.name),
+            (None, Some(word)) => (Mode::Require, word.name),
+            (None, None) if by_system => (Mode::VerifyFull, "sslrootcert".to_owned()),
+            (None, None) => (Mode::Prefer, "sslmode".to_owned()),
+        };
+        if by_system && mode != Mode::VerifyFull {
+            return Err(format!("{name} {}: with sslrootcert=system verify-full is allowed", mode.name()));
+        }
+        Ok((mode, name))
+    }
+
+    /// The file that `key` names, else `file` in `~/.postgresql` if it is there.
+    fn path(&self, key: &str, file: &str) -> Option<NamedPath> {
+        if let Some(word) = self.get(key) {
+            return Some(NamedPath { parameter: word.name, path: word.text.into(), is_named: true });
+        }
+        let path = self.usual(file)?;
+        path.exists().then(|| NamedPath { parameter: key.to_owned(), path, is_named: false })
+    }
+
+    fn usual(&self, file: &str) -> Option<PathBuf> {
+        Some(self.environment.home.as_ref()?.join(".postgresql").join(file))
+    }
+
+    fn identity(&self) -> Result<Option<Identity>, Refusal> {
+        let Some(certificates) = self.path("sslcert", "postgresql.crt") else { return Ok(None) };
+        if !self.choice("sslcertmode", &[("allow", true), ("disable", false)], true)? {
+            return Ok(None);
+        }
+        let key = self.path("sslkey", "postgresql.key").or_else(|| {
+            let path = self.usual("postgresql.key")?;
+            Some(NamedPath { parameter: "sslkey".to_owned(), path, is_named: certificates.is_named })
+        });
+        match key {
+            Some(key) => Ok(Some(Identity { certificates, key, is_private: true })),
+            None => {
+                Err(format!("{} `{}`: sslkey must name its key", certificates.parameter, certificates.path.display()))
+            }
+        }
+    }
+
+    fn versions(&self) -> Result<Versions, Refusal> {
+        let bound = |key: &str, default: usize| match self.get(key) {
+            None => Ok(default),
+            Some(word) => VERSIONS
+                .iter()
+                .position(|version| version.eq_ignore_ascii_case(&word.text))
+                .ok_or_else(|| word.refuse(format!("{} are allowed", VERSIONS.join(", ")))),
+        };
+        match (bound("ssl_min_protocol_version", 2)?, bound("ssl_max_protocol_version", 3)?) {
+            (0..=2, 3) => Ok(BOTH_VERSIONS),
+            (0..=2, 2) => Ok(VERSION_12),
+            (3, 3) => Ok(VERSION_13),
+            _ => Err("ssl_min_protocol_version and ssl_max_protocol_version leave neither TLSv1.2 nor TLSv1.3, and no other \
+                      version is spoken"
+                .to_owned()),
+        }
+    }
+
+    /// What libpq has and this has not; saying nothing would leave a connection less safe than was asked for.
+    fn refuse_what_is_not_there(&self) -> Result<(), Refusal> {
+        if self.get("sslpassword").is_some() {
+            return Err(
+                "sslpassword: encrypted keys are not read; `openssl pkey -in KEY -out NEW` writes one without its \
+                        password, which sslkey can name"
+                    .to_owned(),
+            );
+        }
+        for key in ["sslcrl", "sslcrldir"] {
+            if let Some(word) = self.get(key) {
+                return Err(word.refuse("lists of revoked certificates are not read; leave it out"));
+            }
+        }
+        let usual = self.usual("root.crl").filter(|path| path.exists());
+        if let Some(path) = usual.filter(|_| self.get("sslmode").is_some_and(|word| word.text.starts_with("verify"))) {
+            return Err(format!(
+                "sslcrl `{}`: lists of revoked certificates are not read; take the file away",
+                path.display()
+            ));
+        }
+        self.choice("sslcompression", &[("0", ()), ("1", ())], ())?;
+        self.choice("sslnegotiation", &[("postgres", ())], ())?;
+        self.choice("sslcertmode", &[("allow", ()), ("disable", ())], ())?;
+        self.choice("gssencmode", &[("prefer", ()), ("disable", ())], ())
+    }
+}
+
+fn pick<T: Copy>(word: &Word, choices: &[(&str, T)]) -> Result<T, Refusal> {
+    choices.iter().find(|(name, _)| *name == word.text).map(|(_, choice)| *choice).ok_or_else(|| {
+        let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
+        match names.split_last() {
+            Some((only, [])) => word.refuse(format!("only {only} is to be had")),
+            Some((last, first)) => word.refuse(format!("{} and {last} are allowed", first.join(", "))),
+            None => word.refuse("nothing is allowed"),
+        }
+    })
+}
