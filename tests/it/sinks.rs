@@ -5,6 +5,7 @@ mod mysql;
 mod outages;
 mod postgres;
 mod sqlite;
+mod tls;
 
 use crate::common::database::{MariaDb, Postgres};
 use crate::common::rows::{self, StoredRow};

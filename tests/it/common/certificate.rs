@@ -1,7 +1,11 @@
 //! Keys and certificates for TLS.
 
-use std::path::Path;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use tempfile::TempDir;
 
 /// Makes a key and a certificate for the loopback address; the answers are their files.
 pub fn certificate(directory: &Path) -> (String, String) {
@@ -13,4 +17,62 @@ pub fn certificate(directory: &Path) -> (String, String) {
         .status();
     assert!(made.expect("openssl runs").success());
     (key, certificate)
+}
+
+/// Someone who signs certificates, and a directory of what was signed.
+pub struct Authority {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+    directory: TempDir,
+}
+
+/// A certificate and its key, PEM files; nobody but the user may read the key.
+#[derive(Clone, Debug)]
+pub struct Issued {
+    /// The certificate's file.
+    pub certificate: PathBuf,
+    /// The key's file.
+    pub key: PathBuf,
+}
+
+impl Authority {
+    /// With a key of its own.
+    pub fn new() -> Authority {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("a certificate");
+        let directory = TempDir::new().expect("a private directory");
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).expect("servers may look in");
+        fs::write(directory.path().join("ca.pem"), issuer.pem()).expect("the certificate is written");
+        Authority { issuer, directory }
+    }
+
+    /// The file of its own certificate.
+    pub fn file(&self) -> PathBuf {
+        self.directory.path().join("ca.pem")
+    }
+
+    /// A certificate for a server or client of this name or address.
+    pub fn issue(&self, name: &str) -> Issued {
+        self.issue_until(name, 2096)
+    }
+
+    /// One that was good until the end of 2020.
+    pub fn issue_expired(&self, name: &str) -> Issued {
+        self.issue_until(name, 2021)
+    }
+
+    fn issue_until(&self, name: &str, year: i32) -> Issued {
+        let key = KeyPair::generate().expect("a key");
+        let mut params = CertificateParams::new(vec![name.to_owned()]).expect("a name or address");
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.not_before = date_time_ymd(2020, 1, 1);
+        params.not_after = date_time_ymd(year, 1, 1);
+        let certificate = params.signed_by(&key, &self.issuer).expect("it is signed");
+        let path = |kind: &str| self.directory.path().join(format!("{name}-{year}-{kind}.pem"));
+        let issued = Issued { certificate: path("certificate"), key: path("key") };
+        fs::write(&issued.certificate, certificate.pem()).expect("the certificate is written");
+        fs::write(&issued.key, key.serialize_pem()).expect("the key is written");
+        fs::set_permissions(&issued.key, fs::Permissions::from_mode(0o600)).expect("the key is kept");
+        issued
+    }
 }

@@ -261,6 +261,11 @@ impl MariaDb {
         self.url_of(name)
     }
 
+    /// The server's TCP port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// The server's Unix socket.
     pub fn socket(&self) -> PathBuf {
         self.directory.path().join("socket")

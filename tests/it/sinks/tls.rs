@@ -1,0 +1,46 @@
+//! TLS to PostgreSQL and MariaDB: what servers ask for, what they show, and what a URL asks for.
+
+use super::*;
+use crate::common::certificate::{Authority, Issued};
+use crate::common::database::PASSWORD;
+use sipcapture_core::sink::SinkError::Unavailable;
+use std::path::Path;
+
+mod faults;
+mod mariadb;
+mod postgres;
+
+fn sink_of(url: &str) -> Box<dyn Sink> {
+    open(url, &SinkOptions { create_tables: true, ..SinkOptions::default() })
+}
+
+/// Writes a row through a new sink for `url`, which stays open.
+fn store(url: &str) -> Result<Box<dyn Sink>, String> {
+    let mut sink = sink_of(url);
+    match write(&mut *sink, "sip_capture", &[texts(&[("callid", b"c1")])]) {
+        Ok(_) => Ok(sink),
+        Err(Unavailable(why)) => {
+            assert!(!why.contains(PASSWORD), "{why}");
+            Err(why)
+        }
+        Err(other) => panic!("{url}: {other}"),
+    }
+}
+
+/// Asserts that nothing can be written to `url`, for a reason that has all of `words`.
+fn assert_refused(url: &str, words: &[&str]) {
+    let why = store(url).err().unwrap_or_else(|| panic!("{url} takes a row"));
+    for word in words {
+        assert!(why.contains(word), "{url}: {word:?} is not in {why}");
+    }
+}
+
+/// `?name=path`, and more.
+fn query(pairs: &[(&str, &str)]) -> String {
+    let pairs: Vec<String> = pairs.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    format!("?{}", pairs.join("&"))
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("a path of the tests is a text")
+}

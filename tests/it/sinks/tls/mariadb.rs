@@ -1,0 +1,127 @@
+//! MariaDB: `ssl-mode` and what goes with it.
+
+use super::*;
+use crate::common::tls_database::{SERVER, TlsMariaDb};
+
+/// Whether the connection of a sink by `url` is encrypted: the server counts handshakes.
+fn is_encrypted(server: &TlsMariaDb, url: &str) -> bool {
+    let before = server.handshakes();
+    store(url).unwrap_or_else(|why| panic!("{url}: {why}"));
+    server.handshakes() > before
+}
+
+#[test]
+fn a_server_that_offers_tls_gets_it_unless_the_mode_says_otherwise() {
+    let server = TlsMariaDb::start();
+    for (mode, encrypted) in [
+        ("", true),
+        ("?ssl-mode=PREFERRED", true),
+        ("?ssl_mode=required", true),
+        ("?ssl=1", true),
+        ("?ssl-mode=DISABLED", false),
+        ("?ssl=0", false),
+    ] {
+        assert_eq!(is_encrypted(&server, &server.url("sipcapture", mode)), encrypted, "{mode:?}");
+    }
+}
+
+#[test]
+fn a_login_that_demands_tls_gets_it_in_every_mode_but_disabled() {
+    let server = TlsMariaDb::start();
+    for mode in ["", "?ssl-mode=PREFERRED", "?ssl-mode=REQUIRED"] {
+        assert!(is_encrypted(&server, &server.url("only_tls", mode)), "{mode:?}");
+    }
+    assert_refused(&server.url("only_tls", "?ssl-mode=DISABLED"), &["Access denied"]);
+}
+
+#[test]
+fn a_server_without_tls_is_reached_in_clear_where_that_is_allowed() {
+    let server = MariaDb::start_with(&["--skip-ssl"]);
+    for mode in ["", "?ssl-mode=PREFERRED", "?ssl-mode=DISABLED"] {
+        store(&format!("{}{mode}", server.url())).unwrap_or_else(|why| panic!("{mode:?}: {why}"));
+    }
+    for mode in ["REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY"] {
+        assert_refused(&format!("{}?ssl-mode={mode}", server.url()), &["TLS", &format!("ssl-mode {mode}")]);
+    }
+}
+
+#[test]
+fn a_server_whose_tls_nobody_speaks_any_more_is_reached_in_clear_where_that_is_allowed() {
+    let server = TlsMariaDb::start_with(&["--tls-version=TLSv1.1", "--ssl-cipher=DEFAULT:@SECLEVEL=0"]);
+    assert!(!is_encrypted(&server, &server.url("sipcapture", "")));
+    assert_refused(&server.url("sipcapture", "?ssl-mode=REQUIRED"), &["ssl-mode REQUIRED"]);
+}
+
+/// Each mode that may look at certificates, with `trusted`: whether it takes the server's, and else with which word.
+fn assert_looked_at(server: &TlsMariaDb, trusted: &Path, by_chain: Result<(), &str>, by_name: Result<(), &str>) {
+    for (mode, outcome) in [("REQUIRED", Ok(())), ("VERIFY_CA", by_chain), ("VERIFY_IDENTITY", by_name)] {
+        let url = server.url("only_tls", &query(&[("ssl-mode", mode), ("ssl-ca", text(trusted))]));
+        match outcome {
+            Ok(()) => assert!(is_encrypted(server, &url), "{mode}"),
+            Err(word) => {
+                let place = format!("ssl-mode {mode}, ssl-ca `{}`", text(trusted));
+                assert_refused(&url, &["certificate", word, &place]);
+            }
+        }
+    }
+}
+
+#[test]
+fn certificates_are_looked_at_as_the_mode_asks() {
+    let mut server = TlsMariaDb::start();
+    let (known, stranger) = (server.authority.file(), Authority::new());
+    assert_looked_at(&server, &known, Ok(()), Ok(()));
+    assert_looked_at(&server, &stranger.file(), Err("UnknownIssuer"), Err("UnknownIssuer"));
+    // Who names certificates wants them looked at.
+    assert!(is_encrypted(&server, &server.url("only_tls", &query(&[("ssl-ca", text(&known))]))));
+    let directory = TempDir::new().expect("a private directory");
+    std::fs::copy(&known, directory.path().join("ca.pem")).expect("the certificate is copied");
+    assert!(is_encrypted(&server, &server.url("only_tls", &query(&[("ssl-capath", text(directory.path()))]))));
+    assert_refused(&server.url("only_tls", &query(&[("ssl-ca", text(&stranger.file()))])), &["UnknownIssuer"]);
+    // The system trusts none of these.
+    for mode in ["?ssl-mode=VERIFY_CA", "?ssl-mode=VERIFY_IDENTITY", "?ssl-verify-server-cert=1"] {
+        assert_refused(&server.url("only_tls", mode), &["UnknownIssuer", "the system's certificates are trusted"]);
+    }
+    let expired = server.authority.issue_expired(SERVER);
+    server.present(&expired);
+    assert_looked_at(&server, &known, Err("expired"), Err("expired"));
+    let other = server.authority.issue("other.test");
+    server.present(&other);
+    assert_looked_at(&server, &known, Ok(()), Err("other.test"));
+}
+
+#[test]
+fn a_certificate_of_the_client_is_shown_where_it_is_demanded() {
+    let server = TlsMariaDb::start();
+    let client = server.authority.issue("sipcapture");
+    let shown = query(&[("ssl-cert", text(&client.certificate)), ("ssl-key", text(&client.key))]);
+    assert!(is_encrypted(&server, &server.url("with_certificate", &shown)));
+    assert_refused(&server.url("with_certificate", "?ssl-mode=REQUIRED"), &["Access denied"]);
+}
+
+#[test]
+fn lines_of_the_option_file_ask_for_tls_as_keys_of_the_url_do() {
+    let server = TlsMariaDb::start();
+    let home = TempDir::new().expect("a private directory");
+    let tool = |lines: &str, query: &str| {
+        let file = home.path().join(".my.cnf");
+        let login = format!("[node]\nuser=only_tls\npassword={PASSWORD}\n{lines}\n");
+        std::fs::write(&file, login).expect("it is written");
+        let url = format!("mysql://[node]{SERVER}:{}/sipcapture{query}", server.address().port());
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_sipcapture"));
+        let output = command.args(["calls", "--db", &url]).env("HOME", home.path()).output().expect("the tool starts");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let no_table = "no table";
+    let answer = tool("", "");
+    assert!(answer.contains(no_table), "{answer}");
+    assert!(tool("skip-ssl", "").contains("Access denied"));
+    assert!(tool("skip-ssl", "?ssl-mode=REQUIRED").contains(no_table));
+    let known = server.authority.file();
+    assert!(tool(&format!("ssl_ca={}\nssl-verify-server-cert", text(&known)), "").contains(no_table));
+    let stranger = Authority::new();
+    let refused = tool(&format!("ssl-ca = {}", text(&stranger.file())), "");
+    assert!(refused.contains("UnknownIssuer") && refused.contains("ssl-ca (of "), "{refused}");
+    let refused = tool("ssl-crl=/etc/revoked.pem", "");
+    assert!(refused.contains("ssl-crl (of ") && refused.contains("are not read"), "{refused}");
+}

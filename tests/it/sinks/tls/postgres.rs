@@ -1,0 +1,179 @@
+//! PostgreSQL: libpq's `sslmode` and what goes with it.
+
+use super::*;
+use crate::common::tls_database::{SERVER, TlsPostgres};
+use crate::common::wait::within;
+use std::time::Duration;
+
+/// Whether the connection of a sink to `database` by `url` is encrypted.
+fn is_encrypted(server: &TlsPostgres, database: &str, url: &str) -> bool {
+    let sink = store(url).unwrap_or_else(|why| panic!("{url}: {why}"));
+    let encrypted = server.encrypted(database, "sipcapture");
+    drop(sink);
+    assert_eq!(encrypted.len(), 1, "{url}");
+    let gone = || server.encrypted(database, "sipcapture").is_empty();
+    within(Duration::from_secs(10), "the connection ends", gone);
+    encrypted[0]
+}
+
+#[test]
+fn a_server_that_offers_tls_gets_it_unless_the_mode_says_otherwise() {
+    let server = TlsPostgres::start();
+    for (mode, encrypted) in [
+        ("", true),
+        ("?sslmode=prefer", true),
+        ("?sslmode=require", true),
+        ("?ssl=true", true),
+        ("?sslmode=require&channel_binding=require", true),
+        ("?sslmode=require&channel_binding=require&ssl_max_protocol_version=TLSv1.2", true),
+        ("?sslmode=require&channel_binding=require&ssl_min_protocol_version=TLSv1.3", true),
+        ("?sslmode=allow", false),
+        ("?sslmode=disable", false),
+    ] {
+        assert_eq!(is_encrypted(&server, "sipcapture", &server.url("sipcapture", mode)), encrypted, "{mode:?}");
+    }
+}
+
+#[test]
+fn a_server_that_demands_tls_gets_it_in_every_mode_but_disable() {
+    let server = TlsPostgres::start();
+    for mode in ["", "?sslmode=allow", "?sslmode=prefer", "?sslmode=require"] {
+        assert!(is_encrypted(&server, "only_tls", &server.url("only_tls", mode)), "{mode:?}");
+    }
+    assert_refused(&server.url("only_tls", "?sslmode=disable"), &["pg_hba.conf", "28000"]);
+}
+
+#[test]
+fn a_server_that_refuses_tls_at_the_login_is_reached_in_clear_where_that_is_allowed() {
+    let server = TlsPostgres::start();
+    for mode in ["", "?sslmode=prefer", "?sslmode=allow", "?sslmode=disable"] {
+        assert!(!is_encrypted(&server, "only_clear", &server.url("only_clear", mode)), "{mode:?}");
+    }
+    assert_refused(&server.url("only_clear", "?sslmode=require"), &["pg_hba.conf", "28000"]);
+}
+
+#[test]
+fn a_server_without_tls_is_reached_in_clear_where_that_is_allowed() {
+    let server = Postgres::shared();
+    for mode in ["", "?sslmode=prefer", "?sslmode=allow", "?sslmode=disable"] {
+        store(&format!("{}{mode}", server.url())).unwrap_or_else(|why| panic!("{mode:?}: {why}"));
+    }
+    for mode in ["require", "verify-ca", "verify-full"] {
+        let url = format!("{}?sslmode={mode}", server.url());
+        assert_refused(&url, &["server does not support TLS", &format!("sslmode {mode}")]);
+    }
+}
+
+#[test]
+fn over_a_unix_socket_no_mode_asks_for_tls() {
+    let server = TlsPostgres::start();
+    for mode in ["", "?sslmode=require", "?sslmode=verify-full"] {
+        assert!(!is_encrypted(&server, "only_tls", &format!("{}{mode}", server.local_url("only_tls"))), "{mode:?}");
+    }
+}
+
+#[test]
+fn a_wrong_password_is_told_once_in_every_mode() {
+    let server = TlsPostgres::start();
+    for mode in ["", "?sslmode=allow", "?sslmode=require", "?sslmode=disable"] {
+        let url = server.url("sipcapture", mode).replace(PASSWORD, "falsch");
+        let why = store(&url).err().expect("the password is wrong");
+        assert_eq!(why.matches("password authentication failed").count(), 1, "{why}");
+    }
+}
+
+/// Each mode that may look at certificates, with `trusted`: whether it takes the server's, and else with which word.
+fn assert_looked_at(server: &TlsPostgres, trusted: &Path, by_chain: Result<(), &str>, by_name: Result<(), &str>) {
+    for (mode, outcome) in
+        [("prefer", Ok(())), ("require", by_chain), ("verify-ca", by_chain), ("verify-full", by_name)]
+    {
+        let url = server.url("only_tls", &query(&[("sslmode", mode), ("sslrootcert", text(trusted))]));
+        match outcome {
+            Ok(()) => assert!(is_encrypted(server, "only_tls", &url), "{mode}"),
+            Err(word) => {
+                let place = format!("sslmode {mode}, sslrootcert `{}`", text(trusted));
+                assert_refused(&url, &["certificate", word, &place]);
+            }
+        }
+    }
+}
+
+#[test]
+fn certificates_are_looked_at_as_the_mode_asks() {
+    let mut server = TlsPostgres::start();
+    let (known, stranger) = (server.authority.file(), Authority::new());
+    assert_looked_at(&server, &known, Ok(()), Ok(()));
+    assert_looked_at(&server, &stranger.file(), Err("UnknownIssuer"), Err("UnknownIssuer"));
+    // Without trusted certificates nothing is looked at, as with libpq.
+    assert!(is_encrypted(&server, "only_tls", &server.url("only_tls", "?sslmode=require")));
+    // The system trusts none of these.
+    for mode in ["?sslmode=verify-ca", "?sslmode=verify-full", "?sslrootcert=system"] {
+        assert_refused(&server.url("only_tls", mode), &["UnknownIssuer", "the system's certificates are trusted"]);
+    }
+    let expired = server.authority.issue_expired(SERVER);
+    server.present(&expired);
+    assert_looked_at(&server, &known, Err("expired"), Err("expired"));
+    let other = server.authority.issue("other.test");
+    server.present(&other);
+    assert_looked_at(&server, &known, Ok(()), Err("other.test"));
+}
+
+#[test]
+fn a_certificate_that_has_signed_itself_is_trusted_when_it_is_named() {
+    let mut server = TlsPostgres::start();
+    let directory = TempDir::new().expect("a private directory");
+    let (key, certificate) = crate::common::certificate::certificate(directory.path());
+    server.present(&Issued { certificate: certificate.clone().into(), key: key.into() });
+    let url = |mode, trusted: &str| server.url("only_tls", &query(&[("sslmode", mode), ("sslrootcert", trusted)]));
+    assert!(is_encrypted(&server, "only_tls", &url("verify-ca", &certificate)));
+    // It has a common name alone, which nothing is compared with.
+    assert_refused(&url("verify-full", &certificate), &["not valid for name"]);
+    assert_refused(&url("verify-ca", text(&Authority::new().file())), &["certificate"]);
+}
+
+#[test]
+fn a_certificate_of_the_client_is_shown_where_it_is_demanded() {
+    let server = TlsPostgres::start();
+    let client = server.authority.issue("sipcapture");
+    let shown = query(&[("sslcert", text(&client.certificate)), ("sslkey", text(&client.key))]);
+    assert!(is_encrypted(&server, "with_certificate", &server.url("with_certificate", &shown)));
+    for mode in ["?sslmode=require", &format!("{shown}&sslcertmode=disable&sslmode=require")] {
+        assert_refused(&server.url("with_certificate", mode), &["requires a valid client certificate"]);
+    }
+    let stranger = Authority::new().issue("sipcapture");
+    let (certificate, key) = (text(&stranger.certificate), text(&stranger.key));
+    let shown = query(&[("sslmode", "require"), ("sslcert", certificate), ("sslkey", key)]);
+    assert!(store(&server.url("with_certificate", &shown)).is_err());
+}
+
+#[test]
+fn what_the_url_leaves_open_comes_from_the_environment_and_the_users_directory() {
+    let server = TlsPostgres::start();
+    let home = TempDir::new().expect("a private directory");
+    let tool = |variables: &[(&str, &str)], query: &str| {
+        let url = server.url("only_tls", query);
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_sipcapture"));
+        command.args(["calls", "--db", &url]).envs(variables.iter().copied()).env("HOME", home.path());
+        let output = command.output().expect("the tool starts");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let no_table = "no table";
+    let answer = tool(&[], "");
+    assert!(answer.contains(no_table), "{answer}");
+    assert!(tool(&[("PGSSLMODE", "disable")], "").contains("pg_hba.conf"));
+    assert!(tool(&[("PGSSLMODE", "disable")], "?sslmode=require").contains(no_table));
+    let wrong = tool(&[("PGSSLMODE", "Require")], "");
+    assert!(wrong.contains("PGSSLMODE of the environment `Require`") && wrong.contains("verify-full"), "{wrong}");
+    let stranger = Authority::new();
+    let trusting = |path: &Path| tool(&[("PGSSLMODE", "verify-full"), ("PGSSLROOTCERT", text(path))], "");
+    assert!(trusting(&server.authority.file()).contains(no_table));
+    assert!(trusting(&stranger.file()).contains("PGSSLROOTCERT of the environment"));
+    // The file that libpq looks for makes `require` look at certificates.
+    let usual = home.path().join(".postgresql");
+    std::fs::create_dir(&usual).expect("a directory is made");
+    for (authority, expected) in [(&server.authority, no_table), (&stranger, "UnknownIssuer")] {
+        std::fs::copy(authority.file(), usual.join("root.crt")).expect("the certificate is copied");
+        let answer = tool(&[], "?sslmode=require");
+        assert!(answer.contains(expected), "{answer}");
+    }
+}
