@@ -1,6 +1,7 @@
 //! Connecting to a MySQL or MariaDB server, in clear or with TLS, as `ssl-mode` asks for it.
 
-use std::io::ErrorKind;
+use std::error::Error as _;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -73,7 +74,7 @@ fn with_mode(
     }
     let connected = connect(None).map_err(|in_clear| match is_missing {
         true => describe(&in_clear),
-        false => format!("{error}; in clear: {}", describe(&in_clear)),
+        false => format!("{}; in clear: {}", describe(&error), describe(&in_clear)),
     })?;
     if !is_missing {
         say_downgrade(host, &error);
@@ -81,22 +82,30 @@ fn with_mode(
     Ok(connected)
 }
 
-/// The client's words, but for the system's for a deadline.
+/// The server's words, or the client's, or the system's.
 fn describe(error: &Error) -> String {
-    match error {
-        Error::IoError(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+    match (error, io_error(error)) {
+        (Error::DriverError(DriverError::TlsNotSupported), _) => "the server does not offer TLS".to_owned(),
+        (_, Some(cause)) if matches!(cause.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
             "no answer in time while connecting".to_owned()
         }
-        error => error.to_string(),
+        (_, Some(cause)) if is_of_tls(error) => format!("TLS: {cause}"),
+        (error, _) => error.to_string(),
     }
 }
 
 /// Whether a handshake has failed, and not the way to the server.
 fn is_of_tls(error: &Error) -> bool {
+    let is_rustls = |cause: &io::Error| cause.get_ref().is_some_and(|cause| cause.is::<rustls::Error>());
+    matches!(error, Error::TlsError(_)) || io_error(error).is_some_and(is_rustls)
+}
+
+/// The system's error inside the client's.
+fn io_error(error: &Error) -> Option<&io::Error> {
     match error {
-        Error::TlsError(_) => true,
-        Error::IoError(error) => error.get_ref().is_some_and(|cause| cause.is::<rustls::Error>()),
-        _ => false,
+        Error::IoError(error) => Some(error),
+        Error::CodecError(error) => error.source()?.downcast_ref(),
+        _ => None,
     }
 }
 
@@ -105,6 +114,7 @@ fn say_downgrade(host: &str, why: &Error) {
     static SAID: Mutex<Option<LogLimit>> = Mutex::new(None);
     let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
     if said.get_or_insert_with(|| LogLimit::new(DOWNGRADE_LOG)).allow(Instant::now()).is_some() {
+        let why = describe(why);
         log::warn!("MySQL at {host}: {why}; ssl-mode {} goes on in clear", Mode::Preferred.name());
     }
 }

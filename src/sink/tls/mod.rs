@@ -15,6 +15,8 @@ pub(super) mod libpq;
 pub(super) mod mysql;
 pub(super) mod parameters;
 pub(super) mod stream;
+#[cfg(test)]
+mod tests;
 mod verify;
 
 use std::path::PathBuf;

@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use tempfile::TempDir;
 
 /// Makes a key and a certificate for the loopback address; the answers are their files.
@@ -39,6 +40,10 @@ impl Authority {
     pub fn new() -> Authority {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        // Two authorities are told apart by their names.
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let name = format!("Authority {}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        params.distinguished_name.push(DnType::CommonName, name);
         let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("a certificate");
         let directory = TempDir::new().expect("a private directory");
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).expect("servers may look in");

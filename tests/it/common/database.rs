@@ -208,6 +208,8 @@ impl MariaDb {
             }
             run(&mut install);
         });
+        // A server that starts takes away what servers of its kind have left in the common place, and that may be another's that runs.
+        fs::create_dir(path("tmp")).expect("a directory for temporary tables");
         let port = free_port();
         let address = site.address;
         let mut command = site.command.clone();
@@ -215,7 +217,7 @@ impl MariaDb {
         command.extend(["--no-defaults", "--skip-name-resolve", "--skip-networking=0"].map(str::to_owned));
         command.push(format!("--bind-address={address}"));
         command.extend(["--innodb-buffer-pool-size=64M", "--innodb-log-file-size=10M"].map(str::to_owned));
-        command.extend(["datadir=rows", "socket=socket", "pid-file=pid"].map(|option| {
+        command.extend(["datadir=rows", "tmpdir=tmp", "socket=socket", "pid-file=pid"].map(|option| {
             let (name, file) = option.split_once('=').expect("an option and its file");
             format!("--{name}={}", path(file))
         }));

@@ -21,7 +21,6 @@ pub enum Behaviour {
 struct Shared {
     behaviour: Mutex<Behaviour>,
     has_ended: AtomicBool,
-    accepted: AtomicU64,
     struck: AtomicU64,
 }
 
@@ -37,15 +36,14 @@ impl Relay {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
         let address = listener.local_addr().expect("a bound port");
         let behaviour = Mutex::new(Behaviour::Pass);
-        let (has_ended, accepted, struck) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
-        let shared = Arc::new(Shared { behaviour, has_ended, accepted, struck });
+        let (has_ended, struck) = (AtomicBool::new(false), AtomicU64::new(0));
+        let shared = Arc::new(Shared { behaviour, has_ended, struck });
         let own = Arc::clone(&shared);
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 if own.has_ended.load(Ordering::Relaxed) {
                     return;
                 }
-                own.accepted.fetch_add(1, Ordering::Relaxed);
                 // A server that is away closes the client's connection too.
                 let Ok(server) = TcpStream::connect(target) else { continue };
                 relay(client, server, &own);
@@ -62,11 +60,6 @@ impl Relay {
     /// Does this to all connections from now on, those that are open included.
     pub fn behave(&self, behaviour: Behaviour) {
         *self.shared.behaviour.lock().expect("no thread panics") = behaviour;
-    }
-
-    /// Connections so far.
-    pub fn accepted(&self) -> u64 {
-        self.shared.accepted.load(Ordering::Relaxed)
     }
 
     /// Connections that were cut or silenced so far.

@@ -1,0 +1,170 @@
+//! What names and values mean, without a server.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use super::libpq::{self, Environment};
+use super::mysql;
+use super::{Parameters, Verification};
+use crate::sink::{DatabaseUrl, check};
+
+fn postgres(query: &str, variables: &[(&str, &str)], home: Option<&Path>) -> Result<libpq::Settings, String> {
+    let variables: BTreeMap<&str, &str> = variables.iter().copied().collect();
+    let variable = |name: &str| variables.get(name).map(|text| (*text).to_owned());
+    let environment = Environment { variable: &variable, home: home.map(Path::to_owned) };
+    libpq::Settings::resolve(&Parameters::parse(query, libpq::key_of), &environment)
+}
+
+#[test]
+fn the_url_comes_before_the_environment_and_that_before_the_default() {
+    use libpq::Mode::{Allow, Disable, Prefer, Require, VerifyFull};
+    for (query, variables, mode) in [
+        ("", &[][..], Prefer),
+        ("sslmode=disable", &[("PGSSLMODE", "require")], Disable),
+        ("", &[("PGSSLMODE", "allow")], Allow),
+        ("sslmode=", &[("PGSSLMODE", "")], Prefer),
+        ("", &[("PGREQUIRESSL", "1")], Require),
+        ("", &[("PGREQUIRESSL", "0")], Prefer),
+        ("", &[("PGREQUIRESSL", "1"), ("PGSSLMODE", "disable")], Disable),
+        ("ssl=true", &[("PGSSLMODE", "disable")], Require),
+        ("ssl=true&sslmode=disable", &[], Disable),
+        ("sslrootcert=system", &[], VerifyFull),
+    ] {
+        let settings = postgres(query, variables, None).unwrap();
+        assert_eq!(settings.mode, mode, "{query} {variables:?}");
+    }
+}
+
+#[test]
+fn require_looks_at_certificates_where_trusted_ones_are_there() {
+    let home = tempfile::tempdir().unwrap();
+    let looked_at = |query: &str| postgres(query, &[], Some(home.path())).unwrap().tls.verification;
+    for (query, expected) in [
+        ("sslmode=prefer&sslrootcert=/ca.pem", Verification::None),
+        ("sslmode=require", Verification::None),
+        ("sslmode=require&sslrootcert=/ca.pem", Verification::Chain),
+        ("sslmode=verify-ca", Verification::Chain),
+        ("sslmode=verify-full", Verification::ChainAndName),
+    ] {
+        assert_eq!(looked_at(query), expected, "{query}");
+    }
+    let usual = home.path().join(".postgresql");
+    fs::create_dir(&usual).unwrap();
+    fs::write(usual.join("root.crt"), "").unwrap();
+    assert_eq!(looked_at("sslmode=require"), Verification::Chain);
+    assert_eq!(looked_at("sslmode=prefer"), Verification::None);
+    // Lists of revoked certificates are not read: who has one must know.
+    fs::write(usual.join("root.crl"), "").unwrap();
+    assert!(postgres("sslmode=verify-ca", &[], Some(home.path())).unwrap_err().contains("root.crl"));
+    assert!(postgres("sslmode=prefer", &[], Some(home.path())).is_ok());
+}
+
+#[test]
+fn a_wrong_value_is_told_with_its_name_and_what_is_allowed_and_never_with_a_password() {
+    for (url, words) in [
+        (
+            "postgres://u:geheim@h/d?sslmode=Require",
+            &["sslmode `Require`", "disable, allow, prefer", "verify-full"][..],
+        ),
+        ("postgres://u:geheim@h/d?ssl=1", &["ssl `1`", "true"]),
+        ("postgres://u:geheim@h/d?sslpassword=geheim", &["sslpassword", "not read"]),
+        ("postgres://u:geheim@h/d?sslcrl=/x", &["sslcrl `/x`", "not read"]),
+        ("postgres://u:geheim@h/d?sslcrldir=/x", &["sslcrldir `/x`", "not read"]),
+        ("postgres://u:geheim@h/d?sslnegotiation=direct", &["sslnegotiation `direct`", "postgres"]),
+        ("postgres://u:geheim@h/d?channel_binding=yes", &["channel_binding `yes`", "prefer, disable and require"]),
+        ("postgres://u:geheim@h/d?gssencmode=require", &["gssencmode `require`", "prefer and disable"]),
+        ("postgres://u:geheim@h/d?sslcertmode=require", &["sslcertmode `require`", "allow and disable"]),
+        ("postgres://u:geheim@h/d?sslsni=2", &["sslsni `2`", "1 and 0"]),
+        ("postgres://u:geheim@h/d?ssl_min_protocol_version=3", &["ssl_min_protocol_version `3`", "TLSv1.3"]),
+        ("postgres://u:geheim@h/d?ssl_max_protocol_version=TLSv1.1", &["neither TLSv1.2 nor TLSv1.3"]),
+        ("postgres://u:geheim@h/d?sslrootcert=system&sslmode=require", &["sslmode require", "verify-full"]),
+        ("mysql://u:geheim@h/d?ssl-mode=on", &["ssl-mode `on`", "DISABLED, PREFERRED, REQUIRED, VERIFY_CA"]),
+        ("mysql://u:geheim@h/d?ssl=maybe", &["ssl `maybe`", "0 and 1"]),
+        ("mysql://u:geheim@h/d?ssl-crl=/x", &["ssl-crl", "not read"]),
+        ("mysql://u:geheim@h/d?ssl-passphrase=geheim", &["ssl-passphrase", "not read"]),
+    ] {
+        let error = DatabaseUrl::parse(url).unwrap_err().to_string();
+        for word in words {
+            assert!(error.contains(word), "{url}: {word:?} is not in {error}");
+        }
+        assert!(!error.contains("geheim"), "{error}");
+    }
+}
+
+#[test]
+fn keys_of_mysql_mean_what_its_clients_make_of_them() {
+    use mysql::Mode::{Disabled, Preferred, Required, VerifyCa, VerifyIdentity};
+    for (query, mode) in [
+        ("", Preferred),
+        ("ssl-mode=verify_ca", VerifyCa),
+        ("SSL_MODE=Required", Required),
+        ("ssl-ca=/ca.pem", VerifyCa),
+        ("ssl-capath=/certs", VerifyCa),
+        ("tls-ca=/ca.pem", VerifyCa),
+        ("ssl-ca=/ca.pem&ssl-verify-server-cert=1", VerifyIdentity),
+        ("tls_verify_peer=on", VerifyIdentity),
+        ("ssl-ca=/ca.pem&ssl-mode=REQUIRED", Required),
+        ("ssl-cert=/c.pem", Required),
+        ("ssl-enforce=1", Required),
+        ("ssl=1", Required),
+        ("ssl=0", Disabled),
+        ("ssl-cipher=AES", Preferred),
+    ] {
+        let settings = mysql::Settings::resolve(&Parameters::parse(query, mysql::key_of)).unwrap();
+        assert_eq!(settings.mode, mode, "{query}");
+    }
+    assert_eq!(mysql::switch_of("skip-ssl"), Some(("ssl", "0")));
+    assert_eq!(mysql::switch_of("ssl_verify_server_cert"), Some(("ssl-verify-server-cert", "1")));
+    assert_eq!(mysql::switch_of("ssl-ca"), None);
+    assert_eq!(mysql::switch_of("quick"), None);
+}
+
+#[test]
+fn files_that_are_named_and_of_no_use_are_told_before_anybody_connects() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).display().to_string();
+    fs::write(path("empty"), "nothing").unwrap();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = rcgen::CertificateParams::new(vec!["x".to_owned()]).unwrap().self_signed(&key).unwrap();
+    fs::write(path("cert"), certificate.pem()).unwrap();
+    fs::write(path("key"), key.serialize_pem()).unwrap();
+    fs::write(path("other"), rcgen::KeyPair::generate().unwrap().serialize_pem()).unwrap();
+    fs::write(path("locked"), "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n")
+        .unwrap();
+    for name in ["key", "other", "locked"] {
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(path(name), fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    let checked = |url: String| check(&DatabaseUrl::parse(&url).unwrap(), "db_url");
+    for (query, word) in [
+        (format!("sslmode=verify-ca&sslrootcert={}", path("none")), "No such file"),
+        (format!("sslmode=verify-ca&sslrootcert={}", path("empty")), "no certificate is in it"),
+        (format!("sslcert={}&sslkey={}", path("none"), path("key")), "No such file"),
+        (format!("sslcert={}&sslkey={}", path("cert"), path("none")), "No such file"),
+        (format!("sslcert={}&sslkey={}", path("empty"), path("key")), "no certificate is in it"),
+        (format!("sslcert={}&sslkey={}", path("cert"), path("cert")), "others may read it"),
+        (format!("sslcert={}&sslkey={}", path("cert"), path("locked")), "it is encrypted"),
+        (format!("sslcert={}&sslkey={}", path("cert"), path("other")), "no key for the certificate"),
+    ] {
+        let why = checked(format!("postgres://u:geheim@h/d?{query}")).unwrap_err();
+        assert!(why.starts_with("ssl") && why.contains(word), "{query}: {why}");
+        // In clear nobody needs them.
+        let in_clear = query.replace("sslmode=verify-ca&", "");
+        assert_eq!(checked(format!("postgres://u@h/d?{in_clear}&sslmode=disable")), Ok(()));
+        assert_eq!(checked(format!("postgres://u@/d?{in_clear}")), Ok(()));
+    }
+    for (query, word) in [
+        (format!("ssl-ca={}", path("none")), "No such file"),
+        (format!("ssl-cert={}&ssl-key={}", path("cert"), path("locked")), "it is encrypted"),
+    ] {
+        let why = checked(format!("mysql://u:geheim@h/d?{query}")).unwrap_err();
+        assert!(why.starts_with("ssl-") && why.contains(word), "{query}: {why}");
+    }
+    let (cert, key) = (path("cert"), path("key"));
+    let good = format!("sslmode=verify-full&sslrootcert={cert}&sslcert={cert}&sslkey={key}");
+    assert_eq!(checked(format!("postgres://u@h/d?{good}")), Ok(()));
+    assert_eq!(checked(format!("mysql://u@h/d?ssl-ca={cert}&ssl-cert={cert}&ssl-key={key}")), Ok(()));
+    // A key that is not known is no error.
+    assert_eq!(checked("postgres://u@h/d?application_name=x&sslmode=disable".to_owned()), Ok(()));
+}
