@@ -35,7 +35,7 @@ fn check_postgres(server: &Server) -> Result<(), TlsFault> {
     if is_local(server) || settings.mode == libpq::Mode::Disable {
         return Ok(());
     }
-    settings.tls.config().map(drop)
+    settings.tls.check()
 }
 
 fn check_mysql(server: &Server, parameter: &str) -> Result<(), TlsFault> {
@@ -49,5 +49,5 @@ fn check_mysql(server: &Server, parameter: &str) -> Result<(), TlsFault> {
     if matches!(server.host, Host::Socket(_)) || settings.mode == mysql::Mode::Disabled {
         return Ok(());
     }
-    settings.prepare().map(drop)
+    settings.check()
 }

@@ -5,6 +5,7 @@ mod files;
 mod missing;
 mod refused;
 mod spool;
+mod tls;
 
 use crate::common::hep::Observed;
 use crate::common::hep_sender::HepSender;

@@ -12,5 +12,6 @@ mod modes;
 mod outages;
 mod place;
 mod soak;
+mod tls;
 pub mod traffic;
 pub mod trial;

@@ -31,6 +31,7 @@ mod kamailio_siptrace_parity;
 mod kamailio_siptrace_peers;
 mod kamailio_spool;
 mod kamailio_stock_parameters;
+mod kamailio_tls;
 mod kamailio_topoh;
 mod kamailio_writer;
 mod peers_hep;

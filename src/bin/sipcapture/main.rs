@@ -23,6 +23,7 @@ mod session;
 mod show;
 mod spool;
 mod terminal;
+mod warnings;
 
 use std::process::ExitCode;
 

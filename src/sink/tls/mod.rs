@@ -107,6 +107,12 @@ pub(super) struct ClientTls {
 }
 
 impl ClientTls {
+    /// Reads the files, and those of trusted certificates too where nothing is to be looked at.
+    pub fn check(&self) -> Result<(), TlsFault> {
+        self.config()?;
+        self.trust.as_ref().map_or(Ok(()), |trust| usable_certificates(Some(trust), self.trust_parameter).map(drop))
+    }
+
     /// The configuration that rustls takes; reads the files.
     pub fn config(&self) -> Result<ClientConfig, TlsFault> {
         let internal = |error: rustls::Error| TlsFault::of_system(format!("TLS: {error}"));

@@ -14,9 +14,11 @@ use rustls::pki_types::CertificateDer;
 
 use super::{Identity, NamedPath, Parameters, TlsFault, Verification, identity, usable_certificates};
 
+/// The key that names trusted certificates.
+const TRUST: &str = "ssl-ca";
 /// Keys that are obeyed.
 const KEYS: [&str; 8] =
-    ["ssl-mode", "ssl-ca", "ssl-capath", "ssl-cert", "ssl-key", "ssl-verify-server-cert", "ssl-enforce", "ssl"];
+    ["ssl-mode", TRUST, "ssl-capath", "ssl-cert", "ssl-key", "ssl-verify-server-cert", "ssl-enforce", "ssl"];
 /// Keys that narrow down whom to trust, or name a secret, and cannot be obeyed.
 const REFUSED: [(&str, &str); 6] = [
     ("ssl-crl", "lists of revoked certificates are not read"),
@@ -114,7 +116,7 @@ impl Settings {
             (Some(certificates), Some(key)) => Some(Identity { certificates, key, is_private: false }),
             _ => None,
         };
-        let trust = path("ssl-ca").or_else(|| path("ssl-capath"));
+        let trust = path(TRUST).or_else(|| path("ssl-capath"));
         let mode = mode(parameters, trust.is_some(), identity.is_some())?;
         Ok(Settings { mode, trust, identity })
     }
@@ -145,13 +147,19 @@ impl Settings {
         }
         let mut trusted = None;
         if verification != Verification::None {
-            let certificates = usable_certificates(self.trust.as_ref(), "ssl-ca")?;
+            let certificates = usable_certificates(self.trust.as_ref(), TRUST)?;
             let (file, path) =
                 in_memory(&certificates).map_err(|why| TlsFault::of_system(format!("trusted certificates: {why}")))?;
             options = options.with_root_cert_path(Some(path));
             trusted = Some(file);
         }
         Ok(Prepared { options, _trusted: trusted })
+    }
+
+    /// Reads the files, and those of trusted certificates too where nothing is to be looked at.
+    pub fn check(&self) -> Result<(), TlsFault> {
+        self.prepare()?;
+        self.trust.as_ref().map_or(Ok(()), |trust| usable_certificates(Some(trust), TRUST).map(drop))
     }
 
     /// How the mode and what is trusted are told in errors.

@@ -139,6 +139,7 @@ fn files_that_are_named_and_of_no_use_are_told_before_anybody_connects() {
     let checked = |url: String| check(&DatabaseUrl::parse(&url).unwrap(), "db_url");
     for (query, word) in [
         (format!("sslmode=verify-ca&sslrootcert={}", path("none")), "No such file"),
+        (format!("sslrootcert={}", path("none")), "No such file"),
         (format!("sslmode=verify-ca&sslrootcert={}", path("empty")), "no certificate is in it"),
         (format!("sslcert={}&sslkey={}", path("none"), path("key")), "No such file"),
         (format!("sslcert={}&sslkey={}", path("cert"), path("none")), "No such file"),
@@ -156,6 +157,7 @@ fn files_that_are_named_and_of_no_use_are_told_before_anybody_connects() {
     }
     for (query, word) in [
         (format!("ssl-ca={}", path("none")), "No such file"),
+        (format!("ssl-mode=REQUIRED&ssl-ca={}", path("none")), "No such file"),
         (format!("ssl-cert={}&ssl-key={}", path("cert"), path("locked")), "it is encrypted"),
     ] {
         let why = checked(format!("mysql://u:geheim@h/d?{query}")).unwrap_err();

@@ -5,7 +5,6 @@ use super::database::{DATABASE, MariaDb, PASSWORD, Postgres, USER, give_to_postg
 use super::rows;
 use std::fs;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 /// The name of a server's own certificate: the address that it listens on.
@@ -23,34 +22,66 @@ host with_certificate all 0.0.0.0/0 reject
 host all all 0.0.0.0/0 scram-sha-256
 ";
 
+/// The certificate and key of a server, and the authority that signs them and those of its clients, where the server reads them.
+pub struct ServerFiles {
+    /// Who signs.
+    pub authority: Authority,
+    directory: TempDir,
+}
+
+impl ServerFiles {
+    /// With a certificate for [`SERVER`].
+    pub fn new() -> ServerFiles {
+        let files =
+            ServerFiles { authority: Authority::new(), directory: TempDir::new().expect("a private directory") };
+        files.place(&files.authority.issue(SERVER));
+        files
+    }
+
+    /// Puts another certificate in its place.
+    fn place(&self, issued: &Issued) {
+        let authority = self.authority.file();
+        let files = [(&issued.certificate, "certificate.pem"), (&issued.key, "key.pem"), (&authority, "ca.pem")];
+        for (from, name) in files {
+            fs::copy(from, self.directory.path().join(name)).expect("the file is copied");
+        }
+        give_to_postgres(self.directory.path());
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.directory.path().join(name).display().to_string()
+    }
+
+    /// What a PostgreSQL server is started with.
+    pub fn postgres_settings(&self) -> [String; 4] {
+        let [certificate, key, ca] = ["certificate.pem", "key.pem", "ca.pem"].map(|name| self.path(name));
+        [
+            "ssl=on".to_owned(),
+            format!("ssl_cert_file={certificate}"),
+            format!("ssl_key_file={key}"),
+            format!("ssl_ca_file={ca}"),
+        ]
+    }
+
+    /// What a MariaDB server is started with.
+    pub fn mariadb_options(&self) -> [String; 3] {
+        [("ssl-cert", "certificate.pem"), ("ssl-key", "key.pem"), ("ssl-ca", "ca.pem")]
+            .map(|(name, file)| format!("--{name}={}", self.path(file)))
+    }
+}
+
 /// A PostgreSQL server with TLS.
 pub struct TlsPostgres {
     server: Postgres,
-    /// Whose certificates it has, and takes from clients.
-    pub authority: Authority,
-    files: TempDir,
+    files: ServerFiles,
 }
 
 impl TlsPostgres {
     /// Starts it, with a certificate for [`SERVER`] and the databases `only_tls`, `only_clear` and `with_certificate` beside the usual one.
     pub fn start() -> TlsPostgres {
-        TlsPostgres::start_with(&[])
-    }
-
-    /// As [`TlsPostgres::start`], with settings of the server.
-    pub fn start_with(settings: &[&str]) -> TlsPostgres {
-        let (authority, files) = (Authority::new(), TempDir::new().expect("a private directory"));
-        place(&authority.issue(SERVER), &authority, files.path());
-        give_to_postgres(files.path());
-        let file = |name: &str| files.path().join(name).display().to_string();
-        let tls = [
-            "ssl=on".to_owned(),
-            format!("ssl_cert_file={}", file("certificate.pem")),
-            format!("ssl_key_file={}", file("key.pem")),
-            format!("ssl_ca_file={}", file("ca.pem")),
-        ];
-        let settings: Vec<&str> = tls.iter().map(String::as_str).chain(settings.iter().copied()).collect();
-        let mut server = Postgres::start_with(&settings);
+        let files = ServerFiles::new();
+        let settings = files.postgres_settings();
+        let mut server = Postgres::start_with(&settings.each_ref().map(String::as_str));
         for database in ["only_tls", "only_clear", "with_certificate"] {
             server.query(&format!("CREATE DATABASE {database}"));
         }
@@ -58,20 +89,19 @@ impl TlsPostgres {
         give_to_postgres(server.socket_directory());
         server.stop();
         server.start_again();
-        TlsPostgres { server, authority, files }
+        TlsPostgres { server, files }
     }
 
     /// Starts it anew with another certificate.
     pub fn present(&mut self, issued: &Issued) {
         self.server.stop();
-        place(issued, &self.authority, self.files.path());
-        give_to_postgres(self.files.path());
+        self.files.place(issued);
         self.server.start_again();
     }
 
-    /// The server itself.
-    pub fn server(&mut self) -> &mut Postgres {
-        &mut self.server
+    /// Whose certificates it has, and takes from clients.
+    pub fn authority(&self) -> &Authority {
+        &self.files.authority
     }
 
     /// Where it listens.
@@ -109,9 +139,7 @@ impl TlsPostgres {
 /// A MariaDB server with TLS.
 pub struct TlsMariaDb {
     server: MariaDb,
-    /// Whose certificates it has, and takes from clients.
-    pub authority: Authority,
-    files: TempDir,
+    files: ServerFiles,
 }
 
 impl TlsMariaDb {
@@ -122,29 +150,27 @@ impl TlsMariaDb {
 
     /// As [`TlsMariaDb::start`], with options of the server.
     pub fn start_with(options: &[&str]) -> TlsMariaDb {
-        let (authority, files) = (Authority::new(), TempDir::new().expect("a private directory"));
-        place(&authority.issue(SERVER), &authority, files.path());
-        let option = |name: &str, file: &str| format!("--{name}={}", files.path().join(file).display());
-        let tls = [option("ssl-cert", "certificate.pem"), option("ssl-key", "key.pem"), option("ssl-ca", "ca.pem")];
+        let files = ServerFiles::new();
+        let tls = files.mariadb_options();
         let options: Vec<&str> = tls.iter().map(String::as_str).chain(options.iter().copied()).collect();
         let server = MariaDb::start_with(&options);
         for (login, demand) in [("only_tls", "SSL"), ("with_certificate", "X509")] {
             server.query(&format!("CREATE USER {login}@'%' IDENTIFIED BY '{PASSWORD}' REQUIRE {demand}"));
             server.query(&format!("GRANT ALL ON *.* TO {login}@'%'"));
         }
-        TlsMariaDb { server, authority, files }
+        TlsMariaDb { server, files }
     }
 
     /// Starts it anew with another certificate.
     pub fn present(&mut self, issued: &Issued) {
         self.server.stop();
-        place(issued, &self.authority, self.files.path());
+        self.files.place(issued);
         self.server.start_again();
     }
 
-    /// The server itself.
-    pub fn server(&mut self) -> &mut MariaDb {
-        &mut self.server
+    /// Whose certificates it has, and takes from clients.
+    pub fn authority(&self) -> &Authority {
+        &self.files.authority
     }
 
     /// Where it listens.
@@ -172,15 +198,5 @@ impl TlsMariaDb {
         let rows = self.server.query("SHOW GLOBAL STATUS LIKE 'Ssl_finished_accepts'");
         let count = rows.first().and_then(|row| row.get(1)?.clone()).expect("the server counts handshakes");
         count.parse().expect("a count is a number")
-    }
-}
-
-/// Puts a certificate, its key and the authority's certificate where the server reads them.
-fn place(issued: &Issued, authority: &Authority, directory: &Path) {
-    let files: [(&PathBuf, &str); 3] =
-        [(&issued.certificate, "certificate.pem"), (&issued.key, "key.pem"), (&authority.file(), "ca.pem")];
-    for (from, name) in files {
-        let to = directory.join(name);
-        fs::copy(from, &to).expect("the file is copied");
     }
 }

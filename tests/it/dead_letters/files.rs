@@ -14,7 +14,7 @@ use tempfile::TempDir;
 const LIMIT: u64 = 64 << 20;
 const REFUSED_US: i64 = 1_750_000_000_000_000;
 
-fn sip(number: u64) -> Vec<u8> {
+pub fn sip(number: u64) -> Vec<u8> {
     let message = &answered_call("files", number)[0].text;
     encoded(&Capture::sip(
         number as i64,
@@ -31,7 +31,7 @@ fn encoded(capture: &Capture<'_>) -> Vec<u8> {
     bytes
 }
 
-fn letter(sink: &str, table: &str, capture: Vec<u8>) -> Entry<'static> {
+pub fn letter(sink: &str, table: &str, capture: Vec<u8>) -> Entry<'static> {
     Entry {
         time_us: REFUSED_US,
         sink: sink.to_owned().into(),
@@ -42,7 +42,7 @@ fn letter(sink: &str, table: &str, capture: Vec<u8>) -> Entry<'static> {
 }
 
 /// A spool with these letters in one file.
-fn spool(letters: &[Entry<'_>]) -> TempDir {
+pub fn spool(letters: &[Entry<'_>]) -> TempDir {
     let spool = TempDir::new().expect("a private directory");
     let mut writer = DeadLetters::open(&spool.path().join("dead-letter"), LIMIT).expect("a directory");
     letters.iter().for_each(|letter| writer.append(letter).expect("a letter is written"));

@@ -3,7 +3,9 @@
 use super::place::{FarNetwork, SmallDisk};
 use super::trial::{PATIENCE, Stored};
 use crate::common::database::{DATABASE, MariaDb, PASSWORD, Postgres, Site, USER, give_to_postgres};
+use crate::common::relay::Relay;
 use crate::common::rows::{SqliteFile, execute, select, text};
+use crate::common::tls_database::ServerFiles;
 use crate::common::wait::within;
 use mysql::prelude::Queryable as _;
 use sipcapture_core::table::ddl::create_table;
@@ -26,6 +28,8 @@ pub struct Database {
     /// Goes after the server.
     network: Option<FarNetwork>,
     disk: Option<SmallDisk>,
+    /// Kamailio's way to a server with TLS.
+    tls: Option<(Relay, ServerFiles)>,
 }
 
 /// A kind of database.
@@ -80,13 +84,42 @@ impl Database {
         Database::started(kind, &network.site(), &[], Some(network))
     }
 
+    /// Starts a server that Kamailio's login reaches with TLS alone, through a relay that can cut connections and swallow bytes.
+    pub fn start_with_tls(kind: Kind) -> Database {
+        let files = ServerFiles::new();
+        let (postgres, mariadb) = (files.postgres_settings(), files.mariadb_options());
+        let options: Vec<&str> = match kind {
+            Kind::Postgres => postgres.iter().map(String::as_str).collect(),
+            _ => mariadb.iter().map(String::as_str).collect(),
+        };
+        let mut database = Database::started(kind, &Site::here(), &options, None);
+        let port = match &mut database.engine {
+            Engine::MariaDb(server) => {
+                server.query(&format!("ALTER USER {COLLECTOR}@'%' REQUIRE SSL"));
+                server.port()
+            }
+            Engine::Postgres(server) => {
+                let rules = format!(
+                    "local all all scram-sha-256\nhostssl all all 0.0.0.0/0 scram-sha-256\n\
+                     host all {COLLECTOR} 0.0.0.0/0 reject\nhost all all 0.0.0.0/0 scram-sha-256\n"
+                );
+                std::fs::write(server.socket_directory().join("hba"), rules).expect("who may connect is written");
+                server.query("SELECT pg_reload_conf()");
+                server.port()
+            }
+            Engine::Sqlite(_) => panic!("a file is not reached over a network"),
+        };
+        database.tls = Some((Relay::start(([127, 0, 0, 1], port).into()), files));
+        database
+    }
+
     fn started(kind: Kind, site: &Site, options: &[&str], network: Option<FarNetwork>) -> Database {
         let engine = match kind {
             Kind::MariaDb => Engine::MariaDb(MariaDb::start_at(site, "UTC", options)),
             Kind::Postgres => Engine::Postgres(Postgres::start_at(site, options)),
             Kind::Sqlite => Engine::Sqlite(SqliteFile::new()),
         };
-        let database = Database { engine, network, disk: None };
+        let database = Database { engine, network, disk: None, tls: None };
         database.make_login();
         database.make_table();
         database
@@ -98,7 +131,8 @@ impl Database {
         let path = disk.path().display().to_string();
         let mut database = match kind {
             Kind::Sqlite => {
-                Database { engine: Engine::Sqlite(SqliteFile::in_directory(disk.path())), network: None, disk: None }
+                let engine = Engine::Sqlite(SqliteFile::in_directory(disk.path()));
+                Database { engine, network: None, disk: None, tls: None }
             }
             _ => Database::start(kind),
         };
@@ -132,7 +166,22 @@ impl Database {
 
     /// The URL that Kamailio is given.
     pub fn url(&self) -> String {
-        self.admin_url().replacen(&format!("{USER}:"), &format!("{COLLECTOR}:"), 1)
+        let url = self.admin_url().replacen(&format!("{USER}:"), &format!("{COLLECTOR}:"), 1);
+        let Some((relay, files)) = &self.tls else { return url };
+        let (before, place) = url.rsplit_once(':').expect("a port follows the host");
+        let (_, database) = place.split_once('/').expect("a database follows the port");
+        let (port, ca) = (relay.port(), files.authority.file().display().to_string());
+        let query = match self.engine {
+            Engine::MariaDb(_) => format!("ssl-mode=VERIFY_IDENTITY&ssl-ca={ca}"),
+            _ => format!("sslmode=verify-full&sslrootcert={ca}"),
+        };
+        format!("{before}:{port}/{database}?{query}")
+    }
+
+    /// The relay before a server with TLS.
+    pub fn relay(&self) -> &Relay {
+        let (relay, _) = self.tls.as_ref().expect("a server with TLS");
+        relay
     }
 
     fn admin_url(&self) -> String {

@@ -6,6 +6,7 @@ use super::recording::{CALLEE, CALLER, Dialog, PROXY, Recorded, START, store};
 use super::running::{Run, Stored, command, run};
 use crate::common::database::{MariaDb, Postgres};
 use crate::common::rows;
+use crate::common::tls_database::{TlsMariaDb, TlsPostgres};
 
 fn answer(url: &str, arguments: &[&str]) -> Run {
     run(command(arguments).args(["--db", url]))
@@ -181,4 +182,44 @@ fn a_servers_socket_can_be_named() {
     store(&url, "sip_capture", &Dialog::new("here", "alice", "bob", START).answered());
     let by_socket = format!("mysql://sipcapture:geheim@{}/tool_socket", mariadb.socket().display());
     assert_eq!(document(&by_socket, &["calls"])["calls"][0]["call_id"], "here");
+}
+
+#[test]
+fn a_server_that_demands_tls_is_read_and_written_by_every_command() {
+    let (postgres, mariadb) = (TlsPostgres::start(), TlsMariaDb::start());
+    for (url, in_clear, trusted, strangers) in [
+        (
+            postgres.url("only_tls", ""),
+            postgres.url("only_tls", "?sslmode=disable"),
+            format!("?sslmode=verify-full&sslrootcert={}", postgres.authority().file().display()),
+            format!("?sslmode=verify-full&sslrootcert={}", mariadb.authority().file().display()),
+        ),
+        (
+            mariadb.url("only_tls", ""),
+            mariadb.url("only_tls", "?ssl-mode=DISABLED"),
+            format!("?ssl-ca={}&ssl-verify-server-cert=1", mariadb.authority().file().display()),
+            format!("?ssl-ca={}", postgres.authority().file().display()),
+        ),
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        let pcap = directory.path().join("call.pcap").display().to_string();
+        store(&url, "sip_capture", &Dialog::new("here", "alice", "bob", START).answered());
+        for url in [url.clone(), format!("{url}{trusted}")] {
+            assert_eq!(document(&url, &["calls"])["calls"][0]["call_id"], "here");
+            assert_eq!(document(&url, &["show", "here"])["messages"][0]["call_id"], "here");
+            let flow = answer(&url, &["flow", "here"]);
+            assert_eq!((flow.code, flow.err.as_str()), (0, ""), "{}", flow.out);
+            let exported = answer(&url, &["export", "here", "--output", &pcap]);
+            assert_eq!((exported.code, exported.err.as_str()), (0, ""), "{}", exported.out);
+        }
+        for arguments in [&["calls"][..], &["flow", "here"], &["show", "here"], &["export", "here", "--output", &pcap]]
+        {
+            let refused = answer(&in_clear, arguments);
+            assert_eq!(refused.code, 2, "{arguments:?}");
+            let refused = answer(&format!("{url}{strangers}"), arguments);
+            assert!(refused.err.contains("UnknownIssuer") && !refused.err.contains("geheim"), "{}", refused.err);
+        }
+        let wrong = answer(&format!("{url}?sslmode=maybe&ssl-mode=maybe"), &["calls"]);
+        assert!(wrong.err.contains("mode `maybe`") && !wrong.err.contains("geheim"), "{}", wrong.err);
+    }
 }

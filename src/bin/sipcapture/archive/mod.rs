@@ -11,7 +11,7 @@ mod text;
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-use sipcapture_core::sink::{DatabaseUrl, Deadlines, UrlError};
+use sipcapture_core::sink::{DatabaseUrl, Deadlines, UrlError, check};
 use sipcapture_core::table::Dialect;
 
 pub use self::recent::{Beginning, CallFilter};
@@ -21,6 +21,7 @@ use self::tables::{Table, TableColumns, choose_tables};
 use self::text::message_bytes;
 use crate::message::{FIELDS, MESSAGE_FIELD, Message, ROW_FIELD};
 use crate::order;
+use crate::warnings::say_warnings;
 
 /// Values in one IN list: within what each of the databases takes.
 const IN_LIST: usize = 200;
@@ -280,6 +281,8 @@ pub fn parse_url(url: &str) -> Result<DatabaseUrl, UrlError> {
 /// Opens the database that `url` names.
 fn connect(url: &str) -> Result<Box<dyn Database>, Failure> {
     let url = parse_url(url)?;
+    say_warnings();
+    check(&url, "--db").map_err(|fault| UrlError { url: url.to_string(), fault })?;
     Ok(match &url {
         DatabaseUrl::Sqlite(path) => Box::new(sqlite::Sqlite::open(path)?),
         DatabaseUrl::Postgres(server) => Box::new(postgres::Postgres::open(server, &url.to_string())?),

@@ -26,6 +26,7 @@ use crate::letters::{Letter, Place, files};
 use crate::moment::now;
 use crate::schema::rename;
 use crate::session::{Answer, Error, Output};
+use crate::warnings::say_warnings;
 
 /// Which letters to send, and how their rows are made.
 #[derive(Args, Clone, Debug)]
@@ -72,7 +73,6 @@ pub fn run(output: &Output, options: &Options, url: &str, tables: &[String], ren
     let url = database(url, options.create_tables)?;
     let making = making(options, tables, renamed)?;
     let choice = choice(options, &url)?;
-    say_warnings();
     let sink_options =
         SinkOptions { create_tables: options.create_tables || url.sqlite_path().is_some(), ..SinkOptions::default() };
     let mut replay = Replay {
@@ -103,7 +103,13 @@ fn database(url: &str, create: bool) -> Result<DatabaseUrl, Error> {
             "--db: {url} is served by a driver of the SIP server, which this tool cannot use; name an SQLite file, a PostgreSQL or \
              a MySQL server"
         ))),
-        _ => Ok(url),
+        _ => {
+            say_warnings();
+            match sipcapture_core::sink::check(&url, "--db") {
+                Ok(()) => Ok(url),
+                Err(why) => Err(Error::Argument(format!("--db: {url}: {why}"))),
+            }
+        }
     }
 }
 
@@ -267,24 +273,5 @@ fn keep_owner(path: &Path, owner: io::Result<(u32, u32)>) -> Result<(), SpoolErr
             std::os::unix::fs::chown(path, Some(uid), Some(gid)).map_err(failed)
         }
         _ => Ok(()),
-    }
-}
-
-/// Shows what the sinks warn of: columns that a table lacks, for one.
-fn say_warnings() {
-    struct Warnings;
-    impl log::Log for Warnings {
-        fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
-            metadata.level() <= log::Level::Warn
-        }
-        fn log(&self, record: &log::Record<'_>) {
-            if self.enabled(record.metadata()) {
-                eprintln!("sipcapture: {}", crate::terminal::printable(&record.args().to_string()));
-            }
-        }
-        fn flush(&self) {}
-    }
-    if log::set_logger(&Warnings).is_ok() {
-        log::set_max_level(log::LevelFilter::Warn);
     }
 }

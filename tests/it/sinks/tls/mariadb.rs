@@ -69,7 +69,7 @@ fn assert_looked_at(server: &TlsMariaDb, trusted: &Path, by_chain: Result<(), &s
 #[test]
 fn certificates_are_looked_at_as_the_mode_asks() {
     let mut server = TlsMariaDb::start();
-    let (known, stranger) = (server.authority.file(), Authority::new());
+    let (known, stranger) = (server.authority().file(), Authority::new());
     assert_looked_at(&server, &known, Ok(()), Ok(()));
     assert_looked_at(&server, &stranger.file(), Err("UnknownIssuer"), Err("UnknownIssuer"));
     // Who names certificates wants them looked at.
@@ -82,10 +82,10 @@ fn certificates_are_looked_at_as_the_mode_asks() {
     for mode in ["?ssl-mode=VERIFY_CA", "?ssl-mode=VERIFY_IDENTITY", "?ssl-verify-server-cert=1"] {
         assert_refused(&server.url("only_tls", mode), &["UnknownIssuer", "the system's certificates are trusted"]);
     }
-    let expired = server.authority.issue_expired(SERVER);
+    let expired = server.authority().issue_expired(SERVER);
     server.present(&expired);
     assert_looked_at(&server, &known, Err("expired"), Err("expired"));
-    let other = server.authority.issue("other.test");
+    let other = server.authority().issue("other.test");
     server.present(&other);
     assert_looked_at(&server, &known, Ok(()), Err("other.test"));
 }
@@ -93,7 +93,7 @@ fn certificates_are_looked_at_as_the_mode_asks() {
 #[test]
 fn a_certificate_of_the_client_is_shown_where_it_is_demanded() {
     let server = TlsMariaDb::start();
-    let client = server.authority.issue("sipcapture");
+    let client = server.authority().issue("sipcapture");
     let shown = query(&[("ssl-cert", text(&client.certificate)), ("ssl-key", text(&client.key))]);
     assert!(is_encrypted(&server, &server.url("with_certificate", &shown)));
     assert_refused(&server.url("with_certificate", "?ssl-mode=REQUIRED"), &["Access denied"]);
@@ -117,7 +117,7 @@ fn lines_of_the_option_file_ask_for_tls_as_keys_of_the_url_do() {
     assert!(answer.contains(no_table), "{answer}");
     assert!(tool("skip-ssl", "").contains("Access denied"));
     assert!(tool("skip-ssl", "?ssl-mode=REQUIRED").contains(no_table));
-    let known = server.authority.file();
+    let known = server.authority().file();
     assert!(tool(&format!("ssl_ca={}\nssl-verify-server-cert", text(&known)), "").contains(no_table));
     let stranger = Authority::new();
     let refused = tool(&format!("ssl-ca = {}", text(&stranger.file())), "");

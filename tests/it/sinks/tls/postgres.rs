@@ -101,7 +101,7 @@ fn assert_looked_at(server: &TlsPostgres, trusted: &Path, by_chain: Result<(), &
 #[test]
 fn certificates_are_looked_at_as_the_mode_asks() {
     let mut server = TlsPostgres::start();
-    let (known, stranger) = (server.authority.file(), Authority::new());
+    let (known, stranger) = (server.authority().file(), Authority::new());
     assert_looked_at(&server, &known, Ok(()), Ok(()));
     assert_looked_at(&server, &stranger.file(), Err("UnknownIssuer"), Err("UnknownIssuer"));
     // Without trusted certificates nothing is looked at, as with libpq.
@@ -110,10 +110,10 @@ fn certificates_are_looked_at_as_the_mode_asks() {
     for mode in ["?sslmode=verify-ca", "?sslmode=verify-full", "?sslrootcert=system"] {
         assert_refused(&server.url("only_tls", mode), &["UnknownIssuer", "the system's certificates are trusted"]);
     }
-    let expired = server.authority.issue_expired(SERVER);
+    let expired = server.authority().issue_expired(SERVER);
     server.present(&expired);
     assert_looked_at(&server, &known, Err("expired"), Err("expired"));
-    let other = server.authority.issue("other.test");
+    let other = server.authority().issue("other.test");
     server.present(&other);
     assert_looked_at(&server, &known, Ok(()), Err("other.test"));
 }
@@ -134,7 +134,7 @@ fn a_certificate_that_has_signed_itself_is_trusted_when_it_is_named() {
 #[test]
 fn a_certificate_of_the_client_is_shown_where_it_is_demanded() {
     let server = TlsPostgres::start();
-    let client = server.authority.issue("sipcapture");
+    let client = server.authority().issue("sipcapture");
     let shown = query(&[("sslcert", text(&client.certificate)), ("sslkey", text(&client.key))]);
     assert!(is_encrypted(&server, "with_certificate", &server.url("with_certificate", &shown)));
     for mode in ["?sslmode=require", &format!("{shown}&sslcertmode=disable&sslmode=require")] {
@@ -166,12 +166,12 @@ fn what_the_url_leaves_open_comes_from_the_environment_and_the_users_directory()
     assert!(wrong.contains("PGSSLMODE of the environment `Require`") && wrong.contains("verify-full"), "{wrong}");
     let stranger = Authority::new();
     let trusting = |path: &Path| tool(&[("PGSSLMODE", "verify-full"), ("PGSSLROOTCERT", text(path))], "");
-    assert!(trusting(&server.authority.file()).contains(no_table));
+    assert!(trusting(&server.authority().file()).contains(no_table));
     assert!(trusting(&stranger.file()).contains("PGSSLROOTCERT of the environment"));
     // The file that libpq looks for makes `require` look at certificates.
     let usual = home.path().join(".postgresql");
     std::fs::create_dir(&usual).expect("a directory is made");
-    for (authority, expected) in [(&server.authority, no_table), (&stranger, "UnknownIssuer")] {
+    for (authority, expected) in [(server.authority(), no_table), (&stranger, "UnknownIssuer")] {
         std::fs::copy(authority.file(), usual.join("root.crt")).expect("the certificate is copied");
         let answer = tool(&[], "?sslmode=require");
         assert!(answer.contains(expected), "{answer}");
