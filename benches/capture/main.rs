@@ -65,6 +65,19 @@ fn main() {
             );
         }
         if let Some(drain) = drain
+            && asked("drain", &parts)
+            && engine.is_remote()
+        {
+            let encrypted = drain::measure(&Database::start_with_tls(engine));
+            println!(
+                "tls    {:<10} in clear {:>6.0} rows/s  with TLS {:>6.0} rows/s  ratio {:.2}",
+                engine.name(),
+                drain.ours,
+                encrypted.ours,
+                encrypted.ours / drain.ours
+            );
+        }
+        if let Some(drain) = drain
             && asked("spool", &parts)
         {
             let (into, replay) = (spool::rate_into(&database), spool::replay(&database));

@@ -98,7 +98,7 @@ fn holds(database: &Database, module: Module, setup: Setup, rate: f64, seconds: 
 
 /// A capture node as an operator would run it for speed, writing to the table `sip_capture`.
 pub fn capture_node(database: &Database, module: Module, setup: Setup) -> ConfigBuilder {
-    let node = ConfigBuilder::capture_node(module, database.url()).children(setup.children);
+    let node = ConfigBuilder::capture_node(module, &database.module_url()).children(setup.children);
     match (module, database.engine()) {
         (Module::Ours, _) => {
             node.set("queue_size", 32).set("create_tables", 0).set("capture_writers", i64::from(setup.writers))

@@ -1,6 +1,7 @@
 //! The databases that the benchmarks write to, and how they are held up.
 
 use crate::common::database::{MariaDb, Postgres};
+use crate::common::tls_database::ServerFiles;
 use tempfile::TempDir;
 
 /// A kind of database.
@@ -15,6 +16,11 @@ pub enum Engine {
 }
 
 impl Engine {
+    /// Whether it is reached over a network.
+    pub fn is_remote(self) -> bool {
+        self != Engine::Sqlite
+    }
+
     /// All of them.
     pub const ALL: [Engine; 3] = [Engine::Sqlite, Engine::Mysql, Engine::Postgres];
 
@@ -39,6 +45,8 @@ pub struct Database {
     running: Running,
     engine: Engine,
     url: String,
+    /// Certificate and key of a server with TLS.
+    tls: Option<ServerFiles>,
 }
 
 /// A database that does not answer; it goes on when this is dropped.
@@ -54,6 +62,15 @@ pub enum Paused<'a> {
 impl Database {
     /// Starts an empty database, with the settings of a server that keeps what it has committed.
     pub fn start(engine: Engine) -> Database {
+        Database::start_with(engine, None)
+    }
+
+    /// The same with TLS, which the modules are told to use, and to verify the server by.
+    pub fn start_with_tls(engine: Engine) -> Database {
+        Database::start_with(engine, Some(ServerFiles::new()))
+    }
+
+    fn start_with(engine: Engine, tls: Option<ServerFiles>) -> Database {
         let (running, url) = match engine {
             Engine::Sqlite => {
                 let directory = TempDir::new().expect("a private directory");
@@ -61,18 +78,23 @@ impl Database {
                 (Running::Sqlite(directory), url)
             }
             Engine::Mysql => {
-                let server = MariaDb::start_with(&["--innodb-buffer-pool-size=512M", "--innodb-log-file-size=256M"]);
+                let mut options = vec!["--innodb-buffer-pool-size=512M", "--innodb-log-file-size=256M"];
+                let of_tls = tls.as_ref().map(ServerFiles::mariadb_options);
+                options.extend(of_tls.iter().flatten().map(String::as_str));
+                let server = MariaDb::start_with(&options);
                 let url = server.url();
                 (Running::MariaDb(server), url)
             }
             Engine::Postgres => {
-                let settings = ["fsync=on", "shared_buffers=256MB", "max_wal_size=4GB"];
+                let mut settings = vec!["fsync=on", "shared_buffers=256MB", "max_wal_size=4GB"];
+                let of_tls = tls.as_ref().map(ServerFiles::postgres_settings);
+                settings.extend(of_tls.iter().flatten().map(String::as_str));
                 let server = Postgres::start_with(&settings);
                 let url = server.url();
                 (Running::Postgres(server), url)
             }
         };
-        Database { running, engine, url }
+        Database { running, engine, url, tls }
     }
 
     /// What kind it is.
@@ -80,9 +102,19 @@ impl Database {
         self.engine
     }
 
-    /// Its URL, as both modules take it.
+    /// Its URL without TLS, for whoever looks things up.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Its URL as both modules take it.
+    pub fn module_url(&self) -> String {
+        let Some(files) = &self.tls else { return self.url.clone() };
+        let ca = files.authority.file().display().to_string();
+        match self.engine {
+            Engine::Mysql => format!("{}?ssl-mode=VERIFY_IDENTITY&ssl-ca={ca}", self.url),
+            _ => format!("{}?sslmode=verify-full&sslrootcert={ca}", self.url),
+        }
     }
 
     /// Holds it up.

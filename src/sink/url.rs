@@ -413,6 +413,21 @@ mod tests {
     }
 
     #[test]
+    fn an_at_sign_in_the_query_is_percent_encoded() {
+        let parsed = server("postgres://u:p@h/d?sslmode=disable&sslrootcert=/etc/a%40b/ca.pem");
+        assert_eq!(parsed.parameters.get("sslrootcert"), Some("/etc/a@b/ca.pem"));
+        assert_eq!((parsed.host, parsed.database.as_str()), (Host::Name("h".to_owned()), "d"));
+    }
+
+    #[test]
+    fn no_error_shows_what_a_query_holds() {
+        for url in ["mysql://h?password=geheim", "mysql://u:x@h:0/d?password=geheim", "sqlite://h?geheim"] {
+            let error = DatabaseUrl::parse(url).unwrap_err().to_string();
+            assert!(!error.contains("geheim"), "{error}");
+        }
+    }
+
+    #[test]
     fn what_is_no_database_url_is_refused_with_what_is_allowed() {
         for url in [
             "",

@@ -144,6 +144,24 @@ fn a_handshake_that_fails_is_told_with_its_reason_and_captures_wait_until_it_suc
     node.assert_balance();
 }
 
+#[test]
+fn a_file_that_the_servers_user_may_not_read_is_told_and_read_as_soon_as_it_may() {
+    if !rustix::process::getuid().is_root() {
+        return;
+    }
+    let server = TlsPostgres::start();
+    let client = server.authority().issue("sipcapture");
+    let shown = format!("?sslmode=require&sslcert={}&sslkey={}", client.certificate.display(), client.key.display());
+    let url = server.url("with_certificate", &shown);
+    let node = ConfigBuilder::capture_node(Module::Ours, &url).set("create_tables", 1).run_as(65_534).start();
+    let sent = send(&node, 0..1);
+    within(PATIENCE, "the captures are in the spool", || node.statistic("spooled") == sent);
+    let log = node.log();
+    assert!(log.contains("sslkey `") && log.contains("Permission denied"), "{log}");
+    std::os::unix::fs::chown(&client.key, Some(65_534), None).expect("root may give its file away");
+    within(PATIENCE, "the captures are stored", || count(&server.local_url("with_certificate"), "sip_capture") == sent);
+}
+
 /// A black hole in the handshakes with one database; another one goes on.
 fn other_sinks_go_on(relay: &Relay, url: &str, looked_up: &str) {
     relay.behave(Behaviour::SilentAfter(64));

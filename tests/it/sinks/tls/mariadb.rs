@@ -125,3 +125,30 @@ fn lines_of_the_option_file_ask_for_tls_as_keys_of_the_url_do() {
     let refused = tool("ssl-crl=/etc/revoked.pem", "");
     assert!(refused.contains("ssl-crl (of ") && refused.contains("are not read"), "{refused}");
 }
+
+#[test]
+fn the_systems_certificates_are_trusted_where_none_are_named() {
+    let server = TlsMariaDb::start();
+    let tool = |query: &str, trusted: &Path| {
+        let url = server.url("only_tls", query);
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_sipcapture"));
+        command.args(["calls", "--db", &url]).env("SSL_CERT_FILE", trusted);
+        String::from_utf8_lossy(&command.output().expect("the tool starts").stderr).into_owned()
+    };
+    let stranger = Authority::new();
+    for query in ["?ssl-mode=VERIFY_CA", "?ssl-mode=VERIFY_IDENTITY"] {
+        let answer = tool(query, &server.authority().file());
+        assert!(answer.contains("no table"), "{query}: {answer}");
+        assert!(tool(query, &stranger.file()).contains("UnknownIssuer"), "{query}");
+    }
+}
+
+#[test]
+fn the_client_library_is_compiled_with_no_certificates_that_it_trusts_by_itself() {
+    let lock = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.lock")).expect("the lock file");
+    let lists: Vec<&str> =
+        lock.split("[[package]]").filter(|package| package.contains("\"webpki-roots\"\nversion")).collect();
+    // The list that stands in for the public one comes from this very tree.
+    assert_eq!(lists.len(), 1);
+    assert!(!lists[0].contains("source ="), "{}", lists[0]);
+}

@@ -176,4 +176,28 @@ fn what_the_url_leaves_open_comes_from_the_environment_and_the_users_directory()
         let answer = tool(&[], "?sslmode=require");
         assert!(answer.contains(expected), "{answer}");
     }
+    // A certificate without its key: nothing that was asked for, and `prefer` can do without.
+    std::fs::copy(server.authority().file(), usual.join("postgresql.crt")).expect("a file is copied");
+    std::fs::remove_file(usual.join("root.crt")).expect("a file goes");
+    let answer = tool(&[], "?sslmode=require");
+    assert!(answer.contains("sslkey `") && answer.contains("postgresql.key"), "{answer}");
+    let answer = tool(&[], "");
+    assert!(answer.contains("pg_hba.conf") && answer.contains("postgresql.key"), "{answer}");
+}
+
+#[test]
+fn the_systems_certificates_are_trusted_where_none_are_named() {
+    let server = TlsPostgres::start();
+    let tool = |query: &str, trusted: &Path| {
+        let url = server.url("only_tls", query);
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_sipcapture"));
+        command.args(["calls", "--db", &url]).env("HOME", "/nonexistent").env("SSL_CERT_FILE", trusted);
+        String::from_utf8_lossy(&command.output().expect("the tool starts").stderr).into_owned()
+    };
+    let stranger = Authority::new();
+    for query in ["?sslmode=verify-ca", "?sslmode=verify-full", "?sslrootcert=system"] {
+        let answer = tool(query, &server.authority().file());
+        assert!(answer.contains("no table"), "{query}: {answer}");
+        assert!(tool(query, &stranger.file()).contains("UnknownIssuer"), "{query}");
+    }
 }
