@@ -31,8 +31,8 @@ pub fn check(url: &DatabaseUrl, parameter: &str) -> Result<(), String> {
 }
 
 fn check_postgres(server: &Server) -> Result<(), TlsFault> {
-    let settings = libpq::Settings::of_process(&server.parameters).map_err(TlsFault::of_values)?;
-    if is_local(server) || settings.mode == libpq::Mode::Disable {
+    let settings = libpq::LibpqSettings::of_process(&server.parameters).map_err(TlsFault::of_values)?;
+    if is_local(server) || settings.mode == libpq::LibpqMode::Disable {
         return Ok(());
     }
     settings.tls.check()
@@ -40,13 +40,13 @@ fn check_postgres(server: &Server) -> Result<(), TlsFault> {
 
 fn check_mysql(server: &Server, parameter: &str) -> Result<(), TlsFault> {
     let server = server.with_option_files();
-    let settings = mysql::Settings::resolve(&server.parameters).map_err(TlsFault::of_values)?;
-    for key in mysql::Settings::needless(&server.parameters) {
+    let settings = mysql::MysqlSettings::resolve(&server.parameters).map_err(TlsFault::of_values)?;
+    for key in mysql::MysqlSettings::needless(&server.parameters) {
         log::warn!(
             "parameter {parameter}: {key} is not used: TLS 1.2 and 1.3 are spoken, with their strong ciphers alone"
         );
     }
-    if matches!(server.host, Host::Socket(_)) || settings.mode == mysql::Mode::Disabled {
+    if matches!(server.host, Host::Socket(_)) || settings.mode == mysql::MysqlMode::Disabled {
         return Ok(());
     }
     settings.check()

@@ -191,7 +191,7 @@ fn parse_mysql(rest: &str) -> Result<Server, Cow<'static, str>> {
     let server = parse_server(rest, tls::mysql::key_of)?;
     // What option files add is seen when the URL is checked.
     if server.option_group.is_none() {
-        tls::mysql::Settings::resolve(&server.parameters)?;
+        tls::mysql::MysqlSettings::resolve(&server.parameters)?;
     }
     Ok(server)
 }
@@ -201,7 +201,7 @@ fn parse_postgres(rest: &str) -> Result<Server, Cow<'static, str>> {
     if server.option_group.is_some() {
         return Err("its host is no IPv6 address".into());
     }
-    tls::libpq::Settings::check(&server.parameters)?;
+    tls::libpq::LibpqSettings::check(&server.parameters)?;
     Ok(server)
 }
 

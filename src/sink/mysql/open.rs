@@ -10,7 +10,7 @@ use mysql::{Conn, DriverError, Error, OptsBuilder, SslOpts};
 
 use crate::log_limit::LogLimit;
 use crate::sink::Deadlines;
-use crate::sink::tls::mysql::{Mode, Settings};
+use crate::sink::tls::mysql::{MysqlMode, MysqlSettings};
 use crate::sink::url::{Host, Server};
 
 /// Where `localhost` is looked for, as the client libraries of the distributions do.
@@ -25,7 +25,7 @@ const DOWNGRADE_LOG: Duration = Duration::from_secs(60);
 /// What went wrong, in words, with the parameter where one is at fault.
 pub(in crate::sink) fn open(server: &Server, deadlines: &Deadlines) -> Result<Conn, String> {
     let server = &server.with_option_files();
-    let settings = Settings::resolve(&server.parameters)?;
+    let settings = MysqlSettings::resolve(&server.parameters)?;
     let over = |socket: &str| Conn::new(opts(server, deadlines).socket(Some(socket)));
     let local = match &server.host {
         Host::Default => server.port.is_none(),
@@ -33,7 +33,7 @@ pub(in crate::sink) fn open(server: &Server, deadlines: &Deadlines) -> Result<Co
         Host::Socket(path) => return over(&path.to_string_lossy()).map_err(|error| describe(&error)),
     };
     if local
-        && settings.mode <= Mode::Preferred
+        && settings.mode <= MysqlMode::Preferred
         && let Some(socket) = SOCKETS.iter().find(|socket| Path::new(socket).exists())
     {
         match over(socket) {
@@ -55,10 +55,10 @@ pub(in crate::sink) fn open(server: &Server, deadlines: &Deadlines) -> Result<Co
 /// Connects as the mode asks for it.
 fn with_mode(
     host: &str,
-    settings: &Settings,
+    settings: &MysqlSettings,
     connect: impl Fn(Option<SslOpts>) -> Result<Conn, Error>,
 ) -> Result<Conn, String> {
-    if settings.mode == Mode::Disabled {
+    if settings.mode == MysqlMode::Disabled {
         return connect(None).map_err(|error| describe(&error));
     }
     let prepared = settings.prepare().map_err(|fault| fault.to_string())?;
@@ -67,7 +67,7 @@ fn with_mode(
         Err(error) => error,
     };
     let is_missing = matches!(error, Error::DriverError(DriverError::TlsNotSupported));
-    if settings.mode > Mode::Preferred || !(is_missing || is_of_tls(&error)) {
+    if settings.mode > MysqlMode::Preferred || !(is_missing || is_of_tls(&error)) {
         let asked_for =
             if is_missing || is_of_tls(&error) { format!(" ({})", settings.describe()) } else { String::new() };
         return Err(format!("{}{asked_for}", describe(&error)));
@@ -115,7 +115,7 @@ fn say_downgrade(host: &str, why: &Error) {
     let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
     if said.get_or_insert_with(|| LogLimit::new(DOWNGRADE_LOG)).allow(Instant::now()).is_some() {
         let why = describe(why);
-        log::warn!("MySQL at {host}: {why}; ssl-mode {} goes on in clear", Mode::Preferred.name());
+        log::warn!("MySQL at {host}: {why}; ssl-mode {} goes on in clear", MysqlMode::Preferred.name());
     }
 }
 

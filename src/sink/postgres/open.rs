@@ -11,7 +11,7 @@ use tokio_postgres::{Client, Error, NoTls};
 use crate::log_limit::LogLimit;
 use crate::sink::Deadlines;
 use crate::sink::tls::Verification;
-use crate::sink::tls::libpq::{Mode, Settings};
+use crate::sink::tls::libpq::{LibpqMode, LibpqSettings};
 use crate::sink::tls::stream::Connector;
 use crate::sink::url::{Host, Server};
 
@@ -25,12 +25,12 @@ const DOWNGRADE_LOG: Duration = Duration::from_secs(60);
 /// # Errors
 /// What went wrong, in words, with the parameter where one is at fault.
 pub(in crate::sink) fn open(server: &Server, deadlines: &Deadlines) -> Result<(Client, Runtime), String> {
-    let settings = Settings::of_process(&server.parameters)?;
+    let settings = LibpqSettings::of_process(&server.parameters)?;
     let runtime = Builder::new_current_thread().enable_io().enable_time().build().map_err(|error| error.to_string())?;
     let mut config = config(server, deadlines);
     config.channel_binding(settings.channel_binding);
     // As libpq has it: what stays on this machine needs no TLS.
-    let mode = if is_local(server) { Mode::Disable } else { settings.mode };
+    let mode = if is_local(server) { LibpqMode::Disable } else { settings.mode };
     let mut attempts =
         Attempts { server, settings: &settings, runtime: &runtime, config, until: Instant::now() + deadlines.connect };
     let client = attempts.run(mode, deadlines.connect)?;
@@ -43,7 +43,7 @@ pub(in crate::sink) fn is_local(server: &Server) -> bool {
 }
 
 /// Why an attempt came to nothing.
-enum Failure {
+enum NoConnection {
     /// The deadline for all attempts has passed.
     Late,
     /// There is no TLS to be had with what was asked for: nothing was sent.
@@ -59,24 +59,28 @@ enum Failure {
 /// The ways to one server, one after the other, with one deadline for all.
 struct Attempts<'a> {
     server: &'a Server,
-    settings: &'a Settings,
+    settings: &'a LibpqSettings,
     runtime: &'a Runtime,
     config: Config,
     until: Instant,
 }
 
 impl Attempts<'_> {
-    fn run(&mut self, mode: Mode, timeout: Duration) -> Result<Client, String> {
+    fn run(&mut self, mode: LibpqMode, timeout: Duration) -> Result<Client, String> {
         let connected = match mode {
-            Mode::Disable => self.in_clear(),
-            Mode::Allow => match self.in_clear() {
-                Err(Failure::Refused { why, .. }) => {
+            LibpqMode::Disable => self.in_clear(),
+            LibpqMode::Allow => match self.in_clear() {
+                Err(NoConnection::Refused { why, .. }) => {
                     self.with_tls(SslMode::Prefer).map_err(|failure| self.both(why, failure, "with TLS"))
                 }
                 outcome => outcome,
             },
-            Mode::Prefer => match self.with_tls(SslMode::Prefer) {
-                Err(Failure::Files(why) | Failure::Handshake(why) | Failure::Refused { why, encrypted: true }) => {
+            LibpqMode::Prefer => match self.with_tls(SslMode::Prefer) {
+                Err(
+                    NoConnection::Files(why)
+                    | NoConnection::Handshake(why)
+                    | NoConnection::Refused { why, encrypted: true },
+                ) => {
                     let outcome = self.in_clear();
                     if outcome.is_ok() {
                         self.say_downgrade(&why);
@@ -85,23 +89,24 @@ impl Attempts<'_> {
                 }
                 outcome => outcome,
             },
-            Mode::Require | Mode::VerifyCa | Mode::VerifyFull => self.with_tls(SslMode::Require),
+            LibpqMode::Require | LibpqMode::VerifyCa | LibpqMode::VerifyFull => self.with_tls(SslMode::Require),
         };
         connected.map_err(|failure| match failure {
-            Failure::Late => format!("no connection within {} s", timeout.as_secs_f32()),
-            Failure::Handshake(why) => format!("{why} ({})", self.asked_for()),
-            Failure::Files(why) | Failure::Refused { why, .. } | Failure::Broken(why) => why,
+            NoConnection::Late => format!("no connection within {} s", timeout.as_secs_f32()),
+            NoConnection::Handshake(why) => format!("{why} ({})", self.asked_for()),
+            NoConnection::Files(why) | NoConnection::Refused { why, .. } | NoConnection::Broken(why) => why,
         })
     }
 
     /// The failure of the second attempt, with what became of the first one where that is something else.
-    fn both(&self, first: String, second: Failure, how: &str) -> Failure {
+    fn both(&self, first: String, second: NoConnection, how: &str) -> NoConnection {
         match second {
-            Failure::Late => Failure::Late,
-            Failure::Refused { why, .. } if why == first => Failure::Broken(first),
-            Failure::Refused { why, .. } | Failure::Broken(why) | Failure::Handshake(why) | Failure::Files(why) => {
-                Failure::Broken(format!("{first}; {how}: {why}"))
-            }
+            NoConnection::Late => NoConnection::Late,
+            NoConnection::Refused { why, .. } if why == first => NoConnection::Broken(first),
+            NoConnection::Refused { why, .. }
+            | NoConnection::Broken(why)
+            | NoConnection::Handshake(why)
+            | NoConnection::Files(why) => NoConnection::Broken(format!("{first}; {how}: {why}")),
         }
     }
 
@@ -118,7 +123,7 @@ impl Attempts<'_> {
 
     /// What was asked for, by the names of its parameters.
     fn asked_for(&self) -> String {
-        let Settings { mode, mode_name, tls, .. } = self.settings;
+        let LibpqSettings { mode, mode_name, tls, .. } = self.settings;
         let asked = format!("{mode_name} {}", mode.name());
         match &tls.trust {
             _ if tls.verification == Verification::None => asked,
@@ -127,7 +132,7 @@ impl Attempts<'_> {
         }
     }
 
-    fn in_clear(&mut self) -> Result<Client, Failure> {
+    fn in_clear(&mut self) -> Result<Client, NoConnection> {
         self.config.ssl_mode(SslMode::Disable);
         let connecting = self.config.connect(NoTls);
         match self.wait(connecting)? {
@@ -137,14 +142,14 @@ impl Attempts<'_> {
                 Ok(client)
             }
             Err(error) if error.as_db_error().is_some() => {
-                Err(Failure::Refused { why: describe(&error), encrypted: false })
+                Err(NoConnection::Refused { why: describe(&error), encrypted: false })
             }
-            Err(error) => Err(Failure::Broken(describe(&error))),
+            Err(error) => Err(NoConnection::Broken(describe(&error))),
         }
     }
 
-    fn with_tls(&mut self, ssl_mode: SslMode) -> Result<Client, Failure> {
-        let tls = self.settings.tls.config().map_err(|fault| Failure::Files(fault.to_string()))?;
+    fn with_tls(&mut self, ssl_mode: SslMode) -> Result<Client, NoConnection> {
+        let tls = self.settings.tls.config().map_err(|fault| NoConnection::Files(fault.to_string()))?;
         let by_name = self.settings.tls.verification == Verification::ChainAndName;
         let connector = Connector::new(Arc::new(tls), by_name);
         self.config.ssl_mode(ssl_mode);
@@ -157,19 +162,21 @@ impl Attempts<'_> {
             Err(error) => {
                 let why = describe(&error);
                 Err(match (error.as_db_error(), connector.has_begun(), connector.is_done()) {
-                    (Some(_), begun, _) => Failure::Refused { why, encrypted: begun },
-                    (None, true, false) => Failure::Handshake(why),
+                    (Some(_), begun, _) => NoConnection::Refused { why, encrypted: begun },
+                    (None, true, false) => NoConnection::Handshake(why),
                     // The client's own words for a server that has no TLS, and for a name that no certificate has.
-                    (None, false, _) if why.starts_with("error performing TLS handshake") => Failure::Handshake(why),
-                    _ => Failure::Broken(why),
+                    (None, false, _) if why.starts_with("error performing TLS handshake") => {
+                        NoConnection::Handshake(why)
+                    }
+                    _ => NoConnection::Broken(why),
                 })
             }
         }
     }
 
-    fn wait<T>(&self, connecting: impl Future<Output = T>) -> Result<T, Failure> {
+    fn wait<T>(&self, connecting: impl Future<Output = T>) -> Result<T, NoConnection> {
         let left = self.until.saturating_duration_since(Instant::now());
-        self.runtime.block_on(async { tokio::time::timeout(left, connecting).await }).map_err(|_| Failure::Late)
+        self.runtime.block_on(async { tokio::time::timeout(left, connecting).await }).map_err(|_| NoConnection::Late)
     }
 }
 

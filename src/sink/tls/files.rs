@@ -10,7 +10,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls_native_certs::{load_certs_from_paths, load_native_certs};
 
-use super::{Identity, NamedPath, TlsFault};
+use super::{ClientCertificate, NamedPath, TlsFault};
 
 /// What names of trusted certificates may be.
 const PEM_OR_DIRECTORY: &str = "a PEM file, or a directory of such, is needed";
@@ -62,7 +62,7 @@ fn is_denied(path: &Path) -> bool {
 
 /// A client's certificate chain and its key.
 pub(in crate::sink) fn identity(
-    identity: &Identity,
+    identity: &ClientCertificate,
 ) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), TlsFault> {
     let text = read(&identity.certificates)?;
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();

@@ -9,7 +9,7 @@ use rustls::SupportedProtocolVersion;
 use rustls::version::{TLS12, TLS13};
 use tokio_postgres::config::ChannelBinding;
 
-use super::{ClientTls, Identity, NamedPath, Parameters, Verification};
+use super::{ClientCertificate, ClientTls, NamedPath, Parameters, Verification};
 
 /// Keys, and the variables of the environment that stand for them.
 const KEYS: [(&str, Option<&str>); 15] = [
@@ -41,7 +41,7 @@ pub(in crate::sink) fn key_of(name: &str) -> Option<&'static str> {
 
 /// `sslmode`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::sink) enum Mode {
+pub(in crate::sink) enum LibpqMode {
     /// In clear.
     Disable,
     /// In clear, and with TLS if the server refuses that.
@@ -52,17 +52,17 @@ pub(in crate::sink) enum Mode {
     Require,
     /// With TLS, to a server whose certificate is trusted.
     VerifyCa,
-    /// As [`Mode::VerifyCa`], and its certificate is one for the host.
+    /// As [`LibpqMode::VerifyCa`], and its certificate is one for the host.
     VerifyFull,
 }
 
-const MODES: [(&str, Mode); 6] = [
-    ("disable", Mode::Disable),
-    ("allow", Mode::Allow),
-    ("prefer", Mode::Prefer),
-    ("require", Mode::Require),
-    ("verify-ca", Mode::VerifyCa),
-    ("verify-full", Mode::VerifyFull),
+const MODES: [(&str, LibpqMode); 6] = [
+    ("disable", LibpqMode::Disable),
+    ("allow", LibpqMode::Allow),
+    ("prefer", LibpqMode::Prefer),
+    ("require", LibpqMode::Require),
+    ("verify-ca", LibpqMode::VerifyCa),
+    ("verify-full", LibpqMode::VerifyFull),
 ];
 type Versions = &'static [&'static SupportedProtocolVersion];
 static BOTH_VERSIONS: Versions = &[&TLS13, &TLS12];
@@ -71,7 +71,7 @@ static VERSION_13: Versions = &[&TLS13];
 /// Names of versions; the first two are spoken no more.
 const VERSIONS: [&str; 4] = ["TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"];
 
-impl Mode {
+impl LibpqMode {
     /// Its name.
     pub fn name(self) -> &'static str {
         MODES.iter().find(|(_, mode)| *mode == self).map_or("", |(name, _)| name)
@@ -86,43 +86,40 @@ pub(in crate::sink) struct Environment<'a> {
     pub home: Option<PathBuf>,
 }
 
-/// What is wrong with a value: which, what it is, and what is allowed.
-type Refusal = String;
-
 /// How to connect.
 #[derive(Clone, Debug)]
-pub(in crate::sink) struct Settings {
-    pub mode: Mode,
+pub(in crate::sink) struct LibpqSettings {
+    pub mode: LibpqMode,
     /// The name that gave the mode, for errors.
     pub mode_name: String,
     pub channel_binding: ChannelBinding,
     pub tls: ClientTls,
 }
 
-impl Settings {
+impl LibpqSettings {
     /// Checks the values of a URL's own parameters, whatever the environment says.
-    pub fn check(parameters: &Parameters) -> Result<(), Refusal> {
-        Settings::resolve(parameters, &Environment { variable: &|_| None, home: None }).map(drop)
+    pub fn check(parameters: &Parameters) -> Result<(), String> {
+        LibpqSettings::resolve(parameters, &Environment { variable: &|_| None, home: None }).map(drop)
     }
 
     /// What this process's environment makes of `parameters`.
-    pub fn of_process(parameters: &Parameters) -> Result<Settings, Refusal> {
+    pub fn of_process(parameters: &Parameters) -> Result<LibpqSettings, String> {
         let variable = |name: &str| std::env::var(name).ok();
-        Settings::resolve(parameters, &Environment { variable: &variable, home: std::env::home_dir() })
+        LibpqSettings::resolve(parameters, &Environment { variable: &variable, home: std::env::home_dir() })
     }
 
     /// What `environment` makes of `parameters`. Reads no file, but looks which of the usual ones are there.
-    pub fn resolve(parameters: &Parameters, environment: &Environment<'_>) -> Result<Settings, Refusal> {
-        let words = Words { parameters, environment };
+    pub fn resolve(parameters: &Parameters, environment: &Environment<'_>) -> Result<LibpqSettings, String> {
+        let words = Lookup { parameters, environment };
         words.refuse_what_is_not_there()?;
         let trust = words.path("sslrootcert", "root.crt");
         let by_system = trust.as_ref().is_some_and(|trust| trust.is_named && trust.path == Path::new("system"));
         let (mode, mode_name) = words.mode(by_system)?;
         let verification = match mode {
-            Mode::VerifyFull => Verification::ChainAndName,
-            Mode::VerifyCa => Verification::Chain,
+            LibpqMode::VerifyFull => Verification::ChainAndName,
+            LibpqMode::VerifyCa => Verification::Chain,
             // libpq's rule for its own older versions: a file of trusted certificates is there to be used.
-            Mode::Require if trust.is_some() => Verification::Chain,
+            LibpqMode::Require if trust.is_some() => Verification::Chain,
             _ => Verification::None,
         };
         let tls = ClientTls {
@@ -139,64 +136,64 @@ impl Settings {
             ("require", ChannelBinding::Require),
         ];
         let channel_binding = words.choice("channel_binding", &bindings, ChannelBinding::Prefer)?;
-        Ok(Settings { mode, mode_name, channel_binding, tls })
+        Ok(LibpqSettings { mode, mode_name, channel_binding, tls })
     }
 }
 
 /// A value and the name of what gave it.
-struct Word {
+struct NamedValue {
     name: String,
     text: String,
 }
 
-impl Word {
-    fn refuse(&self, allowed: impl std::fmt::Display) -> Refusal {
+impl NamedValue {
+    fn refuse(&self, allowed: impl std::fmt::Display) -> String {
         format!("{} `{}`: {allowed}", self.name, self.text)
     }
 }
 
-struct Words<'a> {
+struct Lookup<'a> {
     parameters: &'a Parameters,
     environment: &'a Environment<'a>,
 }
 
-impl Words<'_> {
-    fn get(&self, key: &str) -> Option<Word> {
+impl Lookup<'_> {
+    fn get(&self, key: &str) -> Option<NamedValue> {
         if let Some(text) = self.parameters.get(key) {
-            return Some(Word { name: key.to_owned(), text: text.to_owned() });
+            return Some(NamedValue { name: key.to_owned(), text: text.to_owned() });
         }
         let (_, variable) = KEYS.iter().find(|(known, _)| *known == key)?;
         self.variable((*variable)?)
     }
 
-    fn variable(&self, variable: &str) -> Option<Word> {
+    fn variable(&self, variable: &str) -> Option<NamedValue> {
         let text = (self.environment.variable)(variable).filter(|text| !text.is_empty())?;
-        Some(Word { name: format!("{variable} of the environment"), text })
+        Some(NamedValue { name: format!("{variable} of the environment"), text })
     }
 
     /// The value of `key`, of `choices` with their names.
-    fn choice<T: Copy>(&self, key: &str, choices: &[(&str, T)], default: T) -> Result<T, Refusal> {
+    fn choice<T: Copy>(&self, key: &str, choices: &[(&str, T)], default: T) -> Result<T, String> {
         let Some(word) = self.get(key) else { return Ok(default) };
         pick(&word, choices)
     }
 
     /// `sslmode`; with the system's certificates (`sslrootcert=system`) nothing but the strictest makes sense, since anybody can have one
     /// of those.
-    fn mode(&self, by_system: bool) -> Result<(Mode, String), Refusal> {
-        let ssl = Word { name: SSL.to_owned(), text: self.parameters.get(SSL).unwrap_or_default().to_owned() };
+    fn mode(&self, by_system: bool) -> Result<(LibpqMode, String), String> {
+        let ssl = NamedValue { name: SSL.to_owned(), text: self.parameters.get(SSL).unwrap_or_default().to_owned() };
         if !ssl.text.is_empty() && ssl.text != "true" {
             return Err(ssl.refuse("true is allowed, which is sslmode=require"));
         }
         let own = self.parameters.get("sslmode").is_some();
         let required = self.variable(REQUIRE).filter(|word| word.text.starts_with('1'));
         let (mode, name) = match (self.get("sslmode"), required) {
-            _ if !ssl.text.is_empty() && !own => (Mode::Require, SSL.to_owned()),
+            _ if !ssl.text.is_empty() && !own => (LibpqMode::Require, SSL.to_owned()),
             (Some(word), _) => (pick(&word, &MODES)?, word.name),
-            (None, Some(word)) => (Mode::Require, word.name),
-            (None, None) if by_system => (Mode::VerifyFull, "sslrootcert".to_owned()),
-            (None, None) => (Mode::Prefer, "sslmode".to_owned()),
+            (None, Some(word)) => (LibpqMode::Require, word.name),
+            (None, None) if by_system => (LibpqMode::VerifyFull, "sslrootcert".to_owned()),
+            (None, None) => (LibpqMode::Prefer, "sslmode".to_owned()),
         };
-        if by_system && mode != Mode::VerifyFull {
+        if by_system && mode != LibpqMode::VerifyFull {
             return Err(format!("{name} {}: with sslrootcert=system verify-full is allowed", mode.name()));
         }
         Ok((mode, name))
@@ -215,7 +212,7 @@ impl Words<'_> {
         Some(self.environment.home.as_ref()?.join(".postgresql").join(file))
     }
 
-    fn identity(&self) -> Result<Option<Identity>, Refusal> {
+    fn identity(&self) -> Result<Option<ClientCertificate>, String> {
         let Some(certificates) = self.path("sslcert", "postgresql.crt") else { return Ok(None) };
         if !self.choice("sslcertmode", &[("allow", true), ("disable", false)], true)? {
             return Ok(None);
@@ -225,14 +222,14 @@ impl Words<'_> {
             Some(NamedPath { parameter: "sslkey".to_owned(), path, is_named: certificates.is_named })
         });
         match key {
-            Some(key) => Ok(Some(Identity { certificates, key, is_private: true })),
+            Some(key) => Ok(Some(ClientCertificate { certificates, key, is_private: true })),
             None => {
                 Err(format!("{} `{}`: sslkey must name its key", certificates.parameter, certificates.path.display()))
             }
         }
     }
 
-    fn versions(&self) -> Result<Versions, Refusal> {
+    fn versions(&self) -> Result<Versions, String> {
         let bound = |key: &str, default: usize| match self.get(key) {
             None => Ok(default),
             Some(word) => VERSIONS
@@ -251,7 +248,7 @@ impl Words<'_> {
     }
 
     /// What libpq has and this has not; saying nothing would leave a connection less safe than was asked for.
-    fn refuse_what_is_not_there(&self) -> Result<(), Refusal> {
+    fn refuse_what_is_not_there(&self) -> Result<(), String> {
         if self.get("sslpassword").is_some() {
             return Err(
                 "sslpassword: encrypted keys are not read; `openssl pkey -in KEY -out NEW` writes one without its \
@@ -278,7 +275,7 @@ impl Words<'_> {
     }
 }
 
-fn pick<T: Copy>(word: &Word, choices: &[(&str, T)]) -> Result<T, Refusal> {
+fn pick<T: Copy>(word: &NamedValue, choices: &[(&str, T)]) -> Result<T, String> {
     choices.iter().find(|(name, _)| *name == word.text).map(|(_, choice)| *choice).ok_or_else(|| {
         let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
         match names.split_last() {

@@ -52,7 +52,7 @@ pub(super) struct NamedPath {
 
 /// A client's certificate chain and its key, PEM files.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Identity {
+pub(super) struct ClientCertificate {
     pub certificates: NamedPath,
     pub key: NamedPath,
     /// Whether a key that others may read is refused, as libpq does.
@@ -99,7 +99,7 @@ pub(super) struct ClientTls {
     /// What could name them, for errors.
     pub trust_parameter: &'static str,
     /// What the client shows when it is asked.
-    pub identity: Option<Identity>,
+    pub identity: Option<ClientCertificate>,
     /// Versions of the protocol.
     pub versions: &'static [&'static SupportedProtocolVersion],
     /// Whether the server is told by which name it was called.

@@ -12,7 +12,7 @@ use pem::Pem;
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustls::pki_types::CertificateDer;
 
-use super::{Identity, NamedPath, Parameters, TlsFault, Verification, identity, usable_certificates};
+use super::{ClientCertificate, NamedPath, Parameters, TlsFault, Verification, identity, usable_certificates};
 
 /// The key that names trusted certificates.
 const TRUST: &str = "ssl-ca";
@@ -53,7 +53,7 @@ pub(in crate::sink) fn switch_of(name: &str) -> Option<(&'static str, &'static s
 
 /// `ssl-mode`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::sink) enum Mode {
+pub(in crate::sink) enum MysqlMode {
     /// In clear.
     Disabled,
     /// With TLS if the server has it and the two come to terms, else in clear. This is the default.
@@ -62,19 +62,19 @@ pub(in crate::sink) enum Mode {
     Required,
     /// With TLS, to a server whose certificate is trusted.
     VerifyCa,
-    /// As [`Mode::VerifyCa`], and its certificate is one for the host.
+    /// As [`MysqlMode::VerifyCa`], and its certificate is one for the host.
     VerifyIdentity,
 }
 
-const MODES: [(&str, Mode); 5] = [
-    ("DISABLED", Mode::Disabled),
-    ("PREFERRED", Mode::Preferred),
-    ("REQUIRED", Mode::Required),
-    ("VERIFY_CA", Mode::VerifyCa),
-    ("VERIFY_IDENTITY", Mode::VerifyIdentity),
+const MODES: [(&str, MysqlMode); 5] = [
+    ("DISABLED", MysqlMode::Disabled),
+    ("PREFERRED", MysqlMode::Preferred),
+    ("REQUIRED", MysqlMode::Required),
+    ("VERIFY_CA", MysqlMode::VerifyCa),
+    ("VERIFY_IDENTITY", MysqlMode::VerifyIdentity),
 ];
 
-impl Mode {
+impl MysqlMode {
     /// Its name.
     pub fn name(self) -> &'static str {
         MODES.iter().find(|(_, mode)| *mode == self).map_or("", |(name, _)| name)
@@ -83,24 +83,24 @@ impl Mode {
 
 /// How to connect.
 #[derive(Clone, Debug)]
-pub(in crate::sink) struct Settings {
-    pub mode: Mode,
+pub(in crate::sink) struct MysqlSettings {
+    pub mode: MysqlMode,
     trust: Option<NamedPath>,
-    identity: Option<Identity>,
+    identity: Option<ClientCertificate>,
 }
 
 /// What the client library is given, and the file in memory that it reads while it connects.
-pub(in crate::sink) struct Prepared {
+pub(in crate::sink) struct PreparedTls {
     pub options: SslOpts,
     _trusted: Option<File>,
 }
 
-impl Settings {
+impl MysqlSettings {
     /// What `parameters` ask for. Reads no file.
     ///
     /// # Errors
     /// The name of a key, its value, and what is allowed.
-    pub fn resolve(parameters: &Parameters) -> Result<Settings, String> {
+    pub fn resolve(parameters: &Parameters) -> Result<MysqlSettings, String> {
         for (key, why) in REFUSED {
             if parameters.get(key).is_some() {
                 return Err(format!("{}: {why}; leave it out", parameters.name(key)));
@@ -113,12 +113,12 @@ impl Settings {
         let (certificates, key) = (path("ssl-cert"), path("ssl-key"));
         // Either may hold the other too.
         let identity = match (certificates.clone().or(key.clone()), key.or(certificates)) {
-            (Some(certificates), Some(key)) => Some(Identity { certificates, key, is_private: false }),
+            (Some(certificates), Some(key)) => Some(ClientCertificate { certificates, key, is_private: false }),
             _ => None,
         };
         let trust = path(TRUST).or_else(|| path("ssl-capath"));
         let mode = mode(parameters, trust.is_some(), identity.is_some())?;
-        Ok(Settings { mode, trust, identity })
+        Ok(MysqlSettings { mode, trust, identity })
     }
 
     /// Keys that were given and make no difference.
@@ -128,14 +128,14 @@ impl Settings {
 
     fn verification(&self) -> Verification {
         match self.mode {
-            Mode::VerifyIdentity => Verification::ChainAndName,
-            Mode::VerifyCa => Verification::Chain,
+            MysqlMode::VerifyIdentity => Verification::ChainAndName,
+            MysqlMode::VerifyCa => Verification::Chain,
             _ => Verification::None,
         }
     }
 
     /// What the client library takes; reads the files, so that what is wrong with them is told by their names.
-    pub fn prepare(&self) -> Result<Prepared, TlsFault> {
+    pub fn prepare(&self) -> Result<PreparedTls, TlsFault> {
         let verification = self.verification();
         let mut options = SslOpts::default()
             .with_danger_accept_invalid_certs(verification == Verification::None)
@@ -153,7 +153,7 @@ impl Settings {
             options = options.with_root_cert_path(Some(path));
             trusted = Some(file);
         }
-        Ok(Prepared { options, _trusted: trusted })
+        Ok(PreparedTls { options, _trusted: trusted })
     }
 
     /// Reads the files, and those of trusted certificates too where nothing is to be looked at.
@@ -174,7 +174,7 @@ impl Settings {
 }
 
 /// `ssl-mode`, or what the other keys make of it: who names certificates to trust wants them looked at.
-fn mode(parameters: &Parameters, trusts: bool, shows: bool) -> Result<Mode, String> {
+fn mode(parameters: &Parameters, trusts: bool, shows: bool) -> Result<MysqlMode, String> {
     if let Some(text) = parameters.get("ssl-mode") {
         let known = MODES.iter().find(|(name, _)| name.eq_ignore_ascii_case(text)).map(|(_, mode)| *mode);
         return known.ok_or_else(|| {
@@ -190,11 +190,11 @@ fn mode(parameters: &Parameters, trusts: bool, shows: bool) -> Result<Mode, Stri
     };
     let (verified, enforced, ssl) = (switch("ssl-verify-server-cert")?, switch("ssl-enforce")?, switch("ssl")?);
     Ok(match (verified, trusts, enforced.unwrap_or_default() || shows, ssl) {
-        (Some(true), ..) => Mode::VerifyIdentity,
-        (_, true, ..) => Mode::VerifyCa,
-        (_, _, true, _) | (.., Some(true)) => Mode::Required,
-        (.., Some(false)) => Mode::Disabled,
-        (.., None) => Mode::Preferred,
+        (Some(true), ..) => MysqlMode::VerifyIdentity,
+        (_, true, ..) => MysqlMode::VerifyCa,
+        (_, _, true, _) | (.., Some(true)) => MysqlMode::Required,
+        (.., Some(false)) => MysqlMode::Disabled,
+        (.., None) => MysqlMode::Preferred,
     })
 }
 

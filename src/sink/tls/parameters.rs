@@ -9,13 +9,13 @@ use std::path::{Path, PathBuf};
 /// What a URL says beside login, server and database, by the names of its keys.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Parameters {
-    values: BTreeMap<&'static str, Value>,
+    values: BTreeMap<&'static str, Given>,
     /// Keys that no driver of ours reads. Their values are not kept: nobody knows what is in them.
     unknown: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Value {
+struct Given {
     text: String,
     /// The option file that it comes from; `None`: the URL.
     file: Option<PathBuf>,
@@ -29,7 +29,7 @@ impl Parameters {
             let (name, text) = pair.split_once('=').unwrap_or((pair, ""));
             match key_of(name) {
                 Some(key) => {
-                    parameters.values.insert(key, Value { text: decode(text), file: None });
+                    parameters.values.insert(key, Given { text: decode(text), file: None });
                 }
                 None if parameters.unknown.iter().any(|unknown| unknown == name) => {}
                 None => parameters.unknown.push(name.to_owned()),
@@ -54,7 +54,7 @@ impl Parameters {
     /// Takes `text` for `key` from an option file, where the URL does not give it a value. Of several lines the last one counts.
     pub(in crate::sink) fn complete(&mut self, key: &'static str, text: String, file: &Path) {
         if self.values.get(key).is_none_or(|value| value.file.is_some()) {
-            self.values.insert(key, Value { text, file: Some(file.to_owned()) });
+            self.values.insert(key, Given { text, file: Some(file.to_owned()) });
         }
     }
 

@@ -22,12 +22,12 @@ pub(in crate::sink) struct Connector {
     config: Arc<ClientConfig>,
     /// Whether the name must be one that a certificate can have.
     by_name: bool,
-    progress: Arc<Progress>,
+    progress: Arc<HandshakeProgress>,
 }
 
 /// How far the last session has come.
 #[derive(Default)]
-struct Progress {
+struct HandshakeProgress {
     begun: AtomicBool,
     done: AtomicBool,
 }

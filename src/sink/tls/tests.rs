@@ -9,16 +9,16 @@ use super::mysql;
 use super::{Parameters, Verification};
 use crate::sink::{DatabaseUrl, check};
 
-fn postgres(query: &str, variables: &[(&str, &str)], home: Option<&Path>) -> Result<libpq::Settings, String> {
+fn postgres(query: &str, variables: &[(&str, &str)], home: Option<&Path>) -> Result<libpq::LibpqSettings, String> {
     let variables: BTreeMap<&str, &str> = variables.iter().copied().collect();
     let variable = |name: &str| variables.get(name).map(|text| (*text).to_owned());
     let environment = Environment { variable: &variable, home: home.map(Path::to_owned) };
-    libpq::Settings::resolve(&Parameters::parse(query, libpq::key_of), &environment)
+    libpq::LibpqSettings::resolve(&Parameters::parse(query, libpq::key_of), &environment)
 }
 
 #[test]
 fn the_url_comes_before_the_environment_and_that_before_the_default() {
-    use libpq::Mode::{Allow, Disable, Prefer, Require, VerifyFull};
+    use libpq::LibpqMode::{Allow, Disable, Prefer, Require, VerifyFull};
     for (query, variables, mode) in [
         ("", &[][..], Prefer),
         ("sslmode=disable", &[("PGSSLMODE", "require")], Disable),
@@ -94,7 +94,7 @@ fn a_wrong_value_is_told_with_its_name_and_what_is_allowed_and_never_with_a_pass
 
 #[test]
 fn keys_of_mysql_mean_what_its_clients_make_of_them() {
-    use mysql::Mode::{Disabled, Preferred, Required, VerifyCa, VerifyIdentity};
+    use mysql::MysqlMode::{Disabled, Preferred, Required, VerifyCa, VerifyIdentity};
     for (query, mode) in [
         ("", Preferred),
         ("ssl-mode=verify_ca", VerifyCa),
@@ -111,7 +111,7 @@ fn keys_of_mysql_mean_what_its_clients_make_of_them() {
         ("ssl=0", Disabled),
         ("ssl-cipher=AES", Preferred),
     ] {
-        let settings = mysql::Settings::resolve(&Parameters::parse(query, mysql::key_of)).unwrap();
+        let settings = mysql::MysqlSettings::resolve(&Parameters::parse(query, mysql::key_of)).unwrap();
         assert_eq!(settings.mode, mode, "{query}");
     }
     assert_eq!(mysql::switch_of("skip-ssl"), Some(("ssl", "0")));

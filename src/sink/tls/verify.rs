@@ -11,7 +11,7 @@ use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, Sign
 
 /// Accepts every certificate, also those that cannot be read.
 pub(super) fn anyone(provider: Arc<CryptoProvider>) -> Arc<dyn ServerCertVerifier> {
-    Arc::new(Anyone { provider })
+    Arc::new(Verifier { provider, trusting: None })
 }
 
 /// Accepts certificates that `trusted` ones have signed, and those of `trusted` themselves; `by_name` for the server's name alone.
@@ -22,10 +22,17 @@ pub(super) fn trusting(
 ) -> Result<Arc<dyn ServerCertVerifier>, String> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(trusted.iter().cloned());
-    let chain = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
+    let chain = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
         .build()
         .map_err(|error| format!("TLS: {error}"))?;
-    Ok(Arc::new(Trusting { chain, trusted, by_name }))
+    Ok(Arc::new(Verifier { provider, trusting: Some(Trusting { chain, trusted, by_name }) }))
+}
+
+#[derive(Debug)]
+struct Verifier {
+    provider: Arc<CryptoProvider>,
+    /// `None`: nothing is looked at.
+    trusting: Option<Trusting>,
 }
 
 #[derive(Debug)]
@@ -36,17 +43,16 @@ struct Trusting {
     by_name: bool,
 }
 
-impl ServerCertVerifier for Trusting {
-    fn verify_server_cert(
+impl Trusting {
+    /// What the verifier has said of the chain and then the name, and what is made of it.
+    fn judge(
         &self,
+        outcome: Result<ServerCertVerified, Error>,
         end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
         server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
-        now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         use CertificateError::{NotValidForName, NotValidForNameContext};
-        match self.chain.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
+        match outcome {
             // The chain is looked at before the name.
             Err(Error::InvalidCertificate(NotValidForName | NotValidForNameContext { .. })) if !self.by_name => {}
             // A certificate that has signed itself is mostly one of an authority too. Its dates have been looked at by then.
@@ -59,28 +65,6 @@ impl ServerCertVerifier for Trusting {
         }
         Ok(ServerCertVerified::assertion())
     }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.chain.verify_tls12_signature(message, cert, dss)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.chain.verify_tls13_signature(message, cert, dss)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.chain.supported_verify_schemes()
-    }
 }
 
 /// Whether a certificate was refused for being one of an authority; rustls has no name of its own for that.
@@ -88,39 +72,38 @@ fn is_authority(error: &CertificateError) -> bool {
     matches!(error, CertificateError::Other(other) if format!("{other:?}").contains("CaUsedAsEndEntity"))
 }
 
-#[derive(Debug)]
-struct Anyone {
-    provider: Arc<CryptoProvider>,
-}
-
-impl ServerCertVerifier for Anyone {
+impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
+        let Some(trusting) = &self.trusting else { return Ok(ServerCertVerified::assertion()) };
+        let outcome = trusting.chain.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+        trusting.judge(outcome, end_entity, server_name)
     }
 
     fn verify_tls12_signature(
         &self,
-        _message: &[u8],
-        _cert: &CertificateDer<'_>,
-        _dss: &DigitallySignedStruct,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
+        let unseen = Ok(HandshakeSignatureValid::assertion());
+        self.trusting.as_ref().map_or(unseen, |trusting| trusting.chain.verify_tls12_signature(message, cert, dss))
     }
 
     fn verify_tls13_signature(
         &self,
-        _message: &[u8],
-        _cert: &CertificateDer<'_>,
-        _dss: &DigitallySignedStruct,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
+        let unseen = Ok(HandshakeSignatureValid::assertion());
+        self.trusting.as_ref().map_or(unseen, |trusting| trusting.chain.verify_tls13_signature(message, cert, dss))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

@@ -44,3 +44,16 @@ fn query(pairs: &[(&str, &str)]) -> String {
 fn text(path: &Path) -> &str {
     path.to_str().expect("a path of the tests is a text")
 }
+
+/// Asserts of each URL whether it is taken, with TLS, or refused for its certificate with these words.
+fn assert_looked_at<const N: usize>(
+    is_encrypted: impl Fn(&str) -> bool,
+    outcomes: [(String, Result<(), &str>, String); N],
+) {
+    for (url, outcome, place) in outcomes {
+        match outcome {
+            Ok(()) => assert!(is_encrypted(&url), "{url}"),
+            Err(word) => assert_refused(&url, &["certificate", word, &place]),
+        }
+    }
+}
