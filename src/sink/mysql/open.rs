@@ -3,20 +3,18 @@
 use std::error::Error as _;
 use std::io::{self, ErrorKind};
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
 use mysql::{Conn, DriverError, Error, OptsBuilder, SslOpts};
 
-use crate::log_limit::LogLimit;
 use crate::sink::Deadlines;
 use crate::sink::tls::mysql::{MysqlMode, MysqlSettings};
+use crate::sink::tls::say_downgrade;
 use crate::sink::url::{Host, Server};
 
 /// Where `localhost` is looked for, as the client libraries of the distributions do.
 const SOCKETS: [&str; 3] = ["/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.sock", "/tmp/mysql.sock"];
-/// How often a downgrade is told.
-const DOWNGRADE_LOG: Duration = Duration::from_secs(60);
+/// The port of MySQL.
+const PORT: u16 = 3306;
 
 /// Connects over the Unix socket where `localhost` or nothing is said, over TCP otherwise or if there is no socket. Who asks for TLS gets
 /// TCP where there is a choice: over a Unix socket the client has none.
@@ -45,16 +43,16 @@ pub(in crate::sink) fn open(server: &Server, deadlines: &Deadlines) -> Result<Co
         Host::Name(name) => name.as_str(),
         _ => "127.0.0.1",
     };
+    let port = server.port.unwrap_or(PORT);
     let over_tcp = |tls: Option<SslOpts>| {
-        let port = server.port.unwrap_or(3306);
         Conn::new(opts(server, deadlines).ip_or_hostname(Some(host)).tcp_port(port).ssl_opts(tls))
     };
-    with_mode(host, &settings, over_tcp)
+    with_mode(&format!("MySQL at {host}:{port}"), &settings, over_tcp)
 }
 
-/// Connects as the mode asks for it.
+/// Connects to `place` as the mode asks for it.
 fn with_mode(
-    host: &str,
+    place: &str,
     settings: &MysqlSettings,
     connect: impl Fn(Option<SslOpts>) -> Result<Conn, Error>,
 ) -> Result<Conn, String> {
@@ -67,7 +65,7 @@ fn with_mode(
         Err(error) => error,
     };
     let is_missing = matches!(error, Error::DriverError(DriverError::TlsNotSupported));
-    if settings.mode > MysqlMode::Preferred || !(is_missing || is_of_tls(&error)) {
+    if settings.mode > MysqlMode::Preferred || !(is_missing || is_of_tls(&error) || is_cut(&error)) {
         let asked_for =
             if is_missing || is_of_tls(&error) { format!(" ({})", settings.describe()) } else { String::new() };
         return Err(format!("{}{asked_for}", describe(&error)));
@@ -77,7 +75,8 @@ fn with_mode(
         false => format!("{}; in clear: {}", describe(&error), describe(&in_clear)),
     })?;
     if !is_missing {
-        say_downgrade(host, &error);
+        let asked_for = format!("ssl-mode {}", settings.mode.name());
+        say_downgrade(place, &describe(&error), &asked_for);
     }
     Ok(connected)
 }
@@ -100,22 +99,19 @@ fn is_of_tls(error: &Error) -> bool {
     matches!(error, Error::TlsError(_)) || io_error(error).is_some_and(is_rustls)
 }
 
+/// Whether the server has ended the connection: some do so in place of saying why they do not go on with a handshake.
+fn is_cut(error: &Error) -> bool {
+    use ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    io_error(error)
+        .is_some_and(|cause| matches!(cause.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof))
+}
+
 /// The system's error inside the client's.
 fn io_error(error: &Error) -> Option<&io::Error> {
     match error {
         Error::IoError(error) => Some(error),
         Error::CodecError(error) => error.source()?.downcast_ref(),
         _ => None,
-    }
-}
-
-/// A server that offers TLS of a kind that is not spoken any more does so at each connection: one line is enough for a while.
-fn say_downgrade(host: &str, why: &Error) {
-    static SAID: Mutex<Option<LogLimit>> = Mutex::new(None);
-    let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
-    if said.get_or_insert_with(|| LogLimit::new(DOWNGRADE_LOG)).allow(Instant::now()).is_some() {
-        let why = describe(why);
-        log::warn!("MySQL at {host}: {why}; ssl-mode {} goes on in clear", MysqlMode::Preferred.name());
     }
 }
 

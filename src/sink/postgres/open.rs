@@ -1,24 +1,23 @@
 //! Connecting to a PostgreSQL server, in clear or with TLS, as libpq's `sslmode` asks for it.
 
 use std::error::Error as _;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Runtime};
 use tokio_postgres::config::{Config, SslMode};
 use tokio_postgres::{Client, Error, NoTls};
 
-use crate::log_limit::LogLimit;
 use crate::sink::Deadlines;
-use crate::sink::tls::Verification;
 use crate::sink::tls::libpq::{LibpqMode, LibpqSettings};
 use crate::sink::tls::stream::Connector;
+use crate::sink::tls::{Verification, say_downgrade};
 use crate::sink::url::{Host, Server};
 
 /// Where the server's socket is when nothing else is said.
 const SOCKET_DIRECTORY: &str = "/var/run/postgresql";
-/// How often a downgrade is told.
-const DOWNGRADE_LOG: Duration = Duration::from_secs(60);
+/// The port of PostgreSQL.
+const PORT: u16 = 5432;
 
 /// A client, and the runtime on this very thread that drives its connection whenever it is waited for.
 ///
@@ -83,7 +82,8 @@ impl Attempts<'_> {
                 ) => {
                     let outcome = self.in_clear();
                     if outcome.is_ok() {
-                        self.say_downgrade(&why);
+                        let LibpqSettings { mode, mode_name, .. } = self.settings;
+                        say_downgrade(&self.host(), &why, &format!("{mode_name} {}", mode.name()));
                     }
                     outcome.map_err(|failure| self.both(why, failure, "in clear"))
                 }
@@ -110,14 +110,11 @@ impl Attempts<'_> {
         }
     }
 
-    /// A server of which TLS is asked for in vain once may never give it again: that is worth a line, not one a connection.
-    fn say_downgrade(&self, why: &str) {
-        static SAID: Mutex<Option<LogLimit>> = Mutex::new(None);
-        let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
-        if said.get_or_insert_with(|| LogLimit::new(DOWNGRADE_LOG)).allow(Instant::now()).is_some() {
-            let Host::Name(host) = &self.server.host else { return };
-            let mode = self.settings.mode.name();
-            log::warn!("PostgreSQL at {host}: {why}; {} {mode} goes on in clear", self.settings.mode_name);
+    /// The server, as the log names it.
+    fn host(&self) -> String {
+        match &self.server.host {
+            Host::Name(name) => format!("PostgreSQL at {name}:{}", self.server.port.unwrap_or(PORT)),
+            Host::Default | Host::Socket(_) => "PostgreSQL".to_owned(),
         }
     }
 
@@ -187,7 +184,7 @@ fn config(server: &Server, deadlines: &Deadlines) -> Config {
         Host::Name(name) => config.host(name),
         Host::Socket(directory) => config.host_path(directory),
     };
-    config.port(server.port.unwrap_or(5432)).dbname(&server.database).application_name("sipcapture");
+    config.port(server.port.unwrap_or(PORT)).dbname(&server.database).application_name("sipcapture");
     if !server.user.is_empty() {
         config.user(&server.user);
     }

@@ -217,16 +217,12 @@ impl Lookup<'_> {
         if !self.choice("sslcertmode", &[("allow", true), ("disable", false)], true)? {
             return Ok(None);
         }
-        let key = self.path("sslkey", "postgresql.key").or_else(|| {
-            let path = self.usual("postgresql.key")?;
-            Some(NamedPath { parameter: "sslkey".to_owned(), path, is_named: certificates.is_named })
+        // libpq looks for the usual key whoever named the certificate.
+        let key = self.path("sslkey", "postgresql.key").unwrap_or_else(|| {
+            let path = self.usual("postgresql.key").unwrap_or_else(|| "~/.postgresql/postgresql.key".into());
+            NamedPath { parameter: "sslkey".to_owned(), path, is_named: certificates.is_named }
         });
-        match key {
-            Some(key) => Ok(Some(ClientCertificate { certificates, key, is_private: true })),
-            None => {
-                Err(format!("{} `{}`: sslkey must name its key", certificates.parameter, certificates.path.display()))
-            }
-        }
+        Ok(Some(ClientCertificate { certificates, key, is_private: true }))
     }
 
     fn versions(&self) -> Result<Versions, String> {

@@ -9,6 +9,7 @@
 //! The sinks call this room; it reads the files that parameters name and opens no connection. [`stream`] puts a session into a connection of
 //! the PostgreSQL client; the MySQL client does that itself, and HEP links in [`hep`](super::hep).
 
+mod downgrade;
 mod end_point;
 mod files;
 pub(super) mod libpq;
@@ -25,6 +26,7 @@ use std::sync::Arc;
 use rustls::crypto::ring;
 use rustls::{ClientConfig, SupportedProtocolVersion};
 
+pub(super) use downgrade::say_downgrade;
 pub(super) use files::{identity, usable_certificates};
 pub use parameters::Parameters;
 

@@ -12,7 +12,9 @@ use pem::Pem;
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustls::pki_types::CertificateDer;
 
-use super::{ClientCertificate, NamedPath, Parameters, TlsFault, Verification, identity, usable_certificates};
+use super::{
+    ClientCertificate, ClientTls, NamedPath, Parameters, TlsFault, Verification, identity, usable_certificates,
+};
 
 /// The key that names trusted certificates.
 const TRUST: &str = "ssl-ca";
@@ -156,10 +158,17 @@ impl MysqlSettings {
         Ok(PreparedTls { options, _trusted: trusted })
     }
 
-    /// Reads the files, and those of trusted certificates too where nothing is to be looked at.
+    /// Reads the files, and those of trusted certificates too where nothing is to be looked at; sees whether the key fits.
     pub fn check(&self) -> Result<(), TlsFault> {
-        self.prepare()?;
-        self.trust.as_ref().map_or(Ok(()), |trust| usable_certificates(Some(trust), TRUST).map(drop))
+        let tls = ClientTls {
+            verification: self.verification(),
+            trust: self.trust.clone(),
+            trust_parameter: TRUST,
+            identity: self.identity.clone(),
+            versions: rustls::DEFAULT_VERSIONS,
+            sends_name: true,
+        };
+        tls.check()
     }
 
     /// How the mode and what is trusted are told in errors.

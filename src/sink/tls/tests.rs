@@ -93,6 +93,17 @@ fn a_wrong_value_is_told_with_its_name_and_what_is_allowed_and_never_with_a_pass
 }
 
 #[test]
+fn a_certificate_whose_key_is_not_named_has_the_usual_one() {
+    assert!(DatabaseUrl::parse("postgres://u@h/d?sslcert=/etc/client.pem").is_ok());
+    let home = tempfile::tempdir().unwrap();
+    let shown = postgres("sslcert=/c.pem", &[("PGSSLKEY", "/k.pem")], Some(home.path())).unwrap().tls.identity.unwrap();
+    assert_eq!((shown.certificates.path.to_str(), shown.key.path.to_str()), (Some("/c.pem"), Some("/k.pem")));
+    let shown = postgres("sslcert=/c.pem", &[], Some(home.path())).unwrap().tls.identity.unwrap();
+    assert_eq!(shown.key.path, home.path().join(".postgresql/postgresql.key"));
+    assert_eq!(postgres("", &[], Some(home.path())).unwrap().tls.identity, None);
+}
+
+#[test]
 fn keys_of_mysql_mean_what_its_clients_make_of_them() {
     use mysql::MysqlMode::{Disabled, Preferred, Required, VerifyCa, VerifyIdentity};
     for (query, mode) in [
@@ -159,6 +170,7 @@ fn files_that_are_named_and_of_no_use_are_told_before_anybody_connects() {
         (format!("ssl-ca={}", path("none")), "No such file"),
         (format!("ssl-mode=REQUIRED&ssl-ca={}", path("none")), "No such file"),
         (format!("ssl-cert={}&ssl-key={}", path("cert"), path("locked")), "it is encrypted"),
+        (format!("ssl-cert={}&ssl-key={}", path("cert"), path("other")), "no key for the certificate"),
     ] {
         let why = checked(format!("mysql://u:geheim@h/d?{query}")).unwrap_err();
         assert!(why.starts_with("ssl-") && why.contains(word), "{query}: {why}");
