@@ -492,7 +492,14 @@ mod tests {
                 assert_eq!((hosted.scheme.as_str(), hosted.url.expose()), (url.split(':').next().unwrap(), url));
             }
         }
-        for url in ["sqlite:////x.db", "mysql://u:p@h/d", "mysql:/x", "postgres://nonsense", "perlvdb:Module"] {
+        for url in [
+            "sqlite:////x.db",
+            "mysql://u:p@h/d",
+            "mysql:/x",
+            "postgres://nonsense",
+            "postgres://h/d?sslmode=x",
+            "perlvdb:Module",
+        ] {
             assert_eq!(hosted(url, Driver::Host).url.expose(), url);
         }
         for url in ["", "mysql", "my-sql://u:geheim@h/d", ":x", "te xt://x", "text://\0"] {

@@ -223,3 +223,22 @@ fn a_server_that_demands_tls_is_read_and_written_by_every_command() {
         assert!(wrong.err.contains("mode `maybe`") && !wrong.err.contains("geheim"), "{}", wrong.err);
     }
 }
+
+#[test]
+fn a_server_that_accepts_and_says_nothing_is_an_error() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::scope(|scope| {
+        for url in [format!("mysql://u:geheim@127.0.0.1:{port}/d"), format!("postgres://u:geheim@127.0.0.1:{port}/d")] {
+            scope.spawn(move || {
+                let silent = answer(&url, &["calls"]);
+                assert_eq!(silent.code, 2);
+                assert!(
+                    silent.err.contains("no connection within") && !silent.err.contains("geheim"),
+                    "{}",
+                    silent.err
+                );
+            });
+        }
+    });
+}
