@@ -196,3 +196,48 @@ fn the_systems_certificates_are_trusted_where_none_are_named() {
         assert!(tool(query, &stranger.file()).contains("UnknownIssuer"), "{query}");
     }
 }
+
+/// Whether `psql` has an encrypted connection by `url`; `None` when it has none at all.
+fn of_psql(url: &str) -> Option<bool> {
+    let mut psql = std::process::Command::new("psql");
+    psql.args(["--no-psqlrc", "-At", "-c", "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()", url]);
+    let output = psql.env("HOME", "/nonexistent").env("PGCONNECT_TIMEOUT", "10").output().expect("psql runs");
+    output.status.success().then(|| output.stdout.starts_with(b"t"))
+}
+
+#[test]
+fn every_mode_comes_to_what_libpq_makes_of_it() {
+    let mut server = TlsPostgres::start();
+    let unknown = Authority::new();
+    let (known, stranger) = (server.authority().file(), unknown.file());
+    let names = [SERVER, "other.test"].map(|name| server.authority().issue(name));
+    let modes = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"];
+    for issued in &names {
+        server.present(issued);
+        for (database, mode) in
+            ["sipcapture", "only_tls", "only_clear"].iter().flat_map(|of| modes.map(|mode| (of, mode)))
+        {
+            for trusted in [None, Some(&known), Some(&stranger)] {
+                let mut pairs = vec![("sslmode", mode)];
+                pairs.extend(trusted.map(|path| ("sslrootcert", text(path))));
+                let url = server.url(database, &query(&pairs));
+                let ours = store(&url).ok().map(|sink| {
+                    let encrypted = server.encrypted(database, "sipcapture").contains(&true);
+                    drop(sink);
+                    let gone = || server.encrypted(database, "sipcapture").is_empty();
+                    within(Duration::from_secs(10), "the connection ends", gone);
+                    encrypted
+                });
+                match (of_psql(&url), mode, *database) {
+                    // libpq does look at certificates then, and goes on in clear.
+                    (Some(false), "prefer", "sipcapture") | (None, "prefer" | "allow", "only_tls")
+                        if trusted == Some(&stranger) =>
+                    {
+                        assert_eq!(ours, Some(true), "{url}");
+                    }
+                    (theirs, ..) => assert_eq!(ours, theirs, "{url}"),
+                }
+            }
+        }
+    }
+}
