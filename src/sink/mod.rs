@@ -3,8 +3,8 @@
 //! The writer's database threads call this room, one sink a thread; it calls [`table`](crate::table) and below.
 //!
 //! What all databases have in common lives in `session`: connect when needed, look at the real table once, match its
-//! columns by name, make a table that is missing, look again when the table has changed. One file a database holds the
-//! rest: [`open`] picks it.
+//! columns by name, make a table that is missing, look again when the table has changed. One room or file a database holds
+//! the rest: [`open`] picks it. `tls` says how a connection is encrypted.
 
 mod check;
 mod encode;
