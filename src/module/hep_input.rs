@@ -101,7 +101,7 @@ impl CaptureNode {
     }
 
     /// Ends the packet that [`CaptureNode::receive_hep`] began. With `refused`, the host's parser refused this payload before any route
-    /// ran; unless something captured it all the same, it is queued for the parameter's table.
+    /// ran; unless something captured it all the same, it is queued for `bad_table`, or one of the default mode's tables, in that mode's database.
     pub fn end_hep(&mut self, refused: Option<&[u8]>) -> Result<(), CaptureError> {
         let answer = refused.map_or(Ok(()), |payload| self.capture_refused(payload));
         self.hep.end();
@@ -115,7 +115,8 @@ impl CaptureNode {
                 let message =
                     SipMessage { source, destination, transport, payload, rewritten_uri: None, call_id: None };
                 own(&mut self.pipeline.producer)?.count(*refused);
-                self.capture_sip(&message, b"", 0)
+                let table = self.settings.bad_table.clone().unwrap_or_default();
+                self.capture_sip(&message, table.as_bytes(), 0)
             }
             _ => Ok(()),
         }

@@ -77,6 +77,8 @@ pub struct Settings {
     db_url_is_set: bool,
     /// `table_name`: strftime templates, at least one.
     pub tables: Vec<String>,
+    /// `bad_table`: the strftime template for SIP that the host's parser refuses; one of `tables` when it is not set.
+    pub bad_table: Option<String>,
     /// `mt_mode`.
     pub mt_mode: Choice,
     /// `hash_source`.
@@ -117,6 +119,7 @@ impl Default for Settings {
             db_url: DatabaseUrl::parse(EMBEDDED_URL).expect("the embedded database's URL is well formed"),
             db_url_is_set: false,
             tables: vec!["sip_capture".to_owned()],
+            bad_table: None,
             mt_mode: Choice::Random,
             hash_source: HashSource::CallId,
             named_modes: Vec::new(),
@@ -164,6 +167,10 @@ impl Settings {
             }
             "table_name" => {
                 self.tables = mode_text::table_list(text).map_err(|error| refuse(name, text, error))?;
+            }
+            "bad_table" => {
+                table::name::expand(value, 0).map_err(|error| refuse(name, text, error))?;
+                self.bad_table = Some(text.to_owned());
             }
             "mt_mode" => {
                 let choice = mode_text::mt_mode(text, HashSource::default());

@@ -103,6 +103,9 @@ fn every_bad_value_is_refused_with_its_name_its_value_and_what_is_allowed() {
     says(text("table_name", "a b"), &["table_name", "a b"]);
     says(text("table_name", ""), &["table_name"]);
     says(text("table_name", "a|b c"), &["table_name", "a|b c"]);
+    says(text("bad_table", "a b"), &["bad_table", "a b"]);
+    says(text("bad_table", ""), &["bad_table"]);
+    says(text("bad_table", "bad_a|bad_b"), &["bad_table", "bad_a|bad_b"]);
     says(text("mt_mode", "Hash"), &["mt_mode", "Hash", "rand, round_robin and hash"]);
     says(text("hash_source", "ruri"), &["hash_source", "ruri", "call_id, from_user and to_user"]);
     says(text("spool_sync", "always"), &["spool_sync", "always", "batch, interval and off"]);
@@ -222,6 +225,22 @@ fn what_the_host_refuses_is_captured_once_with_the_packets_addresses() {
     let refused = record::decode(&records[0]).unwrap();
     assert_eq!((refused.payload, refused.source), (&b"no sip"[..], "192.0.2.1:5060".parse().unwrap()));
     assert_eq!(totals(&node).produced(crate::queue::lane::Produced::HepRefused), 1);
+}
+
+#[test]
+fn what_the_host_refuses_goes_to_the_table_for_bad_messages_whatever_the_modes_table_is_found_by() {
+    let set = |settings: &mut Settings| {
+        settings.set_text("mt_mode", b"hash").unwrap();
+        settings.set_text("bad_table", b"sip_bad_%Y%m%d").unwrap();
+    };
+    let mut node = node(set);
+    let bytes = datagram(&packet(1, Payload::Plain(b"no sip")));
+    assert!(matches!(node.receive_hep(&bytes, SENDER), Ok(Verdict::Route(_))));
+    node.end_hep(Some(b"no sip")).unwrap();
+    let (records, totals) = (queued(&node), totals(&node));
+    let refused = record::decode(&records[0]).unwrap();
+    assert_eq!((refused.table, refused.sink), (Some(&b"sip_bad_%Y%m%d"[..]), 0));
+    assert_eq!(totals.produced(crate::queue::lane::Produced::HashRefused), 0, "there is no Call-ID to hash");
 }
 
 #[test]

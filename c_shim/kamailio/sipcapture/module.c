@@ -28,7 +28,7 @@ MODULE_VERSION
 /* ---- parameters ---- */
 
 #define TEXT_PARAMETERS(X) \
-    X(db_driver) X(db_url) X(table_name) X(mt_mode) X(hash_source) X(mode_statistics) X(table_time_sufix) X(spool_dir) X(spool_sync) X(capture_node) X(callid_aleg_header) \
+    X(db_driver) X(db_url) X(table_name) X(bad_table) X(mt_mode) X(hash_source) X(mode_statistics) X(table_time_sufix) X(spool_dir) X(spool_sync) X(capture_node) X(callid_aleg_header) \
     X(custom_field1_header) X(custom_field2_header) X(custom_field3_header) \
     X(date_column) X(micro_ts_column) X(method_column) X(correlation_column) X(reply_reason_column) \
     X(ruri_column) X(ruri_user_column) X(ruri_domain_column) X(from_user_column) X(from_domain_column) \
