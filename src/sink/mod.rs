@@ -51,6 +51,9 @@ pub enum SinkError {
     /// The table is missing or may not be written, and no smaller slice will change that; an operator may.
     #[error("table unusable: {0}")]
     TableUnusable(String),
+    /// Somebody holds a lock on the table, and the database has given up waiting for it; the same rows will pass later.
+    #[error("table locked: {0}")]
+    TableLocked(String),
     /// The database cannot be reached or cannot write now; the same rows may pass later.
     #[error("unavailable: {0}")]
     Unavailable(String),

@@ -18,6 +18,8 @@ pub(super) enum Fault {
     Rejected(String),
     /// The table is missing or may not be written, whatever the rows are.
     TableUnusable(String),
+    /// The database has given up waiting for a lock on the table, and taken back what was begun.
+    TableLocked(String),
     /// The database refuses these rows, and it may be because the table is not what it was: look again.
     Changed(String),
 }
@@ -175,6 +177,7 @@ impl<S: Session + Send> Sink for Reconnecting<S> {
             }
             Fault::Rejected(why) | Fault::Changed(why) => SinkError::Rejected(why),
             Fault::TableUnusable(why) => SinkError::TableUnusable(why),
+            Fault::TableLocked(why) => SinkError::TableLocked(format!("{}: {why}", self.shown_url)),
         })
     }
 }

@@ -116,6 +116,11 @@ impl Load {
         self.batches.into_iter().map(|batch| Load { batches: vec![batch] })
     }
 
+    /// The batches that `keeps` says yes to.
+    pub fn filtered(&self, keeps: impl Fn(&Batch) -> bool) -> Load {
+        Load { batches: self.batches.iter().filter(|batch| keeps(batch)).cloned().collect() }
+    }
+
     /// Takes the batches of `other`, which go to other tables, behind its own.
     pub fn join(&mut self, other: Load) {
         self.batches.extend(other.batches);

@@ -16,7 +16,9 @@ use std::thread::JoinHandle;
 /// One load to deliver.
 #[derive(Debug)]
 pub struct Job {
-    /// Its number among the jobs of its sink.
+    /// Number of the outlet whose job it is.
+    pub outlet: usize,
+    /// Its number among the jobs of that outlet.
     pub number: u64,
     /// What to deliver.
     pub load: Arc<Load>,
@@ -88,7 +90,7 @@ pub fn start(
     let plan = plan.clone();
     let body = move || {
         for job in inbox {
-            let delivered = deliver(&mut carrier, &plan, outlet, &job);
+            let delivered = deliver(&mut carrier, &plan, &job);
             drop(job);
             if results.send(delivered).is_err() {
                 return;
@@ -100,9 +102,9 @@ pub fn start(
     Ok((jobs, thread))
 }
 
-fn deliver(carrier: &mut Carrier, plan: &Plan, outlet: usize, job: &Job) -> Delivered {
+fn deliver(carrier: &mut Carrier, plan: &Plan, job: &Job) -> Delivered {
     let mut delivered = Delivered {
-        outlet,
+        outlet: job.outlet,
         job: job.number,
         counters: [0; COMMITTED],
         refused: Vec::new(),

@@ -29,6 +29,8 @@ mod replay;
 mod spool_tests;
 pub mod spools;
 mod store;
+mod table_outlets;
+mod table_waits;
 #[cfg(test)]
 mod tests;
 mod tries;
@@ -42,7 +44,7 @@ use crate::queue::spool::{Marks, Spool, SpoolError};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use deliver::Delivered;
 use outlet::{Effect, Outlet};
-use outlets::Outlets;
+use outlets::{Outlets, Part};
 use refusals::Refusals;
 use replay::Acked;
 use std::collections::VecDeque;
@@ -205,9 +207,10 @@ impl Writer {
         let parts = self.outlets.part(&self.plan, loads, now);
         window.expect(parts.len());
         self.windows.push_back(window);
-        for (outlet, load) in parts {
-            let settled = self.outlets.get_mut(outlet).take(number, load, now)?;
-            self.note_settled(outlet, &settled);
+        for Part { outlet, load, is_held } in parts {
+            if let Some(taken) = self.outlets.get_mut(outlet).map(|to| to.take(number, load, is_held, now)) {
+                self.note_settled(outlet, &taken?);
+            }
         }
         self.show_oldest();
         Ok(())
@@ -244,12 +247,16 @@ impl Writer {
     }
 
     fn take_in(&mut self, delivered: Delivered) {
-        let outlet = delivered.outlet;
-        let effect = self.outlets.get_mut(outlet).answer(delivered, &mut self.refusals, Instant::now());
-        self.apply(outlet, effect);
+        let number = delivered.outlet;
+        let Some(outlet) = self.outlets.get_mut(number) else { return };
+        let effect = outlet.answer(delivered, &mut self.refusals, Instant::now());
+        self.apply(number, effect);
     }
 
     fn apply(&mut self, outlet: usize, effect: Effect) {
+        if !effect.waiting.is_empty() {
+            self.wait_for(outlet, &effect.waiting);
+        }
         if let Some(settled) = effect.settled {
             self.note_settled(outlet, &[settled]);
         }
@@ -260,8 +267,21 @@ impl Writer {
         if let Some(counters) = effect.counters {
             self.consumer.commit_counters(&counters);
         }
-        if let Some(acked) = effect.acked {
-            self.outlets.get_mut(outlet).acknowledge(acked);
+        if let (Some(acked), Some(outlet)) = (effect.acked, self.outlets.get_mut(outlet)) {
+            outlet.acknowledge(acked);
+        }
+    }
+
+    /// Gives tables of outlet `number` outlets of their own, if it is that of a database.
+    fn wait_for(&mut self, number: usize, tables: &[String]) {
+        if !self.outlets.sinks().contains(&number) {
+            return;
+        }
+        match self.outlets.wait_for(&self.plan, number, tables, Instant::now()) {
+            Ok(false) => {}
+            Ok(true) => count_recovered(&mut self.consumer, &self.outlets),
+            // Without a thread of its own the table holds up the others.
+            Err(error) => log::error!("others wait for a table too: {error}"),
         }
     }
 
@@ -281,9 +301,10 @@ impl Writer {
         let now = Instant::now();
         let lanes_fill = self.consumer.fullest() > PRESSED;
         let has_neighbours = self.outlets.has_neighbours(&self.plan);
-        for outlet in 0..self.outlets.len() {
-            let settled = self.outlets.get_mut(outlet).park_slow(now, lanes_fill, has_neighbours);
-            self.note_settled(outlet, &settled);
+        for number in self.outlets.numbers() {
+            let Some(outlet) = self.outlets.get_mut(number) else { continue };
+            let settled = outlet.park_slow(now, lanes_fill, has_neighbours);
+            self.note_settled(number, &settled);
         }
     }
 
@@ -295,11 +316,11 @@ impl Writer {
         }
         self.reopen_at = Some(now + REOPEN);
         for sink in self.outlets.sinks() {
-            if !self.outlets.get_mut(sink).has_spool()
+            if let Some(outlet) = self.outlets.get_mut(sink).filter(|outlet| !outlet.has_spool())
                 && let Some(Ok((own, earlier))) = open_spool(&self.plan, self.index, &mut self.consumer, sink)
             {
                 log::info!("there is a spool now for what the database cannot take");
-                self.outlets.get_mut(sink).take_spool(own, earlier);
+                outlet.take_spool(own, earlier);
                 count_recovered(&mut self.consumer, &self.outlets);
             }
         }
@@ -308,16 +329,21 @@ impl Writer {
     /// Sends what the spools hold, as far as their sinks take it.
     fn replay(&mut self) -> Result<(), WriterError> {
         let now = Instant::now();
-        self.outlets.tick()?;
-        for outlet in 0..self.outlets.len() {
-            if !self.give_up.load(Ordering::Relaxed) {
-                if self.outlets.get_mut(outlet).take_uncounted() {
-                    count_recovered(&mut self.consumer, &self.outlets);
-                }
-                let marks = self.outlets.marks(outlet, &self.consumer);
-                let effect = self.outlets.get_mut(outlet).pump(&self.plan, marks, &mut self.refusals, now)?;
-                self.apply(outlet, effect);
+        self.outlets.tick(now)?;
+        if self.give_up.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        for number in self.outlets.numbers() {
+            if self.outlets.get_mut(number).is_some_and(Outlet::take_uncounted) {
+                count_recovered(&mut self.consumer, &self.outlets);
             }
+            let marks = self.outlets.marks(number, &self.consumer);
+            if !self.outlets.hand_over(&self.plan, number, marks, now) {
+                continue;
+            }
+            let Some(outlet) = self.outlets.get_mut(number) else { continue };
+            let effect = outlet.pump(&self.plan, marks, &mut self.refusals, now)?;
+            self.apply(number, effect);
         }
         Ok(())
     }
@@ -379,19 +405,21 @@ impl Writer {
     /// What was delivered while it was parked must not come again with the next writer, though no replay passes over it any more.
     fn note_delivered(&mut self) {
         // With a window open, the ids behind its captures would be committed before them.
-        let outlets = if self.windows.is_empty() { self.outlets.len() } else { 0 };
-        for outlet in 0..outlets {
-            let marks = self.outlets.marks(outlet, &self.consumer);
-            let effect = self.outlets.get_mut(outlet).leave(marks, &mut self.refusals);
-            self.apply(outlet, effect);
+        let numbers = if self.windows.is_empty() { self.outlets.numbers() } else { Vec::new() };
+        for number in numbers {
+            let marks = self.outlets.marks(number, &self.consumer);
+            let Some(outlet) = self.outlets.get_mut(number) else { continue };
+            let effect = outlet.leave(marks, &mut self.refusals);
+            self.apply(number, effect);
         }
     }
 
     /// Puts into the spools what is on its way and what is still queued.
     fn spool_the_rest(&mut self) {
-        for outlet in 0..self.outlets.len() {
-            let settled = self.outlets.get_mut(outlet).close();
-            self.note_settled(outlet, &settled);
+        for number in self.outlets.numbers() {
+            let Some(outlet) = self.outlets.get_mut(number) else { continue };
+            let settled = outlet.close();
+            self.note_settled(number, &settled);
         }
         self.commit_finished();
         while self.plan.spool.is_some() && self.windows.is_empty() && self.consumer.rest().bytes > 0 {
@@ -435,8 +463,11 @@ fn open_spool(
 /// Counts captures in the spools that no commit knows: those of an earlier run of the server, and those that a writer of this run had
 /// done with, and counted, when it died before it could note that in the spool of an earlier one.
 fn count_recovered(consumer: &mut Consumer, outlets: &Outlets) {
-    let own = (0..outlets.len()).map(|outlet| outlets.marks(outlet, consumer)).map(|marks| marks.next - marks.acked);
+    let numbers = outlets.numbers().into_iter();
+    let own = numbers.map(|number| outlets.marks(number, consumer)).map(|marks| marks.next - marks.acked);
     let found = own.sum::<u64>() + outlets.iter().map(Outlet::earlier_pending).sum::<u64>();
+    // What has been handed over and is still where it came from is no other capture.
+    let found = found.saturating_sub(outlets.iter().map(Outlet::moved).sum());
     let known = consumer.counter(Committed::Spooled) - consumer.counter(Committed::Unspooled);
     let recovered = found.saturating_sub(known);
     let mut counters = [0; COMMITTED];

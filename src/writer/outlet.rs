@@ -1,4 +1,4 @@
-//! The way out to one sink, or to one of the collectors that scripts name: straight to its delivery thread while the sink keeps up, into its spool while it does not, and from there
+//! The way out to one sink, to one of the collectors that scripts name, or to one table that is waited for: straight to its delivery thread while the sink keeps up, into its spool while it does not, and from there
 //! to the sink again.
 //!
 //! ```text
@@ -18,6 +18,8 @@
 //! * A sink that is away is asked again with the next chunk of its spool, after a wait that grows; all else goes to the spool.
 //! * The replay reads only what a commit has made final and no delivery thread still tries, and keeps what is left of a chunk until all
 //!   of it is done with.
+//! * What the sink is there for, and one of its tables cannot take now, is named to the writer, which gives that table an outlet of its own;
+//!   see `table_outlets`.
 //! * Without a spool a load stays with its delivery thread, and its window waits.
 
 use super::batch::Load;
@@ -27,6 +29,7 @@ use super::packets::{PacketStore, Reach};
 use super::refusals::Refusals;
 use super::replay::{Acked, Chunk, Replay};
 use super::store::Store;
+use super::table_waits::TableWaits;
 use super::tries::BACK_OFF;
 use super::window::Settled;
 use super::{CollectorPlan, Counters, Plan, SpoolPlan, Target, WINDOWS, WriterError, add, spools};
@@ -87,6 +90,8 @@ pub struct Effect {
     pub acked: Option<Acked>,
     /// Id that the spool gives next: to be committed with the counters.
     pub spool_next: Option<u64>,
+    /// Tables that could not take what was for them, though the sink is there.
+    pub waiting: Vec<String>,
 }
 
 /// Which outlet it is.
@@ -98,10 +103,15 @@ pub struct Post {
     pub number: usize,
     /// The sink that it belongs to.
     pub sink: usize,
-    /// Of a collector that scripts name: where its spool belongs, which is opened when it is first needed. `None`: all of the sink.
-    pub named: Option<Site>,
+    /// Of a collector that scripts name, or a table that is waited for: where its spool belongs, which is opened when it is first needed.
+    /// `None`: all of the sink.
+    pub site: Option<Site>,
     /// How many of the sink's outlets are away.
     pub away: Arc<Mutex<usize>>,
+    /// How long the sink's tables are waited for.
+    pub waits: Arc<TableWaits>,
+    /// Jobs of the delivery thread that it shares with another outlet; `None`: it has its own.
+    pub jobs: Option<Sender<Job>>,
 }
 
 /// Where a spool belongs.
@@ -115,7 +125,7 @@ pub struct Site {
     pub spool: Option<SpoolPlan>,
 }
 
-/// One sink of a writer, or one collector that scripts name, with its delivery thread and its spool.
+/// One sink of a writer, one collector that scripts name, or one table that is waited for, with its delivery thread and its spool.
 #[derive(Debug)]
 pub struct Outlet {
     post: Post,
@@ -126,7 +136,8 @@ pub struct Outlet {
     own_marks: SinkMarks,
     give_up: Arc<AtomicBool>,
     jobs: Sender<Job>,
-    thread: JoinHandle<()>,
+    /// The delivery thread, if it has its own.
+    thread: Option<JoinHandle<()>>,
     spool: Option<Spool>,
     /// Whether there is a spool, for the delivery thread.
     has_refuge: Arc<AtomicBool>,
@@ -139,6 +150,8 @@ pub struct Outlet {
     /// Whether the replay had work and could not begin it.
     is_blocked: bool,
     next_job: u64,
+    /// Whether the sink could not take what it was last given, though it was there, or was given nothing yet.
+    is_troubled: bool,
     /// Whether a spool was opened late, and what earlier writers left in it is not counted yet.
     is_uncounted: bool,
     spool_log: LogLimit,
@@ -156,11 +169,18 @@ impl Outlet {
         results: Sender<Delivered>,
     ) -> io::Result<Outlet> {
         let (spool, earlier) = spools.map_or((None, Vec::new()), |(own, earlier)| (Some(own), earlier));
-        let is_refuge = spool.is_some() || post.named.as_ref().is_some_and(|site| site.spool.is_some());
+        let is_refuge = spool.is_some() || post.site.as_ref().is_some_and(|site| site.spool.is_some());
         let has_refuge = Arc::new(AtomicBool::new(is_refuge));
-        let carrier = carrier(plan, &post, lanes, &has_refuge, give_up);
-        let keeps_order = plan.sinks[post.sink].target.database().is_none();
-        let (jobs, thread) = deliver::start(carrier, plan, (post.writer, post.number), Arc::clone(lanes), results)?;
+        let keeps_order = post.site.is_some() || plan.sinks[post.sink].target.database().is_none();
+        let (jobs, thread) = match &post.jobs {
+            Some(jobs) => (jobs.clone(), None),
+            None => {
+                let carrier = carrier(plan, &post, lanes, &has_refuge, give_up);
+                let number = (post.writer, post.number);
+                let (jobs, thread) = deliver::start(carrier, plan, number, Arc::clone(lanes), results)?;
+                (jobs, Some(thread))
+            }
+        };
         Ok(Outlet {
             post,
             keeps_order,
@@ -178,6 +198,7 @@ impl Outlet {
             closed: false,
             is_blocked: false,
             next_job: 0,
+            is_troubled: true,
             is_uncounted: false,
             spool_log: LogLimit::new(Duration::from_secs(5)),
         })
@@ -190,14 +211,14 @@ impl Outlet {
     }
 
     /// Takes the load of a window. When it went to the spool, or was lost for lack of room there, it is settled at once; the answer
-    /// begins with what had to be parked before it.
-    pub fn take(&mut self, window: u64, load: Load, now: Instant) -> Result<Vec<Settled>, WriterError> {
+    /// begins with what had to be parked before it. With `is_held` it goes to the spool if that takes it.
+    pub fn take(&mut self, window: u64, load: Load, is_held: bool, now: Instant) -> Result<Vec<Settled>, WriterError> {
         let mut settled = Vec::new();
         if self.has_spool() {
             let is_behind = self.flights.len() >= WINDOWS
                 || self.flights.iter().any(|flight| !flight.is_owed())
                 || (self.keeps_order && self.replay_has_work());
-            if self.away.is_some() || is_behind || self.closed {
+            if self.away.is_some() || is_behind || is_held || self.closed {
                 settled.extend(self.park_all());
                 let all_parked = !self.flights.iter().any(Flight::is_owed);
                 if all_parked && let Some(ids) = self.append(&load, 0..load.len()) {
@@ -256,10 +277,19 @@ impl Outlet {
     /// Takes in an answer of the delivery thread.
     pub fn answer(&mut self, delivered: Delivered, refusals: &mut Refusals, now: Instant) -> Effect {
         self.note_health(&delivered, now);
-        if self.replay_job == Some(delivered.job) {
+        let is_replay = self.replay_job == Some(delivered.job);
+        let sent = self.flights.iter().find(|flight| flight.job == delivered.job).map(|flight| &*flight.load);
+        let waiting = sent.or(self.replay.load().filter(|_| is_replay)).map(|load| tables_left(load, &delivered));
+        let effect = if is_replay {
             self.replay_job = None;
-            return self.answer_replay(delivered, refusals, now);
-        }
+            self.answer_replay(delivered, refusals, now)
+        } else {
+            self.answer_flight(delivered, refusals)
+        };
+        Effect { waiting: waiting.unwrap_or_default(), ..effect }
+    }
+
+    fn answer_flight(&mut self, delivered: Delivered, refusals: &mut Refusals) -> Effect {
         let Some(position) = self.flights.iter().position(|flight| flight.job == delivered.job) else {
             return Effect::default();
         };
@@ -293,10 +323,8 @@ impl Outlet {
         if self.replay_job.is_some() || self.away.is_some_and(|away| now < away.next_probe) {
             return Ok(Effect::default());
         }
+        let below = self.readable_below(committed);
         let Some(spool) = &mut self.spool else { return Ok(Effect::default()) };
-        // What is parked may still be delivered: it is not read before that is known.
-        let parked = self.flights.iter().filter_map(|flight| flight.parked.as_ref().map(|ids| ids.start)).min();
-        let below = parked.map_or(committed.next, |first| first.min(committed.next));
         let next = self.replay.next(spool, plan, below, now);
         self.is_blocked = matches!(next, Chunk::Nothing);
         match next {
@@ -307,6 +335,80 @@ impl Outlet {
             }
             // Nothing of it is left to send.
             Chunk::Done => Ok(self.finish_replay(refusals)),
+        }
+    }
+
+    /// The first id of its spool that the replay must not read yet. What is parked may still be delivered: it is not read before that is known.
+    fn readable_below(&self, committed: SinkMarks) -> u64 {
+        let parked = self.flights.iter().filter_map(|flight| flight.parked.as_ref().map(|ids| ids.start)).min();
+        parked.map_or(committed.next, |first| first.min(committed.next))
+    }
+
+    /// What the replay would send next, unless that is on its way. `committed` are the marks of the last commit.
+    pub fn at_hand(&mut self, plan: &Plan, committed: SinkMarks, now: Instant) -> Option<Arc<Load>> {
+        if self.replay_job.is_some() || self.away.is_some_and(|away| now < away.next_probe) {
+            return None;
+        }
+        let below = self.readable_below(committed);
+        self.replay.at_hand(self.spool.as_mut()?, plan, below).map(Arc::clone)
+    }
+
+    /// Puts captures of another outlet's replay into the spool, where they are final; false when it does not take them now.
+    pub fn take_over(&mut self, load: &Load, now: Instant) -> bool {
+        let Some(spool) = &mut self.spool else { return false };
+        // What no commit has made final must not become so with these.
+        if spool.marks().next != self.own_marks.next {
+            return false;
+        }
+        // They leave as much room as they take.
+        spool.leave_room(0);
+        let Some(ids) = self.append(load, 0..load.len()) else { return false };
+        self.own_marks.next = ids.end;
+        self.used = now;
+        true
+    }
+
+    /// What the replay has at hand for `table` is in another outlet's spool now.
+    pub fn hand_over(&mut self, table: &str) {
+        self.replay.hand_over(table);
+    }
+
+    /// Captures that are in another outlet's spool, and here until the chunk at hand is done with.
+    pub fn moved(&self) -> u64 {
+        self.replay.moved()
+    }
+
+    /// What the replay has at hand cannot go where it belongs, for now.
+    pub fn note_blocked(&mut self) {
+        self.is_blocked = true;
+    }
+
+    /// Whether captures for `table` are here, or may be.
+    pub fn may_hold(&self, table: &str) -> bool {
+        let is_for_it = |flight: &Flight| flight.load.batches().iter().any(|batch| batch.table == table);
+        self.replay_has_work() || self.flights.iter().any(is_for_it)
+    }
+
+    /// Whether the sink, though it was there, could not take what it was last given from here, or was given nothing yet.
+    pub fn is_troubled(&self) -> bool {
+        self.is_troubled
+    }
+
+    /// It will not take what is for this outlet.
+    pub fn note_trouble(&mut self, now: Instant) {
+        self.is_troubled = true;
+        self.used = now;
+    }
+
+    /// Jobs of its delivery thread, for outlets that share that.
+    pub fn jobs(&self) -> Sender<Job> {
+        self.jobs.clone()
+    }
+
+    /// Other outlets have taken so many bytes of what its spool may grow to.
+    pub fn leave_room(&mut self, taken: u64) {
+        if let Some(spool) = &mut self.spool {
+            spool.leave_room(taken);
         }
     }
 
@@ -324,7 +426,7 @@ impl Outlet {
 
     /// Whether it has a spool, or opens one when it is needed.
     pub fn has_spool(&self) -> bool {
-        self.spool.is_some() || self.post.named.as_ref().is_some_and(|site| site.spool.is_some())
+        self.spool.is_some() || self.post.site.as_ref().is_some_and(|site| site.spool.is_some())
     }
 
     /// How far its spool is committed, if that is not in shared memory: see [`Post::named`].
@@ -375,7 +477,7 @@ impl Outlet {
         if let Some(spool) = &mut self.spool {
             spool.tick();
         }
-        if self.thread.is_finished() { Err(WriterError::DeliveryDied) } else { Ok(()) }
+        if self.thread.as_ref().is_some_and(JoinHandle::is_finished) { Err(WriterError::DeliveryDied) } else { Ok(()) }
     }
 
     /// When the next turn is due without anything else happening.
@@ -421,14 +523,16 @@ impl Outlet {
     /// process's end after `patience`.
     pub fn end(self, patience: Instant) {
         drop(self.jobs);
-        while !self.thread.is_finished() && Instant::now() < patience {
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        if self.thread.is_finished() {
-            let _ = self.thread.join();
+        if let Some(thread) = self.thread {
+            while !thread.is_finished() && Instant::now() < patience {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            if thread.is_finished() {
+                let _ = thread.join();
+            }
         }
         drop((self.spool, self.replay));
-        if let Some(Site { name, spool: Some(spool), .. }) = &self.post.named {
+        if let Some(Site { name, spool: Some(spool), .. }) = &self.post.site {
             spools::remove_empty(spool, name, self.post.writer);
         }
     }
@@ -440,12 +544,13 @@ impl Outlet {
     fn send(&mut self, load: Arc<Load>, probe: bool) -> Result<u64, WriterError> {
         let number = self.next_job;
         self.next_job += 1;
-        self.jobs.send(Job { number, load, probe }).map_err(|_| WriterError::DeliveryDied)?;
+        self.jobs.send(Job { outlet: self.post.number, number, load, probe }).map_err(|_| WriterError::DeliveryDied)?;
         Ok(number)
     }
 
     fn note_health(&mut self, delivered: &Delivered, now: Instant) {
         if !delivered.away {
+            self.is_troubled = !delivered.left.is_empty();
             self.away = None;
             return;
         }
@@ -528,8 +633,7 @@ impl Outlet {
 
     /// Opens the spool that is needed now. What cannot be opened takes nothing, like a disk without room.
     fn open_late(&mut self) {
-        let Some(Site { name, writers, spool: Some(spool) }) =
-            self.post.named.as_ref().filter(|_| self.spool.is_none())
+        let Some(Site { name, writers, spool: Some(spool) }) = self.post.site.as_ref().filter(|_| self.spool.is_none())
         else {
             return;
         };
@@ -574,18 +678,28 @@ fn carrier(
     };
     match &plan.sinks[post.sink].target {
         Target::Database(url) => {
-            Carrier::Rows(Box::new(Store::new(plan, url, place("the database"), Arc::clone(give_up))))
+            let name = if post.site.is_some() { "the connection for a table that waits" } else { "the database" };
+            let waits = Arc::clone(&post.waits);
+            Carrier::Rows(Box::new(Store::new(plan, url, place(name), waits, Arc::clone(give_up))))
         }
         Target::Collectors(destinations, collectors) => {
             packets(collectors, Reach::Fixed(destinations), "the collector")
         }
-        Target::NamedCollectors(collectors) if post.named.is_some() => {
+        Target::NamedCollectors(collectors) if post.site.is_some() => {
             packets(collectors, Reach::Named, "a collector that the script names")
         }
         Target::NamedCollectors(collectors) => {
             packets(collectors, Reach::AnyNamed, "a collector that the script names")
         }
     }
+}
+
+/// Tables of `load` that could not take what was for them, though the sink was there.
+fn tables_left(load: &Load, delivered: &Delivered) -> Vec<String> {
+    if delivered.away {
+        return Vec::new();
+    }
+    load.select(&delivered.left).batches().iter().map(|batch| batch.table.clone()).collect()
 }
 
 fn marks_of(spool: &Spool) -> SinkMarks {

@@ -1,4 +1,5 @@
-//! All ways out of a writer: one for each sink, and one for each collector that scripts name, made when it first comes.
+//! All ways out of a writer: one for each sink, one for each collector that scripts name, made when it first comes, and one for each table that
+//! is waited for, see [`table_outlets`](super::table_outlets).
 //!
 //! Collectors that scripts name share a sink, and so its marks in shared memory; but each has a delivery thread and a spool of its own, so that
 //! none waits for another, and its packets keep their order. What a writer had put into such a spool and not committed when it was killed
@@ -8,10 +9,14 @@
 use super::batch::Load;
 use super::deliver::Delivered;
 use super::outlet::{Outlet, Post, Site};
+use super::table_waits::TableWaits;
 use super::{Plan, Target, WriterError, open_spool, spools};
+use crate::log_limit::LogLimit;
 use crate::queue::lane::{Consumer, Lanes, SinkMarks};
+use crate::queue::spool::Spool;
+use crate::sink::DatabaseUrl;
 use crossbeam_channel::Sender;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::ops::Range;
 use std::sync::atomic::AtomicBool;
@@ -23,24 +28,42 @@ const MOST_NAMED: usize = 64;
 /// How long one of them must have been idle to make room.
 const IDLE: Duration = Duration::from_secs(10);
 
+/// A part of a window, for one outlet.
+#[derive(Debug)]
+pub struct Part {
+    /// The outlet's number.
+    pub outlet: usize,
+    /// What it is to take.
+    pub load: Load,
+    /// Whether that goes to its spool, without a try.
+    pub is_held: bool,
+}
+
 /// The outlets of one writer, by number: those of the sinks first, in their order.
 #[derive(Debug)]
 pub struct Outlets {
-    all: Vec<Outlet>,
-    sinks: usize,
+    pub(super) all: BTreeMap<usize, Outlet>,
+    pub(super) sinks: usize,
+    /// Names of the sinks' directories in the spool's.
+    pub(super) names: Vec<String>,
+    /// How long the tables of each sink are waited for.
+    pub(super) waits: Vec<Arc<TableWaits>>,
+    /// Numbers of the outlets of tables that are waited for, by the names of their spools' directories.
+    pub(super) tables: HashMap<String, usize>,
     /// Numbers of the outlets of collectors that scripts name, by the names of their spools' directories.
     named: HashMap<String, usize>,
-    /// How many of these are away.
-    away: Arc<Mutex<usize>>,
-    writer: usize,
-    lanes: Arc<Lanes>,
+    /// How many of the outlets of each sink are away.
+    away: Vec<Arc<Mutex<usize>>>,
+    pub(super) writer: usize,
+    pub(super) lanes: Arc<Lanes>,
     give_up: Arc<AtomicBool>,
     results: Sender<Delivered>,
+    pub(super) log: LogLimit,
 }
 
 impl Outlets {
-    /// Opens the spools of writer `writer` and starts the delivery threads, those of collectors included that scripts have named and whose
-    /// spools are not empty.
+    /// Opens the spools of writer `writer` and starts the delivery threads, those of collectors that scripts have named and of tables included
+    /// whose spools are not empty.
     pub fn start(
         plan: &Plan,
         writer: usize,
@@ -48,18 +71,22 @@ impl Outlets {
         give_up: &Arc<AtomicBool>,
         results: Sender<Delivered>,
     ) -> io::Result<Outlets> {
-        let lanes = Arc::clone(consumer.lanes());
+        let sinks = plan.sinks.len();
         let mut outlets = Outlets {
-            all: Vec::new(),
-            sinks: plan.sinks.len(),
+            all: BTreeMap::new(),
+            sinks,
+            names: spools::names(plan),
+            waits: (0..sinks).map(|_| TableWaits::new(plan.table_patience)).collect(),
+            tables: HashMap::new(),
             named: HashMap::new(),
-            away: Arc::default(),
+            away: (0..sinks).map(|_| Arc::default()).collect(),
             writer,
-            lanes,
+            lanes: Arc::clone(consumer.lanes()),
             give_up: Arc::clone(give_up),
             results,
+            log: LogLimit::new(Duration::from_secs(5)),
         };
-        for sink in 0..outlets.sinks {
+        for sink in 0..sinks {
             let spools = match open_spool(plan, writer, consumer, sink) {
                 Some(Err(error)) => {
                     log::error!("captures wait in their lanes until there is a spool: {error}");
@@ -67,11 +94,8 @@ impl Outlets {
                 }
                 opened => opened.and_then(Result::ok),
             };
-            let is_named = matches!(plan.sinks[sink].target, Target::NamedCollectors(_));
-            let away = if is_named { Arc::clone(&outlets.away) } else { Arc::default() };
-            let post = Post { writer, number: sink, sink, named: None, away };
-            let outlet = Outlet::start(plan, post, &outlets.lanes, spools, &outlets.give_up, outlets.results.clone())?;
-            outlets.all.push(outlet);
+            let outlet = outlets.start_one(plan, (sink, sink), None, spools)?;
+            outlets.all.insert(sink, outlet);
         }
         outlets.start_filled(plan)?;
         Ok(outlets)
@@ -79,27 +103,55 @@ impl Outlets {
 
     /// Starts those whose spools hold something.
     fn start_filled(&mut self, plan: &Plan) -> io::Result<()> {
-        let is_named = |sink: &usize| matches!(plan.sinks[*sink].target, Target::NamedCollectors(_));
-        let (Some(sink), Some(spool)) = ((0..self.sinks).find(is_named), &plan.spool) else { return Ok(()) };
-        let writers = self.lanes.geometry().writers;
-        for name in spools::filled_of_named(spool, (self.writer, writers)) {
-            match spools::open(spool, &name, (self.writer, writers), SinkMarks::default()) {
-                Ok(spools) => {
-                    let post = self.post_of(plan, sink, self.all.len(), &name);
-                    let results = self.results.clone();
-                    let outlet = Outlet::start(plan, post, &self.lanes, Some(spools), &self.give_up, results)?;
-                    self.named.insert(name, self.all.len());
-                    self.all.push(outlet);
+        let Some(spool) = &plan.spool else { return Ok(()) };
+        let writers = (self.writer, self.lanes.geometry().writers);
+        for sink in self.sinks() {
+            let (is_table, names) = match plan.sinks[sink].target {
+                Target::NamedCollectors(_) => (false, spools::filled_of_named(spool, writers)),
+                Target::Database(_) => (true, spools::filled_of_tables(spool, &self.names[sink], writers)),
+                Target::Collectors(..) => continue,
+            };
+            for name in names {
+                match spools::open(spool, &name, writers, SinkMarks::default()) {
+                    Ok(spools) => {
+                        let number = self.free_number();
+                        let outlet = self.start_one(plan, (sink, number), Some(&name), Some(spools))?;
+                        self.all.insert(number, outlet);
+                        if is_table { &mut self.tables } else { &mut self.named }.insert(name, number);
+                    }
+                    Err(error) => log::error!("what an earlier writer left in its spool stays there: {error}"),
                 }
-                Err(error) => log::error!("what an earlier writer left in its spool stays there: {error}"),
             }
         }
         Ok(())
     }
 
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.all.len()
+    /// Starts outlet `number` of a sink; `name` is that of its spool's directory, where that is not the sink's own.
+    pub(super) fn start_one(
+        &self,
+        plan: &Plan,
+        (sink, number): (usize, usize),
+        name: Option<&str>,
+        spools: Option<(Spool, Vec<Spool>)>,
+    ) -> io::Result<Outlet> {
+        let writers = self.lanes.geometry().writers;
+        let site = name.map(|name| Site { name: name.to_owned(), writers, spool: plan.spool.clone() });
+        // The way to a host database process is one, and for one thread.
+        let is_hosted = matches!(plan.sinks[sink].target, Target::Database(DatabaseUrl::Host(_)));
+        let jobs = self.all.get(&sink).filter(|_| is_hosted).map(Outlet::jobs);
+        let (away, waits) = (Arc::clone(&self.away[sink]), Arc::clone(&self.waits[sink]));
+        let post = Post { writer: self.writer, number, sink, site, away, waits, jobs };
+        Outlet::start(plan, post, &self.lanes, spools, &self.give_up, self.results.clone())
+    }
+
+    /// The lowest number that no outlet has.
+    pub(super) fn free_number(&self) -> usize {
+        (self.sinks..).find(|number| !self.all.contains_key(number)).unwrap_or(self.sinks)
+    }
+
+    /// The numbers of all that there are.
+    pub fn numbers(&self) -> Vec<usize> {
+        self.all.keys().copied().collect()
     }
 
     /// Numbers of the sinks' own.
@@ -107,59 +159,63 @@ impl Outlets {
         0..self.sinks
     }
 
-    /// One of them.
-    pub fn get_mut(&mut self, number: usize) -> &mut Outlet {
-        &mut self.all[number]
+    /// One of them, unless it is there no more.
+    pub fn get_mut(&mut self, number: usize) -> Option<&mut Outlet> {
+        self.all.get_mut(&number)
     }
 
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = &Outlet> {
-        self.all.iter()
+        self.all.values()
     }
 
     /// Whether what holds up one of them holds up others. That of the sink of collectors that scripts name is none while nothing comes there.
     pub fn has_neighbours(&self, plan: &Plan) -> bool {
-        let is_used = |(number, outlet): &(usize, &Outlet)| {
-            let sink = plan.sinks.get(*number).map(|sink| &sink.target);
+        let is_used = |(number, outlet): &(&usize, &Outlet)| {
+            let sink = plan.sinks.get(**number).map(|sink| &sink.target);
             !matches!(sink, Some(Target::NamedCollectors(_))) || outlet.idle_since().is_none()
         };
-        self.all.iter().enumerate().filter(is_used).count() > 1
+        self.all.iter().filter(is_used).count() > 1
     }
 
     /// Ends all of them; see [`Outlet::end`].
     pub fn end(&mut self, patience: Instant) {
         // All are told before the first is waited for: they share the time.
-        self.all.iter_mut().for_each(Outlet::announce_end);
-        self.all.drain(..).for_each(|outlet| outlet.end(patience));
+        self.all.values_mut().for_each(Outlet::announce_end);
+        std::mem::take(&mut self.all).into_values().for_each(|outlet| outlet.end(patience));
     }
 
     /// How far the spool of an outlet is committed.
     pub fn marks(&self, number: usize, consumer: &Consumer) -> SinkMarks {
-        if number < self.sinks { consumer.marks(number) } else { self.all[number].own_marks() }
+        if number < self.sinks {
+            return consumer.marks(number);
+        }
+        self.all.get(&number).map_or_else(SinkMarks::default, Outlet::own_marks)
     }
 
     /// Notes how far it is with the next commit.
     pub fn set_marks(&mut self, number: usize, marks: SinkMarks, consumer: &mut Consumer) {
         if number < self.sinks {
             consumer.set_marks(number, marks);
-        } else {
-            self.all[number].set_own_marks(marks);
+        } else if let Some(outlet) = self.all.get_mut(&number) {
+            outlet.set_own_marks(marks);
         }
     }
 
-    /// The loads of a window, one a sink, as parts with the numbers of the outlets that take them.
-    pub fn part(&mut self, plan: &Plan, loads: Vec<Load>, now: Instant) -> Vec<(usize, Load)> {
-        let mut parts: Vec<(usize, Load)> = Vec::new();
+    /// The loads of a window, one a sink, as parts for the outlets that take them.
+    pub fn part(&mut self, plan: &Plan, loads: Vec<Load>, now: Instant) -> Vec<Part> {
+        let mut parts: Vec<Part> = Vec::new();
         for (sink, load) in loads.into_iter().enumerate().filter(|(_, load)| !load.is_empty()) {
-            if !matches!(plan.sinks[sink].target, Target::NamedCollectors(_)) {
-                parts.push((sink, load));
-                continue;
-            }
-            for part in load.split() {
-                let number = self.number_of(plan, sink, &part, now);
-                match parts.iter_mut().find(|(known, _)| *known == number) {
-                    Some((_, known)) => known.join(part),
-                    None => parts.push((number, part)),
+            match plan.sinks[sink].target {
+                Target::NamedCollectors(_) => {
+                    for part in load.split() {
+                        let number = self.number_of(plan, sink, &part, now);
+                        add_part(&mut parts, Part { outlet: number, load: part, is_held: false });
+                    }
+                }
+                Target::Database(_) if !self.tables.is_empty() => self.part_by_table(sink, load, &mut parts),
+                Target::Database(_) | Target::Collectors(..) => {
+                    parts.push(Part { outlet: sink, load, is_held: false });
                 }
             }
         }
@@ -171,11 +227,13 @@ impl Outlets {
         let uri = part.batches().first().map_or("", |batch| batch.table.as_str());
         let name = spools::name_of_named(uri);
         if let Some(&number) = self.named.get(&name) {
-            self.all[number].touch(now);
+            if let Some(outlet) = self.all.get_mut(&number) {
+                outlet.touch(now);
+            }
             return number;
         }
         // What has come there may be of this collector.
-        if self.all[sink].idle_since().is_none() {
+        if self.all.get(&sink).is_some_and(|outlet| outlet.idle_since().is_none()) {
             return sink;
         }
         self.make(plan, sink, name, now).unwrap_or_else(|error| {
@@ -186,46 +244,47 @@ impl Outlets {
 
     /// Makes an outlet for the collector whose spool's directory is called `name`; that of the sink when there are too many.
     fn make(&mut self, plan: &Plan, sink: usize, name: String, now: Instant) -> Result<usize, WriterError> {
-        let idle = (self.sinks..self.all.len()).filter_map(|number| Some((self.all[number].idle_since()?, number)));
+        let idle = self.named.values().filter_map(|number| Some((self.all.get(number)?.idle_since()?, *number)));
         let idle = idle.filter(|(since, _)| now.duration_since(*since) >= IDLE);
         let number = match self.named.len() {
-            few if few < MOST_NAMED => self.all.len(),
+            few if few < MOST_NAMED => self.free_number(),
             _ => match idle.min() {
                 Some((_, number)) => number,
                 None => return Ok(sink),
             },
         };
-        let post = self.post_of(plan, sink, number, &name);
-        let outlet = Outlet::start(plan, post, &self.lanes, None, &self.give_up, self.results.clone())?;
-        if number == self.all.len() {
-            self.all.push(outlet);
-        } else {
-            self.named.retain(|_, known| *known != number);
-            std::mem::replace(&mut self.all[number], outlet).end(now);
+        let outlet = self.start_one(plan, (sink, number), Some(&name), None)?;
+        self.named.retain(|_, known| *known != number);
+        if let Some(idle) = self.all.insert(number, outlet) {
+            idle.end(now);
         }
         self.named.insert(name, number);
         Ok(number)
     }
 
-    fn post_of(&self, plan: &Plan, sink: usize, number: usize, name: &str) -> Post {
-        let writers = self.lanes.geometry().writers;
-        let site = Site { name: name.to_owned(), writers, spool: plan.spool.clone() };
-        Post { writer: self.writer, number, sink, named: Some(site), away: Arc::clone(&self.away) }
-    }
-
     /// Housekeeping, once a turn.
-    pub fn tick(&mut self) -> Result<(), WriterError> {
-        self.all.iter_mut().try_for_each(Outlet::tick)?;
+    pub fn tick(&mut self, now: Instant) -> Result<(), WriterError> {
+        self.all.values_mut().try_for_each(Outlet::tick)?;
+        self.end_idle_tables(now);
         for sink in self.sinks() {
-            // Of the spools of collectors that scripts name, shared memory has no marks.
+            // Of the spools beside the sink's own, shared memory has no marks.
             let (mut beside_marks, mut bytes) = (0, 0);
-            for (number, outlet) in self.all.iter().enumerate().filter(|(_, outlet)| outlet.sink() == sink) {
+            for (number, outlet) in self.all.iter().filter(|(_, outlet)| outlet.sink() == sink) {
                 let (own, earlier, held) = outlet.held();
-                beside_marks += earlier + if number == sink { 0 } else { own };
+                beside_marks += earlier + if *number == sink { 0 } else { own };
                 bytes += held;
             }
             self.lanes.note_spool(self.writer, sink, beside_marks, bytes);
+            self.share_room(sink, bytes);
         }
         Ok(())
+    }
+}
+
+/// Adds a part to those that are known, or to the one of the same outlet that goes the same way.
+pub(super) fn add_part(parts: &mut Vec<Part>, part: Part) {
+    match parts.iter_mut().find(|known| known.outlet == part.outlet && known.is_held == part.is_held) {
+        Some(known) => known.load.join(part.load),
+        None => parts.push(part),
     }
 }

@@ -50,6 +50,8 @@ struct Current {
     earlier: bool,
     load: Arc<Load>,
     counters: Counters,
+    /// Captures of it that another outlet has taken over.
+    moved: u64,
     unreadable: Vec<(Vec<u8>, String)>,
 }
 
@@ -137,12 +139,13 @@ impl Replay {
         end
     }
 
-    /// The next thing to do; reads on when the last chunk is done with, but no id from `below` on.
-    pub fn next(&mut self, spool: &mut Spool, plan: &Plan, below: u64, now: Instant) -> Chunk {
-        if self.not_before.is_some_and(|moment| now < moment) {
-            return Chunk::Nothing;
-        }
-        self.not_before = None;
+    /// Captures of the chunk at hand that are in another outlet's spool too, until the chunk is done with.
+    pub fn moved(&self) -> u64 {
+        self.current.as_ref().map_or(0, |current| current.moved)
+    }
+
+    /// What is still to be sent of the chunk at hand; reads on when the last one is done with, but no id from `below` on.
+    pub fn at_hand(&mut self, spool: &mut Spool, plan: &Plan, below: u64) -> Option<&Arc<Load>> {
         if self.current.is_none() {
             self.current = if self.earlier_first {
                 let earlier = self.read_earlier(plan);
@@ -152,11 +155,36 @@ impl Replay {
                 self.read_own(spool, plan, below).or_else(|| self.read_earlier(plan))
             };
         }
-        match &self.current {
-            None => Chunk::Nothing,
-            Some(current) if current.load.is_empty() => Chunk::Done,
-            Some(current) => Chunk::Load(Arc::clone(&current.load)),
+        self.current.as_ref().map(|current| &current.load)
+    }
+
+    /// The next thing to do; `below` as in [`Replay::at_hand`].
+    pub fn next(&mut self, spool: &mut Spool, plan: &Plan, below: u64, now: Instant) -> Chunk {
+        if self.not_before.is_some_and(|moment| now < moment) {
+            return Chunk::Nothing;
         }
+        self.not_before = None;
+        match self.at_hand(spool, plan, below) {
+            None => Chunk::Nothing,
+            Some(load) if load.is_empty() => Chunk::Done,
+            Some(load) => Chunk::Load(Arc::clone(load)),
+        }
+    }
+
+    /// Another outlet has taken over the captures of the chunk at hand that are for `table`: they are done with here.
+    pub fn hand_over(&mut self, table: &str) {
+        let Some(current) = &mut self.current else { return };
+        let rest = current.load.filtered(|batch| batch.table != table);
+        let moved = (current.load.len() - rest.len()) as u64;
+        add(&mut current.counters, Committed::Spooled, moved);
+        current.moved += moved;
+        current.load = Arc::new(rest);
+        self.not_before = None;
+    }
+
+    /// What is still to be sent of the chunk at hand.
+    pub fn load(&self) -> Option<&Load> {
+        self.current.as_ref().map(|current| &*current.load)
     }
 
     /// Takes in an answer; true when the chunk is done with. What is left of it may be tried again at `again`, unless the sink is away.
@@ -259,5 +287,5 @@ fn read(spool: &mut Spool, plan: &Plan, most: u64, delivered: &[Range<u64>], log
     let mut counters = [0; COMMITTED];
     add(&mut counters, Committed::Stored, passed);
     add(&mut counters, Committed::SpoolCorrupt, (ids.end - ids.start) - found);
-    Some(Current { ids, earlier: false, load: Arc::new(load), counters, unreadable })
+    Some(Current { ids, earlier: false, load: Arc::new(load), counters, moved: 0, unreadable })
 }

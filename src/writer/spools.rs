@@ -3,6 +3,7 @@
 //! ```text
 //! spool_dir/lock                       held by the server that uses the directory
 //! spool_dir/SINK/WRITER/               the spool of one sink of one writer; SINK is made from the database's URL
+//! spool_dir/SINK/table-NAME/WRITER/    what waits for one of the sink's tables alone, while that is missing, locked or not to be written
 //! spool_dir/script-URI/WRITER/         the same of one collector that scripts name, made when it is first needed; URI is made from its URI
 //! spool_dir/dead-letter/               captures that a database refused
 //! ```
@@ -22,6 +23,8 @@ use std::time::Duration;
 pub const DEAD_LETTERS: &str = "dead-letter";
 /// How directory names of collectors begin that scripts name.
 const NAMED: &str = "script-";
+/// How directory names begin of what waits for one table, in the directory of its sink.
+const TABLE: &str = "table-";
 /// Longest part of a URL in a directory's name, bytes.
 const NAME_LENGTH: usize = 80;
 /// Most bytes of one segment file.
@@ -51,18 +54,37 @@ pub fn name_of_named(uri: &str) -> String {
     format!("{NAMED}{}", name_of(uri))
 }
 
+/// The directory name of the spools of what waits for `table` of the sink whose spools' directory is called `sink`.
+pub fn name_of_table(sink: &str, table: &str) -> String {
+    format!("{sink}/{TABLE}{}", name_of(table))
+}
+
 /// Directory names of the spools of such collectors that writer `writer` of `writers` finds filled, its own or those of writers that are
 /// no more.
-pub fn filled_of_named(spool: &SpoolPlan, (writer, writers): (usize, usize)) -> Vec<String> {
-    let is_filled = |place: &PathBuf| {
+pub fn filled_of_named(spool: &SpoolPlan, writers: (usize, usize)) -> Vec<String> {
+    filled(&spool.directory, NAMED, writers).collect()
+}
+
+/// The same of tables of the sink whose spools' directory is called `sink`.
+pub fn filled_of_tables(spool: &SpoolPlan, sink: &str, writers: (usize, usize)) -> Vec<String> {
+    filled(&spool.directory.join(sink), TABLE, writers).map(|name| format!("{sink}/{name}")).collect()
+}
+
+/// Names in `place` of directories with filled spools, those that begin with `prefix`.
+fn filled(place: &Path, prefix: &str, (writer, writers): (usize, usize)) -> impl Iterator<Item = String> {
+    let is_filled = move |place: &PathBuf| {
         holds_something(&place.join(writer.to_string())) || (writer == 0 && !earlier(place, writers).is_empty())
     };
-    let named = directories(&spool.directory).filter(|place| is_named(place) && is_filled(place));
-    named.filter_map(|place| Some(place.file_name()?.to_str()?.to_owned())).collect()
+    let found = directories(place).filter(move |place| begins_with(place, prefix) && is_filled(place));
+    found.filter_map(|place| Some(place.file_name()?.to_str()?.to_owned()))
 }
 
 fn is_named(place: &Path) -> bool {
-    place.file_name().and_then(OsStr::to_str).is_some_and(|name| name.starts_with(NAMED))
+    begins_with(place, NAMED)
+}
+
+fn begins_with(place: &Path, prefix: &str) -> bool {
+    place.file_name().and_then(OsStr::to_str).is_some_and(|name| name.starts_with(prefix))
 }
 
 /// Removes the directory of a spool that holds nothing.
@@ -113,13 +135,15 @@ pub fn unclaimed(plan: &Plan, spool: &SpoolPlan) -> Vec<PathBuf> {
     let is_known = |name: &OsStr| name == DEAD_LETTERS || names.iter().any(|known| name == known.as_str());
     let found = directories(&spool.directory)
         .filter(|path| !(has_named && is_named(path)) && path.file_name().is_some_and(|name| !is_known(name)));
-    found.filter(|path| directories(path).any(|spool| holds_something(&spool))).collect()
+    let is_filled = |place: &Path| directories(place).any(|spool| holds_something(&spool));
+    found.filter(|path| is_filled(path) || directories(path).any(|table| is_filled(&table))).collect()
 }
 
 /// One spool on the disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// The directory's name for the sink: its URL, in which signs are replaced, and a check sum.
+    /// The directory's name for the sink: its URL, in which signs are replaced, and a check sum; of what waits for one table, that table's
+    /// directory in it.
     pub sink: String,
     /// The writer's number.
     pub writer: usize,
@@ -135,14 +159,28 @@ pub fn all(directory: &Path) -> io::Result<Vec<Place>> {
         if !path.is_dir() || sink == DEAD_LETTERS {
             continue;
         }
-        for entry in std::fs::read_dir(path)? {
-            let (directory, writer) = entry.map(|entry| (entry.path(), entry.file_name()))?;
-            let writer = writer.to_str().and_then(|writer| writer.parse().ok());
-            places.extend(writer.map(|writer| Place { sink: sink.clone(), writer, directory }));
+        add_places(&sink, &path, &mut places)?;
+        for table in directories(&path).filter(|table| begins_with(table, TABLE)) {
+            let name = table.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            match add_places(&format!("{sink}/{name}"), &table, &mut places) {
+                // The server has done with it in this moment.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                added => added?,
+            }
         }
     }
     places.sort_by(|one, other| (&one.sink, one.writer).cmp(&(&other.sink, other.writer)));
     Ok(places)
+}
+
+/// Adds the spools of every writer in the directory `path`.
+fn add_places(sink: &str, path: &Path, places: &mut Vec<Place>) -> io::Result<()> {
+    for entry in std::fs::read_dir(path)? {
+        let (directory, writer) = entry.map(|entry| (entry.path(), entry.file_name()))?;
+        let writer = writer.to_str().and_then(|writer| writer.parse().ok());
+        places.extend(writer.map(|writer| Place { sink: sink.to_owned(), writer, directory }));
+    }
+    Ok(())
 }
 
 /// Spools below `place` of writers from number `writers` on that hold something.

@@ -2,6 +2,7 @@
 
 use super::health::{Health, SinkPlace};
 use super::store::{Outcome, Store};
+use super::table_waits::TableWaits;
 use super::tries::Patience;
 use super::*;
 use crate::capture::{Capture, RowKind, Transport};
@@ -72,7 +73,10 @@ fn health(lanes: &Arc<Lanes>) -> Health {
 fn store(script: &Arc<Mutex<Scripted>>, lanes: &Arc<Lanes>, table_patience: Duration) -> (Store, Arc<AtomicBool>) {
     let give_up = Arc::new(AtomicBool::new(false));
     let sink = Box::new(ScriptedSink(Arc::clone(script)));
-    (Store::with_sink(sink, Patience::Hold, table_patience, health(lanes), Arc::clone(&give_up)), give_up)
+    (
+        Store::with_sink(sink, Patience::Hold, TableWaits::new(table_patience), health(lanes), Arc::clone(&give_up)),
+        give_up,
+    )
 }
 
 fn refused(outcome: &Outcome) -> Vec<usize> {
@@ -155,7 +159,7 @@ fn tries_in_vain(patience: Patience) -> [usize; 2] {
     let answers = (0..100).map(|_| Answer::Away).collect();
     let script = Arc::new(Mutex::new(Scripted { answers, ..Default::default() }));
     let sink = Box::new(ScriptedSink(Arc::clone(&script)));
-    let mut store = Store::with_sink(sink, patience, Duration::ZERO, health(&lanes()), Arc::default());
+    let mut store = Store::with_sink(sink, patience, TableWaits::new(Duration::ZERO), health(&lanes()), Arc::default());
     let messages = messages(5);
     [(); 2].map(|()| {
         let before = script.lock().unwrap().writes;
@@ -184,7 +188,7 @@ fn a_sink_that_comes_back_within_the_tries_gets_all_rows() {
     let script = Arc::new(Mutex::new(Scripted { answers: [Answer::Away, Answer::Away].into(), ..Default::default() }));
     let sink = Box::new(ScriptedSink(Arc::clone(&script)));
     let patience = Patience::Bounded { retries: 2, within: Duration::from_secs(600) };
-    let mut store = Store::with_sink(sink, patience, Duration::ZERO, health(&lanes()), Arc::default());
+    let mut store = Store::with_sink(sink, patience, TableWaits::new(Duration::ZERO), health(&lanes()), Arc::default());
     let messages = messages(5);
     let done = store.write("t", &report_layout(&ColumnNames::default()), &rows(&messages));
     assert_eq!((done.left.len(), done.away), (0, false));

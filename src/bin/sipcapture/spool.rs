@@ -1,5 +1,6 @@
 //! `sipcapture spool`: what waits on the disk for databases that were away, without touching it.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -48,8 +49,11 @@ fn look(directory: &Path) -> Result<Held, Error> {
     let user = lock_holder(directory).map_err(failed)?;
     let mut spools = Vec::new();
     for place in all(directory).map_err(|error| unreadable(directory, &error))? {
-        let contents = inspect(&place.directory).map_err(failed)?;
-        spools.push((place, contents));
+        match inspect(&place.directory) {
+            // The server has done with it in this moment.
+            Err(error) if error.source.kind() == ErrorKind::NotFound => {}
+            looked => spools.push((place, looked.map_err(failed)?)),
+        }
     }
     let letters = directory.join(DEAD_LETTERS);
     let has_letters = letters.is_dir();

@@ -29,7 +29,7 @@ impl Spool {
         self.tend();
         let parts = self.plan(records.clone())?;
         let needed = parts.iter().map(|part| part.bytes).sum::<u64>();
-        let (held, limit) = (self.bytes(), self.options.limit_bytes);
+        let (held, limit) = (self.bytes().saturating_add(self.taken), self.options.limit_bytes);
         if held.saturating_add(needed) > limit {
             return Err(AppendError::Full { needed, held, limit });
         }

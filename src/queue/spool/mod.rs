@@ -79,7 +79,8 @@
 //! has torn was never accepted and is not counted; of a batch that a power cut has torn, what is whole is kept, and a hole in it
 //! counts as lost.
 //!
-//! **The limit** bounds the segments' sizes together, and is checked before anything is written.
+//! **The limit** bounds the segments' sizes together, and is checked before anything is written. Several spools can share one: each is told what
+//! the others have taken of it ([`Spool::leave_room`]).
 //!
 //! **After a power cut**, under `Batch` everything that was accepted is there. Under `Interval`, where a thread does the syncs (see
 //! `lazy.rs`) so that appends never wait for a busy disk, what was appended since the last sync may be gone, and what was acknowledged since then may come again. Under `Off` anything unread may be gone or damaged, and
@@ -166,6 +167,8 @@ pub struct Spool {
     strays: Vec<String>,
     /// Whether the marks are not written down, or what they let go of is not removed.
     unsettled: bool,
+    /// Bytes of the limit that belong to others.
+    taken: u64,
     /// Whether the last attempt to remove a segment failed and was logged.
     stuck: bool,
 }
@@ -184,6 +187,11 @@ impl Spool {
     /// Bytes of all segments on disk.
     pub fn bytes(&self) -> u64 {
         self.segments.iter().map(|segment| segment.size + segment.excess).sum()
+    }
+
+    /// Others have taken this much of the limit, bytes: appends leave it to them from now on.
+    pub fn leave_room(&mut self, taken: u64) {
+        self.taken = taken;
     }
 
     /// Syncs what has waited for its interval, and tries again what could not be cut or removed. For the owner's main loop, about

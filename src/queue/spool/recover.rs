@@ -82,6 +82,7 @@ impl Spool {
             unsynced: None,
             strays: Vec::new(),
             unsettled: false,
+            taken: 0,
             stuck: false,
             options,
         };

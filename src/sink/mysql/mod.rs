@@ -372,6 +372,8 @@ fn fault(error: &Error) -> Fault {
         1051 | 1054 | 1109 | 1136 | 1146 | 1264 | 1265 | 1292 | 1366 | 1406 | 1932 => Fault::Changed(text),
         // INSERT denied on the table, or on one of its columns.
         1142 | 1143 => Fault::TableUnusable(text),
+        // Waited for a lock for too long, of the table or of a row.
+        1205 => Fault::TableLocked(text),
         // Files, disk and memory: cannot write, disk full, out of memory, table full, engine's error, table crashed.
         3 | 20 | 28 | 126 | 127 | 134 | 144 | 145 | 1021 | 1026 | 1030 | 1034..=1038 | 1041 | 1114 | 1194 | 1195 | 1812 | 1814
         // Login and connection: too many, access denied, no such database, host blocked, account locked or expired.
@@ -379,7 +381,7 @@ fn fault(error: &Error) -> Fault {
         // The server goes or is not ready (1047: a Galera node that is not synchronised), the connection is killed.
         | 1047 | 1053 | 1077 | 1079 | 1080 | 1152 | 1158..=1161 | 1184 | 1317 | 1927 | 1969 | 3024 | 4031
         // Locks, deadlocks, rolled back, read-only.
-        | 1099 | 1100 | 1180 | 1192 | 1205 | 1206 | 1213 | 1223 | 1290 | 1637 | 1792 | 1836 | 3101 => Fault::Unavailable(text),
+        | 1099 | 1100 | 1180 | 1192 | 1206 | 1213 | 1223 | 1290 | 1637 | 1792 | 1836 | 3101 => Fault::Unavailable(text),
         _ if server_error.state.starts_with("08") => Fault::Unavailable(text),
         _ => Fault::Rejected(text),
     }

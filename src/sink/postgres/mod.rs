@@ -271,6 +271,9 @@ fn fault(error: &Error) -> Fault {
     if *code == SqlState::INSUFFICIENT_PRIVILEGE {
         return Fault::TableUnusable(text);
     }
+    if *code == SqlState::LOCK_NOT_AVAILABLE {
+        return Fault::TableLocked(text);
+    }
     // 08 connection, 25 read-only or broken transaction, 28 login, 3D no such database, 40 rollback (deadlock), 53 out of
     // resources, 55 locked or not ready, 57 shutdown or cancelled, 58 system error, XX internal error or corruption.
     match code.code().get(..2) {

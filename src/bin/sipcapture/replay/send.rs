@@ -138,7 +138,7 @@ impl Sender {
                 }
                 Err(SinkError::Rejected(_)) if slices.halve(&slice) => continue,
                 Err(SinkError::Rejected(why) | SinkError::TableUnusable(why)) => Fate::Refused(why.into()),
-                Err(SinkError::Unavailable(why)) => {
+                Err(SinkError::Unavailable(why) | SinkError::TableLocked(why)) => {
                     self.away = Some(why);
                     Fate::Waits
                 }

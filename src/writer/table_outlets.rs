@@ -1,0 +1,155 @@
+//! Outlets of tables that are waited for, so that nothing else waits: a table that is missing, that may not be written, or that somebody has
+//! locked, while its database is well.
+//!
+//! ```text
+//!                    ┌──────────────► the sink's outlet ──► sink           what is for other tables
+//! window, and replay ┤
+//! of the sink's spool└─► the table's outlet, its spool ──► sink           what is for the table
+//! ```
+//!
+//! Rules:
+//! * The first batch that comes back names the table. From then on it has a delivery thread, a connection and a spool of its own
+//!   (`SINK/table-NAME/WRITER`): what a lock holds up is only what is behind that lock.
+//! * The replay of the sink's spool hands over what is for the table: it is appended to the table's spool, then acknowledged in the sink's. The
+//!   two are one commit. A writer that dies in between finds it in both: it comes twice, as with every commit.
+//! * What comes live goes to the table's outlet too, unless the sink's may hold something older: then it goes to the sink's spool, behind that.
+//!   So rows of the table that went through a spool keep their order.
+//! * With the first rows that the table takes, live ones go straight to the sink again. What the replay of the sink's spool finds still goes
+//!   behind what the table's holds. An outlet whose spool is empty and whose table is well ends, and its directory goes with it.
+//! * All spools of a sink share the limit of one. What is handed over is not asked for room: it leaves as much as it takes.
+//! * There are at most [`MOST_TABLES`] of them for one sink; names can come from traffic. What is for further tables holds up the sink's spool until
+//!   the wait for such tables is over ([`TableWaits`](super::table_waits::TableWaits)).
+
+use super::batch::Load;
+use super::outlet::Outlet;
+use super::outlets::{Outlets, Part, add_part};
+use super::{Plan, SpoolPlan, WriterError, spools};
+use crate::queue::lane::SinkMarks;
+use std::time::{Duration, Instant};
+
+/// Most tables of one sink that have an outlet of their own at one time: each has a connection.
+const MOST_TABLES: usize = 16;
+/// How long an outlet waits for the captures that it was made for.
+const IDLE: Duration = Duration::from_secs(10);
+
+impl Outlets {
+    /// Gives outlets to `tables` of `sink`, which could not take what was for them though the sink is there. True when the spool of one holds
+    /// what no commit knows.
+    pub fn wait_for(&mut self, plan: &Plan, sink: usize, tables: &[String], now: Instant) -> Result<bool, WriterError> {
+        let is_database = plan.sinks.get(sink).is_some_and(|sink| sink.target.database().is_some());
+        let Some(spool) = plan.spool.as_ref().filter(|_| is_database) else { return Ok(false) };
+        let mut has_found = false;
+        for table in tables {
+            let name = spools::name_of_table(&self.names[sink], table);
+            if let Some(outlet) = self.tables.get(&name).and_then(|number| self.all.get_mut(number)) {
+                outlet.note_trouble(now);
+            } else if self.tables.values().filter(|number| self.is_of(**number, sink)).count() < MOST_TABLES {
+                has_found |= self.make_table(plan, spool, sink, name)?;
+            }
+        }
+        Ok(has_found)
+    }
+
+    fn is_of(&self, number: usize, sink: usize) -> bool {
+        self.all.get(&number).is_some_and(|outlet| outlet.sink() == sink)
+    }
+
+    fn make_table(&mut self, plan: &Plan, spool: &SpoolPlan, sink: usize, name: String) -> Result<bool, WriterError> {
+        let writers = (self.writer, self.lanes.geometry().writers);
+        let spools = match spools::open(spool, &name, writers, SinkMarks::default()) {
+            Ok(spools) => spools,
+            Err(error) => {
+                if let Some(held_back) = self.log.allow(Instant::now()) {
+                    log::error!("others wait for a table too: {error} ({held_back} more since the last such line)");
+                }
+                return Ok(false);
+            }
+        };
+        let has_found = spools.0.pending() > 0 || !spools.1.is_empty();
+        let number = self.free_number();
+        let outlet = self.start_one(plan, (sink, number), Some(&name), Some(spools))?;
+        self.all.insert(number, outlet);
+        self.tables.insert(name, number);
+        Ok(has_found)
+    }
+
+    /// The outlet of `table`, if it has one.
+    fn of_table(&self, sink: usize, table: &str) -> Option<usize> {
+        self.tables.get(&spools::name_of_table(&self.names[sink], table)).copied()
+    }
+
+    /// Parts what a window holds for `sink`: what is for tables that are waited for, and the rest.
+    pub(super) fn part_by_table(&self, sink: usize, load: Load, parts: &mut Vec<Part>) {
+        for load in load.split() {
+            let table = load.batches().first().map_or("", |batch| batch.table.as_str());
+            let waiting = self
+                .of_table(sink, table)
+                .filter(|number| self.all.get(number).is_some_and(|outlet| outlet.is_troubled()));
+            let is_held = waiting.is_some() && self.all.get(&sink).is_some_and(|outlet| outlet.may_hold(table));
+            let outlet = waiting.filter(|_| !is_held).unwrap_or(sink);
+            add_part(parts, Part { outlet, load, is_held });
+        }
+    }
+
+    /// Hands over what the replay of outlet `number` has at hand for tables that have an outlet. False when one of these cannot take it now, and
+    /// so nothing behind it may be sent. `committed` are the marks of the last commit.
+    pub fn hand_over(&mut self, plan: &Plan, number: usize, committed: SinkMarks, now: Instant) -> bool {
+        if number >= self.sinks || self.tables.is_empty() {
+            return true;
+        }
+        let at_hand = self.all.get_mut(&number).and_then(|outlet| outlet.at_hand(plan, committed, now));
+        let mut tables: Vec<_> =
+            at_hand.iter().flat_map(|load| load.batches()).map(|batch| batch.table.as_str()).collect();
+        tables.sort_unstable();
+        tables.dedup();
+        for table in tables {
+            let Some(to) = self.of_table(number, table).and_then(|to| self.all.get_mut(&to)) else { continue };
+            if !to.is_troubled() && to.idle_since().is_some() {
+                continue;
+            }
+            let part =
+                at_hand.iter().map(|load| load.filtered(|batch| batch.table == table)).next().unwrap_or_default();
+            let is_taken = to.take_over(&part, now);
+            let Some(from) = self.all.get_mut(&number) else { continue };
+            if !is_taken {
+                from.note_blocked();
+                return false;
+            }
+            from.hand_over(table);
+        }
+        true
+    }
+
+    /// Ends outlets of tables that are well again, or that wait for nothing.
+    pub(super) fn end_idle_tables(&mut self, now: Instant) {
+        let is_done = |outlet: &Outlet| {
+            let idle = outlet.idle_since();
+            idle.is_some_and(|since| !outlet.is_troubled() || now.saturating_duration_since(since) >= IDLE)
+        };
+        let done: Vec<_> = self.tables.iter().filter(|(_, number)| self.all.get(number).is_some_and(is_done)).collect();
+        let done: Vec<_> = done.into_iter().map(|(name, number)| (name.clone(), *number)).collect();
+        for (name, number) in done {
+            self.tables.remove(&name);
+            if let Some(outlet) = self.all.remove(&number) {
+                outlet.end(now);
+            }
+        }
+    }
+
+    /// Lets the spools of a sink and its tables, which hold so many bytes together, share the limit of one.
+    pub(super) fn share_room(&mut self, sink: usize, bytes: u64) {
+        if self.tables.is_empty() {
+            if let Some(outlet) = self.all.get_mut(&sink) {
+                outlet.leave_room(0);
+            }
+            return;
+        }
+        let tables = self.tables.values().copied().filter(|number| self.is_of(*number, sink));
+        let numbers: Vec<_> = tables.chain([sink]).collect();
+        for number in numbers {
+            if let Some(outlet) = self.all.get_mut(&number) {
+                outlet.leave_room(bytes.saturating_sub(outlet.held().2));
+            }
+        }
+    }
+}
