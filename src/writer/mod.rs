@@ -30,6 +30,8 @@ mod spool_tests;
 pub mod spools;
 mod store;
 mod table_outlets;
+#[cfg(test)]
+mod table_tests;
 mod table_waits;
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@
 //! further collectors share the outlet of the sink, and the fate of each other: there packets wait for a limited time.
 
 use super::batch::Load;
-use super::deliver::Delivered;
+use super::deliver::{Delivered, Job};
 use super::outlet::{Outlet, Post, Site};
 use super::table_waits::TableWaits;
 use super::{Plan, Target, WriterError, open_spool, spools};
@@ -94,7 +94,7 @@ impl Outlets {
                 }
                 opened => opened.and_then(Result::ok),
             };
-            let outlet = outlets.start_one(plan, (sink, sink), None, spools)?;
+            let outlet = outlets.start_one(plan, (sink, sink), None, spools, None)?;
             outlets.all.insert(sink, outlet);
         }
         outlets.start_filled(plan)?;
@@ -115,7 +115,8 @@ impl Outlets {
                 match spools::open(spool, &name, writers, SinkMarks::default()) {
                     Ok(spools) => {
                         let number = self.free_number();
-                        let outlet = self.start_one(plan, (sink, number), Some(&name), Some(spools))?;
+                        let jobs = if is_table { self.jobs_of_tables(sink) } else { None };
+                        let outlet = self.start_one(plan, (sink, number), Some(&name), Some(spools), jobs)?;
                         self.all.insert(number, outlet);
                         if is_table { &mut self.tables } else { &mut self.named }.insert(name, number);
                     }
@@ -126,19 +127,21 @@ impl Outlets {
         Ok(())
     }
 
-    /// Starts outlet `number` of a sink; `name` is that of its spool's directory, where that is not the sink's own.
+    /// Starts outlet `number` of a sink; `name` is that of its spool's directory, where that is not the sink's own, and `jobs` are those of the
+    /// delivery thread that it shares.
     pub(super) fn start_one(
         &self,
         plan: &Plan,
         (sink, number): (usize, usize),
         name: Option<&str>,
         spools: Option<(Spool, Vec<Spool>)>,
+        jobs: Option<Sender<Job>>,
     ) -> io::Result<Outlet> {
         let writers = self.lanes.geometry().writers;
         let site = name.map(|name| Site { name: name.to_owned(), writers, spool: plan.spool.clone() });
         // The way to a host database process is one, and for one thread.
         let is_hosted = matches!(plan.sinks[sink].target, Target::Database(DatabaseUrl::Host(_)));
-        let jobs = self.all.get(&sink).filter(|_| is_hosted).map(Outlet::jobs);
+        let jobs = jobs.or_else(|| self.all.get(&sink).filter(|_| is_hosted).map(Outlet::jobs));
         let (away, waits) = (Arc::clone(&self.away[sink]), Arc::clone(&self.waits[sink]));
         let post = Post { writer: self.writer, number, sink, site, away, waits, jobs };
         Outlet::start(plan, post, &self.lanes, spools, &self.give_up, self.results.clone())
@@ -253,7 +256,7 @@ impl Outlets {
                 None => return Ok(sink),
             },
         };
-        let outlet = self.start_one(plan, (sink, number), Some(&name), None)?;
+        let outlet = self.start_one(plan, (sink, number), Some(&name), None, None)?;
         self.named.retain(|_, known| *known != number);
         if let Some(idle) = self.all.insert(number, outlet) {
             idle.end(now);

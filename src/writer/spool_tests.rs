@@ -9,26 +9,26 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 /// Two sinks, SQLite files in directories that may be missing.
-struct Bench {
-    directory: tempfile::TempDir,
-    lanes: Arc<Lanes>,
-    producer: Producer,
-    stop: Arc<AtomicBool>,
+pub(super) struct Bench {
+    pub(super) directory: tempfile::TempDir,
+    pub(super) lanes: Arc<Lanes>,
+    pub(super) producer: Producer,
+    pub(super) stop: Arc<AtomicBool>,
 }
 
 impl Bench {
-    fn new() -> Bench {
+    pub(super) fn new() -> Bench {
         let geometry = Geometry { lanes: 1, writers: 1, sinks: 2, lane_bytes: 1 << 20, wake_bytes: 1 << 18 };
         let lanes = Arc::new(Lanes::map(geometry).unwrap());
         let producer = Producer::attach(&lanes, 0).unwrap();
         Bench { directory: tempfile::tempdir().unwrap(), lanes, producer, stop: Arc::new(AtomicBool::new(false)) }
     }
 
-    fn place(&self, sink: usize) -> PathBuf {
+    pub(super) fn place(&self, sink: usize) -> PathBuf {
         self.directory.path().join(format!("sink{sink}"))
     }
 
-    fn plan(&self) -> Plan {
+    pub(super) fn plan(&self) -> Plan {
         let sink = |number| {
             let url = format!("sqlite:///{}/capture.db", self.place(number).display());
             let options = SinkOptions { create_tables: true, ..SinkOptions::default() };
@@ -43,11 +43,11 @@ impl Bench {
         Plan { sinks: vec![sink(0), sink(1)], spool: Some(spool), ..plan(&self.directory, true) }
     }
 
-    fn bring_up(&self, sink: usize) {
+    pub(super) fn bring_up(&self, sink: usize) {
         std::fs::create_dir_all(self.place(sink)).unwrap();
     }
 
-    fn push(&mut self, sink: u8, numbers: std::ops::Range<usize>) {
+    pub(super) fn push(&mut self, sink: u8, numbers: std::ops::Range<usize>) {
         for number in numbers {
             let payload = format!("OPTIONS sip:{number} SIP/2.0\r\n\r\n");
             self.producer.push(&Capture { sink, ..capture(payload.as_bytes()) }).unwrap();
@@ -55,7 +55,7 @@ impl Bench {
     }
 
     /// Runs a writer beside `act`, then stops it in order.
-    fn while_running(&mut self, plan: Plan, act: impl FnOnce(&mut Bench)) -> Ending {
+    pub(super) fn while_running(&mut self, plan: Plan, act: impl FnOnce(&mut Bench)) -> Ending {
         self.stop.store(false, Ordering::Relaxed);
         let consumer = Consumer::take(&self.lanes, 0).unwrap().unwrap();
         let stop = Arc::clone(&self.stop);
@@ -66,7 +66,7 @@ impl Bench {
         writer.join().unwrap()
     }
 
-    fn until(&self, sentence: &str, condition: impl Fn(&Totals) -> bool) {
+    pub(super) fn until(&self, sentence: &str, condition: impl Fn(&Totals) -> bool) {
         let deadline = Instant::now() + Duration::from_secs(30);
         while !condition(&self.lanes.totals()) {
             assert!(Instant::now() < deadline, "not in time: {sentence}: {:?}", self.lanes.totals());
@@ -75,7 +75,7 @@ impl Bench {
         self.assert_balance();
     }
 
-    fn assert_balance(&self) {
+    pub(super) fn assert_balance(&self) {
         let totals = self.lanes.totals();
         let known = totals.committed(Committed::Stored) + totals.spooled() + totals.queued() + totals.dropped();
         assert_eq!(totals.captured(), known + totals.committed(Committed::DeadLettered), "{totals:?}");

@@ -8,8 +8,8 @@
 //! ```
 //!
 //! Rules:
-//! * The first batch that comes back names the table. From then on it has a delivery thread, a connection and a spool of its own
-//!   (`SINK/table-NAME/WRITER`): what a lock holds up is only what is behind that lock.
+//! * The first batch that comes back names the table. From then on it has a spool of its own (`SINK/table-NAME/WRITER`), and a delivery thread
+//!   and connection beside the sink's: what a lock holds up is only what is behind that lock. Beyond [`MOST_CONNECTIONS`] tables share these.
 //! * The replay of the sink's spool hands over what is for the table: it is appended to the table's spool, then acknowledged in the sink's. The
 //!   two are one commit. A writer that dies in between finds it in both: it comes twice, as with every commit.
 //! * What comes live goes to the table's outlet too, unless the sink's may hold something older: then it goes to the sink's spool, behind that.
@@ -21,14 +21,18 @@
 //!   the wait for such tables is over ([`TableWaits`](super::table_waits::TableWaits)).
 
 use super::batch::Load;
+use super::deliver::Job;
 use super::outlet::Outlet;
 use super::outlets::{Outlets, Part, add_part};
 use super::{Plan, SpoolPlan, WriterError, spools};
 use crate::queue::lane::SinkMarks;
+use crossbeam_channel::Sender;
 use std::time::{Duration, Instant};
 
-/// Most tables of one sink that have an outlet of their own at one time: each has a connection.
-const MOST_TABLES: usize = 16;
+/// Most tables of one sink that have an outlet of their own at one time.
+const MOST_TABLES: usize = 128;
+/// Most connections that these have together.
+const MOST_CONNECTIONS: usize = 8;
 /// How long an outlet waits for the captures that it was made for.
 const IDLE: Duration = Duration::from_secs(10);
 
@@ -54,6 +58,22 @@ impl Outlets {
         self.all.get(&number).is_some_and(|outlet| outlet.sink() == sink)
     }
 
+    /// Jobs of the delivery thread that another table of `sink` shares with those that have an outlet; `None` when it gets its own.
+    pub(super) fn jobs_of_tables(&self, sink: usize) -> Option<Sender<Job>> {
+        let mut threads: Vec<Sender<Job>> = Vec::new();
+        let outlets = self.tables.values().filter_map(|number| self.all.get(number));
+        for jobs in outlets.filter(|outlet| outlet.sink() == sink).map(Outlet::jobs) {
+            if !threads.iter().any(|known| known.same_channel(&jobs)) {
+                threads.push(jobs);
+            }
+        }
+        if threads.len() < MOST_CONNECTIONS {
+            None
+        } else {
+            Some(threads.swap_remove(self.tables.len() % threads.len()))
+        }
+    }
+
     fn make_table(&mut self, plan: &Plan, spool: &SpoolPlan, sink: usize, name: String) -> Result<bool, WriterError> {
         let writers = (self.writer, self.lanes.geometry().writers);
         let spools = match spools::open(spool, &name, writers, SinkMarks::default()) {
@@ -67,7 +87,8 @@ impl Outlets {
         };
         let has_found = spools.0.pending() > 0 || !spools.1.is_empty();
         let number = self.free_number();
-        let outlet = self.start_one(plan, (sink, number), Some(&name), Some(spools))?;
+        let jobs = self.jobs_of_tables(sink);
+        let outlet = self.start_one(plan, (sink, number), Some(&name), Some(spools), jobs)?;
         self.all.insert(number, outlet);
         self.tables.insert(name, number);
         Ok(has_found)
