@@ -12,6 +12,7 @@ mod modes;
 mod outages;
 mod place;
 mod soak;
+mod tables;
 mod tls;
 pub mod traffic;
 pub mod trial;

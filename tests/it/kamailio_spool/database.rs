@@ -139,7 +139,7 @@ impl Database {
         match &database.engine {
             Engine::MariaDb(_) => {
                 database.drop_table();
-                let statements = database.create_table();
+                let statements = database.create_table("sip_capture");
                 database.execute(&format!("{} DATA DIRECTORY='{path}'", statements.trim_end_matches(';')));
             }
             Engine::Postgres(server) => {
@@ -327,18 +327,23 @@ impl Database {
         }
     }
 
-    fn create_table(&self) -> String {
+    fn create_table(&self, name: &str) -> String {
         let dialect = match self.engine {
             Engine::MariaDb(_) => Dialect::Mysql,
             Engine::Postgres(_) => Dialect::Postgres,
             Engine::Sqlite(_) => Dialect::Sqlite,
         };
-        create_table(dialect, "sip_capture", &sip_layout(&ColumnNames::default())).join(";\n")
+        create_table(dialect, name, &sip_layout(&ColumnNames::default())).join(";\n")
     }
 
     /// Makes the table.
     pub fn make_table(&self) {
-        self.execute(&self.create_table());
+        self.make_table_called("sip_capture");
+    }
+
+    /// Makes one more like it.
+    pub fn make_table_called(&self, name: &str) {
+        self.execute(&self.create_table(name));
     }
 
     /// Drops the table.
