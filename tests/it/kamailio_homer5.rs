@@ -79,7 +79,7 @@ fn make_tables(url: &str, now: Timestamp) {
 }
 
 /// Calls, registrations, pings, subscriptions, reports of every kind, and some messages twice.
-fn traffic() -> Vec<Observed> {
+pub fn traffic() -> Vec<Observed> {
     let request = |method: &str, number: u32, more: &str, body: &str| {
         format!(
             "{method} sip:bob@biloxi.example.org SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bK-{method}-{number}\r\n\

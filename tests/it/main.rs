@@ -17,6 +17,7 @@ mod kamailio_functions;
 mod kamailio_hep;
 mod kamailio_hep_variable;
 mod kamailio_homer5;
+mod kamailio_homer_api;
 mod kamailio_hooks;
 mod kamailio_host_database;
 mod kamailio_modes;

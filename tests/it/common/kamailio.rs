@@ -38,7 +38,7 @@ impl Module {
     }
 
     /// What `loadmodule` is given for the module `name`.
-    fn path_of(self, name: &str) -> String {
+    pub fn path_of(self, name: &str) -> String {
         match self {
             Module::Stock => format!("{name}.so"),
             Module::Ours => our_module(name).display().to_string(),
@@ -110,6 +110,7 @@ pub struct ConfigBuilder {
     environment: Vec<(String, String)>,
     user: Option<u32>,
     command: Vec<String>,
+    whole: Option<String>,
 }
 
 impl ConfigBuilder {
@@ -126,7 +127,14 @@ impl ConfigBuilder {
             environment: Vec::new(),
             user: None,
             command: Vec::new(),
+            whole: None,
         }
+    }
+
+    /// A server with this very configuration, in which `LISTEN_ADDRESS` and `LISTEN_PORT` stand for where it is to listen. The modules that
+    /// answer commands come with the command line.
+    pub fn whole(text: &str) -> ConfigBuilder {
+        ConfigBuilder { whole: Some(text.to_owned()), ..ConfigBuilder::new() }
     }
 
     /// A capture node: HEP in, every message through `sip_capture()`, rows to `db_url`.
@@ -242,6 +250,10 @@ impl ConfigBuilder {
     }
 
     fn text(&self, directory: &Path, address: SocketAddr) -> String {
+        if let Some(whole) = &self.whole {
+            let whole = whole.replace("LISTEN_ADDRESS", &address.ip().to_string());
+            return whole.replace("LISTEN_PORT", &address.port().to_string());
+        }
         let mut text = String::from("#!KAMAILIO\ndebug=2\nlog_stderror=yes\nauto_aliases=no\ndns=no\nrev_dns=no\n");
         // A quiet machine cannot be relied on: a busy worker must not lose datagrams to a small socket buffer.
         text.push_str("maxbuffer=8388608\n");
@@ -327,6 +339,10 @@ impl ConfigBuilder {
         command.arg("-f").arg(&config).args(["-DD", "-E", "-m", "64", "-M", "8"]);
         command.arg("-w").arg(directory.path()).arg("-Y").arg(directory.path());
         command.arg("-P").arg(directory.path().join("pid"));
+        if self.whole.is_some() {
+            command.args(["--loadmodule=kex.so", "--loadmodule=ctl.so"]);
+            command.arg(format!("--modparam=ctl:binrpc:s:unix:{}", command_socket(directory.path()).display()));
+        }
         if let Some(user) = self.user {
             chown(directory.path(), Some(user), None).expect("root may give its directory away");
             command.args(["-u", &user.to_string()]);
