@@ -277,6 +277,7 @@ fi
 
 # What tests run from where it is unpacked, and nothing installs.
 if [ "$what" = test ] && command -v apt-get >/dev/null 2>&1; then
-    "$here/scripts/unpack-package.sh" prometheus homer-api >/dev/null ||
+    "$here/scripts/unpack-package.sh" prometheus homer-api homer-api-mysql homer-api-postgresql \
+        libdbi-perl libdbd-mysql-perl libdbd-pg-perl >/dev/null ||
         echo "setup: going on without; the tests that need these packages will say that they are skipped"
 fi
