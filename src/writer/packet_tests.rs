@@ -1,6 +1,6 @@
 //! The writer before collectors: packets in order over real sockets, outages in the spool.
 
-use super::tests::plan;
+use super::tests::{die_at_turn, plan};
 use super::*;
 use crate::capture::{Capture, RowKind, Trace, Transport};
 use crate::hep::{self, Version};
@@ -427,17 +427,7 @@ fn a_writer_that_dies_at_any_turn_sends_all_packets_and_the_counters_add_up() {
             }
             let consumer = Consumer::take(&bench.lanes, 0).unwrap().unwrap();
             let writer = Writer::start(consumer, 0, bench.plan(), Arc::default()).unwrap();
-            let mut turns = 0;
-            let died = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                writer.run(&mut || {
-                    turns += 1;
-                    // A panic's text would only be noise.
-                    if turns == fatal_turn {
-                        std::panic::resume_unwind(Box::new("killed"));
-                    }
-                })
-            }));
-            assert!(died.is_err());
+            die_at_turn(writer, fatal_turn);
             bench.assert_balance();
         }
         bench.while_running(|bench| {

@@ -1,6 +1,6 @@
 //! The writer with a spool: sinks that go away and come back, and writers that die in between.
 
-use super::tests::{capture, plan};
+use super::tests::{capture, die_at_turn, plan};
 use super::*;
 use crate::capture::Capture;
 use crate::queue::lane::{Geometry, Producer, Totals};
@@ -326,17 +326,7 @@ fn a_writer_that_dies_at_any_turn_loses_nothing_and_the_counters_add_up() {
             }
             let consumer = Consumer::take(&bench.lanes, 0).unwrap().unwrap();
             let writer = Writer::start(consumer, 0, plan.clone(), Arc::clone(&bench.stop)).unwrap();
-            let mut turns = 0;
-            let died = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                writer.run(&mut || {
-                    turns += 1;
-                    // A panic's text would only be noise.
-                    if turns == fatal_turn {
-                        std::panic::resume_unwind(Box::new("killed"));
-                    }
-                })
-            }));
-            assert!(died.is_err());
+            die_at_turn(writer, fatal_turn);
             bench.assert_balance();
         }
         bench.while_running(plan, |bench| {

@@ -159,14 +159,14 @@ impl Outlets {
 
     /// Lets the spools of a sink and its tables, which hold so many bytes together, share the limit of one.
     pub(super) fn share_room(&mut self, sink: usize, bytes: u64) {
-        if self.tables.is_empty() {
+        let mut numbers: Vec<_> = self.tables.values().copied().filter(|number| self.is_of(*number, sink)).collect();
+        if numbers.is_empty() {
             if let Some(outlet) = self.all.get_mut(&sink) {
                 outlet.leave_room(0);
             }
             return;
         }
-        let tables = self.tables.values().copied().filter(|number| self.is_of(*number, sink));
-        let numbers: Vec<_> = tables.chain([sink]).collect();
+        numbers.push(sink);
         for number in numbers {
             if let Some(outlet) = self.all.get_mut(&number) {
                 outlet.leave_room(bytes.saturating_sub(outlet.held().2));

@@ -1,7 +1,7 @@
 //! Tables that cannot take rows while their database is well: only their own rows wait.
 
 use super::spool_tests::Bench;
-use super::tests::capture;
+use super::tests::{capture, die_at_turn};
 use super::*;
 use crate::capture::Capture;
 use crate::queue::spool::inspect;
@@ -169,17 +169,7 @@ fn a_writer_that_dies_at_any_turn_while_tables_are_waited_for_loses_nothing_and_
             bench.push_for("sip_capture", round * 100..(round + 1) * 100);
             let consumer = Consumer::take(&bench.lanes, 0).unwrap().unwrap();
             let writer = Writer::start(consumer, 0, plan.clone(), Arc::clone(&bench.stop)).unwrap();
-            let mut turns = 0;
-            let died = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                writer.run(&mut || {
-                    turns += 1;
-                    // A panic's text would only be noise.
-                    if turns == fatal_turn {
-                        std::panic::resume_unwind(Box::new("killed"));
-                    }
-                })
-            }));
-            assert!(died.is_err());
+            die_at_turn(writer, fatal_turn);
             bench.assert_balance();
         }
         let file = file.unwrap();

@@ -222,6 +222,21 @@ fn giving_up_leaves_rows_undelivered_and_uncounted() {
     assert_eq!((done.left.first(), done.left.len(), done.away), (Some(&(0..5)), 1, true));
 }
 
+/// Runs a writer that dies in its turn number `fatal_turn`, with nothing put in order.
+pub(super) fn die_at_turn(writer: Writer, fatal_turn: u32) {
+    let mut turns = 0;
+    let died = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        writer.run(&mut || {
+            turns += 1;
+            // A panic's text would only be noise.
+            if turns == fatal_turn {
+                std::panic::resume_unwind(Box::new("killed"));
+            }
+        })
+    }));
+    assert!(died.is_err());
+}
+
 pub(super) fn plan(directory: &tempfile::TempDir, create_tables: bool) -> Plan {
     let path = directory.path().join("capture.db");
     Plan {

@@ -159,6 +159,31 @@ fn statistics_of_each_mode_are_named_and_counted_as_the_stock_module_does() {
 }
 
 #[test]
+fn what_the_parser_refuses_goes_to_a_table_of_its_own_in_the_default_modes_database_which_is_made() {
+    let files = [SqliteFile::new(), SqliteFile::new()];
+    let mode = format!("other=>db_url={};table_name=sip_other;mt_mode=rand", files[1].url());
+    let server = ConfigBuilder::capture_module(Module::Ours, files[0].url())
+        .param("sipcapture", "capture_mode", &mode)
+        .set("mt_mode", "hash")
+        .set("bad_table", "sip_bad_%Y%m%d")
+        .route("request_route", "sip_capture(\"\", \"other\"); exit;")
+        .start();
+    let sender = HepSender::to(server.address());
+    sender.send(&observed(b"no SIP at all\r\n\r\n".to_vec()).v3());
+    sender.send(&observed(answered_call("modes", 1)[0].text.clone()).v3());
+    within(PATIENCE, "both are stored", || server.statistic("stored") == 2);
+    // The day is that of the message, in UTC.
+    let bad = select(files[0].url(), "SELECT * FROM sip_bad_20250615").expect("the table was made");
+    assert_eq!((bad.len(), text(&bad[0], "msg")), (1, "no SIP at all\r\n\r\n".to_owned()));
+    assert_eq!(count(files[1].url(), "sip_other"), 1);
+    assert_eq!((server.statistic("hep_refused"), server.statistic("hash_refused")), (1, 0));
+    let refused = ConfigBuilder::capture_module(Module::Ours, files[0].url()).set("bad_table", "sip bad").refused();
+    for part in ["bad_table", "sip bad", "letters, digits"] {
+        assert!(refused.contains(part), "{part}: {refused}");
+    }
+}
+
+#[test]
 fn a_message_without_the_value_that_its_mode_hashes_is_refused_and_counted() {
     let file = SqliteFile::new();
     let server = ConfigBuilder::capture_node(Module::Ours, file.url())

@@ -6,7 +6,7 @@ use super::frames::{
 use super::{Node, PATIENCE, comparable};
 use crate::common::kamailio::{ConfigBuilder, Module, signal};
 use crate::common::network::{NEAR, in_network, ip};
-use crate::common::rows::text;
+use crate::common::rows::{count, text};
 use crate::common::wait::{eventually, within};
 use rustix::process::Signal;
 use std::net::UdpSocket;
@@ -125,6 +125,18 @@ fn a_message_that_the_parser_refuses_is_captured_all_the_same() {
         );
         assert_eq!((node.statistic("raw_refused"), node.statistic("hep_refused")), (1, 0));
         assert_eq!((text(&rows[0], "node"), text(&rows[1], "node")), ("homer01".to_owned(), "homer01".to_owned()));
+    });
+}
+
+#[test]
+fn what_the_parser_refuses_goes_to_the_table_for_bad_messages_without_hep_too() {
+    in_network(|network| {
+        let node = Node::start(Module::Ours, |config| near(config).param("sipcapture", "bad_table", "sip_bad_%Y"));
+        let garbage = b"1234567890 this is no message of SIP at all, but it might have been\r\n\r\n";
+        network.send(&[mirrored(&udp(CALLER, CALLEE, garbage)), mirrored(&udp(CALLER, CALLEE, &invite(1)))]);
+        assert_eq!(node.call_ids_until(&id(1)), [id(1)]);
+        let table = format!("sip_bad_{}", jiff::Timestamp::now().strftime("%Y"));
+        within(PATIENCE, "it is in its own table", || count(node.file.url(), &table) == 1);
     });
 }
 
