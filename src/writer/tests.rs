@@ -18,6 +18,7 @@ use std::sync::Mutex;
 enum Answer {
     Away,
     TableUnusable,
+    TableLocked,
 }
 
 #[derive(Default)]
@@ -37,6 +38,7 @@ impl Sink for ScriptedSink {
         match script.answers.pop_front() {
             Some(Answer::Away) => return Err(SinkError::Unavailable("away".to_owned())),
             Some(Answer::TableUnusable) => return Err(SinkError::TableUnusable("no table".to_owned())),
+            Some(Answer::TableLocked) => return Err(SinkError::TableLocked("locked".to_owned())),
             None => {}
         }
         let messages: Vec<Vec<u8>> = rows.iter().map(message_of).collect();
@@ -60,14 +62,19 @@ fn lanes() -> Arc<Lanes> {
 }
 
 fn health(lanes: &Arc<Lanes>) -> Health {
-    Health::new(SinkPlace {
+    Health::new(place(lanes))
+}
+
+/// Where what the sink cannot take has no spool to go to.
+fn place(lanes: &Arc<Lanes>) -> SinkPlace {
+    SinkPlace {
         lanes: Arc::clone(lanes),
         writer: 0,
         number: 0,
         has_refuge: Arc::default(),
         name: "the database",
         away: Arc::default(),
-    })
+    }
 }
 
 fn store(script: &Arc<Mutex<Scripted>>, lanes: &Arc<Lanes>, table_patience: Duration) -> (Store, Arc<AtomicBool>) {
@@ -126,6 +133,23 @@ fn a_table_that_comes_back_in_time_gets_its_rows() {
     let messages = messages(2);
     let done = store.write("t", &report_layout(&ColumnNames::default()), &rows(&messages));
     assert_eq!((refused(&done), done.left.len()), (vec![], 0));
+}
+
+#[test]
+fn rows_for_a_locked_table_are_asked_for_again_without_a_spool_and_left_with_one_and_never_refused() {
+    let answers = || (0..2).map(|_| Answer::TableLocked).collect();
+    let script = Arc::new(Mutex::new(Scripted { answers: answers(), ..Default::default() }));
+    let lanes = lanes();
+    let (mut store, _) = store(&script, &lanes, Duration::ZERO);
+    let (messages, layout) = (messages(3), report_layout(&ColumnNames::default()));
+    assert_eq!(store.write("t", &layout, &rows(&messages)), Outcome { truncated: 1, ..Outcome::default() });
+    script.lock().unwrap().answers = answers();
+    let spooled = SinkPlace { has_refuge: Arc::new(AtomicBool::new(true)), ..place(&lanes) };
+    let sink = Box::new(ScriptedSink(Arc::clone(&script)));
+    let waits = TableWaits::new(Duration::ZERO);
+    let mut store = Store::with_sink(sink, Patience::Hold, waits, Health::new(spooled), Arc::default());
+    let done = store.write("t", &layout, &rows(&messages));
+    assert_eq!((done.left.iter().map(Range::len).sum::<usize>(), refused(&done).len(), done.away), (3, 0, false));
 }
 
 #[test]

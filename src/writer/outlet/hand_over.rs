@@ -1,0 +1,79 @@
+//! What an outlet does for tables that are waited for: hands over what is theirs, or takes it over; see `table_outlets`.
+
+use super::{Flight, Job, Outlet};
+use crate::queue::lane::SinkMarks;
+use crate::writer::Plan;
+use crate::writer::batch::Load;
+use crossbeam_channel::Sender;
+use std::sync::Arc;
+use std::time::Instant;
+
+impl Outlet {
+    /// What the replay would send next, unless that is on its way. `committed` are the marks of the last commit.
+    pub fn at_hand(&mut self, plan: &Plan, committed: SinkMarks, now: Instant) -> Option<Arc<Load>> {
+        if self.replay_job.is_some() || self.away.is_some_and(|away| now < away.next_probe) {
+            return None;
+        }
+        let below = self.readable_below(committed);
+        self.replay.at_hand(self.spool.as_mut()?, plan, below).map(Arc::clone)
+    }
+
+    /// Puts captures of another outlet's replay into the spool, where they are final; false when it does not take them now.
+    pub fn take_over(&mut self, load: &Load, now: Instant) -> bool {
+        let Some(spool) = &mut self.spool else { return false };
+        // What no commit has made final must not become so with these.
+        if spool.marks().next != self.own_marks.next {
+            return false;
+        }
+        // They leave as much room as they take.
+        spool.leave_room(0);
+        let Some(ids) = self.append(load, 0..load.len()) else { return false };
+        self.own_marks.next = ids.end;
+        self.used = now;
+        true
+    }
+
+    /// What the replay has at hand for `table` is in another outlet's spool now.
+    pub fn hand_over(&mut self, table: &str) {
+        self.replay.hand_over(table);
+    }
+
+    /// Captures that are in another outlet's spool, and here until the chunk at hand is done with.
+    pub fn moved(&self) -> u64 {
+        self.replay.moved()
+    }
+
+    /// What the replay has at hand cannot go where it belongs, for now.
+    pub fn note_blocked(&mut self) {
+        self.is_blocked = true;
+    }
+
+    /// Whether captures for `table` are here, or may be.
+    pub fn may_hold(&self, table: &str) -> bool {
+        let is_for_it = |flight: &Flight| flight.load.batches().iter().any(|batch| batch.table == table);
+        self.replay_has_work() || self.flights.iter().any(is_for_it)
+    }
+
+    /// Whether the sink, though it was there, could not take what it was last given from here, or was given nothing yet.
+    pub fn is_troubled(&self) -> bool {
+        self.is_troubled
+    }
+
+    /// It will not take what is for this outlet.
+    pub fn note_trouble(&mut self, now: Instant) {
+        self.is_troubled = true;
+        self.used = now;
+    }
+
+    /// Jobs of its delivery thread, for outlets that share that.
+    pub fn jobs(&self) -> Sender<Job> {
+        self.jobs.clone()
+    }
+
+    /// Other outlets have taken so many bytes of what its spool may grow to.
+    pub fn leave_room(&mut self, taken: u64) {
+        if let Some(spool) = &mut self.spool {
+            spool.leave_room(taken);
+        }
+    }
+}
