@@ -26,6 +26,19 @@ fn kill(spool: Spool) {
     std::mem::forget(spool);
 }
 
+/// The same, for tests with many spools: its files are closed, and the directory is put back to what it was.
+fn kill_and_close(spool: Spool, directory: &Path) {
+    let files = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let left: Vec<_> = files.map(|path| (std::fs::read(&path).unwrap(), path)).collect();
+    drop(spool);
+    for entry in std::fs::read_dir(directory).unwrap() {
+        std::fs::remove_file(entry.unwrap().path()).unwrap();
+    }
+    for (bytes, path) in left {
+        std::fs::write(path, bytes).unwrap();
+    }
+}
+
 /// The bytes of record `id` in tests: of varying length, and never twice the same.
 fn record(id: u64) -> Vec<u8> {
     let length = 8 + (id as usize * 37) % 300;

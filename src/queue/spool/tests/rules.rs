@@ -80,7 +80,7 @@ fn a_torn_tail_is_cut_off_at_any_byte() {
         assert_eq!(spool.marks().next, left.len() as u64 + 1);
         append(&mut spool, 1);
         assert_eq!(read_all(&mut spool), [left.len() as u64 + 1]);
-        kill(spool);
+        kill_and_close(spool, directory.path());
         assert_eq!(read_all(&mut open(directory.path())).len(), left.len() + 1);
     }
 }
