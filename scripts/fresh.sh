@@ -70,6 +70,8 @@ make_room() {
 # Mounts what a machine has, in a namespace that goes away with its first process, and runs a command as ROOM's USER.
 set -e
 mount --make-rprivate /
+# As on a machine, the root is a mount of its own: unshare(1) asks for that.
+mount --bind "$room" "$room"
 mount --rbind /dev "$room/dev"
 mount -t proc proc "$room/proc"
 mount -t sysfs sysfs "$room/sys"

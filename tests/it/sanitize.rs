@@ -133,7 +133,8 @@ fn end(mut server: Kamailio) {
     ask_everything(&server);
     server.assert_serving();
     let status = server.stop();
-    let log = server.log();
+    // Where core dumps are not allowed, as below sudo, Kamailio says that as something critical.
+    let log = server.log().lines().filter(|line| !line.contains("set_core_dump()")).collect::<Vec<_>>().join("\n");
     assert!(status.success(), "the server ended with {status}:\n{log}");
     for word in ["AddressSanitizer", "panicked", "core was generated", "by signal", "CRITICAL"] {
         assert!(!log.contains(word), "{word} in the log:\n{log}");
