@@ -1,10 +1,14 @@
 //! The order of messages, for every subcommand: by time; with the same microsecond, as their transactions demand; then as they were stored.
 //!
 //! Agents whose clocks tick in milliseconds or seconds give one time to many messages, and several workers store them in any order. What must have
-//! come first can still be told ([`Step::precedes`]). These rules say nothing of many pairs, so that they are no order to sort by: [`sort`]
-//! takes, again and again, the message that was stored first of those before which no other must come. The outcome depends on the messages alone,
-//! not on the order in which they come in.
+//! come first can still be told ([`rules`]). These rules say nothing of many pairs, so that they are no order to sort by: [`sort`]
+//! takes, again and again, the message that was stored first of those before which no other must come; where each waits for another, which no
+//! real call brings about, the one that was stored first. The outcome depends on the messages alone, not on the order in which they come in.
 
+mod history;
+#[cfg(test)]
+mod ladders;
+mod rules;
 mod step;
 #[cfg(test)]
 mod tests;
@@ -12,6 +16,7 @@ mod tests;
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BinaryHeap, HashSet};
 
+use self::history::History;
 use self::step::Step;
 use crate::message::Message;
 
@@ -21,12 +26,15 @@ const LARGEST_GROUP: usize = 4_000;
 /// Sorts `messages`. Those of a call with the same time need their payload: RAck and all Vias but the first stand nowhere else.
 pub fn sort(messages: &mut [Message]) {
     messages.sort_by(as_stored);
+    let mut history = History::default();
     for group in messages.chunk_by_mut(|one, other| one.micro_ts == other.micro_ts) {
+        history.begin(group);
         if group.len() > 1 {
-            let order = order_of_group(group);
+            let order = order_of_group(group, &history);
             let sorted: Vec<Message> = order.into_iter().map(|index| std::mem::take(&mut group[index])).collect();
             group.iter_mut().zip(sorted).for_each(|(place, message)| *place = message);
         }
+        history.end(group);
     }
 }
 
@@ -51,12 +59,12 @@ fn content(message: &Message) -> impl Ord {
 
 /// The order of messages with one time, which come as they were stored. Calls do not mind one another: of what comes next in each of
 /// them, the message that was stored first is taken.
-fn order_of_group(group: &[Message]) -> Vec<usize> {
+fn order_of_group(group: &[Message], history: &History) -> Vec<usize> {
     let mut calls: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (index, message) in group.iter().enumerate() {
         calls.entry(&message.call_id).or_default().push(index);
     }
-    let mut calls: Vec<_> = calls.into_values().map(|call| order_of_call(group, call).into_iter()).collect();
+    let mut calls: Vec<_> = calls.into_values().map(|call| order_of_call(group, call, history).into_iter()).collect();
     let first = calls.iter_mut().enumerate().filter_map(|(call, order)| Some(Reverse((order.next()?, call))));
     let mut heads: BinaryHeap<_> = first.collect();
     let mut order = Vec::with_capacity(group.len());
@@ -68,21 +76,23 @@ fn order_of_group(group: &[Message]) -> Vec<usize> {
 }
 
 /// The order of the messages of one call in a group; `call` has their indexes as they were stored.
-fn order_of_call(group: &[Message], call: Vec<usize>) -> Vec<usize> {
+fn order_of_call(group: &[Message], call: Vec<usize>, history: &History) -> Vec<usize> {
     if call.len() == 1 || call.len() > LARGEST_GROUP {
         return call;
     }
-    let steps = Step::of_call(call.iter().map(|&index| &group[index]));
+    let steps = Step::of_call(call.iter().map(|&index| &group[index]), history);
     let waits_for = |step: &Step<'_>| steps.iter().filter(|other| other.precedes(step)).count();
     let mut waiting: Vec<usize> = steps.iter().map(waits_for).collect();
-    let first = (0..steps.len()).filter(|&index| waiting[index] == 0).map(Reverse);
-    let mut ready: BinaryHeap<_> = first.collect();
+    let mut ready: BinaryHeap<_> = (0..steps.len()).filter(|&index| waiting[index] == 0).map(Reverse).collect();
+    let mut is_taken = vec![false; steps.len()];
+    let mut stored = 0..steps.len();
     let mut order = Vec::with_capacity(call.len());
-    while let Some(Reverse(next)) = ready.pop() {
+    while let Some(next) = ready.pop().map(|Reverse(next)| next).or_else(|| stored.find(|&index| !is_taken[index])) {
+        is_taken[next] = true;
         order.push(call[next]);
         for (index, _) in steps.iter().enumerate().filter(|(_, step)| steps[next].precedes(step)) {
             waiting[index] -= 1;
-            if waiting[index] == 0 {
+            if waiting[index] == 0 && !is_taken[index] {
                 ready.push(Reverse(index));
             }
         }

@@ -1,0 +1,81 @@
+//! What is known of a call from its other messages, those of other times too, by their columns alone.
+
+use std::collections::HashSet;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash};
+
+use super::step::INVITE;
+use crate::message::Message;
+
+/// What one message tells of others.
+#[derive(Clone, Copy, Debug, Hash)]
+pub(super) enum Fact {
+    /// The INVITE with this From tag and CSeq opens dialogs: it has no To tag.
+    Opens,
+    /// The INVITE with this CSeq got a 2xx in this dialog.
+    Answered,
+    /// This message was sent.
+    Sent,
+    /// The sender of this reply has this dialog.
+    OpenAtSource,
+    /// Its receiver has it.
+    OpenAtDestination,
+}
+
+/// Facts, as hashes of what they are about. Where two are taken for one, messages stay as they were stored.
+#[derive(Debug, Default)]
+pub(super) struct History(HashSet<u64>);
+
+impl History {
+    /// What a group of messages with one time tells of the group itself.
+    pub(super) fn begin(&mut self, group: &[Message]) {
+        self.note(group, |message| message.request() == Some(INVITE) && message.to.tag.is_empty(), Fact::Opens);
+        self.note(group, |message| is_reply_to_invite(message, 200), Fact::Answered);
+    }
+
+    /// What it tells of later ones.
+    pub(super) fn end(&mut self, group: &[Message]) {
+        // Several reliable replies look alike.
+        self.note(group, |message| message.status().is_none_or(|status| !(101..200).contains(&status)), Fact::Sent);
+        let has_dialog = |message: &Message| is_reply_to_invite(message, 101) && !message.to.tag.is_empty();
+        self.note(group, has_dialog, Fact::OpenAtSource);
+        self.note(group, has_dialog, Fact::OpenAtDestination);
+    }
+
+    fn note(&mut self, group: &[Message], is_one: impl Fn(&Message) -> bool, fact: Fact) {
+        self.0.extend(group.iter().filter(|message| is_one(message)).map(|message| key(fact, message)));
+    }
+
+    /// Whether `fact` is known of what `message` is about.
+    pub(super) fn has(&self, fact: Fact, message: &Message) -> bool {
+        self.0.contains(&key(fact, message))
+    }
+}
+
+/// Number of CSeq, 0 for none.
+pub(super) fn number(message: &Message) -> u32 {
+    message.cseq_parts().0.unwrap_or(0)
+}
+
+/// Whether it is a reply to an INVITE from this status up to 299.
+fn is_reply_to_invite(message: &Message, lowest: u16) -> bool {
+    message.cseq_parts().1 == INVITE && message.status().is_some_and(|status| (lowest..300).contains(&status))
+}
+
+fn key(fact: Fact, message: &Message) -> u64 {
+    let (from, to) = (&message.from.tag, &message.to.tag);
+    let dialog = (fact, &message.call_id, from, to);
+    match fact {
+        Fact::Opens => hash((fact, &message.call_id, from, number(message))),
+        Fact::Answered => hash((dialog, number(message))),
+        Fact::Sent => {
+            let way = (&message.source, &message.destination);
+            hash((dialog, way, &message.method, &message.cseq, &message.via_branch))
+        }
+        Fact::OpenAtSource => hash((dialog, &message.source.ip)),
+        Fact::OpenAtDestination => hash((dialog, &message.destination.ip)),
+    }
+}
+
+fn hash(about: impl Hash) -> u64 {
+    BuildHasherDefault::<DefaultHasher>::default().hash_one(about)
+}

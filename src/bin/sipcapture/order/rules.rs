@@ -1,0 +1,155 @@
+//! What must have come first of two messages of a call that have the same time.
+//!
+//! Each rule is a cause and what it causes, as RFC 3261 and RFC 3262 have it; what two messages do not tell by themselves stays as it was
+//! stored. So a call that was stored as it happened is left alone, whatever its hosts do.
+
+use super::step::{Copied, INVITE, Phase, Step};
+
+impl Step<'_> {
+    /// Whether it must have come before `other`.
+    pub(super) fn precedes(&self, other: &Step<'_>) -> bool {
+        match (self.copy, other.copy) {
+            // What is sent again can come at any time.
+            (_, Copied::Behind(first)) => first == self.index,
+            (_, Copied::Earlier) | (Copied::Behind(_) | Copied::Earlier, _) => false,
+            (Copied::No, Copied::No) => {
+                self.precedes_at_hop(other)
+                    || self.precedes_along_hops(other)
+                    || self.precedes_next_request(other)
+                    || self.is_acknowledged_by(other)
+                    || self.precedes_in_dialog(other)
+            }
+        }
+    }
+
+    /// Of two messages of one transaction at one hop.
+    fn precedes_at_hop(&self, other: &Step<'_>) -> bool {
+        use Phase::{Ack, Cancel, CancelReply, Failure, Provisional, Request, Success, Trying};
+        self.hop == other.hop
+            && match (self.phase, other.phase) {
+                (Request, Trying | Provisional | Success | Failure | Ack | Cancel | CancelReply)
+                // Other provisional replies may cross a CANCEL.
+                | (Trying, Provisional | Success | Failure | Cancel)
+                | (Provisional, Success | Failure)
+                | (Cancel, CancelReply)
+                | (Failure, Ack) => true,
+                // It may cross any other final reply.
+                (Cancel, Failure) => other.message.status() == Some(487),
+                (Provisional, Provisional) => {
+                    self.message.to.tag == other.message.to.tag
+                        && self.rseq.zip(other.rseq).is_some_and(|(one, next)| one < next)
+                }
+                _ => false,
+            }
+    }
+
+    /// Of two messages of one transaction at several hops: a request goes on from hop to hop, and a reply comes back.
+    fn precedes_along_hops(&self, other: &Step<'_>) -> bool {
+        use Phase::{Ack, Cancel, CancelReply, Failure, Provisional, Request, Success, Trying};
+        let to_tags = [self, other].map(|step| step.message.to.tag.as_str());
+        let is_one_transaction = self.message.from.tag == other.message.from.tag
+            && (self.number, self.family) == (other.number, other.family);
+        is_one_transaction
+            && match (self.phase, other.phase) {
+                (Request, Request | Trying | Provisional | Success | Failure) | (Cancel, Cancel) => {
+                    other.came_through(self)
+                }
+                (Ack, Ack) => self.is_ack_of_answer && other.is_ack_of_answer && other.came_through(self),
+                // A 100 and the reply to a CANCEL are each hop's own.
+                (one, next) if one == next && !matches!(one, Trying | CancelReply) => {
+                    self.message.status() == other.message.status()
+                        && to_tags[0] == to_tags[1]
+                        && self.came_through(other)
+                }
+                // These go on without delay, so that what the hop has sent back came before.
+                (Trying, Provisional | Success) | (Provisional, Success) => other.came_through(self),
+                // A refusal can be kept while another callee is tried.
+                (Provisional, Failure) => {
+                    !to_tags[0].is_empty() && to_tags[0] == to_tags[1] && other.came_through(self)
+                }
+                _ => false,
+            }
+    }
+
+    /// Whether `other` is of a hop before this one.
+    fn came_through(&self, other: &Step<'_>) -> bool {
+        !other.branch().is_empty()
+            && self.branches.len() > other.branches.len()
+            && self.branches.ends_with(&other.branches)
+    }
+
+    /// Of a request with a higher CSeq that went the same way: whoever sends another one has sent the first, and, of INVITE and REGISTER,
+    /// has its replies.
+    fn precedes_next_request(&self, other: &Step<'_>) -> bool {
+        let is_ended = match self.phase {
+            Phase::Request => true,
+            Phase::Cancel | Phase::CancelReply => false,
+            _ => self.family == other.family && matches!(other.family, INVITE | "REGISTER"),
+        };
+        is_ended
+            && other.phase == Phase::Request
+            && self.number < other.number
+            && self.message.from.tag == other.message.from.tag
+            && self.way() == other.way()
+    }
+
+    /// Of an ACK or a PRACK that is no part of the transaction, and the reply that its sender has received.
+    fn is_acknowledged_by(&self, other: &Step<'_>) -> bool {
+        let is_of_it = match (self.phase, other.phase) {
+            (Phase::Success, Phase::Ack) => {
+                self.family == INVITE && self.number == other.number && other.is_ack_of_answer
+            }
+            (Phase::Provisional, Phase::Request) => {
+                self.rseq.is_some() && self.rseq == other.rseq && other.acknowledged == Some(self.number)
+            }
+            _ => false,
+        };
+        is_of_it && self.has_direction_of(other) && self.message.destination.ip == other.message.source.ip
+    }
+
+    /// Of what opens a dialog and the requests within, whichever side sends these.
+    fn precedes_in_dialog(&self, other: &Step<'_>) -> bool {
+        let is_request = other.phase == Phase::Request && !other.message.to.tag.is_empty();
+        let (is_sent, is_received) = self.is_at_sender_of(other);
+        if !is_request || self.family != INVITE || !(is_sent || is_received) {
+            return false;
+        }
+        match (self.phase, other.family) {
+            // RAck says what it waits for.
+            (_, "PRACK") => false,
+            // A BYE ends what has been acknowledged. One that ends a call that rings comes before the refusal and its ACK.
+            (Phase::Ack, "BYE") => self.is_ack_of_answer,
+            // Neither side sends them before the answer to the first INVITE.
+            (Phase::Success, "BYE" | INVITE) => self.opens_dialog,
+            // It is for calls that ring, and the provisional reply need not be stored.
+            (Phase::Success, "UPDATE") => false,
+            (Phase::Provisional | Phase::Success, _) => {
+                (is_sent && self.is_first_at_source) || (is_received && self.is_first_at_destination)
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether whoever sends `other` has sent this message of the same dialog before, and whether they have received it: by tags and IP.
+    fn is_at_sender_of(&self, other: &Step<'_>) -> (bool, bool) {
+        let (is_of_same_side, is_of_other_side) = (self.has_direction_of(other), self.has_direction_against(other));
+        let (sends, receives) = match self.is_reply() {
+            true => (is_of_other_side, is_of_same_side),
+            false => (is_of_same_side, is_of_other_side),
+        };
+        let (one, sender) = (self.message, &other.message.source.ip);
+        (sends && one.source.ip == *sender, receives && one.destination.ip == *sender)
+    }
+
+    /// Whether both are of one dialog, and of requests that the same side sent.
+    fn has_direction_of(&self, other: &Step<'_>) -> bool {
+        let (one, other) = (self.message, other.message);
+        (&one.from.tag, &one.to.tag) == (&other.from.tag, &other.to.tag)
+    }
+
+    /// Whether both are of one dialog, and of requests that different sides sent.
+    fn has_direction_against(&self, other: &Step<'_>) -> bool {
+        let (one, other) = (self.message, other.message);
+        (&one.from.tag, &one.to.tag) == (&other.to.tag, &other.from.tag)
+    }
+}
