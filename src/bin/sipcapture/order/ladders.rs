@@ -120,6 +120,11 @@ fn a_call_on_one_host_has_one_order() {
 }
 
 #[test]
+fn a_call_with_a_host_that_answers_from_another_address_has_one_order() {
+    holds(&CHAIN.replace("B>A", "C>A"), &chain(7));
+}
+
+#[test]
 fn a_call_whose_sides_receive_at_another_port_than_they_send_from_has_one_order() {
     let text = CHAIN.replace("A>B", "A:40000>B").replace("B>A", "B:50000>A");
     holds(&text, &chain(7));
@@ -216,6 +221,20 @@ fn a_cancel_that_crosses_the_answer_or_another_provisional_reply_stays_where_it_
         B>A 481 1 CANCEL i a:
         A>B ACK 1 ACK k a:b";
     holds(answered, &[(0, 1), (1, 2), (0, 3), (3, 4), (2, 5)]);
+    let refused = "A>B INVITE 1 INVITE i a:
+        B>A 100 1 INVITE i a:
+        B>A 486 1 INVITE i a:b
+        A>B CANCEL 1 CANCEL i a:
+        A>B ACK 1 ACK i a:b
+        B>A 481 1 CANCEL i a:";
+    holds(refused, &[(0, 1), (1, 2), (1, 3), (2, 4), (3, 5)]);
+    let again = "A>B INVITE 1 INVITE i a:
+        A>B CANCEL 1 CANCEL i a:
+        B>A 487 1 INVITE i a:b
+        A>B ACK 1 ACK i a:b
+        A>B INVITE 2 INVITE j a:
+        B>A 200 1 CANCEL i a:b";
+    holds(again, &[(0, 1), (1, 2), (2, 3), (3, 4), (1, 5)]);
 }
 
 #[test]
@@ -267,7 +286,9 @@ fn legs_of_a_server_with_one_call_id_and_from_tag_keep_their_own_order() {
     holds(&legs.replace('B', "A:2").replace("S>A ", "A:3>A ").replace("A>S", "A>A:3").replace('S', "A:3"), &pairs);
     // The caller's host is the callee's, and the server keeps CSeq and both tags.
     holds(&legs.replace('B', "A:2"), &pairs);
-    holds(&legs.replace(" 20 ", " 1 ").replace("a:s", "a:b"), &pairs);
+    let transparent = legs.replace(" 20 ", " 1 ").replace("a:s", "a:b");
+    holds(&transparent, &pairs);
+    holds(&[" i ", " j ", " k ", " l "].iter().fold(transparent, |legs, branch| legs.replace(branch, " - ")), &pairs);
 }
 
 #[test]
@@ -307,8 +328,7 @@ fn a_prack_that_goes_straight_to_the_callee_waits_for_the_reply_at_the_caller() 
 
 #[test]
 fn another_callee_is_tried_behind_what_is_certain_of_the_first() {
-    holds(
-        "A>P INVITE 1 INVITE i a:
+    let tried = "A>P INVITE 1 INVITE i a:
         P>A 100 1 INVITE i a:
         P>B INVITE 1 INVITE i2,i a:
         B>P 183 1 INVITE i2,i a:b RSeq: 1
@@ -324,13 +344,12 @@ fn another_callee_is_tried_behind_what_is_certain_of_the_first() {
         C>P 200 1 INVITE i3,i a:c
         P>A 200 1 INVITE i a:c
         A>P ACK 1 ACK k a:c
-        P>C ACK 1 ACK k2,k a:c",
-        &[
-            &[(0, 1), (0, 2), (2, 3), (3, 4), (4, 5), (5, 6), (6, 7), (7, 8), (4, 9), (9, 10), (1, 11)][..],
-            &[(0, 12), (12, 13), (11, 13), (13, 14), (14, 15), (15, 16)],
-        ]
-        .concat(),
-    );
+        P>C ACK 1 ACK k2,k a:c";
+    let of_first = [(0, 1), (0, 2), (2, 3), (3, 4), (4, 5), (5, 6), (6, 7), (7, 8), (9, 10), (1, 11)];
+    let of_second = [(0, 12), (12, 13), (11, 13), (13, 14), (14, 15), (15, 16)];
+    holds(tried, &[&of_first[..], &of_second, &[(4, 9)]].concat());
+    // A refusal without a To tag.
+    holds(&tried.replace("486 1 INVITE i2,i a:b", "486 1 INVITE i2,i a:"), &[&of_first[..], &of_second].concat());
 }
 
 #[test]
@@ -410,6 +429,14 @@ fn requests_of_the_callee_come_behind_what_opens_the_dialog() {
         ]
         .concat(),
     );
+    let ringing = "A>B INVITE 9 INVITE i a:
+        B>A 180 9 INVITE i a:b
+        B>A INFO 1 INFO n b:a
+        A>B INFO 10 INFO m a:b
+        B>A 183 9 INVITE i a:b
+        B>A INFO 2 INFO o b:a
+        B>A 200 9 INVITE i a:b";
+    stays(ringing);
     let direct = "A>B INVITE 9 INVITE i a:
         B>A 200 9 INVITE i a:b
         B>A INFO 1 INFO n b:a

@@ -75,10 +75,8 @@ impl<'a> Step<'a> {
         number_hops(&mut steps);
         mark_copies(&mut steps, history);
         mark_first_replies(&mut steps, history);
-        let refused: HashSet<usize> =
-            steps.iter().filter(|step| step.phase == Phase::Failure).map(|step| step.hop).collect();
         for step in steps.iter_mut().filter(|step| step.phase == Phase::Ack) {
-            step.is_ack_of_answer = history.has(Fact::Answered, step.message) && !refused.contains(&step.hop);
+            step.is_ack_of_answer = history.has(Fact::Answered, step.message);
         }
         steps
     }
