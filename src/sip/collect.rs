@@ -183,19 +183,18 @@ impl<'a> Seen<'a> {
     fn finish(self, fields: &mut Fields<'a>) {
         fields.malformed |= !(self.via && self.from && self.to && self.callid && self.cseq);
         fields.auth_user = self.proxy_authorization.or(self.authorization).map(digest::user).unwrap_or_default();
-        let remote_party = || self.remote_party.map(|address| address.uri);
-        let identity = self.asserted.uri().or_else(|| self.preferred.uri()).or_else(remote_party);
-        let identity = match identity {
-            Some(uri) => uri::parse(trim_end(uri)),
-            None => self.plain_identity(),
-        };
-        fields.pid_user = identity.unwrap_or_default().user;
+        fields.pid_user = self.identity().unwrap_or_default().user;
     }
 
-    /// The identity where none of the headers for it keeps to the grammar, in the same order.
-    fn plain_identity(&self) -> Option<Uri<'a>> {
-        let remote_party = || lenient::address(self.remote_party_body?).map(|address| address.uri);
-        self.asserted.plain_uri().or_else(|| self.preferred.plain_uri()).or_else(remote_party)
+    /// The identity in the first of the headers for it that keeps to the grammar; where none of them does, in the first that can be read.
+    fn identity(&self) -> Option<Uri<'a>> {
+        let remote_party = self.remote_party.map(|address| address.uri);
+        let by_grammar = self.asserted.uri().or_else(|| self.preferred.uri());
+        by_grammar
+            .or_else(|| remote_party.map(trim_end).and_then(uri::parse))
+            .or_else(|| self.asserted.readable_uri())
+            .or_else(|| self.preferred.readable_uri())
+            .or_else(|| lenient::uri(None, self.remote_party_body?))
     }
 
     /// Whether this is the first of a header that may come once; a second one makes a request malformed. In a reply
@@ -252,18 +251,17 @@ fn end_at<'a>(cursor: &mut Cursor<'a>, end: Option<Cursor<'a>>, fields: &mut Fie
     headers::body(cursor.since(start))
 }
 
-/// User, host and tag of a From or To with this body. What breaks the grammar gives what of it is plain.
+/// User, host and tag of a From or To with this body. What breaks the grammar, or has a name where its URI should be, gives what of it is plain.
 fn party<'a>(address: Option<NameAddr<'a>>, body: &'a [u8], malformed: &mut bool) -> (&'a [u8], &'a [u8], &'a [u8]) {
-    let (uri, tag) = match address {
-        Some(address) => (uri::parse(address.uri), address.tag),
-        None => {
-            *malformed = true;
-            lenient::address(body).map(|address| (Some(address.uri), address.tag)).unwrap_or_default()
-        }
-    };
-    *malformed |= uri.is_none();
-    let uri = uri.unwrap_or_default();
-    (uri.user, uri.host, tag)
+    let by_grammar = address.and_then(|address| uri::parse(address.uri));
+    *malformed |= by_grammar.is_none();
+    if let (Some(uri), Some(address)) = (by_grammar, address) {
+        return (uri.user, uri.host, address.tag);
+    }
+    let plain = lenient::address(body);
+    let uri = plain.map(|plain| plain.uri).unwrap_or_default();
+    let tag = address.map(|address| address.tag).filter(|tag| !tag.is_empty());
+    (uri.user, uri.host, tag.or_else(|| plain.map(|plain| plain.tag())).unwrap_or_default())
 }
 
 fn read_contact<'a>(body: &'a [u8], fields: &mut Fields<'a>) {
@@ -276,6 +274,6 @@ fn read_contact<'a>(body: &'a [u8], fields: &mut Fields<'a>) {
         None => None,
     };
     fields.malformed |= uri.is_none();
-    let uri = uri.or_else(|| lenient::address(body).map(|address| address.uri)).unwrap_or_default();
+    let uri = uri.or_else(|| lenient::uri(None, body)).unwrap_or_default();
     (fields.contact_user, fields.contact_ip, fields.contact_port) = (uri.user, uri.host, uri.port);
 }

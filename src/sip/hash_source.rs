@@ -1,9 +1,9 @@
 //! One field, looked for alone: what a capture mode shards by.
 
 use super::headers::{self, Known};
-use super::name_addr::{self, Comma};
+use super::name_addr::{self, Comma, NameAddr};
 use super::scan::Cursor;
-use super::{first_line, lenient, uri, via};
+use super::{first_line, lenient, via};
 
 /// The field that a hash is made of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub fn hash_source(message: &[u8], source: HashSource) -> &[u8] {
         // The grammar of these two says where they end, as in `collect`.
         let end = match known {
             Some(Known::Via) => behind(cursor, |ahead| via::parse(ahead).is_some()),
-            Some(Known::To) if wanted == Known::To => return user(&mut cursor),
+            Some(Known::To) if wanted == Known::To => return user_of_to(&mut cursor),
             Some(Known::To) if !to_is_read => {
                 to_is_read = true;
                 behind(cursor, |ahead| {
@@ -62,7 +62,9 @@ pub fn hash_source(message: &[u8], source: HashSource) -> &[u8] {
             let raw = cursor.since(start);
             return match source {
                 HashSource::CallId => headers::body(raw),
-                HashSource::FromUser | HashSource::ToUser => user(&mut Cursor::new(raw, 0)),
+                HashSource::FromUser | HashSource::ToUser => {
+                    user(name_addr::parse(&mut Cursor::new(raw, 0), Comma::Ordinary), headers::body(raw))
+                }
             };
         }
     }
@@ -74,18 +76,20 @@ fn behind<'a>(mut cursor: Cursor<'a>, read: impl FnOnce(&mut Cursor<'a>) -> bool
     read(&mut cursor).then_some(cursor)
 }
 
-/// The user part of the address at `cursor`, where a header's body begins.
-fn user<'a>(cursor: &mut Cursor<'a>) -> &'a [u8] {
-    let start = *cursor;
-    let uri = match name_addr::parse(cursor, Comma::Ordinary) {
-        Some(address) => uri::parse(address.uri),
-        None => {
-            *cursor = start;
-            headers::skip(cursor);
-            lenient::address(headers::body(cursor.since(start.at()))).map(|address| address.uri)
-        }
-    };
-    uri.unwrap_or_default().user
+/// The user part of the To at `cursor`, where the header's body begins.
+fn user_of_to<'a>(cursor: &mut Cursor<'a>) -> &'a [u8] {
+    let start = cursor.at();
+    let mut ahead = *cursor;
+    let address = name_addr::parse(&mut ahead, Comma::Ordinary);
+    match address {
+        Some(_) => *cursor = ahead,
+        None => _ = headers::skip(cursor),
+    }
+    user(address, headers::body(cursor.since(start)))
+}
+
+fn user<'a>(address: Option<NameAddr<'a>>, body: &'a [u8]) -> &'a [u8] {
+    lenient::uri(address.map(|address| address.uri), body).unwrap_or_default().user
 }
 
 #[cfg(test)]
@@ -122,8 +126,14 @@ mod tests {
         let body = "[ \t]{0,2}[a-z0-9:;=,@<>\"\\\\ .-]{0,30}";
         let name =
             prop::sample::select(vec!["Call-ID", "i", "From", "f", "To", "t", "Via", "v", "Subject", "bad line", ""]);
-        let address =
-            prop::sample::select(vec!["", "<sip:a@b>;tag=1", "\"x\" <tel:+1>", "SIP/2.0/UDP h;branch=1", "sip:c@d"]);
+        let address = prop::sample::select(vec![
+            "",
+            "<sip:a@b>;tag=1",
+            "\"x\" <tel:+1>",
+            "SIP/2.0/UDP h;branch=1",
+            "sip:c@d",
+            "x;y <sip:e@f>;tag=1",
+        ]);
         let end = prop::sample::select(vec!["\r\n", "\n", "\r\n ", "\n\t", "\r", "\0\r\n"]);
         (name, prop::sample::select(vec![":", " :", ""]), address, body, end)
             .prop_map(|(name, colon, address, body, end)| format!("{name}{colon}{address}{body}{end}"))

@@ -10,24 +10,25 @@ use super::uri::{self, Uri};
 pub(super) struct Identity<'a> {
     /// How many have been read.
     count: usize,
-    /// URI of the first address in the first of them.
-    first: &'a [u8],
+    /// The first address in the first of them.
+    first: Option<Uri<'a>>,
     /// Whether one of them breaks the grammar: then none counts, as long as there is another header to ask.
     broken: bool,
-    /// The plain URI in the first of those that break the grammar and have one.
-    plain: Option<Uri<'a>>,
+    /// The first URI that can be read in any of them, the plain one of a header that breaks the grammar too.
+    readable: Option<Uri<'a>>,
 }
 
 impl<'a> Identity<'a> {
     /// Takes in the body of one of them.
     pub(super) fn read(&mut self, body: &'a [u8]) {
-        match first_identity(body) {
-            Some(uri) if self.count == 0 => self.first = uri,
-            Some(_) => {}
-            None => {
-                self.broken = true;
-                self.plain = self.plain.or_else(|| lenient::address(body).map(|address| address.uri));
-            }
+        let first = first_identity(body);
+        self.broken |= first.is_none();
+        let uri = first.map(trim_end).and_then(uri::parse);
+        if self.count == 0 {
+            self.first = uri;
+        }
+        if self.readable.is_none() {
+            self.readable = uri.or_else(|| lenient::uri(None, body));
         }
         self.count += 1;
     }
@@ -39,14 +40,14 @@ impl<'a> Identity<'a> {
         }
     }
 
-    /// The URI to take the user from, if these headers are to be used at all.
-    pub(super) fn uri(&self) -> Option<&'a [u8]> {
-        (self.count > 0 && !self.broken).then_some(self.first)
+    /// The URI to take the user from, if these headers keep to the grammar.
+    pub(super) fn uri(&self) -> Option<Uri<'a>> {
+        self.first.filter(|_| !self.broken)
     }
 
-    /// The URI that is plain all the same, for when no header is to be used.
-    pub(super) fn plain_uri(&self) -> Option<Uri<'a>> {
-        uri::parse(trim_end(self.first)).or(self.plain)
+    /// The URI that can be read all the same, for when no header keeps to the grammar.
+    pub(super) fn readable_uri(&self) -> Option<Uri<'a>> {
+        self.readable
     }
 }
 
@@ -83,10 +84,10 @@ mod tests {
         assert_eq!(first_identity(b"<sip:a@b>, <broken"), None);
         let mut identity = Identity::default();
         identity.read(b"<sip:a@b>");
-        assert_eq!(identity.uri(), Some(&b"sip:a@b"[..]));
+        assert_eq!(identity.uri().map(|uri| uri.user), Some(&b"a"[..]));
         identity.read(b"<broken");
         assert_eq!(identity.uri(), None);
-        assert_eq!(identity.plain_uri().map(|uri| uri.user), Some(&b"a"[..]));
+        assert_eq!(identity.readable_uri().map(|uri| uri.user), Some(&b"a"[..]));
     }
 
     #[test]
@@ -102,6 +103,6 @@ mod tests {
         for body in [&b"<sip:a@b>"[..], b"<sip:c@d>", b"<broken"] {
             identity.read_of_two(body);
         }
-        assert_eq!(identity.uri(), Some(&b"sip:a@b"[..]));
+        assert_eq!(identity.uri().map(|uri| uri.user), Some(&b"a"[..]));
     }
 }

@@ -1,22 +1,28 @@
 //! Addresses that break the grammar and have a plain URI all the same: quotes without their partner, names in front of a URI without angle
-//! brackets, brackets that are not closed. Called where [`name_addr`](super::name_addr) and [`contact`](super::contact) have given up.
+//! brackets, brackets that are not closed. Called where [`name_addr`](super::name_addr) and [`contact`](super::contact) have given up, or have
+//! found what is no URI.
 //!
 //! Such a header is not guessed at. Its URI must be one by itself ([`uri::parse`] judges), of the scheme sip, sips or tel, and it must be plain which
-//! one is meant: as long as every quote has its partner, the first outside quotes, one in angle brackets before one without; where a quote
-//! has none, nobody can say what it quotes, and there must be no other in brackets, or, where none is in brackets, no other at all. Anything else
-//! stays empty.
+//! one is meant: one without brackets at the very beginning; else, as long as every quote has its partner, the first outside quotes, one in angle
+//! brackets before one without; where a quote has none, nobody can say what it quotes, and there must be no other in brackets, or, where
+//! none is in brackets, no other at all. If that one cannot be read, is of another scheme, or has a word behind the blank that ends it, which may be
+//! its torn end, no other is looked for. Such a header stays empty.
 
-use super::scan::{Class, find, trim_end, trim_start};
+use super::scan::{Class, find, trim, trim_start};
 use super::uri::{self, Uri};
 
 /// What ends a URI in angle brackets, or shows that its bracket is not closed.
 const ENCLOSED_END: Class = Class::of(b"<>\r\n\0");
+/// What a scheme cannot hold.
+const SCHEME_END: Class = Class::of(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz+-.").complement();
 /// What ends a word with a URI that no angle brackets enclose.
 const BARE_END: Class = Class::space_and(b"<>\"\0");
 /// What ends the user of such a URI, or, where there is none, the URI.
 const USER_END: Class = Class::of(b"@;");
 /// What the header's own parameters begin with, and the next address.
 const NEXT: Class = Class::of(b";,");
+/// What may follow such a URI and the blanks behind it.
+const BEHIND: Class = Class::of(b";,>\"");
 const NAME_END: Class = Class::space_and(b"=;,<>\"\0");
 const VALUE_END: Class = Class::space_and(b";\0");
 
@@ -24,8 +30,19 @@ const VALUE_END: Class = Class::space_and(b";\0");
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Address<'a> {
     pub(super) uri: Uri<'a>,
-    /// Value of the last `tag` parameter behind the URI; without quotes where both are there.
-    pub(super) tag: &'a [u8],
+    behind: &'a [u8],
+}
+
+impl<'a> Address<'a> {
+    /// Value of the last `tag` parameter behind the URI; without quotes where both are there. Takes time in proportion to the body's length.
+    pub(super) fn tag(&self) -> &'a [u8] {
+        tag(self.behind)
+    }
+}
+
+/// The URI that the grammar gives, or, where that is none, the plain one in the header's `body`.
+pub(super) fn uri<'a>(by_grammar: Option<&'a [u8]>, body: &'a [u8]) -> Option<Uri<'a>> {
+    by_grammar.and_then(uri::parse).or_else(|| address(body).map(|address| address.uri))
 }
 
 /// Whether a URI stands in angle brackets.
@@ -37,15 +54,20 @@ enum Form {
 
 /// Reads the address in a header's whole body; `None` when it has no plain URI. Takes time in proportion to the body's length.
 pub(super) fn address(body: &[u8]) -> Option<Address<'_>> {
-    let quotes_match = quotes_match(body);
     let has_at = find(body, b'@').is_some();
+    if let Some((Some(uri), behind)) = bare(trim_start(body), has_at)
+        && trim_start(behind).first().is_none_or(|&next| NEXT.has(next))
+    {
+        return Some(Address { uri, behind });
+    }
+    let quotes_match = quotes_match(body);
     let mut places = Places { body, at: 0, form: Form::Enclosed, heeds_quotes: quotes_match, in_quotes: false, has_at };
     let first = places.next().or_else(|| {
         places = Places { at: 0, form: Form::Bare, in_quotes: false, ..places };
         places.next()
     });
     let (uri, behind) = first?;
-    (quotes_match || places.next().is_none()).then(|| Address { uri, tag: tag(behind) })
+    (quotes_match || places.next().is_none()).then_some(Address { uri: uri?, behind })
 }
 
 /// Whether every quote that opens is closed.
@@ -62,7 +84,7 @@ fn quotes_match(body: &[u8]) -> bool {
     !in_quotes
 }
 
-/// Goes over the URIs of one form in a body; gives each with what follows it.
+/// Goes over the URIs of one form in a body; gives each with what follows it, `None` for one that is not of a party or cannot be read.
 struct Places<'a> {
     body: &'a [u8],
     at: usize,
@@ -75,7 +97,7 @@ struct Places<'a> {
 }
 
 impl<'a> Iterator for Places<'a> {
-    type Item = (Uri<'a>, &'a [u8]);
+    type Item = (Option<Uri<'a>>, &'a [u8]);
 
     fn next(&mut self) -> Option<Self::Item> {
         while let Some(&byte) = self.body.get(self.at) {
@@ -107,80 +129,122 @@ fn begins_word(body: &[u8], at: usize) -> bool {
 }
 
 /// Reads `uri>`.
-fn enclosed(text: &[u8]) -> Option<(Uri<'_>, &[u8])> {
-    let text = trim_start(text);
-    if !uri::is_of_party(text) {
-        return None;
-    }
+fn enclosed(text: &[u8]) -> Option<(Option<Uri<'_>>, &[u8])> {
     let (uri, behind) = text.split_at(ENCLOSED_END.length_before(text));
-    Some((uri::parse(trim_end(uri))?, behind.strip_prefix(b">")?))
+    let behind = behind.strip_prefix(b">")?;
+    let uri = trim(uri);
+    let is_of_party = uri::is_of_party(uri);
+    (is_of_party || has_scheme(uri)).then(|| (uri::parse(uri).filter(|_| is_of_party), behind))
+}
+
+/// Whether `text` begins as a URI does.
+fn has_scheme(text: &[u8]) -> bool {
+    let name = SCHEME_END.length_before(text);
+    name > 0 && text.get(name) == Some(&b':')
 }
 
 /// Reads a URI without brackets, which ends where the header's parameters begin. One without a user must stand in a body without an `@`: else
-/// it may be the torn beginning of one with a user.
-fn bare(text: &[u8], has_user_somewhere: bool) -> Option<(Uri<'_>, &[u8])> {
+/// it may be the torn beginning of one with a user. So may be one with a word behind the blank that ends it.
+fn bare(text: &[u8], has_user_somewhere: bool) -> Option<(Option<Uri<'_>>, &[u8])> {
     if !uri::is_of_party(text) {
         return None;
     }
     let word = BARE_END.before(text);
     let user = USER_END.length_before(word);
     let host = if word.get(user) == Some(&b'@') { user } else { 0 };
-    if host == 0 && has_user_somewhere {
-        return None;
-    }
     let (uri, behind) = text.split_at(host + NEXT.length_before(&word[host..]));
-    Some((uri::parse(uri)?, behind))
+    let is_whole = trim_start(behind).first().is_none_or(|&next| BEHIND.has(next));
+    let is_plain = is_whole && (host > 0 || !has_user_somewhere);
+    Some((uri::parse(uri).filter(|_| is_plain), behind))
 }
 
 /// The last tag among what stands behind the URI, whatever separates it from that.
 fn tag(behind: &[u8]) -> &[u8] {
     let mut tag: &[u8] = b"";
-    let mut rest = behind;
+    let mut values = Values::default();
+    let mut rest = skip_blanks(behind);
     while let Some(&byte) = rest.first() {
         let (name, after) = rest.split_at(NAME_END.length_before(rest));
-        rest = match (byte, trim_start(after).strip_prefix(b"=")) {
+        rest = match byte {
             // Another address, whose parameters are its own.
-            (b'<', _) => match find(rest, b'>') {
+            b'<' => match find(rest, b'>') {
                 Some(end) => &rest[end..],
                 None => return tag,
             },
-            (b'"', _) => value(rest).1,
+            b'"' => values.read(rest).1,
             _ if name.is_empty() => &rest[1..],
-            (_, None) => after,
-            (_, Some(given)) => {
-                let (value, behind) = value(trim_start(given));
-                if name.eq_ignore_ascii_case(b"tag") {
-                    tag = value;
+            _ => match skip_blanks(after).strip_prefix(b"=") {
+                None => after,
+                Some(given) => {
+                    let (value, behind) = values.read(skip_blanks(given));
+                    if name.eq_ignore_ascii_case(b"tag") {
+                        tag = value;
+                    }
+                    behind
                 }
-                behind
-            }
+            },
         };
+        rest = skip_blanks(rest);
     }
     tag
 }
 
-/// A parameter's value, and what follows: a quoted string, or a word as it stands.
-fn value(text: &[u8]) -> (&[u8], &[u8]) {
-    if let Some(inside) = text.strip_prefix(b"\"") {
-        let mut end = 0;
-        while let Some(&byte) = inside.get(end) {
-            match byte {
-                b'"' => return (&inside[..end], &inside[end + 1..]),
-                b'\\' => end += 2,
-                _ => end += 1,
-            }
-        }
-    }
-    text.split_at(VALUE_END.length_before(text))
+/// Reads the values of parameters, one behind the other.
+#[derive(Default)]
+struct Values {
+    /// Whether a quote was found that has no partner. Then none behind it has one: a backslash before each of them takes it along.
+    has_open_quote: bool,
 }
+
+impl Values {
+    /// A value, and what follows: a quoted string, or a word as it stands.
+    fn read<'a>(&mut self, text: &'a [u8]) -> (&'a [u8], &'a [u8]) {
+        if let Some(inside) = text.strip_prefix(b"\"")
+            && !self.has_open_quote
+        {
+            let mut end = 0;
+            while let Some(&byte) = inside.get(end) {
+                looked_at(1);
+                match byte {
+                    b'"' => return (&inside[..end], &inside[end + 1..]),
+                    b'\\' => end += 2,
+                    _ => end += 1,
+                }
+            }
+            self.has_open_quote = true;
+        }
+        let word = VALUE_END.length_before(text);
+        looked_at(word);
+        text.split_at(word)
+    }
+}
+
+fn skip_blanks(text: &[u8]) -> &[u8] {
+    let rest = trim_start(text);
+    looked_at(text.len() - rest.len());
+    rest
+}
+
+/// Counts the bytes that are looked at, for a test.
+#[cfg(test)]
+fn looked_at(bytes: usize) {
+    tests::LOOKED_AT.set(tests::LOOKED_AT.get() + bytes);
+}
+
+#[cfg(not(test))]
+fn looked_at(_: usize) {}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    thread_local! {
+        pub(super) static LOOKED_AT: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+    }
+
     #[track_caller]
     fn reads(body: &str, user: &str, host: &str, tag: &str) {
-        let read = address(body.as_bytes()).map(|read| (read.uri.user, read.uri.host, read.tag));
+        let read = address(body.as_bytes()).map(|read| (read.uri.user, read.uri.host, read.tag()));
         assert_eq!(read, Some((user.as_bytes(), host.as_bytes(), tag.as_bytes())), "{body}");
     }
 
@@ -210,7 +274,11 @@ mod tests {
         reads("<sip:alice@a.example;tag=1", "alice", "a.example", "1");
         reads(r#""A" <sip:alice@a.example ;tag=1"#, "alice", "a.example", "1");
         reads("sip:alice@a.example>;tag=1", "alice", "a.example", "1");
-        reads("<sip:alice@a.example b>;tag=1", "alice", "a.example", "1");
+        reads("<sip:alice@a.example \r\n", "alice", "a.example", "");
+        reads("tel:+49301234 \"x\";tag=1", "+49301234", "", "1");
+        // The first address, whatever follows it.
+        reads("sip:alice@a.example;tag=1 <sip:bob@b.example>", "alice", "a.example", "1");
+        reads(" sip:alice@a.example;x=\"y <sip:bob@b.example>;tag=1", "alice", "a.example", "1");
         reads(r#""A" sip:alice@a.example, "B" sip:bob@b.example;tag=1"#, "alice", "a.example", "1");
     }
 
@@ -252,10 +320,23 @@ mod tests {
             "<sip:alice@a.example:70000>;tag=1",
             "<sip:al\r\n ice@a.example>;tag=1",
             "\"A\" sip:al ice@a.example;tag=1",
+            // What stands behind the blank may be its end.
+            "tel:+49 30 1234;tag=1",
+            "\"A\" tel:+49 30 1234;tag=1",
+            "\"A\" sip:gw example.net;tag=1",
+            "\"A\" sip:alice@a.exa mple;tag=1",
+            "\"A\" sip:alice@a.example:50 60;tag=1",
+            "<sip:alice@a.example b>;tag=1",
+            "sip:alice@a.example <http://b.example/>;tag=1",
             // In a name alone.
             "\"sip:alice@a.example\";tag=1",
             "\"A <sip:alice@a.example>\";tag=1",
             "mysip:alice@a.example x",
+            // In a parameter of another URI.
+            "<http://a.example/>;x=<sip:bob@b.example>",
+            "\"A\" <mailto:alice@a.example> sip:bob@b.example",
+            "<sip:alice@a.example:70000>;x=<sip:bob@b.example>;tag=1",
+            "\"A\" sip:alice@a.example:70000;x=\"sip:bob@b.example\" sip:carol@c.example",
             // Where the quotes do not tell, two are one too many.
             "\"x <sip:alice@a.example> <sip:bob@b.example>;tag=1",
             "\"sip:alice@a.example sip:bob@b.example;tag=1",
@@ -268,8 +349,23 @@ mod tests {
     }
 
     #[test]
+    fn the_work_for_a_tag_is_in_proportion_to_the_length_of_the_body() {
+        for part in [r#" \""#, r#"\";"#, r#";x="\" "#, " ", ";x ", "<", ";tag=\"", "\\", "=\"\" "] {
+            let body = format!("<sip:a@b> \"{}", part.repeat(65_536 / part.len()));
+            LOOKED_AT.set(0);
+            let _ = tag(&body.as_bytes()[9..]);
+            assert!(LOOKED_AT.get() <= 4 * body.len(), "{part:?}: {} of {}", LOOKED_AT.get(), body.len());
+        }
+    }
+
+    #[test]
+    fn a_quote_without_a_partner_hides_no_tag() {
+        reads(r#"<sip:a@b> \" \";tag=1;x="\";tag=2 \""#, "a", "b", "2");
+    }
+
+    #[test]
     fn bytes_that_are_no_text_are_kept() {
         let read = address(b"\"\xfc <sip:j\xfcrgen@a.example>;tag=\xff").unwrap();
-        assert_eq!((read.uri.user, read.tag), (&b"j\xfcrgen"[..], &b"\xff"[..]));
+        assert_eq!((read.uri.user, read.tag()), (&b"j\xfcrgen"[..], &b"\xff"[..]));
     }
 }

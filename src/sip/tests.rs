@@ -110,7 +110,12 @@ fn the_asserted_identity_comes_before_the_preferred_one_and_that_before_the_remo
     assert_eq!(pid(remote), "rpid");
     assert_eq!(pid(&format!("P-Asserted-Identity: <broken\r\n{preferred}")), "ppi");
     assert_eq!(pid(&format!("{asserted}P-Asserted-Identity: <broken\r\n{remote}")), "rpid");
-    assert_eq!(pid(&format!("P-Asserted-Identity: <http://x>\r\n{preferred}")), "");
+    // One that names nobody does not count.
+    for unreadable in ["<http://x>", "anonymous", "<sip:a@b:70000>", "<http://x>;y=<sip:no@x>"] {
+        assert_eq!(pid(&format!("P-Asserted-Identity: {unreadable}\r\n{preferred}")), "ppi");
+        assert_eq!(pid(&format!("P-Preferred-Identity: {unreadable}\r\n{remote}")), "rpid");
+        assert_eq!(pid(&format!("P-Asserted-Identity: {unreadable}\r\n")), "");
+    }
     assert_eq!(pid(""), "");
 }
 
@@ -200,6 +205,27 @@ fn an_address_that_breaks_the_grammar_gives_what_is_plain_and_stays_malformed() 
 }
 
 #[test]
+fn an_address_whose_name_the_grammar_takes_for_its_uri_gives_what_is_plain() {
+    for address in ["Smith; <sip:plain@x.example>", "Smith;John<sip:plain@x.example>", "Alice=x;y<sip:plain@x.example>"]
+    {
+        let message = with(&format!("Contact: {address}\r\nP-Asserted-Identity: {address}\r\n"))
+            .replace("<sip:alice@a.example>", address)
+            .replace("<sip:bob@b.example>", address);
+        let fields = extract(message.as_bytes(), None, &names());
+        let users = [fields.from_user, fields.to_user, fields.contact_user, fields.pid_user];
+        assert_eq!(users.map(text), ["plain"; 4], "{address}");
+        assert_eq!([fields.from_domain, fields.to_domain].map(text), ["x.example"; 2], "{address}");
+        assert_eq!((text(fields.from_tag), fields.malformed), ("f", true), "{address}");
+        let sharded = [HashSource::FromUser, HashSource::ToUser].map(|source| hash_source(message.as_bytes(), source));
+        assert_eq!(sharded.map(text), ["plain"; 2], "{address}");
+        let preferred = with(&format!("P-Preferred-Identity: {address}\r\n"));
+        assert_eq!(text(extract(preferred.as_bytes(), None, &names()).pid_user), "plain", "{address}");
+        let remote = with(&format!("Remote-Party-ID: {address}\r\n"));
+        assert_eq!(text(extract(remote.as_bytes(), None, &names()).pid_user), "plain", "{address}");
+    }
+}
+
+#[test]
 fn a_broken_identity_counts_only_where_no_other_header_gives_one() {
     let pid = |headers: &str| text(extract(with(headers).as_bytes(), None, &names()).pid_user).to_owned();
     let broken = |name: &str, user: &str| format!("{name}: \"A\" sip:{user}@x\r\n");
@@ -214,6 +240,10 @@ fn a_broken_identity_counts_only_where_no_other_header_gives_one() {
     assert_eq!(pid(&format!("{asserted}Remote-Party-ID: <sip:good@x>\r\n")), "good");
     assert_eq!(pid(&format!("{asserted}P-Preferred-Identity: <sip:good@x>\r\n")), "good");
     assert_eq!(pid(&format!("P-Asserted-Identity: \"x\r\n{asserted}")), "pai");
+    for unreadable in ["anonymous", "<http://y>"] {
+        assert_eq!(pid(&format!("{asserted}Remote-Party-ID: {unreadable}\r\n")), "pai");
+        assert_eq!(pid(&format!("{asserted}P-Preferred-Identity: {unreadable}\r\n")), "pai");
+    }
     assert_eq!(pid("P-Asserted-Identity: <sip:one@x>, <broken\r\n"), "one");
     assert_eq!(pid("P-Asserted-Identity: <http://x>;y=<sip:no@x>\r\n"), "");
 }
