@@ -5,9 +5,11 @@
 //! - the word behind an option that takes a value is its value, unless it is exactly an option of the subcommand: then the value
 //!   was left out (`--from=--json` means a user of that name);
 //! - any other word that begins with a hyphen and is no option of the subcommand is its CALL-ID, if the subcommand takes one and no other
-//!   word looks more like it. Beside a CALL-ID it stays what it looks like, an option that does not exist, which the parser refuses;
+//!   word looks more like it. Beside a CALL-ID it stays what it looks like, an option that does not exist, which the parser refuses; so it
+//!   does with a URL behind `=`, which is a mistyped `--db` and may hold a password;
 //! - behind `--` nothing is an option.
 
+use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 
 use clap::{Arg, Command};
@@ -40,6 +42,7 @@ pub fn separate(tool: &Command, words: impl IntoIterator<Item = OsString>) -> Ve
                 match command.find_subcommand(&word) {
                     Some(subcommand) => command = subcommand,
                     None if std::ptr::eq(command, tool) => {}
+                    None if has_url_as_value(&word) => {}
                     None => free.push(out.len()),
                 }
                 out.push(word);
@@ -111,6 +114,32 @@ fn is_exact(command: &Command, word: &OsStr) -> bool {
 /// Whether `word` begins with a hyphen and is not one alone, which stands for standard output.
 fn is_hyphenated(word: &OsStr) -> bool {
     word.len() > 1 && word.as_encoded_bytes().starts_with(b"-")
+}
+
+/// Whether `word` looks like an option with a URL behind `=`.
+fn has_url_as_value(word: &OsStr) -> bool {
+    let text = word.to_string_lossy();
+    is_hyphenated(word) && text.split_once('=').is_some_and(|(_, value)| value.contains("://"))
+}
+
+/// `text` without what may be a login, if it is or holds a URL: all behind the scheme.
+pub fn redacted(text: &str) -> Cow<'_, str> {
+    match text.split_once("://") {
+        Some((scheme, rest)) if !rest.is_empty() => Cow::Owned(format!("{scheme}://...")),
+        _ => Cow::Borrowed(text),
+    }
+}
+
+/// The parser's answer to `words`, in which no URL among them is shown.
+pub fn redacted_answer(answer: &clap::Error, words: &[OsString]) -> String {
+    let mut text = answer.render().to_string();
+    for word in words {
+        let word = word.to_string_lossy();
+        if let Some((_, rest)) = word.split_once("://").filter(|(_, rest)| !rest.is_empty()) {
+            text = text.replace(&format!("://{rest}"), "://...");
+        }
+    }
+    text
 }
 
 /// `--name=value`
@@ -248,6 +277,30 @@ mod tests {
             let error = parse(&["flow", call_id, "--jsno"]).unwrap_err().to_string();
             assert!(error.contains("unexpected argument '--jsno'") && error.contains("'--json'"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_url_is_neither_taken_for_a_call_id_by_a_mistyped_option_nor_shown() {
+        for words in [
+            &["flow", "--dbb=postgres://u:secret@h/x"][..],
+            &["flow", "--DB=postgres://u:secret@h/x"],
+            &["show", "-db=mysql://u:secret@h/x"],
+            &["export", "-o", "f", "--dbb=postgres://h/x?password=secret"],
+            &["flow", "call@x", "postgres://u:secret@h/x"],
+            &["calls", "postgres://u:secret@h/x"],
+            &["calls", "--limit=postgres://u:secret@h/x"],
+            &["calls", "-npostgres://u:secret@h/x"],
+            &["postgres://u:secret@h/x"],
+        ] {
+            let error = parse(words).expect_err("an error");
+            assert_eq!(error.exit_code(), 2, "{words:?}");
+            let given: Vec<OsString> = words.iter().map(OsString::from).collect();
+            let shown = redacted_answer(&error, &given);
+            assert!(shown.starts_with("error: ") && !shown.contains("secret"), "{words:?}: {shown}");
+        }
+        assert_eq!(redacted("--dbb=postgres://u:secret@h/x"), "--dbb=postgres://...");
+        assert_eq!(redacted("3c26700b@10.0.0.1"), "3c26700b@10.0.0.1");
+        assert_eq!(value(&["flow", "--", "--dbb=postgres://h/x"], "call_id"), "--dbb=postgres://h/x");
     }
 
     #[test]

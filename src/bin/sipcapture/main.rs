@@ -25,6 +25,7 @@ mod spool;
 mod terminal;
 mod warnings;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -210,7 +211,16 @@ fn run(cli: Cli) -> Answer {
 fn main() -> ExitCode {
     let mut tool = Cli::command();
     tool.build();
-    match run(Cli::parse_from(arguments::separate(&tool, std::env::args_os()))) {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let cli = match Cli::try_parse_from(arguments::separate(&tool, words.iter().cloned())) {
+        Ok(cli) => cli,
+        Err(answer) if words.iter().any(|word| word.to_string_lossy().contains("://")) && answer.use_stderr() => {
+            eprint!("{}", arguments::redacted_answer(&answer, &words));
+            return ExitCode::from(2);
+        }
+        Err(answer) => answer.exit(),
+    };
+    match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("sipcapture: {error}");

@@ -142,6 +142,22 @@ fn a_database_that_cannot_be_opened_is_named_with_what_to_do() {
 }
 
 #[test]
+fn a_mistyped_option_with_a_database_shows_no_password() {
+    let stored = Stored::new(&Dialog::new("here", "alice", "bob", START).answered());
+    for (arguments, code) in [
+        (&["flow", "--dbb=postgres://u:secret@h/x"][..], 2),
+        (&["show", "-db=mysql://u:secret@h/x"], 2),
+        (&["calls", "postgres://u:secret@h/x"], 2),
+        (&["flow", "--", "--dbb=postgres://u:secret@h/x"], 1),
+        (&["flow", "postgres://u:secret@h/x"], 1),
+    ] {
+        let failed = stored.run(arguments);
+        assert_eq!((failed.code, failed.out.as_str()), (code, ""), "{arguments:?}: {}", failed.err);
+        assert!(!failed.err.is_empty() && !failed.err.contains("secret"), "{arguments:?}: {}", failed.err);
+    }
+}
+
+#[test]
 fn the_environment_names_the_database_and_an_option_wins() {
     let stored = Stored::new(&Dialog::new("here", "alice", "bob", START).answered());
     let mut by_environment = command(&["calls", "--json"]);
