@@ -6,9 +6,11 @@ mod recent;
 pub mod sql;
 mod sqlite;
 mod tables;
+#[cfg(test)]
+mod tests;
 mod text;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use sipcapture_core::sink::{DatabaseUrl, Deadlines, UrlError, check};
@@ -128,12 +130,11 @@ impl Archive {
         let mut messages = self.rows_of(call_ids, whole)?;
         if !whole {
             // The order of equal times asks for more than the columns have.
-            let calls = order::calls_with_equal_times(&messages);
-            if !calls.is_empty() {
-                messages.retain(|message| !calls.contains(&message.call_id));
-                let calls: Vec<String> = calls.into_iter().collect();
-                messages.extend(self.rows_of(&calls, true)?);
-            }
+            let wanted: Vec<(String, i64)> = order::equal_times(&messages).into_iter().collect();
+            let fetched = self.whole_rows_at(&wanted)?;
+            let is_fetched: HashSet<_> = fetched.iter().map(|row| (row.call_id.as_str(), row.micro_ts)).collect();
+            messages.retain(|row| !is_fetched.contains(&(row.call_id.as_str(), row.micro_ts)));
+            messages.extend(fetched);
         }
         order::sort(&mut messages);
         if !whole {
@@ -216,20 +217,50 @@ impl Archive {
 
     fn rows_of(&mut self, call_ids: &[String], whole: bool) -> Result<Vec<Message>, Failure> {
         let mut messages = Vec::new();
-        for table in &self.tables {
-            let Some(column) = table.column("callid") else { continue };
+        for index in 0..self.tables.len() {
             for call_ids in call_ids.chunks(IN_LIST) {
-                let mut query = Query::new(self.database.dialect());
-                select_fields(&mut query, table, whole);
-                query.push(" FROM ").table(&table.name).push(" WHERE ").one_of(column, call_ids);
-                let rows = self.database.select(&query)?;
-                messages.extend(rows.into_iter().map(|mut row| {
-                    let payload = message_bytes(row.pop().unwrap_or(Cell::Null), self.database.dialect());
-                    Message::from_cells(row, payload, &table.name)
-                }));
+                messages.extend(self.rows_of_table(index, call_ids, &[], whole)?);
             }
         }
         Ok(messages)
+    }
+
+    /// All rows with one of these Call-IDs and the time beside it, with the messages themselves.
+    fn whole_rows_at(&mut self, wanted: &[(String, i64)]) -> Result<Vec<Message>, Failure> {
+        let mut messages = Vec::new();
+        for wanted in wanted.chunks(IN_LIST) {
+            let (mut call_ids, times): (Vec<String>, Vec<i64>) = wanted.iter().cloned().unzip();
+            call_ids.dedup();
+            let wanted: HashSet<_> = wanted.iter().map(|(call_id, time)| (call_id.as_str(), *time)).collect();
+            for index in 0..self.tables.len() {
+                let rows = self.rows_of_table(index, &call_ids, &times, true)?;
+                messages.extend(rows.into_iter().filter(|row| wanted.contains(&(row.call_id.as_str(), row.micro_ts))));
+            }
+        }
+        Ok(messages)
+    }
+
+    /// The rows of one table with one of these Call-IDs and, if there are any, one of these times.
+    fn rows_of_table(
+        &mut self,
+        index: usize,
+        call_ids: &[String],
+        times: &[i64],
+        whole: bool,
+    ) -> Result<Vec<Message>, Failure> {
+        let table = &self.tables[index];
+        let Some(column) = table.column("callid") else { return Ok(Vec::new()) };
+        let mut query = Query::new(self.database.dialect());
+        select_fields(&mut query, table, whole);
+        query.push(" FROM ").table(&table.name).push(" WHERE ").one_of(column, call_ids);
+        if let Some(column) = table.column("micro_ts").filter(|_| !times.is_empty()) {
+            query.push(" AND ").one_of(column, times);
+        }
+        let rows = self.database.select(&query)?.into_iter().map(|mut row| {
+            let payload = message_bytes(row.pop().unwrap_or(Cell::Null), self.database.dialect());
+            Message::from_cells(row, payload, &table.name)
+        });
+        Ok(rows.collect())
     }
 }
 

@@ -13,6 +13,18 @@ pub enum Parameter {
     Real(f64),
 }
 
+impl From<String> for Parameter {
+    fn from(text: String) -> Parameter {
+        Parameter::Text(text)
+    }
+}
+
+impl From<i64> for Parameter {
+    fn from(number: i64) -> Parameter {
+        Parameter::Int(number)
+    }
+}
+
 /// A value that came out of a row.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Cell {
@@ -100,10 +112,10 @@ impl Query {
     }
 
     /// Adds `column IN (values)`.
-    pub fn one_of(&mut self, column: &str, values: &[String]) -> &mut Query {
+    pub fn one_of<T: Clone + Into<Parameter>>(&mut self, column: &str, values: &[T]) -> &mut Query {
         self.name(column).push(" IN (");
         for (index, value) in values.iter().enumerate() {
-            self.push(if index == 0 { "" } else { ", " }).value(Parameter::Text(value.clone()));
+            self.push(if index == 0 { "" } else { ", " }).value(value.clone().into());
         }
         self.push(")")
     }
@@ -137,7 +149,7 @@ mod tests {
     #[test]
     fn values_travel_beside_the_statement() {
         let mut query = Query::new(Dialect::Postgres);
-        query.push("SELECT 1 WHERE ").one_of("callid", &["a'b".into(), "c".into()]);
+        query.push("SELECT 1 WHERE ").one_of("callid", &["a'b".to_owned(), "c".to_owned()]);
         assert_eq!(query.sql, "SELECT 1 WHERE \"callid\" IN ($1::text, $2::text)");
         assert_eq!(query.parameters, [Parameter::Text("a'b".into()), Parameter::Text("c".into())]);
     }

@@ -14,7 +14,7 @@ mod step;
 mod tests;
 
 use std::cmp::{Ordering, Reverse};
-use std::collections::{BTreeMap, BinaryHeap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use self::history::History;
 use self::step::Step;
@@ -38,11 +38,14 @@ pub fn sort(messages: &mut [Message]) {
     }
 }
 
-/// The Call-IDs of which two messages have the same time.
-pub fn calls_with_equal_times(messages: &[Message]) -> HashSet<String> {
-    let mut seen = HashSet::new();
-    let equal = messages.iter().filter(|message| !seen.insert((&message.call_id, message.micro_ts)));
-    equal.map(|message| message.call_id.clone()).collect()
+/// The calls and times of messages that [`sort`] looks at pair by pair.
+pub fn equal_times(messages: &[Message]) -> BTreeSet<(String, i64)> {
+    let mut counts: BTreeMap<(&str, i64), usize> = BTreeMap::new();
+    for message in messages {
+        *counts.entry((&message.call_id, message.micro_ts)).or_default() += 1;
+    }
+    let several = counts.into_iter().filter(|(_, count)| (2..=LARGEST_GROUP).contains(count));
+    several.map(|((call_id, time), _)| (call_id.to_owned(), time)).collect()
 }
 
 /// By time, then as stored: by the number of the row. Rows without one come in an order that is the same each time.
