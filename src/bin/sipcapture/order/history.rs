@@ -51,6 +51,15 @@ impl History {
     }
 }
 
+/// An IP address: some agents receive at another port than they send from. With the port where both sides have one address, else 0.
+pub(super) type Host<'a> = (&'a str, u16);
+
+/// The host that sent a message, and the one that received it.
+pub(super) fn hosts(message: &Message) -> [Host<'_>; 2] {
+    let has_one_address = message.source.ip == message.destination.ip;
+    [&message.source, &message.destination].map(|end| (end.ip.as_str(), if has_one_address { end.port } else { 0 }))
+}
+
 /// Number of CSeq, 0 for none.
 pub(super) fn number(message: &Message) -> u32 {
     message.cseq_parts().0.unwrap_or(0)
@@ -63,7 +72,7 @@ fn is_reply_to_invite(message: &Message, lowest: u16) -> bool {
 
 fn key(fact: Fact, message: &Message) -> u64 {
     let (from, to) = (&message.from.tag, &message.to.tag);
-    let dialog = (fact, &message.call_id, from, to);
+    let (dialog, [source, destination]) = ((fact, &message.call_id, from, to), hosts(message));
     match fact {
         Fact::Opens => hash((fact, &message.call_id, from, number(message))),
         Fact::Answered => hash((dialog, number(message))),
@@ -71,8 +80,8 @@ fn key(fact: Fact, message: &Message) -> u64 {
             let way = (&message.source, &message.destination);
             hash((dialog, way, &message.method, &message.cseq, &message.via_branch))
         }
-        Fact::OpenAtSource => hash((dialog, &message.source.ip)),
-        Fact::OpenAtDestination => hash((dialog, &message.destination.ip)),
+        Fact::OpenAtSource => hash((dialog, source)),
+        Fact::OpenAtDestination => hash((dialog, destination)),
     }
 }
 

@@ -67,6 +67,7 @@ pub fn stored(mut messages: Vec<Message>) -> Vec<Message> {
 /// in whatever order it was stored.
 fn holds(text: &str, pairs: &[(usize, usize)]) {
     stays(text);
+    stays(&on_one_host(text));
     let ladder = ladder(text);
     let cases = (Just(ladder.clone()).prop_shuffle(), prop::collection::vec(any::<bool>(), ladder.len()));
     let judged = TestRunner::default().run(&cases, |(messages, kept)| {
@@ -92,6 +93,22 @@ fn stays(text: &str) {
         ladder[..earlier].iter_mut().for_each(|message| message.micro_ts -= 1);
         assert_eq!(lines(&sorted(ladder.clone())), lines(&ladder), "{earlier} earlier");
     }
+}
+
+/// The same with all hosts at one address, each at ports of its own.
+fn on_one_host(text: &str) -> String {
+    let end = |end: &str| match end.split_once(':') {
+        Some((name, port)) => {
+            format!("X:{}", 1_000 * u32::from(name.as_bytes()[0] - b'@') + port.parse::<u32>().unwrap() % 1_000)
+        }
+        None => format!("X:{}", 1_000 * u32::from(end.as_bytes()[0] - b'@') + 60),
+    };
+    let line = |line: &str| {
+        let (way, rest) = line.trim().split_once(' ').expect("a line");
+        let (source, destination) = way.split_once('>').expect("two hosts");
+        format!("{}>{} {rest}", end(source), end(destination))
+    };
+    text.trim().lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// All pairs of neighbours among the first `size` lines.
@@ -521,6 +538,100 @@ fn an_ack_with_a_new_branch_stays_behind_nothing_but_an_answer() {
         B>A 200 1 INVITE i a:b
         A>B ACK 1 ACK i a:b",
         &chain(4),
+    );
+}
+
+#[test]
+fn a_proxy_that_asks_two_callees_at_once_cancels_the_slower_one() {
+    holds(
+        "A>P INVITE 1 INVITE i a:
+        P>A 100 1 INVITE i a:
+        P>B INVITE 1 INVITE b1,i a:
+        P>C INVITE 1 INVITE c1,i a:
+        B>P 100 1 INVITE b1,i a:
+        B>P 180 1 INVITE b1,i a:b
+        P>A 180 1 INVITE i a:b
+        C>P 180 1 INVITE c1,i a:c
+        P>A 180 1 INVITE i a:c
+        C>P 200 1 INVITE c1,i a:c
+        P>A 200 1 INVITE i a:c
+        P>B CANCEL 1 CANCEL b1 a:
+        B>P 200 1 CANCEL b1 a:b
+        A>P ACK 1 ACK k a:c
+        B>P 487 1 INVITE b1,i a:b
+        P>B ACK 1 ACK b1 a:b
+        P>C ACK 1 ACK k2,k a:c",
+        &[
+            &[(0, 1), (0, 2), (0, 3), (2, 4), (4, 5), (5, 6), (1, 6), (3, 7), (7, 8), (8, 9), (6, 9), (9, 10)][..],
+            &[(4, 11), (11, 12), (10, 13), (11, 14), (14, 15), (13, 16)],
+        ]
+        .concat(),
+    );
+}
+
+#[test]
+fn requests_of_both_sides_that_cross_stay_as_they_were() {
+    holds(
+        "A>B INVITE 1 INVITE i a:
+        B>A 180 1 INVITE i a:b
+        A>B CANCEL 1 CANCEL i a:
+        B>A 200 1 INVITE i a:b
+        A>B ACK 1 ACK k a:b
+        B>A 200 1 CANCEL i a:b
+        A>B INVITE 2 INVITE r a:b
+        B>A INVITE 1 INVITE s b:a
+        B>A 491 2 INVITE r a:b
+        A>B 491 1 INVITE s b:a
+        B>A ACK 1 ACK s b:a
+        A>B ACK 2 ACK r a:b
+        A>B INVITE 3 INVITE t a:b
+        B>A 200 3 INVITE t a:b
+        A>B ACK 3 ACK u a:b
+        A>B REFER 4 REFER v a:b
+        B>A NOTIFY 2 NOTIFY n b:a
+        B>A 202 4 REFER v a:b
+        A>B 200 2 NOTIFY n b:a
+        B>A BYE 3 BYE y b:a
+        A>B BYE 5 BYE z a:b
+        A>B 200 3 BYE y b:a
+        B>A 200 5 BYE z a:b",
+        &[
+            &[
+                (0, 1),
+                (1, 3),
+                (0, 2),
+                (2, 5),
+                (3, 4),
+                (3, 6),
+                (3, 7),
+                (6, 8),
+                (8, 11),
+                (7, 9),
+                (9, 10),
+                (11, 12),
+                (12, 13),
+            ][..],
+            &[(13, 14), (12, 15), (15, 17), (7, 16), (16, 18), (14, 19), (14, 20), (16, 19), (19, 21), (20, 22)],
+        ]
+        .concat(),
+    );
+}
+
+#[test]
+fn a_redirected_call_goes_on_behind_the_redirection() {
+    holds(
+        "A>P INVITE 1 INVITE i a:
+        P>B INVITE 1 INVITE i2,i a:
+        B>P 302 1 INVITE i2,i a:b
+        P>B ACK 1 ACK i2 a:b
+        P>C INVITE 1 INVITE i3,i a:
+        P>A 100 1 INVITE i a:
+        C>P 200 1 INVITE i3,i a:c
+        P>A 200 1 INVITE i a:c
+        A>C ACK 1 ACK k a:c
+        C>A BYE 1 BYE y c:a
+        A>C 200 1 BYE y c:a",
+        &[(0, 1), (1, 2), (2, 3), (0, 4), (4, 6), (5, 6), (6, 7), (7, 8), (8, 9), (9, 10)],
     );
 }
 

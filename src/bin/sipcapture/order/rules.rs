@@ -104,7 +104,7 @@ impl Step<'_> {
             }
             _ => false,
         };
-        is_of_it && self.has_direction_of(other) && self.message.destination.ip == other.message.source.ip
+        is_of_it && self.has_direction_of(other) && self.hosts()[1] == other.hosts()[0]
     }
 
     /// Of what opens a dialog and the requests within, whichever side sends these.
@@ -130,15 +130,15 @@ impl Step<'_> {
         }
     }
 
-    /// Whether whoever sends `other` has sent this message of the same dialog before, and whether they have received it: by tags and IP.
+    /// Whether whoever sends `other` has sent this message of the same dialog before, and whether they have received it: by tags and hosts.
     fn is_at_sender_of(&self, other: &Step<'_>) -> (bool, bool) {
         let (is_of_same_side, is_of_other_side) = (self.has_direction_of(other), self.has_direction_against(other));
         let (sends, receives) = match self.is_reply() {
             true => (is_of_other_side, is_of_same_side),
             false => (is_of_same_side, is_of_other_side),
         };
-        let (one, sender) = (self.message, &other.message.source.ip);
-        (sends && one.source.ip == *sender, receives && one.destination.ip == *sender)
+        let ([source, destination], [sender, _]) = (self.hosts(), other.hosts());
+        (sends && source == sender, receives && destination == sender)
     }
 
     /// Whether both are of one dialog, and of requests that the same side sent.

@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use sipcapture_core::sip;
 
-use super::history::{Fact, History, number};
-use crate::message::{Endpoint, Message};
+use super::history::{Fact, History, Host, hosts, number};
+use crate::message::Message;
 
 /// The family of INVITE, ACK and CANCEL.
 pub(super) const INVITE: &str = "INVITE";
@@ -130,13 +130,14 @@ impl<'a> Step<'a> {
         self.message.request().is_none()
     }
 
-    /// Who sent the request and who received it, also of a reply, by IP: some agents receive at another port than they send from. Only
-    /// where both have one IP the ports tell them apart.
-    pub(super) fn way(&self) -> [(&'a str, u16); 2] {
-        let message = self.message;
-        let has_one_host = message.source.ip == message.destination.ip;
-        let place = |end: &'a Endpoint| (end.ip.as_str(), if has_one_host { end.port } else { 0 });
-        let (source, destination) = (place(&message.source), place(&message.destination));
+    /// The host that sent it, and the one that received it.
+    pub(super) fn hosts(&self) -> [Host<'a>; 2] {
+        hosts(self.message)
+    }
+
+    /// The host that sent the request, and the one that received it; also of a reply.
+    pub(super) fn way(&self) -> [Host<'a>; 2] {
+        let [source, destination] = self.hosts();
         if self.is_reply() { [destination, source] } else { [source, destination] }
     }
 }
@@ -201,11 +202,10 @@ fn mark_first_replies(steps: &mut [Step<'_>], history: &History) {
             let message = step.message;
             step.opens_dialog = !message.to.tag.is_empty() && history.has(Fact::Opens, message);
             if step.opens_dialog {
-                let dialog = (&message.from.tag, &message.to.tag);
-                step.is_first_at_source =
-                    sent.insert((dialog, &message.source.ip)) && !history.has(Fact::OpenAtSource, message);
-                step.is_first_at_destination = received.insert((dialog, &message.destination.ip))
-                    && !history.has(Fact::OpenAtDestination, message);
+                let (dialog, [source, destination]) = ((&message.from.tag, &message.to.tag), step.hosts());
+                step.is_first_at_source = sent.insert((dialog, source)) && !history.has(Fact::OpenAtSource, message);
+                step.is_first_at_destination =
+                    received.insert((dialog, destination)) && !history.has(Fact::OpenAtDestination, message);
             }
         }
     }
