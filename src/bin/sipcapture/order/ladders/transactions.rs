@@ -1,0 +1,308 @@
+//! What is certain within a transaction, along its hops, and between it and the next one like it.
+
+use super::{CHAIN, chain, holds, stays};
+
+#[test]
+fn a_call_between_two_hosts_has_one_order() {
+    holds(CHAIN, &chain(7));
+}
+
+#[test]
+fn a_call_on_one_host_has_one_order() {
+    let text = CHAIN.replace("A>B", "A:1>A:2").replace("B>A", "A:2>A:1");
+    holds(&text, &chain(7));
+}
+
+#[test]
+fn a_call_with_a_host_that_answers_from_another_address_has_one_order() {
+    holds(&CHAIN.replace("B>A", "C>A"), &chain(7));
+}
+
+#[test]
+fn a_call_whose_sides_receive_at_another_port_than_they_send_from_has_one_order() {
+    let text = CHAIN.replace("A>B", "A:40000>B").replace("B>A", "B:50000>A");
+    holds(&text, &chain(7));
+}
+
+#[test]
+fn hops_follow_one_another() {
+    holds(
+        "A>P INVITE 1 INVITE i a:
+        P>A 100 1 INVITE i a:
+        P>B INVITE 1 INVITE i2,i a:
+        B>P 100 1 INVITE i2,i a:
+        B>P 180 1 INVITE i2,i a:b
+        P>A 180 1 INVITE i a:b
+        B>P 200 1 INVITE i2,i a:b
+        P>A 200 1 INVITE i a:b
+        A>P ACK 1 ACK k a:b
+        P>B ACK 1 ACK k2,k a:b
+        A>P BYE 2 BYE y a:b
+        P>B BYE 2 BYE y2,y a:b
+        B>P 200 2 BYE y2,y a:b
+        P>A 200 2 BYE y a:b",
+        &[
+            &[(0, 1), (0, 2), (2, 3), (3, 4), (1, 4), (4, 5), (5, 6), (6, 7), (7, 8), (8, 9)][..],
+            &[(8, 10), (9, 11), (10, 11), (11, 12), (12, 13)],
+        ]
+        .concat(),
+    );
+}
+
+#[test]
+fn a_constant_branch_and_one_that_is_used_again_tell_hops_apart_by_their_depth() {
+    holds(
+        "A>P INVITE 1 INVITE i a:
+        P>B INVITE 1 INVITE i2,i a:
+        B>P 200 1 INVITE i2,i a:b
+        P>A 200 1 INVITE i a:b
+        A>P ACK 1 ACK k a:b
+        P>B ACK 1 ACK z9hG4bKcydzigwkX,k a:b
+        A>P INVITE 2 INVITE j a:b
+        P>B INVITE 2 INVITE j2,j a:b
+        B>P 200 2 INVITE j2,j a:b
+        P>A 200 2 INVITE j a:b
+        A>P ACK 2 ACK j a:b
+        P>B ACK 2 ACK z9hG4bKcydzigwkX,j a:b
+        A>P BYE 3 BYE 0 a:b
+        P>B BYE 3 BYE 0,0 a:b
+        B>P 200 3 BYE 0,0 a:b
+        P>A 200 3 BYE 0 a:b",
+        &[
+            &chain(5)[..],
+            &[(4, 5), (3, 6), (4, 6)],
+            &[(6, 7), (7, 8), (8, 9), (9, 10), (10, 11)],
+            &[(10, 12), (11, 13)],
+            &chain(16)[12..],
+        ]
+        .concat(),
+    );
+}
+
+#[test]
+fn a_cancelled_call_ends_behind_its_cancel() {
+    holds(
+        "A>P INVITE 1 INVITE i a:
+        P>B INVITE 1 INVITE i2,i a:
+        B>P 180 1 INVITE i2,i a:b
+        P>A 180 1 INVITE i a:b
+        A>P CANCEL 1 CANCEL i a:
+        P>A 200 1 CANCEL i a:p
+        P>B CANCEL 1 CANCEL i2 a:
+        B>P 200 1 CANCEL i2 a:b
+        B>P 487 1 INVITE i2,i a:b
+        P>B ACK 1 ACK i2 a:b
+        P>A 487 1 INVITE i a:b
+        A>P ACK 1 ACK i a:b",
+        &[(0, 1), (1, 2), (2, 3), (0, 4), (4, 5), (4, 6), (6, 7), (6, 8), (8, 9), (8, 10), (10, 11)],
+    );
+}
+
+#[test]
+fn a_cancel_that_crosses_the_answer_or_another_provisional_reply_stays_where_it_was() {
+    let crossed = "A>B INVITE 1 INVITE i a:
+        B>A 100 1 INVITE i a:
+        A>B CANCEL 1 CANCEL i a:
+        B>A 180 1 INVITE i a:b
+        B>A 487 1 INVITE i a:b
+        B>A 200 1 CANCEL i a:b
+        A>B ACK 1 ACK i a:b";
+    holds(crossed, &[(0, 1), (1, 2), (2, 4), (2, 5), (3, 4), (4, 6)]);
+    let answered = "A>B INVITE 1 INVITE i a:
+        B>A 180 1 INVITE i a:b
+        B>A 200 1 INVITE i a:b
+        A>B CANCEL 1 CANCEL i a:
+        B>A 481 1 CANCEL i a:
+        A>B ACK 1 ACK k a:b";
+    holds(answered, &[(0, 1), (1, 2), (0, 3), (3, 4), (2, 5)]);
+    let refused = "A>B INVITE 1 INVITE i a:
+        B>A 100 1 INVITE i a:
+        B>A 486 1 INVITE i a:b
+        A>B CANCEL 1 CANCEL i a:
+        A>B ACK 1 ACK i a:b
+        B>A 481 1 CANCEL i a:";
+    holds(refused, &[(0, 1), (1, 2), (1, 3), (2, 4), (3, 5)]);
+    let again = "A>B INVITE 1 INVITE i a:
+        A>B CANCEL 1 CANCEL i a:
+        B>A 487 1 INVITE i a:b
+        A>B ACK 1 ACK i a:b
+        A>B INVITE 2 INVITE j a:
+        B>A 200 1 CANCEL i a:b";
+    holds(again, &[(0, 1), (1, 2), (2, 3), (3, 4), (1, 5)]);
+}
+
+#[test]
+fn a_challenged_invite_is_sent_again_behind_its_challenge() {
+    holds(
+        "A>P INVITE 1 INVITE i a:
+        P>A 407 1 INVITE i a:p
+        A>P ACK 1 ACK i a:p
+        A>P INVITE 2 INVITE j a:
+        P>A 100 2 INVITE j a:
+        P>A 486 2 INVITE j a:b
+        A>P ACK 2 ACK j a:b",
+        &chain(7),
+    );
+}
+
+#[test]
+fn a_proxy_that_answers_a_challenge_by_itself_raises_cseq_and_nothing_else() {
+    holds(
+        "A>P INVITE 1 INVITE i a:
+        P>A 100 1 INVITE i a:
+        P>B INVITE 1 INVITE i2,i a:
+        B>P 401 1 INVITE i2,i a:x
+        P>B ACK 1 ACK i2 a:x
+        P>B INVITE 2 INVITE i3,i a:
+        B>P 180 2 INVITE i3,i a:b
+        P>A 180 1 INVITE i a:b
+        B>P 200 2 INVITE i3,i a:b
+        P>A 200 1 INVITE i a:b
+        A>P ACK 1 ACK k a:b
+        P>B ACK 2 ACK k2,k a:b",
+        &[(0, 1), (0, 2), (2, 3), (3, 4), (4, 5), (5, 6), (6, 8), (8, 11), (1, 7), (7, 9), (9, 10)],
+    );
+}
+
+#[test]
+fn another_callee_is_tried_behind_what_is_certain_of_the_first() {
+    let tried = "A>P INVITE 1 INVITE i a:
+        P>A 100 1 INVITE i a:
+        P>B INVITE 1 INVITE i2,i a:
+        B>P 183 1 INVITE i2,i a:b RSeq: 1
+        P>A 183 1 INVITE i a:b RSeq: 1
+        A>P PRACK 2 PRACK p a:b RAck: 1 1 INVITE
+        P>B PRACK 2 PRACK p2,p a:b RAck: 1 1 INVITE
+        B>P 200 2 PRACK p2,p a:b
+        P>A 200 2 PRACK p a:b
+        B>P 486 1 INVITE i2,i a:b
+        P>B ACK 1 ACK i2 a:b
+        P>A 181 1 INVITE i a:
+        P>C INVITE 1 INVITE i3,i a:
+        C>P 200 1 INVITE i3,i a:c
+        P>A 200 1 INVITE i a:c
+        A>P ACK 1 ACK k a:c
+        P>C ACK 1 ACK k2,k a:c";
+    let of_first = [(0, 1), (0, 2), (2, 3), (3, 4), (4, 5), (5, 6), (6, 7), (7, 8), (9, 10), (1, 11)];
+    let of_second = [(0, 12), (12, 13), (11, 13), (13, 14), (14, 15), (15, 16)];
+    holds(tried, &[&of_first[..], &of_second, &[(4, 9)]].concat());
+    // A refusal without a To tag.
+    holds(&tried.replace("486 1 INVITE i2,i a:b", "486 1 INVITE i2,i a:"), &[&of_first[..], &of_second].concat());
+}
+
+#[test]
+fn requests_other_than_invite_can_overlap() {
+    holds(
+        "A>B INFO 3 INFO n a:b
+        A>B INFO 4 INFO o a:b
+        B>A 200 3 INFO n a:b
+        B>A 200 4 INFO o a:b",
+        &[(0, 1), (0, 2), (1, 3)],
+    );
+}
+
+#[test]
+fn a_registration_is_sent_again_behind_its_challenge() {
+    holds(
+        "A>P REGISTER 1 REGISTER r a:
+        P>B REGISTER 1 REGISTER r2,r a:
+        B>P 401 1 REGISTER r2,r a:x
+        P>A 401 1 REGISTER r a:x
+        A>P REGISTER 2 REGISTER s a:
+        P>B REGISTER 2 REGISTER s2,s a:
+        B>P 200 2 REGISTER s2,s a:y
+        P>A 200 2 REGISTER s a:y",
+        &chain(8),
+    );
+}
+
+#[test]
+fn messages_without_a_branch_are_told_apart_by_their_hosts() {
+    holds(
+        "A:40000>P INVITE 1 INVITE - a:
+        P>A 180 1 INVITE - a:b
+        P>A 486 1 INVITE - a:b
+        A:40000>P ACK 1 ACK - a:b
+        A:40000>P INVITE 2 INVITE - a:
+        P>A 180 2 INVITE - a:c
+        P>A 200 2 INVITE - a:c
+        A:40000>P ACK 2 ACK - a:c",
+        &chain(8),
+    );
+}
+
+#[test]
+fn an_ack_with_a_new_branch_stays_behind_nothing_but_an_answer() {
+    holds(
+        "A>B INVITE 1 INVITE i a:
+        B>A 180 1 INVITE i a:b
+        B>A 200 1 INVITE i a:b
+        A>B ACK 1 ACK i a:b",
+        &chain(4),
+    );
+}
+
+#[test]
+fn a_proxy_that_asks_two_callees_at_once_cancels_the_slower_one() {
+    holds(
+        "A>P INVITE 1 INVITE i a:
+        P>A 100 1 INVITE i a:
+        P>B INVITE 1 INVITE b1,i a:
+        P>C INVITE 1 INVITE c1,i a:
+        B>P 100 1 INVITE b1,i a:
+        B>P 180 1 INVITE b1,i a:b
+        P>A 180 1 INVITE i a:b
+        C>P 180 1 INVITE c1,i a:c
+        P>A 180 1 INVITE i a:c
+        C>P 200 1 INVITE c1,i a:c
+        P>A 200 1 INVITE i a:c
+        P>B CANCEL 1 CANCEL b1 a:
+        B>P 200 1 CANCEL b1 a:b
+        A>P ACK 1 ACK k a:c
+        B>P 487 1 INVITE b1,i a:b
+        P>B ACK 1 ACK b1 a:b
+        P>C ACK 1 ACK k2,k a:c",
+        &[
+            &[(0, 1), (0, 2), (0, 3), (2, 4), (4, 5), (5, 6), (1, 6), (3, 7), (7, 8), (8, 9), (6, 9), (9, 10)][..],
+            &[(4, 11), (11, 12), (10, 13), (11, 14), (14, 15), (13, 16)],
+        ]
+        .concat(),
+    );
+}
+
+#[test]
+fn a_redirected_call_goes_on_behind_the_redirection() {
+    holds(
+        "A>P INVITE 1 INVITE i a:
+        P>B INVITE 1 INVITE i2,i a:
+        B>P 302 1 INVITE i2,i a:b
+        P>B ACK 1 ACK i2 a:b
+        P>C INVITE 1 INVITE i3,i a:
+        P>A 100 1 INVITE i a:
+        C>P 200 1 INVITE i3,i a:c
+        P>A 200 1 INVITE i a:c
+        A>C ACK 1 ACK k a:c
+        C>A BYE 1 BYE y c:a
+        A>C 200 1 BYE y c:a",
+        &[(0, 1), (1, 2), (2, 3), (0, 4), (4, 6), (5, 6), (6, 7), (7, 8), (8, 9), (9, 10)],
+    );
+}
+
+#[test]
+fn what_is_sent_again_stays_where_it_was() {
+    stays(
+        "A>B INVITE 1 INVITE i a:
+        A>B INVITE 1 INVITE i a: X: again
+        B>A 180 1 INVITE i a:b
+        A>B INVITE 1 INVITE i a: X: again
+        B>A 180 1 INVITE i a:b X: again
+        B>A 200 1 INVITE i a:b
+        B>A 200 1 INVITE i a:b X: again
+        A>B ACK 1 ACK k a:b
+        B>A 200 1 INVITE i a:b X: again
+        A>B ACK 1 ACK k a:b X: again
+        A>B BYE 2 BYE y a:b
+        A>B BYE 2 BYE y a:b X: again
+        B>A 200 2 BYE y a:b",
+    );
+}
