@@ -186,15 +186,17 @@ impl<'a> Seen<'a> {
         fields.pid_user = self.identity().unwrap_or_default().user;
     }
 
-    /// The identity in the first of the headers for it that keeps to the grammar; where none of them does, in the first that can be read.
+    /// The identity in the first of the headers for it that keeps to the grammar. Where it has none, or none of them keeps to it, the first that
+    /// can be read in these and those before.
     fn identity(&self) -> Option<Uri<'a>> {
-        let remote_party = self.remote_party.map(|address| address.uri);
-        let by_grammar = self.asserted.uri().or_else(|| self.preferred.uri());
-        by_grammar
-            .or_else(|| remote_party.map(trim_end).and_then(uri::parse))
-            .or_else(|| self.asserted.readable_uri())
-            .or_else(|| self.preferred.readable_uri())
-            .or_else(|| lenient::uri(None, self.remote_party_body?))
+        let remote_party = self.remote_party.map(|address| uri::parse(trim_end(address.uri)));
+        let by_grammar = [self.asserted.uri(), self.preferred.uri(), remote_party];
+        let chosen = by_grammar.iter().position(Option::is_some).unwrap_or(by_grammar.len() - 1);
+        by_grammar[chosen].flatten().or_else(|| {
+            let remote_party = self.remote_party_body.and_then(|body| lenient::uri(None, body));
+            let readable = [self.asserted.readable_uri(), self.preferred.readable_uri(), remote_party];
+            readable[..=chosen].iter().find_map(|uri| *uri)
+        })
     }
 
     /// Whether this is the first of a header that may come once; a second one makes a request malformed. In a reply

@@ -40,12 +40,12 @@ impl<'a> Identity<'a> {
         }
     }
 
-    /// The URI to take the user from, if these headers keep to the grammar.
-    pub(super) fn uri(&self) -> Option<Uri<'a>> {
-        self.first.filter(|_| !self.broken)
+    /// The first URI, `None` in it for one that cannot be read, if there are headers and all of them keep to the grammar.
+    pub(super) fn uri(&self) -> Option<Option<Uri<'a>>> {
+        (self.count > 0 && !self.broken).then_some(self.first)
     }
 
-    /// The URI that can be read all the same, for when no header keeps to the grammar.
+    /// The URI that can be read all the same, for when there is none by the grammar.
     pub(super) fn readable_uri(&self) -> Option<Uri<'a>> {
         self.readable
     }
@@ -84,7 +84,7 @@ mod tests {
         assert_eq!(first_identity(b"<sip:a@b>, <broken"), None);
         let mut identity = Identity::default();
         identity.read(b"<sip:a@b>");
-        assert_eq!(identity.uri().map(|uri| uri.user), Some(&b"a"[..]));
+        assert_eq!(identity.uri().flatten().map(|uri| uri.user), Some(&b"a"[..]));
         identity.read(b"<broken");
         assert_eq!(identity.uri(), None);
         assert_eq!(identity.readable_uri().map(|uri| uri.user), Some(&b"a"[..]));
@@ -103,6 +103,6 @@ mod tests {
         for body in [&b"<sip:a@b>"[..], b"<sip:c@d>", b"<broken"] {
             identity.read_of_two(body);
         }
-        assert_eq!(identity.uri().map(|uri| uri.user), Some(&b"a"[..]));
+        assert_eq!(identity.uri().flatten().map(|uri| uri.user), Some(&b"a"[..]));
     }
 }

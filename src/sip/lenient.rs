@@ -5,8 +5,8 @@
 //! Such a header is not guessed at. Its URI must be one by itself ([`uri::parse`] judges), of the scheme sip, sips or tel, and it must be plain which
 //! one is meant: one without brackets at the very beginning; else, as long as every quote has its partner, the first outside quotes, one in angle
 //! brackets before one without; where a quote has none, nobody can say what it quotes, and there must be no other in brackets, or, where
-//! none is in brackets, no other at all. If that one cannot be read, is of another scheme, or has a word behind the blank that ends it, which may be
-//! its torn end, no other is looked for. Such a header stays empty.
+//! none is in brackets, no other at all. If that one cannot be read, is of another scheme, or has no brackets and a word behind the blank that ends it,
+//! which may be its torn end, no other is looked for. Such a header stays empty.
 
 use super::scan::{Class, find, trim, trim_start};
 use super::uri::{self, Uri};
@@ -128,13 +128,19 @@ fn begins_word(body: &[u8], at: usize) -> bool {
     at.checked_sub(1).is_none_or(|before| BARE_END.has(body[before]))
 }
 
-/// Reads `uri>`.
+/// Reads `uri>`, or `uri words>` where the URI has a user.
 fn enclosed(text: &[u8]) -> Option<(Option<Uri<'_>>, &[u8])> {
-    let (uri, behind) = text.split_at(ENCLOSED_END.length_before(text));
+    let (inside, behind) = text.split_at(ENCLOSED_END.length_before(text));
     let behind = behind.strip_prefix(b">")?;
-    let uri = trim(uri);
-    let is_of_party = uri::is_of_party(uri);
-    (is_of_party || has_scheme(uri)).then(|| (uri::parse(uri).filter(|_| is_of_party), behind))
+    let inside = trim(inside);
+    if !uri::is_of_party(inside) {
+        return has_scheme(inside).then_some((None, behind));
+    }
+    let whole = uri::parse(inside).filter(|uri| BARE_END.length_before(uri.host) == uri.host.len());
+    let word = || Some(BARE_END.before(inside)).filter(|word| find(word, b'@').is_some());
+    // A port there may be torn.
+    let cut = || uri::parse(word()?).filter(|uri| uri.port == 0);
+    Some((whole.or_else(cut), behind))
 }
 
 /// Whether `text` begins as a URI does.
@@ -275,6 +281,7 @@ mod tests {
         reads(r#""A" <sip:alice@a.example ;tag=1"#, "alice", "a.example", "1");
         reads("sip:alice@a.example>;tag=1", "alice", "a.example", "1");
         reads("<sip:alice@a.example \r\n", "alice", "a.example", "");
+        reads("<sip:alice@a.example b>;tag=1", "alice", "a.example", "1");
         reads("tel:+49301234 \"x\";tag=1", "+49301234", "", "1");
         // The first address, whatever follows it.
         reads("sip:alice@a.example;tag=1 <sip:bob@b.example>", "alice", "a.example", "1");
@@ -326,7 +333,8 @@ mod tests {
             "\"A\" sip:gw example.net;tag=1",
             "\"A\" sip:alice@a.exa mple;tag=1",
             "\"A\" sip:alice@a.example:50 60;tag=1",
-            "<sip:alice@a.example b>;tag=1",
+            "<sip:a.example b>;tag=1",
+            "<sip:alice@a.example:50 60>;tag=1",
             "sip:alice@a.example <http://b.example/>;tag=1",
             // In a name alone.
             "\"sip:alice@a.example\";tag=1",

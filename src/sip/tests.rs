@@ -110,11 +110,10 @@ fn the_asserted_identity_comes_before_the_preferred_one_and_that_before_the_remo
     assert_eq!(pid(remote), "rpid");
     assert_eq!(pid(&format!("P-Asserted-Identity: <broken\r\n{preferred}")), "ppi");
     assert_eq!(pid(&format!("{asserted}P-Asserted-Identity: <broken\r\n{remote}")), "rpid");
-    // One that names nobody does not count.
     for unreadable in ["<http://x>", "anonymous", "<sip:a@b:70000>", "<http://x>;y=<sip:no@x>"] {
-        assert_eq!(pid(&format!("P-Asserted-Identity: {unreadable}\r\n{preferred}")), "ppi");
-        assert_eq!(pid(&format!("P-Preferred-Identity: {unreadable}\r\n{remote}")), "rpid");
-        assert_eq!(pid(&format!("P-Asserted-Identity: {unreadable}\r\n")), "");
+        assert_eq!(pid(&format!("P-Asserted-Identity: {unreadable}\r\n{preferred}")), "");
+        assert_eq!(pid(&format!("P-Preferred-Identity: {unreadable}\r\n{remote}")), "");
+        assert_eq!(pid(&format!("Remote-Party-ID: {unreadable}\r\n")), "");
     }
     assert_eq!(pid(""), "");
 }

@@ -110,17 +110,18 @@ impl Step<'_> {
     /// Of what opens a dialog and the requests within, whichever side sends these.
     fn precedes_in_dialog(&self, other: &Step<'_>) -> bool {
         let is_request = other.phase == Phase::Request && !other.message.to.tag.is_empty();
-        let (is_sent, is_received) = self.is_at_sender_of(other);
-        if !is_request || self.family != INVITE || !(is_sent || is_received) {
+        if !is_request || self.family != INVITE {
             return false;
         }
+        let (is_sent, is_received) = self.is_at_sender_of(other);
         match (self.phase, other.family) {
             // RAck says what it waits for.
             (_, "PRACK") => false,
-            // A BYE ends what has been acknowledged. One that ends a call that rings comes before the refusal and its ACK.
-            (Phase::Ack, "BYE") => self.is_ack_of_answer,
+            // A BYE ends what has been acknowledged, at all hops if both come the same way. One that ends a call that rings comes before the
+            // refusal and its ACK.
+            (Phase::Ack, "BYE") => self.is_ack_of_answer && (self.has_direction_of(other) || is_received),
             // Neither side sends them before the answer to the first INVITE.
-            (Phase::Success, "BYE" | INVITE) => self.opens_dialog,
+            (Phase::Success, "BYE" | INVITE) => self.opens_dialog && (is_sent || is_received),
             // It is for calls that ring, and the provisional reply need not be stored.
             (Phase::Success, "UPDATE") => false,
             (Phase::Provisional | Phase::Success, _) => {
