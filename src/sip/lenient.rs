@@ -168,7 +168,7 @@ fn bare(text: &[u8], has_user_somewhere: bool) -> Option<(Option<Uri<'_>>, &[u8]
 fn tag(behind: &[u8]) -> &[u8] {
     let mut tag: &[u8] = b"";
     let mut values = Values::default();
-    let mut rest = skip_blanks(behind);
+    let mut rest = behind;
     while let Some(&byte) = rest.first() {
         let (name, after) = rest.split_at(NAME_END.length_before(rest));
         rest = match byte {
@@ -190,7 +190,6 @@ fn tag(behind: &[u8]) -> &[u8] {
                 }
             },
         };
-        rest = skip_blanks(rest);
     }
     tag
 }
@@ -243,6 +242,7 @@ fn looked_at(_: usize) {}
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sip::{HashSource, HeaderNames, extract, hash_source};
 
     thread_local! {
         pub(super) static LOOKED_AT: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
@@ -364,6 +364,19 @@ mod tests {
             let _ = tag(&body.as_bytes()[9..]);
             assert!(LOOKED_AT.get() <= 4 * body.len(), "{part:?}: {} of {}", LOOKED_AT.get(), body.len());
         }
+    }
+
+    #[test]
+    fn what_a_mode_shards_by_and_the_identity_are_read_without_a_look_at_tags() {
+        let body = format!("\"x\" sip:alice@a.example;x{}", " \\\"".repeat(20_000));
+        let message = format!("INVITE sip:b@b SIP/2.0\r\nFrom: {body}\r\nTo: {body}\r\n\r\n");
+        LOOKED_AT.set(0);
+        for source in [HashSource::FromUser, HashSource::ToUser] {
+            assert_eq!(hash_source(message.as_bytes(), source), b"alice");
+        }
+        let message = format!("INVITE sip:b@b SIP/2.0\r\nP-Asserted-Identity: {body}\r\nContact: {body}\r\n\r\n");
+        assert_eq!(extract(message.as_bytes(), None, &HeaderNames::default()).pid_user, b"alice");
+        assert_eq!(LOOKED_AT.get(), 0);
     }
 
     #[test]
