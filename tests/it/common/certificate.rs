@@ -10,14 +10,26 @@ use tempfile::TempDir;
 
 /// Makes a key and a certificate for the loopback address; the answers are their files.
 pub fn certificate(directory: &Path) -> (String, String) {
+    certificate_of(directory, &["rsa:2048"])
+}
+
+/// As [`certificate`], with a key of another kind, in the words of `openssl req -newkey`.
+pub fn certificate_of(directory: &Path, kind: &[&str]) -> (String, String) {
     let [key, certificate] = ["key.pem", "cert.pem"].map(|name| directory.join(name).display().to_string());
-    let made = Command::new("openssl")
-        .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"])
-        .args(["-keyout", &key, "-out", &certificate])
-        .stderr(Stdio::null())
-        .status();
-    assert!(made.expect("openssl runs").success());
+    openssl(
+        &[
+            &["req", "-x509", "-newkey"][..],
+            kind,
+            &["-nodes", "-days", "2", "-subj", "/CN=127.0.0.1", "-keyout", &key, "-out", &certificate],
+        ]
+        .concat(),
+    );
     (key, certificate)
+}
+
+fn openssl(arguments: &[&str]) {
+    let made = Command::new("openssl").args(arguments).stderr(Stdio::null()).status();
+    assert!(made.expect("openssl runs").success(), "{arguments:?}");
 }
 
 /// Someone who signs certificates, and a directory of what was signed.

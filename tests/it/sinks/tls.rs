@@ -1,10 +1,19 @@
 //! TLS to PostgreSQL and MariaDB: what servers ask for, what they show, and what a URL asks for.
 
 use super::*;
-use crate::common::certificate::{Authority, Issued};
+use crate::common::certificate::{Authority, Issued, certificate_of};
 use crate::common::database::PASSWORD;
 use sipcapture_core::sink::SinkError::Unavailable;
 use std::path::Path;
+
+/// Kinds of keys, in the words of `openssl req -newkey`, that servers sign with and that this client cannot verify.
+const UNVERIFIABLE: [&[&str]; 3] = [&["ec", "-pkeyopt", "ec_paramgen_curve:P-521"], &["ed448"], &["rsa-pss"]];
+
+/// A certificate of a server that has signed it itself with a key of this kind.
+fn of_kind(directory: &TempDir, kind: &[&str]) -> Issued {
+    let (key, certificate) = certificate_of(directory.path(), kind);
+    Issued { certificate: certificate.into(), key: key.into() }
+}
 
 mod faults;
 mod mariadb;

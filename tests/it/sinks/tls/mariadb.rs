@@ -87,6 +87,18 @@ fn certificates_are_looked_at_as_the_mode_asks() {
 }
 
 #[test]
+fn a_key_that_cannot_be_verified_with_is_no_reason_to_go_on_in_clear() {
+    let mut server = TlsMariaDb::start();
+    let directory = TempDir::new().expect("a private directory");
+    for kind in UNVERIFIABLE {
+        server.present(&of_kind(&directory, kind));
+        for mode in ["", "?ssl-mode=REQUIRED"] {
+            assert!(is_encrypted(&server, &server.url("sipcapture", mode)), "{kind:?} {mode:?}");
+        }
+    }
+}
+
+#[test]
 fn a_certificate_of_the_client_is_shown_where_it_is_demanded() {
     let server = TlsMariaDb::start();
     let client = server.authority().issue("sipcapture");

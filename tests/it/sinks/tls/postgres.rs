@@ -127,6 +127,18 @@ fn a_certificate_that_has_signed_itself_is_trusted_when_it_is_named() {
 }
 
 #[test]
+fn a_key_that_cannot_be_verified_with_is_no_reason_to_go_on_in_clear() {
+    let mut server = TlsPostgres::start();
+    let directory = TempDir::new().expect("a private directory");
+    for kind in UNVERIFIABLE {
+        server.present(&of_kind(&directory, kind));
+        for mode in ["", "?sslmode=require"] {
+            assert!(is_encrypted(&server, "sipcapture", &server.url("sipcapture", mode)), "{kind:?} {mode:?}");
+        }
+    }
+}
+
+#[test]
 fn a_certificate_of_the_client_is_shown_where_it_is_demanded() {
     let server = TlsPostgres::start();
     let client = server.authority().issue("sipcapture");
