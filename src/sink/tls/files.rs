@@ -5,9 +5,12 @@ use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use rustls::RootCertStore;
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::ParsedCertificate;
+use rustls::sign::CertifiedKey;
+use rustls::{InconsistentKeys, RootCertStore};
 use rustls_native_certs::{load_certs_from_paths, load_native_certs};
 
 use super::{ClientCertificate, NamedPath, TlsFault};
@@ -60,10 +63,12 @@ fn is_denied(path: &Path) -> bool {
     fs::File::open(path).is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
 }
 
-/// A client's certificate chain and its key.
+/// A client's certificate chain and its key. Whether they belong together is seen where the certificate can be read: what a server takes is
+/// for the server to say, and those of X.509 version 1 cannot be read here.
 pub(in crate::sink) fn identity(
     identity: &ClientCertificate,
-) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), TlsFault> {
+    provider: &CryptoProvider,
+) -> Result<CertifiedKey, TlsFault> {
     let text = read(&identity.certificates)?;
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
     let certificates = match certificates {
@@ -75,7 +80,37 @@ pub(in crate::sink) fn identity(
             return Err(TlsFault::of(&identity.certificates, format!("{error}; a PEM file is needed"), false));
         }
     };
-    Ok((certificates, key(&identity.key, identity.is_private)?))
+    let key = provider.key_provider.load_private_key(key(&identity.key, identity.is_private)?).map_err(|error| {
+        TlsFault::of(
+            &identity.key,
+            format!("{error}; RSA keys of 2048 to 4096 bits, P-256, P-384 and Ed25519 are read"),
+            false,
+        )
+    })?;
+    let certified = CertifiedKey::new(certificates, key);
+    match certified.keys_match() {
+        Err(rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {
+            Err(TlsFault::of(&identity.key, "it is no key for the certificate", false))
+        }
+        _ => Ok(certified),
+    }
+}
+
+/// As [`identity`], for a client library that shows no certificate which it cannot read.
+pub(in crate::sink) fn version_3_identity(
+    shown: &ClientCertificate,
+    provider: &CryptoProvider,
+) -> Result<CertifiedKey, TlsFault> {
+    let certified = identity(shown, provider)?;
+    match certified.end_entity_cert().and_then(ParsedCertificate::try_from) {
+        Ok(_) => Ok(certified),
+        Err(error) => {
+            let why = format!(
+                "{error}; X.509 version 3 is needed, which `openssl x509 -req` makes with -extfile, or -copy_extensions copy"
+            );
+            Err(TlsFault::of(&shown.certificates, why, false))
+        }
+    }
 }
 
 fn key(named: &NamedPath, is_private: bool) -> Result<PrivateKeyDer<'static>, TlsFault> {

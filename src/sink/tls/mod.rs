@@ -24,10 +24,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls::crypto::ring;
+use rustls::sign::SingleCertAndKey;
 use rustls::{ClientConfig, SupportedProtocolVersion};
 
 pub(super) use downgrade::say_downgrade;
-pub(super) use files::{identity, usable_certificates};
+pub(super) use files::{identity, usable_certificates, version_3_identity};
 pub use parameters::Parameters;
 
 /// How far a server's certificate is looked at.
@@ -123,21 +124,18 @@ impl ClientTls {
             .with_protocol_versions(self.versions)
             .map_err(internal)?;
         let verifier = match self.verification {
-            Verification::None => verify::anyone(provider),
+            Verification::None => verify::anyone(Arc::clone(&provider)),
             Verification::Chain | Verification::ChainAndName => {
                 let certificates = usable_certificates(self.trust.as_ref(), self.trust_parameter)?;
                 let by_name = self.verification == Verification::ChainAndName;
-                verify::trusting(certificates, by_name, provider).map_err(TlsFault::of_system)?
+                verify::trusting(certificates, by_name, Arc::clone(&provider)).map_err(TlsFault::of_system)?
             }
         };
         let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
         let mut config = match &self.identity {
             None => builder.with_no_client_auth(),
             Some(shown) => {
-                let (certificates, key) = identity(shown)?;
-                builder.with_client_auth_cert(certificates, key).map_err(|error| {
-                    TlsFault::of(&shown.key, format!("it is no key for the certificate: {error}"), false)
-                })?
+                builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(identity(shown, &provider)?)))
             }
         };
         config.enable_sni = self.sends_name;

@@ -10,10 +10,12 @@ use std::path::{Path, PathBuf};
 use mysql::{ClientIdentity, SslOpts};
 use pem::Pem;
 use rustix::fs::{MemfdFlags, memfd_create};
+use rustls::crypto::ring;
 use rustls::pki_types::CertificateDer;
 
 use super::{
-    ClientCertificate, ClientTls, NamedPath, Parameters, TlsFault, Verification, identity, usable_certificates,
+    ClientCertificate, ClientTls, NamedPath, Parameters, TlsFault, Verification, usable_certificates,
+    version_3_identity,
 };
 
 /// The key that names trusted certificates.
@@ -143,7 +145,7 @@ impl MysqlSettings {
             .with_danger_accept_invalid_certs(verification == Verification::None)
             .with_danger_skip_domain_validation(verification != Verification::ChainAndName);
         if let Some(shown) = &self.identity {
-            identity(shown)?;
+            version_3_identity(shown, &ring::default_provider())?;
             let (certificates, key) = (shown.certificates.path.clone(), shown.key.path.clone());
             options = options.with_client_identity(Some(ClientIdentity::new(certificates, key)));
         }
@@ -160,6 +162,7 @@ impl MysqlSettings {
 
     /// Reads the files, and those of trusted certificates too where nothing is to be looked at; sees whether the key fits.
     pub fn check(&self) -> Result<(), TlsFault> {
+        self.prepare()?;
         let tls = ClientTls {
             verification: self.verification(),
             trust: self.trust.clone(),

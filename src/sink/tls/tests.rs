@@ -147,6 +147,14 @@ fn files_that_are_named_and_of_no_use_are_told_before_anybody_connects() {
         use std::os::unix::fs::PermissionsExt;
         fs::set_permissions(path(name), fs::Permissions::from_mode(0o600)).unwrap();
     }
+    for (name, kind) in [("weak", &["rsa:1024"][..]), ("curve", &["ec", "-pkeyopt", "ec_paramgen_curve:P-521"])] {
+        let (key, certificate) = (path(name), path(&format!("{name}-cert")));
+        let made = std::process::Command::new("openssl")
+            .args(["req", "-x509", "-nodes", "-subj", "/CN=x", "-keyout", &key, "-out", &certificate, "-newkey"])
+            .args(kind)
+            .output();
+        assert!(made.unwrap().status.success(), "{kind:?}");
+    }
     let checked = |url: String| check(&DatabaseUrl::parse(&url).unwrap(), "db_url");
     for (query, word) in [
         (format!("sslmode=verify-ca&sslrootcert={}", path("none")), "No such file"),
@@ -158,6 +166,14 @@ fn files_that_are_named_and_of_no_use_are_told_before_anybody_connects() {
         (format!("sslcert={}&sslkey={}", path("cert"), path("cert")), "others may read it"),
         (format!("sslcert={}&sslkey={}", path("cert"), path("locked")), "it is encrypted"),
         (format!("sslcert={}&sslkey={}", path("cert"), path("other")), "no key for the certificate"),
+        (
+            format!("sslcert={}&sslkey={}", path("weak-cert"), path("weak")),
+            "RSA keys of 2048 to 4096 bits, P-256, P-384",
+        ),
+        (
+            format!("sslcert={}&sslkey={}", path("curve-cert"), path("curve")),
+            "RSA keys of 2048 to 4096 bits, P-256, P-384",
+        ),
     ] {
         let why = checked(format!("postgres://u:geheim@h/d?{query}")).unwrap_err();
         assert!(why.starts_with("ssl") && why.contains(word), "{query}: {why}");
@@ -171,6 +187,7 @@ fn files_that_are_named_and_of_no_use_are_told_before_anybody_connects() {
         (format!("ssl-mode=REQUIRED&ssl-ca={}", path("none")), "No such file"),
         (format!("ssl-cert={}&ssl-key={}", path("cert"), path("locked")), "it is encrypted"),
         (format!("ssl-cert={}&ssl-key={}", path("cert"), path("other")), "no key for the certificate"),
+        (format!("ssl-cert={}&ssl-key={}", path("curve-cert"), path("curve")), "P-256, P-384 and Ed25519 are read"),
     ] {
         let why = checked(format!("mysql://u:geheim@h/d?{query}")).unwrap_err();
         assert!(why.starts_with("ssl-") && why.contains(word), "{query}: {why}");

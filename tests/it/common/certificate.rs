@@ -56,10 +56,13 @@ impl Authority {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let name = format!("Authority {}", NUMBER.fetch_add(1, Ordering::Relaxed));
         params.distinguished_name.push(DnType::CommonName, name);
-        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("a certificate");
+        let key = KeyPair::generate().expect("a key");
+        let key_text = key.serialize_pem();
+        let issuer = CertifiedIssuer::self_signed(params, key).expect("a certificate");
         let directory = TempDir::new().expect("a private directory");
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).expect("servers may look in");
         fs::write(directory.path().join("ca.pem"), issuer.pem()).expect("the certificate is written");
+        fs::write(directory.path().join("ca-key.pem"), key_text).expect("the key is written");
         Authority { issuer, directory }
     }
 
@@ -76,6 +79,38 @@ impl Authority {
     /// One that was good until the end of 2020.
     pub fn issue_expired(&self, name: &str) -> Issued {
         self.issue_until(name, 2021)
+    }
+
+    /// One of X.509 version 1, which has no alternative names.
+    pub fn issue_version_1(&self, name: &str) -> Issued {
+        let path = |kind: &str| self.directory.path().join(format!("{name}-1-{kind}.pem"));
+        let issued = Issued { certificate: path("certificate"), key: path("key") };
+        let [certificate, key, request, authority, signer] = [
+            &issued.certificate,
+            &issued.key,
+            &path("request"),
+            &self.file(),
+            &self.directory.path().join("ca-key.pem"),
+        ]
+        .map(|path| path.display().to_string());
+        let subject = format!("/CN={name}");
+        openssl(&["req", "-newkey", "rsa:2048", "-nodes", "-subj", &subject, "-keyout", &key, "-out", &request]);
+        openssl(&[
+            "x509",
+            "-req",
+            "-in",
+            &request,
+            "-CA",
+            &authority,
+            "-CAkey",
+            &signer,
+            "-days",
+            "2",
+            "-out",
+            &certificate,
+        ]);
+        fs::set_permissions(&issued.key, fs::Permissions::from_mode(0o600)).expect("the key is kept");
+        issued
     }
 
     fn issue_until(&self, name: &str, year: i32) -> Issued {

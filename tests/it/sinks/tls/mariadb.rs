@@ -108,6 +108,27 @@ fn a_certificate_of_the_client_is_shown_where_it_is_demanded() {
 }
 
 #[test]
+fn a_certificate_of_version_1_is_refused_by_its_name_and_one_of_the_server_is_taken_where_nothing_is_looked_at() {
+    let mut server = TlsMariaDb::start();
+    let client = server.authority().issue_version_1("sipcapture");
+    let url = server
+        .url("with_certificate", &query(&[("ssl-cert", text(&client.certificate)), ("ssl-key", text(&client.key))]));
+    let named = format!("ssl-cert `{}`", text(&client.certificate));
+    let words = [named.as_str(), "UnsupportedCertVersion", "-extfile"];
+    assert_refused(&url, &words);
+    let parsed = sipcapture_core::sink::DatabaseUrl::parse(&url).expect("a URL");
+    let why = sipcapture_core::sink::check(&parsed, "db_url").expect_err("it is seen before anybody connects");
+    assert!(words.iter().all(|word| why.contains(word)), "{why}");
+    let own = server.authority().issue_version_1(SERVER);
+    server.present(&own);
+    for mode in ["", "?ssl-mode=REQUIRED"] {
+        assert!(is_encrypted(&server, &server.url("sipcapture", mode)), "{mode:?}");
+    }
+    let known = server.authority().file();
+    assert_refused(&server.url("sipcapture", &query(&[("ssl-ca", text(&known))])), &["UnsupportedCertVersion"]);
+}
+
+#[test]
 fn lines_of_the_option_file_ask_for_tls_as_keys_of_the_url_do() {
     let server = TlsMariaDb::start();
     let home = TempDir::new().expect("a private directory");

@@ -154,6 +154,23 @@ fn a_certificate_of_the_client_is_shown_where_it_is_demanded() {
 }
 
 #[test]
+fn a_certificate_of_version_1_is_shown_and_one_of_the_server_is_taken_where_nothing_is_looked_at() {
+    let mut server = TlsPostgres::start();
+    let client = server.authority().issue_version_1("sipcapture");
+    let shown = query(&[("sslcert", text(&client.certificate)), ("sslkey", text(&client.key))]);
+    assert!(is_encrypted(&server, "with_certificate", &server.url("with_certificate", &shown)));
+    let (own, known) = (server.authority().issue_version_1(SERVER), server.authority().file());
+    server.present(&own);
+    for mode in ["", "?sslmode=require"] {
+        assert!(is_encrypted(&server, "sipcapture", &server.url("sipcapture", mode)), "{mode:?}");
+    }
+    for mode in ["require", "verify-ca", "verify-full"] {
+        let url = server.url("sipcapture", &query(&[("sslmode", mode), ("sslrootcert", text(&known))]));
+        assert_refused(&url, &["UnsupportedCertVersion", &format!("sslmode {mode}")]);
+    }
+}
+
+#[test]
 fn what_the_url_leaves_open_comes_from_the_environment_and_the_users_directory() {
     let server = TlsPostgres::start();
     let home = TempDir::new().expect("a private directory");
