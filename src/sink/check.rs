@@ -2,7 +2,7 @@
 
 use super::DatabaseUrl;
 use super::postgres::open::is_local;
-use super::tls::{TlsFault, libpq, mysql};
+use super::tls::{ClientTls, TlsFault, libpq, mysql};
 use super::url::{Host, Server};
 
 /// Checks what `url` says of TLS, what the environment and option files add to it, and the files that they name. What is ignored, and files
@@ -12,8 +12,8 @@ use super::url::{Host, Server};
 /// A name, its value, and what would be right.
 pub fn check(url: &DatabaseUrl, parameter: &str) -> Result<(), String> {
     let (server, checked) = match url {
-        DatabaseUrl::Postgres(server) => (server, check_postgres(server)),
-        DatabaseUrl::Mysql(server) => (server, check_mysql(server, parameter)),
+        DatabaseUrl::Postgres(server) => (server, check_postgres(server, parameter, url)),
+        DatabaseUrl::Mysql(server) => (server, check_mysql(server, parameter, url)),
         DatabaseUrl::Sqlite(_) | DatabaseUrl::Host(_) => return Ok(()),
     };
     for key in server.parameters.unknown() {
@@ -30,15 +30,22 @@ pub fn check(url: &DatabaseUrl, parameter: &str) -> Result<(), String> {
     }
 }
 
-fn check_postgres(server: &Server) -> Result<(), TlsFault> {
+fn check_postgres(server: &Server, parameter: &str, url: &DatabaseUrl) -> Result<(), TlsFault> {
     let settings = libpq::LibpqSettings::of_process(&server.parameters).map_err(TlsFault::of_values)?;
     if is_local(server) || settings.mode == libpq::LibpqMode::Disable {
         return Ok(());
     }
+    warn_of_weakness(&settings.tls, &format!("{} {}", settings.mode_name, settings.mode.name()), parameter, url);
     settings.tls.check()
 }
 
-fn check_mysql(server: &Server, parameter: &str) -> Result<(), TlsFault> {
+fn warn_of_weakness(tls: &ClientTls, asked_for: &str, parameter: &str, url: &DatabaseUrl) {
+    if let Some(weakness) = tls.weakness() {
+        log::warn!("parameter {parameter}: {url}: {asked_for}: {weakness}");
+    }
+}
+
+fn check_mysql(server: &Server, parameter: &str, url: &DatabaseUrl) -> Result<(), TlsFault> {
     let server = server.with_option_files();
     let settings = mysql::MysqlSettings::resolve(&server.parameters).map_err(TlsFault::of_values)?;
     for key in mysql::MysqlSettings::needless(&server.parameters) {
@@ -49,5 +56,6 @@ fn check_mysql(server: &Server, parameter: &str) -> Result<(), TlsFault> {
     if matches!(server.host, Host::Socket(_)) || settings.mode == mysql::MysqlMode::Disabled {
         return Ok(());
     }
+    warn_of_weakness(&settings.tls(), &format!("ssl-mode {}", settings.mode.name()), parameter, url);
     settings.check()
 }

@@ -3,6 +3,7 @@
 //!
 //! What libpq does and this does not is an error wherever somebody asks for it, never left out in silence.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use rustls::SupportedProtocolVersion;
@@ -112,9 +113,10 @@ impl LibpqSettings {
     pub fn resolve(parameters: &Parameters, environment: &Environment<'_>) -> Result<LibpqSettings, String> {
         let words = Lookup { parameters, environment };
         words.refuse_what_is_not_there()?;
-        let trust = words.path("sslrootcert", "root.crt");
-        let by_system = trust.as_ref().is_some_and(|trust| trust.is_named && trust.path == Path::new("system"));
+        let by_system = words.get("sslrootcert").is_some_and(|word| word.text == "system");
         let (mode, mode_name) = words.mode(by_system)?;
+        // As libpq has it: who must know the server needs the file, and others do without it unless they can see it.
+        let trust = words.path("sslrootcert", "root.crt", mode >= LibpqMode::VerifyCa);
         let verification = match mode {
             LibpqMode::VerifyFull => Verification::ChainAndName,
             LibpqMode::VerifyCa => Verification::Chain,
@@ -126,7 +128,8 @@ impl LibpqSettings {
             verification,
             trust: trust.filter(|_| !by_system),
             trust_parameter: "sslrootcert",
-            identity: words.identity()?,
+            // libpq stops at a certificate that it cannot look at. Where clear would do too, TLS without the certificate does.
+            identity: words.identity(mode >= LibpqMode::Require)?,
             versions: words.versions()?,
             sends_name: words.choice("sslsni", &[("1", true), ("0", false)], true)?,
         };
@@ -199,26 +202,26 @@ impl Lookup<'_> {
         Ok((mode, name))
     }
 
-    /// The file that `key` names, else `file` in `~/.postgresql` if it is there.
-    fn path(&self, key: &str, file: &str) -> Option<NamedPath> {
+    /// The file that `key` names, else `file` in `~/.postgresql` if it is there; `in_doubt`: also if this process may not see whether it is.
+    fn path(&self, key: &str, file: &str, in_doubt: bool) -> Option<NamedPath> {
         if let Some(word) = self.get(key) {
             return Some(NamedPath { parameter: word.name, path: word.text.into(), is_named: true });
         }
         let path = self.usual(file)?;
-        path.exists().then(|| NamedPath { parameter: key.to_owned(), path, is_named: false })
+        is_there(&path).unwrap_or(in_doubt).then(|| NamedPath { parameter: key.to_owned(), path, is_named: false })
     }
 
     fn usual(&self, file: &str) -> Option<PathBuf> {
         Some(self.environment.home.as_ref()?.join(".postgresql").join(file))
     }
 
-    fn identity(&self) -> Result<Option<ClientCertificate>, String> {
-        let Some(certificates) = self.path("sslcert", "postgresql.crt") else { return Ok(None) };
+    fn identity(&self, in_doubt: bool) -> Result<Option<ClientCertificate>, String> {
+        let Some(certificates) = self.path("sslcert", "postgresql.crt", in_doubt) else { return Ok(None) };
         if !self.choice("sslcertmode", &[("allow", true), ("disable", false)], true)? {
             return Ok(None);
         }
         // libpq looks for the usual key whoever named the certificate.
-        let key = self.path("sslkey", "postgresql.key").unwrap_or_else(|| {
+        let key = self.path("sslkey", "postgresql.key", true).unwrap_or_else(|| {
             let path = self.usual("postgresql.key").unwrap_or_else(|| "~/.postgresql/postgresql.key".into());
             NamedPath { parameter: "sslkey".to_owned(), path, is_named: certificates.is_named }
         });
@@ -257,7 +260,7 @@ impl Lookup<'_> {
                 return Err(word.refuse("lists of revoked certificates are not read; leave it out"));
             }
         }
-        let usual = self.usual("root.crl").filter(|path| path.exists());
+        let usual = self.usual("root.crl").filter(|path| is_there(path).unwrap_or_default());
         if let Some(path) = usual.filter(|_| self.get("sslmode").is_some_and(|word| word.text.starts_with("verify"))) {
             return Err(format!(
                 "sslcrl `{}`: lists of revoked certificates are not read; take the file away",
@@ -268,6 +271,15 @@ impl Lookup<'_> {
         self.choice("sslnegotiation", &[("postgres", ())], ())?;
         self.choice("sslcertmode", &[("allow", ()), ("disable", ())], ())?;
         self.choice("gssencmode", &[("prefer", ()), ("disable", ())], ())
+    }
+}
+
+/// Whether there is anything at `path`; `None`: this process may not look.
+fn is_there(path: &Path) -> Option<bool> {
+    match path.metadata() {
+        Ok(_) => Some(true),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Some(false),
+        Err(_) => None,
     }
 }
 

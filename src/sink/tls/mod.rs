@@ -116,6 +116,19 @@ impl ClientTls {
         self.trust.as_ref().map_or(Ok(()), |trust| usable_certificates(Some(trust), self.trust_parameter).map(drop))
     }
 
+    /// What an operator should know of that is no error: nobody looks at the server's name, and anybody can have a certificate that the
+    /// system trusts.
+    pub fn weakness(&self) -> Option<String> {
+        let is_weak = self.verification == Verification::Chain && self.trust.is_none();
+        is_weak.then(|| {
+            let name = self.trust_parameter;
+            format!(
+                "the server's name is not looked at, and its certificate may be any that the system trusts: name the server's \
+                 authority by {name}, or ask for its name"
+            )
+        })
+    }
+
     /// The configuration that rustls takes; reads the files.
     pub fn config(&self) -> Result<ClientConfig, TlsFault> {
         let internal = |error: rustls::Error| TlsFault::of_system(format!("TLS: {error}"));

@@ -163,15 +163,19 @@ impl MysqlSettings {
     /// Reads the files, and those of trusted certificates too where nothing is to be looked at; sees whether the key fits.
     pub fn check(&self) -> Result<(), TlsFault> {
         self.prepare()?;
-        let tls = ClientTls {
+        self.tls().check()
+    }
+
+    /// How TLS is spoken, whoever speaks it.
+    pub fn tls(&self) -> ClientTls {
+        ClientTls {
             verification: self.verification(),
             trust: self.trust.clone(),
             trust_parameter: TRUST,
             identity: self.identity.clone(),
             versions: rustls::DEFAULT_VERSIONS,
             sends_name: true,
-        };
-        tls.check()
+        }
     }
 
     /// How the mode and what is trusted are told in errors.

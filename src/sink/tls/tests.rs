@@ -61,6 +61,34 @@ fn require_looks_at_certificates_where_trusted_ones_are_there() {
 }
 
 #[test]
+fn a_directory_that_is_none_has_no_usual_files() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    for mode in ["prefer", "require", "verify-full"] {
+        let tls = postgres(&format!("sslmode={mode}"), &[], Some(file.path())).unwrap().tls;
+        assert_eq!((tls.trust, tls.identity), (None, None), "{mode}");
+    }
+}
+
+#[test]
+fn trusting_the_system_and_no_name_is_told() {
+    use mysql::MysqlSettings;
+    for (query, is_weak) in [
+        ("sslmode=verify-ca", true),
+        ("sslmode=verify-full", false),
+        ("sslmode=require", false),
+        ("sslmode=verify-ca&sslrootcert=/ca.pem", false),
+    ] {
+        assert_eq!(postgres(query, &[], None).unwrap().tls.weakness().is_some(), is_weak, "{query}");
+    }
+    for (query, is_weak) in
+        [("ssl-mode=VERIFY_CA", true), ("ssl-mode=VERIFY_IDENTITY", false), ("", false), ("ssl-ca=/ca.pem", false)]
+    {
+        let settings = MysqlSettings::resolve(&Parameters::parse(query, mysql::key_of)).unwrap();
+        assert_eq!(settings.tls().weakness().is_some(), is_weak, "{query}");
+    }
+}
+
+#[test]
 fn a_wrong_value_is_told_with_its_name_and_what_is_allowed_and_never_with_a_password() {
     for (url, words) in [
         (

@@ -168,6 +168,7 @@ fn the_systems_certificates_are_trusted_where_none_are_named() {
     for query in ["?ssl-mode=VERIFY_CA", "?ssl-mode=VERIFY_IDENTITY"] {
         let answer = tool(query, &server.authority().file());
         assert!(answer.contains("no table"), "{query}: {answer}");
+        assert_eq!(answer.contains("the server's name is not looked at"), query.ends_with("VERIFY_CA"), "{answer}");
         assert!(tool(query, &stranger.file()).contains("UnknownIssuer"), "{query}");
     }
 }

@@ -210,6 +210,49 @@ fn what_the_url_leaves_open_comes_from_the_environment_and_the_users_directory()
 }
 
 #[test]
+fn usual_files_that_this_process_may_not_see_count_as_libpq_counts_them() {
+    use std::os::unix::process::CommandExt as _;
+    if !rustix::process::getuid().is_root() {
+        return;
+    }
+    let server = TlsPostgres::start();
+    let home = TempDir::new().expect("a private directory");
+    let tool_home = home.path().join("root");
+    std::fs::create_dir_all(tool_home.join(".postgresql")).expect("a directory is made");
+    std::fs::copy(Authority::new().file(), tool_home.join(".postgresql/root.crt")).expect("the certificate is copied");
+    for (directory, mode) in [(home.path(), 0o755), (tool_home.as_path(), 0o700)] {
+        let permissions = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        std::fs::set_permissions(directory, permissions).expect("the directory is closed");
+    }
+    let program = home.path().join("sipcapture");
+    std::fs::copy(env!("CARGO_BIN_EXE_sipcapture"), &program).expect("others may run it");
+    let tool = |query: &str, variables: &[(&str, &Path)]| {
+        let mut command = std::process::Command::new(&program);
+        command.args(["calls", "--db", &server.url("only_tls", query)]).current_dir("/").uid(65_534).gid(65_534);
+        command.env("HOME", &tool_home).envs(variables.iter().copied());
+        String::from_utf8_lossy(&command.output().expect("the tool starts").stderr).into_owned()
+    };
+    for mode in ["require", "verify-ca", "verify-full"] {
+        let mut psql = std::process::Command::new("psql");
+        psql.args(["-c", "SELECT 1", &server.url("only_tls", &format!("?sslmode={mode}"))]).current_dir("/");
+        let output = psql.uid(65_534).gid(65_534).env("HOME", &tool_home).output().expect("psql runs");
+        assert!(!output.status.success(), "psql with {mode}");
+    }
+    // The system's authorities must not stand in for the file, and it is they who have signed the server's certificate.
+    let trusted = home.path().join("system.pem");
+    std::fs::copy(server.authority().file(), &trusted).expect("the certificate is copied");
+    for mode in ["verify-ca", "verify-full"] {
+        let answer = tool(&format!("?sslmode={mode}"), &[("SSL_CERT_FILE", &trusted)]);
+        assert!(answer.contains("root.crt`") && answer.contains("Permission denied"), "{mode}: {answer}");
+    }
+    // Nobody asked for a certificate of the client, and TLS without it is better than none.
+    let answer = tool("", &[]);
+    assert!(answer.contains("no table"), "{answer}");
+    let answer = tool("?sslmode=require", &[]);
+    assert!(answer.contains("postgresql.crt`") && answer.contains("Permission denied"), "{answer}");
+}
+
+#[test]
 fn the_systems_certificates_are_trusted_where_none_are_named() {
     let server = TlsPostgres::start();
     let tool = |query: &str, trusted: &Path| {
@@ -222,6 +265,8 @@ fn the_systems_certificates_are_trusted_where_none_are_named() {
     for query in ["?sslmode=verify-ca", "?sslmode=verify-full", "?sslrootcert=system"] {
         let answer = tool(query, &server.authority().file());
         assert!(answer.contains("no table"), "{query}: {answer}");
+        // Anybody can have a certificate that the system trusts.
+        assert_eq!(answer.contains("the server's name is not looked at"), query.ends_with("verify-ca"), "{answer}");
         assert!(tool(query, &stranger.file()).contains("UnknownIssuer"), "{query}");
     }
 }
