@@ -13,6 +13,7 @@
 //! comes first. As the client libraries do, a file that everybody may write to is not read.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -78,7 +79,14 @@ struct Options {
 impl Options {
     /// Reads `file`, which need not exist, and the files that it includes.
     fn read_file(&mut self, file: &Path, group: &str, includes: u32) {
-        let Ok(text) = fs::read_to_string(file) else { return };
+        let text = match fs::read(file) {
+            Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return,
+            Err(error) => {
+                log::warn!("{} is not read: {error}", file.display());
+                return;
+            }
+        };
         if fs::metadata(file).is_ok_and(|metadata| metadata.permissions().mode() & 0o002 != 0) {
             log::warn!("{} is not read: everybody may write to it", file.display());
             return;
@@ -222,6 +230,15 @@ mod tests {
             let file = write(directory.path(), "my.cnf", &format!("[client]\n{text}\n"));
             assert_eq!(completed("mysql://[g]/d", &[file]).host, expected, "{text}");
         }
+    }
+
+    #[test]
+    fn a_comment_that_is_no_utf_8_hides_no_line() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("my.cnf");
+        fs::write(&file, b"[client]\n# f\xfcr uns\nuser=x\nssl-ca=/x\n").unwrap();
+        let server = completed("mysql://[g]/d", &[file]);
+        assert_eq!((server.user.as_str(), server.parameters.get("ssl-ca")), ("x", Some("/x")));
     }
 
     #[test]

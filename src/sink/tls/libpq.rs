@@ -3,6 +3,7 @@
 //!
 //! What libpq does and this does not is an error wherever somebody asks for it, never left out in silence.
 
+use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -29,6 +30,18 @@ const KEYS: [(&str, Option<&str>); 15] = [
     ("ssl_max_protocol_version", Some("PGSSLMAXPROTOCOLVERSION")),
     ("channel_binding", Some("PGCHANNELBINDING")),
     ("gssencmode", Some("PGGSSENCMODE")),
+];
+/// Keys whose variables may be empty, which libpq takes for not set.
+const EMPTY_IS_NONE: [&str; 9] = [
+    "sslrootcert",
+    "sslcert",
+    "sslkey",
+    "sslcrl",
+    "sslcrldir",
+    "sslcompression",
+    "sslsni",
+    "ssl_min_protocol_version",
+    "ssl_max_protocol_version",
 ];
 /// `ssl=true` is `sslmode=require`.
 const SSL: &str = "ssl";
@@ -82,7 +95,7 @@ impl LibpqMode {
 /// Where values come from that the URL does not give.
 pub(in crate::sink) struct Environment<'a> {
     /// A variable's value.
-    pub variable: &'a dyn Fn(&str) -> Option<String>,
+    pub variable: &'a dyn Fn(&str) -> Option<OsString>,
     /// The user's directory.
     pub home: Option<PathBuf>,
 }
@@ -105,13 +118,14 @@ impl LibpqSettings {
 
     /// What this process's environment makes of `parameters`.
     pub fn of_process(parameters: &Parameters) -> Result<LibpqSettings, String> {
-        let variable = |name: &str| std::env::var(name).ok();
+        let variable = |name: &str| std::env::var_os(name);
         LibpqSettings::resolve(parameters, &Environment { variable: &variable, home: std::env::home_dir() })
     }
 
     /// What `environment` makes of `parameters`. Reads no file, but looks which of the usual ones are there.
     pub fn resolve(parameters: &Parameters, environment: &Environment<'_>) -> Result<LibpqSettings, String> {
         let words = Lookup { parameters, environment };
+        parameters.refuse_empty()?;
         words.refuse_what_is_not_there()?;
         let by_system = words.get("sslrootcert").is_some_and(|word| word.text == "system");
         let (mode, mode_name) = words.mode(by_system)?;
@@ -146,12 +160,12 @@ impl LibpqSettings {
 /// A value and the name of what gave it.
 struct NamedValue {
     name: String,
-    text: String,
+    text: OsString,
 }
 
 impl NamedValue {
     fn refuse(&self, allowed: impl std::fmt::Display) -> String {
-        format!("{} `{}`: {allowed}", self.name, self.text)
+        format!("{} `{}`: {allowed}", self.name, self.text.display())
     }
 }
 
@@ -163,14 +177,14 @@ struct Lookup<'a> {
 impl Lookup<'_> {
     fn get(&self, key: &str) -> Option<NamedValue> {
         if let Some(text) = self.parameters.get(key) {
-            return Some(NamedValue { name: key.to_owned(), text: text.to_owned() });
+            return Some(NamedValue { name: key.to_owned(), text: text.into() });
         }
         let (_, variable) = KEYS.iter().find(|(known, _)| *known == key)?;
-        self.variable((*variable)?)
+        self.variable((*variable)?).filter(|word| !word.text.is_empty() || !EMPTY_IS_NONE.contains(&key))
     }
 
     fn variable(&self, variable: &str) -> Option<NamedValue> {
-        let text = (self.environment.variable)(variable).filter(|text| !text.is_empty())?;
+        let text = (self.environment.variable)(variable)?;
         Some(NamedValue { name: format!("{variable} of the environment"), text })
     }
 
@@ -183,14 +197,15 @@ impl Lookup<'_> {
     /// `sslmode`; with the system's certificates (`sslrootcert=system`) nothing but the strictest makes sense, since anybody can have one
     /// of those.
     fn mode(&self, by_system: bool) -> Result<(LibpqMode, String), String> {
-        let ssl = NamedValue { name: SSL.to_owned(), text: self.parameters.get(SSL).unwrap_or_default().to_owned() };
-        if !ssl.text.is_empty() && ssl.text != "true" {
-            return Err(ssl.refuse("true is allowed, which is sslmode=require"));
+        let ssl = self.parameters.get(SSL);
+        if let Some(text) = ssl.filter(|text| *text != "true") {
+            let word = NamedValue { name: SSL.to_owned(), text: text.into() };
+            return Err(word.refuse("true is allowed, which is sslmode=require"));
         }
         let own = self.parameters.get("sslmode").is_some();
-        let required = self.variable(REQUIRE).filter(|word| word.text.starts_with('1'));
+        let required = self.variable(REQUIRE).filter(|word| word.text.as_encoded_bytes().starts_with(b"1"));
         let (mode, name) = match (self.get("sslmode"), required) {
-            _ if !ssl.text.is_empty() && !own => (LibpqMode::Require, SSL.to_owned()),
+            _ if ssl.is_some() && !own => (LibpqMode::Require, SSL.to_owned()),
             (Some(word), _) => (pick(&word, &MODES)?, word.name),
             (None, Some(word)) => (LibpqMode::Require, word.name),
             (None, None) if by_system => (LibpqMode::VerifyFull, "sslrootcert".to_owned()),
@@ -233,7 +248,7 @@ impl Lookup<'_> {
             None => Ok(default),
             Some(word) => VERSIONS
                 .iter()
-                .position(|version| version.eq_ignore_ascii_case(&word.text))
+                .position(|version| word.text.eq_ignore_ascii_case(version))
                 .ok_or_else(|| word.refuse(format!("{} are allowed", VERSIONS.join(", ")))),
         };
         match (bound("ssl_min_protocol_version", 2)?, bound("ssl_max_protocol_version", 3)?) {
@@ -261,7 +276,9 @@ impl Lookup<'_> {
             }
         }
         let usual = self.usual("root.crl").filter(|path| is_there(path).unwrap_or_default());
-        if let Some(path) = usual.filter(|_| self.get("sslmode").is_some_and(|word| word.text.starts_with("verify"))) {
+        if let Some(path) = usual
+            .filter(|_| self.get("sslmode").is_some_and(|word| word.text.as_encoded_bytes().starts_with(b"verify")))
+        {
             return Err(format!(
                 "sslcrl `{}`: lists of revoked certificates are not read; take the file away",
                 path.display()

@@ -43,6 +43,14 @@ impl Parameters {
         self.values.get(key).map(|value| value.text.as_str()).filter(|text| !text.is_empty())
     }
 
+    /// Refuses what is given without a value: nobody can tell what was meant, and the default may be less than that.
+    pub(in crate::sink) fn refuse_empty(&self) -> Result<(), String> {
+        let empty = self.values.iter().find(|(_, value)| value.text.is_empty());
+        empty.map_or(Ok(()), |(key, _)| {
+            Err(format!("{}: it is empty; give it a value, or leave it out", self.name(key)))
+        })
+    }
+
     /// The name of `key` for errors, with the file that gives it a value.
     pub(in crate::sink) fn name(&self, key: &str) -> String {
         match self.values.get(key).and_then(|value| value.file.as_ref()) {

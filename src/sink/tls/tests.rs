@@ -11,7 +11,7 @@ use crate::sink::{DatabaseUrl, check};
 
 fn postgres(query: &str, variables: &[(&str, &str)], home: Option<&Path>) -> Result<libpq::LibpqSettings, String> {
     let variables: BTreeMap<&str, &str> = variables.iter().copied().collect();
-    let variable = |name: &str| variables.get(name).map(|text| (*text).to_owned());
+    let variable = |name: &str| variables.get(name).map(|text| (*text).into());
     let environment = Environment { variable: &variable, home: home.map(Path::to_owned) };
     libpq::LibpqSettings::resolve(&Parameters::parse(query, libpq::key_of), &environment)
 }
@@ -23,7 +23,7 @@ fn the_url_comes_before_the_environment_and_that_before_the_default() {
         ("", &[][..], Prefer),
         ("sslmode=disable", &[("PGSSLMODE", "require")], Disable),
         ("", &[("PGSSLMODE", "allow")], Allow),
-        ("sslmode=", &[("PGSSLMODE", "")], Prefer),
+        ("", &[("PGSSLROOTCERT", ""), ("PGSSLCRL", ""), ("PGREQUIRESSL", "")], Prefer),
         ("", &[("PGREQUIRESSL", "1")], Require),
         ("", &[("PGREQUIRESSL", "0")], Prefer),
         ("", &[("PGREQUIRESSL", "1"), ("PGSSLMODE", "disable")], Disable),
@@ -58,6 +58,82 @@ fn require_looks_at_certificates_where_trusted_ones_are_there() {
     fs::write(usual.join("root.crl"), "").unwrap();
     assert!(postgres("sslmode=verify-ca", &[], Some(home.path())).unwrap_err().contains("root.crl"));
     assert!(postgres("sslmode=prefer", &[], Some(home.path())).is_ok());
+}
+
+#[test]
+fn a_key_of_tls_that_is_misspelt_is_an_error_that_names_the_right_one() {
+    for (url, words) in [
+        ("mysql://u@h/d?sslmode=verify-full", &["sslmode is no key", "ssl-mode is meant"][..]),
+        ("mysql://u@h/d?SSLCA=/x", &["SSLCA is no key", "ssl-ca is meant"]),
+        ("mysql://u@h/d?sslrootcert=/x", &["sslrootcert is no key", "ssl-mode, ssl-ca, ssl-capath, ssl-cert, ssl-key"]),
+        ("mysql://u@h/d?useSSL=true", &["useSSL is no key", "ssl-mode, ssl-ca"]),
+        ("mysql://u@h/d?tls=true", &["tls is no key", "ssl-mode, ssl-ca"]),
+        ("postgres://u@h/d?ssl-mode=verify-full", &["ssl-mode is no key", "sslmode is meant"]),
+        ("postgres://u@h/d?sslRootCert=/x", &["sslRootCert is no key", "sslrootcert is meant"]),
+        ("postgres://u@h/d?SSL=true", &["SSL is no key", "ssl is meant"]),
+        ("postgres://u@h/d?channelbinding=require", &["channel_binding is meant"]),
+        ("postgres://u@h/d?requiressl=1", &["requiressl is no key", "sslmode, sslrootcert"]),
+        ("postgres://u@h/d?tls_verify=1", &["tls_verify is no key", "sslmode, sslrootcert"]),
+        ("postgres://u@h/d?require_auth=scram-sha-256", &["require_auth", "not read"]),
+        ("postgres://u@h/d?requirepeer=postgres", &["requirepeer", "not read"]),
+        ("postgres://u@h/d?hostaddr=192.0.2.1", &["hostaddr", "not read"]),
+        ("postgres://u@h/d?service=x", &["service", "not read"]),
+    ] {
+        let error = DatabaseUrl::parse(url).unwrap_err().to_string();
+        for word in words {
+            assert!(error.contains(word), "{url}: {word:?} is not in {error}");
+        }
+    }
+    for url in ["postgres://u@h/d?application_name=x&connect_timeout=1", "mysql://u@h/d?charset=utf8"] {
+        assert!(DatabaseUrl::parse(url).is_ok(), "{url}");
+    }
+}
+
+#[test]
+fn an_empty_value_is_an_error_and_never_the_default() {
+    for url in [
+        "postgres://u@h/d?sslmode=",
+        "postgres://u@h/d?sslmode=verify-full&sslrootcert=",
+        "postgres://u@h/d?sslcrl",
+        "postgres://u@h/d?ssl",
+        "mysql://u@h/d?ssl-mode=",
+        "mysql://u@h/d?ssl-ca=",
+        "mysql://u@h/d?tls_cert=",
+        "mysql://u@h/d?ssl-verify-server-cert",
+    ] {
+        let error = DatabaseUrl::parse(url).unwrap_err().to_string();
+        assert!(error.contains("ssl") && error.contains("it is empty; give it a value"), "{url}: {error}");
+    }
+    for variable in ["PGSSLMODE", "PGCHANNELBINDING", "PGGSSENCMODE"] {
+        let error = postgres("", &[(variable, "")], None).unwrap_err();
+        assert!(error.contains(&format!("{variable} of the environment ``")), "{error}");
+    }
+    let of_file = |key, text: &str| {
+        let mut parameters = Parameters::parse("", mysql::key_of);
+        parameters.complete("ssl-ca", "/ca.pem".to_owned(), Path::new("/etc/my.cnf"));
+        parameters.complete(key, text.to_owned(), Path::new("/etc/my.cnf"));
+        mysql::MysqlSettings::resolve(&parameters)
+    };
+    for key in ["ssl-ca", "ssl-cert", "ssl-mode", "ssl", "ssl-verify-server-cert", "ssl-enforce"] {
+        let error = of_file(key, "").unwrap_err();
+        assert!(error.contains(&format!("{key} (of /etc/my.cnf): it is empty")), "{error}");
+    }
+}
+
+#[test]
+fn a_variable_that_is_no_utf_8_is_obeyed_as_a_path_and_refused_as_a_word() {
+    use std::os::unix::ffi::OsStrExt;
+    let odd = std::ffi::OsStr::from_bytes(b"/\xff.pem");
+    let with = |set: &str| {
+        let variable = |name: &str| (name == set).then(|| odd.to_owned());
+        libpq::LibpqSettings::resolve(&Parameters::default(), &Environment { variable: &variable, home: None })
+    };
+    assert_eq!(with("PGSSLROOTCERT").unwrap().tls.trust.unwrap().path, odd);
+    assert_eq!(with("PGSSLCERT").unwrap().tls.identity.unwrap().certificates.path, odd);
+    for variable in ["PGSSLMODE", "PGSSLCRL", "PGSSLSNI", "PGSSLMINPROTOCOLVERSION"] {
+        let error = with(variable).unwrap_err();
+        assert!(error.starts_with(&format!("{variable} of the environment `")), "{error}");
+    }
 }
 
 #[test]
