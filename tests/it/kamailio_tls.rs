@@ -93,6 +93,7 @@ fn what_cannot_be_had_stops_the_start_with_its_name_and_what_is_allowed() {
     for (url, words) in [
         ("postgres://u:geheim@127.0.0.1/d?sslmode=on", ["db_url", "sslmode `on`", "disable, allow, prefer"]),
         ("postgres://u:geheim@127.0.0.1/d?sslrootcert=/no/ca.pem", ["db_url", "sslrootcert `/no/ca.pem`", "PEM file"]),
+        ("mysql://u:geheim@127.0.0.1/d?sslmode=verify-full", ["db_url", "sslmode is no key", "ssl-mode is meant"]),
         ("mysql://u:geheim@127.0.0.1/d?ssl-mode=on", ["db_url", "ssl-mode `on`", "VERIFY_IDENTITY"]),
         ("mysql://u:geheim@127.0.0.1/d?ssl-ca=/no/ca.pem", ["db_url", "ssl-ca `/no/ca.pem`", "PEM file"]),
     ] {

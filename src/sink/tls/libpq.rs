@@ -31,6 +31,8 @@ const KEYS: [(&str, Option<&str>); 15] = [
     ("channel_binding", Some("PGCHANNELBINDING")),
     ("gssencmode", Some("PGGSSENCMODE")),
 ];
+/// Keys of libpq's, not of TLS, by which a connection goes elsewhere or demands more of the server.
+const NOT_READ: [&str; 4] = ["require_auth", "requirepeer", "hostaddr", "service"];
 /// Keys whose variables may be empty, which libpq takes for not set.
 const EMPTY_IS_NONE: [&str; 9] = [
     "sslrootcert",
@@ -125,6 +127,7 @@ impl LibpqSettings {
     /// What `environment` makes of `parameters`. Reads no file, but looks which of the usual ones are there.
     pub fn resolve(parameters: &Parameters, environment: &Environment<'_>) -> Result<LibpqSettings, String> {
         let words = Lookup { parameters, environment };
+        parameters.refuse_misspelt(&KEYS.map(|(key, _)| key).into_iter().chain([SSL]).collect::<Vec<_>>())?;
         parameters.refuse_empty()?;
         words.refuse_what_is_not_there()?;
         let by_system = words.get("sslrootcert").is_some_and(|word| word.text == "system");
@@ -283,6 +286,9 @@ impl Lookup<'_> {
                 "sslcrl `{}`: lists of revoked certificates are not read; take the file away",
                 path.display()
             ));
+        }
+        if let Some(key) = NOT_READ.iter().find(|key| self.parameters.unknown().iter().any(|name| name == *key)) {
+            return Err(format!("{key}: it is not read; leave it out"));
         }
         self.choice("sslcompression", &[("0", ()), ("1", ())], ())?;
         self.choice("sslnegotiation", &[("postgres", ())], ())?;

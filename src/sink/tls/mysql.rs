@@ -105,6 +105,7 @@ impl MysqlSettings {
     /// # Errors
     /// The name of a key, its value, and what is allowed.
     pub fn resolve(parameters: &Parameters) -> Result<MysqlSettings, String> {
+        parameters.refuse_misspelt(&KEYS)?;
         parameters.refuse_empty()?;
         for (key, why) in REFUSED {
             if parameters.get(key).is_some() {

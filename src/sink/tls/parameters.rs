@@ -51,6 +51,21 @@ impl Parameters {
         })
     }
 
+    /// Refuses names that are none of `keys` and can only have been meant to make a connection safer.
+    pub(in crate::sink) fn refuse_misspelt(&self, keys: &[&str]) -> Result<(), String> {
+        let plain = |name: &str| name.to_ascii_lowercase().replace(['-', '_'], "");
+        for name in &self.unknown {
+            let plain_name = plain(name);
+            if let Some(key) = keys.iter().find(|key| plain(key) == plain_name) {
+                return Err(format!("{name} is no key of this database; {key} is meant"));
+            }
+            if ["ssl", "tls"].iter().any(|word| plain_name.contains(word)) {
+                return Err(format!("{name} is no key of this database; its keys of TLS are {}", keys.join(", ")));
+            }
+        }
+        Ok(())
+    }
+
     /// The name of `key` for errors, with the file that gives it a value.
     pub(in crate::sink) fn name(&self, key: &str) -> String {
         match self.values.get(key).and_then(|value| value.file.as_ref()) {
