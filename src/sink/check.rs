@@ -31,8 +31,9 @@ pub fn check(url: &DatabaseUrl, parameter: &str) -> Result<(), String> {
 }
 
 fn check_postgres(server: &Server, parameter: &str, url: &DatabaseUrl) -> Result<(), TlsFault> {
-    let settings = libpq::LibpqSettings::of_process(&server.parameters).map_err(TlsFault::of_values)?;
-    if is_local(server) || settings.mode == libpq::LibpqMode::Disable {
+    let settings =
+        libpq::LibpqSettings::of_process(&server.parameters, is_local(server)).map_err(TlsFault::of_values)?;
+    if settings.mode == libpq::LibpqMode::Disable {
         return Ok(());
     }
     warn_of_weakness(&settings.tls, &format!("{} {}", settings.mode_name, settings.mode.name()), parameter, url);

@@ -24,15 +24,13 @@ const PORT: u16 = 5432;
 /// # Errors
 /// What went wrong, in words, with the parameter where one is at fault.
 pub(in crate::sink) fn open(server: &Server, deadlines: &Deadlines) -> Result<(Client, Runtime), String> {
-    let settings = LibpqSettings::of_process(&server.parameters)?;
+    let settings = LibpqSettings::of_process(&server.parameters, is_local(server))?;
     let runtime = Builder::new_current_thread().enable_io().enable_time().build().map_err(|error| error.to_string())?;
     let mut config = config(server, deadlines);
     config.channel_binding(settings.channel_binding);
-    // As libpq has it: what stays on this machine needs no TLS.
-    let mode = if is_local(server) { LibpqMode::Disable } else { settings.mode };
     let mut attempts =
         Attempts { server, settings: &settings, runtime: &runtime, config, until: Instant::now() + deadlines.connect };
-    let client = attempts.run(mode, deadlines.connect)?;
+    let client = attempts.run(settings.mode, deadlines.connect)?;
     Ok((client, runtime))
 }
 

@@ -102,6 +102,9 @@ pub(in crate::sink) struct Environment<'a> {
     pub home: Option<PathBuf>,
 }
 
+/// No variables and no directory.
+const NOTHING_SET: Environment<'static> = Environment { variable: &|_| None, home: None };
+
 /// How to connect.
 #[derive(Clone, Debug)]
 pub(in crate::sink) struct LibpqSettings {
@@ -115,23 +118,37 @@ pub(in crate::sink) struct LibpqSettings {
 impl LibpqSettings {
     /// Checks the values of a URL's own parameters, whatever the environment says.
     pub fn check(parameters: &Parameters) -> Result<(), String> {
-        LibpqSettings::resolve(parameters, &Environment { variable: &|_| None, home: None }).map(drop)
+        LibpqSettings::resolve(parameters, &NOTHING_SET, false).map(drop)
     }
 
-    /// What this process's environment makes of `parameters`.
-    pub fn of_process(parameters: &Parameters) -> Result<LibpqSettings, String> {
+    /// What this process's environment makes of `parameters`; `is_local`: over a Unix socket, where libpq speaks no TLS.
+    pub fn of_process(parameters: &Parameters, is_local: bool) -> Result<LibpqSettings, String> {
         let variable = |name: &str| std::env::var_os(name);
-        LibpqSettings::resolve(parameters, &Environment { variable: &variable, home: std::env::home_dir() })
+        LibpqSettings::resolve(parameters, &Environment { variable: &variable, home: std::env::home_dir() }, is_local)
     }
 
     /// What `environment` makes of `parameters`. Reads no file, but looks which of the usual ones are there.
-    pub fn resolve(parameters: &Parameters, environment: &Environment<'_>) -> Result<LibpqSettings, String> {
-        let words = Lookup { parameters, environment };
+    pub fn resolve(
+        parameters: &Parameters,
+        environment: &Environment<'_>,
+        is_local: bool,
+    ) -> Result<LibpqSettings, String> {
         parameters.refuse_misspelt(&KEYS.map(|(key, _)| key).into_iter().chain([SSL]).collect::<Vec<_>>())?;
         parameters.refuse_empty()?;
-        words.refuse_what_is_not_there()?;
+        let words = Lookup { parameters, environment };
         let by_system = words.get("sslrootcert").is_some_and(|word| word.text == "system");
-        let (mode, mode_name) = words.mode(by_system)?;
+        let (asked, mode_name) = words.mode(by_system)?;
+        let mode = if is_local { LibpqMode::Disable } else { asked };
+        words.choice("gssencmode", &[("prefer", ()), ("disable", ())], ())?;
+        let bindings = [
+            ("prefer", ChannelBinding::Prefer),
+            ("disable", ChannelBinding::Disable),
+            ("require", ChannelBinding::Require),
+        ];
+        let channel_binding = words.choice("channel_binding", &bindings, ChannelBinding::Prefer)?;
+        // In clear nothing else of the environment has a say.
+        let words = if mode == LibpqMode::Disable { Lookup { parameters, environment: &NOTHING_SET } } else { words };
+        words.refuse_what_is_not_there()?;
         // As libpq has it: who must know the server needs the file, and others do without it unless they can see it.
         let trust = words.path("sslrootcert", "root.crt", mode >= LibpqMode::VerifyCa);
         let verification = match mode {
@@ -141,6 +158,9 @@ impl LibpqSettings {
             LibpqMode::Require if trust.is_some() => Verification::Chain,
             _ => Verification::None,
         };
+        if verification != Verification::None {
+            words.refuse_usual_revocations()?;
+        }
         let tls = ClientTls {
             verification,
             trust: trust.filter(|_| !by_system),
@@ -150,12 +170,6 @@ impl LibpqSettings {
             versions: words.versions()?,
             sends_name: words.choice("sslsni", &[("1", true), ("0", false)], true)?,
         };
-        let bindings = [
-            ("prefer", ChannelBinding::Prefer),
-            ("disable", ChannelBinding::Disable),
-            ("require", ChannelBinding::Require),
-        ];
-        let channel_binding = words.choice("channel_binding", &bindings, ChannelBinding::Prefer)?;
         Ok(LibpqSettings { mode, mode_name, channel_binding, tls })
     }
 }
@@ -278,22 +292,23 @@ impl Lookup<'_> {
                 return Err(word.refuse("lists of revoked certificates are not read; leave it out"));
             }
         }
-        let usual = self.usual("root.crl").filter(|path| is_there(path).unwrap_or_default());
-        if let Some(path) = usual
-            .filter(|_| self.get("sslmode").is_some_and(|word| word.text.as_encoded_bytes().starts_with(b"verify")))
-        {
-            return Err(format!(
-                "sslcrl `{}`: lists of revoked certificates are not read; take the file away",
-                path.display()
-            ));
-        }
         if let Some(key) = NOT_READ.iter().find(|key| self.parameters.unknown().iter().any(|name| name == *key)) {
             return Err(format!("{key}: it is not read; leave it out"));
         }
         self.choice("sslcompression", &[("0", ()), ("1", ())], ())?;
         self.choice("sslnegotiation", &[("postgres", ())], ())?;
-        self.choice("sslcertmode", &[("allow", ()), ("disable", ())], ())?;
-        self.choice("gssencmode", &[("prefer", ()), ("disable", ())], ())
+        self.choice("sslcertmode", &[("allow", ()), ("disable", ())], ())
+    }
+
+    /// libpq obeys the usual list of revoked certificates wherever it looks at certificates.
+    fn refuse_usual_revocations(&self) -> Result<(), String> {
+        match self.usual("root.crl").filter(|path| is_there(path).unwrap_or_default()) {
+            None => Ok(()),
+            Some(path) => Err(format!(
+                "sslcrl `{}`: lists of revoked certificates are not read; take the file away",
+                path.display()
+            )),
+        }
     }
 }
 

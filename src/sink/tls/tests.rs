@@ -13,7 +13,7 @@ fn postgres(query: &str, variables: &[(&str, &str)], home: Option<&Path>) -> Res
     let variables: BTreeMap<&str, &str> = variables.iter().copied().collect();
     let variable = |name: &str| variables.get(name).map(|text| (*text).into());
     let environment = Environment { variable: &variable, home: home.map(Path::to_owned) };
-    libpq::LibpqSettings::resolve(&Parameters::parse(query, libpq::key_of), &environment)
+    libpq::LibpqSettings::resolve(&Parameters::parse(query, libpq::key_of), &environment, false)
 }
 
 #[test]
@@ -56,8 +56,48 @@ fn require_looks_at_certificates_where_trusted_ones_are_there() {
     assert_eq!(looked_at("sslmode=prefer"), Verification::None);
     // Lists of revoked certificates are not read: who has one must know.
     fs::write(usual.join("root.crl"), "").unwrap();
-    assert!(postgres("sslmode=verify-ca", &[], Some(home.path())).unwrap_err().contains("root.crl"));
-    assert!(postgres("sslmode=prefer", &[], Some(home.path())).is_ok());
+    for (query, variables) in [
+        ("sslmode=verify-ca", &[][..]),
+        ("sslmode=require", &[]),
+        ("sslmode=require&sslrootcert=/ca.pem", &[]),
+        ("sslrootcert=system", &[]),
+        ("", &[("PGSSLMODE", "verify-full")]),
+    ] {
+        let error = postgres(query, variables, Some(home.path())).unwrap_err();
+        assert!(error.contains("root.crl"), "{query}: {error}");
+    }
+    for query in ["sslmode=prefer", "sslmode=prefer&sslrootcert=/ca.pem", "sslmode=disable"] {
+        assert!(postgres(query, &[], Some(home.path())).is_ok(), "{query}");
+    }
+    fs::remove_file(usual.join("root.crt")).unwrap();
+    assert!(postgres("sslmode=require", &[], Some(home.path())).is_ok());
+}
+
+#[test]
+fn in_clear_no_variable_is_refused_that_is_for_tls_alone() {
+    let variables = [
+        ("PGSSLCRL", "/x"),
+        ("PGSSLCRLDIR", "/x"),
+        ("PGSSLCERTMODE", "require"),
+        ("PGSSLNEGOTIATION", "direct"),
+        ("PGSSLSNI", "2"),
+        ("PGSSLMINPROTOCOLVERSION", "3"),
+        ("PGSSLCERT", "/none"),
+    ];
+    for set in variables {
+        let variable = |name: &str| (name == set.0).then(|| set.1.into());
+        let environment = Environment { variable: &variable, home: None };
+        let resolve = |query: &str, is_local| {
+            libpq::LibpqSettings::resolve(&Parameters::parse(query, libpq::key_of), &environment, is_local)
+        };
+        assert!(resolve("sslmode=disable", false).is_ok(), "{set:?}");
+        assert_eq!(resolve("", true).map(|settings| settings.mode).unwrap(), libpq::LibpqMode::Disable, "{set:?}");
+        if set.0 != "PGSSLCERT" {
+            assert!(resolve("", false).unwrap_err().starts_with(set.0), "{set:?}");
+        }
+    }
+    // What the URL itself says is wrong wherever it is.
+    assert!(postgres("sslmode=disable&sslcrl=/x", &[], None).is_err());
 }
 
 #[test]
@@ -126,7 +166,7 @@ fn a_variable_that_is_no_utf_8_is_obeyed_as_a_path_and_refused_as_a_word() {
     let odd = std::ffi::OsStr::from_bytes(b"/\xff.pem");
     let with = |set: &str| {
         let variable = |name: &str| (name == set).then(|| odd.to_owned());
-        libpq::LibpqSettings::resolve(&Parameters::default(), &Environment { variable: &variable, home: None })
+        libpq::LibpqSettings::resolve(&Parameters::default(), &Environment { variable: &variable, home: None }, false)
     };
     assert_eq!(with("PGSSLROOTCERT").unwrap().tls.trust.unwrap().path, odd);
     assert_eq!(with("PGSSLCERT").unwrap().tls.identity.unwrap().certificates.path, odd);
