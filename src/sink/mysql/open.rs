@@ -65,7 +65,7 @@ fn with_mode(
         Err(error) => error,
     };
     let is_missing = matches!(error, Error::DriverError(DriverError::TlsNotSupported));
-    if settings.mode > MysqlMode::Preferred || !(is_missing || is_of_tls(&error) || is_cut(&error)) {
+    if settings.mode > MysqlMode::Preferred || !(is_missing || is_of_tls(&error)) {
         let asked_for =
             if is_missing || is_of_tls(&error) { format!(" ({})", settings.describe()) } else { String::new() };
         return Err(format!("{}{asked_for}", describe(&error)));
@@ -93,17 +93,11 @@ fn describe(error: &Error) -> String {
     }
 }
 
-/// Whether a handshake has failed, and not the way to the server.
+/// Whether a handshake has failed, and not the way to the server. A connection that ends in the middle of one counts as the latter: the
+/// client does not tell how far it was, and a server that is going ends connections too.
 fn is_of_tls(error: &Error) -> bool {
     let is_rustls = |cause: &io::Error| cause.get_ref().is_some_and(|cause| cause.is::<rustls::Error>());
     matches!(error, Error::TlsError(_)) || io_error(error).is_some_and(is_rustls)
-}
-
-/// Whether the server has ended the connection: some do so in place of saying why they do not go on with a handshake.
-fn is_cut(error: &Error) -> bool {
-    use ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
-    io_error(error)
-        .is_some_and(|cause| matches!(cause.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof))
 }
 
 /// The system's error inside the client's.

@@ -136,9 +136,7 @@ impl Attempts<'_> {
                 drop(self.runtime.spawn(driver));
                 Ok(client)
             }
-            Err(error) if error.as_db_error().is_some() => {
-                Err(NoConnection::Refused { why: describe(&error), encrypted: false })
-            }
+            Err(error) if is_refused(&error) => Err(NoConnection::Refused { why: describe(&error), encrypted: false }),
             Err(error) => Err(NoConnection::Broken(describe(&error))),
         }
     }
@@ -156,11 +154,11 @@ impl Attempts<'_> {
             }
             Err(error) => {
                 let why = describe(&error);
-                Err(match (error.as_db_error(), connector.has_begun(), connector.is_done()) {
-                    (Some(_), begun, _) => NoConnection::Refused { why, encrypted: begun },
-                    (None, true, false) => NoConnection::Handshake(why),
+                Err(match (is_refused(&error), connector.has_begun(), connector.is_done()) {
+                    (true, begun, _) => NoConnection::Refused { why, encrypted: begun },
+                    (false, true, false) => NoConnection::Handshake(why),
                     // The client's own words for a server that has no TLS, and for a name that no certificate has.
-                    (None, false, _) if why.starts_with("error performing TLS handshake") => {
+                    (false, false, _) if why.starts_with("error performing TLS handshake") => {
                         NoConnection::Handshake(why)
                     }
                     _ => NoConnection::Broken(why),
@@ -173,6 +171,14 @@ impl Attempts<'_> {
         let left = self.until.saturating_duration_since(Instant::now());
         self.runtime.block_on(async { tokio::time::timeout(left, connecting).await }).map_err(|_| NoConnection::Late)
     }
+}
+
+/// Whether the server has answered that it does not want this client this way. That it has no room (class 53), or is starting or stopping
+/// (class 57), passes, and is no reason to try another way.
+fn is_refused(error: &Error) -> bool {
+    error
+        .as_db_error()
+        .is_some_and(|refusal| !["53", "57"].iter().any(|class| refusal.code().code().starts_with(class)))
 }
 
 fn config(server: &Server, deadlines: &Deadlines) -> Config {

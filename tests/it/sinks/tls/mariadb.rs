@@ -1,6 +1,7 @@
 //! MariaDB: `ssl-mode` and what goes with it.
 
 use super::*;
+use crate::common::relay::{Behaviour, Relay};
 use crate::common::tls_database::{SERVER, TlsMariaDb};
 
 /// Whether the connection of a sink by `url` is encrypted: the server counts handshakes.
@@ -50,6 +51,23 @@ fn a_server_whose_tls_nobody_speaks_any_more_is_reached_in_clear_where_that_is_a
     let server = TlsMariaDb::start_with(&["--tls-version=TLSv1.1", "--ssl-cipher=DEFAULT:@SECLEVEL=0"]);
     assert!(!is_encrypted(&server, &server.url("sipcapture", "")));
     assert_refused(&server.url("sipcapture", "?ssl-mode=REQUIRED"), &["ssl-mode REQUIRED"]);
+}
+
+#[test]
+fn a_connection_that_is_cut_is_not_tried_in_clear() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let url = format!("mysql://u@{}/d", listener.local_addr().expect("an address"));
+    let (sender, accepted) = std::sync::mpsc::channel();
+    std::thread::spawn(move || listener.incoming().for_each(|client| drop(sender.send(client.map(drop)))));
+    let why = store(&url).err().expect("there is no server");
+    assert!(!why.contains("in clear"), "{why}");
+    assert_eq!(accepted.try_iter().count(), 1);
+    let server = TlsMariaDb::start();
+    let relay = Relay::start(server.address());
+    relay.behave(Behaviour::CutAfter(64));
+    let why = store(&server.url_at(relay.port(), "sipcapture", "")).err().expect("it is cut in the handshake");
+    assert!(!why.contains("in clear"), "{why}");
+    assert_eq!(relay.struck(), 1);
 }
 
 /// Each mode that may look at certificates, with `trusted`: whether it takes the server's, and else with which word.

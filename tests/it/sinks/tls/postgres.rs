@@ -53,6 +53,17 @@ fn a_server_that_refuses_tls_at_the_login_is_reached_in_clear_where_that_is_allo
 }
 
 #[test]
+fn a_server_that_has_no_room_for_a_client_is_not_tried_in_clear() {
+    let server = TlsPostgres::start();
+    for sql in ["ALTER DATABASE only_tls CONNECTION LIMIT 0", &format!("CREATE ROLE guest LOGIN PASSWORD '{PASSWORD}'")]
+    {
+        rows::execute(&server.local_url("postgres"), sql);
+    }
+    let why = store(&server.url("only_tls", "").replacen("sipcapture:", "guest:", 1)).err().expect("there is no room");
+    assert!(why.contains("53300") && !why.contains("in clear"), "{why}");
+}
+
+#[test]
 fn a_server_without_tls_is_reached_in_clear_where_that_is_allowed() {
     let server = Postgres::shared();
     for mode in ["", "?sslmode=prefer", "?sslmode=allow", "?sslmode=disable"] {
