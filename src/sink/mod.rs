@@ -105,7 +105,7 @@ impl Default for SinkOptions {
 /// How long a server is waited for.
 #[derive(Clone, Copy, Debug)]
 pub struct Deadlines {
-    /// How long a connection may take to come about, with the TLS handshake and the login.
+    /// How long a connection may take to come about, with the resolving of the name, the TLS handshake and the login.
     pub connect: Duration,
     /// How long the server may stay silent afterwards; `None`: for ever.
     pub silence: Option<Duration>,
@@ -125,12 +125,16 @@ pub fn open_postgres(server: &url::Server, deadlines: &Deadlines) -> Result<(tok
     postgres::open::open(server, deadlines)
 }
 
-/// As [`open_postgres`], of the MySQL or MariaDB server, which needs no runtime.
+/// As [`open_postgres`], of the MySQL or MariaDB server, which needs no runtime; `first` is executed within the same deadline.
 ///
 /// # Errors
 /// What went wrong, in words without a password.
-pub fn open_mysql(server: &url::Server, deadlines: &Deadlines) -> Result<::mysql::Conn, String> {
-    mysql::open::open(server, deadlines)
+pub fn open_mysql(
+    server: &url::Server,
+    deadlines: &Deadlines,
+    first: Option<&'static str>,
+) -> Result<::mysql::Conn, String> {
+    mysql::open::open(server, deadlines, first)
 }
 
 /// The sink for `url`. Connects to nothing yet. One that the host's own driver serves is away for ever; see [`open_linked`].

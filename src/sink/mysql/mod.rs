@@ -66,7 +66,7 @@ impl Session for Connection {
     const DIALECT: Dialect = Dialect::Mysql;
 
     fn connect(server: &Server, options: &SinkOptions) -> Result<Connection, Fault> {
-        let mut connection = open::open(server, &Deadlines::of(options)).map_err(Fault::Unavailable)?;
+        let mut connection = open::open(server, &Deadlines::of(options), None).map_err(Fault::Unavailable)?;
         let query = "SELECT @@version, @@max_allowed_packet, @@sql_mode";
         let settings = connection
             .query_drop("SET NAMES utf8mb4, autocommit = 1")

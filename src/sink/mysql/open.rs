@@ -1,8 +1,11 @@
 //! Connecting to a MySQL or MariaDB server, in clear or with TLS, as `ssl-mode` asks for it.
 
+use std::cell::RefCell;
 use std::error::Error as _;
 use std::io::{self, ErrorKind};
 use std::path::Path;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, channel};
+use std::thread::Builder;
 
 use mysql::{Conn, DriverError, Error, OptsBuilder, SslOpts};
 
@@ -16,15 +19,51 @@ const SOCKETS: [&str; 3] = ["/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.soc
 /// The port of MySQL.
 const PORT: u16 = 3306;
 
-/// Connects over the Unix socket where `localhost` or nothing is said, over TCP otherwise or if there is no socket. Who asks for TLS gets
-/// TCP where there is a choice: over a Unix socket the client has none.
+/// Attempts that may be under way beyond their deadline, by one thread.
+const MOST_UNFINISHED: usize = 8;
+
+thread_local! {
+    /// What this thread has given up waiting for and may still be under way.
+    static UNFINISHED: RefCell<Vec<Receiver<Result<Conn, String>>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Connects, and executes `first`, within the deadline: on a thread of its own, since the client has no deadline for all that a connection
+/// takes, and the system's resolver none at all.
 ///
 /// # Errors
 /// What went wrong, in words, with the parameter where one is at fault.
-pub(in crate::sink) fn open(server: &Server, deadlines: &Deadlines) -> Result<Conn, String> {
+pub(in crate::sink) fn open(
+    server: &Server,
+    deadlines: &Deadlines,
+    first: Option<&'static str>,
+) -> Result<Conn, String> {
+    let unfinished = UNFINISHED.with_borrow_mut(|attempts| {
+        attempts.retain(|attempt| matches!(attempt.try_recv(), Err(TryRecvError::Empty)));
+        attempts.len()
+    });
+    if unfinished >= MOST_UNFINISHED {
+        return Err(format!("no connection: {unfinished} attempts that came to nothing in time are still under way"));
+    }
+    let (sender, receiver) = channel();
+    let (server, own) = (server.clone(), *deadlines);
+    let attempt = move || drop(sender.send(attempt(&server, &own, first)));
+    Builder::new().name("mysql-connect".to_owned()).spawn(attempt).map_err(|error| error.to_string())?;
+    match receiver.recv_timeout(deadlines.connect) {
+        Ok(outcome) => outcome,
+        Err(RecvTimeoutError::Timeout) => {
+            UNFINISHED.with_borrow_mut(|attempts| attempts.push(receiver));
+            Err(format!("no connection within {} s", deadlines.connect.as_secs_f32()))
+        }
+        Err(RecvTimeoutError::Disconnected) => Err("connecting has broken off, by a fault of this program".to_owned()),
+    }
+}
+
+/// Connects over the Unix socket where `localhost` or nothing is said, over TCP otherwise or if there is no socket. Who asks for TLS gets
+/// TCP where there is a choice: over a Unix socket the client has none.
+fn attempt(server: &Server, deadlines: &Deadlines, first: Option<&str>) -> Result<Conn, String> {
     let server = &server.with_option_files();
     let settings = MysqlSettings::resolve(&server.parameters)?;
-    let over = |socket: &str| Conn::new(opts(server, deadlines).socket(Some(socket)));
+    let over = |socket: &str| Conn::new(opts(server, deadlines, first).socket(Some(socket)));
     let local = match &server.host {
         Host::Default => server.port.is_none(),
         Host::Name(name) => name == "localhost" && server.port.is_none(),
@@ -45,7 +84,7 @@ pub(in crate::sink) fn open(server: &Server, deadlines: &Deadlines) -> Result<Co
     };
     let port = server.port.unwrap_or(PORT);
     let over_tcp = |tls: Option<SslOpts>| {
-        Conn::new(opts(server, deadlines).ip_or_hostname(Some(host)).tcp_port(port).ssl_opts(tls))
+        Conn::new(opts(server, deadlines, first).ip_or_hostname(Some(host)).tcp_port(port).ssl_opts(tls))
     };
     with_mode(&format!("MySQL at {host}:{port}"), &settings, over_tcp)
 }
@@ -109,13 +148,14 @@ fn io_error(error: &Error) -> Option<&io::Error> {
     }
 }
 
-fn opts(server: &Server, deadlines: &Deadlines) -> OptsBuilder {
+fn opts(server: &Server, deadlines: &Deadlines, first: Option<&str>) -> OptsBuilder {
     let user = (!server.user.is_empty()).then_some(server.user.as_str());
     OptsBuilder::new()
         .user(user)
         .pass(server.password.as_ref().map(|password| password.expose()))
         .db_name(Some(server.database.as_str()))
         .prefer_socket(false)
+        .init(first.into_iter().collect::<Vec<_>>())
         .tcp_connect_timeout(Some(deadlines.connect))
         .read_timeout(deadlines.silence)
         .write_timeout(deadlines.silence)

@@ -30,8 +30,14 @@ pub(in crate::sink) fn open(server: &Server, deadlines: &Deadlines) -> Result<(C
     config.channel_binding(settings.channel_binding);
     let mut attempts =
         Attempts { server, settings: &settings, runtime: &runtime, config, until: Instant::now() + deadlines.connect };
-    let client = attempts.run(settings.mode, deadlines.connect)?;
-    Ok((client, runtime))
+    match attempts.run(settings.mode, deadlines.connect) {
+        Ok(client) => Ok((client, runtime)),
+        Err(why) => {
+            // The system's resolver runs on a thread of the runtime's, which must not be waited for.
+            runtime.shutdown_background();
+            Err(why)
+        }
+    }
 }
 
 /// Whether the server is reached over a Unix socket.

@@ -30,6 +30,14 @@ impl Hosts {
         hosts
     }
 
+    /// The same, and a name server that does not answer is waited for as long as the system can wait.
+    pub fn waiting_long(self) -> Hosts {
+        let file = self.path("resolv.conf");
+        let text = fs::read_to_string(&file).expect("there is a name server");
+        fs::write(file, format!("{text}options timeout:30 attempts:5\n")).expect("a file is written");
+        self
+    }
+
     /// Other names and addresses, while the server runs.
     pub fn set(&self, names: &[(&str, &str)]) {
         let lines: String = names.iter().map(|(name, address)| format!("{address} {name}\n")).collect();

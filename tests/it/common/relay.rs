@@ -16,6 +16,8 @@ pub enum Behaviour {
     CutAfter(u64),
     /// After so many bytes of the client nothing is passed on, and both ends stay open.
     SilentAfter(u64),
+    /// The server's bytes are passed on one at a time, with a pause between them.
+    Drip(Duration),
 }
 
 struct Shared {
@@ -98,14 +100,17 @@ fn pass(mut from: TcpStream, mut to: TcpStream, shared: &Shared, silenced: &Atom
         let behaviour = *shared.behaviour.lock().expect("no thread panics");
         let room = match behaviour {
             _ if !counts => length,
-            Behaviour::Pass => length,
+            Behaviour::Pass | Behaviour::Drip(_) => length,
             Behaviour::CutAfter(limit) | Behaviour::SilentAfter(limit) => length.min(limit.saturating_sub(passed)),
         };
         passed += length;
+        let dripped = if counts { 0 } else { drip(&buffer[..room as usize], &mut to, shared) };
+        let room = room - dripped as u64;
+        buffer.copy_within(dripped.., 0);
         if !silenced.load(Ordering::Relaxed) && to.write_all(&buffer[..room as usize]).is_err() {
             break;
         }
-        if room < length {
+        if room + (dripped as u64) < length {
             match behaviour {
                 Behaviour::SilentAfter(_) if !silenced.swap(true, Ordering::Relaxed) => {
                     shared.struck.fetch_add(1, Ordering::Relaxed);
@@ -125,6 +130,20 @@ fn pass(mut from: TcpStream, mut to: TcpStream, shared: &Shared, silenced: &Atom
         }
     }
     let _ = (from.shutdown(Shutdown::Both), to.shutdown(Shutdown::Both));
+}
+
+/// Passes bytes on one at a time while that is asked for, and answers how many.
+fn drip(bytes: &[u8], to: &mut TcpStream, shared: &Shared) -> usize {
+    for (passed, byte) in bytes.iter().enumerate() {
+        let Behaviour::Drip(pause) = *shared.behaviour.lock().expect("no thread panics") else { return passed };
+        if passed == 0 {
+            shared.struck.fetch_add(1, Ordering::Relaxed);
+        }
+        // A client that has gone is seen by what comes next.
+        let _ = to.write_all(&[*byte]);
+        thread::sleep(pause);
+    }
+    bytes.len()
 }
 
 /// Whether the peer has closed the connection.

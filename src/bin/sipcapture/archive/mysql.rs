@@ -1,7 +1,5 @@
 //! Reads a MySQL or MariaDB database.
 
-use std::sync::mpsc::channel;
-
 use mysql::consts::ColumnFlags;
 use mysql::prelude::Queryable;
 use mysql::{Conn, Params, Row, Value};
@@ -25,20 +23,9 @@ impl Mysql {
     /// Connects to `server`; `what` names it in errors, without its password.
     pub fn open(server: &Server, what: &str) -> Result<Mysql, Failure> {
         let fail = |why: String| Failure::Open { what: what.to_owned(), why };
-        let mut connection = within_deadline(server.clone()).map_err(fail)?;
-        let read_only = connection.query_drop("SET SESSION TRANSACTION READ ONLY");
-        read_only.map_err(|error| fail(reason(&error)))?;
+        let connection = open_mysql(server, &DEADLINES, Some("SET SESSION TRANSACTION READ ONLY")).map_err(fail)?;
         Ok(Mysql { connection })
     }
-}
-
-/// Connects on a thread of its own: the client has one deadline for connecting and for an answer, and an answer may take its time.
-fn within_deadline(server: Server) -> Result<Conn, String> {
-    let (sender, receiver) = channel();
-    std::thread::spawn(move || sender.send(open_mysql(&server, &DEADLINES)));
-    receiver
-        .recv_timeout(DEADLINES.connect)
-        .unwrap_or_else(|_| Err(format!("no connection within {} s", DEADLINES.connect.as_secs())))
 }
 
 /// The server's own words, or the driver's.

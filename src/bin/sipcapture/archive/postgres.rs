@@ -6,6 +6,7 @@ use sipcapture_core::sink::open_postgres;
 use sipcapture_core::sink::url::Server;
 use sipcapture_core::table::Dialect;
 use tokio::runtime::Runtime;
+use tokio::time::timeout;
 use tokio_postgres::Client;
 use tokio_postgres::types::{FromSql, ToSql, Type};
 
@@ -24,8 +25,11 @@ impl Postgres {
     pub fn open(server: &Server, what: &str) -> Result<Postgres, Failure> {
         let fail = |why: String| Failure::Open { what: what.to_owned(), why };
         let (client, runtime) = open_postgres(server, &DEADLINES).map_err(fail)?;
-        let read_only = runtime.block_on(client.batch_execute("SET default_transaction_read_only = on"));
-        read_only.map_err(|error| fail(reason(&error)))?;
+        let read_only = client.batch_execute("SET default_transaction_read_only = on");
+        runtime
+            .block_on(async { timeout(DEADLINES.connect, read_only).await })
+            .map_err(|_| fail(format!("no answer within {} s", DEADLINES.connect.as_secs())))?
+            .map_err(|error| fail(reason(&error)))?;
         Ok(Postgres { client, runtime })
     }
 }
