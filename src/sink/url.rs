@@ -19,7 +19,6 @@
 //! database says how TLS is spoken ([`tls`](super::tls)); other keys are ignored, with a warning when the URL is checked. Neither
 //! `Display` nor `Debug` nor an error shows a password, or a value that may be one.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -114,22 +113,31 @@ const OWN_SCHEMES: [&str; 4] = ["sqlite", "mysql", "postgres", "postgresql"];
 
 /// Why a text is no database URL. Never contains a password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "database URL {url:?}: {fault}; allowed are sqlite:////path/to/file, mysql://user:password@host:port/database and \
-     postgres://user:password@host:port/database"
-)]
+#[error("database URL {url:?}: {fault}")]
 pub struct UrlError {
     /// The URL, user and password left out.
     pub url: String,
-    /// What is wrong with it.
+    /// What is wrong with it, and what would be right.
     pub fault: String,
+}
+
+impl UrlError {
+    /// A URL that has none of the forms that are read.
+    pub fn of_form(url: String, fault: &str) -> UrlError {
+        let forms = "sqlite:////path/to/file, mysql://user:password@host:port/database and \
+                     postgres://user:password@host:port/database";
+        UrlError { url, fault: format!("{fault}; allowed are {forms}") }
+    }
 }
 
 impl DatabaseUrl {
     /// Reads a database URL; see the forms in the [module's description](self).
     pub fn parse(url: &str) -> Result<DatabaseUrl, UrlError> {
-        let refuse = |fault: Cow<'static, str>| UrlError { url: redact(url), fault: fault.into_owned() };
-        let refuse_foreign = |fault: &str| UrlError { url: redact_foreign(url), fault: fault.to_owned() };
+        let refuse = |fault: UrlFault| match fault {
+            UrlFault::Form(fault) => UrlError::of_form(redact(url), fault),
+            UrlFault::Parameter(fault) => UrlError { url: redact(url), fault },
+        };
+        let refuse_foreign = |fault: &str| UrlError::of_form(redact_foreign(url), fault);
         let url = url.trim();
         let Some((scheme, rest)) = url.split_once("://") else {
             // Some of the hosts' modules take a path behind the colon.
@@ -148,9 +156,7 @@ impl DatabaseUrl {
     pub fn parse_for(url: &str, driver: Driver) -> Result<DatabaseUrl, UrlError> {
         match driver {
             Driver::Auto => DatabaseUrl::parse(url),
-            Driver::Host => {
-                parse_hosted(url.trim()).map_err(|fault| UrlError { url: redact_foreign(url), fault: fault.to_owned() })
-            }
+            Driver::Host => parse_hosted(url.trim()).map_err(|fault| UrlError::of_form(redact_foreign(url), fault)),
         }
     }
 }
@@ -162,6 +168,18 @@ impl DatabaseUrl {
             DatabaseUrl::Sqlite(path) => Some(path),
             DatabaseUrl::Mysql(_) | DatabaseUrl::Postgres(_) | DatabaseUrl::Host(_) => None,
         }
+    }
+}
+
+/// What is wrong with a URL: its form, or what it says behind the `?`.
+enum UrlFault {
+    Form(&'static str),
+    Parameter(String),
+}
+
+impl From<&'static str> for UrlFault {
+    fn from(fault: &'static str) -> UrlFault {
+        UrlFault::Form(fault)
     }
 }
 
@@ -187,21 +205,21 @@ fn parse_sqlite(rest: &str) -> Result<DatabaseUrl, &'static str> {
     Ok(DatabaseUrl::Sqlite(PathBuf::from(path)))
 }
 
-fn parse_mysql(rest: &str) -> Result<Server, Cow<'static, str>> {
+fn parse_mysql(rest: &str) -> Result<Server, UrlFault> {
     let server = parse_server(rest, tls::mysql::key_of)?;
     // What option files add is seen when the URL is checked.
     if server.option_group.is_none() {
-        tls::mysql::MysqlSettings::resolve(&server.parameters)?;
+        tls::mysql::MysqlSettings::resolve(&server.parameters).map_err(UrlFault::Parameter)?;
     }
     Ok(server)
 }
 
-fn parse_postgres(rest: &str) -> Result<Server, Cow<'static, str>> {
+fn parse_postgres(rest: &str) -> Result<Server, UrlFault> {
     let server = parse_server(rest, tls::libpq::key_of)?;
     if server.option_group.is_some() {
         return Err("its host is no IPv6 address".into());
     }
-    tls::libpq::LibpqSettings::check(&server.parameters)?;
+    tls::libpq::LibpqSettings::check(&server.parameters).map_err(UrlFault::Parameter)?;
     Ok(server)
 }
 

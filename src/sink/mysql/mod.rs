@@ -388,7 +388,7 @@ fn fault(error: &Error) -> Fault {
 }
 
 fn unavailable(error: &Error) -> Fault {
-    Fault::Unavailable(error.to_string())
+    Fault::Unavailable(open::words(error))
 }
 
 #[cfg(test)]

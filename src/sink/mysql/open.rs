@@ -11,7 +11,7 @@ use mysql::{Conn, DriverError, Error, OptsBuilder, SslOpts};
 
 use crate::sink::Deadlines;
 use crate::sink::tls::mysql::{MysqlMode, MysqlSettings};
-use crate::sink::tls::say_downgrade;
+use crate::sink::tls::{describe_broken, say_downgrade};
 use crate::sink::url::{Host, Server};
 
 /// Where `localhost` is looked for, as the client libraries of the distributions do.
@@ -128,8 +128,13 @@ fn describe(error: &Error) -> String {
             "no answer in time while connecting".to_owned()
         }
         (_, Some(cause)) if is_of_tls(error) => format!("TLS: {cause}"),
-        (error, _) => error.to_string(),
+        (error, _) => words(error),
     }
+}
+
+/// The client's words, or plainer ones for a connection that has broken.
+pub(super) fn words(error: &Error) -> String {
+    io_error(error).map_or_else(|| error.to_string(), describe_broken)
 }
 
 /// Whether a handshake has failed, and not the way to the server. A connection that ends in the middle of one counts as the latter: the

@@ -11,7 +11,7 @@ use tokio_postgres::{Client, Error, NoTls};
 use crate::sink::Deadlines;
 use crate::sink::tls::libpq::{LibpqMode, LibpqSettings};
 use crate::sink::tls::stream::Connector;
-use crate::sink::tls::{Verification, say_downgrade};
+use crate::sink::tls::{Verification, describe_broken, say_downgrade};
 use crate::sink::url::{Host, Server};
 
 /// Where the server's socket is when nothing else is said.
@@ -216,7 +216,10 @@ pub(in crate::sink) fn describe(error: &Error) -> String {
             let place = database.where_().map(|place| format!(" ({place})")).unwrap_or_default();
             format!("{}, SQLSTATE {}{place}", database.message(), database.code().code())
         }
-        (None, Some(source)) => format!("{error}: {source}"),
+        (None, Some(source)) => match source.downcast_ref() {
+            Some(broken) => format!("{error}: {}", describe_broken(broken)),
+            None => format!("{error}: {source}"),
+        },
         (None, None) => error.to_string(),
     }
 }

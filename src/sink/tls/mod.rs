@@ -20,6 +20,7 @@ pub(super) mod stream;
 mod tests;
 mod verify;
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -89,6 +90,16 @@ impl TlsFault {
         let NamedPath { parameter, path, is_named } = named;
         let subject = format!("{parameter} `{}`: ", path.display());
         TlsFault { subject, reason: reason.to_string(), is_certain: *is_named && !is_denied }
+    }
+}
+
+/// What the system or a session says of a connection that has broken, in words for an operator.
+pub(super) fn describe_broken(error: &std::io::Error) -> String {
+    // rustls tells of a peer that closes without a farewell, which a page explains to programmers.
+    if error.kind() == ErrorKind::UnexpectedEof {
+        "the server has cut the connection".to_owned()
+    } else {
+        error.to_string()
     }
 }
 

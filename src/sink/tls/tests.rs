@@ -233,6 +233,8 @@ fn a_wrong_value_is_told_with_its_name_and_what_is_allowed_and_never_with_a_pass
             assert!(error.contains(word), "{url}: {word:?} is not in {error}");
         }
         assert!(!error.contains("geheim"), "{error}");
+        // Its form is good.
+        assert!(!error.contains("sqlite:"), "{error}");
     }
 }
 
@@ -264,6 +266,10 @@ fn keys_of_mysql_mean_what_its_clients_make_of_them() {
         ("ssl-enforce=1", Required),
         ("ssl=1", Required),
         ("ssl=0", Disabled),
+        ("ssl=0&ssl-ca=/ca.pem", VerifyCa),
+        ("ssl=0&ssl-cert=/c.pem", Required),
+        ("ssl=0&ssl-enforce=1", Required),
+        ("ssl=0&ssl-verify-server-cert=1", VerifyIdentity),
         ("ssl-cipher=AES", Preferred),
     ] {
         let settings = mysql::MysqlSettings::resolve(&Parameters::parse(query, mysql::key_of)).unwrap();

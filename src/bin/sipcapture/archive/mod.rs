@@ -319,8 +319,8 @@ fn connect(url: &str) -> Result<Box<dyn Database>, Failure> {
         DatabaseUrl::Postgres(server) => Box::new(postgres::Postgres::open(server, &url.to_string())?),
         DatabaseUrl::Mysql(server) => Box::new(mysql::Mysql::open(server, &url.to_string())?),
         DatabaseUrl::Host(_) => {
-            let fault = "only the SIP server's own database module reads it".to_owned();
-            return Err(UrlError { url: url.to_string(), fault }.into());
+            let fault = "only the SIP server's own database module reads it";
+            return Err(UrlError::of_form(url.to_string(), fault).into());
         }
     })
 }

@@ -22,8 +22,11 @@ fn batch(number: usize) -> Vec<Row<'static>> {
     (0..BATCH).map(row).collect()
 }
 
-fn unavailable(outcome: Result<Written, SinkError>) {
-    assert!(matches!(outcome, Err(Unavailable(_))), "{outcome:?}");
+fn unavailable(outcome: Result<Written, SinkError>) -> String {
+    match outcome {
+        Err(Unavailable(why)) => why,
+        other => panic!("{other:?}"),
+    }
 }
 
 /// Cuts connections in the middle of a batch, at several places: all of a batch is stored, or nothing of it.
@@ -33,7 +36,9 @@ fn cut_in_a_batch(relay: &Relay, url: &str, looked_up: &str) {
         let mut sink = sink_of(url);
         relay.behave(Behaviour::CutAfter(after));
         let struck = relay.struck();
-        unavailable(write(&mut *sink, "sip_capture", &batch(number)));
+        let why = unavailable(write(&mut *sink, "sip_capture", &batch(number)));
+        // An operator is told what has happened, and sent to no page for programmers.
+        assert!(!why.contains("http") && !why.contains("close_notify"), "{why}");
         assert!(relay.struck() > struck, "the connection was not cut");
         relay.behave(Behaviour::Pass);
         assert_eq!(rows::count(looked_up, "sip_capture"), (BATCH * number) as u64, "cut after {after}");

@@ -195,10 +195,16 @@ fn the_systems_certificates_are_trusted_where_none_are_named() {
 
 #[test]
 fn the_client_library_is_compiled_with_no_certificates_that_it_trusts_by_itself() {
-    let lock = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.lock")).expect("the lock file");
-    let lists: Vec<&str> =
-        lock.split("[[package]]").filter(|package| package.contains("\"webpki-roots\"\nversion")).collect();
-    // The list that stands in for the public one comes from this very tree.
-    assert_eq!(lists.len(), 1);
-    assert!(!lists[0].contains("source ="), "{}", lists[0]);
+    for name in ["Cargo.lock", "fuzz/Cargo.lock"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+        let lock = std::fs::read_to_string(path).expect("the lock file");
+        let packages: Vec<&str> = lock.split("[[package]]").collect();
+        let lists: Vec<_> = packages.iter().filter(|package| package.contains("name = \"webpki-roots\"")).collect();
+        // The list that stands in for the public one comes from this very tree.
+        assert_eq!(lists.len(), 1, "{name}");
+        assert!(!lists[0].contains("source ="), "{name}: {}", lists[0]);
+        // It stands in for that of this library alone: any other would be left without certificates.
+        let dependents: Vec<_> = packages.iter().filter(|package| package.contains("\n \"webpki-roots")).collect();
+        assert!(matches!(dependents[..], [only] if only.contains("name = \"mysql\"")), "{name}: {dependents:?}");
+    }
 }

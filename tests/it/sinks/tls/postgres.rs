@@ -198,6 +198,7 @@ fn what_the_url_leaves_open_comes_from_the_environment_and_the_users_directory()
     assert!(tool(&[("PGSSLMODE", "disable")], "").contains("pg_hba.conf"));
     assert!(tool(&[("PGSSLMODE", "disable")], "?sslmode=require").contains(no_table));
     let wrong = tool(&[("PGSSLMODE", "Require")], "");
+    assert!(!wrong.contains("sqlite:"), "{wrong}");
     assert!(wrong.contains("PGSSLMODE of the environment `Require`") && wrong.contains("verify-full"), "{wrong}");
     let stranger = Authority::new();
     let trusting = |path: &Path| tool(&[("PGSSLMODE", "verify-full"), ("PGSSLROOTCERT", text(path))], "");
@@ -259,6 +260,11 @@ fn usual_files_that_this_process_may_not_see_count_as_libpq_counts_them() {
     // Nobody asked for a certificate of the client, and TLS without it is better than none.
     let answer = tool("", &[]);
     assert!(answer.contains("no table"), "{answer}");
+    let client = server.authority().issue("sipcapture");
+    let named = query(&[("sslcert", text(&client.certificate)), ("sslkey", text(&client.key))]);
+    let answer = tool(&named, &[]);
+    assert!(answer.contains("sslkey `") && answer.contains("Permission denied"), "{answer}");
+    assert!(answer.contains("in clear: ") && answer.contains("pg_hba.conf"), "{answer}");
     let answer = tool("?sslmode=require", &[]);
     assert!(answer.contains("postgresql.crt`") && answer.contains("Permission denied"), "{answer}");
 }
