@@ -83,32 +83,26 @@ impl Authority {
 
     /// One of X.509 version 1, which has no alternative names.
     pub fn issue_version_1(&self, name: &str) -> Issued {
-        let path = |kind: &str| self.directory.path().join(format!("{name}-1-{kind}.pem"));
+        self.issue_by_openssl(name, &["rsa:2048"], &[])
+    }
+
+    /// One for the loopback address, with a key of this kind in the words of `openssl req -newkey`, signed with this digest.
+    pub fn issue_of(&self, kind: &[&str], digest: &str) -> Issued {
+        let names = ["-addext", "subjectAltName=IP:127.0.0.1"];
+        self.issue_by_openssl("127.0.0.1", &[kind, &names].concat(), &["-copy_extensions", "copy", digest])
+    }
+
+    fn issue_by_openssl(&self, name: &str, kind: &[&str], signing: &[&str]) -> Issued {
+        let path = |what: &str| self.directory.path().join(format!("{name}-openssl-{what}.pem"));
         let issued = Issued { certificate: path("certificate"), key: path("key") };
-        let [certificate, key, request, authority, signer] = [
-            &issued.certificate,
-            &issued.key,
-            &path("request"),
-            &self.file(),
-            &self.directory.path().join("ca-key.pem"),
-        ]
-        .map(|path| path.display().to_string());
+        let signer = self.directory.path().join("ca-key.pem");
+        let files = [&issued.certificate, &issued.key, &path("request"), &self.file(), &signer];
+        let [certificate, key, request, authority, signer] = files.map(|path| path.display().to_string());
         let subject = format!("/CN={name}");
-        openssl(&["req", "-newkey", "rsa:2048", "-nodes", "-subj", &subject, "-keyout", &key, "-out", &request]);
-        openssl(&[
-            "x509",
-            "-req",
-            "-in",
-            &request,
-            "-CA",
-            &authority,
-            "-CAkey",
-            &signer,
-            "-days",
-            "2",
-            "-out",
-            &certificate,
-        ]);
+        let asked = ["-nodes", "-subj", &subject, "-keyout", &key, "-out", &request];
+        openssl(&[&["req", "-newkey"], kind, &asked].concat());
+        let signed = ["-in", &request, "-CA", &authority, "-CAkey", &signer, "-days", "2", "-out", &certificate];
+        openssl(&[&["x509", "-req"], signing, &signed].concat());
         fs::set_permissions(&issued.key, fs::Permissions::from_mode(0o600)).expect("the key is kept");
         issued
     }

@@ -117,6 +117,25 @@ fn a_key_that_cannot_be_verified_with_is_no_reason_to_go_on_in_clear() {
 }
 
 #[test]
+fn keys_and_signatures_that_are_weak_or_cannot_be_verified_are_refused_where_certificates_are_looked_at() {
+    let mut server = TlsMariaDb::start_with(&["--ssl-cipher=DEFAULT:@SECLEVEL=0"]);
+    let known = server.authority().file();
+    let kinds = UNVERIFIABLE.map(|kind| (kind, "-sha256", false));
+    let sound = (&["rsa:2048"][..], "-sha256", true);
+    let weak = [(&["rsa:1024"][..], "-sha256", false), (&["rsa:2048"], "-sha1", false)];
+    for (kind, digest, is_taken) in kinds.into_iter().chain(weak).chain([sound]) {
+        let issued = server.authority().issue_of(kind, digest);
+        server.present(&issued);
+        assert!(is_encrypted(&server, &server.url("sipcapture", "")), "{kind:?} {digest}");
+        let url = server.url("sipcapture", &query(&[("ssl-mode", "VERIFY_CA"), ("ssl-ca", text(&known))]));
+        match is_taken {
+            true => assert!(is_encrypted(&server, &url), "{kind:?} {digest}"),
+            false => assert_refused(&url, &["ssl-mode VERIFY_CA"]),
+        }
+    }
+}
+
+#[test]
 fn a_certificate_of_the_client_is_shown_where_it_is_demanded() {
     let server = TlsMariaDb::start();
     let client = server.authority().issue("sipcapture");

@@ -146,6 +146,9 @@ fn a_key_that_cannot_be_verified_with_is_no_reason_to_go_on_in_clear() {
         for mode in ["", "?sslmode=require"] {
             assert!(is_encrypted(&server, "sipcapture", &server.url("sipcapture", mode)), "{kind:?} {mode:?}");
         }
+        let trusted = directory.path().join("cert.pem");
+        let url = server.url("sipcapture", &query(&[("sslmode", "verify-ca"), ("sslrootcert", text(&trusted))]));
+        assert_refused(&url, &["sslmode verify-ca"]);
     }
 }
 
