@@ -188,6 +188,9 @@ fn lines_of_the_option_file_ask_for_tls_as_keys_of_the_url_do() {
     let stranger = Authority::new();
     let refused = tool(&format!("ssl-ca = {}", text(&stranger.file())), "");
     assert!(refused.contains("UnknownIssuer") && refused.contains("ssl-ca (of "), "{refused}");
+    // Groups are read together, and certificates that are named are looked at.
+    let refused = tool(&format!("skip-ssl\n[client]\nssl-ca={}", text(&stranger.file())), "");
+    assert!(refused.contains("UnknownIssuer"), "{refused}");
     let refused = tool(&format!("ssl-ca={}\nssl-ca=", text(&known)), "");
     assert!(refused.contains("ssl-ca (of ") && refused.contains("it is empty"), "{refused}");
     let refused = tool("ssl-crl=/etc/revoked.pem", "");
