@@ -11,6 +11,7 @@ use rustls::SupportedProtocolVersion;
 use rustls::version::{TLS12, TLS13};
 use tokio_postgres::config::ChannelBinding;
 
+use super::named_value::{NamedValue, pick};
 use super::{ClientCertificate, ClientTls, NamedPath, Parameters, Verification};
 
 /// Keys, and the variables of the environment that stand for them.
@@ -174,18 +175,6 @@ impl LibpqSettings {
     }
 }
 
-/// A value and the name of what gave it.
-struct NamedValue {
-    name: String,
-    text: OsString,
-}
-
-impl NamedValue {
-    fn refuse(&self, allowed: impl std::fmt::Display) -> String {
-        format!("{} `{}`: {allowed}", self.name, self.text.display())
-    }
-}
-
 struct Lookup<'a> {
     parameters: &'a Parameters,
     environment: &'a Environment<'a>,
@@ -319,15 +308,4 @@ fn is_there(path: &Path) -> Option<bool> {
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Some(false),
         Err(_) => None,
     }
-}
-
-fn pick<T: Copy>(word: &NamedValue, choices: &[(&str, T)]) -> Result<T, String> {
-    choices.iter().find(|(name, _)| *name == word.text).map(|(_, choice)| *choice).ok_or_else(|| {
-        let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
-        match names.split_last() {
-            Some((only, [])) => word.refuse(format!("only {only} is to be had")),
-            Some((last, first)) => word.refuse(format!("{} and {last} are allowed", first.join(", "))),
-            None => word.refuse("nothing is allowed"),
-        }
-    })
 }

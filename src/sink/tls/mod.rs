@@ -14,6 +14,7 @@ mod end_point;
 mod files;
 pub(super) mod libpq;
 pub(super) mod mysql;
+mod named_value;
 pub(super) mod parameters;
 pub(super) mod stream;
 #[cfg(test)]
