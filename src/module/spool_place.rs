@@ -93,7 +93,7 @@ impl Pipeline {
     ) -> Result<Result<DirectoryLock, String>, MapError> {
         let (started, mut is_said, mut is_ended) = (Instant::now(), false, false);
         let taken = DirectoryLock::take(directory, |held| {
-            let is_own = matches!(held, LockError::Held { pid, .. } if *pid == Some(std::process::id()));
+            let is_own = matches!(held, LockError::Held { holder: Some(holder), .. } if holder.is_this_process());
             if is_own || started.elapsed() >= patience {
                 return false;
             }

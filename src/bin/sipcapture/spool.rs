@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::{Value, json};
 use sipcapture_core::capture::record;
 use sipcapture_core::queue::spool::dead_letter::list;
-use sipcapture_core::queue::spool::{Contents, inspect, lock_holder};
+use sipcapture_core::queue::spool::{Contents, LockHolder, inspect, lock_holder};
 use sipcapture_core::writer::spools::{DEAD_LETTERS, Place, all};
 
 use crate::letters::{DEFAULT_SPOOL, counted, require_directory, unreadable};
@@ -27,7 +27,7 @@ pub struct Options {
 /// All that a spool_dir holds.
 struct Held {
     /// Whether a server uses it, and which, if that can be told.
-    user: Option<Option<u32>>,
+    user: Option<Option<LockHolder>>,
     spools: Vec<(Place, Contents)>,
     letter_files: usize,
     letter_bytes: u64,
@@ -92,7 +92,7 @@ fn document(directory: &Path, held: &Held) -> Value {
     json!({
         "directory": directory.display().to_string(),
         "in_use": held.user.is_some(),
-        "pid": held.user.flatten(),
+        "pid": held.user.iter().flatten().find_map(LockHolder::process),
         "records": held.spools.iter().map(|(_, contents)| contents.records).sum::<u64>(),
         "bytes": held.spools.iter().map(|(_, contents)| contents.bytes).sum::<u64>(),
         "spools": spools.collect::<Vec<_>>(),
@@ -133,10 +133,13 @@ fn text(output: &Output, directory: &Path, held: &Held) -> String {
     }
     let records = held.spools.iter().map(|(_, contents)| contents.records).sum();
     let bytes = held.spools.iter().map(|(_, contents)| contents.bytes).sum();
-    let user = match held.user {
+    let user = match &held.user {
         None => "no server uses it".to_owned(),
         Some(None) => "a server uses it".to_owned(),
-        Some(Some(pid)) => format!("used by the server with process id {pid}"),
+        Some(Some(holder)) => match holder.process() {
+            Some(pid) => format!("used by the server with process id {pid}"),
+            None => "used by a server in another container or on another machine".to_owned(),
+        },
     };
     let place = directory.display();
     lines.push(format!(

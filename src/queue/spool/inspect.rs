@@ -4,7 +4,7 @@
 
 use super::frame::{Header, ID_LIMIT, Walk};
 use super::segment::{MAGIC, first_of, name};
-use super::{SpoolError, lock, position};
+use super::{LockHolder, SpoolError, lock, position};
 use rustix::fs::FlockOperation;
 use std::fs::File;
 use std::io;
@@ -100,10 +100,10 @@ fn walk(directory: &Path, first: u64, mut look: impl FnMut(u64, &[u8]) -> bool) 
     Ok(())
 }
 
-/// Who holds the [`DirectoryLock`](super::DirectoryLock) of `directory`: `None` for nobody, else the process id that the lock's file says.
+/// Who holds the [`DirectoryLock`](super::DirectoryLock) of `directory`: `None` for nobody, else the process that the lock's file names.
 ///
 /// Asks for a shared lock and gives it back at once; a server that starts in just that moment tries again.
-pub fn lock_holder(directory: &Path) -> Result<Option<Option<u32>>, SpoolError> {
+pub fn lock_holder(directory: &Path) -> Result<Option<Option<LockHolder>>, SpoolError> {
     let path = directory.join(lock::NAME);
     let failed = |error: io::Error| SpoolError::new("look at", &path, error);
     let file = match File::open(&path) {
@@ -113,10 +113,7 @@ pub fn lock_holder(directory: &Path) -> Result<Option<Option<u32>>, SpoolError> 
     match rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) {
         // Closing the file gives it back.
         Ok(()) => Ok(None),
-        Err(rustix::io::Errno::WOULDBLOCK) => {
-            let text = std::fs::read_to_string(&path).unwrap_or_default();
-            Ok(Some(text.trim().parse().ok()))
-        }
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(Some(lock::holder_in(&file))),
         Err(error) => Err(failed(error.into())),
     }
 }

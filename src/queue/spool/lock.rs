@@ -1,5 +1,6 @@
 //! The lock that keeps a second instance of the server away from a directory.
 
+use super::holder::LockHolder;
 use rustix::fs::FlockOperation;
 use std::fs::File;
 use std::io::{self, Write};
@@ -10,7 +11,7 @@ use std::path::{Path, PathBuf};
 /// Name of the file that is locked.
 pub(super) const NAME: &str = "lock";
 
-/// The right to use a directory: a lock on the file `lock` in it, which holds the process id of its owner as text.
+/// The right to use a directory: a lock on the file `lock` in it, which tells its owner ([`LockHolder`]) as text.
 ///
 /// It is an flock: it belongs to the open file, so every child that is forked afterwards shares it, and the kernel ends it with
 /// the last of them. The file stays when the lock ends: removing it would let two owners hold locks on two files of that name.
@@ -23,12 +24,12 @@ pub struct DirectoryLock {
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
     /// Another instance, or what is left of it, has it.
-    #[error("directory {} is in use by {}: give this instance a directory of its own", directory.display(), owner(*pid))]
+    #[error("directory {} is in use by {}: give this instance a directory of its own", directory.display(), owner(holder.as_ref()))]
     Held {
         /// The directory.
         directory: PathBuf,
-        /// Process id of the instance that took the lock, when its file says so.
-        pid: Option<u32>,
+        /// The process that took the lock, when its file says so.
+        holder: Option<LockHolder>,
     },
     /// The directory cannot be made, or its lock file not be opened or written.
     #[error("directory {} cannot be locked: {source}", directory.display())]
@@ -40,12 +41,8 @@ pub enum LockError {
     },
 }
 
-fn owner(pid: Option<u32>) -> String {
-    match pid {
-        None => "another process".to_owned(),
-        Some(pid) if pid == std::process::id() => "another module of this server".to_owned(),
-        Some(pid) => format!("process {pid}"),
-    }
+fn owner(holder: Option<&LockHolder>) -> String {
+    holder.map_or_else(|| "another process".to_owned(), LockHolder::to_string)
 }
 
 impl DirectoryLock {
@@ -56,14 +53,14 @@ impl DirectoryLock {
         super::files::Directory::make(directory).map_err(io)?;
         let mut options = File::options();
         let path = directory.join(NAME);
-        // Not truncated: until the lock is ours, the process id in it is another's.
+        // Not truncated: until the lock is ours, what is in it is another's.
         let mut file =
             options.read(true).write(true).create(true).truncate(false).mode(0o600).open(path).map_err(io)?;
         loop {
             match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => break,
                 Err(rustix::io::Errno::WOULDBLOCK) => {
-                    let held = LockError::Held { directory: directory.to_owned(), pid: pid_in(&file) };
+                    let held = LockError::Held { directory: directory.to_owned(), holder: holder_in(&file) };
                     if !again(&held) {
                         return Err(held);
                     }
@@ -72,7 +69,7 @@ impl DirectoryLock {
                 Err(error) => return Err(io(error.into())),
             }
         }
-        match file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())) {
+        match file.set_len(0).and_then(|()| file.write_all(LockHolder::this_process().lines().as_bytes())) {
             // The lock holds on a full disk too, only its owner stays unnamed.
             Err(error) if !super::error::is_no_space(&error) => return Err(io(error)),
             _ => {}
@@ -81,11 +78,11 @@ impl DirectoryLock {
     }
 }
 
-/// The process id that a lock file says.
-fn pid_in(file: &File) -> Option<u32> {
-    let mut text = [0; 16];
+/// The process that a lock file names.
+pub(super) fn holder_in(file: &File) -> Option<LockHolder> {
+    let mut text = [0; 256];
     let length = file.read_at(&mut text, 0).ok()?;
-    str::from_utf8(&text[..length]).ok()?.trim().parse().ok()
+    LockHolder::parse(str::from_utf8(&text[..length]).ok()?)
 }
 
 impl AsFd for DirectoryLock {

@@ -13,7 +13,7 @@
 //!
 //! # Directory
 //! ```text
-//! lock                            where a DirectoryLock was taken on it: holds the process id of the instance that uses it
+//! lock                            where a DirectoryLock was taken on it: tells the process that uses it (see LockHolder)
 //! position                        how far the records are done with
 //! 00000000000000000001.segment    records from id 1 on
 //! 00000000000000004711.segment    records from id 4711 on: new ones are appended to the last segment
@@ -92,6 +92,7 @@ pub mod dead_letter;
 mod error;
 mod files;
 mod frame;
+mod holder;
 mod inspect;
 mod lazy;
 mod lock;
@@ -104,6 +105,7 @@ mod tests;
 
 pub use error::{AppendError, SpoolError};
 pub use frame::{HeaderError, MAX_RECORD};
+pub use holder::LockHolder;
 pub use inspect::{Contents, inspect, lock_holder};
 pub use lock::{DirectoryLock, LockError};
 

@@ -7,10 +7,12 @@ use super::trial::{PATIENCE, Stored, await_empty, node};
 use crate::common::hep_sender::HepSender;
 use crate::common::kamailio::{ConfigBuilder, Kamailio, Module, signal};
 use crate::common::wait::within;
+use crate::tool::running::run;
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 /// Captures in the spool of a server whose database is away.
@@ -90,6 +92,39 @@ fn a_server_that_waits_for_the_spool_of_another_goes_on_when_that_one_ends() {
         second.assert_serving();
         // The signals that ended the wait have their own meaning again.
         assert!(second.stop().success(), "{}", second.log());
+    }
+}
+
+/// The process that `server` is in the pid namespace that `unshare` made for it.
+fn first_of_namespace(server: &Kamailio) -> i32 {
+    let children = format!("/proc/{0}/task/{0}/children", server.pid());
+    let children = fs::read_to_string(children).expect("unshare runs");
+    children.split_whitespace().next().and_then(|pid| pid.parse().ok()).expect("unshare has a child")
+}
+
+#[test]
+fn a_server_in_a_container_waits_for_one_in_another_container_though_both_are_process_1() {
+    let database = Database::start(Kind::Sqlite);
+    let spool = tempfile::tempdir().expect("a private directory");
+    let place = spool.path().display().to_string();
+    let container = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"].map(str::to_owned);
+    for node in nodes(&database.url(), &place) {
+        let node = node.through(container.to_vec());
+        let first = node.clone().start();
+        let mut second = node.spawn();
+        let owner =
+            format!("directory {place} is in use by a process of another container or machine (there it is process 1)");
+        within(PATIENCE, "the second server waits", || {
+            assert!(second.ended().is_none(), "it has ended:\n{}", second.log());
+            second.log().lines().any(|line| line.contains(&owner) && line.contains("Waiting up to 55 s"))
+        });
+        let shown = run(Command::new(env!("CARGO_BIN_EXE_sipcapture")).args(["spool", "--json", "--dir", &place]));
+        assert!(shown.out.contains("\"in_use\": true") && shown.out.contains("\"pid\": null"), "{shown:?}");
+        signal(first_of_namespace(&first), Signal::TERM);
+        within(PATIENCE, "the second server answers", || second.rpc(&["core.version"]).is_ok());
+        second.assert_serving();
+        signal(first_of_namespace(&second), Signal::TERM);
+        within(PATIENCE, "the second server has ended", || second.ended().is_some());
     }
 }
 

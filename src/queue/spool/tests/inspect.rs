@@ -1,6 +1,7 @@
 //! A look from outside sees what the spool itself knows, and changes nothing.
 
 use super::*;
+use crate::queue::spool::LockHolder;
 use std::collections::BTreeMap;
 use std::fs;
 
@@ -60,7 +61,7 @@ fn the_holder_of_a_lock_is_named_for_as_long_as_it_holds_it() {
     let place = directory.path();
     assert_eq!(lock_holder(place).unwrap(), None);
     let lock = DirectoryLock::take(place, |_| false).unwrap();
-    assert_eq!(lock_holder(place).unwrap(), Some(Some(std::process::id())));
+    assert_eq!(lock_holder(place).unwrap(), Some(Some(LockHolder::this_process())));
     drop(lock);
     assert_eq!(lock_holder(place).unwrap(), None);
     assert!(DirectoryLock::take(place, |_| false).is_ok());

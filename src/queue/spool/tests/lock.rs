@@ -1,6 +1,6 @@
 //! The lock on a directory.
 
-use crate::queue::spool::{DirectoryLock, LockError};
+use crate::queue::spool::{DirectoryLock, LockError, LockHolder};
 use std::os::fd::AsFd;
 use std::path::Path;
 
@@ -15,14 +15,16 @@ fn a_second_instance_is_refused_with_directory_and_process() {
     let path = directory.path().join("not/there/yet");
     let _first = take(&path).unwrap();
     let refused = take(&path).unwrap_err();
-    let own = std::process::id();
-    assert!(matches!(&refused, LockError::Held { directory, pid: Some(held) } if *directory == path && *held == own));
+    let own = LockHolder::this_process();
+    assert!(
+        matches!(&refused, LockError::Held { directory, holder: Some(held) } if *directory == path && *held == own)
+    );
     let text = |owner: &str| {
         format!("directory {} is in use by {owner}: give this instance a directory of its own", path.display())
     };
     assert_eq!(refused.to_string(), text("another module of this server"));
-    for (pid, owner) in [(Some(1), "process 1"), (None, "another process")] {
-        assert_eq!(LockError::Held { directory: path.clone(), pid }.to_string(), text(owner));
+    for (holder, owner) in [(LockHolder::parse("1\n"), "process 1"), (None, "another process")] {
+        assert_eq!(LockError::Held { directory: path.clone(), holder }.to_string(), text(owner));
     }
 }
 
@@ -32,7 +34,7 @@ fn whoever_waits_is_asked_before_each_try_with_the_process_that_has_it() {
     let mut first = Some(take(directory.path()).unwrap());
     let mut asked = 0;
     let second = DirectoryLock::take(directory.path(), |held| {
-        assert!(matches!(held, LockError::Held { pid: Some(pid), .. } if *pid == std::process::id()), "{held}");
+        assert!(matches!(held, LockError::Held { holder: Some(it), .. } if it.is_this_process()), "{held}");
         asked += 1;
         if asked == 3 {
             first = None;
@@ -73,7 +75,7 @@ fn a_lock_file_of_a_dead_instance_is_taken_over() {
     std::fs::write(directory.path().join("lock"), "4194304000 and more than a number").unwrap();
     let _lock = take(directory.path()).unwrap();
     let held = std::fs::read_to_string(directory.path().join("lock")).unwrap();
-    assert_eq!(held, format!("{}\n", std::process::id()));
+    assert_eq!(held, LockHolder::this_process().lines());
 }
 
 #[test]
