@@ -1,11 +1,12 @@
 //! The SQLite files that captures go to: made at start, with the privileges that the server still has then, and looked at once it has given
 //! them up.
 
+use super::owned_directory::{OwnedDirectory, SHARED};
 use super::pipeline::Owner;
 use super::settings::ParameterError;
-use super::spool_place;
 use crate::sink::sqlite_file;
 use crate::writer::Plan;
+use std::os::fd::AsFd;
 use std::path::Path;
 
 /// The SQLite files that `plan` writes to, and the parameter that names each.
@@ -42,11 +43,16 @@ pub(super) fn check_access(plan: &Plan) -> Result<(), ParameterError> {
 }
 
 fn prepare_file(path: &Path, owner: Owner) -> std::io::Result<()> {
-    if let Some(directory) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        spool_place::make_owned(directory, owner, spool_place::SHARED)?;
+    let directory = OwnedDirectory::make(path.parent().unwrap_or(Path::new("")), SHARED)?;
+    let name = path.file_name().ok_or(std::io::ErrorKind::IsADirectory)?;
+    let made = sqlite_file::make_in(directory.innermost().as_fd(), name)?;
+    // The file first: whoever has the directory can put something else in its place.
+    if let Some(file) = &made {
+        std::os::unix::fs::fchown(file, owner.0, owner.1)?;
     }
-    match sqlite_file::make(path)? {
-        Some(file) => std::os::unix::fs::fchown(&file, owner.0, owner.1),
+    directory.give(owner)?;
+    match made {
+        Some(_) => Ok(()),
         None => {
             std::fs::OpenOptions::new().append(true).open(path)?;
             if let Some((file, mode)) = sqlite_file::readable_by_all(path) {

@@ -14,6 +14,7 @@ mod masked;
 mod mode_counters;
 mod mode_text;
 mod modes;
+mod owned_directory;
 mod pipeline;
 mod queue_settings;
 mod raw_input;

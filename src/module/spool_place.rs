@@ -1,5 +1,6 @@
 //! Where the spool is: found from the parameters, prepared for the user that the server runs as, and locked against a second server.
 
+use super::owned_directory::{OwnedDirectory, PRIVATE};
 use super::pipeline::{MapError, Owner, Pause, Pipeline};
 use super::queue_settings::QueueSettings;
 use super::settings::ParameterError;
@@ -7,10 +8,8 @@ use crate::queue::spool::{DirectoryLock, LockError};
 use crate::sink::DatabaseUrl;
 use crate::writer::{Plan, spools};
 use rustix::fs::Access;
-use std::fs::DirBuilder;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -18,9 +17,6 @@ use std::time::{Duration, Instant};
 const DEFAULT: &str = "/var/lib/sipcapture";
 /// Time beyond `shutdown_timeout` that a server which ends may need to let go of the spool.
 const LETTING_GO: Duration = Duration::from_secs(5);
-/// Mode of a directory in which the owner's group may read, and of the spool's, which is the owner's alone; the umask can take away.
-pub(super) const SHARED: u32 = 0o750;
-const PRIVATE: u32 = 0o700;
 /// How often a spool that another server uses is tried again.
 const RETRY: Duration = Duration::from_millis(20);
 
@@ -53,7 +49,7 @@ impl Pipeline {
         if directory.as_os_str().is_empty() {
             return Ok(());
         }
-        let made = make_owned(&directory, owner, PRIVATE);
+        let made = OwnedDirectory::make(&directory, PRIVATE).and_then(|made| made.give(owner));
         queue.spool_dir = Some(directory.clone());
         self.judge(queue, &directory, made.map_err(|error| error.to_string()))
     }
@@ -145,22 +141,6 @@ impl Pipeline {
 /// The spool's place when nobody names one: `name` beside the embedded database.
 pub(super) fn beside(database: &DatabaseUrl, name: &str) -> PathBuf {
     database.sqlite_path().and_then(Path::parent).unwrap_or(Path::new(DEFAULT)).join(name)
-}
-
-/// Makes `directory`, with this mode, and what is missing above it, for `owner`.
-pub(super) fn make_owned(directory: &Path, owner: Owner, mode: u32) -> io::Result<()> {
-    let missing: Vec<&Path> =
-        directory.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists()).collect();
-    for path in missing.into_iter().rev() {
-        let mode = if path == directory { mode } else { SHARED };
-        match DirBuilder::new().mode(mode).create(path) {
-            // Somebody else was faster.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
-            made => made.and_then(|()| std::os::unix::fs::chown(path, owner.0, owner.1))?,
-        }
-    }
-    // What is there already must be a directory.
-    std::fs::create_dir_all(directory)
 }
 
 /// Sees that all below `place` can be read and written. What an operator's tool takes away meanwhile need not be.

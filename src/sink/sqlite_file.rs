@@ -3,9 +3,11 @@
 //! It is made before SQLite opens it, so that there is no moment in which others can read it. SQLite gives the mode of the database to the
 //! files that it keeps beside it (`-wal`, `-shm`, `-journal`).
 
+use rustix::fs::{CWD, Mode, OFlags, openat};
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::fd::BorrowedFd;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// Its mode when it is made; the process's umask can take away, and never add.
@@ -17,10 +19,16 @@ const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
 
 /// Makes the file at `path`. `None` when something of that name is there, be it a symbolic link to nothing.
 pub fn make(path: &Path) -> io::Result<Option<File>> {
-    match File::options().write(true).create_new(true).mode(MODE).open(path) {
-        Ok(file) => Ok(Some(file)),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(None),
-        Err(error) => Err(error),
+    make_in(CWD, path)
+}
+
+/// The same where `path` is relative to an open directory.
+pub fn make_in(directory: BorrowedFd<'_>, path: impl rustix::path::Arg) -> io::Result<Option<File>> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+    match openat(directory, path, flags, Mode::from_raw_mode(MODE)) {
+        Ok(file) => Ok(Some(file.into())),
+        Err(rustix::io::Errno::EXIST) => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -12,6 +12,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use rustix::fs::{Mode, OFlags};
 use sipcapture_core::module::Settings;
 use sipcapture_core::queue::spool::SpoolError;
 use sipcapture_core::queue::spool::dead_letter::{Entry, LetterFile, ReadError, Taken, read_file};
@@ -268,10 +269,39 @@ impl Replay {
 fn keep_owner(path: &Path, owner: io::Result<(u32, u32)>) -> Result<(), SpoolError> {
     let failed = |source| SpoolError { act: "give its owner back to", path: PathBuf::from(path), source };
     let (uid, gid) = owner.map_err(failed)?;
-    match std::fs::metadata(path) {
-        Ok(metadata) if (metadata.uid(), metadata.gid()) != (uid, gid) => {
-            std::os::unix::fs::chown(path, Some(uid), Some(gid)).map_err(failed)
-        }
-        _ => Ok(()),
+    // The directory is that owner's: what has this name by now may be a link to something else.
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = match rustix::fs::open(path, flags, Mode::empty()) {
+        Ok(file) => std::fs::File::from(file),
+        Err(rustix::io::Errno::NOENT) => return Ok(()),
+        Err(error) => return Err(failed(error.into())),
+    };
+    let metadata = file.metadata().map_err(failed)?;
+    match metadata.is_file() && (metadata.uid(), metadata.gid()) != (uid, gid) {
+        true => std::os::unix::fs::fchown(&file, Some(uid), Some(gid)).map_err(failed),
+        false => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_in_the_place_of_a_letter_file_gives_nobody_what_it_leads_to() {
+        let directory = tempfile::tempdir().unwrap();
+        let [letters, victim] = ["letters", "victim"].map(|name| directory.path().join(name));
+        std::fs::write(&victim, "").unwrap();
+        let metadata = victim.metadata().unwrap();
+        // An owner that it has not.
+        let other = (metadata.uid() ^ 1, metadata.gid() ^ 1);
+        assert!(keep_owner(&letters, Ok(other)).is_ok(), "nothing is there");
+        std::os::unix::fs::symlink(&victim, &letters).unwrap();
+        let error = keep_owner(&letters, Ok(other)).unwrap_err();
+        assert_eq!(error.source.raw_os_error(), Some(rustix::io::Errno::LOOP.raw_os_error()), "{error}");
+        assert_eq!(
+            (victim.metadata().unwrap().uid(), victim.metadata().unwrap().gid()),
+            (metadata.uid(), metadata.gid())
+        );
     }
 }
