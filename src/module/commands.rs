@@ -85,6 +85,7 @@ impl CaptureNode {
                 ("ignored_link_type", totals.produced(Produced::RawLinkTypes)),
                 ("refused", totals.produced(Produced::RawRefused)),
                 ("kernel_drops", totals.produced(Produced::RawKernelDrops)),
+                ("kernel_drops_ignored", totals.produced(Produced::RawKernelDropsIgnored)),
             ],
         );
         self.modes(&totals, reply);

@@ -113,7 +113,8 @@ static COUNTERS: &[Counter] = counters! {
     c"raw_ignored_ether_type", c"frames of other EtherTypes from raw sockets", |_, t| t.produced(Produced::RawEtherTypes);
     c"raw_ignored_link_type", c"frames of interfaces that are nothing like Ethernet, from raw sockets", |_, t| t.produced(Produced::RawLinkTypes);
     c"raw_refused", c"SIP payloads from raw sockets that the SIP parser of the server refused", |_, t| t.produced(Produced::RawRefused);
-    c"raw_kernel_drops", c"packets that the kernel dropped at the raw sockets", |_, t| t.produced(Produced::RawKernelDrops);
+    c"raw_kernel_drops", c"packets that the kernel dropped at the raw sockets, messages perhaps", |_, t| t.produced(Produced::RawKernelDrops);
+    c"raw_kernel_drops_ignored", c"packets that the kernel dropped at the raw sockets before they were counted as ignored or bad", |_, t| t.produced(Produced::RawKernelDropsIgnored);
     c"sink_errors", c"writes that found the database away", |l, _| l.sink_states().map(|(.., state)| state.errors).sum();
     c"writer_restarts", c"writer processes that died and were started again", |l, _| l.writer_restarts();
     c"lag_ms", c"milliseconds that the oldest unstored capture has waited", |l, _| l.lag_ms();

@@ -142,7 +142,11 @@ impl CaptureNode {
             }
         };
         if reader == 0 {
-            (0..received.dropped).for_each(|_| producer.count(Produced::RawKernelDrops));
+            let counter = match received.is_only_counted {
+                true => Produced::RawKernelDropsIgnored,
+                false => Produced::RawKernelDrops,
+            };
+            (0..received.dropped).for_each(|_| producer.count(counter));
         }
         let packet = &buffer[..received.length];
         let datagram = match sorted(producer, &received, packet, *ports) {

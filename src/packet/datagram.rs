@@ -1,6 +1,6 @@
 //! From a packet as a network carries it to the UDP datagram inside, by headers alone: no state, no allocation.
 
-use super::link::ip_behind;
+use super::link::{ether_type, ip_behind};
 use etherparse::{IpNumber, IpPayloadSlice, IpSlice, LaxIpSlice, LenSource, UdpSlice, err::LenError};
 use std::net::{IpAddr, SocketAddr};
 use thiserror::Error;
@@ -15,8 +15,8 @@ pub const TUNNELS: [u8; 8] = [4, 41, 47, 50, 94, 97, 115, 137];
 pub enum Start {
     /// What follows this EtherType: an IP header, or the rest of a VLAN tag and what is tagged, and so on. Below 0x0600: LLC.
     EtherType(u16),
-    /// A frame of a PPPoE session that ends at this machine, whose PPP interface has the same IP packet again.
-    OwnSession,
+    /// As [`Start::EtherType`], of a PPPoE session or a labelled path that ends at this machine, which has the same IP packet again.
+    Delivered(u16),
     /// What an interface that is nothing like Ethernet has for frames, and that is not IP.
     ForeignLink,
     /// An IP header, version 4 or 6.
@@ -89,7 +89,8 @@ impl<'a> Datagram<'a> {
     pub fn read(start: Start, packet: &'a [u8]) -> Result<Datagram<'a>, NoDatagram> {
         let (ip, datagram) = match start {
             Start::EtherType(number) => ip_with(&[IpNumber::UDP], ip_behind(number, packet)?)?,
-            Start::OwnSession => return Err(NoDatagram::Ppp),
+            Start::Delivered(ether_type::PPPOE_SESSION) => return Err(NoDatagram::Ppp),
+            Start::Delivered(_) => return Err(NoDatagram::Mpls),
             Start::ForeignLink => return Err(NoDatagram::LinkType),
             Start::Ip => ip_with(&[IpNumber::UDP], packet)?,
             Start::Tunnel => {

@@ -6,7 +6,7 @@ use crate::queue::lane::{COMMITTED, Produced, RAW_IGNORED};
 use std::collections::BTreeMap;
 
 /// The counters of producers, but for [`RAW_IGNORED`].
-const PRODUCED: [Produced; 18] = [
+const PRODUCED: [Produced; 19] = [
     Produced::DroppedFull,
     Produced::DroppedTooLarge,
     Produced::HepPackets,
@@ -25,6 +25,7 @@ const PRODUCED: [Produced; 18] = [
     Produced::RawFragments,
     Produced::RawRefused,
     Produced::RawKernelDrops,
+    Produced::RawKernelDropsIgnored,
 ];
 
 /// An answer: each field by its path, `group.field`.

@@ -60,8 +60,10 @@ pub enum Produced {
     RawLinkTypes,
     /// SIP payloads from raw sockets that the host's parser refused, captured all the same.
     RawRefused,
-    /// Packets that the kernel dropped because the readers of the raw sockets were too slow.
+    /// Packets that may have held messages, and that the kernel dropped because the readers of the raw sockets were too slow.
     RawKernelDrops,
+    /// Packets that would only have been counted, and that the kernel dropped for the same reason.
+    RawKernelDropsIgnored,
     /// SIP requests traced for everybody.
     TracedRequests,
     /// SIP replies traced for everybody.
@@ -148,7 +150,7 @@ pub struct SinkState {
 }
 
 /// A reading of all counters. `captured() = stored + spooled() + queued() + dead-lettered + dropped()` whenever nothing is on the move.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Totals {
     /// By [`Produced`].
     pub produced: [u64; PRODUCED],
@@ -164,6 +166,21 @@ pub struct Totals {
     pub without_lane: u64,
     /// Messages that were refused before anything was made of them, or of which something was.
     pub refused: u64,
+}
+
+impl Default for Totals {
+    fn default() -> Totals {
+        Totals {
+            // The standard library knows defaults of shorter arrays alone.
+            produced: [0; PRODUCED],
+            modes: Default::default(),
+            committed: Default::default(),
+            pushed: 0,
+            finished: 0,
+            without_lane: 0,
+            refused: 0,
+        }
+    }
 }
 
 impl Totals {

@@ -1,8 +1,8 @@
 //! What the kernel filters for packet sockets, as classic BPF. The programs see what a cooked packet socket sees: bytes behind the EtherType.
 //!
-//! The port filter ([`of_ports`]) drops only what certainly is IP of other ports or protocols. Everything else passes, since nobody would learn of it
-//! otherwise: as a whole what may be read, and of what is not read the beginning, by which it is told and counted. [`of_the_rest`] passes
-//! the beginning of whatever no other socket is there for.
+//! For each view of the traffic there are two programs, for two sockets, and no packet passes both: what may hold a message passes the one as a whole,
+//! and of what holds none the beginning passes the other, by which it is told and counted. So no flood of what is only counted takes the room of messages.
+//! With ports, what certainly is IP of other ports or protocols passes neither.
 
 use super::program::{Place, Program, To};
 use crate::packet::{LEADING_TO_IP, PortRange, TUNNELS, ether_type};
@@ -71,44 +71,91 @@ struct Places {
     whole: Place,
     beginning: Place,
     nothing: Place,
+    /// What the program is for.
+    part: Part,
 }
 
-/// The port filter for a socket of this EtherType.
+/// Which packets a socket is shown, before its program looks into them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum View {
+    /// Those of one EtherType, for which the socket is bound.
+    Of(u16),
+    /// All, in both directions: of those that come in its program takes what begins with a VLAN tag that the kernel has left in place, the second
+    /// of two. What kernels say of the type of such packets differs, so they have a socket of their own.
+    Tagged,
+    /// As [`View::Tagged`], and its program takes all the others.
+    Untagged,
+}
+
+/// Which packets a program passes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    /// What may hold a message, as a whole.
+    Read,
+    /// What holds none and is to be counted: its beginning.
+    Counted,
+}
+
+impl Part {
+    /// Bytes that pass of what may be read.
+    fn whole(self) -> u32 {
+        if self == Part::Read { WHOLE } else { NOTHING }
+    }
+
+    /// Bytes that pass of what is counted.
+    fn beginning(self) -> u32 {
+        if self == Part::Counted { BEGINNING } else { NOTHING }
+    }
+}
+
+/// The filter of a socket. What it passes is for its part; without `ports` the EtherType alone decides.
 ///
-/// Later fragments of IPv4 datagrams, which bear no ports, are dropped; the first of each passes and tells. IPv6 packets with extension headers pass.
-pub(super) fn of_ports(ether_type: u16, ports: PortRange) -> Vec<sock_filter> {
+/// With ports, later fragments of IPv4 datagrams, which bear none, are for no part; the first of each tells. IPv6 packets with extension headers are read.
+pub(super) fn program(view: View, ports: Option<PortRange>, part: Part) -> Vec<sock_filter> {
     let mut program = Program::default();
     let [ip4, ip6, pppoe, mpls, at_ports, whole, beginning, nothing] = [(); 8].map(|()| program.place());
-    let places = Places { ip4, ip6, pppoe, mpls, ports: at_ports, whole, beginning, nothing };
+    let places = Places { ip4, ip6, pppoe, mpls, ports: at_ports, whole, beginning, nothing, part };
     program.act(LOAD_INDEX, 0);
-    program.act(LOAD, ether_type.into());
-    below_tags(&mut program, &places);
-    in_session(&mut program, &places);
-    below_labels(&mut program, &places);
-    in_ip4(&mut program, &places);
-    in_ip6(&mut program, &places);
-    at_the_ports(&mut program, &places, ports);
-    for (place, bytes) in [(whole, WHOLE), (beginning, BEGINNING), (nothing, NOTHING)] {
+    in_view(&mut program, &places, view);
+    match ports {
+        Some(ports) => {
+            below_tags(&mut program, &places);
+            in_session(&mut program, &places);
+            below_labels(&mut program, &places);
+            in_ip4(&mut program, &places);
+            in_ip6(&mut program, &places);
+            at_the_ports(&mut program, &places, ports);
+        }
+        None => {
+            for ether_type in LEADING_TO_IP {
+                program.jump(IF_EQUAL, ether_type.into(), whole, To::Next);
+            }
+            program.go_to(beginning);
+        }
+    }
+    for (place, bytes) in [(whole, part.whole()), (beginning, part.beginning()), (nothing, NOTHING)] {
         program.here(place);
         program.act(RETURN, bytes);
     }
     program.finish()
 }
 
-/// The filter for a socket of all EtherTypes: it passes the beginning of what comes in and has a type that the other sockets have not.
-pub(super) fn of_the_rest() -> Vec<sock_filter> {
-    let mut program = Program::default();
-    let nothing = program.place();
-    program.act(LOAD_DIRECTION, AT_DIRECTION);
-    program.jump(IF_EQUAL, libc::PACKET_OUTGOING.into(), nothing, To::Next);
-    program.act(LOAD_ETHER_TYPE, AT_ETHER_TYPE);
-    for ether_type in LEADING_TO_IP {
-        program.jump(IF_EQUAL, ether_type.into(), nothing, To::Next);
+/// Drops what the view leaves out, and loads the EtherType of what follows.
+fn in_view(program: &mut Program, places: &Places, view: View) {
+    if let View::Of(ether_type) = view {
+        return program.act(LOAD, ether_type.into());
     }
-    program.act(RETURN, BEGINNING);
-    program.here(nothing);
-    program.act(RETURN, NOTHING);
-    program.finish()
+    program.act(LOAD_DIRECTION, AT_DIRECTION);
+    program.jump(IF_EQUAL, libc::PACKET_OUTGOING.into(), places.nothing, To::Next);
+    program.act(LOAD_ETHER_TYPE, AT_ETHER_TYPE);
+    let tagged = program.place();
+    let [is_tag, is_none] = match view {
+        View::Untagged => [To::Place(places.nothing), To::Next],
+        _ => [To::Place(tagged), To::Place(places.nothing)],
+    };
+    program.jump(IF_EQUAL, ether_type::VLAN.into(), is_tag, To::Next);
+    program.jump(IF_EQUAL, ether_type::PROVIDER_VLAN.into(), is_tag, is_none);
+    program.here(tagged);
 }
 
 /// Sees that there are so many bytes from the index on: a load from behind the packet would drop it unseen.
@@ -140,8 +187,11 @@ fn below_tags(program: &mut Program, places: &Places) {
         for mpls in [ether_type::MPLS, ether_type::MPLS_MULTICAST] {
             program.jump(IF_EQUAL, mpls.into(), places.mpls, To::Next);
         }
-        // Behind a length there may be IP in SNAP.
-        program.jump(IF_NOT_LESS, ether_type::LOWEST.into(), places.beginning, places.whole);
+        // Behind LLC, or a length where a tag has it, there may be IP in SNAP.
+        match depth {
+            0 => program.jump(IF_EQUAL, ether_type::LLC.into(), places.whole, places.beginning),
+            _ => program.jump(IF_NOT_LESS, ether_type::LOWEST.into(), places.beginning, places.whole),
+        }
         if depth < TAGS {
             program.here(tag);
             ensure(program, 4, places);
@@ -201,19 +251,19 @@ fn by_protocol(program: &mut Program, places: &Places, whole: &[u32], udp: Place
     program.go_to(places.nothing);
     let known = program.place();
     program.here(others);
-    program.act(LOAD, BEGINNING);
+    program.act(LOAD, places.part.beginning());
     program.go_to(known);
     program.here(udp);
-    program.act(LOAD, WHOLE);
+    program.act(LOAD, places.part.whole());
     program.here(known);
     program.act(KEEP, TAKEN);
 }
 
-/// Sees that the version of the IP header is the one that was announced.
+/// Sees that the version of the IP header is the one that was announced. Whatever else it is, a reader goes by the header.
 fn check_version(program: &mut Program, places: &Places, version: u32) {
     program.act(LOAD_BYTE, 0);
     program.act(AND, 0xf0);
-    program.jump(IF_EQUAL, version << 4, To::Next, places.beginning);
+    program.jump(IF_EQUAL, version << 4, To::Next, places.whole);
 }
 
 fn in_ip4(program: &mut Program, places: &Places) {

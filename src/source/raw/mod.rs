@@ -2,10 +2,12 @@
 //!
 //! Two ways, of which one is in use:
 //!
-//! - **Monitoring** sees what the machine's interfaces receive, a switch's mirror port above all: packet sockets, one for each EtherType that leads
-//!   to IP, and one that gets the beginning of every other frame, so that it is counted. They are of the "cooked" kind, which begins behind the link's
-//!   header, so that the kind of link does not matter. As in every program that asks for an EtherType, a packet comes
-//!   once, on its way in, also on the loopback interface; what the machine itself sends over a network does not come.
+//! - **Monitoring** sees what the machine's interfaces receive, a switch's mirror port above all, through packet sockets. They are of the "cooked" kind, which begins
+//!   behind the link's header, so that the kind of link does not matter. A packet comes once, on its way in, also on the loopback interface;
+//!   what the machine itself sends over a network does not come. What can hold no message has sockets of its own, with small buffers, which are read when no other has a packet.
+//!   - With an interface named, the sockets are of all EtherTypes: the kernel serves them first, before a bridge takes a frame from its port.
+//!   - For all interfaces, there is a socket for each EtherType that leads to IP: the kernel serves those when nobody has taken the frame to another interface,
+//!     so that each packet comes once. Frames of all other EtherTypes, which are only counted, come from each interface.
 //! - **Tunnelled** receives IP-in-IP packets that are sent to this machine: IP sockets of the protocols 4 (IPv4 inside) and 41 (IPv6 inside). The
 //!   kernel puts fragments of the tunnel together.
 //!
@@ -20,6 +22,7 @@ mod program;
 mod socket;
 
 use crate::packet::{LEADING_TO_IP, PortRange, Start, ether_type};
+use filter::{Part, View};
 use socket::{Socket, Starts};
 use std::io;
 use std::net::IpAddr;
@@ -80,11 +83,14 @@ pub struct Received {
     pub time_us: Option<i64>,
     /// Packets that the kernel dropped at this socket since it was last asked here: readers were too slow.
     pub dropped: u32,
+    /// Whether what comes from this socket, and was dropped there, is only counted and holds no message.
+    pub is_only_counted: bool,
 }
 
 /// Open sockets.
 #[derive(Debug)]
 pub struct RawSockets {
+    /// Those for messages first.
     sockets: Vec<Socket>,
     /// Keeps the interface promiscuous as long as a process has it open.
     _promiscuous: Option<Socket>,
@@ -109,28 +115,15 @@ impl RawSockets {
             Some(name) => Some((name.as_str(), socket::interface_index(name).map_err(OpenError::Interface)?)),
             None => None,
         };
-        let (mut filter_error, mut rest_error) = (None, None);
-        let sockets = match &plan.method {
-            Method::Monitoring(ports) => {
-                let index = interface.map(|(_, index)| index);
-                let mut sockets = Vec::with_capacity(LEADING_TO_IP.len() + 1);
-                for ether_type in LEADING_TO_IP {
-                    let program = ports.map(|ports| filter::of_ports(ether_type, ports));
-                    let (socket, error) = monitor(ether_type, index, program.as_deref())?;
-                    filter_error = error.or(filter_error);
-                    sockets.push(socket);
-                }
-                match monitor_the_rest(index)? {
-                    Ok(socket) => sockets.push(socket),
-                    Err(error) => rest_error = Some(error),
-                }
-                sockets
+        let Monitors { mut sockets, counting, filter_error, rest_error } = match &plan.method {
+            Method::Monitoring(ports) => Monitors::open(interface.map(|(_, index)| index), *ports)?,
+            Method::Tunnelled(address) => {
+                let ends = [libc::IPPROTO_IPIP, libc::IPPROTO_IPV6].into_iter();
+                let ends = ends.map(|protocol| tunnel_end(protocol, *address, interface.map(|(name, _)| name)));
+                Monitors { sockets: ends.collect::<Result<_, OpenError>>()?, ..Monitors::default() }
             }
-            Method::Tunnelled(address) => [libc::IPPROTO_IPIP, libc::IPPROTO_IPV6]
-                .iter()
-                .map(|&protocol| tunnel_end(protocol, *address, interface.map(|(name, _)| name)))
-                .collect::<Result<_, OpenError>>()?,
         };
+        sockets.extend(counting);
         let promiscuous = match interface.filter(|_| plan.promiscuous) {
             Some((_, index)) => Some(listen_to_all(index)?),
             None => None,
@@ -155,7 +148,9 @@ impl RawSockets {
     pub fn receive(&mut self, buffer: &mut [u8]) -> io::Result<Received> {
         loop {
             if self.ready == 0 {
-                self.ready = socket::wait(&self.sockets)?;
+                let counting =
+                    self.sockets.iter().rev().fold(0, |bits, it| bits << 1 | u32::from(it.is_only_counted()));
+                self.ready = first(socket::wait(&self.sockets)?, counting);
             }
             for _ in 0..self.sockets.len() {
                 let is_ready = self.ready & 1 << self.at != 0;
@@ -183,39 +178,109 @@ impl RawSockets {
     }
 }
 
+/// Of the sockets with a packet, those that are read now: what is only counted waits while there is anything else.
+fn first(ready: u32, counting: u32) -> u32 {
+    if ready & !counting != 0 { ready & !counting } else { ready }
+}
+
+/// The packet sockets of [`Method::Monitoring`].
+#[derive(Debug, Default)]
+struct Monitors {
+    sockets: Vec<Socket>,
+    /// Those for what is only counted.
+    counting: Vec<Socket>,
+    filter_error: Option<io::Error>,
+    rest_error: Option<io::Error>,
+}
+
+impl Monitors {
+    fn open(interface: Option<i32>, ports: Option<PortRange>) -> Result<Monitors, OpenError> {
+        let mut filter_error = None;
+        if let Some(index) = interface {
+            let monitors = Monitors::at_interface(index, ports)?;
+            match monitors.filter_error.is_none() && monitors.rest_error.is_none() {
+                true => return Ok(monitors),
+                // Without their programs these sockets have each packet several times.
+                false => filter_error = monitors.filter_error.filter(|_| ports.is_some()),
+            }
+        }
+        let monitors = Monitors::by_type(interface, ports)?;
+        Ok(Monitors { filter_error: monitors.filter_error.or(filter_error), ..monitors })
+    }
+
+    /// Those that see all that comes in at an interface.
+    fn at_interface(index: i32, ports: Option<PortRange>) -> Result<Monitors, OpenError> {
+        let mut monitors = Monitors::default();
+        for (view, starts) in [(View::Untagged, Starts::AsTold), (View::Tagged, Starts::OfType(ether_type::VLAN))] {
+            monitors.add(view, starts, ports, Part::Read, index)?;
+            monitors.add(view, starts, ports, Part::Counted, index)?;
+        }
+        Ok(monitors)
+    }
+
+    /// Those that see each packet at the interface where it ends up.
+    fn by_type(interface: Option<i32>, ports: Option<PortRange>) -> Result<Monitors, OpenError> {
+        let (mut monitors, index) = (Monitors::default(), interface.unwrap_or(0));
+        for ether_type in LEADING_TO_IP {
+            let starts = match (ether_type, interface) {
+                (ether_type::PPPOE_SESSION | ether_type::MPLS | ether_type::MPLS_MULTICAST, None) => {
+                    Starts::OfTypeOrDelivered(ether_type)
+                }
+                _ => Starts::OfType(ether_type),
+            };
+            monitors.add(View::Of(ether_type), starts, ports, Part::Read, index)?;
+            if ports.is_some() && monitors.filter_error.is_none() {
+                monitors.add(View::Of(ether_type), starts, ports, Part::Counted, index)?;
+            }
+        }
+        monitors.add(View::Untagged, Starts::AsTold, None, Part::Counted, index)?;
+        Ok(monitors)
+    }
+
+    /// Adds a socket, which receives nothing before all is set. Where the kernel refuses its program, which is noted, there is none, but for a
+    /// socket of one EtherType whose packets are read: that one is there all the same.
+    fn add(
+        &mut self,
+        view: View,
+        starts: Starts,
+        ports: Option<PortRange>,
+        part: Part,
+        interface: i32,
+    ) -> Result<(), OpenError> {
+        let (bound_to, is_bound) = match view {
+            View::Of(ether_type) => (ether_type, true),
+            View::Tagged | View::Untagged => (EVERY_ETHER_TYPE, false),
+        };
+        let mut socket = packet_socket(starts)?;
+        let (sockets, error, buffer) = match part {
+            Part::Read => (&mut self.sockets, &mut self.filter_error, RECEIVE_BUFFER),
+            Part::Counted => (&mut self.counting, &mut self.rest_error, SMALL_RECEIVE_BUFFER),
+        };
+        socket.prepare(buffer).map_err(OpenError::Socket)?;
+        if part == Part::Counted {
+            socket.only_count();
+        }
+        // A socket of one EtherType sees only what comes in.
+        if !is_bound {
+            socket.ignore_outgoing();
+        }
+        if !(is_bound && ports.is_none())
+            && let Err(refused) = socket.attach_filter(&filter::program(view, ports, part))
+        {
+            *error = Some(refused);
+            if !(is_bound && part == Part::Read) {
+                return Ok(());
+            }
+        }
+        socket.bind_to_link(bound_to, interface).map_err(OpenError::Interface)?;
+        sockets.push(socket);
+        Ok(())
+    }
+}
+
 /// A packet socket that receives nothing yet.
 fn packet_socket(starts: Starts) -> Result<Socket, OpenError> {
     Socket::open(libc::AF_PACKET, libc::SOCK_DGRAM, 0, starts).map_err(OpenError::Socket)
-}
-
-/// A packet socket for packets of one EtherType, and why it has no filter though it should. It receives nothing before all is set.
-fn monitor(
-    ether_type: u16,
-    interface: Option<i32>,
-    program: Option<&[libc::sock_filter]>,
-) -> Result<(Socket, Option<io::Error>), OpenError> {
-    let starts = match (ether_type, interface) {
-        (ether_type::PPPOE_SESSION, None) => Starts::WithSession,
-        _ => Starts::With(Start::EtherType(ether_type)),
-    };
-    let socket = packet_socket(starts)?;
-    socket.prepare(RECEIVE_BUFFER).map_err(OpenError::Socket)?;
-    let filter_error = program.and_then(|program| socket.attach_filter(program).err());
-    socket.bind_to_link(ether_type, interface.unwrap_or(0)).map_err(OpenError::Interface)?;
-    Ok((socket, filter_error))
-}
-
-/// A packet socket for the beginnings of the packets that no [`monitor`] is there for. Without its filter it would get all others too, so
-/// there is none then.
-fn monitor_the_rest(interface: Option<i32>) -> Result<io::Result<Socket>, OpenError> {
-    let socket = packet_socket(Starts::AsTold)?;
-    socket.prepare(SMALL_RECEIVE_BUFFER).map_err(OpenError::Socket)?;
-    socket.ignore_outgoing();
-    if let Err(error) = socket.attach_filter(&filter::of_the_rest()) {
-        return Ok(Err(error));
-    }
-    socket.bind_to_link(EVERY_ETHER_TYPE, interface.unwrap_or(0)).map_err(OpenError::Interface)?;
-    Ok(Ok(socket))
 }
 
 /// A socket for IP packets inside IP packets to this machine.

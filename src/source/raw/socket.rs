@@ -1,7 +1,7 @@
 //! The system calls of raw capture, as safe words.
 
 use super::Received;
-use crate::packet::{Start, ether_type};
+use crate::packet::{LEADING_TO_IP, Start, ether_type};
 use libc::{c_int, c_void, sock_filter};
 use std::ffi::CString;
 use std::io;
@@ -40,8 +40,10 @@ const READABLE_LINKS: [u16; 14] = [
 pub(super) enum Starts {
     /// All with the same.
     With(Start),
-    /// All with PPPoE, where the PPP interfaces of this machine are looked at too: its own sessions are apart.
-    WithSession,
+    /// Packets of a packet socket, all with what follows this EtherType.
+    OfType(u16),
+    /// The same, where those that are addressed to this machine come again without what is in front of IP.
+    OfTypeOrDelivered(u16),
     /// With what the address that the kernel makes up for each packet of a packet socket says. Below VLAN tags, kernels differ in
     /// what they say.
     AsTold,
@@ -52,6 +54,7 @@ pub(super) enum Starts {
 pub(super) struct Socket {
     fd: OwnedFd,
     starts: Starts,
+    is_only_counted: bool,
     /// The kernel's count of dropped packets as it was last seen.
     dropped: u32,
 }
@@ -63,7 +66,17 @@ impl Socket {
         let fd = checked(unsafe { libc::socket(family, kind | libc::SOCK_CLOEXEC, protocol) })?;
         // SAFETY: the system has just made this descriptor for us, and nobody else closes it.
         let fd = unsafe { OwnedFd::from_raw_fd(fd) };
-        Ok(Socket { fd, starts, dropped: 0 })
+        Ok(Socket { fd, starts, is_only_counted: false, dropped: 0 })
+    }
+
+    /// Notes that nothing that comes from it is read further than to be counted.
+    pub fn only_count(&mut self) {
+        self.is_only_counted = true;
+    }
+
+    /// See [`Socket::only_count`].
+    pub fn is_only_counted(&self) -> bool {
+        self.is_only_counted
     }
 
     /// Asks for times and counts with each packet, and for a receive buffer of `bytes`, or as much as the system allows.
@@ -164,21 +177,29 @@ impl Socket {
             truncated: message.msg_flags & libc::MSG_TRUNC != 0,
             time_us: None,
             dropped: 0,
+            is_only_counted: self.is_only_counted,
         };
         self.read_control(&message, &mut received);
         Ok(Some(received))
     }
 
     fn start(&self, from: &libc::sockaddr_ll) -> Start {
-        match self.starts {
-            Starts::With(start) => start,
-            Starts::WithSession if from.sll_pkttype == libc::PACKET_HOST => Start::OwnSession,
-            Starts::WithSession => Start::EtherType(ether_type::PPPOE_SESSION),
-            Starts::AsTold if READABLE_LINKS.contains(&from.sll_hatype) => {
-                Start::EtherType(u16::from_be(from.sll_protocol))
+        let number = match self.starts {
+            Starts::With(start) => return start,
+            Starts::OfTypeOrDelivered(number) if from.sll_pkttype == libc::PACKET_HOST => {
+                return Start::Delivered(number);
             }
-            Starts::AsTold => Start::ForeignLink,
-        }
+            Starts::OfType(number) | Starts::OfTypeOrDelivered(number) => number,
+            Starts::AsTold => u16::from_be(from.sll_protocol),
+        };
+        let is_readable = match number {
+            // On other links Linux has these numbers for what is no LLC: on Wi-Fi in monitor mode for frames with a radio's header.
+            ether_type::NOVELL | ether_type::LLC => READABLE_LINKS.contains(&from.sll_hatype),
+            // Numbers of Linux for other kinds of link: 802.15.4, CAN, the ports of a switch's chip.
+            ..ether_type::LOWEST => false,
+            _ => LEADING_TO_IP.contains(&number) || READABLE_LINKS.contains(&from.sll_hatype),
+        };
+        if is_readable { Start::EtherType(number) } else { Start::ForeignLink }
     }
 
     /// Finds time and count among a packet's control messages.

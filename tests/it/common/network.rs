@@ -179,6 +179,8 @@ pub enum LinkType {
     None = 65_534,
     /// PPP.
     Ppp = 512,
+    /// Wi-Fi in monitor mode: a radio's header before each frame.
+    WifiMonitor = 803,
     /// IEEE 802.15.4, which is nothing like Ethernet.
     Lowpan = 804,
 }

@@ -3,10 +3,11 @@
 use super::frames::{CALLEE, CALLEE6, CALLER, CALLER6, id, invite, mirrored, of_kind, tagged, udp};
 use super::{Node, PATIENCE, assert_raw_balance};
 use crate::common::frame_kinds::{FrameKind, frame_kinds};
-use crate::common::kamailio::{ConfigBuilder, Module};
+use crate::common::kamailio::{ConfigBuilder, Module, signal};
 use crate::common::network::{LinkType, NEAR, Network, in_network, ip};
 use crate::common::rows::text;
 use crate::common::wait::{eventually, within};
+use rustix::process::Signal;
 use std::collections::BTreeMap;
 use std::net::UdpSocket;
 use std::path::Path;
@@ -157,7 +158,7 @@ fn interfaces_without_ethernet_are_read_and_of_a_kind_that_is_not_known_each_fra
         _ => (IP6, udp(CALLER6, CALLEE6, &invite(number))),
     };
     let packets =
-        [message(IP4, 1), message(IP6, 2), (0x0806, vec![0; 28]), (0x00f6, vec![0; 40]), (0x1234, vec![0; 9])];
+        [message(IP4, 1), message(IP6, 2), (0x0806, vec![0; 28]), (0x0001, vec![0; 40]), (0x1234, vec![0; 9])];
     for kind in [LinkType::None, LinkType::Ppp] {
         in_network(|network| {
             let of_others = [("raw_ignored_arp", 1), ("raw_ignored_llc", 1), ("raw_ignored_ether_type", 1)];
@@ -207,23 +208,122 @@ fn without_an_interface_named_a_message_comes_once_whatever_interfaces_it_passes
     });
 }
 
+/// Makes the interface a port of a bridge, and waits until that forwards.
+fn bridge_near() {
+    ip("link add name bridge0 type bridge");
+    // It would ask for routers and tell of its groups.
+    std::fs::write("/proc/sys/net/ipv6/conf/bridge0/disable_ipv6", "1").expect("root may keep IPv6 away");
+    ip("link set bridge0 up");
+    ip("link set near0 master bridge0");
+    within(PATIENCE, "the bridge forwards", || ip("-details link show near0").contains("state forwarding"));
+}
+
 #[test]
-fn a_session_that_ends_at_this_machine_is_read_where_its_interface_is_named_and_else_left_to_the_ppp_interface() {
-    let frame = |number| {
-        let ip = udp(CALLER, CALLEE, &invite(number));
-        let length = u16::try_from(ip.len() + 2).expect("short").to_be_bytes();
-        [&[2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 1, 1, 0x88, 0x64, 0x11, 0, 0, 1], &length[..], &[0, 0x21], &ip].concat()
-    };
+fn at_a_port_of_a_bridge_that_is_named_every_frame_is_read_or_counted() {
+    for kernel_filter in [0, 1] {
+        in_network(|network| {
+            network.quieten();
+            bridge_near();
+            let node = near(kernel_filter);
+            let kinds = kinds(1);
+            network.send(&kinds.iter().map(of_kind).collect::<Vec<_>>());
+            let expected = expected(kinds.iter().filter(|kind| kernel_filter == 0 || !kind.filtered));
+            node.await_raw(&expected);
+            node.await_rows(usize::try_from(expected["raw_messages"]).expect("few"));
+        });
+    }
+}
+
+#[test]
+fn without_an_interface_named_what_a_bridge_only_forwards_is_neither_read_nor_counted() {
     in_network(|network| {
         network.quieten();
-        let (named, all) = (near(0), Node::start(Module::Ours, |config| monitoring(config, 0)));
-        network.send(&[frame(1), mirrored(&udp(CALLER, CALLEE, &invite(2)))]);
-        let mut ids = named.call_ids_until(&id(2));
-        within(PATIENCE, "the session is stored too", || {
-            ids = named.call_ids_until(&id(2));
-            ids.len() == 2
-        });
-        assert_eq!(all.call_ids_until(&id(2)), [id(2)]);
-        assert_eq!((named.statistic("raw_ignored_ppp"), all.statistic("raw_ignored_ppp")), (0, 1));
+        bridge_near();
+        let node = Node::start(Module::Ours, |config| monitoring(config, 0));
+        network.send(&[mirrored(&udp(CALLER, CALLEE, &invite(1)))]);
+        let loopback = UdpSocket::bind("127.0.0.1:5060").expect("a port");
+        loopback.send_to(&invite(2), "127.0.0.1:5070").expect("a datagram leaves");
+        assert_eq!(node.call_ids_until(&id(2)), [id(2)]);
+        // Beside the ICMP of this machine.
+        let counted = node.statistic("raw_packets") - node.statistic("raw_ignored_protocol");
+        assert_eq!((counted, node.statistic("raw_messages")), (1, 1));
     });
+}
+
+#[test]
+fn a_flood_of_what_is_only_counted_takes_no_room_of_messages() {
+    for is_named in [true, false] {
+        in_network(|network| {
+            network.quieten();
+            let node = Node::start(Module::Ours, |config| {
+                let config = monitoring(config, 1);
+                if is_named { config.param("sipcapture", "raw_interface", NEAR) } else { config }
+            });
+            let reader = node.await_readers(1)[0];
+            signal(reader, Signal::STOP);
+            let gre = kinds(1).into_iter().find(|kind| kind.name == "GRE in a VLAN").expect("it is in the list");
+            let flood = FrameKind { rest: [&gre.rest[..], &[0; 600]].concat(), ..gre };
+            let mut frames = vec![of_kind(&flood); 15_000];
+            frames.extend((0..200).map(|number| mirrored(&udp(CALLER, CALLEE, &invite(number)))));
+            network.send_paced(6000, &frames);
+            signal(reader, Signal::CONT);
+            node.await_rows(200);
+            let count = |name: &str| node.statistic(name);
+            // What was dropped is told with the next packet that is not.
+            within(PATIENCE, "each packet is counted, or counted as dropped", || {
+                network.send(&[of_kind(&flood)]);
+                count("raw_kernel_drops_ignored") > 0
+            });
+            assert_eq!((count("raw_messages"), count("raw_kernel_drops")), (200, 0));
+        });
+    }
+}
+
+#[test]
+fn what_ends_at_this_machine_is_read_where_its_interface_is_named_and_else_left_to_what_comes_out_of_it() {
+    let session = |ip: Vec<u8>| {
+        let length = u16::try_from(ip.len() + 2).expect("short").to_be_bytes();
+        [&[0x11, 0, 0, 1], &length[..], &[0, 0x21], &ip].concat()
+    };
+    let labelled = |ip: Vec<u8>| [&[0, 0x40, 1, 64][..], &ip].concat();
+    let ip = || udp(CALLER, CALLEE, &invite(1));
+    let kinds = [(0x8864_u16, session(ip()), "raw_ignored_ppp"), (0x8847, labelled(ip()), "raw_ignored_mpls")];
+    for (ether_type, inside, counter) in kinds {
+        in_network(|network| {
+            network.quieten();
+            let (named, all) = (near(0), Node::start(Module::Ours, |config| monitoring(config, 0)));
+            let to_near = [&[2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 1, 1], &ether_type.to_be_bytes()[..], &inside].concat();
+            network.send(&[to_near, mirrored(&udp(CALLER, CALLEE, &invite(2)))]);
+            let mut ids = named.call_ids_until(&id(2));
+            within(PATIENCE, "what is in it is stored too", || {
+                ids = named.call_ids_until(&id(2));
+                ids.len() == 2
+            });
+            assert_eq!(all.call_ids_until(&id(2)), [id(2)]);
+            assert_eq!((named.statistic(counter), all.statistic(counter)), (0, 1));
+        });
+    }
+}
+
+#[test]
+fn frames_of_a_wifi_monitor_and_of_a_switch_chip_are_of_another_kind_of_link() {
+    // Numbers that Linux gives to LLC, where it is none, and to the frames of a switch's chip.
+    for (kind, number) in [(LinkType::WifiMonitor, 0x0004), (LinkType::None, 0x00f8)] {
+        for interface in [Some("tun0"), None] {
+            in_network(|network| {
+                network.quieten();
+                let mut tun = network.tun("tun0", kind);
+                let node = Node::start(Module::Ours, |config| {
+                    let config = monitoring(config, 1);
+                    match interface {
+                        Some(name) => config.param("sipcapture", "raw_interface", name),
+                        None => config,
+                    }
+                });
+                tun.send(&[(number, vec![0; 60])]);
+                let counters = [("raw_packets", 1), ("raw_ignored", 1), ("raw_ignored_link_type", 1)];
+                node.await_raw(&counters.map(|(name, value)| (name.to_owned(), value)).into());
+            });
+        }
+    }
 }

@@ -174,6 +174,7 @@ fn several_processes_share_the_work_and_no_message_is_stored_twice() {
 #[test]
 fn what_the_kernel_drops_while_the_readers_are_too_slow_is_counted() {
     in_network(|network| {
+        network.quieten();
         let node = Node::start(Module::Ours, |config| near(config).param("sipcapture", "raw_sock_children", 2));
         let readers = node.await_readers(2);
         readers.iter().for_each(|reader| signal(*reader, Signal::STOP));
