@@ -121,6 +121,7 @@ impl<'a> Datagram<'a> {
 fn ip_with<'a>(wanted: &[IpNumber], packet: &'a [u8]) -> Result<(IpSlice<'a>, &'a [u8]), NoDatagram> {
     use etherparse::err::ip::SliceError;
     let ip = IpSlice::from_slice(packet).map_err(|error| match error {
+        SliceError::Len(_) if let Some(reason) = beyond_its_length(packet, wanted) => reason,
         SliceError::Len(error) => match (error.into(), LaxIpSlice::from_slice(packet)) {
             // Of what is not wanted anyway, the beginning is enough to tell.
             (NoDatagram::Truncated, Ok((beginning, None))) => {
@@ -135,6 +136,15 @@ fn ip_with<'a>(wanted: &[IpNumber], packet: &'a [u8]) -> Result<(IpSlice<'a>, &'
         Some(reason) => Err(reason),
         None if fragmented => Err(NoDatagram::Fragment),
         None => Ok((ip, payload)),
+    }
+}
+
+/// Why an IPv4 packet is none that carries one of `wanted`, if it is longer than its length can say: then Linux, which puts such packets together of
+/// what a network card has received (BIG TCP), says 0.
+fn beyond_its_length(packet: &[u8], wanted: &[IpNumber]) -> Option<NoDatagram> {
+    match packet {
+        [version, _, 0, 0, _, _, _, _, _, number, ..] if version >> 4 == 4 => unwanted(IpNumber(*number), wanted),
+        _ => None,
     }
 }
 

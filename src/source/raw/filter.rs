@@ -57,8 +57,9 @@ const LABELS: usize = 4;
 const UDP: u32 = 17;
 /// Protocols with ports that are not read: TCP and SCTP. Those of the ports asked for may be SIP.
 const OTHERS_WITH_PORTS: [u32; 2] = [6, 132];
+const IP6_HOP_BY_HOP: u32 = 0;
 /// IPv6 headers with another one behind: hop-by-hop options, routing, fragment, authentication, destination options.
-const IP6_EXTENSIONS: [u32; 5] = [0, 43, 44, 51, 60];
+const IP6_EXTENSIONS: [u32; 5] = [IP6_HOP_BY_HOP, 43, 44, 51, 60];
 const IP4_AUTHENTICATION: u32 = 51;
 
 /// The places that the parts of a program have in common.
@@ -110,7 +111,7 @@ impl Part {
 
 /// The filter of a socket. What it passes is for its part; without `ports` the EtherType alone decides.
 ///
-/// With ports, later fragments of IPv4 datagrams, which bear none, are for no part; the first of each tells. IPv6 packets with extension headers are read.
+/// With ports, later fragments of IPv4 datagrams, which bear none, are for no part; the first of each tells. IPv6 packets with extension headers are read, but for those that have options in front of what is not UDP.
 pub(super) fn program(view: View, ports: Option<PortRange>, part: Part) -> Vec<sock_filter> {
     let mut program = Program::default();
     let [ip4, ip6, pppoe, mpls, at_ports, whole, beginning, nothing] = [(); 8].map(|()| program.place());
@@ -295,11 +296,20 @@ fn in_ip4(program: &mut Program, places: &Places) {
 }
 
 fn in_ip6(program: &mut Program, places: &Places) {
-    let [udp, others] = [(); 2].map(|()| program.place());
+    let [udp, others, direct] = [(); 3].map(|()| program.place());
     program.here(places.ip6);
     ensure(program, 40, places);
     check_version(program, places, 6);
     program.act(LOAD_BYTE, 6);
+    program.jump(IF_EQUAL, IP6_HOP_BY_HOP, To::Next, direct);
+    // TCP above 64 KiB has these options, as network cards and Linux put it together.
+    ensure(program, 48, places);
+    program.act(LOAD_BYTE, 40);
+    for number in IP6_EXTENSIONS.into_iter().chain([UDP]) {
+        program.jump(IF_EQUAL, number, places.whole, To::Next);
+    }
+    program.go_to(places.beginning);
+    program.here(direct);
     by_protocol(program, places, &IP6_EXTENSIONS, udp, others);
     skip(program, 40);
     ensure(program, 4, places);

@@ -192,6 +192,11 @@ fn other_ip() -> Vec<FrameKind> {
         protocol("TCP of the port", ip4_of(6, &segment(5060))),
         protocol("SCTP of the port", ip4_of(132, &segment(5060))),
         kind("TCP of the port over IPv6", "raw_ignored_protocol", IP6, ip6_of(6, &segment(5060))),
+        protocol("TCP of the port, longer than a length can say", changed(&ip4_of(6, &segment(5060)), 2, &[0, 0])),
+        kind("TCP of the port over IPv6, longer than a length can say", "raw_ignored_protocol", IP6, {
+            let jumbo = [6, 0, 0xc2, 4, 0, 1, 0x86, 0xa0];
+            changed(&ip6_of(0, &[&jumbo[..], &segment(5060)].concat()), 4, &[0, 0])
+        }),
         filtered(protocol("TCP of another port", ip4_of(6, &segment(5061)))),
         filtered(protocol("ICMP", ip4_of(1, &[8; 40]))),
         filtered(protocol("IGMP", ip4_of(2, &[0x16; 8]))),
@@ -251,6 +256,7 @@ fn bad(ip4: &[u8], ip6: &[u8]) -> Vec<FrameKind> {
         bad("an IPv6 header cut short", IP6, ip6[..30].to_vec()),
         bad("IPv4 with a UDP length beyond its end", IP4, changed(ip4, 24, &[0x13, 0x88])),
         bad("IPv4 with a header shorter than a header", IP4, changed(ip4, 0, &[0x44])),
+        bad("UDP over IPv4 without a length", IP4, changed(ip4, 2, &[0, 0])),
         bad("IPv4 of version 7", IP4, changed(ip4, 0, &[0x75])),
         // Of a frame whose only tag is cut short Linux shows nobody anything.
         bad("a second VLAN tag cut short", PROVIDER, tagged(VLAN, &[0, 5, 8])),
