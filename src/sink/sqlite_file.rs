@@ -14,6 +14,8 @@ use std::path::{Path, PathBuf};
 const MODE: u32 = 0o640;
 /// The right of everybody to read.
 const READ_BY_ALL: u32 = 0o004;
+/// The right of everybody to reach what is in a directory.
+const ENTERED_BY_ALL: u32 = 0o001;
 /// What SQLite adds to the name for the files beside it.
 const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
 
@@ -32,8 +34,20 @@ pub fn make_in(directory: BorrowedFd<'_>, path: impl rustix::path::Arg) -> io::R
     }
 }
 
-/// The first of the database's files that everybody may read, and its mode.
+/// The first of the database's files that everybody may read, and its mode. `None` also when a directory above keeps others out.
 pub fn readable_by_all(path: &Path) -> Option<(PathBuf, u32)> {
+    readable_below(Path::new("/"), path)
+}
+
+/// The same, where `root` and what is above it let everybody in.
+fn readable_below(root: &Path, path: &Path) -> Option<(PathBuf, u32)> {
+    // SQLite follows links too, and keeps the files beside where they lead to.
+    let path = path.canonicalize().ok()?;
+    let directories = path.ancestors().skip(1).take_while(|directory| *directory != root);
+    let keeps_out = |place: &Path| place.metadata().is_ok_and(|it| it.permissions().mode() & ENTERED_BY_ALL == 0);
+    if directories.into_iter().any(keeps_out) {
+        return None;
+    }
     let beside = BESIDE.map(|ending| {
         let mut name = path.as_os_str().to_owned();
         name.push(ending);
@@ -43,7 +57,7 @@ pub fn readable_by_all(path: &Path) -> Option<(PathBuf, u32)> {
         let mode = path.metadata().ok()?.permissions().mode();
         (mode & READ_BY_ALL != 0).then_some((path, mode & 0o7777))
     };
-    [path.to_owned()].into_iter().chain(beside).find_map(open_to_all)
+    [path].into_iter().chain(beside).find_map(open_to_all)
 }
 
 #[cfg(test)]
@@ -54,27 +68,49 @@ mod tests {
     #[test]
     fn a_file_is_made_for_owner_and_group_and_one_that_is_there_is_left_alone() {
         let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("new.db");
+        let root = directory.path().canonicalize().unwrap();
+        let path = root.join("new.db");
         assert!(make(&path).unwrap().is_some());
         let mode = || path.metadata().unwrap().permissions().mode() & 0o7777;
         assert_eq!(mode() & !MODE, 0, "{:o}", mode());
-        assert_eq!(readable_by_all(&path), None);
+        assert_eq!(readable_below(&root, &path), None);
         std::fs::set_permissions(&path, Permissions::from_mode(0o664)).unwrap();
         std::fs::write(&path, b"content").unwrap();
         assert!(make(&path).unwrap().is_none());
         assert_eq!((mode(), std::fs::read(&path).unwrap()), (0o664, b"content".to_vec()));
-        assert_eq!(readable_by_all(&path), Some((path.clone(), 0o664)));
+        assert_eq!(readable_below(&root, &path), Some((path.clone(), 0o664)));
     }
 
     #[test]
     fn a_file_beside_the_database_that_everybody_may_read_is_named() {
         let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("new.db");
+        let root = directory.path().canonicalize().unwrap();
+        let path = root.join("new.db");
         make(&path).unwrap();
-        let wal = directory.path().join("new.db-wal");
+        let wal = root.join("new.db-wal");
         std::fs::write(&wal, b"").unwrap();
         std::fs::set_permissions(&wal, Permissions::from_mode(0o644)).unwrap();
-        assert_eq!(readable_by_all(&path), Some((wal, 0o644)));
+        assert_eq!(readable_below(&root, &path), Some((wal, 0o644)));
+    }
+
+    #[test]
+    fn a_file_that_everybody_may_read_is_kept_from_others_by_any_directory_above_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().canonicalize().unwrap();
+        let (outer, inner, link) = (root.join("a"), root.join("a/b"), root.join("link.db"));
+        std::fs::create_dir_all(&inner).unwrap();
+        let path = inner.join("new.db");
+        std::fs::write(&path, b"").unwrap();
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        let chmod = |path: &Path, mode| std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+        chmod(&path, 0o644);
+        for (modes, is_readable) in [([0o755, 0o755], true), ([0o750, 0o755], false), ([0o755, 0o700], false)] {
+            chmod(&outer, modes[0]);
+            chmod(&inner, modes[1]);
+            let expected = is_readable.then(|| (path.clone(), 0o644));
+            assert_eq!(readable_below(&root, &path), expected, "{modes:?}");
+            assert_eq!(readable_below(&root, &link), expected, "{modes:?}, by a link");
+        }
     }
 
     #[test]

@@ -130,11 +130,25 @@ fn database_journal_and_spool_are_for_owner_and_group_at_most_whatever_the_umask
 fn a_database_that_everybody_may_read_keeps_its_mode_and_is_warned_of_once() {
     for number in 0..2 {
         let place = Place::new();
-        let (config, table) = place.servers("022")[number].clone();
+        let (mut config, table) = place.servers("022")[number].clone();
+        if number == 0 {
+            // Another sink with the same file.
+            let url = place.url().replacen("sqlite:////", "sqlite:////./", 1);
+            let mode = format!("again=>db_url={url};table_name=sip_capture;mt_mode=rand");
+            config = config.set("capture_mode", mode.as_str());
+        }
         let mut server = config.clone().start();
         store(&server, &place, table);
         server.stop();
         set_permissions(place.file(), Permissions::from_mode(0o644)).expect("root may");
+        // Its directories keep others out.
+        let mut server = config.clone().start();
+        store(&server, &place, table);
+        assert!(!server.log().contains("can be read by every user"), "{}", server.log());
+        server.stop();
+        for directory in [place.captures(), place.captures().join("of")] {
+            set_permissions(directory, Permissions::from_mode(0o755)).expect("root may");
+        }
         let mut server = config.clone().start();
         store(&server, &place, table);
         let log = server.log();
