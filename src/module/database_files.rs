@@ -19,19 +19,13 @@ fn sqlite_files(plan: &Plan) -> impl Iterator<Item = (&'static str, &Path)> {
 
 /// Makes the SQLite files of `plan` and their directories where they are missing, owned by `owner`, and sees that they can be written.
 pub(super) fn prepare(plan: &Plan, owner: Owner) -> Result<(), ParameterError> {
-    let mut prepared: Vec<&Path> = Vec::new();
-    for (name, path) in sqlite_files(plan) {
-        if prepared.contains(&path) {
-            continue;
-        }
+    sqlite_files(plan).try_for_each(|(name, path)| {
         prepare_file(path, owner).map_err(|error| ParameterError::Path {
             name,
             path: path.display().to_string(),
             why: error.to_string(),
-        })?;
-        prepared.push(path);
-    }
-    Ok(())
+        })
+    })
 }
 
 /// Sees, as the user that the server runs as by now, that the SQLite files and their directories can be written.

@@ -132,7 +132,7 @@ fn a_database_that_everybody_may_read_keeps_its_mode_and_is_warned_of_once() {
         let place = Place::new();
         let (mut config, table) = place.servers("022")[number].clone();
         if number == 0 {
-            // Another sink with the same file.
+            // A mode with the same file, named otherwise.
             let url = place.url().replacen("sqlite:////", "sqlite:////./", 1);
             let mode = format!("again=>db_url={url};table_name=sip_capture;mt_mode=rand");
             config = config.set("capture_mode", mode.as_str());
