@@ -208,31 +208,6 @@ fn without_an_interface_named_a_message_comes_once_whatever_interfaces_it_passes
     });
 }
 
-#[test]
-fn a_vlan_that_has_an_interface_of_its_own_is_read_once_and_at_the_interface_below_where_that_is_named() {
-    for kernel_filter in [0, 1] {
-        in_network(|network| {
-            network.quieten();
-            ip("link add link near0 name vlan7 type vlan id 7");
-            ip("link set vlan7 up");
-            let all = Node::start(Module::Ours, |config| monitoring(config, kernel_filter));
-            let named = near(kernel_filter);
-            network.send(&[
-                tagged(&[(0x8100, 7)], &udp(CALLER, CALLEE, &invite(1))),
-                tagged(&[(0x8100, 7), (0x8100, 8)], &udp(CALLER, CALLEE, &invite(2))),
-                mirrored(&udp(CALLER, CALLEE, &invite(3))),
-            ]);
-            for node in [&named, &all] {
-                let rows = node.await_rows(3);
-                let mut ids: Vec<_> = rows.iter().map(|row| text(row, "callid")).collect();
-                ids.sort();
-                assert_eq!(ids, (1..=3).map(id).collect::<Vec<_>>());
-                assert_eq!(node.statistic("raw_messages"), 3);
-            }
-        });
-    }
-}
-
 /// Makes the interface a port of a bridge, and waits until that forwards.
 fn bridge_near() {
     ip("link add name bridge0 type bridge");
