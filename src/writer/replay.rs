@@ -1,6 +1,6 @@
 //! The replay: reads a spool chunk by chunk, and remembers of each chunk what is still to be sent.
 
-use super::batch::Load;
+use super::batch::{Batch, Load};
 use super::deliver::{Delivered, Refused};
 use super::window::WINDOW_BYTES;
 use super::{Counters, Plan, add, add_all};
@@ -49,6 +49,8 @@ struct Current {
     /// Whether it comes from the first of the earlier spools.
     earlier: bool,
     load: Arc<Load>,
+    /// What other outlets are to take over once `load` is done with.
+    aside: Load,
     counters: Counters,
     /// Captures of it that another outlet has taken over.
     moved: u64,
@@ -164,22 +166,51 @@ impl Replay {
             return Chunk::Nothing;
         }
         self.not_before = None;
-        match self.at_hand(spool, plan, below) {
+        let load = self.at_hand(spool, plan, below).map(Arc::clone);
+        match load {
             None => Chunk::Nothing,
-            Some(load) if load.is_empty() => Chunk::Done,
-            Some(load) => Chunk::Load(Arc::clone(load)),
+            Some(load) if !load.is_empty() => Chunk::Load(load),
+            Some(_) if self.aside().is_some() => Chunk::Nothing,
+            Some(_) => Chunk::Done,
         }
     }
 
-    /// Another outlet has taken over the captures of the chunk at hand that are for `table`: they are done with here.
+    /// Tables of the chunk at hand that are not done with.
+    pub fn tables(&self) -> Vec<String> {
+        let batches = self.current.iter().flat_map(|current| current.load.batches().iter().chain(current.aside.batches()));
+        let mut tables: Vec<_> = batches.map(|batch| batch.table.clone()).collect();
+        tables.sort_unstable();
+        tables.dedup();
+        tables
+    }
+
+    /// Leaves what is for `tables` aside, to be handed over once the rest of the chunk at hand is done with.
+    pub fn set_aside(&mut self, tables: &[String]) {
+        let Some(current) = &mut self.current else { return };
+        let is_for_them = |batch: &Batch| tables.contains(&batch.table);
+        if !current.load.batches().iter().any(is_for_them) && current.aside.batches().iter().all(is_for_them) {
+            return;
+        }
+        let mut all = current.load.filtered(|_| true);
+        all.join(std::mem::take(&mut current.aside));
+        current.aside = all.filtered(is_for_them);
+        current.load = Arc::new(all.filtered(|batch| !is_for_them(batch)));
+        self.not_before = None;
+    }
+
+    /// What is to be handed over of the chunk at hand, if there is anything.
+    pub fn aside(&self) -> Option<&Load> {
+        self.current.as_ref().map(|current| &current.aside).filter(|aside| !aside.is_empty())
+    }
+
+    /// Another outlet has taken over what was left aside for `table`: it is done with here.
     pub fn hand_over(&mut self, table: &str) {
         let Some(current) = &mut self.current else { return };
-        let rest = current.load.filtered(|batch| batch.table != table);
-        let moved = (current.load.len() - rest.len()) as u64;
+        let rest = current.aside.filtered(|batch| batch.table != table);
+        let moved = (current.aside.len() - rest.len()) as u64;
         add(&mut current.counters, Committed::Spooled, moved);
         current.moved += moved;
-        current.load = Arc::new(rest);
-        self.not_before = None;
+        current.aside = rest;
     }
 
     /// What is still to be sent of the chunk at hand.
@@ -199,10 +230,10 @@ impl Replay {
         add(&mut current.counters, Committed::Stored, stored as u64);
         add_all(&mut current.counters, &delivered.counters);
         refuse(&current.load, &delivered.refused, &mut current.counters);
-        if delivered.left.is_empty() {
+        if delivered.left.is_empty() && current.aside.is_empty() {
             return true;
         }
-        if !delivered.away {
+        if !delivered.away && !delivered.left.is_empty() {
             self.not_before = Some(again);
         }
         current.load = Arc::new(current.load.select(&delivered.left));
@@ -210,10 +241,14 @@ impl Replay {
     }
 
     /// What is still to be sent of a chunk of the sink's own spool, when a part of it is done with and nothing is behind it in `spool`.
-    pub fn rest_of_last_chunk(&self, spool: &Spool) -> Option<Arc<Load>> {
+    pub fn rest_of_last_chunk(&self, spool: &Spool) -> Option<Load> {
         let current = self.current.as_ref().filter(|current| !current.earlier)?;
-        let is_partial = (current.load.len() as u64) < current.ids.end - current.ids.start;
-        (is_partial && current.ids.end == spool.marks().next).then(|| Arc::clone(&current.load))
+        let is_partial = ((current.load.len() + current.aside.len()) as u64) < current.ids.end - current.ids.start;
+        (is_partial && current.ids.end == spool.marks().next).then(|| {
+            let mut rest = current.load.filtered(|_| true);
+            rest.join(current.aside.filtered(|_| true));
+            rest
+        })
     }
 
     /// Ends the chunk at hand.
@@ -287,5 +322,5 @@ fn read(spool: &mut Spool, plan: &Plan, most: u64, delivered: &[Range<u64>], log
     let mut counters = [0; COMMITTED];
     add(&mut counters, Committed::Stored, passed);
     add(&mut counters, Committed::SpoolCorrupt, (ids.end - ids.start) - found);
-    Some(Current { ids, earlier: false, load: Arc::new(load), counters, moved: 0, unreadable })
+    Some(Current { ids, earlier: false, load: Arc::new(load), aside: Load::default(), counters, moved: 0, unreadable })
 }

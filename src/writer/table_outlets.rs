@@ -11,7 +11,8 @@
 //! * The first batch that comes back names the table. From then on it has a spool of its own (`SINK/table-NAME/WRITER`), and a delivery thread
 //!   and connection beside the sink's: what a lock holds up is only what is behind that lock. Beyond [`MOST_CONNECTIONS`] tables share these.
 //! * The replay of the sink's spool hands over what is for the table: it is appended to the table's spool, then acknowledged in the sink's. The
-//!   two are one commit. A writer that dies in between finds it in both: it comes twice, as with every commit.
+//!   two are one commit. A writer that dies in between finds it in both: it comes twice, as with every commit. It comes last in its chunk, when
+//!   the rest is stored: a chunk that the sink does not take, and so stays, must not be handed over again by each writer that comes.
 //! * What comes live goes to the table's outlet too, unless the sink's may hold something older: then it goes to the sink's spool, behind that.
 //!   So rows of the table that went through a spool keep their order.
 //! * With the first rows that the table takes, live ones go straight to the sink again. What the replay of the sink's spool finds still goes
@@ -112,25 +113,27 @@ impl Outlets {
         }
     }
 
-    /// Hands over what the replay of outlet `number` has at hand for tables that have an outlet. False when one of these cannot take it now, and
-    /// so nothing behind it may be sent. `committed` are the marks of the last commit.
+    /// Hands over what the replay of outlet `number` has at hand for tables that have an outlet, once the rest of its chunk is done with. False
+    /// when one of these cannot take it now, and so nothing behind it may be sent. `committed` are the marks of the last commit.
     pub fn hand_over(&mut self, plan: &Plan, number: usize, committed: SinkMarks, now: Instant) -> bool {
-        if number >= self.sinks || self.tables.is_empty() {
+        if number >= self.sinks {
             return true;
         }
-        let at_hand = self.all.get_mut(&number).and_then(|outlet| outlet.at_hand(plan, committed, now));
-        let mut tables: Vec<_> =
-            at_hand.iter().flat_map(|load| load.batches()).map(|batch| batch.table.as_str()).collect();
-        tables.sort_unstable();
-        tables.dedup();
-        for table in tables {
-            let Some(to) = self.of_table(number, table).and_then(|to| self.all.get_mut(&to)) else { continue };
-            if !to.is_troubled() && to.idle_since().is_some() {
-                continue;
-            }
-            let part =
-                at_hand.iter().map(|load| load.filtered(|batch| batch.table == table)).next().unwrap_or_default();
-            let is_taken = to.take_over(&part, now);
+        let tables = self.all.get_mut(&number).map(|outlet| outlet.tables_at_hand(plan, committed, now));
+        let mut tables = tables.unwrap_or_default();
+        if tables.is_empty() {
+            return true;
+        }
+        tables.retain(|table| {
+            let to = self.of_table(number, table).and_then(|to| self.all.get(&to));
+            to.is_some_and(|to| to.is_troubled() || to.idle_since().is_none())
+        });
+        let Some(aside) = self.all.get_mut(&number).and_then(|outlet| outlet.set_aside(&tables)) else { return true };
+        let outlets: Vec<_> = tables.iter().filter_map(|table| Some((table, self.of_table(number, table)?))).collect();
+        let can_all = outlets.iter().all(|(_, to)| self.all.get(to).is_some_and(Outlet::can_take_over));
+        for (table, to) in outlets {
+            let part = aside.filtered(|batch| batch.table == *table);
+            let is_taken = can_all && self.all.get_mut(&to).is_some_and(|to| to.take_over(&part, now));
             let Some(from) = self.all.get_mut(&number) else { continue };
             if !is_taken {
                 from.note_blocked();

@@ -63,6 +63,12 @@ fn stored(file: &rusqlite::Connection, table: &str) -> Vec<usize> {
     numbers.map(|uri| uri.unwrap()[4..].parse().unwrap()).collect()
 }
 
+/// Captures in all spools on the disk.
+fn held(plan: &Plan) -> u64 {
+    let places = spools::all(&plan.spool.as_ref().unwrap().directory).unwrap();
+    places.iter().map(|place| inspect(&place.directory).unwrap().records).sum()
+}
+
 fn stored_count(totals: &crate::queue::lane::Totals) -> u64 {
     totals.committed(Committed::Stored)
 }
@@ -136,12 +142,7 @@ fn what_waits_for_a_table_outlives_the_server() {
     let mut next = Bench { directory: bench.directory, ..next };
     let plan = Plan { table_patience: LONG, ..next.plan() };
     assert!(spools::unclaimed(&plan, plan.spool.as_ref().unwrap()).is_empty());
-    let held: u64 = spools::all(&plan.spool.as_ref().unwrap().directory)
-        .unwrap()
-        .iter()
-        .map(|place| inspect(&place.directory).unwrap().records)
-        .sum();
-    assert_eq!(held, 30, "whoever looks from outside sees it");
+    assert_eq!(held(&plan), 30, "whoever looks from outside sees it");
     next.while_running(plan, |next| {
         next.push_in_rounds("sip_capture", 30..60);
         next.push_in_rounds(TAKEN, 30..40);
@@ -152,6 +153,48 @@ fn what_waits_for_a_table_outlives_the_server() {
     assert_eq!(next.lanes.totals().committed(Committed::Recovered), 30);
     assert_eq!(stored(&file, TAKEN), (0..40).collect::<Vec<_>>());
     assert_eq!(stored(&file, "sip_capture"), (0..60).collect::<Vec<_>>());
+}
+
+#[test]
+fn restarts_during_an_outage_leave_no_copy_of_what_waits_for_a_table() {
+    let mut bench = Bench::new();
+    let file = bench.bring_up_without(&[TAKEN.to_owned()]);
+    let plan = Plan { table_patience: LONG, ..bench.plan() };
+    bench.while_running(plan.clone(), |bench| {
+        bench.push_in_rounds(TAKEN, 0..5);
+        bench.until("they wait for the table", |totals| totals.spooled() == 5);
+    });
+    let (hidden, place) = (bench.directory.path().join("away"), bench.place(0));
+    std::fs::rename(&place, &hidden).unwrap();
+    for round in 0..5 {
+        // Each server knows nothing but what is on the disk.
+        let next = Bench::new();
+        bench = Bench { directory: bench.directory, ..next };
+        bench.while_running(plan.clone(), |bench| {
+            let asked = |lanes: &Lanes| lanes.sink_state(0, 0).errors;
+            if round == 0 {
+                bench.push_in_rounds("sip_capture", 0..20);
+                for first in 0..20 {
+                    bench.push_for(TAKEN, 5 + first * 2..7 + first * 2);
+                    bench.push_for("sip_capture", first * 20 + 20..first * 20 + 40);
+                }
+            }
+            bench.until("all is spooled", |totals| totals.queued() == 0 && totals.spooled() == 465);
+            let lanes = Arc::clone(&bench.lanes);
+            bench.until("the database was asked again", |_| asked(&lanes) >= 3);
+        });
+        assert_eq!(held(&plan), 465, "round {round}");
+    }
+    std::fs::rename(&hidden, &place).unwrap();
+    let next = Bench::new();
+    bench = Bench { directory: bench.directory, ..next };
+    bench.while_running(plan, |bench| {
+        bench.until("the others are stored", |totals| stored_count(totals) == 420 && totals.spooled() == 45);
+        file.execute_batch(&format!("DROP INDEX {TAKEN}")).unwrap();
+        bench.until("the spool is empty", |totals| totals.spooled() == 0);
+    });
+    assert_eq!(stored(&file, TAKEN), (0..45).collect::<Vec<_>>());
+    assert_eq!(stored(&file, "sip_capture"), (0..420).collect::<Vec<_>>());
 }
 
 #[test]

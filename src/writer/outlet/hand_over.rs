@@ -5,26 +5,36 @@ use crate::queue::lane::SinkMarks;
 use crate::writer::Plan;
 use crate::writer::batch::Load;
 use crossbeam_channel::Sender;
-use std::sync::Arc;
 use std::time::Instant;
 
 impl Outlet {
-    /// What the replay would send next, unless that is on its way. `committed` are the marks of the last commit.
-    pub fn at_hand(&mut self, plan: &Plan, committed: SinkMarks, now: Instant) -> Option<Arc<Load>> {
+    /// Tables of what the replay would send next, unless that is on its way. `committed` are the marks of the last commit.
+    pub fn tables_at_hand(&mut self, plan: &Plan, committed: SinkMarks, now: Instant) -> Vec<String> {
         if self.replay_job.is_some() || self.away.is_some_and(|away| now < away.next_probe) {
-            return None;
+            return Vec::new();
         }
         let below = self.readable_below(committed);
-        self.replay.at_hand(self.spool.as_mut()?, plan, below).map(Arc::clone)
+        let Some(spool) = &mut self.spool else { return Vec::new() };
+        self.replay.at_hand(spool, plan, below);
+        self.replay.tables()
+    }
+
+    /// Leaves aside what the replay has at hand for `tables`. The answer is what is to be handed over now: nothing before the rest of the chunk
+    /// is done with, so that the chunk ends with it.
+    pub fn set_aside(&mut self, tables: &[String]) -> Option<Load> {
+        self.replay.set_aside(tables);
+        let is_due = self.replay.load().is_some_and(Load::is_empty);
+        self.replay.aside().filter(|_| is_due).map(|aside| aside.filtered(|_| true))
+    }
+
+    /// Whether [`Outlet::take_over`] may be asked now: what no commit has made final must not become so with what is taken over.
+    pub fn can_take_over(&self) -> bool {
+        self.spool.as_ref().is_some_and(|spool| spool.marks().next == self.own_marks.next)
     }
 
     /// Puts captures of another outlet's replay into the spool, where they are final; false when it does not take them now.
     pub fn take_over(&mut self, load: &Load, now: Instant) -> bool {
         let Some(spool) = &mut self.spool else { return false };
-        // What no commit has made final must not become so with these.
-        if spool.marks().next != self.own_marks.next {
-            return false;
-        }
         // They leave as much room as they take.
         spool.leave_room(0);
         let Some(ids) = self.append(load, 0..load.len()) else { return false };
@@ -33,7 +43,7 @@ impl Outlet {
         true
     }
 
-    /// What the replay has at hand for `table` is in another outlet's spool now.
+    /// What the replay has left aside for `table` is in another outlet's spool now.
     pub fn hand_over(&mut self, table: &str) {
         self.replay.hand_over(table);
     }
