@@ -131,6 +131,8 @@ pub struct Site {
 #[derive(Debug)]
 pub struct Outlet {
     post: Post,
+    /// Whether it is that of one table that is waited for.
+    is_of_table: bool,
     /// Whether what comes later waits for what is in the spool.
     keeps_order: bool,
     /// When it was last given something to send.
@@ -173,7 +175,9 @@ impl Outlet {
         let (spool, earlier) = spools.map_or((None, Vec::new()), |(own, earlier)| (Some(own), earlier));
         let is_refuge = spool.is_some() || post.site.as_ref().is_some_and(|site| site.spool.is_some());
         let has_refuge = Arc::new(AtomicBool::new(is_refuge));
-        let keeps_order = post.site.is_some() || plan.sinks[post.sink].target.database().is_none();
+        let is_database = plan.sinks[post.sink].target.database().is_some();
+        let keeps_order = post.site.is_some() || !is_database;
+        let is_of_table = post.site.is_some() && is_database;
         let (jobs, thread) = match &post.jobs {
             Some(jobs) => (jobs.clone(), None),
             None => {
@@ -185,6 +189,7 @@ impl Outlet {
         };
         Ok(Outlet {
             post,
+            is_of_table,
             keeps_order,
             used: Instant::now(),
             own_marks: spool.as_ref().map_or_else(SinkMarks::default, marks_of),
@@ -213,7 +218,7 @@ impl Outlet {
     }
 
     /// Takes the load of a window. When it went to the spool, or was lost for lack of room there, it is settled at once; the answer
-    /// begins with what had to be parked before it. With `is_held` it goes to the spool if that takes it.
+    /// begins with what had to be parked before it. With `is_held`, for a table that is waited for, it goes to the spool and nowhere else.
     pub fn take(&mut self, window: u64, load: Load, is_held: bool, now: Instant) -> Result<Vec<Settled>, WriterError> {
         let mut settled = Vec::new();
         if self.has_spool() {
@@ -231,7 +236,9 @@ impl Outlet {
                 let is_probe = self.away.is_some_and(|away| now >= away.next_probe) && !self.replay_has_work();
                 // Behind a load that was given up as too slow others would only pile up.
                 let is_stuck = self.flights.iter().any(|flight| flight.is_lost);
-                if self.closed || is_stuck || (self.away.is_some() && !is_probe) {
+                // Sent, it would wait for a lock, and the window, and so the other tables, for it.
+                let is_for_troubled = is_held || (self.is_of_table && self.is_troubled);
+                if self.closed || is_stuck || is_for_troubled || (self.away.is_some() && !is_probe) {
                     settled.push(lost(window, load.len(), Committed::SpoolFull));
                     return Ok(settled);
                 }
@@ -244,14 +251,15 @@ impl Outlet {
     }
 
     /// Parks loads that are on their way for too long, or, when the lanes fill, at all. When the spool takes no more and the lanes fill,
-    /// a load that is slow is lost, so that the other sinks of `has_neighbours` do not lose theirs.
+    /// a load that is slow is lost, so that the other sinks of `has_neighbours` do not lose theirs; one for a table that is waited for is lost in
+    /// any case, since its window is that of other tables.
     pub fn park_slow(&mut self, now: Instant, lanes_fill: bool, has_neighbours: bool) -> Vec<Settled> {
         let is_slow = |flight: &Flight| flight.is_owed() && now.duration_since(flight.since) >= SLOW;
         if !self.has_spool() || !(lanes_fill || self.flights.iter().any(is_slow)) {
             return Vec::new();
         }
         let mut settled = self.park_all();
-        if lanes_fill && has_neighbours {
+        if (lanes_fill && has_neighbours) || (self.is_of_table && self.is_troubled) {
             for flight in self.flights.iter_mut().filter(|flight| is_slow(flight)) {
                 flight.is_lost = true;
                 settled.push(lost(flight.window, flight.load.len(), Committed::SpoolFull));

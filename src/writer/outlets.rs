@@ -35,7 +35,7 @@ pub struct Part {
     pub outlet: usize,
     /// What it is to take.
     pub load: Load,
-    /// Whether that goes to its spool, without a try.
+    /// Whether that goes to its spool, without a try, and is lost where that has no room: it is for a table that is waited for.
     pub is_held: bool,
 }
 

@@ -15,6 +15,8 @@ use tempfile::TempDir;
 
 /// Messages that are well.
 const GOOD: u64 = 350;
+/// Less than a database waits for a lock.
+const NO_WAIT: Duration = Duration::from_secs(10);
 /// Where messages go that the parser refuses.
 const BAD: &str = "sip_bad_20250615";
 
@@ -165,20 +167,21 @@ fn a_table_that_may_not_be_written_costs_others_no_wait() {
     assert_eq!(count(&scene.database.url(), BAD), 1);
 }
 
+/// A script with which what [`message`] makes goes to `sip_capture`, and what [`good`] makes to another table.
+const BY_METHOD: &str = "if ($rm == \"INVITE\") sip_capture(\"sip_free\"); else sip_capture(\"sip_capture\");";
+
+fn message(number: u64) -> Vec<u8> {
+    let call = answered_call("tables", number)[0].text.clone();
+    packet(number, String::from_utf8_lossy(&call).replace("INVITE", "MESSAGE").as_bytes())
+}
+
 /// Messages for a table that somebody has locked, and for one that is free: the free one's are stored while the lock is held, and it is held for as
 /// long as the database lets anybody wait for it.
 fn locked(kind: Kind) {
     let database = Database::start(kind);
     database.make_table_called("sip_free");
-    let script = "if ($rm == \"INVITE\") sip_capture(\"sip_free\"); else sip_capture(\"sip_capture\");";
-    let server = node_with(&database.url(), script).set("create_tables", 0).start();
+    let server = node_with(&database.url(), BY_METHOD).set("create_tables", 0).start();
     let sender = HepSender::to(server.address());
-    let message = |number: u64| {
-        packet(
-            number,
-            String::from_utf8_lossy(&answered_call("tables", number)[0].text).replace("INVITE", "MESSAGE").as_bytes(),
-        )
-    };
     let lock = database.lock_table();
     let (mut sent, mut free) = (0, 0);
     within(PATIENCE, "what the lock holds up is told from the rest", || {
@@ -219,4 +222,47 @@ fn a_locked_table_of_mariadb_holds_up_its_own_rows_alone() {
 #[test]
 fn a_locked_table_of_postgresql_holds_up_its_own_rows_alone() {
     locked(Kind::Postgres);
+}
+
+/// A lock that lasts until the spool has no more room for what is behind it.
+fn outlasts_the_spool(kind: Kind) {
+    let database = Database::start(kind);
+    database.make_table_called("sip_free");
+    let node = node_with(&database.url(), BY_METHOD).set("create_tables", 0).set("spool_size", 1);
+    let server = node.start();
+    let sender = HepSender::to(server.address());
+    let lock = database.lock_table();
+    let mut sent = 1;
+    sender.send(&message(0));
+    within(PATIENCE, "it is known that the table is locked", || server.log().contains("which is locked"));
+    within(PATIENCE, "the spool is full", || {
+        sender.send_paced(2000, (sent..sent + 500).map(message));
+        sent += 500;
+        server.statistic("dropped_spool_full") > 0
+    });
+    for free in 1..=20 {
+        sender.send_paced(2000, (sent..sent + 20).map(message));
+        sent += 20;
+        sender.send(&good(sent + free));
+        within(NO_WAIT, "a row of the free table is stored", || server.statistic("stored") == free);
+    }
+    within(PATIENCE, "nothing is queued", || server.statistic("queued") == 0);
+    let statistics = server.statistics();
+    assert_eq!(statistics["dropped_spool_full"], statistics["dropped"], "{statistics:?}");
+    server.assert_balance();
+    lock.release();
+    let captured = await_empty(&server);
+    let statistics = server.statistics();
+    assert_eq!(statistics["stored"] + statistics["dropped"], captured, "{statistics:?}");
+    assert_eq!(count(&database.url(), "sip_capture") + 20, statistics["stored"], "{statistics:?}");
+}
+
+#[test]
+fn a_lock_of_mariadb_that_outlasts_the_spool_costs_rows_of_the_locked_table_alone() {
+    outlasts_the_spool(Kind::MariaDb);
+}
+
+#[test]
+fn a_lock_of_postgresql_that_outlasts_the_spool_costs_rows_of_the_locked_table_alone() {
+    outlasts_the_spool(Kind::Postgres);
 }
