@@ -474,8 +474,8 @@ impl Outlet {
             }
         }
         drop((self.spool, self.replay));
-        if let Some(Site { name, spool: Some(spool), .. }) = &self.post.site {
-            spools::remove_empty(spool, name, self.post.writer);
+        if let Some(Site { name, writers, spool: Some(spool) }) = &self.post.site {
+            spools::remove_empty(spool, name, (self.post.writer, *writers));
         }
     }
 

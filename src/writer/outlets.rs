@@ -108,7 +108,10 @@ impl Outlets {
         for sink in self.sinks() {
             let (is_table, names) = match plan.sinks[sink].target {
                 Target::NamedCollectors(_) => (false, spools::filled_of_named(spool, writers)),
-                Target::Database(_) => (true, spools::filled_of_tables(spool, &self.names[sink], writers)),
+                Target::Database(_) => {
+                    spools::remove_empty_of_tables(spool, &self.names[sink], writers);
+                    (true, spools::filled_of_tables(spool, &self.names[sink], writers))
+                }
                 Target::Collectors(..) => continue,
             };
             for name in names {

@@ -12,7 +12,7 @@
 
 use super::{Plan, SpoolPlan, SpoolSync, Target};
 use crate::queue::lane::SinkMarks;
-use crate::queue::spool::{Marks, Spool, SpoolError, SpoolOptions, SyncPolicy};
+use crate::queue::spool::{Marks, POSITION, Spool, SpoolError, SpoolOptions, SyncPolicy};
 use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::io;
@@ -87,14 +87,30 @@ fn begins_with(place: &Path, prefix: &str) -> bool {
     place.file_name().and_then(OsStr::to_str).is_some_and(|name| name.starts_with(prefix))
 }
 
-/// Removes the directory of a spool that holds nothing.
-pub fn remove_empty(spool: &SpoolPlan, name: &str, writer: usize) {
-    let (place, own) = (spool.directory.join(name), spool.directory.join(name).join(writer.to_string()));
-    if own.is_dir() && !holds_something(&own) {
-        // Left there, it would only be in the way of whoever looks.
-        let _ = std::fs::remove_dir_all(&own);
-        // Other writers may have theirs in it.
-        let _ = std::fs::remove_dir(&place);
+/// Removes the directory of a spool that holds nothing, and those of writers that are no more. What was set aside in one stays.
+pub fn remove_empty(spool: &SpoolPlan, name: &str, (writer, writers): (usize, usize)) {
+    let place = spool.directory.join(name);
+    let is_done_with = |path: &PathBuf| {
+        let number = number_of(path);
+        number.is_some_and(|number| number == writer || (writer == 0 && number >= writers)) && !holds_something(path)
+    };
+    for own in directories(&place).filter(is_done_with) {
+        // Left there, it would only be in the way of whoever looks. A directory goes only when nothing else is in it.
+        if !holds_more_than(&own, POSITION) {
+            let _ = std::fs::remove_file(own.join(POSITION));
+            let _ = std::fs::remove_dir(&own);
+        }
+    }
+    // Other writers may have theirs in it.
+    let _ = std::fs::remove_dir(&place);
+}
+
+/// Removes what a writer that was killed has left of tables' spools that hold nothing; see [`remove_empty`].
+pub fn remove_empty_of_tables(spool: &SpoolPlan, sink: &str, writers: (usize, usize)) {
+    for table in directories(&spool.directory.join(sink)).filter(|place| begins_with(place, TABLE)) {
+        if let Some(table) = table.file_name().and_then(OsStr::to_str) {
+            remove_empty(spool, &format!("{sink}/{table}"), writers);
+        }
     }
 }
 
@@ -185,16 +201,25 @@ fn add_places(sink: &str, path: &Path, places: &mut Vec<Place>) -> io::Result<()
 
 /// Spools below `place` of writers from number `writers` on that hold something.
 fn earlier(place: &Path, writers: usize) -> Vec<PathBuf> {
-    let is_earlier = |path: &PathBuf| {
-        let number = path.file_name().and_then(OsStr::to_str).and_then(|name| name.parse::<usize>().ok());
-        number.is_some_and(|number| number >= writers) && holds_something(path)
-    };
+    let is_earlier =
+        |path: &PathBuf| number_of(path).is_some_and(|number| number >= writers) && holds_something(path);
     directories(place).filter(is_earlier).collect()
 }
 
 fn directories(place: &Path) -> impl Iterator<Item = PathBuf> {
     let entries = std::fs::read_dir(place).into_iter().flatten().flatten();
     entries.map(|entry| entry.path()).filter(|path| path.is_dir())
+}
+
+/// The number of the writer whose spool's directory it is.
+fn number_of(path: &Path) -> Option<usize> {
+    path.file_name().and_then(OsStr::to_str).and_then(|name| name.parse().ok())
+}
+
+/// Whether a directory has anything but the file called `name`.
+fn holds_more_than(directory: &Path, name: &str) -> bool {
+    let mut entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    entries.any(|entry| entry.file_name() != name)
 }
 
 /// Whether a spool's directory has a segment.

@@ -288,3 +288,35 @@ fn what_waits_for_a_table_and_all_else_share_the_limit_of_the_spool() {
         assert!(bytes <= LIMIT + LIMIT / 8, "{bytes} bytes");
     });
 }
+
+#[test]
+fn of_the_spools_of_tables_that_are_well_again_only_what_was_set_aside_stays() {
+    let mut bench = Bench::new();
+    let file = bench.bring_up_without(&[TAKEN.to_owned()]);
+    let plan = Plan { table_patience: LONG, ..bench.plan() };
+    let put_aside = "00000000000000000099.segment.unreadable";
+    bench.while_running(plan.clone(), |bench| {
+        bench.push_in_rounds(TAKEN, 0..5);
+        bench.until("they wait for the table", |totals| totals.spooled() == 5);
+    });
+    // As if a writer that is no more had had them, and one that was killed had left an empty one.
+    let table = bench.waiting_tables().remove(0);
+    std::fs::rename(table.join("0"), table.join("3")).unwrap();
+    std::fs::create_dir(table.join("0")).unwrap();
+    std::fs::write(table.join("0").join(put_aside), "evidence").unwrap();
+    let killed = table.with_file_name("table-killed-00000000").join("0");
+    std::fs::create_dir_all(&killed).unwrap();
+    std::fs::write(killed.join("position"), [0; 16]).unwrap();
+    let next = Bench::new();
+    bench = Bench { directory: bench.directory, ..next };
+    bench.while_running(plan, |bench| {
+        file.execute_batch(&format!("DROP INDEX {TAKEN}")).unwrap();
+        bench.until("the spool is empty", |totals| stored_count(totals) == 5 && totals.spooled() == 0);
+    });
+    assert_eq!(bench.waiting_tables(), [table.clone()]);
+    let left = |place: &PathBuf| {
+        let entries = std::fs::read_dir(place).unwrap().flatten();
+        entries.map(|entry| entry.file_name().into_string().unwrap()).filter(|name| name != "position").collect::<Vec<_>>()
+    };
+    assert_eq!((left(&table), left(&table.join("0"))), (vec!["0".to_owned()], vec![put_aside.to_owned()]));
+}

@@ -108,6 +108,7 @@ pub use frame::{HeaderError, MAX_RECORD};
 pub use holder::LockHolder;
 pub use inspect::{Contents, inspect, lock_holder};
 pub use lock::{DirectoryLock, LockError};
+pub use position::NAME as POSITION;
 
 use files::{Files, SegmentFile};
 use position::Position;

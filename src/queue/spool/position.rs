@@ -6,7 +6,7 @@ use super::frame::ID_LIMIT;
 use std::io;
 
 /// Its name.
-pub(super) const NAME: &str = "position";
+pub const NAME: &str = "position";
 /// Bytes of the file: both slots.
 pub(super) const ROOM: usize = APART as usize + SLOT;
 
