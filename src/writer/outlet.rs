@@ -53,6 +53,8 @@ const SLOW: Duration = Duration::from_secs(1);
 const BLOCKED: Duration = Duration::from_millis(20);
 /// Pause before a chunk is tried again whose table is missing.
 const TABLE_PAUSE: Duration = Duration::from_millis(500);
+/// How long the end waits for the disk, for what was handed over.
+const LAST_SYNC: Duration = Duration::from_secs(2);
 
 /// A load with the delivery thread.
 #[derive(Debug)]
@@ -439,6 +441,9 @@ impl Outlet {
     /// Makes final, before the writer ends, what is done with of the spool and would come again otherwise: what was delivered at its head
     /// while it was parked there, and the part of a chunk that is stored. `committed` are the marks of the last commit, all windows are.
     pub fn leave(&mut self, committed: SinkMarks, refusals: &mut Refusals) -> Effect {
+        if self.replay_job.is_none() && self.replay.is_handed_over(LAST_SYNC) {
+            return self.finish_replay(refusals);
+        }
         if self.replay_job.is_none()
             && let Some(effect) = self.put_back_rest(refusals)
         {
@@ -473,7 +478,11 @@ impl Outlet {
                 let _ = thread.join();
             }
         }
-        drop((self.spool, self.replay));
+        drop(self.replay);
+        match self.spool {
+            Some(spool) if self.post.site.is_some() && spool.pending() == 0 => spool.discard(),
+            spool => drop(spool),
+        }
         if let Some(Site { name, writers, spool: Some(spool) }) = &self.post.site {
             spools::remove_empty(spool, name, (self.post.writer, *writers));
         }

@@ -9,6 +9,7 @@ use crate::queue::lane::{COMMITTED, Committed};
 use crate::queue::spool::{Spool, SpoolError};
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// What is to be done next.
@@ -54,6 +55,8 @@ struct Current {
     counters: Counters,
     /// Captures of it that another outlet has taken over.
     moved: u64,
+    /// Each becomes true when some of these are on the disk; before, they must not go here.
+    on_disk: Vec<Arc<AtomicBool>>,
     unreadable: Vec<(Vec<u8>, String)>,
 }
 
@@ -170,14 +173,29 @@ impl Replay {
         match load {
             None => Chunk::Nothing,
             Some(load) if !load.is_empty() => Chunk::Load(load),
-            Some(_) if self.aside().is_some() => Chunk::Nothing,
+            Some(_) if !self.is_handed_over(Duration::ZERO) => Chunk::Nothing,
             Some(_) => Chunk::Done,
         }
     }
 
+    /// Whether nothing is left of the chunk at hand, and what other outlets have taken over is on the disk, for which it waits `patience`.
+    pub fn is_handed_over(&self, patience: Duration) -> bool {
+        let Some(current) = self.current.as_ref().filter(|current| current.load.is_empty() && current.aside.is_empty())
+        else {
+            return false;
+        };
+        let deadline = Instant::now() + patience;
+        let is_there = || current.on_disk.iter().all(|is_there| is_there.load(Ordering::Acquire));
+        while !is_there() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        is_there()
+    }
+
     /// Tables of the chunk at hand that are not done with.
     pub fn tables(&self) -> Vec<String> {
-        let batches = self.current.iter().flat_map(|current| current.load.batches().iter().chain(current.aside.batches()));
+        let batches =
+            self.current.iter().flat_map(|current| current.load.batches().iter().chain(current.aside.batches()));
         let mut tables: Vec<_> = batches.map(|batch| batch.table.clone()).collect();
         tables.sort_unstable();
         tables.dedup();
@@ -204,13 +222,14 @@ impl Replay {
     }
 
     /// Another outlet has taken over what was left aside for `table`: it is done with here.
-    pub fn hand_over(&mut self, table: &str) {
+    pub fn hand_over(&mut self, table: &str, is_there: Arc<AtomicBool>) {
         let Some(current) = &mut self.current else { return };
         let rest = current.aside.filtered(|batch| batch.table != table);
         let moved = (current.aside.len() - rest.len()) as u64;
         add(&mut current.counters, Committed::Spooled, moved);
         current.moved += moved;
         current.aside = rest;
+        current.on_disk.push(is_there);
     }
 
     /// What is still to be sent of the chunk at hand.
@@ -322,5 +341,45 @@ fn read(spool: &mut Spool, plan: &Plan, most: u64, delivered: &[Range<u64>], log
     let mut counters = [0; COMMITTED];
     add(&mut counters, Committed::Stored, passed);
     add(&mut counters, Committed::SpoolCorrupt, (ids.end - ids.start) - found);
-    Some(Current { ids, earlier: false, load: Arc::new(load), aside: Load::default(), counters, moved: 0, unreadable })
+    Some(Current {
+        ids,
+        earlier: false,
+        load: Arc::new(load),
+        aside: Load::default(),
+        counters,
+        moved: 0,
+        on_disk: Vec::new(),
+        unreadable,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capture::{Capture, record};
+    use crate::queue::spool::{SpoolOptions, SyncPolicy};
+    use crate::writer::tests::{capture, plan};
+
+    #[test]
+    fn what_was_handed_over_stays_in_the_spool_until_it_is_on_the_disk_of_the_other() {
+        let place = tempfile::tempdir().unwrap();
+        let directory = place.path().join("spool");
+        let options = SpoolOptions { directory, limit_bytes: 1 << 20, segment_bytes: 1 << 18, sync: SyncPolicy::Off };
+        let mut spool = Spool::open(options, None).unwrap();
+        let capture = Capture { table: Some(b"other"), ..capture(b"OPTIONS") };
+        let mut bytes = vec![0; record::encoded_len(&capture).unwrap()];
+        record::encode(&capture, &mut bytes);
+        spool.append([&bytes[..]].into_iter()).unwrap();
+        let (plan, now) = (plan(&place, false), Instant::now());
+        let mut replay = Replay::new(Vec::new(), false);
+        assert!(replay.at_hand(&mut spool, &plan, 2).is_some());
+        replay.set_aside(&replay.tables());
+        let is_there = Arc::<AtomicBool>::default();
+        replay.hand_over("other", Arc::clone(&is_there));
+        assert!(matches!(replay.next(&mut spool, &plan, 2, now), Chunk::Nothing));
+        assert!(!replay.is_handed_over(Duration::ZERO), "nor does the end let go of it");
+        is_there.store(true, Ordering::Release);
+        assert!(matches!(replay.next(&mut spool, &plan, 2, now), Chunk::Done));
+        assert_eq!(replay.finish().acked, Some(Acked::Own(2)));
+    }
 }

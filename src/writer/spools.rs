@@ -201,8 +201,7 @@ fn add_places(sink: &str, path: &Path, places: &mut Vec<Place>) -> io::Result<()
 
 /// Spools below `place` of writers from number `writers` on that hold something.
 fn earlier(place: &Path, writers: usize) -> Vec<PathBuf> {
-    let is_earlier =
-        |path: &PathBuf| number_of(path).is_some_and(|number| number >= writers) && holds_something(path);
+    let is_earlier = |path: &PathBuf| number_of(path).is_some_and(|number| number >= writers) && holds_something(path);
     directories(place).filter(is_earlier).collect()
 }
 

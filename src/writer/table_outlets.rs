@@ -10,8 +10,8 @@
 //! Rules:
 //! * The first batch that comes back names the table. From then on it has a spool of its own (`SINK/table-NAME/WRITER`), and a delivery thread
 //!   and connection beside the sink's: what a lock holds up is only what is behind that lock. Beyond [`MOST_CONNECTIONS`] tables share these.
-//! * The replay of the sink's spool hands over what is for the table: it is appended to the table's spool, then acknowledged in the sink's. The
-//!   two are one commit. A writer that dies in between finds it in both: it comes twice, as with every commit. It comes last in its chunk, when
+//! * The replay of the sink's spool hands over what is for the table: it is appended to the table's spool, then acknowledged in the sink's,
+//!   once it is on the disk. The two are one commit. A writer that dies in between finds it in both: it comes twice, as with every commit. It comes last in its chunk, when
 //!   the rest is stored: a chunk that the sink does not take, and so stays, must not be handed over again by each writer that comes.
 //! * What comes live goes to the table's outlet too, unless the sink's may hold something older: then it goes to the sink's spool, behind that.
 //!   So rows of the table that went through a spool keep their order.
@@ -133,13 +133,13 @@ impl Outlets {
         let can_all = outlets.iter().all(|(_, to)| self.all.get(to).is_some_and(Outlet::can_take_over));
         for (table, to) in outlets {
             let part = aside.filtered(|batch| batch.table == *table);
-            let is_taken = can_all && self.all.get_mut(&to).is_some_and(|to| to.take_over(&part, now));
+            let taken = self.all.get_mut(&to).filter(|_| can_all).and_then(|to| to.take_over(&part, now));
             let Some(from) = self.all.get_mut(&number) else { continue };
-            if !is_taken {
+            let Some(is_there) = taken else {
                 from.note_blocked();
                 return false;
-            }
-            from.hand_over(table);
+            };
+            from.hand_over(table, is_there);
         }
         true
     }

@@ -316,7 +316,10 @@ fn of_the_spools_of_tables_that_are_well_again_only_what_was_set_aside_stays() {
     assert_eq!(bench.waiting_tables(), [table.clone()]);
     let left = |place: &PathBuf| {
         let entries = std::fs::read_dir(place).unwrap().flatten();
-        entries.map(|entry| entry.file_name().into_string().unwrap()).filter(|name| name != "position").collect::<Vec<_>>()
+        entries
+            .map(|entry| entry.file_name().into_string().unwrap())
+            .filter(|name| name != "position")
+            .collect::<Vec<_>>()
     };
     assert_eq!((left(&table), left(&table.join("0"))), (vec!["0".to_owned()], vec![put_aside.to_owned()]));
 }

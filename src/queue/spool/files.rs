@@ -6,6 +6,8 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// Something with bytes at offsets.
 pub(crate) trait Source {
@@ -20,6 +22,12 @@ impl Source for &[u8] {
         buffer[..count].copy_from_slice(&self[start..start + count]);
         Ok(count)
     }
+}
+
+#[cfg(test)]
+std::thread_local! {
+    /// How often this thread has waited for the disk.
+    pub(super) static SYNCS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
 /// One open file.
@@ -78,6 +86,10 @@ pub(crate) trait Files: Send {
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
     /// Returns once the names are on the disk.
     fn sync(&self) -> io::Result<()>;
+    /// Becomes true once all is on the disk that a sync was asked for before, of names and files: where that returns at once.
+    fn mark(&self) -> Arc<AtomicBool> {
+        Arc::new(AtomicBool::new(true))
+    }
 }
 
 /// A directory of the file system.
@@ -136,6 +148,8 @@ impl Files for Directory {
     }
 
     fn sync(&self) -> io::Result<()> {
+        #[cfg(test)]
+        SYNCS.set(SYNCS.get() + 1);
         File::open(&self.0)?.sync_all()
     }
 }
@@ -160,6 +174,8 @@ impl SegmentFile for File {
     }
 
     fn sync(&self) -> io::Result<()> {
+        #[cfg(test)]
+        SYNCS.set(SYNCS.get() + 1);
         self.sync_data()
     }
 

@@ -1,22 +1,23 @@
 //! A directory whose files reach the disk behind the caller's back: for a spool that asks for it within an interval, and whose owner has
 //! lanes to drain meanwhile. On a disk that is busy with others a sync takes seconds.
 //!
-//! A sync asked for is done by a thread of the directory, in the order in which files were first asked for; one that is asked for again before its
-//! turn is done once. What fails is logged. The last value of a directory waits for what is left.
+//! A sync asked for is done by one thread for all such directories of the process, in the order in which files were first asked for; one that is
+//! asked for again before its turn is done once. What fails is logged. The last directory to go waits for what is left.
 
 use super::files::{Directory, Files, SegmentFile, Source};
 use std::collections::VecDeque;
 use std::io;
-use std::path::Path;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
 
 type Sync = Box<dyn FnOnce() -> io::Result<()> + Send>;
 
 #[derive(Default)]
 struct Jobs {
-    /// What to bring to the disk, by name; the directory itself has none.
-    waiting: VecDeque<(String, Sync)>,
+    /// What to bring to the disk, by path.
+    waiting: VecDeque<(PathBuf, Sync)>,
     has_ended: bool,
 }
 
@@ -32,17 +33,30 @@ impl Queue {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn push(&self, name: &str, sync: Sync) {
+    fn push(&self, path: PathBuf, sync: Sync) {
         let mut jobs = self.lock();
-        match jobs.waiting.iter_mut().find(|(known, _)| known == name) {
+        match jobs.waiting.iter_mut().find(|(known, _)| *known == path) {
             Some((_, waiting)) => *waiting = sync,
-            None => jobs.waiting.push_back((name.to_owned(), sync)),
+            None => jobs.waiting.push_back((path, sync)),
         }
         self.changed.notify_one();
     }
 
+    /// The answer becomes true when all is done that was asked for before.
+    fn mark(&self) -> Arc<AtomicBool> {
+        let is_done = Arc::<AtomicBool>::default();
+        let set = Arc::clone(&is_done);
+        let job: Sync = Box::new(move || {
+            set.store(true, Ordering::Release);
+            Ok(())
+        });
+        self.lock().waiting.push_back((PathBuf::new(), job));
+        self.changed.notify_one();
+        is_done
+    }
+
     /// The next job; `None` at the end.
-    fn next(&self) -> Option<(String, Sync)> {
+    fn next(&self) -> Option<(PathBuf, Sync)> {
         let mut jobs = self.lock();
         loop {
             if let Some(job) = jobs.waiting.pop_front() {
@@ -56,57 +70,87 @@ impl Queue {
     }
 }
 
-/// See the module comment. The position's syncs are done at once: they say which of its slots may be overwritten.
-pub(super) struct LazyDirectory {
-    directory: Directory,
+/// The thread that does the syncs; it ends, with nothing left to do, when this is dropped.
+struct Worker {
     queue: Arc<Queue>,
     thread: Option<JoinHandle<()>>,
-    prompt: &'static str,
 }
 
-impl LazyDirectory {
-    /// Makes the directory at `path`. The file called `prompt` is synced at once; it is made now, `room` bytes of zeros on the disk, so that no
-    /// later sync of it has to wait for more than the bytes themselves.
-    pub fn make(path: &Path, prompt: &'static str, room: usize) -> io::Result<LazyDirectory> {
-        let directory = Directory::make(path)?;
-        match directory.create(prompt) {
-            Ok(file) => {
-                file.write_all_at(&vec![0; room], 0)?;
-                file.sync()?;
-                directory.sync()?;
-            }
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error),
-        }
-        let queue = Arc::new(Queue::default());
-        let (jobs, place) = (Arc::clone(&queue), path.to_owned());
+/// That of the process, while a directory uses it.
+static WORKER: Mutex<Weak<Worker>> = Mutex::new(Weak::new());
+
+impl Worker {
+    fn start() -> io::Result<Arc<Worker>> {
+        let queue = Arc::<Queue>::default();
+        let jobs = Arc::clone(&queue);
         let body = move || {
-            while let Some((name, sync)) = jobs.next() {
+            while let Some((path, sync)) = jobs.next() {
                 if let Err(error) = sync() {
                     // The kernel has dropped what it could not write, so asking again would only hear that all is well.
-                    log::error!("cannot bring {} to the disk: {error}", place.join(name).display());
+                    log::error!("cannot bring {} to the disk: {error}", path.display());
                 }
             }
         };
         let thread = std::thread::Builder::new().name("spool sync".to_owned()).spawn(body)?;
-        Ok(LazyDirectory { directory, queue, thread: Some(thread), prompt })
+        Ok(Arc::new(Worker { queue, thread: Some(thread) }))
     }
 
-    fn lazy(&self, name: &str, file: Box<dyn SegmentFile>) -> Box<dyn SegmentFile> {
-        if name == self.prompt {
-            return file;
+    fn shared() -> io::Result<Arc<Worker>> {
+        let mut shared = WORKER.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(worker) = shared.upgrade() {
+            return Ok(worker);
         }
-        Box::new(LazyFile { file, name: name.to_owned(), queue: Arc::clone(&self.queue) })
+        let worker = Worker::start()?;
+        *shared = Arc::downgrade(&worker);
+        Ok(worker)
     }
 }
 
-impl Drop for LazyDirectory {
+impl Drop for Worker {
     fn drop(&mut self) {
         self.queue.lock().has_ended = true;
         self.queue.changed.notify_one();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
+    }
+}
+
+/// See the module comment. The position's syncs are done at once: they say which of its slots may be overwritten.
+pub(super) struct LazyDirectory {
+    directory: Directory,
+    path: PathBuf,
+    worker: Arc<Worker>,
+    prompt: &'static str,
+}
+
+impl LazyDirectory {
+    /// Makes the directory at `path`. The file called `prompt` is synced at once, but for its first time: it is made now, `room` bytes of zeros, so
+    /// that no later sync of it has to wait for more than the bytes themselves.
+    pub fn make(path: &Path, prompt: &'static str, room: usize) -> io::Result<LazyDirectory> {
+        LazyDirectory::make_with(Worker::shared()?, path, prompt, room)
+    }
+
+    fn make_with(worker: Arc<Worker>, path: &Path, prompt: &'static str, room: usize) -> io::Result<LazyDirectory> {
+        let directory = LazyDirectory { directory: Directory::make(path)?, path: path.to_owned(), worker, prompt };
+        match directory.directory.create(prompt) {
+            Ok(file) => {
+                file.write_all_at(&vec![0; room], 0)?;
+                // In a new directory there is nothing to protect yet.
+                directory.worker.queue.push(path.join(prompt), Box::new(move || file.sync()));
+                directory.sync()?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+        Ok(directory)
+    }
+
+    fn lazy(&self, name: &str, file: Box<dyn SegmentFile>) -> Box<dyn SegmentFile> {
+        if name == self.prompt {
+            return file;
+        }
+        Box::new(LazyFile { file, path: self.path.join(name), queue: Arc::clone(&self.worker.queue) })
     }
 }
 
@@ -133,15 +177,19 @@ impl Files for LazyDirectory {
 
     fn sync(&self) -> io::Result<()> {
         let directory = self.directory.clone();
-        self.queue.push("", Box::new(move || directory.sync()));
+        self.worker.queue.push(self.path.clone(), Box::new(move || directory.sync()));
         Ok(())
+    }
+
+    fn mark(&self) -> Arc<AtomicBool> {
+        self.worker.queue.mark()
     }
 }
 
 /// A file of such a directory.
 struct LazyFile {
     file: Box<dyn SegmentFile>,
-    name: String,
+    path: PathBuf,
     queue: Arc<Queue>,
 }
 
@@ -166,7 +214,7 @@ impl SegmentFile for LazyFile {
 
     fn sync(&self) -> io::Result<()> {
         let copy = self.file.duplicate()?;
-        self.queue.push(&self.name, Box::new(move || copy.sync()));
+        self.queue.push(self.path.clone(), Box::new(move || copy.sync()));
         Ok(())
     }
 
@@ -197,22 +245,24 @@ impl SegmentFile for LazyFile {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Spool, SpoolOptions, SyncPolicy, files, position};
     use super::*;
     use std::sync::mpsc::channel;
+    use std::time::Duration;
 
     #[test]
     fn what_is_asked_for_again_before_its_turn_is_done_once_and_all_is_done_at_the_end() {
         let place = tempfile::tempdir().unwrap();
-        let directory = LazyDirectory::make(place.path(), "prompt", 64).unwrap();
+        let directory = LazyDirectory::make_with(Worker::start().unwrap(), place.path(), "prompt", 64).unwrap();
         let (go, gate) = channel::<()>();
         let (done, seen) = channel();
-        directory.queue.push("slow", Box::new(move || gate.recv().map_err(io::Error::other)));
-        while !directory.queue.lock().waiting.is_empty() {
+        directory.worker.queue.push("slow".into(), Box::new(move || gate.recv().map_err(io::Error::other)));
+        while !directory.worker.queue.lock().waiting.is_empty() {
             std::thread::yield_now();
         }
         for (name, number) in [("a", 1), ("b", 2), ("a", 3), ("a", 4)] {
             let done = done.clone();
-            directory.queue.push(name, Box::new(move || done.send(number).map_err(io::Error::other)));
+            directory.worker.queue.push(name.into(), Box::new(move || done.send(number).map_err(io::Error::other)));
         }
         go.send(()).unwrap();
         drop((directory, done));
@@ -222,22 +272,56 @@ mod tests {
     #[test]
     fn a_sync_that_hangs_holds_up_nothing_but_the_end() {
         let place = tempfile::tempdir().unwrap();
-        let directory = LazyDirectory::make(place.path(), "prompt", 64).unwrap();
+        let directory = LazyDirectory::make_with(Worker::start().unwrap(), place.path(), "prompt", 64).unwrap();
         let (go, gate) = channel::<()>();
-        directory.queue.push("slow", Box::new(move || gate.recv().map_err(io::Error::other)));
+        directory.worker.queue.push("slow".into(), Box::new(move || gate.recv().map_err(io::Error::other)));
+        while !directory.worker.queue.lock().waiting.is_empty() {
+            std::thread::yield_now();
+        }
         let file = directory.create("segment").unwrap();
         for turn in 0..100 {
             file.write_all_at(b"record", turn * 6).unwrap();
             file.sync().unwrap();
             directory.sync().unwrap();
         }
-        assert!(directory.queue.lock().waiting.len() <= 3, "each waits once");
+        assert!(directory.worker.queue.lock().waiting.len() <= 3, "each waits once");
         let prompt = directory.open("prompt").unwrap();
         assert_eq!(prompt.size().unwrap(), 64);
         prompt.sync().unwrap();
-        assert!(directory.queue.lock().waiting.iter().all(|(name, _)| name != "prompt"));
+        assert!(directory.worker.queue.lock().waiting.iter().all(|(path, _)| !path.ends_with("prompt")));
         go.send(()).unwrap();
         drop(directory);
         assert_eq!(std::fs::read(place.path().join("segment")).unwrap().len(), 600);
+    }
+
+    #[test]
+    fn directories_share_one_thread() {
+        let place = tempfile::tempdir().unwrap();
+        let made: Vec<_> = (0..20)
+            .map(|number| LazyDirectory::make(&place.path().join(number.to_string()), "prompt", 64).unwrap())
+            .collect();
+        assert!(made.iter().all(|directory| Arc::ptr_eq(&directory.worker, &made[0].worker)));
+    }
+
+    #[test]
+    fn a_spool_is_opened_filled_and_ended_while_the_disk_hangs_and_says_when_its_records_are_there() {
+        let place = tempfile::tempdir().unwrap();
+        let worker = Worker::start().unwrap();
+        let (go, gate) = channel::<()>();
+        worker.queue.push("slow".into(), Box::new(move || gate.recv().map_err(io::Error::other)));
+        let directory = place.path().join("spool");
+        let lazy = LazyDirectory::make_with(Arc::clone(&worker), &directory, position::NAME, position::ROOM).unwrap();
+        let syncs = files::SYNCS.get();
+        let sync = SyncPolicy::Interval(Duration::from_secs(1));
+        let options = SpoolOptions { directory, limit_bytes: 1 << 20, segment_bytes: 1 << 18, sync };
+        let mut spool = Spool::open_on(Box::new(lazy), options, None).unwrap();
+        spool.append([&b"record"[..]].into_iter()).unwrap();
+        let is_there = spool.bring_to_disk();
+        assert!(!is_there.load(Ordering::Acquire));
+        spool.discard();
+        assert_eq!(files::SYNCS.get(), syncs, "its thread waits for the disk");
+        go.send(()).unwrap();
+        drop(worker);
+        assert!(is_there.load(Ordering::Acquire));
     }
 }

@@ -116,6 +116,8 @@ use read::Reader;
 use segment::Segment;
 use std::collections::VecDeque;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 /// When appended records are brought to the disk (fdatasync), which only a power cut or a crash of the kernel can tell apart: a
@@ -202,6 +204,22 @@ impl Spool {
     pub fn tick(&mut self) {
         self.tend();
         self.sync_when_due();
+    }
+
+    /// Asks for what was appended to be brought to the disk now. The answer becomes true when it is there, as far as the [`SyncPolicy`] asks for
+    /// that at all.
+    pub fn bring_to_disk(&mut self) -> Arc<AtomicBool> {
+        if self.interval().is_some()
+            && let Some(Err(error)) = self.active.as_ref().map(|file| file.sync())
+        {
+            log::error!("cannot bring the spool in {} to the disk: {error}", self.options.directory.display());
+        }
+        self.files.mark()
+    }
+
+    /// Ends a spool whose directory is about to go: nothing waits for the disk.
+    pub fn discard(mut self) {
+        self.options.sync = SyncPolicy::Off;
     }
 
     fn interval(&self) -> Option<Duration> {

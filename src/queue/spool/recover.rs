@@ -3,7 +3,7 @@
 use super::files::{Directory, Files, SegmentFile, Source};
 use super::frame::{HEADER, Header, HeaderError, ID_LIMIT, Walk};
 use super::lazy::LazyDirectory;
-use super::position::{self, Position};
+use super::position::{self, Firm, Position};
 use super::read::{Patched, Reader};
 use super::segment::{MAGIC, Segment, first_of};
 use super::{Marks, Spool, SpoolError, SpoolOptions, SyncPolicy, error, lock};
@@ -92,6 +92,11 @@ impl Spool {
 
     /// Writes down where it starts from: the first thing that a read-only directory refuses.
     fn settle_opened(&mut self, had_position: bool) -> Result<(), SpoolError> {
+        // In a new directory there is nothing to protect, and its owner may have lanes to drain.
+        if !had_position && self.segments.is_empty() && self.interval().is_some() {
+            let written = self.position.write(&*self.files, self.marks, Firm::Unsynced);
+            return written.map_err(|error| self.error("write", position::NAME, error));
+        }
         let sync = self.options.sync != SyncPolicy::Off;
         match self.persist(sync) {
             // Nothing old is there to be taken for the truth, so it can wait until there is room.

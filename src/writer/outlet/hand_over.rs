@@ -2,9 +2,12 @@
 
 use super::{Flight, Job, Outlet};
 use crate::queue::lane::SinkMarks;
+use crate::queue::spool::Spool;
 use crate::writer::Plan;
 use crate::writer::batch::Load;
 use crossbeam_channel::Sender;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 impl Outlet {
@@ -32,20 +35,21 @@ impl Outlet {
         self.spool.as_ref().is_some_and(|spool| spool.marks().next == self.own_marks.next)
     }
 
-    /// Puts captures of another outlet's replay into the spool, where they are final; false when it does not take them now.
-    pub fn take_over(&mut self, load: &Load, now: Instant) -> bool {
-        let Some(spool) = &mut self.spool else { return false };
+    /// Puts captures of another outlet's replay into the spool, where they are final; `None` when it does not take them now. The answer becomes
+    /// true when they are on the disk.
+    pub fn take_over(&mut self, load: &Load, now: Instant) -> Option<Arc<AtomicBool>> {
+        let spool = self.spool.as_mut()?;
         // They leave as much room as they take.
         spool.leave_room(0);
-        let Some(ids) = self.append(load, 0..load.len()) else { return false };
+        let ids = self.append(load, 0..load.len())?;
         self.own_marks.next = ids.end;
         self.used = now;
-        true
+        self.spool.as_mut().map(Spool::bring_to_disk)
     }
 
-    /// What the replay has left aside for `table` is in another outlet's spool now.
-    pub fn hand_over(&mut self, table: &str) {
-        self.replay.hand_over(table);
+    /// What the replay has left aside for `table` is in another outlet's spool now, and safe there when `is_there` is true.
+    pub fn hand_over(&mut self, table: &str, is_there: Arc<AtomicBool>) {
+        self.replay.hand_over(table, is_there);
     }
 
     /// Captures that are in another outlet's spool, and here until the chunk at hand is done with.
