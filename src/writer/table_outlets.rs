@@ -31,7 +31,7 @@ use crossbeam_channel::Sender;
 use std::time::{Duration, Instant};
 
 /// Most tables of one sink that have an outlet of their own at one time.
-const MOST_TABLES: usize = 128;
+pub const MOST_TABLES: usize = 128;
 /// Most connections that these have together.
 const MOST_CONNECTIONS: usize = 8;
 /// How long an outlet waits for the captures that it was made for.

@@ -236,6 +236,29 @@ fn a_table_that_has_taken_rows_is_waited_for_although_another_is_missing_for_lon
 }
 
 #[test]
+fn with_a_spool_a_missing_table_is_waited_for_however_long_others_are_missing_and_only_so_many_are() {
+    const MOST: usize = 128;
+    let lanes = lanes();
+    let spooled = SinkPlace { has_refuge: Arc::new(AtomicBool::new(true)), ..place(&lanes) };
+    let script = Arc::new(Mutex::new(Scripted::default()));
+    script.lock().unwrap().answers = (0..1000).map(|_| Answer::TableUnusable).collect();
+    let waits = TableWaits::new(Duration::from_secs(1));
+    let sink = Box::new(ScriptedSink(Arc::clone(&script)));
+    let mut store = Store::with_sink(sink, Patience::Hold, waits, Health::new(spooled), Arc::default());
+    let (messages, layout) = (messages(1), report_layout(&ColumnNames::default()));
+    let mut is_refused = |table: &str| !refused(&store.write(table, &layout, &rows(&messages))).is_empty();
+    assert!(!is_refused("never made"));
+    std::thread::sleep(Duration::from_secs(1));
+    assert!(is_refused("never made"), "its wait is over");
+    assert!(!is_refused("of a new day"), "that of another begins");
+    // Beyond, all share one.
+    (2..MOST).for_each(|number| assert!(!is_refused(&format!("t{number}"))));
+    assert!(!is_refused("beyond"));
+    std::thread::sleep(Duration::from_secs(1));
+    assert!(is_refused("beyond again"));
+}
+
+#[test]
 fn giving_up_leaves_rows_undelivered_and_uncounted() {
     let answers = (0..100).map(|_| Answer::Away).collect();
     let script = Arc::new(Mutex::new(Scripted { answers, ..Default::default() }));
