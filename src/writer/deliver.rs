@@ -26,6 +26,15 @@ pub struct Job {
     pub probe: bool,
 }
 
+/// The way to a delivery thread, which several outlets may share.
+#[derive(Clone, Debug)]
+pub struct Line {
+    /// Where its jobs go.
+    pub jobs: Sender<Job>,
+    /// The thread.
+    pub thread: Arc<JoinHandle<()>>,
+}
+
 /// A capture that the sink refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
@@ -76,14 +85,14 @@ impl Carrier {
     }
 }
 
-/// Starts the thread of outlet `outlet`; it ends when the returned sender is dropped.
+/// Starts the thread of outlet `outlet`; it ends when every sender of its jobs is dropped.
 pub fn start(
     mut carrier: Carrier,
     plan: &Plan,
     (writer, outlet): (usize, usize),
     lanes: Arc<Lanes>,
     results: Sender<Delivered>,
-) -> io::Result<(Sender<Job>, JoinHandle<()>)> {
+) -> io::Result<Line> {
     // The windows on the way, and one chunk of the replay, bound what waits here: with a spool, nothing is sent behind a load that was given
     // up. A bound on jobs would let the drain wait, and with it the end.
     let (jobs, inbox) = crossbeam_channel::unbounded::<Job>();
@@ -99,7 +108,7 @@ pub fn start(
         }
     };
     let thread = std::thread::Builder::new().name(format!("sink {outlet}")).spawn(body)?;
-    Ok((jobs, thread))
+    Ok(Line { jobs, thread: Arc::new(thread) })
 }
 
 fn deliver(carrier: &mut Carrier, plan: &Plan, job: &Job) -> Delivered {

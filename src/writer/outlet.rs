@@ -25,7 +25,7 @@
 mod hand_over;
 
 use super::batch::Load;
-use super::deliver::{self, Carrier, Delivered, Job};
+use super::deliver::{self, Carrier, Delivered, Job, Line};
 use super::health::{Health, SinkPlace};
 use super::packets::{PacketStore, Reach};
 use super::refusals::Refusals;
@@ -44,7 +44,6 @@ use std::io;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// How long a load may be on its way before it is parked.
@@ -114,8 +113,8 @@ pub struct Post {
     pub away: Arc<Mutex<usize>>,
     /// How long the sink's tables are waited for.
     pub waits: Arc<TableWaits>,
-    /// Jobs of the delivery thread that it shares with another outlet; `None`: it has its own.
-    pub jobs: Option<Sender<Job>>,
+    /// The delivery thread that it shares with another outlet; `None`: it has its own.
+    pub line: Option<Line>,
 }
 
 /// Where a spool belongs.
@@ -141,9 +140,7 @@ pub struct Outlet {
     used: Instant,
     own_marks: SinkMarks,
     give_up: Arc<AtomicBool>,
-    jobs: Sender<Job>,
-    /// The delivery thread, if it has its own.
-    thread: Option<JoinHandle<()>>,
+    line: Line,
     spool: Option<Spool>,
     /// Whether there is a spool, for the delivery thread.
     has_refuge: Arc<AtomicBool>,
@@ -180,13 +177,12 @@ impl Outlet {
         let is_database = plan.sinks[post.sink].target.database().is_some();
         let keeps_order = post.site.is_some() || !is_database;
         let is_of_table = post.site.is_some() && is_database;
-        let (jobs, thread) = match &post.jobs {
-            Some(jobs) => (jobs.clone(), None),
+        let line = match &post.line {
+            Some(line) => line.clone(),
             None => {
                 let carrier = carrier(plan, &post, lanes, &has_refuge, give_up);
                 let number = (post.writer, post.number);
-                let (jobs, thread) = deliver::start(carrier, plan, number, Arc::clone(lanes), results)?;
-                (jobs, Some(thread))
+                deliver::start(carrier, plan, number, Arc::clone(lanes), results)?
             }
         };
         Ok(Outlet {
@@ -196,8 +192,7 @@ impl Outlet {
             used: Instant::now(),
             own_marks: spool.as_ref().map_or_else(SinkMarks::default, marks_of),
             give_up: Arc::clone(give_up),
-            jobs,
-            thread,
+            line,
             spool,
             has_refuge,
             flights: VecDeque::new(),
@@ -421,7 +416,7 @@ impl Outlet {
         if let Some(spool) = &mut self.spool {
             spool.tick();
         }
-        if self.thread.as_ref().is_some_and(JoinHandle::is_finished) { Err(WriterError::DeliveryDied) } else { Ok(()) }
+        if self.line.thread.is_finished() { Err(WriterError::DeliveryDied) } else { Ok(()) }
     }
 
     /// When the next turn is due without anything else happening.
@@ -463,20 +458,16 @@ impl Outlet {
 
     /// Tells the delivery thread to end; [`Outlet::end`] waits for it.
     pub fn announce_end(&mut self) {
-        self.jobs = crossbeam_channel::bounded(0).0;
+        self.line.jobs = crossbeam_channel::bounded(0).0;
+        self.post.line = None;
     }
 
     /// Ends the delivery thread, so that its connection is closed in order. One that still waits for its database is left to the
     /// process's end after `patience`.
     pub fn end(self, patience: Instant) {
-        drop(self.jobs);
-        if let Some(thread) = self.thread {
-            while !thread.is_finished() && Instant::now() < patience {
-                std::thread::sleep(Duration::from_millis(1));
-            }
-            if thread.is_finished() {
-                let _ = thread.join();
-            }
+        drop((self.line.jobs, self.post.line));
+        while !self.line.thread.is_finished() && Instant::now() < patience {
+            std::thread::sleep(Duration::from_millis(1));
         }
         drop(self.replay);
         match self.spool {
@@ -495,7 +486,10 @@ impl Outlet {
     fn send(&mut self, load: Arc<Load>, probe: bool) -> Result<u64, WriterError> {
         let number = self.next_job;
         self.next_job += 1;
-        self.jobs.send(Job { outlet: self.post.number, number, load, probe }).map_err(|_| WriterError::DeliveryDied)?;
+        self.line
+            .jobs
+            .send(Job { outlet: self.post.number, number, load, probe })
+            .map_err(|_| WriterError::DeliveryDied)?;
         Ok(number)
     }
 

@@ -7,7 +7,7 @@
 //! further collectors share the outlet of the sink, and the fate of each other: there packets wait for a limited time.
 
 use super::batch::Load;
-use super::deliver::{Delivered, Job};
+use super::deliver::{Delivered, Line};
 use super::outlet::{Outlet, Post, Site};
 use super::table_waits::TableWaits;
 use super::{Plan, Target, WriterError, open_spool, spools};
@@ -118,8 +118,8 @@ impl Outlets {
                 match spools::open(spool, &name, writers, SinkMarks::default()) {
                     Ok(spools) => {
                         let number = self.free_number();
-                        let jobs = if is_table { self.jobs_of_tables(sink) } else { None };
-                        let outlet = self.start_one(plan, (sink, number), Some(&name), Some(spools), jobs)?;
+                        let line = if is_table { self.line_of_tables(sink) } else { None };
+                        let outlet = self.start_one(plan, (sink, number), Some(&name), Some(spools), line)?;
                         self.all.insert(number, outlet);
                         if is_table { &mut self.tables } else { &mut self.named }.insert(name, number);
                     }
@@ -130,7 +130,7 @@ impl Outlets {
         Ok(())
     }
 
-    /// Starts outlet `number` of a sink; `name` is that of its spool's directory, where that is not the sink's own, and `jobs` are those of the
+    /// Starts outlet `number` of a sink; `name` is that of its spool's directory, where that is not the sink's own, and `line` is that to the
     /// delivery thread that it shares.
     pub(super) fn start_one(
         &self,
@@ -138,15 +138,15 @@ impl Outlets {
         (sink, number): (usize, usize),
         name: Option<&str>,
         spools: Option<(Spool, Vec<Spool>)>,
-        jobs: Option<Sender<Job>>,
+        line: Option<Line>,
     ) -> io::Result<Outlet> {
         let writers = self.lanes.geometry().writers;
         let site = name.map(|name| Site { name: name.to_owned(), writers, spool: plan.spool.clone() });
         // The way to a host database process is one, and for one thread.
         let is_hosted = matches!(plan.sinks[sink].target, Target::Database(DatabaseUrl::Host(_)));
-        let jobs = jobs.or_else(|| self.all.get(&sink).filter(|_| is_hosted).map(Outlet::jobs));
+        let line = line.or_else(|| self.all.get(&sink).filter(|_| is_hosted).map(Outlet::line));
         let (away, waits) = (Arc::clone(&self.away[sink]), Arc::clone(&self.waits[sink]));
-        let post = Post { writer: self.writer, number, sink, site, away, waits, jobs };
+        let post = Post { writer: self.writer, number, sink, site, away, waits, line };
         Outlet::start(plan, post, &self.lanes, spools, &self.give_up, self.results.clone())
     }
 
@@ -175,9 +175,13 @@ impl Outlets {
         self.all.values()
     }
 
-    /// Whether what holds up one of them holds up others. That of the sink of collectors that scripts name is none while nothing comes there.
+    /// Whether what holds up one of them holds up others. That of the sink of collectors that scripts name is none while nothing comes there, and
+    /// those of tables never hold up anything.
     pub fn has_neighbours(&self, plan: &Plan) -> bool {
         let is_used = |(number, outlet): &(&usize, &Outlet)| {
+            if self.tables.values().any(|table| table == *number) {
+                return false;
+            }
             let sink = plan.sinks.get(**number).map(|sink| &sink.target);
             !matches!(sink, Some(Target::NamedCollectors(_))) || outlet.idle_since().is_none()
         };

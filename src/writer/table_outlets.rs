@@ -22,12 +22,11 @@
 //!   the wait for such tables is over ([`TableWaits`](super::table_waits::TableWaits)).
 
 use super::batch::Load;
-use super::deliver::Job;
+use super::deliver::Line;
 use super::outlet::Outlet;
 use super::outlets::{Outlets, Part, add_part};
 use super::{Plan, SpoolPlan, WriterError, spools};
 use crate::queue::lane::SinkMarks;
-use crossbeam_channel::Sender;
 use std::time::{Duration, Instant};
 
 /// Most tables of one sink that have an outlet of their own at one time.
@@ -59,20 +58,16 @@ impl Outlets {
         self.all.get(&number).is_some_and(|outlet| outlet.sink() == sink)
     }
 
-    /// Jobs of the delivery thread that another table of `sink` shares with those that have an outlet; `None` when it gets its own.
-    pub(super) fn jobs_of_tables(&self, sink: usize) -> Option<Sender<Job>> {
-        let mut threads: Vec<Sender<Job>> = Vec::new();
+    /// The delivery thread that another table of `sink` shares with those that have an outlet; `None` when it gets its own.
+    pub(super) fn line_of_tables(&self, sink: usize) -> Option<Line> {
+        let mut lines: Vec<Line> = Vec::new();
         let outlets = self.tables.values().filter_map(|number| self.all.get(number));
-        for jobs in outlets.filter(|outlet| outlet.sink() == sink).map(Outlet::jobs) {
-            if !threads.iter().any(|known| known.same_channel(&jobs)) {
-                threads.push(jobs);
+        for line in outlets.filter(|outlet| outlet.sink() == sink).map(Outlet::line) {
+            if !lines.iter().any(|known| known.jobs.same_channel(&line.jobs)) {
+                lines.push(line);
             }
         }
-        if threads.len() < MOST_CONNECTIONS {
-            None
-        } else {
-            Some(threads.swap_remove(self.tables.len() % threads.len()))
-        }
+        if lines.len() < MOST_CONNECTIONS { None } else { Some(lines.swap_remove(self.tables.len() % lines.len())) }
     }
 
     fn make_table(&mut self, plan: &Plan, spool: &SpoolPlan, sink: usize, name: String) -> Result<bool, WriterError> {
@@ -88,8 +83,8 @@ impl Outlets {
         };
         let has_found = spools.0.pending() > 0 || !spools.1.is_empty();
         let number = self.free_number();
-        let jobs = self.jobs_of_tables(sink);
-        let outlet = self.start_one(plan, (sink, number), Some(&name), Some(spools), jobs)?;
+        let line = self.line_of_tables(sink);
+        let outlet = self.start_one(plan, (sink, number), Some(&name), Some(spools), line)?;
         self.all.insert(number, outlet);
         self.tables.insert(name, number);
         Ok(has_found)

@@ -323,3 +323,19 @@ fn of_the_spools_of_tables_that_are_well_again_only_what_was_set_aside_stays() {
     };
     assert_eq!((left(&table), left(&table.join("0"))), (vec!["0".to_owned()], vec![put_aside.to_owned()]));
 }
+
+#[test]
+fn a_table_that_is_waited_for_costs_its_database_no_slow_loads_and_its_thread_is_watched_by_all_who_share_it() {
+    let bench = Bench::new();
+    let mut plan = Plan { table_patience: LONG, ..bench.plan() };
+    plan.sinks.truncate(1);
+    let consumer = Consumer::take(&bench.lanes, 0).unwrap().unwrap();
+    let mut writer = Writer::start(consumer, 0, plan.clone(), Arc::clone(&bench.stop)).unwrap();
+    let names: Vec<_> = (0..9).map(|number| format!("t{number}")).collect();
+    writer.outlets.wait_for(&plan, 0, &names, Instant::now()).unwrap();
+    assert_eq!(writer.outlets.iter().count(), 10);
+    assert!(!writer.outlets.has_neighbours(&plan));
+    let lines: Vec<_> = writer.outlets.iter().map(Outlet::line).collect();
+    let sharers = |line: &deliver::Line| lines.iter().filter(|other| Arc::ptr_eq(&other.thread, &line.thread)).count();
+    assert_eq!(lines.iter().map(sharers).max(), Some(2), "the ninth has no thread of its own");
+}

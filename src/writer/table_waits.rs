@@ -49,7 +49,9 @@ impl Wait {
         let now = Instant::now();
         if let Some(held_back) = log.allow(now) {
             let seconds = longest.as_secs();
-            log::error!("captures wait up to {seconds} s for a table: {why} ({held_back} more since the last such line)");
+            log::error!(
+                "captures wait up to {seconds} s for a table: {why} ({held_back} more since the last such line)"
+            );
         }
         Wait { since: now, last: now, tables: vec![table.to_owned()] }
     }

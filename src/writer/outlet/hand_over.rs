@@ -1,11 +1,10 @@
 //! What an outlet does for tables that are waited for: hands over what is theirs, or takes it over; see `table_outlets`.
 
-use super::{Flight, Job, Outlet};
+use super::{Flight, Line, Outlet};
 use crate::queue::lane::SinkMarks;
 use crate::queue::spool::Spool;
 use crate::writer::Plan;
 use crate::writer::batch::Load;
-use crossbeam_channel::Sender;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
@@ -79,9 +78,9 @@ impl Outlet {
         self.used = now;
     }
 
-    /// Jobs of its delivery thread, for outlets that share that.
-    pub fn jobs(&self) -> Sender<Job> {
-        self.jobs.clone()
+    /// Its delivery thread, for outlets that share that.
+    pub fn line(&self) -> Line {
+        self.line.clone()
     }
 
     /// Other outlets have taken so many bytes of what its spool may grow to.

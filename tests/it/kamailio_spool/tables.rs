@@ -210,6 +210,7 @@ fn locked(kind: Kind) {
     assert_eq!((statistics["stored"], statistics["dead_lettered"]), (sent, 0), "{statistics:?}\n{}", server.log());
     let url = database.url();
     assert_eq!((count(&url, "sip_capture"), count(&url, "sip_free")), (sent - free, free));
+    assert!(server.log().contains("sip_capture takes rows again"), "the end of the lock is not said");
     let times = database.stored_times();
     assert!(times.is_sorted(), "in the order in which they came: {times:?}");
 }
