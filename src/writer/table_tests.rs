@@ -339,3 +339,40 @@ fn a_table_that_is_waited_for_costs_its_database_no_slow_loads_and_its_thread_is
     let sharers = |line: &deliver::Line| lines.iter().filter(|other| Arc::ptr_eq(&other.thread, &line.thread)).count();
     assert_eq!(lines.iter().map(sharers).max(), Some(2), "the ninth has no thread of its own");
 }
+
+#[test]
+fn a_writer_that_dies_between_handing_over_and_acknowledging_leaves_rows_twice_at_most_and_loses_none() {
+    let mut bench = Bench::new();
+    let plan = Plan { table_patience: LONG, ..bench.plan() };
+    bench.while_running(plan.clone(), |bench| {
+        bench.push_in_rounds(TAKEN, 0..30);
+        bench.until("all is spooled", |totals| totals.spooled() == 30);
+    });
+    let file = bench.bring_up_without(&[TAKEN.to_owned()]);
+    let consumer = Consumer::take(&bench.lanes, 0).unwrap().unwrap();
+    let mut writer = Writer::start(consumer, 0, plan.clone(), Arc::clone(&bench.stop)).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        assert!(Instant::now() < deadline, "nothing is handed over");
+        writer.take_results();
+        let marks = writer.outlets.marks(0, &writer.consumer);
+        writer.outlets.hand_over(&plan, 0, marks, Instant::now());
+        if writer.outlets.iter().any(|outlet| outlet.moved() == 30) {
+            break;
+        }
+        writer.replay().unwrap();
+    }
+    drop(writer);
+    assert_eq!(held(&plan), 60, "they are in both spools");
+    bench.assert_balance();
+    bench.while_running(plan, |bench| {
+        file.execute_batch(&format!("DROP INDEX {TAKEN}")).unwrap();
+        bench.until("the spool is empty", |totals| totals.spooled() == 0);
+    });
+    let mut rows = stored(&file, TAKEN);
+    assert!(rows.len() <= 60, "{rows:?}");
+    rows.sort_unstable();
+    rows.dedup();
+    assert_eq!(rows, (0..30).collect::<Vec<_>>());
+    assert_eq!(bench.lanes.totals().dropped(), 0);
+}
