@@ -119,10 +119,8 @@ fn outlives_a_dropped_table(start: fn() -> Server) {
     let mut node = server.node_of_ours(&spool.path().join("spool"));
     let url = server.url("homer_data");
     let sender = HepSender::to(node.address());
-    let calls =
-        || -> u64 { tables().iter().filter(|table| table.contains("_call_")).map(|table| count(&url, table)).sum() };
     sender.send_paced(500, (0..300).map(call_now));
-    within(PATIENCE, "calls are stored", || calls() == 300);
+    within(PATIENCE, "calls are stored", || calls(&server) == 300);
     let bad = Observed::sip(
         "192.0.2.10:5060".parse().unwrap(),
         "198.51.100.20:5060".parse().unwrap(),
@@ -133,9 +131,7 @@ fn outlives_a_dropped_table(start: fn() -> Server) {
     within(PATIENCE, "what the parser refuses is stored beside the rest", || {
         tables().iter().filter(|table| table.contains("_rest_")).map(|table| count(&url, table)).sum::<u64>() == 1
     });
-    let today = Timestamp::now().strftime("sip_capture_call_%Y%m%d").to_string();
-    let cascade = if matches!(server, Server::Postgres(_)) { " CASCADE" } else { "" };
-    execute(&url, &format!("DROP TABLE {today}{cascade}"));
+    drop_calls_of_today(&server);
     sender.send_paced(500, (300..900).map(call_now));
     within(PATIENCE, "what comes without the table waits", || {
         let statistics = node.statistics();
@@ -150,7 +146,7 @@ fn outlives_a_dropped_table(start: fn() -> Server) {
     within(PATIENCE, "the other table is fed", || node.statistic("stored") == 302);
     server.rotate();
     sender.send_paced(500, (900..1000).map(call_now));
-    within(PATIENCE, "all that came since is stored", || calls() == 700);
+    within(PATIENCE, "all that came since is stored", || calls(&server) == 700);
     let statistics = node.statistics();
     assert_eq!(
         (statistics["spooled"], statistics["dropped"], statistics["dead_lettered"]),
@@ -171,6 +167,111 @@ fn a_day_table_of_postgresql_that_is_dropped_under_traffic_costs_nothing_that_co
     outlives_a_dropped_table(Server::postgres);
 }
 
+/// Calls in the tables of the days.
+fn calls(server: &Server) -> u64 {
+    let url = server.url("homer_data");
+    tables().iter().filter(|table| table.contains("_call_")).map(|table| count(&url, table)).sum()
+}
+
+fn drop_calls_of_today(server: &Server) {
+    let today = Timestamp::now().strftime("sip_capture_call_%Y%m%d").to_string();
+    let cascade = if matches!(server, Server::Postgres(_)) { " CASCADE" } else { "" };
+    execute(&server.url("homer_data"), &format!("DROP TABLE {today}{cascade}"));
+}
+
+/// The scene of [`outlives_a_dropped_table`] with the stock module, whose one worker stores in the order in which messages come.
+fn costs_the_stock_module(start: fn() -> Server) {
+    if has_no_homer() {
+        return;
+    }
+    let server = start();
+    server.rotate();
+    let mut node = ConfigBuilder::whole(&server.config(Module::Stock, "")).start();
+    let sender = HepSender::to(node.address());
+    sender.send_paced(500, (0..300).map(call_now));
+    within(PATIENCE, "calls are stored", || calls(&server) == 300);
+    drop_calls_of_today(&server);
+    sender.send_paced(500, (300..900).map(call_now));
+    let of_another = String::from_utf8_lossy(&answered_call("homer-api", 1000)[0].text).replace("INVITE", "OPTIONS");
+    let (from, to) = ("192.0.2.10:5060".parse().unwrap(), "198.51.100.20:5060".parse().unwrap());
+    let now = Timestamp::now().as_microsecond() as u64;
+    sender.send(&Observed::sip(from, to, now, of_another.as_bytes()).v3());
+    within(PATIENCE, "all that came before is tried", || {
+        let rest = tables().into_iter().filter(|table| table.contains("_rest_"));
+        rest.map(|table| count(&server.url("homer_data"), &table)).sum::<u64>() == 1
+    });
+    server.rotate();
+    sender.send_paced(500, (900..1000).map(call_now));
+    within(PATIENCE, "what comes with the table is stored", || calls(&server) >= 100);
+    node.stop();
+    assert_eq!(calls(&server), 100, "of 700 since the table was dropped");
+}
+
+#[test]
+fn a_day_table_of_mariadb_that_is_dropped_under_traffic_costs_the_stock_module_all_until_it_is_made_again() {
+    costs_the_stock_module(Server::mariadb);
+}
+
+#[test]
+fn a_day_table_of_postgresql_that_is_dropped_under_traffic_costs_the_stock_module_all_until_it_is_made_again() {
+    costs_the_stock_module(Server::postgres);
+}
+
+/// What the API reads in the rotation's own table of today after a call whose header holds `note`.
+fn read_in_own_tables(start: fn() -> Server, module: Module, note: &[u8]) -> Option<Vec<String>> {
+    let server = start();
+    server.rotate();
+    let spool = TempDir::new().expect("a private directory");
+    let node = match module {
+        Module::Stock => ConfigBuilder::whole(&server.config(module, "")).start(),
+        Module::Ours => server.node_of_ours(&spool.path().join("spool")),
+    };
+    HepSender::to(node.address()).send(&call_with_note(1, note));
+    within(PATIENCE, "the call is stored", || calls(&server) == 1);
+    let filled = |table: &String| table.contains("_call_") && count(&server.url("homer_data"), table) == 1;
+    server.read_as_api(&tables().into_iter().find(filled).expect("the table of the call"))
+}
+
+#[test]
+fn homers_api_reads_a_backslash_in_its_own_tables() {
+    if has_no_homer() {
+        return;
+    }
+    for start in [Server::mariadb, Server::postgres] {
+        let read = read_in_own_tables(start, Module::Ours, b"a \\ and \\q").expect("the API reads it");
+        assert!(read[0].contains("X-Note: a \\ and \\q\r\n"), "{read:?}");
+    }
+}
+
+#[test]
+fn homers_api_cannot_read_latin_1_in_its_own_tables_of_postgresql_with_either_module() {
+    if has_no_homer() {
+        return;
+    }
+    for module in [Module::Stock, Module::Ours] {
+        assert_eq!(read_in_own_tables(Server::postgres, module, b"J\xfcrgen"), None, "{module:?}");
+    }
+}
+
+#[test]
+fn homers_api_reads_latin_1_escaped_in_its_own_tables_of_mariadb() {
+    if has_no_homer() {
+        return;
+    }
+    let read = read_in_own_tables(Server::mariadb, Module::Ours, b"J\xfcrgen").expect("the API reads it");
+    assert!(read[0].contains("X-Note: J\\xfcrgen\r\n"), "{read:?}");
+}
+
+/// A message now for the table of calls, with a header that holds `note`.
+fn call_with_note(number: u64, note: &[u8]) -> Vec<u8> {
+    let now = Timestamp::now().as_microsecond() as u64;
+    let (from, to) = ("192.0.2.10:5060".parse().unwrap(), "198.51.100.20:5060".parse().unwrap());
+    let call = String::from_utf8_lossy(&answered_call("homer-api", number)[0].text).into_owned();
+    let at = call.find("Max-Forwards").expect("a header");
+    let message = [&call.as_bytes()[..at], b"X-Note: ", note, b"\r\n", &call.as_bytes()[at..]].concat();
+    Observed::sip(from, to, now, &message).v3()
+}
+
 /// Tables that `create_tables` makes, and what Homer's API reads in them.
 fn is_not_for_the_api(start: fn() -> Server, message: &[u8]) {
     if has_no_homer() {
@@ -187,12 +288,7 @@ fn is_not_for_the_api(start: fn() -> Server, message: &[u8]) {
     within(PATIENCE, "a plain message is stored", || count(&url, "made") == 1);
     let plain = server.read_as_api("made").expect("the API reads a plain message");
     assert_eq!(plain[0].as_bytes(), answered_call("homer-api", 1)[0].text);
-    let now = Timestamp::now().as_microsecond() as u64;
-    let (from, to) = ("192.0.2.10:5060".parse().unwrap(), "198.51.100.20:5060".parse().unwrap());
-    let call = String::from_utf8_lossy(&answered_call("homer-api", 2)[0].text).into_owned();
-    let at = call.find("Max-Forwards").expect("a header");
-    let odd = [&call.as_bytes()[..at], b"X-Note: ", message, b"\r\n", &call.as_bytes()[at..]].concat();
-    sender.send(&Observed::sip(from, to, now, &odd).v3());
+    sender.send(&call_with_note(2, message));
     within(PATIENCE, "the other one is stored", || count(&url, "made") == 2);
     assert_eq!(server.read_as_api("made"), None, "the API reads it");
 }

@@ -153,7 +153,11 @@ impl Server {
         let text = change(text, "!HOMER_LISTEN_PORT!9060!", "!HOMER_LISTEN_PORT!LISTEN_PORT!");
         let text = text.replace("@127.0.0.1/", &format!("@127.0.0.1:{}/", self.port()));
         // A database of places that the package does not bring; the configuration for MySQL is shipped without it.
-        let text = text.replace("\n#!define WITH_HOMER_GEO", "\n##!define WITH_HOMER_GEO");
+        let text = match self {
+            Server::Postgres(_) => change(text, "\n#!define WITH_HOMER_GEO", "\n##!define WITH_HOMER_GEO"),
+            Server::MariaDb(_) => change(text, "\n##!define WITH_HOMER_GEO", "\n##!define WITH_HOMER_GEO"),
+        };
+        assert!(!text.contains("\"ctl.so\"") && !text.contains("\"kex.so\""), "it answers commands");
         // One worker, so that both modules see all in the same order.
         let text = change(text, "\nchildren=5\n", "\nchildren=1\nmaxbuffer=8388608\n");
         let text = change(text, "\nlog_stderror=no\n", "\nlog_stderror=yes\n");
@@ -180,7 +184,9 @@ impl Server {
         let counters = "xlog(\"L_NOTICE\", \"captures: $stat(captured) captured, $stat(stored) stored, $stat(spooled) spooled, \
                         $stat(queued) queued, $stat(dead_lettered) refused, $stat(dropped) lost\\n\");";
         let text = text.replacen("route[TIMER_STATS] {\n", &format!("route[TIMER_STATS] {{\n    {counters}\n"), 1);
-        ConfigBuilder::whole(&text.replacen("name=ta;interval=60;", "name=ta;interval=1;", 1)).start()
+        let timer = "name=ta;interval=60;";
+        assert!(text.contains(timer) && text.contains(counters), "the timer is another");
+        ConfigBuilder::whole(&text.replacen(timer, "name=ta;interval=1;", 1)).start()
     }
 
     /// Makes the column `msg` of PostgreSQL's report tables what it is in those of the days.
