@@ -313,7 +313,7 @@ fn of_the_spools_of_tables_that_are_well_again_only_what_was_set_aside_stays() {
         file.execute_batch(&format!("DROP INDEX {TAKEN}")).unwrap();
         bench.until("the spool is empty", |totals| stored_count(totals) == 5 && totals.spooled() == 0);
     });
-    assert_eq!(bench.waiting_tables(), [table.clone()]);
+    assert_eq!(bench.waiting_tables(), std::slice::from_ref(&table));
     let left = |place: &PathBuf| {
         let entries = std::fs::read_dir(place).unwrap().flatten();
         entries
