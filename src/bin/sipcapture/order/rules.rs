@@ -45,27 +45,19 @@ impl Step<'_> {
 
     /// Of two messages of one transaction at several hops: a request goes on from hop to hop, and a reply comes back.
     fn precedes_along_hops(&self, other: &Step<'_>) -> bool {
-        use Phase::{Ack, Cancel, CancelReply, Failure, Provisional, Request, Success, Trying};
-        let to_tags = [self, other].map(|step| step.message.to.tag.as_str());
+        use Phase::{Ack, Failure, Provisional, Request, Success, Trying};
         let is_one_transaction = self.message.from.tag == other.message.from.tag
             && (self.number, self.family) == (other.number, other.family);
         is_one_transaction
             && match (self.phase, other.phase) {
-                (Request, Request | Trying | Provisional | Success | Failure) | (Cancel, Cancel) => {
-                    other.came_through(self)
-                }
+                // A CANCEL is each hop's own: a proxy sends one by itself, too.
+                (Request, Request | Trying | Provisional | Success | Failure) => other.came_through(self),
                 (Ack, Ack) => self.is_ack_of_answer && other.is_ack_of_answer && other.came_through(self),
-                // A 100 and the reply to a CANCEL are each hop's own.
-                (one, next) if one == next && !matches!(one, Trying | CancelReply) => {
+                // So are a 100 and the reply to a CANCEL. Of different replies, a hop can receive the next before it passes the first on.
+                (Provisional, Provisional) | (Success, Success) | (Failure, Failure) => {
                     self.message.status() == other.message.status()
-                        && to_tags[0] == to_tags[1]
+                        && self.message.to.tag == other.message.to.tag
                         && self.came_through(other)
-                }
-                // These go on without delay, so that what the hop has sent back came before.
-                (Trying, Provisional | Success) | (Provisional, Success) => other.came_through(self),
-                // A refusal can be kept while another callee is tried.
-                (Provisional, Failure) => {
-                    !to_tags[0].is_empty() && to_tags[0] == to_tags[1] && other.came_through(self)
                 }
                 _ => false,
             }
