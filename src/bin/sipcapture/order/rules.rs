@@ -109,9 +109,9 @@ impl Step<'_> {
         match (self.phase, other.family) {
             // RAck says what it waits for.
             (_, "PRACK") => false,
-            // A BYE ends what has been acknowledged, at all hops if both come the same way. One that ends a call that rings comes before the
+            // A BYE ends what its sender has acknowledged, or has seen acknowledged. One that ends a call that rings comes before the
             // refusal and its ACK.
-            (Phase::Ack, "BYE") => self.is_ack_of_answer && (self.has_direction_of(other) || is_received),
+            (Phase::Ack, "BYE") => self.is_ack_of_answer && (is_sent || is_received),
             // Neither side sends them before the answer to the first INVITE.
             (Phase::Success, "BYE" | INVITE) => self.opens_dialog && (is_sent || is_received),
             // It is for calls that ring, and the provisional reply need not be stored.

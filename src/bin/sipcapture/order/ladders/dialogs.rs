@@ -97,6 +97,23 @@ fn a_bye_waits_for_the_answer_and_its_ack_at_each_hop() {
 }
 
 #[test]
+fn a_bye_overtakes_the_ack_on_its_way() {
+    holds(
+        "A>P INVITE 1 INVITE i a:
+        P>B INVITE 1 INVITE i2,i a:
+        B>P 200 1 INVITE i2,i a:b
+        P>A 200 1 INVITE i a:b
+        A>P ACK 1 ACK k a:b
+        A>P BYE 2 BYE y a:b
+        P>B ACK 1 ACK k2,k a:b
+        P>B BYE 2 BYE y2,y a:b
+        B>P 200 2 BYE y2,y a:b
+        P>A 200 2 BYE y a:b",
+        &[(0, 1), (1, 2), (2, 3), (3, 4), (0, 5), (4, 6), (5, 7), (7, 8), (8, 9)],
+    );
+}
+
+#[test]
 fn a_bye_can_come_before_the_answer() {
     holds(
         "A>B INVITE 1 INVITE i a:
