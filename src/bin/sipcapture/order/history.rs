@@ -15,10 +15,6 @@ pub(super) enum Fact {
     Answered,
     /// This message was sent.
     Sent,
-    /// The sender of this reply has this dialog.
-    OpenAtSource,
-    /// Its receiver has it.
-    OpenAtDestination,
 }
 
 /// Facts, as hashes of what they are about. Where two are taken for one, messages stay as they were stored.
@@ -29,16 +25,13 @@ impl History {
     /// What a group of messages with one time tells of the group itself.
     pub(super) fn begin(&mut self, group: &[Message]) {
         self.note(group, |message| message.request() == Some(INVITE) && message.to.tag.is_empty(), Fact::Opens);
-        self.note(group, |message| is_reply_to_invite(message, 200), Fact::Answered);
+        self.note(group, is_answer, Fact::Answered);
     }
 
     /// What it tells of later ones.
     pub(super) fn end(&mut self, group: &[Message]) {
         // Several reliable replies look alike.
         self.note(group, |message| message.status().is_none_or(|status| !(101..200).contains(&status)), Fact::Sent);
-        let has_dialog = |message: &Message| is_reply_to_invite(message, 101) && !message.to.tag.is_empty();
-        self.note(group, has_dialog, Fact::OpenAtSource);
-        self.note(group, has_dialog, Fact::OpenAtDestination);
     }
 
     fn note(&mut self, group: &[Message], is_one: impl Fn(&Message) -> bool, fact: Fact) {
@@ -65,14 +58,14 @@ pub(super) fn number(message: &Message) -> u32 {
     message.cseq_parts().0.unwrap_or(0)
 }
 
-/// Whether it is a reply to an INVITE from this status up to 299.
-fn is_reply_to_invite(message: &Message, lowest: u16) -> bool {
-    message.cseq_parts().1 == INVITE && message.status().is_some_and(|status| (lowest..300).contains(&status))
+/// Whether it is a 2xx to an INVITE.
+fn is_answer(message: &Message) -> bool {
+    message.cseq_parts().1 == INVITE && message.status().is_some_and(|status| (200..300).contains(&status))
 }
 
 fn key(fact: Fact, message: &Message) -> u64 {
     let (from, to) = (&message.from.tag, &message.to.tag);
-    let (dialog, [source, destination]) = ((fact, &message.call_id, from, to), hosts(message));
+    let dialog = (fact, &message.call_id, from, to);
     match fact {
         Fact::Opens => hash((fact, &message.call_id, from, number(message))),
         Fact::Answered => hash((dialog, number(message))),
@@ -80,8 +73,6 @@ fn key(fact: Fact, message: &Message) -> u64 {
             let way = (&message.source, &message.destination);
             hash((dialog, way, &message.method, &message.cseq, &message.via_branch))
         }
-        Fact::OpenAtSource => hash((dialog, source)),
-        Fact::OpenAtDestination => hash((dialog, destination)),
     }
 }
 

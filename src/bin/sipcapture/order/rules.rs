@@ -99,7 +99,8 @@ impl Step<'_> {
         is_of_it && self.has_direction_of(other) && self.hosts()[1] == other.hosts()[0]
     }
 
-    /// Of what opens a dialog and the requests within, whichever side sends these.
+    /// Of an answer or its ACK and the requests within the dialog, whichever side sends these. Most can be sent while the call rings, so that
+    /// they may cross the answer; and whether a provisional reply opened the dialog cannot be told: it may not have been captured.
     fn precedes_in_dialog(&self, other: &Step<'_>) -> bool {
         let is_request = other.phase == Phase::Request && !other.message.to.tag.is_empty();
         if !is_request || self.family != INVITE {
@@ -107,18 +108,11 @@ impl Step<'_> {
         }
         let (is_sent, is_received) = self.is_at_sender_of(other);
         match (self.phase, other.family) {
-            // RAck says what it waits for.
-            (_, "PRACK") => false,
-            // A BYE ends what its sender has acknowledged, or has seen acknowledged. One that ends a call that rings comes before the
-            // refusal and its ACK.
-            (Phase::Ack, "BYE") => self.is_ack_of_answer && (is_sent || is_received),
-            // Neither side sends them before the answer to the first INVITE.
-            (Phase::Success, "BYE" | INVITE) => self.opens_dialog && (is_sent || is_received),
-            // It is for calls that ring, and the provisional reply need not be stored.
-            (Phase::Success, "UPDATE") => false,
-            (Phase::Provisional | Phase::Success, _) => {
-                (is_sent && self.is_first_at_source) || (is_received && self.is_first_at_destination)
-            }
+            // The callee ends the call behind its answer and the ACK of it. The caller may end one that rings.
+            (Phase::Ack, "BYE") => self.is_ack_of_answer && is_received,
+            (Phase::Success, "BYE") => self.opens_dialog && is_sent,
+            // Neither side sends another before the answer to the first.
+            (Phase::Success, INVITE) => self.opens_dialog && (is_sent || is_received),
             _ => false,
         }
     }

@@ -1,6 +1,6 @@
 //! A message of a call with what [`rules`](super::rules) look at.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use sipcapture_core::sip;
 
@@ -59,12 +59,8 @@ pub(super) struct Step<'a> {
     pub(super) rseq: Option<u32>,
     /// Of a PRACK, the number of the INVITE that RAck names.
     pub(super) acknowledged: Option<u32>,
-    /// Whether it is a reply, neither 100 nor refusal, to an INVITE that opens a dialog.
+    /// Whether it is the answer to an INVITE that opens a dialog.
     pub(super) opens_dialog: bool,
-    /// Whether it is the first such reply of its dialog that its sender sends.
-    pub(super) is_first_at_source: bool,
-    /// Whether it is the first that its receiver gets.
-    pub(super) is_first_at_destination: bool,
 }
 
 impl<'a> Step<'a> {
@@ -74,9 +70,10 @@ impl<'a> Step<'a> {
         lengthen_branches(&mut steps);
         number_hops(&mut steps);
         mark_copies(&mut steps, history);
-        mark_first_replies(&mut steps, history);
-        for step in steps.iter_mut().filter(|step| step.phase == Phase::Ack) {
-            step.is_ack_of_answer = history.has(Fact::Answered, step.message);
+        for step in &mut steps {
+            step.is_ack_of_answer = step.phase == Phase::Ack && history.has(Fact::Answered, step.message);
+            step.opens_dialog =
+                step.phase == Phase::Success && step.family == INVITE && history.has(Fact::Opens, step.message);
         }
         steps
     }
@@ -116,8 +113,6 @@ impl<'a> Step<'a> {
             rseq,
             acknowledged,
             opens_dialog: false,
-            is_first_at_source: false,
-            is_first_at_destination: false,
         }
     }
 
@@ -190,23 +185,5 @@ fn mark_copies(steps: &mut [Step<'_>], history: &History) {
             true if history.has(Fact::Sent, message) => Copied::Earlier,
             true => Copied::No,
         };
-    }
-}
-
-/// Marks the reply with which a dialog begins at each end. Of several that can be it, a provisional one comes first; else the one that was
-/// stored first, so that the order of a call that was stored right stays as it is.
-fn mark_first_replies(steps: &mut [Step<'_>], history: &History) {
-    let (mut sent, mut received) = (HashSet::new(), HashSet::new());
-    for wanted in [Phase::Provisional, Phase::Success] {
-        for step in steps.iter_mut().filter(|step| step.phase == wanted && step.family == INVITE) {
-            let message = step.message;
-            step.opens_dialog = !message.to.tag.is_empty() && history.has(Fact::Opens, message);
-            if step.opens_dialog {
-                let (dialog, [source, destination]) = ((&message.from.tag, &message.to.tag), step.hosts());
-                step.is_first_at_source = sent.insert((dialog, source)) && !history.has(Fact::OpenAtSource, message);
-                step.is_first_at_destination =
-                    received.insert((dialog, destination)) && !history.has(Fact::OpenAtDestination, message);
-            }
-        }
     }
 }

@@ -17,7 +17,7 @@ fn time_goes_before_everything() {
 #[test]
 fn an_invite_of_an_earlier_time_opens_the_dialog_all_the_same() {
     let mut messages = ladder(
-        "B>A INFO 1 INFO n b:a
+        "B>A INVITE 1 INVITE r b:a
         B>A 200 9 INVITE i a:b
         A>B INVITE 9 INVITE i a:",
     );
@@ -40,11 +40,11 @@ fn messages_of_which_nothing_can_be_told_stay_as_they_were_stored() {
 
 #[test]
 fn messages_that_wait_for_each_other_come_as_they_were_stored() {
-    // The BYE has a lower CSeq than the INVITE and ends its dialog.
+    // The INVITE within the dialog has a lower CSeq than the one that opens it.
     let messages = ladder(
         "A>B INVITE 5 INVITE i a:
         B>A 200 5 INVITE i a:b
-        A>B BYE 1 BYE y a:b",
+        A>B INVITE 1 INVITE r a:b",
     );
     for (order, expected) in [([0, 1, 2], [0, 1, 2]), ([2, 1, 0], [2, 0, 1]), ([1, 2, 0], [1, 2, 0])] {
         let of = |places: [usize; 3]| places.map(|place| messages[place].clone()).to_vec();

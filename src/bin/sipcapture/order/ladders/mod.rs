@@ -125,5 +125,5 @@ pub const CHAIN: &str = "
     B>A 180 1 INVITE i a:b
     B>A 200 1 INVITE i a:b
     A>B ACK 1 ACK k a:b
-    A>B BYE 2 BYE y a:b
-    B>A 200 2 BYE y a:b";
+    B>A BYE 1 BYE y b:a
+    A>B 200 1 BYE y b:a";
