@@ -71,12 +71,17 @@ impl Step<'_> {
     }
 
     /// Of a request with a higher CSeq that went the same way: whoever sends another one has sent the first, and, of INVITE and REGISTER,
-    /// has its replies.
+    /// has its replies; of one within a dialog, those of the same dialog, since other callees may answer later.
     fn precedes_next_request(&self, other: &Step<'_>) -> bool {
         let is_ended = match self.phase {
             Phase::Request => true,
             Phase::Cancel | Phase::CancelReply => false,
-            _ => self.family == other.family && matches!(other.family, INVITE | "REGISTER"),
+            _ => {
+                let to_tag = &other.message.to.tag;
+                self.family == other.family
+                    && matches!(other.family, INVITE | "REGISTER")
+                    && (to_tag.is_empty() || self.message.to.tag == *to_tag)
+            }
         };
         is_ended
             && other.phase == Phase::Request

@@ -4,6 +4,7 @@
 //! the Vias with the topmost first (`-` for a Via without one), From tag and To tag, and a header. Pairs are numbers of lines, from 0.
 
 mod dialogs;
+mod hops;
 mod transactions;
 
 use proptest::prelude::*;
