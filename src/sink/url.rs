@@ -331,7 +331,10 @@ fn redact_login(url: &str) -> String {
 fn redact_foreign(url: &str) -> String {
     match url.find(['?', ';', '&', '=', '#']) {
         None => redact_login(url),
-        Some(end) if url[end..].contains('@') => format!("{}:...", url.split(':').next().unwrap_or_default()),
+        Some(end) if url[end..].contains('@') => {
+            let scheme = url.split(|sign: char| !sign.is_ascii_alphanumeric() && sign != '_').next();
+            format!("{}:...", scheme.unwrap_or_default())
+        }
         Some(end) => format!("{}...", redact_login(&url[..=end]).trim_end_matches("...")),
     }
 }
@@ -456,6 +459,9 @@ mod tests {
             "mysql://u:geheim@h",
             "mysql://u:geheim/d",
             "u:geheim",
+            "host=h password=geheim@",
+            "host=h password=geheim@h:1",
+            "mysql:u:geheim@h/d",
             "mysql://u:geheim@h/",
             "mysql://u:geheim@h:port/d",
             "mysql://u:geheim@h:0/d",

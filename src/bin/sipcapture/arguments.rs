@@ -122,24 +122,45 @@ fn has_url_as_value(word: &OsStr) -> bool {
     is_hyphenated(word) && text.split_once('=').is_some_and(|(_, value)| value.contains("://"))
 }
 
-/// `text` without what may be a login, if it is or holds a URL: all behind the scheme.
-pub fn redacted(text: &str) -> Cow<'_, str> {
-    match text.split_once("://") {
-        Some((scheme, rest)) if !rest.is_empty() => Cow::Owned(format!("{scheme}://...")),
-        _ => Cow::Borrowed(text),
+/// An error's text in which no URL shows a password. `words` are those of the command line: they tell where a password ends that holds
+/// white space or a quote.
+pub fn redacted(text: &str, words: &[OsString]) -> String {
+    let mut text = text.to_owned();
+    for word in words.iter().map(|word| word.to_string_lossy()) {
+        for form in [word.to_string(), word.escape_debug().to_string()] {
+            let login = form.split_once("://").and_then(|(_, rest)| rest.rsplit_once('@'));
+            if let Some((login, _)) = login.filter(|(login, _)| has_password(login)) {
+                text = text.replace(&format!("://{login}@"), "://...@");
+            }
+        }
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text.as_str();
+    while let Some((before, behind)) = rest.split_once("://") {
+        let end = behind.find(|sign: char| sign.is_whitespace() || "\"'`".contains(sign)).unwrap_or(behind.len());
+        let url = behind[..end].trim_end_matches([':', ',', ';', '.', ')', ']']);
+        out.extend([before, "://", &without_password(url)]);
+        rest = &behind[url.len()..];
+    }
+    out + rest
+}
+
+/// What follows `://` of a URL, without its login if that has a password, and without its options.
+fn without_password(url: &str) -> Cow<'_, str> {
+    let (login, place) = url.rsplit_once('@').map_or(("", url), |(login, _)| (login, &url[login.len()..]));
+    let is_path = url.starts_with('/');
+    match place.find(['?', ';']) {
+        _ if has_password(login) => Cow::Owned(format!("...{}", place.split(['?', ';']).next().unwrap_or_default())),
+        Some(end) => Cow::Owned(format!("{}...", &url[..=login.len() + end])),
+        // A login without a host.
+        None if login.is_empty() && !is_path && url.contains(':') => Cow::Borrowed("..."),
+        None => Cow::Borrowed(url),
     }
 }
 
-/// The parser's answer to `words`, in which no URL among them is shown.
-pub fn redacted_answer(answer: &clap::Error, words: &[OsString]) -> String {
-    let mut text = answer.render().to_string();
-    for word in words {
-        let word = word.to_string_lossy();
-        if let Some((_, rest)) = word.split_once("://").filter(|(_, rest)| !rest.is_empty()) {
-            text = text.replace(&format!("://{rest}"), "://...");
-        }
-    }
-    text
+/// Whether a login has a password; what stands for one in the tool's own texts is none.
+fn has_password(login: &str) -> bool {
+    login.split_once(':').is_some_and(|(_, password)| !["xxxx", "password", "PASSWORD"].contains(&password))
 }
 
 /// `--name=value`
@@ -295,12 +316,38 @@ mod tests {
             let error = parse(words).expect_err("an error");
             assert_eq!(error.exit_code(), 2, "{words:?}");
             let given: Vec<OsString> = words.iter().map(OsString::from).collect();
-            let shown = redacted_answer(&error, &given);
+            let shown = redacted(&error.render().to_string(), &given);
             assert!(shown.starts_with("error: ") && !shown.contains("secret"), "{words:?}: {shown}");
         }
-        assert_eq!(redacted("--dbb=postgres://u:secret@h/x"), "--dbb=postgres://...");
-        assert_eq!(redacted("3c26700b@10.0.0.1"), "3c26700b@10.0.0.1");
         assert_eq!(value(&["flow", "--", "--dbb=postgres://h/x"], "call_id"), "--dbb=postgres://h/x");
+    }
+
+    #[test]
+    fn every_url_in_a_text_is_shown_without_its_password() {
+        for (text, shown) in [
+            ("--dbb=postgres://u:secret@h/x", "--dbb=postgres://...@h/x"),
+            ("\"mysql://u:secret@h/x\" and 'postgres://v:secret@i'.", "\"mysql://...@h/x\" and 'postgres://...@i'."),
+            ("postgres://u:s@ecret?@h/x?password=secret: why", "postgres://...@h/x: why"),
+            ("postgres://u@h/x?password=secret, why", "postgres://u@h/x?..., why"),
+            ("postgres://h;password=secret", "postgres://h;..."),
+            ("mysql://u:secret", "mysql://..."),
+        ] {
+            assert_eq!(redacted(text, &[]), shown);
+        }
+        for text in [
+            "3c26700b@10.0.0.1",
+            "cannot open postgres://u:xxxx@h:5432/x: no",
+            "sqlite:////path/a:b.db: no",
+            "sqlite:////path/to/file, mysql://user:password@host:port/database and postgres://user@host/name",
+        ] {
+            assert_eq!(redacted(text, &[]), text);
+        }
+        for word in ["postgres://u:sec ret@h/x", "postgres://u:sec\"ret@h/x", "--column=postgres://u:sec'ret@h/x=y"] {
+            for text in [format!("{word}: no"), format!("{word:?}: no")] {
+                let shown = redacted(&text, &[word.into()]);
+                assert!(shown.contains("postgres://...@h/x") && !shown.contains("ret"), "{shown}");
+            }
+        }
     }
 
     #[test]

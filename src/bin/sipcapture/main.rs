@@ -214,16 +214,20 @@ fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
     let cli = match Cli::try_parse_from(arguments::separate(&tool, words.iter().cloned())) {
         Ok(cli) => cli,
-        Err(answer) if words.iter().any(|word| word.to_string_lossy().contains("://")) && answer.use_stderr() => {
-            eprint!("{}", arguments::redacted_answer(&answer, &words));
+        Err(answer) => {
+            let text = answer.render().to_string();
+            let shown = arguments::redacted(&text, &words);
+            if shown == text || !answer.use_stderr() {
+                answer.exit();
+            }
+            eprint!("{shown}");
             return ExitCode::from(2);
         }
-        Err(answer) => answer.exit(),
     };
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("sipcapture: {error}");
+            eprintln!("sipcapture: {}", arguments::redacted(&error.to_string(), &words));
             ExitCode::from(error.exit_code())
         }
     }

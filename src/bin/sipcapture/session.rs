@@ -4,7 +4,6 @@ use clap::Args;
 use serde_json::Value;
 
 use crate::archive::{Archive, Failure, Missing};
-use crate::arguments::redacted;
 use crate::message::Message;
 use crate::moment::Clock;
 use crate::terminal::{Terminal, print, printable};
@@ -19,10 +18,10 @@ pub enum Error {
     #[error(transparent)]
     Database(#[from] Failure),
     /// No row has this Call-ID.
-    #[error("no call with Call-ID {shown:?}{hint}", shown = redacted(.0), hint = option_hint(.0))]
+    #[error("no call with Call-ID {0:?}{hint}", hint = option_hint(.0))]
     NoSuchCall(String),
     /// A shortened Call-ID is the beginning of several.
-    #[error("{shown:?} is the beginning of several Call-IDs: {1}", shown = redacted(.0))]
+    #[error("{0:?} is the beginning of several Call-IDs: {1}")]
     Ambiguous(String, String),
     /// An argument that the command line parser could not judge.
     #[error("{0}")]

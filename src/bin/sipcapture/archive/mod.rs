@@ -306,7 +306,18 @@ fn select_fields(query: &mut Query, table: &Table, whole: bool) {
 
 /// Reads what `--db` takes: a URL, or a path without a scheme, which is an SQLite file.
 pub fn parse_url(url: &str) -> Result<DatabaseUrl, UrlError> {
-    if url.contains("://") { DatabaseUrl::parse(url) } else { Ok(DatabaseUrl::Sqlite(url.into())) }
+    match url.contains("://") || may_name_a_server(url) {
+        true => DatabaseUrl::parse(url),
+        false => Ok(DatabaseUrl::Sqlite(url.into())),
+    }
+}
+
+/// Whether a text that is no URL looks like one with its slashes left out, or like libpq's `host=h password=x`: errors would show it as a
+/// file's path, password and all.
+fn may_name_a_server(text: &str) -> bool {
+    let text = text.trim_start().to_ascii_lowercase();
+    ["postgres:", "postgresql:", "mysql:"].iter().any(|scheme| text.starts_with(scheme))
+        || text.split_once("password").is_some_and(|(_, behind)| behind.trim_start().starts_with('='))
 }
 
 /// Opens the database that `url` names.
