@@ -122,16 +122,21 @@ fn has_url_as_value(word: &OsStr) -> bool {
     is_hyphenated(word) && text.split_once('=').is_some_and(|(_, value)| value.contains("://"))
 }
 
+/// What begins the options of a URL.
+const OPTIONS: [char; 2] = ['?', ';'];
+
 /// An error's text in which no URL shows a password. `words` are those of the command line: they tell where a password ends that holds
 /// white space or a quote.
 pub fn redacted(text: &str, words: &[OsString]) -> String {
     let mut text = text.to_owned();
     for word in words.iter().map(|word| word.to_string_lossy()) {
         for form in [word.to_string(), word.escape_debug().to_string()] {
-            let login = form.split_once("://").and_then(|(_, rest)| rest.rsplit_once('@'));
-            if let Some((login, _)) = login.filter(|(login, _)| has_password(login)) {
-                text = text.replace(&format!("://{login}@"), "://...@");
-            }
+            let Some((_, rest)) = form.split_once("://") else { continue };
+            text = match rest.rsplit_once('@') {
+                Some((login, _)) if login.contains(OPTIONS) => text.replace(&format!("://{rest}"), "://..."),
+                Some((login, _)) if has_password(login) => text.replace(&format!("://{login}@"), "://...@"),
+                _ => text,
+            };
         }
     }
     let mut out = String::with_capacity(text.len());
@@ -149,8 +154,10 @@ pub fn redacted(text: &str, words: &[OsString]) -> String {
 fn without_password(url: &str) -> Cow<'_, str> {
     let (login, place) = url.rsplit_once('@').map_or(("", url), |(login, _)| (login, &url[login.len()..]));
     let is_path = url.starts_with('/');
-    match place.find(['?', ';']) {
-        _ if has_password(login) => Cow::Owned(format!("...{}", place.split(['?', ';']).next().unwrap_or_default())),
+    match place.find(OPTIONS) {
+        // Whether the sign is part of the password or the `@` is one of an option cannot be told.
+        _ if login.contains(OPTIONS) => Cow::Borrowed("..."),
+        _ if has_password(login) => Cow::Owned(format!("...{}", place.split(OPTIONS).next().unwrap_or_default())),
         Some(end) => Cow::Owned(format!("{}...", &url[..=login.len() + end])),
         // A login without a host.
         None if login.is_empty() && !is_path && url.contains(':') => Cow::Borrowed("..."),
@@ -327,7 +334,9 @@ mod tests {
         for (text, shown) in [
             ("--dbb=postgres://u:secret@h/x", "--dbb=postgres://...@h/x"),
             ("\"mysql://u:secret@h/x\" and 'postgres://v:secret@i'.", "\"mysql://...@h/x\" and 'postgres://...@i'."),
-            ("postgres://u:s@ecret?@h/x?password=secret: why", "postgres://...@h/x: why"),
+            ("postgres://u:s@ecret@h/x?password=secret: why", "postgres://...@h/x: why"),
+            ("postgres://u:sec?ret@h/x: why", "postgres://...: why"),
+            ("postgres://h/x?password=se@cret: why", "postgres://...: why"),
             ("postgres://u@h/x?password=secret, why", "postgres://u@h/x?..., why"),
             ("postgres://h;password=secret", "postgres://h;..."),
             ("mysql://u:secret", "mysql://..."),
@@ -341,6 +350,9 @@ mod tests {
             "sqlite:////path/to/file, mysql://user:password@host:port/database and postgres://user@host/name",
         ] {
             assert_eq!(redacted(text, &[]), text);
+        }
+        for word in ["postgres://h/x?password=sec @ret", "postgres://u:a@h:1/x?password=sec' @ret"] {
+            assert_eq!(redacted(&format!("{word:?}: no"), &[word.into()]), "\"postgres://...\": no");
         }
         for word in ["postgres://u:sec ret@h/x", "postgres://u:sec\"ret@h/x", "--column=postgres://u:sec'ret@h/x=y"] {
             for text in [format!("{word}: no"), format!("{word:?}: no")] {
