@@ -2,7 +2,7 @@
 //!
 //! One file a subcommand ([`calls`], [`flow`], [`show`], [`export`], [`schema`]); they ask [`archive`] for messages and
 //! print through [`terminal`]. [`order`] sorts them, [`ladder`] draws and [`call`] judges, all without I/O. [`dead_letters`], [`replay`] and [`spool`] look after
-//! the files of a server's spool; [`letters`] is what they share. [`arguments`] tells values from options.
+//! the files of a server's spool; [`letters`] is what they share. [`arguments`] tells values from options, [`redaction`] hides passwords in errors.
 
 mod archive;
 mod arguments;
@@ -17,6 +17,7 @@ mod listing;
 mod message;
 mod moment;
 mod order;
+mod redaction;
 mod replay;
 mod schema;
 mod session;
@@ -33,6 +34,7 @@ use sipcapture_core::table::{ColumnNames, sip_layout};
 
 use crate::archive::Archive;
 use crate::moment::Clock;
+use crate::redaction::redacted;
 use crate::session::{Answer, Legs, Output, Session};
 use crate::terminal::{ColorChoice, Terminal};
 
@@ -216,7 +218,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(answer) => {
             let text = answer.render().to_string();
-            let shown = arguments::redacted(&text, &words);
+            let shown = redacted(&text, &words);
             if shown == text || !answer.use_stderr() {
                 answer.exit();
             }
@@ -227,7 +229,7 @@ fn main() -> ExitCode {
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("sipcapture: {}", arguments::redacted(&error.to_string(), &words));
+            eprintln!("sipcapture: {}", redacted(&error.to_string(), &words));
             ExitCode::from(error.exit_code())
         }
     }
