@@ -8,7 +8,7 @@ use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::fchown;
-use std::path::Path;
+use std::path::{Component, Path};
 
 /// Mode of a directory in which the owner's group may read, and of one that is the owner's alone; the umask can take away.
 pub(super) const SHARED: u32 = 0o750;
@@ -20,8 +20,16 @@ pub(super) const PRIVATE: u32 = 0o700;
 pub(super) struct OwnedDirectory {
     /// What was there, and may have been reached by links.
     there: OwnedFd,
-    /// What was made, the innermost last; others than the last have the mode [`SHARED`].
-    made: Vec<OwnedFd>,
+    /// What was missing at first, the innermost last; others than the last have the mode [`SHARED`].
+    below: Vec<Below>,
+}
+
+/// A directory that was missing at first.
+#[derive(Debug)]
+struct Below {
+    descriptor: OwnedFd,
+    /// Whether it was made here, and not meanwhile by somebody else.
+    is_made: bool,
 }
 
 impl OwnedDirectory {
@@ -33,30 +41,34 @@ impl OwnedDirectory {
         let above = above.filter(|path| !path.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let is_directory = OFlags::DIRECTORY | OFlags::CLOEXEC;
         let there = openat(CWD, above, OFlags::PATH | is_directory, Mode::empty())?;
-        let mut owned = OwnedDirectory { there, made: Vec::with_capacity(missing.len()) };
+        let mut owned = OwnedDirectory { there, below: Vec::with_capacity(missing.len()) };
         for path in missing.into_iter().rev() {
-            let Some(name) = path.components().next_back() else { continue };
+            let Some(Component::Normal(name)) = path.components().next_back() else {
+                return Err(io::Error::other(format!("{} goes up from a directory that is not there", path.display())));
+            };
             let mode = if path == directory { mode } else { SHARED };
-            match mkdirat(owned.innermost(), name.as_os_str(), Mode::from_raw_mode(mode)) {
-                // Somebody else was faster, another module of this server perhaps, which gives it to the same user.
-                Ok(()) | Err(rustix::io::Errno::EXIST) => {}
+            let is_made = match mkdirat(owned.innermost(), name, Mode::from_raw_mode(mode)) {
+                Ok(()) => true,
+                // Somebody else was faster, whose it is.
+                Err(rustix::io::Errno::EXIST) => false,
                 Err(error) => return Err(error.into()),
-            }
+            };
             let flags = OFlags::RDONLY | OFlags::NOFOLLOW | is_directory;
-            let made = openat(owned.innermost(), name.as_os_str(), flags, Mode::empty())?;
-            owned.made.push(made);
+            let descriptor = openat(owned.innermost(), name, flags, Mode::empty())?;
+            owned.below.push(Below { descriptor, is_made });
         }
         Ok(owned)
     }
 
     /// The directory that was asked for.
     pub fn innermost(&self) -> &OwnedFd {
-        self.made.last().unwrap_or(&self.there)
+        self.below.last().map_or(&self.there, |below| &below.descriptor)
     }
 
     /// Gives what was made to `owner`, from the innermost outwards.
     pub fn give(&self, owner: Owner) -> io::Result<()> {
-        self.made.iter().rev().try_for_each(|directory| fchown(directory, owner.0, owner.1))
+        let made = self.below.iter().rev().filter(|below| below.is_made);
+        made.map(|below| &below.descriptor).try_for_each(|directory| fchown(directory, owner.0, owner.1))
     }
 }
 
@@ -107,7 +119,7 @@ mod tests {
         let owned = OwnedDirectory::make(&root.path().join("a/b/c"), PRIVATE).unwrap();
         let places = ["a", "a/b", "a/b/c"].map(|name| root.path().join(name));
         let inodes = places.clone().map(|path| metadata(path).unwrap().ino());
-        let made = owned.made.iter().map(|fd| rustix::fs::fstat(fd).unwrap().st_ino);
+        let made = owned.below.iter().map(|below| rustix::fs::fstat(&below.descriptor).unwrap().st_ino);
         // `give` goes from the end to the beginning.
         assert_eq!(made.collect::<Vec<_>>(), inodes);
         let modes = places.map(|path| metadata(path).unwrap().permissions().mode() & 0o7777);
@@ -128,6 +140,35 @@ mod tests {
             // A new name in it changes it too.
             assert_eq!(changed(&there) != before, is_new);
         }
+    }
+
+    #[test]
+    fn a_way_up_from_a_directory_that_is_missing_leads_to_no_other() {
+        let root = tempfile::tempdir().unwrap();
+        let there = root.path().join("there");
+        create_dir(&there).unwrap();
+        for way in ["there/missing/../new", "there/missing/..", "missing/../there/new"] {
+            let refused = OwnedDirectory::make(&root.path().join(way), PRIVATE).unwrap_err().to_string();
+            assert!(refused.contains("goes up from a directory that is not there"), "{way}: {refused}");
+            let _ = std::fs::remove_dir(there.join("missing"));
+        }
+        let owned = OwnedDirectory::make(&root.path().join("there/../new"), PRIVATE).unwrap();
+        owned.give(own()).unwrap();
+        assert!(root.path().join("new").is_dir());
+        assert_eq!(std::fs::read_dir(&there).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_directory_that_somebody_else_makes_meanwhile_is_not_given() {
+        let root = tempfile::tempdir().unwrap();
+        let (kept, made) = (root.path().join("a"), root.path().join("a/b"));
+        let mut owned = OwnedDirectory::make(&made, PRIVATE).unwrap();
+        owned.below[0].is_made = false;
+        let before = [&kept, &made].map(|path| changed(path));
+        tick(root.path());
+        owned.give(own()).unwrap();
+        let is_given = [&kept, &made].map(|path| changed(path)).into_iter().zip(before).map(|(a, b)| a != b);
+        assert_eq!(is_given.collect::<Vec<_>>(), [false, true]);
     }
 
     #[test]
