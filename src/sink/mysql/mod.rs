@@ -9,6 +9,7 @@
 //! A MyISAM, Aria or MEMORY table knows no transactions: if the server refuses a row of it, the rows before stay.
 
 pub(super) mod open;
+mod refusals;
 
 use std::fmt;
 

@@ -6,9 +6,11 @@ use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, channel};
 use std::thread::Builder;
+use std::time::Instant;
 
 use mysql::{Conn, DriverError, Error, OptsBuilder, SslOpts};
 
+use super::refusals::refusals;
 use crate::sink::Deadlines;
 use crate::sink::tls::mysql::{MysqlMode, MysqlSettings};
 use crate::sink::tls::{describe_broken, say_downgrade};
@@ -89,7 +91,7 @@ fn attempt(server: &Server, deadlines: &Deadlines, first: Option<&str>) -> Resul
     with_mode(&format!("MySQL at {host}:{port}"), &settings, over_tcp)
 }
 
-/// Connects to `place` as the mode asks for it.
+/// Connects to `place` as the mode asks for it, and asks no more often for TLS that there is not than the server takes ([`refusals`]).
 fn with_mode(
     place: &str,
     settings: &MysqlSettings,
@@ -99,24 +101,43 @@ fn with_mode(
         return connect(None).map_err(|error| describe(&error));
     }
     let prepared = settings.prepare().map_err(|fault| fault.to_string())?;
-    let error = match connect(Some(prepared.options.clone())) {
-        Ok(connection) => return Ok(connection),
-        Err(error) => error,
-    };
+    if let Some(why) = refusals().pause(place, settings, Instant::now()) {
+        return Err(why);
+    }
+    let connected = if settings.mode == MysqlMode::Preferred && refusals().is_without_tls(place, Instant::now()) {
+        connect(None).map_err(|error| format!("{} (in clear: the server had no TLS)", describe(&error)))
+    } else {
+        connect(Some(prepared.options.clone())).or_else(|error| without_tls(place, settings, &error, || connect(None)))
+    }?;
+    refusals().note_login(place);
+    Ok(connected)
+}
+
+/// What is left when there is no connection with TLS: one in clear, where the mode allows that and TLS itself is what failed.
+fn without_tls(
+    place: &str,
+    settings: &MysqlSettings,
+    error: &Error,
+    connect: impl FnOnce() -> Result<Conn, Error>,
+) -> Result<Conn, String> {
     let is_missing = matches!(error, Error::DriverError(DriverError::TlsNotSupported));
-    if settings.mode > MysqlMode::Preferred || !(is_missing || is_of_tls(&error)) {
-        let asked_for =
-            if is_missing || is_of_tls(&error) { format!(" ({})", settings.describe()) } else { String::new() };
-        return Err(format!("{}{asked_for}", describe(&error)));
+    let note_failure = |why: String| {
+        refusals().note_failure(place, settings, &why, Instant::now());
+        why
+    };
+    if !is_missing && !is_of_tls(error) {
+        return Err(describe(error));
     }
-    let connected = connect(None).map_err(|in_clear| match is_missing {
-        true => describe(&in_clear),
-        false => format!("{}; in clear: {}", describe(&error), describe(&in_clear)),
-    })?;
-    if !is_missing {
-        let asked_for = format!("ssl-mode {}", settings.mode.name());
-        say_downgrade(place, &describe(&error), &asked_for);
+    if settings.mode > MysqlMode::Preferred {
+        return Err(note_failure(format!("{} ({})", describe(error), settings.describe())));
     }
+    if is_missing {
+        refusals().note_without_tls(place, Instant::now());
+        return connect().map_err(|in_clear| describe(&in_clear));
+    }
+    let both = |in_clear: Error| format!("{}; in clear: {}", describe(error), describe(&in_clear));
+    let connected = connect().map_err(|in_clear| note_failure(both(in_clear)))?;
+    say_downgrade(place, &describe(error), &format!("ssl-mode {}", settings.mode.name()));
     Ok(connected)
 }
 

@@ -86,7 +86,7 @@ impl MysqlMode {
 }
 
 /// How to connect.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::sink) struct MysqlSettings {
     pub mode: MysqlMode,
     trust: Option<NamedPath>,

@@ -1,8 +1,11 @@
 //! MariaDB: `ssl-mode` and what goes with it.
 
 use super::*;
+use crate::common::database::Site;
+use crate::common::hosts::Hosts;
+use crate::common::network::{NEAR_IP4, in_network};
 use crate::common::relay::{Behaviour, Relay};
-use crate::common::tls_database::{SERVER, TlsMariaDb};
+use crate::common::tls_database::{SERVER, ServerFiles, TlsMariaDb};
 
 /// Whether the connection of a sink by `url` is encrypted: the server counts handshakes.
 fn is_encrypted(server: &TlsMariaDb, url: &str) -> bool {
@@ -44,6 +47,42 @@ fn a_server_without_tls_is_reached_in_clear_where_that_is_allowed() {
     for mode in ["REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY"] {
         assert_refused(&format!("{}?ssl-mode={mode}", server.url()), &["TLS", &format!("ssl-mode {mode}")]);
     }
+}
+
+/// A server that shuts a host out after five connections without a login, by an address that it counts them for.
+fn in_network_with_strict_server(options: &[&str], body: impl FnOnce(&MariaDb) + Send) {
+    in_network(|_| {
+        let hosts = Hosts::with(&[("near.test", NEAR_IP4)]);
+        let site = Site { command: hosts.command(), address: NEAR_IP4.parse().expect("an address") };
+        let strict = ["--skip-name-resolve=0", "--max-connect-errors=5"];
+        body(&MariaDb::start_at(&site, "UTC", &[options, &strict].concat()));
+    });
+}
+
+#[test]
+fn a_server_without_tls_that_refuses_logins_does_not_come_to_block_the_host() {
+    in_network_with_strict_server(&["--skip-ssl"], |server| {
+        let wrong = server.url().replace(PASSWORD, "wrong");
+        for (mode, word) in [("", "Access denied"), ("?ssl-mode=REQUIRED", "ssl-mode REQUIRED")] {
+            for _ in 0..12 {
+                assert_refused(&format!("{wrong}{mode}"), &[word]);
+            }
+        }
+        store(&server.url()).expect("the host is not blocked");
+    });
+}
+
+#[test]
+fn handshakes_that_fail_do_not_come_to_block_the_host() {
+    let files = ServerFiles::new();
+    in_network_with_strict_server(&files.mariadb_options().each_ref().map(String::as_str), |server| {
+        let stranger = Authority::new();
+        let url = format!("{}?ssl-ca={}", server.url(), text(&stranger.file()));
+        for _ in 0..12 {
+            assert_refused(&url, &["UnknownIssuer"]);
+        }
+        store(&server.url()).expect("the host is not blocked");
+    });
 }
 
 #[test]
