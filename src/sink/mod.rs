@@ -21,6 +21,7 @@ mod slices;
 mod sqlite;
 pub mod sqlite_file;
 mod tls;
+mod under_way;
 pub mod url;
 
 use std::sync::Arc;

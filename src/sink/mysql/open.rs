@@ -1,10 +1,9 @@
 //! Connecting to a MySQL or MariaDB server, in clear or with TLS, as `ssl-mode` asks for it.
 
-use std::cell::RefCell;
 use std::error::Error as _;
 use std::io::{self, ErrorKind};
 use std::path::Path;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, channel};
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread::Builder;
 use std::time::Instant;
 
@@ -14,20 +13,13 @@ use super::refusals::refusals;
 use crate::sink::Deadlines;
 use crate::sink::tls::mysql::{MysqlMode, MysqlSettings};
 use crate::sink::tls::{describe_broken, say_downgrade};
+use crate::sink::under_way::UnderWay;
 use crate::sink::url::{Host, Server};
 
 /// Where `localhost` is looked for, as the client libraries of the distributions do.
 const SOCKETS: [&str; 3] = ["/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.sock", "/tmp/mysql.sock"];
 /// The port of MySQL.
 const PORT: u16 = 3306;
-
-/// Attempts that may be under way beyond their deadline, by one thread.
-const MOST_UNFINISHED: usize = 8;
-
-thread_local! {
-    /// What this thread has given up waiting for and may still be under way.
-    static UNFINISHED: RefCell<Vec<Receiver<Result<Conn, String>>>> = const { RefCell::new(Vec::new()) };
-}
 
 /// Connects, and executes `first`, within the deadline: on a thread of its own, since the client has no deadline for all that a connection
 /// takes, and the system's resolver none at all.
@@ -39,23 +31,18 @@ pub(in crate::sink) fn open(
     deadlines: &Deadlines,
     first: Option<&'static str>,
 ) -> Result<Conn, String> {
-    let unfinished = UNFINISHED.with_borrow_mut(|attempts| {
-        attempts.retain(|attempt| matches!(attempt.try_recv(), Err(TryRecvError::Empty)));
-        attempts.len()
-    });
-    if unfinished >= MOST_UNFINISHED {
-        return Err(format!("no connection: {unfinished} attempts that came to nothing in time are still under way"));
-    }
+    let counted = UnderWay::of_this_thread()?.enter();
     let (sender, receiver) = channel();
     let (server, own) = (server.clone(), *deadlines);
-    let attempt = move || drop(sender.send(attempt(&server, &own, first)));
+    let attempt = move || {
+        let _counted = counted;
+        // Nobody listens any more to what comes after the deadline.
+        let _ = sender.send(attempt(&server, &own, first));
+    };
     Builder::new().name("mysql-connect".to_owned()).spawn(attempt).map_err(|error| error.to_string())?;
     match receiver.recv_timeout(deadlines.connect) {
         Ok(outcome) => outcome,
-        Err(RecvTimeoutError::Timeout) => {
-            UNFINISHED.with_borrow_mut(|attempts| attempts.push(receiver));
-            Err(format!("no connection within {} s", deadlines.connect.as_secs_f32()))
-        }
+        Err(RecvTimeoutError::Timeout) => Err(format!("no connection within {} s", deadlines.connect.as_secs_f32())),
         Err(RecvTimeoutError::Disconnected) => Err("connecting has broken off, by a fault of this program".to_owned()),
     }
 }

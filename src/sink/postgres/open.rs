@@ -1,6 +1,7 @@
 //! Connecting to a PostgreSQL server, in clear or with TLS, as libpq's `sslmode` asks for it.
 
 use std::error::Error as _;
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,7 @@ use crate::sink::Deadlines;
 use crate::sink::tls::libpq::{LibpqMode, LibpqSettings};
 use crate::sink::tls::stream::Connector;
 use crate::sink::tls::{Verification, describe_broken, say_downgrade};
+use crate::sink::under_way::UnderWay;
 use crate::sink::url::{Host, Server};
 
 /// Where the server's socket is when nothing else is said.
@@ -25,7 +27,7 @@ const PORT: u16 = 5432;
 /// What went wrong, in words, with the parameter where one is at fault.
 pub(in crate::sink) fn open(server: &Server, deadlines: &Deadlines) -> Result<(Client, Runtime), String> {
     let settings = LibpqSettings::of_process(&server.parameters, is_local(server))?;
-    let runtime = Builder::new_current_thread().enable_io().enable_time().build().map_err(|error| error.to_string())?;
+    let runtime = runtime(UnderWay::of_this_thread()?).map_err(|error| error.to_string())?;
     let mut config = config(server, deadlines);
     config.channel_binding(settings.channel_binding);
     let mut attempts =
@@ -38,6 +40,16 @@ pub(in crate::sink) fn open(server: &Server, deadlines: &Deadlines) -> Result<(C
             Err(why)
         }
     }
+}
+
+/// A runtime on this thread. Those that it starts are for the system's resolver: they are counted, and end with what they look up.
+fn runtime(lookups: UnderWay) -> io::Result<Runtime> {
+    Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .thread_keep_alive(Duration::ZERO)
+        .on_thread_start(move || lookups.enter_until_end())
+        .build()
 }
 
 /// Whether the server is reached over a Unix socket.
@@ -221,5 +233,42 @@ pub(in crate::sink) fn describe(error: &Error) -> String {
             None => format!("{error}: {source}"),
         },
         (None, None) => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::*;
+    use crate::sink::DatabaseUrl;
+
+    #[test]
+    fn no_more_names_are_looked_up_than_a_few_while_the_resolver_does_not_return() {
+        let DatabaseUrl::Postgres(server) = DatabaseUrl::parse("postgres://u@127.0.0.1:1/d").unwrap() else { panic!() };
+        let deadlines = Deadlines { connect: Duration::from_secs(10), silence: None };
+        let attempt = || open(&server, &deadlines).expect_err("nobody listens there");
+        let (begun, has_begun) = channel();
+        let mut lookups = Vec::new();
+        for _ in 0..8 {
+            assert!(!attempt().contains("under way"));
+            let (answer, answered) = channel::<()>();
+            let begun = begun.clone();
+            let runtime = runtime(UnderWay::of_this_thread().unwrap()).unwrap();
+            drop(runtime.spawn_blocking(move || {
+                begun.send(()).unwrap();
+                answered.recv()
+            }));
+            has_begun.recv().unwrap();
+            runtime.shutdown_background();
+            lookups.push(answer);
+        }
+        assert!(attempt().contains("8 attempts that came to nothing in time are still under way"));
+        // Another thread's attempts are its own.
+        std::thread::scope(|scope| scope.spawn(|| assert!(!attempt().contains("under way"))).join()).unwrap();
+        drop(lookups);
+        while attempt().contains("under way") {
+            std::thread::yield_now();
+        }
     }
 }
