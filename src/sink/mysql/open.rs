@@ -47,8 +47,9 @@ pub(in crate::sink) fn open(
     }
 }
 
-/// Connects over the Unix socket where `localhost` or nothing is said, over TCP otherwise or if there is no socket. Who asks for TLS gets
-/// TCP where there is a choice: over a Unix socket the client has none.
+/// Connects over the Unix socket where `localhost` or nothing is said, over TCP otherwise or if there is no socket. Who asks for TLS by
+/// `ssl-mode` gets TCP where there is a choice: over a Unix socket the client has none. Certificates that an option file names for servers elsewhere
+/// are no such wish.
 fn attempt(server: &Server, deadlines: &Deadlines, first: Option<&str>) -> Result<Conn, String> {
     let server = &server.with_option_files();
     let settings = MysqlSettings::resolve(&server.parameters)?;
@@ -59,7 +60,7 @@ fn attempt(server: &Server, deadlines: &Deadlines, first: Option<&str>) -> Resul
         Host::Socket(path) => return over(&path.to_string_lossy()).map_err(|error| describe(&error)),
     };
     if local
-        && settings.mode <= MysqlMode::Preferred
+        && !settings.needs_tcp()
         && let Some(socket) = SOCKETS.iter().find(|socket| Path::new(socket).exists())
     {
         match over(socket) {

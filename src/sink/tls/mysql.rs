@@ -89,6 +89,8 @@ impl MysqlMode {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::sink) struct MysqlSettings {
     pub mode: MysqlMode,
+    /// Whether `ssl-mode` says so, and not what other keys make of it.
+    is_mode_named: bool,
     trust: Option<NamedPath>,
     identity: Option<ClientCertificate>,
 }
@@ -124,7 +126,12 @@ impl MysqlSettings {
         };
         let trust = path(TRUST).or_else(|| path("ssl-capath"));
         let mode = mode(parameters, trust.is_some(), identity.is_some())?;
-        Ok(MysqlSettings { mode, trust, identity })
+        Ok(MysqlSettings { mode, is_mode_named: parameters.get("ssl-mode").is_some(), trust, identity })
+    }
+
+    /// Whether TLS is asked for so plainly that a server that has a Unix socket too is reached over TCP.
+    pub fn needs_tcp(&self) -> bool {
+        self.is_mode_named && self.mode > MysqlMode::Preferred
     }
 
     /// Keys that were given and make no difference.

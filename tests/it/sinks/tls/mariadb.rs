@@ -1,7 +1,7 @@
 //! MariaDB: `ssl-mode` and what goes with it.
 
 use super::*;
-use crate::common::database::Site;
+use crate::common::database::{DATABASE, Site, USER};
 use crate::common::hosts::Hosts;
 use crate::common::network::{NEAR_IP4, in_network};
 use crate::common::relay::{Behaviour, Relay};
@@ -234,6 +234,41 @@ fn lines_of_the_option_file_ask_for_tls_as_keys_of_the_url_do() {
     assert!(refused.contains("ssl-ca (of ") && refused.contains("it is empty"), "{refused}");
     let refused = tool("ssl-crl=/etc/revoked.pem", "");
     assert!(refused.contains("ssl-crl (of ") && refused.contains("are not read"), "{refused}");
+}
+
+#[test]
+fn localhost_is_left_for_tcp_by_an_ssl_mode_alone() {
+    let server = MariaDb::start();
+    let home = TempDir::new().expect("a private directory");
+    let authority = Authority::new();
+    let tool = |line: &str, query: &str| {
+        let login = format!("[client]\nuser={USER}\npassword={PASSWORD}\n{line}\n");
+        std::fs::write(home.path().join(".my.cnf"), login).expect("it is written");
+        // A host of its own, with the usual socket and nothing behind TCP.
+        let script =
+            "mount -t tmpfs none /run && mkdir /run/mysqld && ln -s \"$0\" /run/mysqld/mysqld.sock && exec \"$@\"";
+        let mut command = std::process::Command::new("unshare");
+        command.args(["--mount", "--net", "--", "sh", "-c", script]).arg(server.socket());
+        command.args([
+            env!("CARGO_BIN_EXE_sipcapture"),
+            "calls",
+            "--db",
+            &format!("mysql://[g]localhost/{DATABASE}{query}"),
+        ]);
+        let output = command.env("HOME", home.path()).output().expect("unshare starts");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let trust = format!("ssl-ca={}", text(&authority.file()));
+    for (line, query) in
+        [("", ""), (&trust, ""), ("ssl", ""), ("", "?ssl-verify-server-cert=1"), ("ssl-mode=PREFERRED", "")]
+    {
+        let answer = tool(line, query);
+        assert!(answer.contains("no table"), "{line} {query}: {answer}");
+    }
+    for (line, query) in [("ssl-mode=REQUIRED", ""), (&trust, "?ssl-mode=VERIFY_CA")] {
+        let answer = tool(line, query);
+        assert!(!answer.contains("no table") && answer.contains(":3306"), "{line} {query}: {answer}");
+    }
 }
 
 #[test]
