@@ -58,7 +58,7 @@ impl Server {
             };
         }
         for (key, value, file) in options.tls {
-            server.parameters.complete(key, value, &file);
+            tls::mysql::take_line(&mut server.parameters, key, value, &file);
         }
         server.port = server.port.or(options.port.and_then(|port| port.parse().ok()).filter(|port| *port != 0));
         server

@@ -35,6 +35,10 @@ const REFUSED: [(&str, &str); 6] = [
 /// Keys that choose between ciphers and versions. All that are spoken are strong, so leaving them out makes nothing weaker.
 const NEEDLESS: [&str; 2] = ["ssl-cipher", "tls-version"];
 
+/// Keys that option files may leave empty, which clients take for not given.
+const EMPTY_IS_NONE: [&str; 8] =
+    [TRUST, "ssl-capath", "ssl-cert", "ssl-key", "ssl-crl", "ssl-crlpath", "ssl-cipher", "tls-version"];
+
 /// The key that is meant by a name, in a URL or an option file. MariaDB's library has names with `tls-` for the same.
 pub(in crate::sink) fn key_of(name: &str) -> Option<&'static str> {
     let name = name.to_ascii_lowercase().replace('_', "-");
@@ -53,6 +57,14 @@ pub(in crate::sink) fn switch_of(name: &str) -> Option<(&'static str, &'static s
     let key = key_of(skipped.unwrap_or(name))?;
     let is_switch = ["ssl", "ssl-verify-server-cert", "ssl-enforce"].contains(&key);
     is_switch.then_some((key, if skipped.is_some() { "0" } else { "1" }))
+}
+
+/// Takes a line of an option file: an empty one may take back those before it.
+pub(in crate::sink) fn take_line(parameters: &mut Parameters, key: &'static str, text: String, file: &Path) {
+    match text.is_empty() && EMPTY_IS_NONE.contains(&key) {
+        true => parameters.take_back(key),
+        false => parameters.complete(key, text, file),
+    }
 }
 
 /// `ssl-mode`.

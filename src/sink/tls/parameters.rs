@@ -81,6 +81,13 @@ impl Parameters {
         }
     }
 
+    /// Forgets what option files have given `key`.
+    pub(in crate::sink) fn take_back(&mut self, key: &str) {
+        if self.values.get(key).is_some_and(|value| value.file.is_some()) {
+            self.values.remove(key);
+        }
+    }
+
     /// Keys that are ignored.
     pub(in crate::sink) fn unknown(&self) -> &[String] {
         &self.unknown

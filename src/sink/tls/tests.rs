@@ -148,15 +148,32 @@ fn an_empty_value_is_an_error_and_never_the_default() {
         let error = postgres("", &[(variable, "")], None).unwrap_err();
         assert!(error.contains(&format!("{variable} of the environment ``")), "{error}");
     }
-    let of_file = |key, text: &str| {
-        let mut parameters = Parameters::parse("", mysql::key_of);
-        parameters.complete("ssl-ca", "/ca.pem".to_owned(), Path::new("/etc/my.cnf"));
-        parameters.complete(key, text.to_owned(), Path::new("/etc/my.cnf"));
-        mysql::MysqlSettings::resolve(&parameters)
-    };
-    for key in ["ssl-ca", "ssl-cert", "ssl-mode", "ssl", "ssl-verify-server-cert", "ssl-enforce"] {
-        let error = of_file(key, "").unwrap_err();
+    for key in ["ssl-mode", "ssl", "ssl-verify-server-cert", "ssl-enforce", "ssl-passphrase"] {
+        let error = mysql::MysqlSettings::resolve(&of_lines("", &[(key, "")])).unwrap_err();
         assert!(error.contains(&format!("{key} (of /etc/my.cnf): it is empty")), "{error}");
+    }
+}
+
+/// What an option file adds to a URL's query.
+fn of_lines(query: &str, lines: &[(&'static str, &str)]) -> Parameters {
+    let mut parameters = Parameters::parse(query, mysql::key_of);
+    for (key, text) in lines {
+        mysql::take_line(&mut parameters, key, (*text).to_owned(), Path::new("/etc/my.cnf"));
+    }
+    parameters
+}
+
+#[test]
+fn an_empty_line_of_an_option_file_takes_back_those_before_it_and_nothing_of_the_url() {
+    for key in ["ssl-ca", "ssl-capath", "ssl-cert", "ssl-key", "ssl-crl", "ssl-crlpath", "ssl-cipher", "tls-version"] {
+        for lines in [&[(key, "")][..], &[(key, "/x"), (key, "")]] {
+            let parameters = of_lines("", lines);
+            let settings = mysql::MysqlSettings::resolve(&parameters).unwrap();
+            assert_eq!(settings.mode, mysql::MysqlMode::Preferred, "{lines:?}");
+            assert!(mysql::MysqlSettings::needless(&parameters).is_empty(), "{lines:?}");
+        }
+        assert_eq!(of_lines("", &[(key, ""), (key, "/x")]).get(key), Some("/x"));
+        assert_eq!(of_lines(&format!("{key}=/url"), &[(key, "/x"), (key, "")]).get(key), Some("/url"));
     }
 }
 

@@ -230,8 +230,10 @@ fn lines_of_the_option_file_ask_for_tls_as_keys_of_the_url_do() {
     // Groups are read together, and certificates that are named are looked at.
     let refused = tool(&format!("skip-ssl\n[client]\nssl-ca={}", text(&stranger.file())), "");
     assert!(refused.contains("UnknownIssuer"), "{refused}");
-    let refused = tool(&format!("ssl-ca={}\nssl-ca=", text(&known)), "");
-    assert!(refused.contains("ssl-ca (of ") && refused.contains("it is empty"), "{refused}");
+    // An empty line takes back those before it, as for MariaDB's own client.
+    assert!(tool(&format!("ssl-ca={}\nssl-ca=\nssl-key=", text(&stranger.file())), "").contains(no_table));
+    let refused = tool("ssl-mode=", "");
+    assert!(refused.contains("ssl-mode (of ") && refused.contains("it is empty"), "{refused}");
     let refused = tool("ssl-crl=/etc/revoked.pem", "");
     assert!(refused.contains("ssl-crl (of ") && refused.contains("are not read"), "{refused}");
 }
