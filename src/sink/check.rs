@@ -37,7 +37,7 @@ fn check_postgres(server: &Server, parameter: &str, url: &DatabaseUrl) -> Result
         return Ok(());
     }
     warn_of_weakness(&settings.tls, &format!("{} {}", settings.mode_name, settings.mode.name()), parameter, url);
-    settings.tls.check()
+    settings.check()
 }
 
 fn warn_of_weakness(tls: &ClientTls, asked_for: &str, parameter: &str, url: &DatabaseUrl) {

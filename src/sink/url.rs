@@ -219,7 +219,7 @@ fn parse_postgres(rest: &str) -> Result<Server, UrlFault> {
     if server.option_group.is_some() {
         return Err("its host is no IPv6 address".into());
     }
-    tls::libpq::LibpqSettings::check(&server.parameters).map_err(UrlFault::Parameter)?;
+    tls::libpq::LibpqSettings::check_values(&server.parameters).map_err(UrlFault::Parameter)?;
     Ok(server)
 }
 

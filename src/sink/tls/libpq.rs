@@ -12,7 +12,7 @@ use rustls::version::{TLS12, TLS13};
 use tokio_postgres::config::ChannelBinding;
 
 use super::named_value::{NamedValue, pick};
-use super::{ClientCertificate, ClientTls, NamedPath, Parameters, Verification};
+use super::{ClientCertificate, ClientTls, NamedPath, Parameters, TlsFault, Verification};
 
 /// Keys, and the variables of the environment that stand for them.
 const KEYS: [(&str, Option<&str>); 15] = [
@@ -114,11 +114,13 @@ pub(in crate::sink) struct LibpqSettings {
     pub mode_name: String,
     pub channel_binding: ChannelBinding,
     pub tls: ClientTls,
+    /// A key that the URL names, and no certificate goes with.
+    unused_key: Option<String>,
 }
 
 impl LibpqSettings {
     /// Checks the values of a URL's own parameters, whatever the environment says.
-    pub fn check(parameters: &Parameters) -> Result<(), String> {
+    pub fn check_values(parameters: &Parameters) -> Result<(), String> {
         LibpqSettings::resolve(parameters, &NOTHING_SET, false).map(drop)
     }
 
@@ -126,6 +128,17 @@ impl LibpqSettings {
     pub fn of_process(parameters: &Parameters, is_local: bool) -> Result<LibpqSettings, String> {
         let variable = |name: &str| std::env::var_os(name);
         LibpqSettings::resolve(parameters, &Environment { variable: &variable, home: std::env::home_dir() }, is_local)
+    }
+
+    /// Reads the files that TLS needs; in clear none is read.
+    pub fn check(&self) -> Result<(), TlsFault> {
+        if self.mode == LibpqMode::Disable {
+            return Ok(());
+        }
+        if let Some(key) = &self.unused_key {
+            return Err(TlsFault::of_values(format!("sslkey `{key}`: no certificate goes with it; sslcert names one")));
+        }
+        self.tls.check()
     }
 
     /// What `environment` makes of `parameters`. Reads no file, but looks which of the usual ones are there.
@@ -162,16 +175,19 @@ impl LibpqSettings {
         if verification != Verification::None {
             words.refuse_usual_revocations()?;
         }
+        // libpq stops at a certificate that it cannot look at. Where clear would do too, TLS without the certificate does.
+        let identity = words.identity(mode >= LibpqMode::Require)?;
+        let is_unused = identity.is_none() && words.shows_certificates()?;
+        let unused_key = parameters.get("sslkey").filter(|_| is_unused).map(str::to_owned);
         let tls = ClientTls {
             verification,
             trust: trust.filter(|_| !by_system),
             trust_parameter: "sslrootcert",
-            // libpq stops at a certificate that it cannot look at. Where clear would do too, TLS without the certificate does.
-            identity: words.identity(mode >= LibpqMode::Require)?,
+            identity,
             versions: words.versions()?,
             sends_name: words.choice("sslsni", &[("1", true), ("0", false)], true)?,
         };
-        Ok(LibpqSettings { mode, mode_name, channel_binding, tls })
+        Ok(LibpqSettings { mode, mode_name, channel_binding, tls, unused_key })
     }
 }
 
@@ -236,9 +252,13 @@ impl Lookup<'_> {
         Some(self.environment.home.as_ref()?.join(".postgresql").join(file))
     }
 
+    fn shows_certificates(&self) -> Result<bool, String> {
+        self.choice("sslcertmode", &[("allow", true), ("disable", false)], true)
+    }
+
     fn identity(&self, in_doubt: bool) -> Result<Option<ClientCertificate>, String> {
         let Some(certificates) = self.path("sslcert", "postgresql.crt", in_doubt) else { return Ok(None) };
-        if !self.choice("sslcertmode", &[("allow", true), ("disable", false)], true)? {
+        if !self.shows_certificates()? {
             return Ok(None);
         }
         // libpq looks for the usual key whoever named the certificate.

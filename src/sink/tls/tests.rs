@@ -96,6 +96,24 @@ fn in_clear_no_variable_is_refused_that_is_for_tls_alone() {
             assert!(resolve("", false).unwrap_err().starts_with(set.0), "{set:?}");
         }
     }
+    // Nor is a key for which there is no certificate, as with libpq.
+    assert!(postgres("", &[("PGSSLKEY", "/none")], None).unwrap().check().is_ok());
+    // libpq refuses these wherever it connects to.
+    for (query, variables, word) in [
+        ("", &[("PGSSLROOTCERT", "system"), ("PGSSLMODE", "require")][..], "verify-full"),
+        ("sslmode=disable", &[("PGSSLROOTCERT", "system")], "verify-full"),
+        ("sslmode=disable", &[("PGCHANNELBINDING", "xyz")], "PGCHANNELBINDING"),
+        ("sslmode=disable", &[("PGCHANNELBINDING", "")], "PGCHANNELBINDING"),
+        ("sslmode=disable", &[("PGGSSENCMODE", "require")], "PGGSSENCMODE"),
+    ] {
+        let variable = |name: &str| variables.iter().find(|(set, _)| *set == name).map(|(_, text)| (*text).into());
+        let environment = Environment { variable: &variable, home: None };
+        for is_local in [false, true] {
+            let parameters = Parameters::parse(query, libpq::key_of);
+            let error = libpq::LibpqSettings::resolve(&parameters, &environment, is_local).unwrap_err();
+            assert!(error.contains(word), "{query} {variables:?}: {error}");
+        }
+    }
     // What the URL itself says is wrong wherever it is.
     assert!(postgres("sslmode=disable&sslcrl=/x", &[], None).is_err());
 }
@@ -330,6 +348,8 @@ fn files_that_are_named_and_of_no_use_are_told_before_anybody_connects() {
         (format!("sslcert={}&sslkey={}", path("none"), path("key")), "No such file"),
         (format!("sslcert={}&sslkey={}", path("cert"), path("none")), "No such file"),
         (format!("sslcert={}&sslkey={}", path("empty"), path("key")), "no certificate is in it"),
+        (format!("sslkey={}", path("none")), "sslcert names one"),
+        (format!("sslmode=require&sslkey={}", path("key")), "sslcert names one"),
         (format!("sslcert={}&sslkey={}", path("cert"), path("cert")), "others may read it"),
         (format!("sslcert={}&sslkey={}", path("cert"), path("locked")), "it is encrypted"),
         (format!("sslcert={}&sslkey={}", path("cert"), path("other")), "no key for the certificate"),
@@ -345,7 +365,7 @@ fn files_that_are_named_and_of_no_use_are_told_before_anybody_connects() {
         let why = checked(format!("postgres://u:geheim@h/d?{query}")).unwrap_err();
         assert!(why.starts_with("ssl") && why.contains(word), "{query}: {why}");
         // In clear nobody needs them.
-        let in_clear = query.replace("sslmode=verify-ca&", "");
+        let in_clear = query.replace("sslmode=verify-ca&", "").replace("sslmode=require&", "");
         assert_eq!(checked(format!("postgres://u@h/d?{in_clear}&sslmode=disable")), Ok(()));
         assert_eq!(checked(format!("postgres://u@/d?{in_clear}")), Ok(()));
     }
@@ -359,6 +379,8 @@ fn files_that_are_named_and_of_no_use_are_told_before_anybody_connects() {
         let why = checked(format!("mysql://u:geheim@h/d?{query}")).unwrap_err();
         assert!(why.starts_with("ssl-") && why.contains(word), "{query}: {why}");
     }
+    assert_eq!(checked(format!("mysql://u@h/d?ssl-mode=DISABLED&ssl-ca={}", path("none"))), Ok(()));
+    assert_eq!(checked(format!("postgres://u@h/d?sslcertmode=disable&sslkey={}", path("none"))), Ok(()));
     let (cert, key) = (path("cert"), path("key"));
     let good = format!("sslmode=verify-full&sslrootcert={cert}&sslcert={cert}&sslkey={key}");
     assert_eq!(checked(format!("postgres://u@h/d?{good}")), Ok(()));

@@ -32,6 +32,8 @@ fn a_server_that_offers_tls_gets_it_unless_the_mode_says_otherwise() {
     ] {
         assert_eq!(is_encrypted(&server, "sipcapture", &server.url("sipcapture", mode)), encrypted, "{mode:?}");
     }
+    // A login in clear cannot be bound to a session of TLS.
+    assert_refused(&server.url("sipcapture", "?sslmode=disable&channel_binding=require"), &["channel binding"]);
 }
 
 #[test]
