@@ -13,7 +13,8 @@ use std::ffi::{c_char, c_int};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Compile-time proof that the bindings and the core agree; that the bindings are those of the header a test shows. Each function of the header has the type of the one that is exported here.
+/// Compile-time proof that the bindings and the core agree; that the bindings are those of the header a test shows.
+/// Each function of the header has the type of the one that is exported here.
 macro_rules! agrees_with_header {
     ($($name:ident),* $(,)?) => {
         const _: () = { $(let _ = [contract::$name, $name];)* };

@@ -103,7 +103,8 @@ fn set_of(signals: &[i32]) -> libc::sigset_t {
     }
 }
 
-/// Runs `body` with something to wait with that ends at once, and answers true, when the host is told to end. The host learns of it afterwards,
+/// Runs `body` with something to wait with that ends at once, and answers true, when the host is told to end. The
+/// host learns of it afterwards,
 /// in its own way: while it starts, it would not look before the wait is over.
 pub(super) fn until_told_to_end<T>(body: impl FnOnce(&mut dyn FnMut(Duration) -> bool) -> T) -> T {
     let ending = set_of(&[libc::SIGTERM, libc::SIGINT]);

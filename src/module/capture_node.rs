@@ -161,7 +161,8 @@ impl CaptureNode {
         common.get(index).or_else(|| self.mode_counters.get(index - common.len()))
     }
 
-    /// The name of counter number `index` on the pages of an exporter that shows `shown` (`all`, a group with a colon behind it, or the name
+    /// The name of counter number `index` on the pages of an exporter that shows `shown` (`all`, a group with a colon
+    /// behind it, or the name
     /// of one statistic), when it is to be shown there and its own name will not do.
     pub fn exported_name_at(&self, index: usize, shown: &[u8]) -> Option<&CStr> {
         let counter = self.counter_at(index)?;

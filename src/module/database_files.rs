@@ -1,4 +1,5 @@
-//! The SQLite files that captures go to: made at start, with the privileges that the server still has then, and looked at once it has given
+//! The SQLite files that captures go to: made at start, with the privileges that the server still has then, and
+//! looked at once it has given
 //! them up.
 
 use super::owned_directory::{OwnedDirectory, SHARED};
@@ -17,7 +18,8 @@ fn sqlite_files(plan: &Plan) -> impl Iterator<Item = (&'static str, &Path)> {
     })
 }
 
-/// Makes the SQLite files of `plan` and their directories where they are missing, owned by `owner`, and sees that they can be written.
+/// Makes the SQLite files of `plan` and their directories where they are missing, owned by `owner`, and sees that
+/// they can be written.
 pub(super) fn prepare(plan: &Plan, owner: Owner) -> Result<(), ParameterError> {
     sqlite_files(plan).try_for_each(|(name, path)| {
         prepare_file(path, owner).map_err(|error| ParameterError::Path {

@@ -101,7 +101,8 @@ impl CaptureNode {
     }
 
     /// Ends the packet that [`CaptureNode::receive_hep`] began. With `refused`, the host's parser refused this payload before any route
-    /// ran; unless something captured it all the same, it is queued for `bad_table`, or one of the default mode's tables, in that mode's database.
+    /// ran; unless something captured it all the same, it is queued for `bad_table`, or one of the default mode's
+    /// tables, in that mode's database.
     pub fn end_hep(&mut self, refused: Option<&[u8]>) -> Result<(), CaptureError> {
         let answer = refused.map_or(Ok(()), |payload| self.capture_refused(payload));
         self.hep.end();

@@ -1,9 +1,13 @@
 //! The counters of named capture modes, and names for them that every exporter takes.
 //!
-//! The stock module calls them `captured_requests[M]` and `captured_replies[M]`, and dashboards ask for them by these names. Exporters do not
-//! take them: the grammar of Prometheus for the name of a metric is `[a-zA-Z_:][a-zA-Z0-9_:]*`, and one name outside it costs the whole page.
-//! So each has a plain name too, `captured_requests_M` and `captured_replies_M`, in which every character of `M` but ASCII letters, digits and
-//! `_` is a `_`. When two modes would have the same plain name, the mode that is called so keeps it, and others get `_2`, `_3` and so on behind
+//! The stock module calls them `captured_requests[M]` and `captured_replies[M]`, and dashboards ask for them by these
+//! names. Exporters do not
+//! take them: the grammar of Prometheus for the name of a metric is `[a-zA-Z_:][a-zA-Z0-9_:]*`, and one name outside
+//! it costs the whole page.
+//! So each has a plain name too, `captured_requests_M` and `captured_replies_M`, in which every character of `M` but
+//! ASCII letters, digits and
+//! `_` is a `_`. When two modes would have the same plain name, the mode that is called so keeps it, and others get
+//! `_2`, `_3` and so on behind
 //! theirs, in the order of their definition.
 
 use super::counters::Counter;
@@ -55,7 +59,8 @@ pub(super) fn of_modes(modes: &Modes, names: ModeStatistics) -> Vec<Counter> {
     (0..named.len()).flat_map(|index| [0, 1].map(|kind| counter(index, kind))).collect()
 }
 
-/// Whether an exporter that shows `shown` shows `counter`. `shown` is `all`, a group with a colon behind it, or the name of one statistic, as
+/// Whether an exporter that shows `shown` shows `counter`. `shown` is `all`, a group with a colon behind it, or the
+/// name of one statistic, as
 /// `xhttp_prom_stats` takes it.
 pub(super) fn is_shown(shown: &[u8], counter: &Counter) -> bool {
     shown == b"all" || shown.strip_suffix(b":") == Some(GROUP) || shown == counter.name.to_bytes()

@@ -1,6 +1,8 @@
-//! Directories that are made at start, with the privileges that the server still has, and given to the user that it goes on as.
+//! Directories that are made at start, with the privileges that the server still has, and given to the user that it
+//! goes on as.
 //!
-//! That user may be somebody who wants more than that. So no directory is given away before all that is to be in it is made, a directory is
+//! That user may be somebody who wants more than that. So no directory is given away before all that is to be in it
+//! is made, a directory is
 //! given by its descriptor, and a symbolic link in place of one that was just made is an error.
 
 use super::pipeline::Owner;
@@ -10,7 +12,8 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::fchown;
 use std::path::{Component, Path};
 
-/// Mode of a directory in which the owner's group may read, and of one that is the owner's alone; the umask can take away.
+/// Mode of a directory in which the owner's group may read, and of one that is the owner's alone; the umask can take
+/// away.
 pub(super) const SHARED: u32 = 0o750;
 /// See [`SHARED`].
 pub(super) const PRIVATE: u32 = 0o700;

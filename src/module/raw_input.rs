@@ -197,7 +197,8 @@ impl Reason {
     }
 }
 
-/// The datagram in a packet that is to be taken for a message. Each packet is counted, and once more for what becomes of it.
+/// The datagram in a packet that is to be taken for a message. Each packet is counted, and once more for what becomes
+/// of it.
 fn sorted<'a>(
     producer: &Producer,
     received: &Received,

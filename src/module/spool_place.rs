@@ -79,7 +79,8 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Locks `directory`, or says why not. While another server has it, that is said at once, and waited for up to `patience`, unless this
+    /// Locks `directory`, or says why not. While another server has it, that is said at once, and waited for up to
+    /// `patience`, unless this
     /// server is told to end meanwhile.
     fn lock(
         &self,

@@ -7,15 +7,18 @@ use thiserror::Error;
 
 /// Bytes of the shortest payload that is taken for a SIP message; what is shorter keeps an address translation open.
 const SHORTEST_MESSAGE: usize = 32;
-/// IP protocols that carry whole packets: IP in IP, IPv6 in IP, GRE, ESP, the older IP in IP, EtherIP, L2TP, MPLS in IP.
+/// IP protocols that carry whole packets: IP in IP, IPv6 in IP, GRE, ESP, the older IP in IP, EtherIP, L2TP, MPLS in
+/// IP.
 pub const TUNNELS: [u8; 8] = [4, 41, 47, 50, 94, 97, 115, 137];
 
 /// What the bytes of a captured packet begin with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
-    /// What follows this EtherType: an IP header, or the rest of a VLAN tag and what is tagged, and so on. Below 0x0600: LLC.
+    /// What follows this EtherType: an IP header, or the rest of a VLAN tag and what is tagged, and so on. Below
+    /// 0x0600: LLC.
     EtherType(u16),
-    /// As [`Start::EtherType`], of a PPPoE session or a labelled path that ends at this machine, which has the same IP packet again.
+    /// As [`Start::EtherType`], of a PPPoE session or a labelled path that ends at this machine, which has the same
+    /// IP packet again.
     Delivered(u16),
     /// What an interface that is nothing like Ethernet has for frames, and that is not IP.
     ForeignLink,
@@ -139,7 +142,8 @@ fn ip_with<'a>(wanted: &[IpNumber], packet: &'a [u8]) -> Result<(IpSlice<'a>, &'
     }
 }
 
-/// Why an IPv4 packet is none that carries one of `wanted`, if it is longer than its length can say: then Linux, which puts such packets together of
+/// Why an IPv4 packet is none that carries one of `wanted`, if it is longer than its length can say: then Linux,
+/// which puts such packets together of
 /// what a network card has received (BIG TCP), says 0.
 fn beyond_its_length(packet: &[u8], wanted: &[IpNumber]) -> Option<NoDatagram> {
     match packet {

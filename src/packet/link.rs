@@ -48,7 +48,8 @@ pub const LEADING_TO_IP: [u16; 9] = [
     ether_type::LLC,
 ];
 
-/// VLAN tags that a frame may carry one inside the other: a provider's and a customer's, and some to spare; SNAP counts as one.
+/// VLAN tags that a frame may carry one inside the other: a provider's and a customer's, and some to spare; SNAP
+/// counts as one.
 const DEEPEST: usize = 4;
 /// MPLS labels that a packet may carry.
 const MOST_LABELS: usize = 16;
@@ -89,7 +90,8 @@ pub(super) fn ip_behind(mut number: u16, mut rest: &[u8]) -> Result<&[u8], NoDat
     Err(NoDatagram::Malformed)
 }
 
-/// The IP packet in a PPPoE session's frame. The PPP protocol field has two bytes, or one where both ends have agreed on that (RFC 1661).
+/// The IP packet in a PPPoE session's frame. The PPP protocol field has two bytes, or one where both ends have agreed
+/// on that (RFC 1661).
 fn ip_in_session(frame: &[u8]) -> Result<&[u8], NoDatagram> {
     let (header, rest) = frame.split_first_chunk::<6>().ok_or(NoDatagram::Truncated)?;
     if header[..2] != PPPOE_DATA {
@@ -108,7 +110,8 @@ fn ip_in_session(frame: &[u8]) -> Result<&[u8], NoDatagram> {
     ip.get(..end).ok_or(NoDatagram::Truncated)
 }
 
-/// The IP packet below a stack of MPLS labels. No field says what is below: it is told, as by routers, from the version of an IP header.
+/// The IP packet below a stack of MPLS labels. No field says what is below: it is told, as by routers, from the
+/// version of an IP header.
 fn ip_below_labels(mut rest: &[u8]) -> Result<&[u8], NoDatagram> {
     for _ in 0..MOST_LABELS {
         let (label, below) = rest.split_first_chunk::<4>().ok_or(NoDatagram::Truncated)?;

@@ -5,8 +5,10 @@ use super::postgres::open::is_local;
 use super::tls::{ClientTls, TlsFault, libpq, mysql};
 use super::url::{Host, Server};
 
-/// Checks what `url` says of TLS, what the environment and option files add to it, and the files that they name. What is ignored, and files
-/// that this process may not read, though the one that connects may, are told by warnings; `parameter` names the URL in them.
+/// Checks what `url` says of TLS, what the environment and option files add to it, and the files that they name. What
+/// is ignored, and files
+/// that this process may not read, though the one that connects may, are told by warnings; `parameter` names the URL
+/// in them.
 ///
 /// # Errors
 /// A name, its value, and what would be right.

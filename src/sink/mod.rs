@@ -3,7 +3,8 @@
 //! The writer's database threads call this room, one sink a thread; it calls [`table`](crate::table) and below.
 //!
 //! What all databases have in common lives in `session`: connect when needed, look at the real table once, match its
-//! columns by name, make a table that is missing, look again when the table has changed. One room or file a database holds
+//! columns by name, make a table that is missing, look again when the table has changed. One room or file a database
+//! holds
 //! the rest: [`open`] picks it. `tls` says how a connection is encrypted.
 
 mod check;
@@ -126,7 +127,8 @@ pub fn open_postgres(server: &url::Server, deadlines: &Deadlines) -> Result<(tok
     postgres::open::open(server, deadlines)
 }
 
-/// As [`open_postgres`], of the MySQL or MariaDB server, which needs no runtime; `first` is executed within the same deadline.
+/// As [`open_postgres`], of the MySQL or MariaDB server, which needs no runtime; `first` is executed within the same
+/// deadline.
 ///
 /// # Errors
 /// What went wrong, in words without a password.

@@ -9,7 +9,8 @@
 //! !includedir /etc/mysql/conf.d/
 //! ```
 //!
-//! Of the options, `user`, `password`, `host`, `port`, `socket` and those of TLS ([`tls`](super::tls)) are taken; what the URL says itself
+//! Of the options, `user`, `password`, `host`, `port`, `socket` and those of TLS ([`tls`](super::tls)) are taken;
+//! what the URL says itself
 //! comes first. As the client libraries do, a file that everybody may write to is not read.
 
 use std::fs;

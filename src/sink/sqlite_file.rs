@@ -1,6 +1,7 @@
 //! The file of an SQLite database: for its owner to write and its group to read, since SIP bears secrets.
 //!
-//! It is made before SQLite opens it, so that there is no moment in which others can read it. SQLite gives the mode of the database to the
+//! It is made before SQLite opens it, so that there is no moment in which others can read it. SQLite gives the mode
+//! of the database to the
 //! files that it keeps beside it (`-wal`, `-shm`, `-journal`).
 
 use rustix::fs::{CWD, Mode, OFlags, openat};
@@ -34,7 +35,8 @@ pub fn make_in(directory: BorrowedFd<'_>, path: impl rustix::path::Arg) -> io::R
     }
 }
 
-/// The first of the database's files that everybody may read, and its mode. `None` also when a directory above keeps others out.
+/// The first of the database's files that everybody may read, and its mode. `None` also when a directory above keeps
+/// others out.
 pub fn readable_by_all(path: &Path) -> Option<(PathBuf, u32)> {
     readable_below(Path::new("/"), path)
 }

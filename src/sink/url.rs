@@ -16,7 +16,8 @@
 //!
 //! As in the hosts, nothing is percent-decoded but a socket path in the host (`%2Frun%2Fmysqld`); `@`, `:` and `/` may stand in
 //! a password as long as no `@` follows the real one; an IPv6 host stands in brackets. What follows a `?` behind the
-//! database says how TLS is spoken ([`tls`](super::tls)); other keys are ignored, with a warning when the URL is checked. Neither
+//! database says how TLS is spoken ([`tls`](super::tls)); other keys are ignored, with a warning when the URL is
+//! checked. Neither
 //! `Display` nor `Debug` nor an error shows a password, or a value that may be one.
 
 use std::fmt;
@@ -304,7 +305,8 @@ fn plain_host(host: &str) -> Host {
     }
 }
 
-/// The URL with everything left out that may be a login: up to the last `@`, or else what follows a colon; and what a query holds. Any
+/// The URL with everything left out that may be a login: up to the last `@`, or else what follows a colon; and what a
+/// query holds. Any
 /// text that holds one URL will do.
 pub fn redact(url: &str) -> String {
     let shown = redact_login(url);
@@ -340,7 +342,8 @@ fn redact_foreign(url: &str) -> String {
 }
 
 impl fmt::Display for DatabaseUrl {
-    /// The URL in its canonical form, `xxxx` for the password, without its query, which does not tell databases apart; of one that only the host's driver can read, the parts that hold no login.
+    /// The URL in its canonical form, `xxxx` for the password, without its query, which does not tell databases
+    /// apart; of one that only the host's driver can read, the parts that hold no login.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (scheme, server) = match self {
             DatabaseUrl::Sqlite(path) => return write!(formatter, "sqlite:///{}", path.display()),

@@ -186,7 +186,8 @@ impl<'a> Seen<'a> {
         fields.pid_user = self.identity().unwrap_or_default().user;
     }
 
-    /// The identity in the first of the headers for it that keeps to the grammar. Where it has none, or none of them keeps to it, the first that
+    /// The identity in the first of the headers for it that keeps to the grammar. Where it has none, or none of them
+    /// keeps to it, the first that
     /// can be read in these and those before.
     fn identity(&self) -> Option<Uri<'a>> {
         let remote_party = self.remote_party.map(|address| uri::parse(trim_end(address.uri)));
@@ -253,7 +254,8 @@ fn end_at<'a>(cursor: &mut Cursor<'a>, end: Option<Cursor<'a>>, fields: &mut Fie
     headers::body(cursor.since(start))
 }
 
-/// User, host and tag of a From or To with this body. What breaks the grammar, or has a name where its URI should be, gives what of it is plain.
+/// User, host and tag of a From or To with this body. What breaks the grammar, or has a name where its URI should be,
+/// gives what of it is plain.
 fn party<'a>(address: Option<NameAddr<'a>>, body: &'a [u8], malformed: &mut bool) -> (&'a [u8], &'a [u8], &'a [u8]) {
     let by_grammar = address.and_then(|address| uri::parse(address.uri));
     *malformed |= by_grammar.is_none();

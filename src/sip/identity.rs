@@ -40,7 +40,8 @@ impl<'a> Identity<'a> {
         }
     }
 
-    /// The first URI, `None` in it for one that cannot be read, if there are headers and all of them keep to the grammar.
+    /// The first URI, `None` in it for one that cannot be read, if there are headers and all of them keep to the
+    /// grammar.
     pub(super) fn uri(&self) -> Option<Option<Uri<'a>>> {
         (self.count > 0 && !self.broken).then_some(self.first)
     }

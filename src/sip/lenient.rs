@@ -1,11 +1,17 @@
-//! Addresses that break the grammar and have a plain URI all the same: quotes without their partner, names in front of a URI without angle
-//! brackets, brackets that are not closed. Called where [`name_addr`](super::name_addr) and [`contact`](super::contact) have given up, or have
+//! Addresses that break the grammar and have a plain URI all the same: quotes without their partner, names in front
+//! of a URI without angle
+//! brackets, brackets that are not closed. Called where [`name_addr`](super::name_addr) and
+//! [`contact`](super::contact) have given up, or have
 //! found what is no URI.
 //!
-//! Such a header is not guessed at. Its URI must be one by itself ([`uri::parse`] judges), of the scheme sip, sips or tel, and it must be plain which
-//! one is meant: one without brackets at the very beginning; else, as long as every quote has its partner, the first outside quotes, one in angle
-//! brackets before one without; where a quote has none, nobody can say what it quotes, and there must be no other in brackets, or, where
-//! none is in brackets, no other at all. If that one cannot be read, is of another scheme, or has no brackets and a word behind the blank that ends it,
+//! Such a header is not guessed at. Its URI must be one by itself ([`uri::parse`] judges), of the scheme sip, sips or
+//! tel, and it must be plain which
+//! one is meant: one without brackets at the very beginning; else, as long as every quote has its partner, the first
+//! outside quotes, one in angle
+//! brackets before one without; where a quote has none, nobody can say what it quotes, and there must be no other in
+//! brackets, or, where
+//! none is in brackets, no other at all. If that one cannot be read, is of another scheme, or has no brackets and a
+//! word behind the blank that ends it,
 //! which may be its torn end, no other is looked for. Such a header stays empty.
 
 use super::scan::{Class, find, trim, trim_start};
@@ -34,7 +40,8 @@ pub(super) struct Address<'a> {
 }
 
 impl<'a> Address<'a> {
-    /// Value of the last `tag` parameter behind the URI; without quotes where both are there. Takes time in proportion to the body's length.
+    /// Value of the last `tag` parameter behind the URI; without quotes where both are there. Takes time in
+    /// proportion to the body's length.
     pub(super) fn tag(&self) -> &'a [u8] {
         tag(self.behind)
     }
@@ -52,7 +59,8 @@ enum Form {
     Bare,
 }
 
-/// Reads the address in a header's whole body; `None` when it has no plain URI. Takes time in proportion to the body's length.
+/// Reads the address in a header's whole body; `None` when it has no plain URI. Takes time in proportion to the
+/// body's length.
 pub(super) fn address(body: &[u8]) -> Option<Address<'_>> {
     let has_at = find(body, b'@').is_some();
     if let Some((Some(uri), behind)) = bare(trim_start(body), has_at)
@@ -84,7 +92,8 @@ fn quotes_match(body: &[u8]) -> bool {
     !in_quotes
 }
 
-/// Goes over the URIs of one form in a body; gives each with what follows it, `None` for one that is not of a party or cannot be read.
+/// Goes over the URIs of one form in a body; gives each with what follows it, `None` for one that is not of a party
+/// or cannot be read.
 struct Places<'a> {
     body: &'a [u8],
     at: usize,
@@ -149,7 +158,8 @@ fn has_scheme(text: &[u8]) -> bool {
     name > 0 && text.get(name) == Some(&b':')
 }
 
-/// Reads a URI without brackets, which ends where the header's parameters begin. One without a user must stand in a body without an `@`: else
+/// Reads a URI without brackets, which ends where the header's parameters begin. One without a user must stand in a
+/// body without an `@`: else
 /// it may be the torn beginning of one with a user. So may be one with a word behind the blank that ends it.
 fn bare(text: &[u8], has_user_somewhere: bool) -> Option<(Option<Uri<'_>>, &[u8])> {
     if !uri::is_of_party(text) {
@@ -197,7 +207,8 @@ fn tag(behind: &[u8]) -> &[u8] {
 /// Reads the values of parameters, one behind the other.
 #[derive(Default)]
 struct Values {
-    /// Whether a quote was found that has no partner. Then none behind it has one: a backslash before each of them takes it along.
+    /// Whether a quote was found that has no partner. Then none behind it has one: a backslash before each of them
+    /// takes it along.
     has_open_quote: bool,
 }
 

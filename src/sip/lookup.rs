@@ -23,7 +23,8 @@ pub fn header<'a>(message: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     None
 }
 
-/// The branches of the Vias of `message`, the topmost first; empty for a Via that has none. It ends where a Via breaks the grammar.
+/// The branches of the Vias of `message`, the topmost first; empty for a Via that has none. It ends where a Via
+/// breaks the grammar.
 pub fn via_branches(message: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut cursor = Cursor::new(message, first_line::parse(message).headers);
     let mut in_via = false;

@@ -5,7 +5,8 @@
 //! its own is read by the file named for it. The writer calls [`extract`] for every captured message; a source that
 //! only wants to know requests from replies calls [`first_line_kind`], one that shards by a field [`hash_source`].
 //!
-//! Where that module's parser refuses an address, [`lenient`] reads what of it is plain. Else values equal those of Kamailio's sipcapture module, its
+//! Where that module's parser refuses an address, [`lenient`] reads what of it is plain. Else values equal those of
+//! Kamailio's sipcapture module, its
 //! habits included: the *last* contact of the *first* Contact
 //! header counts, of several tags the last, and a header that is looked up by its name (Reason, X-OIP, the statistics
 //! and the operator's own) must be written with the first letter in the case of the name looked for.

@@ -25,7 +25,8 @@ pub(super) fn parse<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
     }
 }
 
-/// Reads one Via of a header at `cursor`, and moves to the next one in it or, behind the last one, behind the line break. Gives its branch and whether it
+/// Reads one Via of a header at `cursor`, and moves to the next one in it or, behind the last one, behind the line
+/// break. Gives its branch and whether it
 /// was the last one.
 pub(super) fn one<'a>(cursor: &mut Cursor<'a>) -> Option<(&'a [u8], bool)> {
     sent_protocol(cursor)?;

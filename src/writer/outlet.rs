@@ -1,4 +1,5 @@
-//! The way out to one sink, to one of the collectors that scripts name, or to one table that is waited for: straight to its delivery thread while the sink keeps up, into its spool while it does not, and from there
+//! The way out to one sink, to one of the collectors that scripts name, or to one table that is waited for: straight
+//! to its delivery thread while the sink keeps up, into its spool while it does not, and from there
 //! to the sink again.
 //!
 //! ```text
@@ -18,7 +19,8 @@
 //! * A sink that is away is asked again with the next chunk of its spool, after a wait that grows; all else goes to the spool.
 //! * The replay reads only what a commit has made final and no delivery thread still tries, and keeps what is left of a chunk until all
 //!   of it is done with.
-//! * What the sink is there for, and one of its tables cannot take now, is named to the writer, which gives that table an outlet of its own;
+//! * What the sink is there for, and one of its tables cannot take now, is named to the writer, which gives that
+//!   table an outlet of its own;
 //!   see `table_outlets`.
 //! * Without a spool a load stays with its delivery thread, and its window waits.
 
@@ -106,7 +108,8 @@ pub struct Post {
     pub number: usize,
     /// The sink that it belongs to.
     pub sink: usize,
-    /// Of a collector that scripts name, or a table that is waited for: where its spool belongs, which is opened when it is first needed.
+    /// Of a collector that scripts name, or a table that is waited for: where its spool belongs, which is opened when
+    /// it is first needed.
     /// `None`: all of the sink.
     pub site: Option<Site>,
     /// How many of the sink's outlets are away.
@@ -128,7 +131,8 @@ pub struct Site {
     pub spool: Option<SpoolPlan>,
 }
 
-/// One sink of a writer, one collector that scripts name, or one table that is waited for, with its delivery thread and its spool.
+/// One sink of a writer, one collector that scripts name, or one table that is waited for, with its delivery thread
+/// and its spool.
 #[derive(Debug)]
 pub struct Outlet {
     post: Post,
@@ -215,7 +219,8 @@ impl Outlet {
     }
 
     /// Takes the load of a window. When it went to the spool, or was lost for lack of room there, it is settled at once; the answer
-    /// begins with what had to be parked before it. With `is_held`, for a table that is waited for, it goes to the spool and nowhere else.
+    /// begins with what had to be parked before it. With `is_held`, for a table that is waited for, it goes to the
+    /// spool and nowhere else.
     pub fn take(&mut self, window: u64, load: Load, is_held: bool, now: Instant) -> Result<Vec<Settled>, WriterError> {
         let mut settled = Vec::new();
         if self.has_spool() {
@@ -248,7 +253,8 @@ impl Outlet {
     }
 
     /// Parks loads that are on their way for too long, or, when the lanes fill, at all. When the spool takes no more and the lanes fill,
-    /// a load that is slow is lost, so that the other sinks of `has_neighbours` do not lose theirs; one for a table that is waited for is lost in
+    /// a load that is slow is lost, so that the other sinks of `has_neighbours` do not lose theirs; one for a table
+    /// that is waited for is lost in
     /// any case, since its window is that of other tables.
     pub fn park_slow(&mut self, now: Instant, lanes_fill: bool, has_neighbours: bool) -> Vec<Settled> {
         let is_slow = |flight: &Flight| flight.is_owed() && now.duration_since(flight.since) >= SLOW;
@@ -345,7 +351,8 @@ impl Outlet {
         }
     }
 
-    /// The first id of its spool that the replay must not read yet. What is parked may still be delivered: it is not read before that is known.
+    /// The first id of its spool that the replay must not read yet. What is parked may still be delivered: it is not
+    /// read before that is known.
     fn readable_below(&self, committed: SinkMarks) -> u64 {
         let parked = self.flights.iter().filter_map(|flight| flight.parked.as_ref().map(|ids| ids.start)).min();
         parked.map_or(committed.next, |first| first.min(committed.next))

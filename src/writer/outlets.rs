@@ -1,4 +1,5 @@
-//! All ways out of a writer: one for each sink, one for each collector that scripts name, made when it first comes, and one for each table that
+//! All ways out of a writer: one for each sink, one for each collector that scripts name, made when it first comes,
+//! and one for each table that
 //! is waited for, see [`table_outlets`](super::table_outlets).
 //!
 //! Collectors that scripts name share a sink, and so its marks in shared memory; but each has a delivery thread and a spool of its own, so that
@@ -35,7 +36,8 @@ pub struct Part {
     pub outlet: usize,
     /// What it is to take.
     pub load: Load,
-    /// Whether that goes to its spool, without a try, and is lost where that has no room: it is for a table that is waited for.
+    /// Whether that goes to its spool, without a try, and is lost where that has no room: it is for a table that is
+    /// waited for.
     pub is_held: bool,
 }
 
@@ -62,7 +64,8 @@ pub struct Outlets {
 }
 
 impl Outlets {
-    /// Opens the spools of writer `writer` and starts the delivery threads, those of collectors that scripts have named and of tables included
+    /// Opens the spools of writer `writer` and starts the delivery threads, those of collectors that scripts have
+    /// named and of tables included
     /// whose spools are not empty.
     pub fn start(
         plan: &Plan,
@@ -130,7 +133,8 @@ impl Outlets {
         Ok(())
     }
 
-    /// Starts outlet `number` of a sink; `name` is that of its spool's directory, where that is not the sink's own, and `line` is that to the
+    /// Starts outlet `number` of a sink; `name` is that of its spool's directory, where that is not the sink's own,
+    /// and `line` is that to the
     /// delivery thread that it shares.
     pub(super) fn start_one(
         &self,
@@ -175,7 +179,8 @@ impl Outlets {
         self.all.values()
     }
 
-    /// Whether what holds up one of them holds up others. That of the sink of collectors that scripts name is none while nothing comes there, and
+    /// Whether what holds up one of them holds up others. That of the sink of collectors that scripts name is none
+    /// while nothing comes there, and
     /// those of tables never hold up anything.
     pub fn has_neighbours(&self, plan: &Plan) -> bool {
         let is_used = |(number, outlet): &(&usize, &Outlet)| {

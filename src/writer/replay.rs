@@ -149,7 +149,8 @@ impl Replay {
         self.current.as_ref().map_or(0, |current| current.moved)
     }
 
-    /// What is still to be sent of the chunk at hand; reads on when the last one is done with, but no id from `below` on.
+    /// What is still to be sent of the chunk at hand; reads on when the last one is done with, but no id from `below`
+    /// on.
     pub fn at_hand(&mut self, spool: &mut Spool, plan: &Plan, below: u64) -> Option<&Arc<Load>> {
         if self.current.is_none() {
             self.current = if self.earlier_first {
@@ -178,7 +179,8 @@ impl Replay {
         }
     }
 
-    /// Whether nothing is left of the chunk at hand, and what other outlets have taken over is on the disk, for which it waits `patience`.
+    /// Whether nothing is left of the chunk at hand, and what other outlets have taken over is on the disk, for which
+    /// it waits `patience`.
     pub fn is_handed_over(&self, patience: Duration) -> bool {
         let Some(current) = self.current.as_ref().filter(|current| current.load.is_empty() && current.aside.is_empty())
         else {

@@ -87,7 +87,8 @@ fn begins_with(place: &Path, prefix: &str) -> bool {
     place.file_name().and_then(OsStr::to_str).is_some_and(|name| name.starts_with(prefix))
 }
 
-/// Removes the directory of a spool that holds nothing, and those of writers that are no more. What was set aside in one stays.
+/// Removes the directory of a spool that holds nothing, and those of writers that are no more. What was set aside in
+/// one stays.
 pub fn remove_empty(spool: &SpoolPlan, name: &str, (writer, writers): (usize, usize)) {
     let place = spool.directory.join(name);
     let is_done_with = |path: &PathBuf| {
@@ -158,7 +159,8 @@ pub fn unclaimed(plan: &Plan, spool: &SpoolPlan) -> Vec<PathBuf> {
 /// One spool on the disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// The directory's name for the sink: its URL, in which signs are replaced, and a check sum; of what waits for one table, that table's
+    /// The directory's name for the sink: its URL, in which signs are replaced, and a check sum; of what waits for
+    /// one table, that table's
     /// directory in it.
     pub sink: String,
     /// The writer's number.

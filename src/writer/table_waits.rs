@@ -1,7 +1,10 @@
-//! How long captures wait for tables that are missing or may not be written: one clock for all delivery threads of a sink.
+//! How long captures wait for tables that are missing or may not be written: one clock for all delivery threads of a
+//! sink.
 //!
-//! A table that has taken rows before has a wait of its own, and with a spool any other too, since it holds up nothing but its own rows. Without a
-//! spool, and beyond [`MOST_WAITS`], the others have one together: their names can come from traffic, and whoever makes names up must not
+//! A table that has taken rows before has a wait of its own, and with a spool any other too, since it holds up
+//! nothing but its own rows. Without a
+//! spool, and beyond [`MOST_WAITS`], the others have one together: their names can come from traffic, and whoever
+//! makes names up must not
 //! make rows wait again and again.
 
 use super::health::REMIND;
@@ -11,7 +14,8 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Longest wait for a table that has taken no rows yet: its name may be a mistake, or made up by whoever sends the traffic.
+/// Longest wait for a table that has taken no rows yet: its name may be a mistake, or made up by whoever sends the
+/// traffic.
 const STRANGER: Duration = Duration::from_secs(60);
 /// Tables that are remembered by name.
 const MOST_TABLES: usize = 64;
@@ -93,7 +97,8 @@ impl TableWaits {
         }
     }
 
-    /// Whether the wait for `table`, which is unusable, is over; says once when it begins. `has_spool`: others need not wait with it.
+    /// Whether the wait for `table`, which is unusable, is over; says once when it begins. `has_spool`: others need
+    /// not wait with it.
     pub fn is_over(&self, table: &str, why: &str, has_spool: bool) -> bool {
         let mut state = self.lock();
         let State { shared, own, log, proven, .. } = &mut *state;

@@ -1,5 +1,7 @@
-//! The commands that the documentation shows, each run as it stands there, with the answer that stands there: `kamctl`, `kamcmd` and `curl`
-//! against a server with the documented configuration, and the stock modules beside it for those commands that they have.
+//! The commands that the documentation shows, each run as it stands there, with the answer that stands there:
+//! `kamctl`, `kamcmd` and `curl`
+//! against a server with the documented configuration, and the stock modules beside it for those commands that they
+//! have.
 
 use crate::common::hep::Observed;
 use crate::common::hep_sender::HepSender;
@@ -149,7 +151,8 @@ impl Commanded {
         String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
     }
 
-    /// As [`Commanded::run`], whatever comes of it. On a machine that is so busy that kamctl's reader is not there within 0.3 s, the server
+    /// As [`Commanded::run`], whatever comes of it. On a machine that is so busy that kamctl's reader is not there
+    /// within 0.3 s, the server
     /// answers nobody, and kamctl waits for ever: then it is asked again.
     fn output(&self, command: &str) -> Output {
         let mut text = command.replace(HTTP, &self.server.address().to_string());

@@ -1,4 +1,5 @@
-//! Files that hold SIP, and who may read them: whatever the umask, and also where the server starts as root and goes on as somebody else.
+//! Files that hold SIP, and who may read them: whatever the umask, and also where the server starts as root and goes
+//! on as somebody else.
 
 use crate::common::hep::Observed;
 use crate::common::hep_sender::HepSender;

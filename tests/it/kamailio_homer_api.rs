@@ -1,4 +1,5 @@
-//! Debian's Homer 5, as its packages ship it: configuration, SQL and rotation scripts of `homer-api`, unpacked and not installed, before the
+//! Debian's Homer 5, as its packages ship it: configuration, SQL and rotation scripts of `homer-api`, unpacked and
+//! not installed, before the
 //! stock module and ours.
 
 mod server;
@@ -34,7 +35,8 @@ fn rows(server: &Server) -> BTreeMap<String, Vec<StoredRow>> {
         let sql = format!("SELECT * FROM {table} ORDER BY micro_ts, source_port");
         let rows = select(&server.url("homer_data"), &sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
         let kind = table.trim_end_matches(|c: char| c.is_ascii_digit()).to_owned();
-        // Of the stock module a report's column of text holds the digits of its bytes: what counts is what the API reads there.
+        // Of the stock module a report's column of text holds the digits of its bytes: what counts is what the API
+        // reads there.
         let is_other_form = matches!(server, Server::Postgres(_)) && REPORTS.contains(&table.as_str());
         all.entry(kind).or_default().extend(rows.into_iter().map(|mut row| {
             row.remove("id");
@@ -179,7 +181,8 @@ fn drop_calls_of_today(server: &Server) {
     execute(&server.url("homer_data"), &format!("DROP TABLE {today}{cascade}"));
 }
 
-/// The scene of [`outlives_a_dropped_table`] with the stock module, whose one worker stores in the order in which messages come.
+/// The scene of [`outlives_a_dropped_table`] with the stock module, whose one worker stores in the order in which
+/// messages come.
 fn costs_the_stock_module(start: fn() -> Server) {
     if has_no_homer() {
         return;

@@ -1,4 +1,5 @@
-//! Pages of Prometheus that Kamailio's `xhttp_prom` makes of our statistics, read by Prometheus' own `promtool` and by Prometheus, and the
+//! Pages of Prometheus that Kamailio's `xhttp_prom` makes of our statistics, read by Prometheus' own `promtool` and
+//! by Prometheus, and the
 //! names that dashboards ask for by `kamcmd` beside them, against the stock module.
 
 use crate::common::hep::Observed;

@@ -39,7 +39,8 @@ fn make_table(url: &str) {
     execute(url, &sipcapture_core::table::ddl::create_table(postgres, "sip_capture", &layout).join(";"));
 }
 
-/// Whether the connections of a module are encrypted that has stored a call by `url`; `None` when it has stored nothing.
+/// Whether the connections of a module are encrypted that has stored a call by `url`; `None` when it has stored
+/// nothing.
 fn encrypted(server: &TlsPostgres, module: Module, mode: Option<&str>) -> Vec<bool> {
     let mut node = ConfigBuilder::capture_node(module, &server.url("sipcapture", ""));
     // Nobody's own files may play a part.

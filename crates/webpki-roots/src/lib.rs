@@ -1,8 +1,11 @@
-//! Trusts nobody: stands in for the crate of this name, whose list of public certificate authorities the mysql crate adds to those that
+//! Trusts nobody: stands in for the crate of this name, whose list of public certificate authorities the mysql crate
+//! adds to those that
 //! it is told to trust, in all its ways of verification, and with no switch to leave it out.
 //!
-//! What is to be trusted is handed over by name (`ssl-ca`), or is the system's own store, which an operator can look at and change. The list
-//! is not empty, because the verifier of rustls refuses to be made without an anchor even where nothing is to be verified.
+//! What is to be trusted is handed over by name (`ssl-ca`), or is the system's own store, which an operator can look
+//! at and change. The list
+//! is not empty, because the verifier of rustls refuses to be made without an anchor even where nothing is to be
+//! verified.
 
 #![no_std]
 

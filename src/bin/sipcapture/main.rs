@@ -1,8 +1,10 @@
 //! The operator's tool: reads the rows that the modules wrote, and tends what they could not write.
 //!
 //! One file a subcommand ([`calls`], [`flow`], [`show`], [`export`], [`schema`]); they ask [`archive`] for messages and
-//! print through [`terminal`]. [`order`] sorts them, [`ladder`] draws and [`call`] judges, all without I/O. [`dead_letters`], [`replay`] and [`spool`] look after
-//! the files of a server's spool; [`letters`] is what they share. [`arguments`] tells values from options, [`redaction`] hides passwords in errors.
+//! print through [`terminal`]. [`order`] sorts them, [`ladder`] draws and [`call`] judges, all without I/O.
+//! [`dead_letters`], [`replay`] and [`spool`] look after
+//! the files of a server's spool; [`letters`] is what they share. [`arguments`] tells values from options,
+//! [`redaction`] hides passwords in errors.
 
 mod archive;
 mod arguments;

@@ -6,7 +6,8 @@ use std::ffi::OsString;
 /// What begins the options of a URL.
 const OPTIONS: [char; 2] = ['?', ';'];
 
-/// An error's text in which no URL shows a password. `words` are those of the command line: they tell where a password ends that holds
+/// An error's text in which no URL shows a password. `words` are those of the command line: they tell where a
+/// password ends that holds
 /// white space or a quote.
 pub fn redacted(text: &str, words: &[OsString]) -> String {
     let mut text = text.to_owned();

@@ -60,7 +60,8 @@ pub enum Produced {
     RawLinkTypes,
     /// SIP payloads from raw sockets that the host's parser refused, captured all the same.
     RawRefused,
-    /// Packets that may have held messages, and that the kernel dropped because the readers of the raw sockets were too slow.
+    /// Packets that may have held messages, and that the kernel dropped because the readers of the raw sockets were
+    /// too slow.
     RawKernelDrops,
     /// Packets that would only have been counted, and that the kernel dropped for the same reason.
     RawKernelDropsIgnored,

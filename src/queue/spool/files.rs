@@ -86,7 +86,8 @@ pub(crate) trait Files: Send {
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
     /// Returns once the names are on the disk.
     fn sync(&self) -> io::Result<()>;
-    /// Becomes true once all is on the disk that a sync was asked for before, of names and files: where that returns at once.
+    /// Becomes true once all is on the disk that a sync was asked for before, of names and files: where that returns
+    /// at once.
     fn mark(&self) -> Arc<AtomicBool> {
         Arc::new(AtomicBool::new(true))
     }

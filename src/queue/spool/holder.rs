@@ -1,4 +1,5 @@
-//! Who holds the lock on a directory, as its file says: a process, and what tells it from one of the same number elsewhere.
+//! Who holds the lock on a directory, as its file says: a process, and what tells it from one of the same number
+//! elsewhere.
 //!
 //! ```text
 //! 4711                                                        process id
@@ -6,7 +7,8 @@
 //! 8123456                                                     start of the process, clock ticks since the boot
 //! ```
 //!
-//! Containers give the same few numbers to their processes, and a network file system is shared by machines. Files of earlier versions have the first line alone.
+//! Containers give the same few numbers to their processes, and a network file system is shared by machines. Files of
+//! earlier versions have the first line alone.
 
 use std::fmt;
 use std::os::unix::fs::MetadataExt;
@@ -50,7 +52,8 @@ impl LockHolder {
         self.numbering.is_some() && self.started.is_some() && *self == LockHolder::this_process()
     }
 
-    /// Its process id, where that means the process to a reader here: not when the number is of another container or machine.
+    /// Its process id, where that means the process to a reader here: not when the number is of another container or
+    /// machine.
     pub fn process(&self) -> Option<u32> {
         let is_elsewhere = match (&self.numbering, numbering()) {
             (Some(theirs), Some(ours)) => *theirs != ours,

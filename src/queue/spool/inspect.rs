@@ -100,7 +100,8 @@ fn walk(directory: &Path, first: u64, mut look: impl FnMut(u64, &[u8]) -> bool) 
     Ok(())
 }
 
-/// Who holds the [`DirectoryLock`](super::DirectoryLock) of `directory`: `None` for nobody, else the process that the lock's file names.
+/// Who holds the [`DirectoryLock`](super::DirectoryLock) of `directory`: `None` for nobody, else the process that the
+/// lock's file names.
 ///
 /// Asks for a shared lock and gives it back at once; a server that starts in just that moment tries again.
 pub fn lock_holder(directory: &Path) -> Result<Option<Option<LockHolder>>, SpoolError> {

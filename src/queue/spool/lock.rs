@@ -46,7 +46,8 @@ fn owner(holder: Option<&LockHolder>) -> String {
 }
 
 impl DirectoryLock {
-    /// Locks `directory`, which is made when missing. While another instance has it, `again` is asked with [`LockError::Held`] whether to try
+    /// Locks `directory`, which is made when missing. While another instance has it, `again` is asked with
+    /// [`LockError::Held`] whether to try
     /// again: it is the one to wait.
     pub fn take(directory: &Path, mut again: impl FnMut(&LockError) -> bool) -> Result<DirectoryLock, LockError> {
         let io = |source| LockError::Io { directory: directory.to_owned(), source };

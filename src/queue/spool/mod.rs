@@ -79,7 +79,8 @@
 //! has torn was never accepted and is not counted; of a batch that a power cut has torn, what is whole is kept, and a hole in it
 //! counts as lost.
 //!
-//! **The limit** bounds the segments' sizes together, and is checked before anything is written. Several spools can share one: each is told what
+//! **The limit** bounds the segments' sizes together, and is checked before anything is written. Several spools can
+//! share one: each is told what
 //! the others have taken of it ([`Spool::leave_room`]).
 //!
 //! **After a power cut**, under `Batch` everything that was accepted is there. Under `Interval`, where a thread does the syncs (see
@@ -206,7 +207,8 @@ impl Spool {
         self.sync_when_due();
     }
 
-    /// Asks for what was appended to be brought to the disk now. The answer becomes true when it is there, as far as the [`SyncPolicy`] asks for
+    /// Asks for what was appended to be brought to the disk now. The answer becomes true when it is there, as far as
+    /// the [`SyncPolicy`] asks for
     /// that at all.
     pub fn bring_to_disk(&mut self) -> Arc<AtomicBool> {
         if self.interval().is_some()

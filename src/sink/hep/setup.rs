@@ -38,7 +38,8 @@ impl TlsOptions {
     /// Whether connections can be made with these options: reads the certificates that are to be trusted.
     ///
     /// # Errors
-    /// What is wrong with `ca`, or without one with the system's store, and what is needed. The path is left out: the caller names it.
+    /// What is wrong with `ca`, or without one with the system's store, and what is needed. The path is left out: the
+    /// caller names it.
     pub fn check(&self) -> Result<(), String> {
         if !self.verify {
             return Ok(());

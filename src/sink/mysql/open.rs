@@ -21,7 +21,8 @@ const SOCKETS: [&str; 3] = ["/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.soc
 /// The port of MySQL.
 const PORT: u16 = 3306;
 
-/// Connects, and executes `first`, within the deadline: on a thread of its own, since the client has no deadline for all that a connection
+/// Connects, and executes `first`, within the deadline: on a thread of its own, since the client has no deadline for
+/// all that a connection
 /// takes, and the system's resolver none at all.
 ///
 /// # Errors
@@ -47,8 +48,10 @@ pub(in crate::sink) fn open(
     }
 }
 
-/// Connects over the Unix socket where `localhost` or nothing is said, over TCP otherwise or if there is no socket. Who asks for TLS by
-/// `ssl-mode` gets TCP where there is a choice: over a Unix socket the client has none. Certificates that an option file names for servers elsewhere
+/// Connects over the Unix socket where `localhost` or nothing is said, over TCP otherwise or if there is no socket.
+/// Who asks for TLS by
+/// `ssl-mode` gets TCP where there is a choice: over a Unix socket the client has none. Certificates that an option
+/// file names for servers elsewhere
 /// are no such wish.
 fn attempt(server: &Server, deadlines: &Deadlines, first: Option<&str>) -> Result<Conn, String> {
     let server = &server.with_option_files();
@@ -79,7 +82,8 @@ fn attempt(server: &Server, deadlines: &Deadlines, first: Option<&str>) -> Resul
     with_mode(&format!("MySQL at {host}:{port}"), &settings, over_tcp)
 }
 
-/// Connects to `place` as the mode asks for it, and asks no more often for TLS that there is not than the server takes ([`refusals`]).
+/// Connects to `place` as the mode asks for it, and asks no more often for TLS that there is not than the server
+/// takes ([`refusals`]).
 fn with_mode(
     place: &str,
     settings: &MysqlSettings,
@@ -101,7 +105,8 @@ fn with_mode(
     Ok(connected)
 }
 
-/// What is left when there is no connection with TLS: one in clear, where the mode allows that and TLS itself is what failed.
+/// What is left when there is no connection with TLS: one in clear, where the mode allows that and TLS itself is what
+/// failed.
 fn without_tls(
     place: &str,
     settings: &MysqlSettings,
@@ -146,7 +151,8 @@ pub(super) fn words(error: &Error) -> String {
     io_error(error).map_or_else(|| error.to_string(), describe_broken)
 }
 
-/// Whether a handshake has failed, and not the way to the server. A connection that ends in the middle of one counts as the latter: the
+/// Whether a handshake has failed, and not the way to the server. A connection that ends in the middle of one counts
+/// as the latter: the
 /// client does not tell how far it was, and a server that is going ends connections too.
 fn is_of_tls(error: &Error) -> bool {
     let is_rustls = |cause: &io::Error| cause.get_ref().is_some_and(|cause| cause.is::<rustls::Error>());

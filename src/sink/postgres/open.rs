@@ -42,7 +42,8 @@ pub(in crate::sink) fn open(server: &Server, deadlines: &Deadlines) -> Result<(C
     }
 }
 
-/// A runtime on this thread. Those that it starts are for the system's resolver: they are counted, and end with what they look up.
+/// A runtime on this thread. Those that it starts are for the system's resolver: they are counted, and end with what
+/// they look up.
 fn runtime(lookups: UnderWay) -> io::Result<Runtime> {
     Builder::new_current_thread()
         .enable_io()
@@ -191,7 +192,8 @@ impl Attempts<'_> {
     }
 }
 
-/// Whether the server has answered that it does not want this client this way. That it has no room (class 53), or is starting or stopping
+/// Whether the server has answered that it does not want this client this way. That it has no room (class 53), or is
+/// starting or stopping
 /// (class 57), passes, and is no reason to try another way.
 fn is_refused(error: &Error) -> bool {
     error

@@ -1,4 +1,5 @@
-//! The digest of a server's certificate by which SCRAM binds a login to a TLS session (`tls-server-end-point`, RFC 5929 section 4.1).
+//! The digest of a server's certificate by which SCRAM binds a login to a TLS session (`tls-server-end-point`, RFC
+//! 5929 section 4.1).
 //!
 //! ```text
 //! Certificate        SEQUENCE { tbsCertificate SEQUENCE, signatureAlgorithm SEQUENCE { OBJECT IDENTIFIER, ... }, ... }
@@ -6,7 +7,8 @@
 
 use ring::digest::{Algorithm, SHA256, SHA384, SHA512, digest};
 
-/// Object identifiers of signature algorithms, in DER, and the digest that each asks for: its own one, or SHA-256 for MD5 and SHA-1.
+/// Object identifiers of signature algorithms, in DER, and the digest that each asks for: its own one, or SHA-256 for
+/// MD5 and SHA-1.
 const ALGORITHMS: [(&[u8], &Algorithm); 9] = [
     // RSA with MD5, SHA-1, SHA-256, SHA-384, SHA-512.
     (b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x04", &SHA256),
@@ -21,7 +23,8 @@ const ALGORITHMS: [(&[u8], &Algorithm); 9] = [
     (b"\x2a\x86\x48\xce\x3d\x04\x03\x04", &SHA512),
 ];
 
-/// The digest of `certificate`, in DER; `None` for algorithms that name no digest (Ed25519), or hide it in parameters (RSASSA-PSS): a login goes
+/// The digest of `certificate`, in DER; `None` for algorithms that name no digest (Ed25519), or hide it in parameters
+/// (RSASSA-PSS): a login goes
 /// on without a binding then.
 pub(super) fn end_point(certificate: &[u8]) -> Option<Vec<u8>> {
     const SEQUENCE: u8 = 0x30;

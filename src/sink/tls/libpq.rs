@@ -1,4 +1,5 @@
-//! TLS to PostgreSQL by the names of its client library, libpq: keys of the URL's query, then the environment, then the files in
+//! TLS to PostgreSQL by the names of its client library, libpq: keys of the URL's query, then the environment, then
+//! the files in
 //! `~/.postgresql`, each only where the one before says nothing.
 //!
 //! What libpq does and this does not is an error wherever somebody asks for it, never left out in silence.
@@ -124,7 +125,8 @@ impl LibpqSettings {
         LibpqSettings::resolve(parameters, &NOTHING_SET, false).map(drop)
     }
 
-    /// What this process's environment makes of `parameters`; `is_local`: over a Unix socket, where libpq speaks no TLS.
+    /// What this process's environment makes of `parameters`; `is_local`: over a Unix socket, where libpq speaks no
+    /// TLS.
     pub fn of_process(parameters: &Parameters, is_local: bool) -> Result<LibpqSettings, String> {
         let variable = |name: &str| std::env::var_os(name);
         LibpqSettings::resolve(parameters, &Environment { variable: &variable, home: std::env::home_dir() }, is_local)
@@ -175,7 +177,8 @@ impl LibpqSettings {
         if verification != Verification::None {
             words.refuse_usual_revocations()?;
         }
-        // libpq stops at a certificate that it cannot look at. Where clear would do too, TLS without the certificate does.
+        // libpq stops at a certificate that it cannot look at. Where clear would do too, TLS without the certificate
+        // does.
         let identity = words.identity(mode >= LibpqMode::Require)?;
         let is_unused = identity.is_none() && words.shows_certificates()?;
         let unused_key = parameters.get("sslkey").filter(|_| is_unused).map(str::to_owned);
@@ -216,7 +219,8 @@ impl Lookup<'_> {
         pick(&word, choices)
     }
 
-    /// `sslmode`; with the system's certificates (`sslrootcert=system`) nothing but the strictest makes sense, since anybody can have one
+    /// `sslmode`; with the system's certificates (`sslrootcert=system`) nothing but the strictest makes sense, since
+    /// anybody can have one
     /// of those.
     fn mode(&self, by_system: bool) -> Result<(LibpqMode, String), String> {
         let ssl = self.parameters.get(SSL);
@@ -239,7 +243,8 @@ impl Lookup<'_> {
         Ok((mode, name))
     }
 
-    /// The file that `key` names, else `file` in `~/.postgresql` if it is there; `in_doubt`: also if this process may not see whether it is.
+    /// The file that `key` names, else `file` in `~/.postgresql` if it is there; `in_doubt`: also if this process may
+    /// not see whether it is.
     fn path(&self, key: &str, file: &str, in_doubt: bool) -> Option<NamedPath> {
         if let Some(word) = self.get(key) {
             return Some(NamedPath { parameter: word.name, path: word.text.into(), is_named: true });

@@ -6,7 +6,8 @@
 //! tls_ca, tls_verify ───────────────────────────────────────────────────┘
 //! ```
 //!
-//! The sinks call this room; it reads the files that parameters name and opens no connection. [`stream`] puts a session into a connection of
+//! The sinks call this room; it reads the files that parameters name and opens no connection. [`stream`] puts a
+//! session into a connection of
 //! the PostgreSQL client; the MySQL client does that itself, and HEP links in [`hep`](super::hep).
 
 mod downgrade;
@@ -72,7 +73,8 @@ pub(super) struct TlsFault {
     pub subject: String,
     /// What is wrong, and what would be right.
     pub reason: String,
-    /// Whether an operator's word is wrong for certain: the file was named, and it is more than that this process may not read it.
+    /// Whether an operator's word is wrong for certain: the file was named, and it is more than that this process may
+    /// not read it.
     pub is_certain: bool,
 }
 
@@ -128,7 +130,8 @@ impl ClientTls {
         self.trust.as_ref().map_or(Ok(()), |trust| usable_certificates(Some(trust), self.trust_parameter).map(drop))
     }
 
-    /// What an operator should know of that is no error: nobody looks at the server's name, and anybody can have a certificate that the
+    /// What an operator should know of that is no error: nobody looks at the server's name, and anybody can have a
+    /// certificate that the
     /// system trusts.
     pub fn weakness(&self) -> Option<String> {
         let is_weak = self.verification == Verification::Chain && self.trust.is_none();

@@ -1,6 +1,8 @@
-//! TLS to MySQL and MariaDB by the names of their clients: keys of the URL's query, then the lines of option files, `-` and `_` alike.
+//! TLS to MySQL and MariaDB by the names of their clients: keys of the URL's query, then the lines of option files,
+//! `-` and `_` alike.
 //!
-//! The client library that is used trusts a file of certificates alone, so what else is trusted is handed to it in a file in memory.
+//! The client library that is used trusts a file of certificates alone, so what else is trusted is handed to it in a
+//! file in memory.
 
 use std::fs::File;
 use std::io::Write;
@@ -32,7 +34,8 @@ const REFUSED: [(&str, &str); 6] = [
     ("ssl-fplist", "fingerprints are not compared; ssl-ca can name the server's own certificate"),
     ("ssl-passphrase", "encrypted keys are not read; `openssl pkey -in KEY -out NEW` writes one without its password"),
 ];
-/// Keys that choose between ciphers and versions. All that are spoken are strong, so leaving them out makes nothing weaker.
+/// Keys that choose between ciphers and versions. All that are spoken are strong, so leaving them out makes nothing
+/// weaker.
 const NEEDLESS: [&str; 2] = ["ssl-cipher", "tls-version"];
 
 /// Keys that option files may leave empty, which clients take for not given.
@@ -181,7 +184,8 @@ impl MysqlSettings {
         Ok(PreparedTls { options, _trusted: trusted })
     }
 
-    /// Reads the files, and those of trusted certificates too where nothing is to be looked at; sees whether the key fits.
+    /// Reads the files, and those of trusted certificates too where nothing is to be looked at; sees whether the key
+    /// fits.
     pub fn check(&self) -> Result<(), TlsFault> {
         self.prepare()?;
         self.tls().check()

@@ -1,6 +1,7 @@
 //! What the query of a database URL says: `?key=value&key=value` behind the database.
 //!
-//! Values may be percent-encoded, as libpq and MySQL's clients take them; an `@` must be (`%40`), since the last `@` of a URL that has a `/`
+//! Values may be percent-encoded, as libpq and MySQL's clients take them; an `@` must be (`%40`), since the last `@`
+//! of a URL that has a `/`
 //! behind it ends the login. The last of several values of a key counts.
 
 use std::collections::BTreeMap;
@@ -74,7 +75,8 @@ impl Parameters {
         }
     }
 
-    /// Takes `text` for `key` from an option file, where the URL does not give it a value. Of several lines the last one counts.
+    /// Takes `text` for `key` from an option file, where the URL does not give it a value. Of several lines the last
+    /// one counts.
     pub(in crate::sink) fn complete(&mut self, key: &'static str, text: String, file: &Path) {
         if self.values.get(key).is_none_or(|value| value.file.is_some()) {
             self.values.insert(key, Given { text, file: Some(file.to_owned()) });

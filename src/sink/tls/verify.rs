@@ -38,7 +38,8 @@ pub(super) fn anyone(provider: Arc<CryptoProvider>) -> Arc<dyn ServerCertVerifie
     Arc::new(Verifier { provider, trusting: None })
 }
 
-/// Accepts certificates that `trusted` ones have signed, and those of `trusted` themselves; `by_name` for the server's name alone.
+/// Accepts certificates that `trusted` ones have signed, and those of `trusted` themselves; `by_name` for the
+/// server's name alone.
 pub(super) fn trusting(
     trusted: Vec<CertificateDer<'static>>,
     by_name: bool,
@@ -79,7 +80,8 @@ impl Trusting {
         match outcome {
             // The chain is looked at before the name.
             Err(Error::InvalidCertificate(NotValidForName | NotValidForNameContext { .. })) if !self.by_name => {}
-            // A certificate that has signed itself is mostly one of an authority too. Its dates have been looked at by then.
+            // A certificate that has signed itself is mostly one of an authority too. Its dates have been looked at
+            // by then.
             Err(Error::InvalidCertificate(error)) if is_authority(&error) && self.trusted.contains(end_entity) => {
                 if self.by_name {
                     verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;

@@ -1,7 +1,10 @@
-//! What the kernel filters for packet sockets, as classic BPF. The programs see what a cooked packet socket sees: bytes behind the EtherType.
+//! What the kernel filters for packet sockets, as classic BPF. The programs see what a cooked packet socket sees:
+//! bytes behind the EtherType.
 //!
-//! For each view of the traffic there are two programs, for two sockets, and no packet passes both: what may hold a message passes the one as a whole,
-//! and of what holds none the beginning passes the other, by which it is told and counted. So no flood of what is only counted takes the room of messages.
+//! For each view of the traffic there are two programs, for two sockets, and no packet passes both: what may hold a
+//! message passes the one as a whole,
+//! and of what holds none the beginning passes the other, by which it is told and counted. So no flood of what is
+//! only counted takes the room of messages.
 //! With ports, what certainly is IP of other ports or protocols passes neither.
 
 use super::program::{Place, Program, To};
@@ -81,7 +84,8 @@ struct Places {
 pub(super) enum View {
     /// Those of one EtherType, for which the socket is bound.
     Of(u16),
-    /// All, in both directions: of those that come in its program takes what begins with a VLAN tag that the kernel has left in place, the second
+    /// All, in both directions: of those that come in its program takes what begins with a VLAN tag that the kernel
+    /// has left in place, the second
     /// of two. What kernels say of the type of such packets differs, so they have a socket of their own.
     Tagged,
     /// As [`View::Tagged`], and its program takes all the others.
@@ -111,7 +115,8 @@ impl Part {
 
 /// The filter of a socket. What it passes is for its part; without `ports` the EtherType alone decides.
 ///
-/// With ports, later fragments of IPv4 datagrams, which bear none, are for no part; the first of each tells. IPv6 packets with extension headers are read, but for those that have options in front of what is not UDP.
+/// With ports, later fragments of IPv4 datagrams, which bear none, are for no part; the first of each tells. IPv6
+/// packets with extension headers are read, but for those that have options in front of what is not UDP.
 pub(super) fn program(view: View, ports: Option<PortRange>, part: Part) -> Vec<sock_filter> {
     let mut program = Program::default();
     let [ip4, ip6, pppoe, mpls, at_ports, whole, beginning, nothing] = [(); 8].map(|()| program.place());
@@ -260,7 +265,8 @@ fn by_protocol(program: &mut Program, places: &Places, whole: &[u32], udp: Place
     program.act(KEEP, TAKEN);
 }
 
-/// Sees that the version of the IP header is the one that was announced. Whatever else it is, a reader goes by the header.
+/// Sees that the version of the IP header is the one that was announced. Whatever else it is, a reader goes by the
+/// header.
 fn check_version(program: &mut Program, places: &Places, version: u32) {
     program.act(LOAD_BYTE, 0);
     program.act(AND, 0xf0);

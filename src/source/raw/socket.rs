@@ -17,7 +17,8 @@ const PACKET_IGNORE_OUTGOING: c_int = 23;
 /// Kinds of interface that the crate `libc` lacks too.
 const ARPHRD_RAWIP: u16 = 519;
 const ARPHRD_IP6GRE: u16 = 823;
-/// Interfaces whose frames have an EtherType, or are IP: Ethernet and what is made to look like it, Wi-Fi, InfiniBand, PPP, tunnels, loopback, nothing at all.
+/// Interfaces whose frames have an EtherType, or are IP: Ethernet and what is made to look like it, Wi-Fi,
+/// InfiniBand, PPP, tunnels, loopback, nothing at all.
 const READABLE_LINKS: [u16; 14] = [
     libc::ARPHRD_ETHER,
     libc::ARPHRD_IEEE802,
@@ -44,7 +45,8 @@ pub(super) enum Starts {
     OfType(u16),
     /// The same, where those that are addressed to this machine come again without what is in front of IP.
     OfTypeOrDelivered(u16),
-    /// With what the address that the kernel makes up for each packet of a packet socket says. Below VLAN tags, kernels differ in
+    /// With what the address that the kernel makes up for each packet of a packet socket says. Below VLAN tags,
+    /// kernels differ in
     /// what they say.
     AsTold,
 }
@@ -101,7 +103,8 @@ impl Socket {
         let _ = self.set(libc::SOL_PACKET, PACKET_IGNORE_OUTGOING, &1);
     }
 
-    /// Begins to receive packets of one EtherType (or `ETH_P_ALL`) from the interface with this index; 0 for all of them.
+    /// Begins to receive packets of one EtherType (or `ETH_P_ALL`) from the interface with this index; 0 for all of
+    /// them.
     pub fn bind_to_link(&self, ether_type: u16, interface: i32) -> io::Result<()> {
         // SAFETY: all zero bytes are a valid `sockaddr_ll`.
         let mut address: libc::sockaddr_ll = unsafe { zeroed() };
@@ -162,7 +165,8 @@ impl Socket {
         message.msg_iovlen = 1;
         message.msg_control = control.as_mut_ptr().cast();
         message.msg_controllen = size_of::<Control>();
-        // SAFETY: address, buffer and control messages have the lengths that are given, and outlive the call; nobody else uses them.
+        // SAFETY: address, buffer and control messages have the lengths that are given, and outlive the call; nobody
+        // else uses them.
         let length = unsafe { libc::recvmsg(self.fd.as_raw_fd(), &mut message, libc::MSG_DONTWAIT) };
         if length < 0 {
             let error = io::Error::last_os_error();
@@ -193,7 +197,8 @@ impl Socket {
             Starts::AsTold => u16::from_be(from.sll_protocol),
         };
         let is_readable = match number {
-            // On other links Linux has these numbers for what is no LLC: on Wi-Fi in monitor mode for frames with a radio's header.
+            // On other links Linux has these numbers for what is no LLC: on Wi-Fi in monitor mode for frames with a
+            // radio's header.
             ether_type::NOVELL | ether_type::LLC => READABLE_LINKS.contains(&from.sll_hatype),
             // Numbers of Linux for other kinds of link: 802.15.4, CAN, the ports of a switch's chip.
             ..ether_type::LOWEST => false,
@@ -244,7 +249,8 @@ impl Socket {
     }
 }
 
-/// Waits until a signal comes or one of `sockets`, of which there are at most 32, has a packet or an error; answers which, a bit each.
+/// Waits until a signal comes or one of `sockets`, of which there are at most 32, has a packet or an error; answers
+/// which, a bit each.
 pub(super) fn wait(sockets: &[Socket]) -> io::Result<u32> {
     let mut places = [libc::pollfd { fd: -1, events: libc::POLLIN, revents: 0 }; u32::BITS as usize];
     places.iter_mut().zip(sockets).for_each(|(place, socket)| place.fd = socket.fd.as_raw_fd());

@@ -11,7 +11,8 @@ const INCOMING: u8 = libc::PACKET_OTHERHOST;
 
 /// The part that a packet with this EtherType is for, and how many of its bytes; `None` when it is for none.
 ///
-/// It is the same for the sockets of the EtherType and for those of all: no packet is for two sockets, and none that goes out is for any.
+/// It is the same for the sockets of the EtherType and for those of all: no packet is for two sockets, and none that
+/// goes out is for any.
 fn part_of(ether_type: u16, ports: Option<PortRange>, packet: &[u8]) -> Option<(Part, u32)> {
     let views = [View::Of(ether_type), View::Tagged, View::Untagged];
     let [of, tagged, untagged] = views.map(|view| {
@@ -36,7 +37,8 @@ fn is_read(ether_type: u16, ports: PortRange, packet: &[u8]) -> bool {
     matches!(part_of(ether_type, Some(ports), packet), Some((Part::Read, u32::MAX)))
 }
 
-/// Runs a classic BPF program over `packet` with what the kernel knows, EtherType and direction; answers how many bytes pass. Only what programs here
+/// Runs a classic BPF program over `packet` with what the kernel knows, EtherType and direction; answers how many
+/// bytes pass. Only what programs here
 /// use is known. A load from behind the packet, which would drop it, is `None`.
 fn run(program: &[sock_filter], packet: &[u8], ether_type: u16, direction: u8) -> Option<u32> {
     let byte = |at: u32| packet.get(at as usize).map(|&byte| u32::from(byte));

@@ -1,4 +1,5 @@
-//! What an outlet does for tables that are waited for: hands over what is theirs, or takes it over; see `table_outlets`.
+//! What an outlet does for tables that are waited for: hands over what is theirs, or takes it over; see
+//! `table_outlets`.
 
 use super::{Flight, Line, Outlet};
 use crate::queue::lane::SinkMarks;
@@ -10,7 +11,8 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 impl Outlet {
-    /// Tables of what the replay would send next, unless that is on its way. `committed` are the marks of the last commit.
+    /// Tables of what the replay would send next, unless that is on its way. `committed` are the marks of the last
+    /// commit.
     pub fn tables_at_hand(&mut self, plan: &Plan, committed: SinkMarks, now: Instant) -> Vec<String> {
         if self.replay_job.is_some() || self.away.is_some_and(|away| now < away.next_probe) {
             return Vec::new();
@@ -21,7 +23,8 @@ impl Outlet {
         self.replay.tables()
     }
 
-    /// Leaves aside what the replay has at hand for `tables`. The answer is what is to be handed over now: nothing before the rest of the chunk
+    /// Leaves aside what the replay has at hand for `tables`. The answer is what is to be handed over now: nothing
+    /// before the rest of the chunk
     /// is done with, so that the chunk ends with it.
     pub fn set_aside(&mut self, tables: &[String]) -> Option<Load> {
         self.replay.set_aside(tables);
@@ -29,12 +32,14 @@ impl Outlet {
         self.replay.aside().filter(|_| is_due).map(|aside| aside.filtered(|_| true))
     }
 
-    /// Whether [`Outlet::take_over`] may be asked now: what no commit has made final must not become so with what is taken over.
+    /// Whether [`Outlet::take_over`] may be asked now: what no commit has made final must not become so with what is
+    /// taken over.
     pub fn can_take_over(&self) -> bool {
         self.spool.as_ref().is_some_and(|spool| spool.marks().next == self.own_marks.next)
     }
 
-    /// Puts captures of another outlet's replay into the spool, where they are final; `None` when it does not take them now. The answer becomes
+    /// Puts captures of another outlet's replay into the spool, where they are final; `None` when it does not take
+    /// them now. The answer becomes
     /// true when they are on the disk.
     pub fn take_over(&mut self, load: &Load, now: Instant) -> Option<Arc<AtomicBool>> {
         let spool = self.spool.as_mut()?;
@@ -46,7 +51,8 @@ impl Outlet {
         self.spool.as_mut().map(Spool::bring_to_disk)
     }
 
-    /// What the replay has left aside for `table` is in another outlet's spool now, and safe there when `is_there` is true.
+    /// What the replay has left aside for `table` is in another outlet's spool now, and safe there when `is_there` is
+    /// true.
     pub fn hand_over(&mut self, table: &str, is_there: Arc<AtomicBool>) {
         self.replay.hand_over(table, is_there);
     }
@@ -67,7 +73,8 @@ impl Outlet {
         self.replay_has_work() || self.flights.iter().any(is_for_it)
     }
 
-    /// Whether the sink, though it was there, could not take what it was last given from here, or was given nothing yet.
+    /// Whether the sink, though it was there, could not take what it was last given from here, or was given nothing
+    /// yet.
     pub fn is_troubled(&self) -> bool {
         self.is_troubled
     }

@@ -86,7 +86,8 @@ impl Authority {
         self.issue_by_openssl(name, &["rsa:2048"], &[])
     }
 
-    /// One for the loopback address, with a key of this kind in the words of `openssl req -newkey`, signed with this digest.
+    /// One for the loopback address, with a key of this kind in the words of `openssl req -newkey`, signed with this
+    /// digest.
     pub fn issue_of(&self, kind: &[&str], digest: &str) -> Issued {
         let names = ["-addext", "subjectAltName=IP:127.0.0.1"];
         self.issue_by_openssl("127.0.0.1", &[kind, &names].concat(), &["-copy_extensions", "copy", digest])

@@ -208,7 +208,8 @@ impl MariaDb {
             }
             run(&mut install);
         });
-        // A server that starts takes away what servers of its kind have left in the common place, and that may be another's that runs.
+        // A server that starts takes away what servers of its kind have left in the common place, and that may be
+        // another's that runs.
         fs::create_dir(path("tmp")).expect("a directory for temporary tables");
         let port = free_port();
         let address = site.address;

@@ -1,4 +1,5 @@
-//! Frames of every kind that a network carries, and the statistic that counts each: one list for the codec, for the kernel's filter, and for a
+//! Frames of every kind that a network carries, and the statistic that counts each: one list for the codec, for the
+//! kernel's filter, and for a
 //! real server behind a cable.
 
 use std::iter::repeat_n;
@@ -76,7 +77,8 @@ const SESSION: u16 = 0x8864;
 const MPLS: u16 = 0x8847;
 const SNAP: [u8; 6] = [0xaa, 0xaa, 3, 0, 0, 0];
 
-/// The list. `ip4` and `ip6` are IP packets, the first without options, with a UDP datagram of port 5060 that holds a SIP message.
+/// The list. `ip4` and `ip6` are IP packets, the first without options, with a UDP datagram of port 5060 that holds a
+/// SIP message.
 pub fn frame_kinds(ip4: &[u8], ip6: &[u8]) -> Vec<FrameKind> {
     [read(ip4, ip6), not_ip(), ppp(), mpls(), other_ip(), bad(ip4, ip6)].concat()
 }

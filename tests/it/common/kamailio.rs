@@ -131,7 +131,8 @@ impl ConfigBuilder {
         }
     }
 
-    /// A server with this very configuration, in which `LISTEN_ADDRESS` and `LISTEN_PORT` stand for where it is to listen. The modules that
+    /// A server with this very configuration, in which `LISTEN_ADDRESS` and `LISTEN_PORT` stand for where it is to
+    /// listen. The modules that
     /// answer commands come with the command line.
     pub fn whole(text: &str) -> ConfigBuilder {
         ConfigBuilder { whole: Some(text.to_owned()), ..ConfigBuilder::new() }

@@ -1,4 +1,5 @@
-//! HEP packets that users have reported, as the corpus keeps them: one a line in hexadecimal digits, `#` begins a comment.
+//! HEP packets that users have reported, as the corpus keeps them: one a line in hexadecimal digits, `#` begins a
+//! comment.
 
 use std::path::Path;
 

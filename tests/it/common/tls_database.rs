@@ -1,4 +1,5 @@
-//! Database servers that speak TLS: databases and logins of one server that demand it, refuse it, or ask for a client's certificate.
+//! Database servers that speak TLS: databases and logins of one server that demand it, refuse it, or ask for a
+//! client's certificate.
 
 use super::certificate::{Authority, Issued};
 use super::database::{DATABASE, MariaDb, PASSWORD, Postgres, USER, give_to_postgres};
@@ -22,7 +23,8 @@ host with_certificate all 0.0.0.0/0 reject
 host all all 0.0.0.0/0 scram-sha-256
 ";
 
-/// The certificate and key of a server, and the authority that signs them and those of its clients, where the server reads them.
+/// The certificate and key of a server, and the authority that signs them and those of its clients, where the server
+/// reads them.
 pub struct ServerFiles {
     /// Who signs.
     pub authority: Authority,
@@ -77,7 +79,8 @@ pub struct TlsPostgres {
 }
 
 impl TlsPostgres {
-    /// Starts it, with a certificate for [`SERVER`] and the databases `only_tls`, `only_clear` and `with_certificate` beside the usual one.
+    /// Starts it, with a certificate for [`SERVER`] and the databases `only_tls`, `only_clear` and `with_certificate`
+    /// beside the usual one.
     pub fn start() -> TlsPostgres {
         let files = ServerFiles::new();
         let settings = files.postgres_settings();
@@ -143,7 +146,8 @@ pub struct TlsMariaDb {
 }
 
 impl TlsMariaDb {
-    /// Starts it, with a certificate for [`SERVER`] and the logins `only_tls` and `with_certificate` beside the usual one.
+    /// Starts it, with a certificate for [`SERVER`] and the logins `only_tls` and `with_certificate` beside the usual
+    /// one.
     pub fn start() -> TlsMariaDb {
         TlsMariaDb::start_with(&[])
     }

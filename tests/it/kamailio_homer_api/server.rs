@@ -48,7 +48,8 @@ pub enum Server {
 }
 
 impl Server {
-    /// Makes the databases as the package's own documentation says; of PostgreSQL in an order of its own, with a statement more for each.
+    /// Makes the databases as the package's own documentation says; of PostgreSQL in an order of its own, with a
+    /// statement more for each.
     pub fn mariadb() -> Server {
         // Homer's login is for `localhost`, its configuration asks for 127.0.0.1.
         let server = MariaDb::start_with(&["--skip-name-resolve=0"]);

@@ -1,4 +1,5 @@
-//! What can be read of messages, or of headers, that the stock module refuses: with no stock value to compare with, ours are written
+//! What can be read of messages, or of headers, that the stock module refuses: with no stock value to compare with,
+//! ours are written
 //! down here.
 
 use crate::common::rows::StoredRow;

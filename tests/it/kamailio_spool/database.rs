@@ -84,7 +84,8 @@ impl Database {
         Database::started(kind, &network.site(), &[], Some(network))
     }
 
-    /// Starts a server that Kamailio's login reaches with TLS alone, through a relay that can cut connections and swallow bytes.
+    /// Starts a server that Kamailio's login reaches with TLS alone, through a relay that can cut connections and
+    /// swallow bytes.
     pub fn start_with_tls(kind: Kind) -> Database {
         let files = ServerFiles::new();
         let (postgres, mariadb) = (files.postgres_settings(), files.mariadb_options());

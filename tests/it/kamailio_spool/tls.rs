@@ -1,4 +1,5 @@
-//! Faults of a server that is reached with TLS alone: sessions that are cut in the middle of a batch, handshakes that nobody answers.
+//! Faults of a server that is reached with TLS alone: sessions that are cut in the middle of a batch, handshakes that
+//! nobody answers.
 
 use super::database::{Database, Kind};
 use super::trial::{PATIENCE, Trial};

@@ -6,7 +6,7 @@ use crate::common::stock_schema::{INDEXED, MESSAGE, TEXTS};
 use ::mysql::prelude::Queryable as _;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use sipcapture_core::sink::SinkError::{Rejected, TableUnusable, Unavailable};
+use sipcapture_core::sink::SinkError::{Rejected, TableLocked, TableUnusable, Unavailable};
 use sipcapture_core::sink::escape::unescape;
 use std::cell::RefCell;
 use std::time::Duration;
@@ -289,14 +289,14 @@ fn an_hour_that_the_servers_clock_skips_is_stored_as_its_end() {
 }
 
 #[test]
-fn a_table_that_somebody_locks_is_unavailable_and_then_written_once() {
+fn a_table_that_somebody_locks_is_said_to_be_locked_and_then_written_once() {
     let place = Place::mariadb();
     let options = SinkOptions { io_timeout: Duration::from_secs(4), create_tables: true, ..SinkOptions::default() };
     let mut sink = open(&place.url, &options);
     write(&mut *sink, "sip_capture", &[texts(&[])]).expect("a row is written");
     let mut other = ::mysql::Conn::new(place.url.as_str()).expect("MariaDB answers");
     other.query_drop("LOCK TABLES sip_capture WRITE").expect("the table is locked");
-    assert!(matches!(write(&mut *sink, "sip_capture", &[texts(&[])]), Err(Unavailable(_))));
+    assert!(matches!(write(&mut *sink, "sip_capture", &[texts(&[])]), Err(TableLocked(_))));
     drop(other);
     write(&mut *sink, "sip_capture", &[texts(&[])]).expect("a row is written");
     assert_eq!(place.count("sip_capture"), 2);

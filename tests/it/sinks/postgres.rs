@@ -5,7 +5,7 @@ use crate::common::database::{DATABASE, PASSWORD, USER};
 use ::postgres::{Client, NoTls};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use sipcapture_core::sink::SinkError::{Rejected, TableUnusable, Unavailable};
+use sipcapture_core::sink::SinkError::{Rejected, TableLocked, TableUnusable, Unavailable};
 use sipcapture_core::sink::escape::unescape;
 use std::cell::RefCell;
 use std::time::Duration;
@@ -228,14 +228,14 @@ fn the_unix_socket_is_taken_by_its_directory() {
 }
 
 #[test]
-fn a_table_that_somebody_locks_is_unavailable_and_then_written_once() {
+fn a_table_that_somebody_locks_is_said_to_be_locked_and_then_written_once() {
     let place = Place::postgres();
     let options = SinkOptions { io_timeout: Duration::from_secs(4), create_tables: true, ..SinkOptions::default() };
     let mut sink = open(&place.url, &options);
     write(&mut *sink, "sip_capture", &[texts(&[])]).expect("a row is written");
     let mut other = Client::connect(&place.url, NoTls).expect("PostgreSQL answers");
     other.batch_execute("BEGIN; LOCK TABLE sip_capture").expect("the table is locked");
-    assert!(matches!(write(&mut *sink, "sip_capture", &[texts(&[])]), Err(Unavailable(_))));
+    assert!(matches!(write(&mut *sink, "sip_capture", &[texts(&[])]), Err(TableLocked(_))));
     drop(other);
     write(&mut *sink, "sip_capture", &[texts(&[])]).expect("a row is written");
     assert_eq!(place.count("sip_capture"), 2);

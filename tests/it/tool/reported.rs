@@ -1,4 +1,5 @@
-//! What users have reported, from the packets through a real server with four workers into each database, and out again with the tool.
+//! What users have reported, from the packets through a real server with four workers into each database, and out
+//! again with the tool.
 
 use std::time::Duration;
 

@@ -312,7 +312,8 @@ pub fn parse_url(url: &str) -> Result<DatabaseUrl, UrlError> {
     }
 }
 
-/// Whether a text that is no URL looks like one with its slashes left out, or like libpq's `host=h password=x`: errors would show it as a
+/// Whether a text that is no URL looks like one with its slashes left out, or like libpq's `host=h password=x`:
+/// errors would show it as a
 /// file's path, password and all.
 fn may_name_a_server(text: &str) -> bool {
     let text = text.trim_start().to_ascii_lowercase();

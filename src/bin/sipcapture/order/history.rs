@@ -44,7 +44,8 @@ impl History {
     }
 }
 
-/// An IP address: some agents receive at another port than they send from. With the port where both sides have one address, else 0.
+/// An IP address: some agents receive at another port than they send from. With the port where both sides have one
+/// address, else 0.
 pub(super) type Host<'a> = (&'a str, u16);
 
 /// The host that sent a message, and the one that received it.

@@ -1,9 +1,14 @@
-//! The order of messages, for every subcommand: by time; with the same microsecond, as their transactions demand; then as they were stored.
+//! The order of messages, for every subcommand: by time; with the same microsecond, as their transactions demand;
+//! then as they were stored.
 //!
-//! Agents whose clocks tick in milliseconds or seconds give one time to many messages, and several workers store them in any order. What must have
-//! come first can still be told ([`rules`]). These rules say nothing of many pairs, so that they are no order to sort by: [`sort`]
-//! takes, again and again, the message that was stored first of those before which no other must come; where each waits for another, which no
-//! real call brings about, the one that was stored first. The outcome depends on the messages alone, not on the order in which they come in.
+//! Agents whose clocks tick in milliseconds or seconds give one time to many messages, and several workers store them
+//! in any order. What must have
+//! come first can still be told ([`rules`]). These rules say nothing of many pairs, so that they are no order to sort
+//! by: [`sort`]
+//! takes, again and again, the message that was stored first of those before which no other must come; where each
+//! waits for another, which no
+//! real call brings about, the one that was stored first. The outcome depends on the messages alone, not on the order
+//! in which they come in.
 
 mod history;
 #[cfg(test)]
@@ -23,7 +28,8 @@ use crate::message::Message;
 /// Most messages of one call with one time that are looked at pair by pair; more stay as they were stored.
 const LARGEST_GROUP: usize = 4_000;
 
-/// Sorts `messages`. Those of a call with the same time need their payload: RAck and all Vias but the first stand nowhere else.
+/// Sorts `messages`. Those of a call with the same time need their payload: RAck and all Vias but the first stand
+/// nowhere else.
 pub fn sort(messages: &mut [Message]) {
     messages.sort_by(as_stored);
     let mut history = History::default();
@@ -60,7 +66,8 @@ fn content(message: &Message) -> impl Ord {
     (texts, more, &message.source, &message.destination, &message.payload)
 }
 
-/// The order of messages with one time, which come as they were stored. Calls do not mind one another: of what comes next in each of
+/// The order of messages with one time, which come as they were stored. Calls do not mind one another: of what comes
+/// next in each of
 /// them, the message that was stored first is taken.
 fn order_of_group(group: &[Message], history: &History) -> Vec<usize> {
     let mut calls: BTreeMap<&str, Vec<usize>> = BTreeMap::new();

@@ -1,6 +1,7 @@
 //! What must have come first of two messages of a call that have the same time.
 //!
-//! Each rule is a cause and what it causes, as RFC 3261 and RFC 3262 have it; what two messages do not tell by themselves stays as it was
+//! Each rule is a cause and what it causes, as RFC 3261 and RFC 3262 have it; what two messages do not tell by
+//! themselves stays as it was
 //! stored. So a call that was stored as it happened is left alone, whatever its hosts do.
 
 use super::step::{Copied, INVITE, Phase, Step};
@@ -53,7 +54,8 @@ impl Step<'_> {
                 // A CANCEL is each hop's own: a proxy sends one by itself, too.
                 (Request, Request | Trying | Provisional | Success | Failure) => other.came_through(self),
                 (Ack, Ack) => self.is_ack_of_answer && other.is_ack_of_answer && other.came_through(self),
-                // So are a 100 and the reply to a CANCEL. Of different replies, a hop can receive the next before it passes the first on.
+                // So are a 100 and the reply to a CANCEL. Of different replies, a hop can receive the next before it
+                // passes the first on.
                 (Provisional, Provisional) | (Success, Success) | (Failure, Failure) => {
                     self.message.status() == other.message.status()
                         && self.message.to.tag == other.message.to.tag
@@ -70,7 +72,8 @@ impl Step<'_> {
             && self.branches.ends_with(&other.branches)
     }
 
-    /// Of a request with a higher CSeq that went the same way: whoever sends another one has sent the first, and, of INVITE and REGISTER,
+    /// Of a request with a higher CSeq that went the same way: whoever sends another one has sent the first, and, of
+    /// INVITE and REGISTER,
     /// has its replies; of one within a dialog, those of the same dialog, since other callees may answer later.
     fn precedes_next_request(&self, other: &Step<'_>) -> bool {
         let is_ended = match self.phase {
@@ -104,8 +107,10 @@ impl Step<'_> {
         is_of_it && self.has_direction_of(other) && self.hosts()[1] == other.hosts()[0]
     }
 
-    /// Of an answer or its ACK and the requests within the dialog, whichever side sends these. Most can be sent while the call rings, so that
-    /// they may cross the answer; and whether a provisional reply opened the dialog cannot be told: it may not have been captured.
+    /// Of an answer or its ACK and the requests within the dialog, whichever side sends these. Most can be sent while
+    /// the call rings, so that
+    /// they may cross the answer; and whether a provisional reply opened the dialog cannot be told: it may not have
+    /// been captured.
     fn precedes_in_dialog(&self, other: &Step<'_>) -> bool {
         let is_request = other.phase == Phase::Request && !other.message.to.tag.is_empty();
         if !is_request || self.family != INVITE {
@@ -122,7 +127,8 @@ impl Step<'_> {
         }
     }
 
-    /// Whether whoever sends `other` has sent this message of the same dialog before, and whether they have received it: by tags and hosts.
+    /// Whether whoever sends `other` has sent this message of the same dialog before, and whether they have received
+    /// it: by tags and hosts.
     fn is_at_sender_of(&self, other: &Step<'_>) -> (bool, bool) {
         let (is_of_same_side, is_of_other_side) = (self.has_direction_of(other), self.has_direction_against(other));
         let (sends, receives) = match self.is_reply() {

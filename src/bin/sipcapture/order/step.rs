@@ -144,7 +144,8 @@ fn numbers(message: &Message, header: &[u8]) -> (Option<u32>, Option<u32>) {
     (numbers.next().flatten(), numbers.next().flatten())
 }
 
-/// Gives a CANCEL, its replies, and an ACK with one Via all branches of the INVITE that went the same way with the same topmost one.
+/// Gives a CANCEL, its replies, and an ACK with one Via all branches of the INVITE that went the same way with the
+/// same topmost one.
 fn lengthen_branches(steps: &mut [Step<'_>]) {
     let key = |step: &Step<'_>| (step.message.from.tag.clone(), step.number, step.branch().to_owned());
     let mut invites = HashMap::new();
@@ -162,7 +163,8 @@ fn lengthen_branches(steps: &mut [Step<'_>]) {
     }
 }
 
-/// Tells transactions at hops apart: by all branches, so that one that is used again at the next hop does no harm. Where the topmost Via
+/// Tells transactions at hops apart: by all branches, so that one that is used again at the next hop does no harm.
+/// Where the topmost Via
 /// has none, by the hosts.
 fn number_hops(steps: &mut [Step<'_>]) {
     let mut hops = HashMap::new();

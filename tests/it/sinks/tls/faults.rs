@@ -63,7 +63,8 @@ fn a_session_of_mariadb_that_is_cut_in_a_batch_loses_and_doubles_nothing() {
     cut_in_a_batch(&relay, &server.url_at(relay.port(), "only_tls", ""), &server.clear_url());
 }
 
-/// Swallows what comes after the request for TLS: a write ends all the same, and the next one is stored when the server answers again.
+/// Swallows what comes after the request for TLS: a write ends all the same, and the next one is stored when the
+/// server answers again.
 fn silent_in_the_handshake(relay: &Relay, url: &str, looked_up: &str) {
     let (connect_timeout, io_timeout) = (Duration::from_secs(2), Duration::from_secs(3));
     let options = SinkOptions { create_tables: true, connect_timeout, io_timeout, ..SinkOptions::default() };

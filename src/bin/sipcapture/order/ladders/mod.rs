@@ -1,7 +1,10 @@
-//! Calls as they happen, all with one time: stored as they happened they stay, stored in any other way what is certain of them holds.
+//! Calls as they happen, all with one time: stored as they happened they stay, stored in any other way what is
+//! certain of them holds.
 //!
-//! A line of a ladder has: from whom to whom (hosts are A, B, C, the proxy P, the server S; a port may follow), method or status, CSeq, branches of
-//! the Vias with the topmost first (`-` for a Via without one), From tag and To tag, and a header. Pairs are numbers of lines, from 0.
+//! A line of a ladder has: from whom to whom (hosts are A, B, C, the proxy P, the server S; a port may follow),
+//! method or status, CSeq, branches of
+//! the Vias with the topmost first (`-` for a Via without one), From tag and To tag, and a header. Pairs are numbers
+//! of lines, from 0.
 
 mod dialogs;
 mod hops;
@@ -67,7 +70,8 @@ pub fn stored(mut messages: Vec<Message>) -> Vec<Message> {
     messages
 }
 
-/// Asserts that the ladder stays as it is when it was stored so, whichever of its messages are missing, and that it keeps each of `pairs`
+/// Asserts that the ladder stays as it is when it was stored so, whichever of its messages are missing, and that it
+/// keeps each of `pairs`
 /// in whatever order it was stored.
 fn holds(text: &str, pairs: &[(usize, usize)]) {
     stays(text);
