@@ -1,5 +1,4 @@
-//! Outlets of tables that are waited for, so that nothing else waits: a table that is missing, that may not be
-//! written, or that somebody has
+//! Outlets of tables that are waited for, so that nothing else waits: a table that is missing, that may not be written, or that somebody has
 //! locked, while its database is well.
 //!
 //! ```text
@@ -9,27 +8,17 @@
 //! ```
 //!
 //! Rules:
-//! * The first batch that comes back names the table. From then on it has a spool of its own
-//!   (`SINK/table-NAME/WRITER`), and a delivery thread
-//! and connection beside the sink's: what a lock holds up is only what is behind that lock. Beyond
-//! [`MOST_CONNECTIONS`] tables share these.
-//! * The replay of the sink's spool hands over what is for the table: it is appended to the table's spool, then
-//!   acknowledged in the sink's,
-//! once it is on the disk. The two are one commit. A writer that dies in between finds it in both: it comes twice, as
-//! with every commit. It comes last in its chunk, when
-//! the rest is stored: a chunk that the sink does not take, and so stays, must not be handed over again by each
-//! writer that comes.
-//! * What comes live goes to the table's outlet too, unless the sink's may hold something older: then it goes to the
-//!   sink's spool, behind that.
+//! * The first batch that comes back names the table. From then on it has a spool of its own (`SINK/table-NAME/WRITER`), and a delivery thread
+//!   and connection beside the sink's: what a lock holds up is only what is behind that lock. Beyond [`MOST_CONNECTIONS`] tables share these.
+//! * The replay of the sink's spool hands over what is for the table: it is appended to the table's spool, then acknowledged in the sink's,
+//!   once it is on the disk. The two are one commit. A writer that dies in between finds it in both: it comes twice, as with every commit. It comes last in its chunk, when
+//!   the rest is stored: a chunk that the sink does not take, and so stays, must not be handed over again by each writer that comes.
+//! * What comes live goes to the table's outlet too, unless the sink's may hold something older: then it goes to the sink's spool, behind that.
 //!   So rows of the table that went through a spool keep their order.
-//! * With the first rows that the table takes, live ones go straight to the sink again. What the replay of the sink's
-//!   spool finds still goes
-//! behind what the table's holds. An outlet whose spool is empty and whose table is well ends, and its directory goes
-//! with it.
-//! * All spools of a sink share the limit of one. What is handed over is not asked for room: it leaves as much as it
-//!   takes.
-//! * There are at most [`MOST_TABLES`] of them for one sink; names can come from traffic. What is for further tables
-//!   holds up the sink's spool until
+//! * With the first rows that the table takes, live ones go straight to the sink again. What the replay of the sink's spool finds still goes
+//!   behind what the table's holds. An outlet whose spool is empty and whose table is well ends, and its directory goes with it.
+//! * All spools of a sink share the limit of one. What is handed over is not asked for room: it leaves as much as it takes.
+//! * There are at most [`MOST_TABLES`] of them for one sink; names can come from traffic. What is for further tables holds up the sink's spool until
 //!   the wait for such tables is over ([`TableWaits`](super::table_waits::TableWaits)).
 
 use super::batch::Load;
@@ -48,8 +37,7 @@ const MOST_CONNECTIONS: usize = 8;
 const IDLE: Duration = Duration::from_secs(10);
 
 impl Outlets {
-    /// Gives outlets to `tables` of `sink`, which could not take what was for them though the sink is there. True
-    /// when the spool of one holds
+    /// Gives outlets to `tables` of `sink`, which could not take what was for them though the sink is there. True when the spool of one holds
     /// what no commit knows.
     pub fn wait_for(&mut self, plan: &Plan, sink: usize, tables: &[String], now: Instant) -> Result<bool, WriterError> {
         let is_database = plan.sinks.get(sink).is_some_and(|sink| sink.target.database().is_some());
@@ -70,8 +58,7 @@ impl Outlets {
         self.all.get(&number).is_some_and(|outlet| outlet.sink() == sink)
     }
 
-    /// The delivery thread that another table of `sink` shares with those that have an outlet; `None` when it gets
-    /// its own.
+    /// The delivery thread that another table of `sink` shares with those that have an outlet; `None` when it gets its own.
     pub(super) fn line_of_tables(&self, sink: usize) -> Option<Line> {
         let mut lines: Vec<Line> = Vec::new();
         let outlets = self.tables.values().filter_map(|number| self.all.get(number));
@@ -121,10 +108,8 @@ impl Outlets {
         }
     }
 
-    /// Hands over what the replay of outlet `number` has at hand for tables that have an outlet, once the rest of its
-    /// chunk is done with. False
-    /// when one of these cannot take it now, and so nothing behind it may be sent. `committed` are the marks of the
-    /// last commit.
+    /// Hands over what the replay of outlet `number` has at hand for tables that have an outlet, once the rest of its chunk is done with. False
+    /// when one of these cannot take it now, and so nothing behind it may be sent. `committed` are the marks of the last commit.
     pub fn hand_over(&mut self, plan: &Plan, number: usize, committed: SinkMarks, now: Instant) -> bool {
         if number >= self.sinks {
             return true;
