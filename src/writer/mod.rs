@@ -70,6 +70,8 @@ const CLOSE: Duration = Duration::from_secs(1);
 const GIVE_UP: Duration = Duration::from_secs(2);
 /// How long one that is at work may take when there is time: what it stores and nobody notes is stored once more.
 const LAST_ANSWERS: Duration = Duration::from_secs(6);
+/// How long the end waits for the disk, for what all outlets have handed over.
+const LAST_SYNC: Duration = Duration::from_secs(2);
 /// How often a spool is tried again that cannot be opened.
 const REOPEN: Duration = Duration::from_secs(1);
 
@@ -386,10 +388,11 @@ impl Writer {
         });
         let left = self.lanes().shutdown_left();
         let left = left.unwrap_or_else(|| told.deadline.saturating_duration_since(Instant::now()));
+        let deadline = Instant::now() + left;
         if self.windows.is_empty() && (queued.bytes == 0 || self.leaves_the_rest()) {
             self.give_up.store(true, Ordering::Relaxed);
             self.await_answers(left.clamp(GIVE_UP, LAST_ANSWERS));
-            self.note_delivered();
+            self.note_delivered(last_sync_by(Instant::now(), deadline));
             return Some(Ending::Drained);
         }
         if !left.is_zero() {
@@ -398,20 +401,21 @@ impl Writer {
         self.give_up.store(true, Ordering::Relaxed);
         self.await_answers(GIVE_UP);
         self.spool_the_rest();
-        self.note_delivered();
+        self.note_delivered(last_sync_by(Instant::now(), deadline));
         let unread = self.consumer.rest().records;
         let undelivered: u64 = self.windows.iter().map(Window::records).sum();
         Some(if unread + undelivered == 0 { Ending::Drained } else { Ending::TimeOver(unread + undelivered) })
     }
 
     /// What was delivered while it was parked must not come again with the next writer, though no replay passes over it any more.
-    fn note_delivered(&mut self) {
+    /// The outlets share the time until `deadline` to wait for the disk.
+    fn note_delivered(&mut self, deadline: Instant) {
         // With a window open, the ids behind its captures would be committed before them.
         let numbers = if self.windows.is_empty() { self.outlets.numbers() } else { Vec::new() };
         for number in numbers {
             let marks = self.outlets.marks(number, &self.consumer);
             let Some(outlet) = self.outlets.get_mut(number) else { continue };
-            let effect = outlet.leave(marks, &mut self.refusals);
+            let effect = outlet.leave(marks, &mut self.refusals, deadline);
             self.apply(number, effect);
         }
     }
@@ -442,6 +446,11 @@ impl Writer {
             }
         }
     }
+}
+
+/// Until when the end waits for the disk: not beyond the shutdown's `deadline`, after which other waits fill the time that is allowed.
+fn last_sync_by(now: Instant, deadline: Instant) -> Instant {
+    (now + LAST_SYNC).min(deadline)
 }
 
 /// Opens the spools of a sink, its own and those of earlier writers; `None` when there are to be none. A spool that is new in this run of

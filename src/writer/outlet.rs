@@ -54,8 +54,6 @@ const SLOW: Duration = Duration::from_secs(1);
 const BLOCKED: Duration = Duration::from_millis(20);
 /// Pause before a chunk is tried again whose table is missing.
 const TABLE_PAUSE: Duration = Duration::from_millis(500);
-/// How long the end waits for the disk, for what was handed over.
-const LAST_SYNC: Duration = Duration::from_secs(2);
 
 /// A load with the delivery thread.
 #[derive(Debug)]
@@ -442,8 +440,9 @@ impl Outlet {
 
     /// Makes final, before the writer ends, what is done with of the spool and would come again otherwise: what was delivered at its head
     /// while it was parked there, and the part of a chunk that is stored. `committed` are the marks of the last commit, all windows are.
-    pub fn leave(&mut self, committed: SinkMarks, refusals: &mut Refusals) -> Effect {
-        if self.replay_job.is_none() && self.replay.is_handed_over(LAST_SYNC) {
+    /// It waits for the disk until `deadline`, for what was handed over.
+    pub fn leave(&mut self, committed: SinkMarks, refusals: &mut Refusals, deadline: Instant) -> Effect {
+        if self.replay_job.is_none() && self.replay.is_handed_over(deadline) {
             return self.finish_replay(refusals);
         }
         if self.replay_job.is_none()

@@ -174,19 +174,18 @@ impl Replay {
         match load {
             None => Chunk::Nothing,
             Some(load) if !load.is_empty() => Chunk::Load(load),
-            Some(_) if !self.is_handed_over(Duration::ZERO) => Chunk::Nothing,
+            Some(_) if !self.is_handed_over(now) => Chunk::Nothing,
             Some(_) => Chunk::Done,
         }
     }
 
     /// Whether nothing is left of the chunk at hand, and what other outlets have taken over is on the disk, for which
-    /// it waits `patience`.
-    pub fn is_handed_over(&self, patience: Duration) -> bool {
+    /// it waits until `deadline`.
+    pub fn is_handed_over(&self, deadline: Instant) -> bool {
         let Some(current) = self.current.as_ref().filter(|current| current.load.is_empty() && current.aside.is_empty())
         else {
             return false;
         };
-        let deadline = Instant::now() + patience;
         let is_there = || current.on_disk.iter().all(|is_there| is_there.load(Ordering::Acquire));
         while !is_there() && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(1));
@@ -379,7 +378,7 @@ mod tests {
         let is_there = Arc::<AtomicBool>::default();
         replay.hand_over("other", Arc::clone(&is_there));
         assert!(matches!(replay.next(&mut spool, &plan, 2, now), Chunk::Nothing));
-        assert!(!replay.is_handed_over(Duration::ZERO), "nor does the end let go of it");
+        assert!(!replay.is_handed_over(now), "nor does the end let go of it");
         is_there.store(true, Ordering::Release);
         assert!(matches!(replay.next(&mut spool, &plan, 2, now), Chunk::Done));
         assert_eq!(replay.finish().acked, Some(Acked::Own(2)));

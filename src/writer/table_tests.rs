@@ -376,3 +376,12 @@ fn a_writer_that_dies_between_handing_over_and_acknowledging_leaves_rows_twice_a
     assert_eq!(rows, (0..30).collect::<Vec<_>>());
     assert_eq!(bench.lanes.totals().dropped(), 0);
 }
+
+#[test]
+fn all_outlets_share_one_time_to_wait_for_the_disk_and_have_none_once_the_shutdown_is_due() {
+    let now = Instant::now();
+    assert_eq!(last_sync_by(now, now + LONG), now + LAST_SYNC);
+    assert_eq!(last_sync_by(now, now + LAST_SYNC / 2), now + LAST_SYNC / 2);
+    let late = now + LAST_SYNC;
+    assert!(last_sync_by(late, now) <= late, "nothing is left");
+}

@@ -3,7 +3,8 @@
 //!
 //! A sync asked for is done by one thread for all such directories of the process, in the order in which files were
 //! first asked for; one that is
-//! asked for again before its turn is done once. What fails is logged. The last directory to go waits for what is left.
+//! asked for again before its turn is done once. What fails is logged. The last directory to go waits for what is left, for a limited time: a disk that hangs must not
+//! keep the process from its end, and what is written is safe from that anyway.
 
 use super::files::{Directory, Files, SegmentFile, Source};
 use std::collections::VecDeque;
@@ -12,6 +13,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// How long the end waits for the disk.
+const LAST_SYNCS: Duration = Duration::from_secs(1);
 
 type Sync = Box<dyn FnOnce() -> io::Result<()> + Send>;
 
@@ -71,17 +76,19 @@ impl Queue {
     }
 }
 
-/// The thread that does the syncs; it ends, with nothing left to do, when this is dropped.
+/// The thread that does the syncs; when this is dropped, it ends once nothing is left to do.
 struct Worker {
     queue: Arc<Queue>,
-    thread: Option<JoinHandle<()>>,
+    /// How long the drop waits for that; a thread that takes longer is left to the process's end.
+    patience: Duration,
+    thread: JoinHandle<()>,
 }
 
 /// That of the process, while a directory uses it.
 static WORKER: Mutex<Weak<Worker>> = Mutex::new(Weak::new());
 
 impl Worker {
-    fn start() -> io::Result<Arc<Worker>> {
+    fn start(patience: Duration) -> io::Result<Arc<Worker>> {
         let queue = Arc::<Queue>::default();
         let jobs = Arc::clone(&queue);
         let body = move || {
@@ -93,7 +100,7 @@ impl Worker {
             }
         };
         let thread = std::thread::Builder::new().name("spool sync".to_owned()).spawn(body)?;
-        Ok(Arc::new(Worker { queue, thread: Some(thread) }))
+        Ok(Arc::new(Worker { queue, patience, thread }))
     }
 
     fn shared() -> io::Result<Arc<Worker>> {
@@ -101,7 +108,7 @@ impl Worker {
         if let Some(worker) = shared.upgrade() {
             return Ok(worker);
         }
-        let worker = Worker::start()?;
+        let worker = Worker::start(LAST_SYNCS)?;
         *shared = Arc::downgrade(&worker);
         Ok(worker)
     }
@@ -111,8 +118,9 @@ impl Drop for Worker {
     fn drop(&mut self) {
         self.queue.lock().has_ended = true;
         self.queue.changed.notify_one();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
+        let deadline = Instant::now() + self.patience;
+        while !self.thread.is_finished() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(1));
         }
     }
 }
@@ -250,12 +258,13 @@ mod tests {
     use super::super::{Spool, SpoolOptions, SyncPolicy, files, position};
     use super::*;
     use std::sync::mpsc::channel;
-    use std::time::Duration;
+
+    const LONG: Duration = Duration::from_secs(600);
 
     #[test]
     fn what_is_asked_for_again_before_its_turn_is_done_once_and_all_is_done_at_the_end() {
         let place = tempfile::tempdir().unwrap();
-        let directory = LazyDirectory::make_with(Worker::start().unwrap(), place.path(), "prompt", 64).unwrap();
+        let directory = LazyDirectory::make_with(Worker::start(LONG).unwrap(), place.path(), "prompt", 64).unwrap();
         let (go, gate) = channel::<()>();
         let (done, seen) = channel();
         directory.worker.queue.push("slow".into(), Box::new(move || gate.recv().map_err(io::Error::other)));
@@ -274,7 +283,7 @@ mod tests {
     #[test]
     fn a_sync_that_hangs_holds_up_nothing_but_the_end() {
         let place = tempfile::tempdir().unwrap();
-        let directory = LazyDirectory::make_with(Worker::start().unwrap(), place.path(), "prompt", 64).unwrap();
+        let directory = LazyDirectory::make_with(Worker::start(LONG).unwrap(), place.path(), "prompt", 64).unwrap();
         let (go, gate) = channel::<()>();
         directory.worker.queue.push("slow".into(), Box::new(move || gate.recv().map_err(io::Error::other)));
         while !directory.worker.queue.lock().waiting.is_empty() {
@@ -297,6 +306,28 @@ mod tests {
     }
 
     #[test]
+    fn the_end_does_not_wait_for_a_disk_that_hangs_and_what_is_left_is_still_done() {
+        let place = tempfile::tempdir().unwrap();
+        let worker = Worker::start(Duration::ZERO).unwrap();
+        let made: Vec<_> = ["one", "other"]
+            .map(|name| LazyDirectory::make_with(Arc::clone(&worker), &place.path().join(name), "prompt", 64).unwrap())
+            .into();
+        let (go, gate) = channel::<()>();
+        let (done, seen) = channel();
+        worker.queue.push("slow".into(), Box::new(move || gate.recv().map_err(io::Error::other)));
+        worker.queue.push("left".into(), Box::new(move || done.send(()).map_err(io::Error::other)));
+        let (tell, ended) = channel();
+        std::thread::spawn(move || {
+            drop((made, worker));
+            tell.send(()).unwrap();
+        });
+        ended.recv_timeout(Duration::from_secs(30)).expect("it ends while the disk hangs");
+        assert!(seen.try_recv().is_err());
+        go.send(()).unwrap();
+        seen.recv().unwrap();
+    }
+
+    #[test]
     fn directories_share_one_thread() {
         let place = tempfile::tempdir().unwrap();
         let made: Vec<_> = (0..20)
@@ -308,7 +339,7 @@ mod tests {
     #[test]
     fn a_spool_is_opened_filled_and_ended_while_the_disk_hangs_and_says_when_its_records_are_there() {
         let place = tempfile::tempdir().unwrap();
-        let worker = Worker::start().unwrap();
+        let worker = Worker::start(LONG).unwrap();
         let (go, gate) = channel::<()>();
         worker.queue.push("slow".into(), Box::new(move || gate.recv().map_err(io::Error::other)));
         let directory = place.path().join("spool");
