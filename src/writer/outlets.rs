@@ -75,11 +75,12 @@ impl Outlets {
         results: Sender<Delivered>,
     ) -> io::Result<Outlets> {
         let sinks = plan.sinks.len();
+        let names = spools::names(plan);
         let mut outlets = Outlets {
             all: BTreeMap::new(),
             sinks,
-            names: spools::names(plan),
-            waits: (0..sinks).map(|_| TableWaits::new(plan.table_patience)).collect(),
+            waits: names.iter().map(|name| TableWaits::new(plan.table_patience, name)).collect(),
+            names,
             tables: HashMap::new(),
             named: HashMap::new(),
             away: (0..sinks).map(|_| Arc::default()).collect(),
@@ -124,7 +125,11 @@ impl Outlets {
                         let line = if is_table { self.line_of_tables(sink) } else { None };
                         let outlet = self.start_one(plan, (sink, number), Some(&name), Some(spools), line)?;
                         self.all.insert(number, outlet);
-                        if is_table { &mut self.tables } else { &mut self.named }.insert(name, number);
+                        if is_table {
+                            self.add_table(sink, name, number);
+                        } else {
+                            self.named.insert(name, number);
+                        }
                     }
                     Err(error) => log::error!("what an earlier writer left in its spool stays there: {error}"),
                 }

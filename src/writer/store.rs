@@ -110,7 +110,7 @@ impl Store {
                 }
                 Err(SinkError::TableUnusable(why)) => {
                     self.health.note_answer();
-                    if self.waits.is_over(table, &why, self.health.has_refuge()) {
+                    if self.waits.is_over(table, &why) {
                         self.say_refused(table, range.len() as u64, &why);
                         outcome.refused.push(Refusal { rows: range, why });
                     } else if self.health.has_refuge() || !pause(BACK_OFF.0, &self.give_up) {

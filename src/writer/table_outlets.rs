@@ -18,8 +18,8 @@
 //! * With the first rows that the table takes, live ones go straight to the sink again. What the replay of the sink's spool finds still goes
 //!   behind what the table's holds. An outlet whose spool is empty and whose table is well ends, and its directory goes with it.
 //! * All spools of a sink share the limit of one. What is handed over is not asked for room: it leaves as much as it takes.
-//! * There are at most [`MOST_TABLES`] of them for one sink; names can come from traffic. What is for further tables holds up the sink's spool until
-//!   the wait for such tables is over ([`TableWaits`](super::table_waits::TableWaits)).
+//! * There are at most [`MOST_TABLES`] of them for one sink; names can come from traffic. What is for further tables, or for one whose
+//!   spool cannot be made, holds up the sink's spool until the one wait that all such tables share is over ([`TableWaits`](super::table_waits::TableWaits)).
 
 use super::batch::Load;
 use super::deliver::Line;
@@ -86,8 +86,14 @@ impl Outlets {
         let line = self.line_of_tables(sink);
         let outlet = self.start_one(plan, (sink, number), Some(&name), Some(spools), line)?;
         self.all.insert(number, outlet);
-        self.tables.insert(name, number);
+        self.add_table(sink, name, number);
         Ok(has_found)
+    }
+
+    /// Outlet `number` is that of the table whose spool's directory is called `name`.
+    pub(super) fn add_table(&mut self, sink: usize, name: String, number: usize) {
+        self.waits[sink].note_alone(&name);
+        self.tables.insert(name, number);
     }
 
     /// The outlet of `table`, if it has one.
@@ -150,6 +156,7 @@ impl Outlets {
         for (name, number) in done {
             self.tables.remove(&name);
             if let Some(outlet) = self.all.remove(&number) {
+                self.waits[outlet.sink()].note_not_alone(&name);
                 outlet.end(now);
             }
         }

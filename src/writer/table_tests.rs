@@ -385,3 +385,32 @@ fn all_outlets_share_one_time_to_wait_for_the_disk_and_have_none_once_the_shutdo
     let late = now + LAST_SYNC;
     assert!(last_sync_by(late, now) <= late, "nothing is left");
 }
+
+#[test]
+fn tables_whose_spools_cannot_be_made_share_one_wait_and_the_others_have_their_own() {
+    let bench = Bench::new();
+    let plan = Plan { table_patience: LONG, ..bench.plan() };
+    let sink = plan.spool.as_ref().unwrap().directory.join(&spools::names(&plan)[0]);
+    let consumer = Consumer::take(&bench.lanes, 0).unwrap().unwrap();
+    let mut writer = Writer::start(consumer, 0, plan.clone(), Arc::clone(&bench.stop)).unwrap();
+    let waits = Arc::clone(&writer.outlets.waits[0]);
+    let mut is_over = |table: &str| {
+        let is_over = waits.is_over(table, "missing");
+        if !is_over {
+            writer.outlets.wait_for(&plan, 0, &[table.to_owned()], Instant::now()).unwrap();
+        }
+        is_over
+    };
+    for table in ["one", "two", "three"] {
+        let place = spools::name_of_table("", table);
+        std::fs::write(sink.join(place.trim_start_matches('/')), "in the way").unwrap();
+    }
+    assert!(!is_over("one"));
+    waits.expire();
+    assert!(is_over("two") && is_over("three"), "they hold up the others no more");
+    assert!(is_over("one"));
+    let place = sink.join(spools::name_of_table("", "one").trim_start_matches('/'));
+    std::fs::remove_file(place).unwrap();
+    writer.outlets.wait_for(&plan, 0, &["one".to_owned()], Instant::now()).unwrap();
+    assert!(!waits.is_over("one", "missing"), "its wait holds up only its own rows");
+}

@@ -1,16 +1,14 @@
 //! How long captures wait for tables that are missing or may not be written: one clock for all delivery threads of a
 //! sink.
 //!
-//! A table that has taken rows before has a wait of its own, and with a spool any other too, since it holds up
-//! nothing but its own rows. Without a
-//! spool, and beyond [`MOST_WAITS`], the others have one together: their names can come from traffic, and whoever
-//! makes names up must not
-//! make rows wait again and again.
+//! A table that has taken rows before has a wait of its own, and one that has an outlet of its own too, since it
+//! holds up nothing but its own rows. The others have one together: their names can come from traffic, and whoever makes names up must
+//! not make rows wait again and again.
 
 use super::health::REMIND;
-use super::table_outlets::MOST_TABLES as MOST_WAITS;
+use super::spools;
 use crate::log_limit::LogLimit;
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -24,6 +22,8 @@ const MOST_TABLES: usize = 64;
 #[derive(Debug)]
 pub struct TableWaits {
     longest: Duration,
+    /// Name of the directory of the sink's spools.
+    sink: String,
     state: Mutex<State>,
 }
 
@@ -33,6 +33,8 @@ struct State {
     shared: Option<Wait>,
     /// Waits of single tables.
     own: Vec<Wait>,
+    /// Names of the directories of the spools of tables that have an outlet of their own.
+    alone: HashSet<String>,
     log: LogLimit,
     /// Tables that have taken rows lately.
     proven: VecDeque<String>,
@@ -50,13 +52,17 @@ struct Wait {
 
 impl Wait {
     fn begin(table: &str, longest: Duration, why: &str, log: &mut LogLimit) -> Wait {
-        let now = Instant::now();
-        if let Some(held_back) = log.allow(now) {
+        if let Some(held_back) = log.allow(Instant::now()) {
             let seconds = longest.as_secs();
             log::error!(
                 "captures wait up to {seconds} s for a table: {why} ({held_back} more since the last such line)"
             );
         }
+        Wait::of(table)
+    }
+
+    fn of(table: &str) -> Wait {
+        let now = Instant::now();
         Wait { since: now, last: now, tables: vec![table.to_owned()] }
     }
 
@@ -70,16 +76,18 @@ impl Wait {
 }
 
 impl TableWaits {
-    /// No table waits. `longest` is the wait for a table that has taken rows before.
-    pub fn new(longest: Duration) -> Arc<TableWaits> {
+    /// No table waits. `longest` is the wait for a table that has taken rows before, `sink` the name of the directory
+    /// of the sink's spools.
+    pub fn new(longest: Duration, sink: &str) -> Arc<TableWaits> {
         let state = State {
             shared: None,
             own: Vec::new(),
+            alone: HashSet::new(),
             log: LogLimit::new(Duration::from_secs(1)),
             proven: VecDeque::new(),
             locked: Vec::new(),
         };
-        Arc::new(TableWaits { longest, state: Mutex::new(state) })
+        Arc::new(TableWaits { longest, sink: sink.to_owned(), state: Mutex::new(state) })
     }
 
     /// `table` has taken rows.
@@ -97,17 +105,34 @@ impl TableWaits {
         }
     }
 
-    /// Whether the wait for `table`, which is unusable, is over; says once when it begins. `has_spool`: others need
-    /// not wait with it.
-    pub fn is_over(&self, table: &str, why: &str, has_spool: bool) -> bool {
+    /// The table whose spool's directory has this name has an outlet of its own now.
+    pub fn note_alone(&self, directory: &str) {
         let mut state = self.lock();
-        let State { shared, own, log, proven, .. } = &mut *state;
+        state.alone.insert(directory.to_owned());
+        let State { shared, own, .. } = &mut *state;
+        // It waits with the others no more, nor they with it.
+        if let Some(wait) = shared {
+            let is_its = |table: &mut String| spools::name_of_table(&self.sink, table) == directory;
+            own.extend(wait.tables.extract_if(.., is_its).map(|table| Wait::of(&table)));
+        }
+        shared.take_if(|wait| wait.tables.is_empty());
+    }
+
+    /// It has none any more.
+    pub fn note_not_alone(&self, directory: &str) {
+        self.lock().alone.remove(directory);
+    }
+
+    /// Whether the wait for `table`, which is unusable, is over; says once when it begins.
+    pub fn is_over(&self, table: &str, why: &str) -> bool {
+        let mut state = self.lock();
+        let State { shared, own, alone, log, proven, .. } = &mut *state;
         let is_proven = proven.iter().any(|known| known == table);
         let longest = if is_proven { self.longest } else { self.longest.min(STRANGER) };
         own.retain(|wait| !wait.is_stale());
         shared.take_if(|wait| wait.is_stale());
         let position = own.iter().position(|wait| wait.names(table)).or_else(|| {
-            let gets_own = is_proven || (has_spool && own.len() < MOST_WAITS);
+            let gets_own = is_proven || alone.contains(&spools::name_of_table(&self.sink, table));
             gets_own.then(|| {
                 own.push(Wait::begin(table, longest, why, log));
                 own.len() - 1
@@ -140,5 +165,43 @@ impl TableWaits {
     fn lock(&self) -> MutexGuard<'_, State> {
         // Whatever a panic left is at worst a wait that begins anew.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+impl TableWaits {
+    /// Lets all waits that have begun be as old as they may become.
+    pub fn expire(&self) {
+        let mut state = self.lock();
+        let State { shared, own, .. } = &mut *state;
+        for wait in shared.iter_mut().chain(own) {
+            wait.since -= self.longest.min(STRANGER);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_wait_together_until_they_have_outlets_of_their_own() {
+        let waits = TableWaits::new(STRANGER, "sink");
+        assert!(!waits.is_over("one", "missing"));
+        waits.expire();
+        assert!(waits.is_over("other", "missing"), "it waits with the first");
+        let own = spools::name_of_table("sink", "one");
+        waits.note_alone(&own);
+        assert!(!waits.is_over("one", "missing"), "its own wait begins");
+        waits.expire();
+        assert!(waits.is_over("one", "missing"));
+        waits.note_alone(&spools::name_of_table("sink", "other"));
+        assert!(!waits.is_over("third", "missing"), "nobody else is left of those that waited together");
+        waits.expire();
+        waits.note_not_alone(&own);
+        waits.note_written("one");
+        waits.note_alone(&spools::name_of_table("sink", "fourth"));
+        assert!(!waits.is_over("fourth", "missing"));
+        assert!(waits.is_over("fifth", "missing"));
     }
 }

@@ -81,7 +81,13 @@ fn store(script: &Arc<Mutex<Scripted>>, lanes: &Arc<Lanes>, table_patience: Dura
     let give_up = Arc::new(AtomicBool::new(false));
     let sink = Box::new(ScriptedSink(Arc::clone(script)));
     (
-        Store::with_sink(sink, Patience::Hold, TableWaits::new(table_patience), health(lanes), Arc::clone(&give_up)),
+        Store::with_sink(
+            sink,
+            Patience::Hold,
+            TableWaits::new(table_patience, "sink"),
+            health(lanes),
+            Arc::clone(&give_up),
+        ),
         give_up,
     )
 }
@@ -146,7 +152,7 @@ fn rows_for_a_locked_table_are_asked_for_again_without_a_spool_and_left_with_one
     script.lock().unwrap().answers = answers();
     let spooled = SinkPlace { has_refuge: Arc::new(AtomicBool::new(true)), ..place(&lanes) };
     let sink = Box::new(ScriptedSink(Arc::clone(&script)));
-    let waits = TableWaits::new(Duration::ZERO);
+    let waits = TableWaits::new(Duration::ZERO, "sink");
     let mut store = Store::with_sink(sink, Patience::Hold, waits, Health::new(spooled), Arc::default());
     let done = store.write("t", &layout, &rows(&messages));
     assert_eq!((done.left.iter().map(Range::len).sum::<usize>(), refused(&done).len(), done.away), (3, 0, false));
@@ -183,7 +189,8 @@ fn tries_in_vain(patience: Patience) -> [usize; 2] {
     let answers = (0..100).map(|_| Answer::Away).collect();
     let script = Arc::new(Mutex::new(Scripted { answers, ..Default::default() }));
     let sink = Box::new(ScriptedSink(Arc::clone(&script)));
-    let mut store = Store::with_sink(sink, patience, TableWaits::new(Duration::ZERO), health(&lanes()), Arc::default());
+    let mut store =
+        Store::with_sink(sink, patience, TableWaits::new(Duration::ZERO, "sink"), health(&lanes()), Arc::default());
     let messages = messages(5);
     [(); 2].map(|()| {
         let before = script.lock().unwrap().writes;
@@ -212,7 +219,8 @@ fn a_sink_that_comes_back_within_the_tries_gets_all_rows() {
     let script = Arc::new(Mutex::new(Scripted { answers: [Answer::Away, Answer::Away].into(), ..Default::default() }));
     let sink = Box::new(ScriptedSink(Arc::clone(&script)));
     let patience = Patience::Bounded { retries: 2, within: Duration::from_secs(600) };
-    let mut store = Store::with_sink(sink, patience, TableWaits::new(Duration::ZERO), health(&lanes()), Arc::default());
+    let mut store =
+        Store::with_sink(sink, patience, TableWaits::new(Duration::ZERO, "sink"), health(&lanes()), Arc::default());
     let messages = messages(5);
     let done = store.write("t", &report_layout(&ColumnNames::default()), &rows(&messages));
     assert_eq!((done.left.len(), done.away), (0, false));
@@ -236,26 +244,26 @@ fn a_table_that_has_taken_rows_is_waited_for_although_another_is_missing_for_lon
 }
 
 #[test]
-fn with_a_spool_a_missing_table_is_waited_for_however_long_others_are_missing_and_only_so_many_are() {
-    const MOST: usize = 128;
+fn a_table_with_an_outlet_of_its_own_is_waited_for_apart_and_all_others_together() {
     let lanes = lanes();
     let spooled = SinkPlace { has_refuge: Arc::new(AtomicBool::new(true)), ..place(&lanes) };
     let script = Arc::new(Mutex::new(Scripted::default()));
     script.lock().unwrap().answers = (0..1000).map(|_| Answer::TableUnusable).collect();
-    let waits = TableWaits::new(Duration::from_secs(1));
+    let waits = TableWaits::new(Duration::from_secs(1), "sink");
     let sink = Box::new(ScriptedSink(Arc::clone(&script)));
-    let mut store = Store::with_sink(sink, Patience::Hold, waits, Health::new(spooled), Arc::default());
+    let health = Health::new(spooled);
+    let mut store = Store::with_sink(sink, Patience::Hold, Arc::clone(&waits), health, Arc::default());
     let (messages, layout) = (messages(1), report_layout(&ColumnNames::default()));
     let mut is_refused = |table: &str| !refused(&store.write(table, &layout, &rows(&messages))).is_empty();
     assert!(!is_refused("never made"));
-    std::thread::sleep(Duration::from_secs(1));
+    waits.note_alone(&spools::name_of_table("sink", "never made"));
+    assert!(!is_refused("never made"));
+    waits.expire();
     assert!(is_refused("never made"), "its wait is over");
     assert!(!is_refused("of a new day"), "that of another begins");
-    // Beyond, all share one.
-    (2..MOST).for_each(|number| assert!(!is_refused(&format!("t{number}"))));
-    assert!(!is_refused("beyond"));
-    std::thread::sleep(Duration::from_secs(1));
-    assert!(is_refused("beyond again"));
+    // Without an outlet of its own.
+    waits.expire();
+    assert!(is_refused("beyond"), "all such tables share one");
 }
 
 #[test]
