@@ -52,7 +52,7 @@ use std::time::{Duration, Instant};
 const SLOW: Duration = Duration::from_secs(1);
 /// Pause before another look at a spool whose records are not final yet.
 const BLOCKED: Duration = Duration::from_millis(20);
-/// Pause before a chunk is tried again whose table is missing.
+/// Pause before a chunk is tried again whose table is missing, or that another outlet or its disk did not take.
 const TABLE_PAUSE: Duration = Duration::from_millis(500);
 
 /// A load with the delivery thread.

@@ -6,10 +6,9 @@ use super::window::WINDOW_BYTES;
 use super::{Counters, Plan, add, add_all};
 use crate::log_limit::LogLimit;
 use crate::queue::lane::{COMMITTED, Committed};
-use crate::queue::spool::{Spool, SpoolError};
+use crate::queue::spool::{OnDisk, Spool, SpoolError};
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// What is to be done next.
@@ -55,8 +54,10 @@ struct Current {
     counters: Counters,
     /// Captures of it that another outlet has taken over.
     moved: u64,
-    /// Each becomes true when some of these are on the disk; before, they must not go here.
-    on_disk: Vec<Arc<AtomicBool>>,
+    /// These, and whether they are on the disk: before, they must not go here.
+    on_disk: Vec<(Load, OnDisk)>,
+    /// When to hand over again what another outlet did not take, or its disk.
+    hand_over_at: Option<Instant>,
     unreadable: Vec<(Vec<u8>, String)>,
 }
 
@@ -186,7 +187,7 @@ impl Replay {
         else {
             return false;
         };
-        let is_there = || current.on_disk.iter().all(|is_there| is_there.load(Ordering::Acquire));
+        let is_there = || current.on_disk.iter().all(|(_, on_disk)| on_disk.is_there());
         while !is_there() && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -222,15 +223,38 @@ impl Replay {
         self.current.as_ref().map(|current| &current.aside).filter(|aside| !aside.is_empty())
     }
 
-    /// Another outlet has taken over what was left aside for `table`: it is done with here.
-    pub fn hand_over(&mut self, table: &str, is_there: Arc<AtomicBool>) {
+    /// Another outlet has taken over what was left aside for `table`: it is done with here once it is `on_disk`.
+    pub fn hand_over(&mut self, table: &str, on_disk: OnDisk) {
         let Some(current) = &mut self.current else { return };
         let rest = current.aside.filtered(|batch| batch.table != table);
-        let moved = (current.aside.len() - rest.len()) as u64;
-        add(&mut current.counters, Committed::Spooled, moved);
-        current.moved += moved;
+        let load = current.aside.filtered(|batch| batch.table == table);
+        add(&mut current.counters, Committed::Spooled, load.len() as u64);
+        current.moved += load.len() as u64;
         current.aside = rest;
-        current.on_disk.push(is_there);
+        current.on_disk.push((load, on_disk));
+    }
+
+    /// Leaves aside once more, until `again`, what was handed over and may never be on the disk.
+    pub fn take_back_failed(&mut self, again: Instant) {
+        let Some(current) = &mut self.current else { return };
+        for (load, _) in current.on_disk.extract_if(.., |(_, on_disk)| on_disk.has_failed()) {
+            // The other outlet keeps what it has: these come twice.
+            add(&mut current.counters, Committed::Recovered, load.len() as u64);
+            current.aside.join(load);
+            current.hand_over_at = Some(again);
+        }
+    }
+
+    /// Hands nothing of the chunk at hand over before `again`.
+    pub fn put_off(&mut self, again: Instant) {
+        if let Some(current) = &mut self.current {
+            current.hand_over_at = Some(again);
+        }
+    }
+
+    /// Whether the chunk at hand waits until it is handed over.
+    pub fn is_put_off(&self, now: Instant) -> bool {
+        self.current.as_ref().and_then(|current| current.hand_over_at).is_some_and(|moment| now < moment)
     }
 
     /// What is still to be sent of the chunk at hand.
@@ -349,6 +373,7 @@ fn read(spool: &mut Spool, plan: &Plan, most: u64, delivered: &[Range<u64>], log
         aside: Load::default(),
         counters,
         moved: 0,
+        hand_over_at: None,
         on_disk: Vec::new(),
         unreadable,
     })
@@ -375,12 +400,24 @@ mod tests {
         let mut replay = Replay::new(Vec::new(), false);
         assert!(replay.at_hand(&mut spool, &plan, 2).is_some());
         replay.set_aside(&replay.tables());
-        let is_there = Arc::<AtomicBool>::default();
-        replay.hand_over("other", Arc::clone(&is_there));
+        let failing = OnDisk::new(false);
+        replay.hand_over("other", failing.clone());
+        assert!(replay.aside().is_none());
+        failing.decide(false);
+        assert!(matches!(replay.next(&mut spool, &plan, 2, now), Chunk::Nothing), "nor when the disk does not take it");
+        replay.take_back_failed(now + Duration::from_secs(1));
+        assert_eq!(replay.aside().map(Load::len), Some(1), "it is to be handed over once more");
+        assert!(replay.is_put_off(now) && !replay.is_put_off(now + Duration::from_secs(1)));
+        let on_disk = OnDisk::new(false);
+        replay.hand_over("other", on_disk.clone());
         assert!(matches!(replay.next(&mut spool, &plan, 2, now), Chunk::Nothing));
         assert!(!replay.is_handed_over(now), "nor does the end let go of it");
-        is_there.store(true, Ordering::Release);
+        on_disk.decide(true);
         assert!(matches!(replay.next(&mut spool, &plan, 2, now), Chunk::Done));
-        assert_eq!(replay.finish().acked, Some(Acked::Own(2)));
+        let finished = replay.finish();
+        assert_eq!(finished.acked, Some(Acked::Own(2)));
+        let [spooled, unspooled, recovered] = [Committed::Spooled, Committed::Unspooled, Committed::Recovered]
+            .map(|which| finished.counters[which as usize]);
+        assert_eq!((spooled, unspooled, recovered), (2, 1, 1), "the other holds it twice");
     }
 }

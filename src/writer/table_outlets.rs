@@ -11,7 +11,7 @@
 //! * The first batch that comes back names the table. From then on it has a spool of its own (`SINK/table-NAME/WRITER`), and a delivery thread
 //!   and connection beside the sink's: what a lock holds up is only what is behind that lock. Beyond [`MOST_CONNECTIONS`] tables share these.
 //! * The replay of the sink's spool hands over what is for the table: it is appended to the table's spool, then acknowledged in the sink's,
-//!   once it is on the disk. The two are one commit. A writer that dies in between finds it in both: it comes twice, as with every commit. It comes last in its chunk, when
+//!   once it is on the disk, and when the disk fails is appended there once more. The two are one commit. A writer that dies in between finds it in both: it comes twice, as with every commit. It comes last in its chunk, when
 //!   the rest is stored: a chunk that the sink does not take, and so stays, must not be handed over again by each writer that comes.
 //! * What comes live goes to the table's outlet too, unless the sink's may hold something older: then it goes to the sink's spool, behind that.
 //!   So rows of the table that went through a spool keep their order.
@@ -136,11 +136,14 @@ impl Outlets {
             let part = aside.filtered(|batch| batch.table == *table);
             let taken = self.all.get_mut(&to).filter(|_| can_all).and_then(|to| to.take_over(&part, now));
             let Some(from) = self.all.get_mut(&number) else { continue };
-            let Some(is_there) = taken else {
+            let Some(on_disk) = taken else {
                 from.note_blocked();
+                if can_all {
+                    from.put_off(now);
+                }
                 return false;
             };
-            from.hand_over(table, is_there);
+            from.hand_over(table, on_disk);
         }
         true
     }

@@ -27,6 +27,13 @@ impl Spool {
     /// later, and the next id is what it was. Records may have up to [`MAX_RECORD`] bytes.
     pub fn append<'a>(&mut self, records: impl Iterator<Item = &'a [u8]> + Clone) -> Result<Range<u64>, AppendError> {
         self.tend();
+        self.handed.retain(|mark| !mark.is_there());
+        if self.handed.extract_if(.., |mark| mark.has_failed()).count() > 0 {
+            // The kernel may have dropped what it could not write: nothing is to depend on what is there.
+            self.active = None;
+            // And what has failed before is none of what comes now.
+            self.files.mark();
+        }
         let parts = self.plan(records.clone())?;
         let needed = parts.iter().map(|part| part.bytes).sum::<u64>();
         let (held, limit) = (self.bytes().saturating_add(self.taken), self.options.limit_bytes);

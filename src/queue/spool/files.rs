@@ -7,7 +7,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 /// Something with bytes at offsets.
 pub(crate) trait Source {
@@ -86,10 +86,39 @@ pub(crate) trait Files: Send {
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
     /// Returns once the names are on the disk.
     fn sync(&self) -> io::Result<()>;
-    /// Becomes true once all is on the disk that a sync was asked for before, of names and files: where that returns
-    /// at once.
-    fn mark(&self) -> Arc<AtomicBool> {
-        Arc::new(AtomicBool::new(true))
+    /// Tells what becomes of all that a sync was asked for before, of names and files, where that returns at once.
+    fn mark(&self) -> OnDisk {
+        OnDisk::new(true)
+    }
+}
+
+/// Whether something is on the disk; known to all copies.
+#[derive(Clone, Debug)]
+pub struct OnDisk(Arc<AtomicU8>);
+
+impl OnDisk {
+    const OPEN: u8 = 0;
+    const DONE: u8 = 1;
+    const FAILED: u8 = 2;
+
+    /// It is there, or nothing is known yet.
+    pub fn new(is_there: bool) -> OnDisk {
+        OnDisk(Arc::new(AtomicU8::new(if is_there { OnDisk::DONE } else { OnDisk::OPEN })))
+    }
+
+    /// It is there, or a sync of it has failed and it may never be.
+    pub fn decide(&self, is_there: bool) {
+        self.0.store(if is_there { OnDisk::DONE } else { OnDisk::FAILED }, Ordering::Release);
+    }
+
+    /// Whether it is there.
+    pub fn is_there(&self) -> bool {
+        self.0.load(Ordering::Acquire) == OnDisk::DONE
+    }
+
+    /// Whether a sync of it has failed.
+    pub fn has_failed(&self) -> bool {
+        self.0.load(Ordering::Acquire) == OnDisk::FAILED
     }
 }
 

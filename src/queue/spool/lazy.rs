@@ -6,11 +6,11 @@
 //! asked for again before its turn is done once. What fails is logged. The last directory to go waits for what is left, for a limited time: a disk that hangs must not
 //! keep the process from its end, and what is written is safe from that anyway.
 
-use super::files::{Directory, Files, SegmentFile, Source};
+use super::files::{Directory, Files, OnDisk, SegmentFile, Source};
 use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -48,17 +48,10 @@ impl Queue {
         self.changed.notify_one();
     }
 
-    /// The answer becomes true when all is done that was asked for before.
-    fn mark(&self) -> Arc<AtomicBool> {
-        let is_done = Arc::<AtomicBool>::default();
-        let set = Arc::clone(&is_done);
-        let job: Sync = Box::new(move || {
-            set.store(true, Ordering::Release);
-            Ok(())
-        });
+    /// Does `job` after all that was asked for before.
+    fn push_last(&self, job: Sync) {
         self.lock().waiting.push_back((PathBuf::new(), job));
         self.changed.notify_one();
-        is_done
     }
 
     /// The next job; `None` at the end.
@@ -131,6 +124,16 @@ pub(super) struct LazyDirectory {
     path: PathBuf,
     worker: Arc<Worker>,
     prompt: &'static str,
+    failures: Arc<AtomicU64>,
+    /// How many of these there were when a mark was last asked for.
+    marked: AtomicU64,
+}
+
+/// What `sync` answers; an error is counted in `failures`.
+fn counted(failures: &AtomicU64, sync: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+    sync().inspect_err(|_| {
+        failures.fetch_add(1, Ordering::AcqRel);
+    })
 }
 
 impl LazyDirectory {
@@ -142,7 +145,14 @@ impl LazyDirectory {
     }
 
     fn make_with(worker: Arc<Worker>, path: &Path, prompt: &'static str, room: usize) -> io::Result<LazyDirectory> {
-        let directory = LazyDirectory { directory: Directory::make(path)?, path: path.to_owned(), worker, prompt };
+        let directory = LazyDirectory {
+            directory: Directory::make(path)?,
+            path: path.to_owned(),
+            worker,
+            prompt,
+            failures: Arc::default(),
+            marked: AtomicU64::new(0),
+        };
         match directory.directory.create(prompt) {
             Ok(file) => {
                 file.write_all_at(&vec![0; room], 0)?;
@@ -160,7 +170,8 @@ impl LazyDirectory {
         if name == self.prompt {
             return file;
         }
-        Box::new(LazyFile { file, path: self.path.join(name), queue: Arc::clone(&self.worker.queue) })
+        let (queue, failures) = (Arc::clone(&self.worker.queue), Arc::clone(&self.failures));
+        Box::new(LazyFile { file, path: self.path.join(name), queue, failures })
     }
 }
 
@@ -187,12 +198,21 @@ impl Files for LazyDirectory {
 
     fn sync(&self) -> io::Result<()> {
         let directory = self.directory.clone();
-        self.worker.queue.push(self.path.clone(), Box::new(move || directory.sync()));
+        let failures = Arc::clone(&self.failures);
+        self.worker.queue.push(self.path.clone(), Box::new(move || counted(&failures, || directory.sync())));
         Ok(())
     }
 
-    fn mark(&self) -> Arc<AtomicBool> {
-        self.worker.queue.mark()
+    fn mark(&self) -> OnDisk {
+        // What has failed since the mark before may be of what was written since then.
+        let before = self.marked.swap(self.failures.load(Ordering::Acquire), Ordering::AcqRel);
+        let (on_disk, failures) = (OnDisk::new(false), Arc::clone(&self.failures));
+        let mark = on_disk.clone();
+        self.worker.queue.push_last(Box::new(move || {
+            mark.decide(failures.load(Ordering::Acquire) == before);
+            Ok(())
+        }));
+        on_disk
     }
 }
 
@@ -201,6 +221,8 @@ struct LazyFile {
     file: Box<dyn SegmentFile>,
     path: PathBuf,
     queue: Arc<Queue>,
+    /// Those of its directory.
+    failures: Arc<AtomicU64>,
 }
 
 impl Source for LazyFile {
@@ -223,9 +245,11 @@ impl SegmentFile for LazyFile {
     }
 
     fn sync(&self) -> io::Result<()> {
-        let copy = self.file.duplicate()?;
-        self.queue.push(self.path.clone(), Box::new(move || copy.sync()));
-        Ok(())
+        counted(&self.failures, || {
+            let (copy, failures) = (self.file.duplicate()?, Arc::clone(&self.failures));
+            self.queue.push(self.path.clone(), Box::new(move || counted(&failures, || copy.sync())));
+            Ok(())
+        })
     }
 
     fn duplicate(&self) -> io::Result<Box<dyn SegmentFile>> {
@@ -350,11 +374,52 @@ mod tests {
         let mut spool = Spool::open_on(Box::new(lazy), options, None).unwrap();
         spool.append([&b"record"[..]].into_iter()).unwrap();
         let is_there = spool.bring_to_disk();
-        assert!(!is_there.load(Ordering::Acquire));
+        assert!(!is_there.is_there());
         spool.discard();
         assert_eq!(files::SYNCS.get(), syncs, "its thread waits for the disk");
         go.send(()).unwrap();
         drop(worker);
-        assert!(is_there.load(Ordering::Acquire));
+        assert!(is_there.is_there());
+    }
+
+    #[test]
+    fn a_mark_fails_with_the_sync_before_it_and_what_comes_then_begins_a_new_segment() {
+        let place = tempfile::tempdir().unwrap();
+        let worker = Worker::start(LONG).unwrap();
+        let directory = place.path().join("spool");
+        let lazy = LazyDirectory::make_with(Arc::clone(&worker), &directory, position::NAME, position::ROOM).unwrap();
+        let failures = Arc::clone(&lazy.failures);
+        let sync = SyncPolicy::Interval(LONG);
+        let options = SpoolOptions { directory: directory.clone(), limit_bytes: 1 << 20, segment_bytes: 1 << 18, sync };
+        let mut spool = Spool::open_on(Box::new(lazy), options, None).unwrap();
+        let settled = |mark: &OnDisk| {
+            while !mark.is_there() && !mark.has_failed() {
+                std::thread::yield_now();
+            }
+            mark.is_there()
+        };
+        let segments = || {
+            let entries = std::fs::read_dir(&directory).unwrap().flatten();
+            entries.filter(|entry| entry.path().extension().is_some_and(|end| end == "segment")).count()
+        };
+        let (go, gate) = channel::<()>();
+        worker.queue.push("slow".into(), Box::new(move || gate.recv().map_err(io::Error::other)));
+        spool.append([&b"record"[..]].into_iter()).unwrap();
+        let fail = Arc::clone(&failures);
+        let failing = move || counted(&fail, || Err(io::ErrorKind::Other.into()));
+        worker.queue.push("one of its syncs".into(), Box::new(failing));
+        let first = spool.bring_to_disk();
+        // The sync of these may be the one that fails.
+        spool.append([&b"record"[..]].into_iter()).unwrap();
+        let second = spool.bring_to_disk();
+        go.send(()).unwrap();
+        assert!(!settled(&first) && !settled(&second));
+        assert_eq!(segments(), 1);
+        spool.append([&b"record"[..]].into_iter()).unwrap();
+        assert_eq!(segments(), 2);
+        assert!(settled(&spool.bring_to_disk()));
+        spool.append([&b"record"[..]].into_iter()).unwrap();
+        assert!(settled(&spool.bring_to_disk()));
+        assert_eq!(segments(), 2);
     }
 }

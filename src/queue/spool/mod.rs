@@ -111,14 +111,13 @@ pub use inspect::{Contents, inspect, lock_holder};
 pub use lock::{DirectoryLock, LockError};
 pub use position::NAME as POSITION;
 
+pub use files::OnDisk;
 use files::{Files, SegmentFile};
 use position::Position;
 use read::Reader;
 use segment::Segment;
 use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 /// When appended records are brought to the disk (fdatasync), which only a power cut or a crash of the kernel can tell apart: a
@@ -177,6 +176,8 @@ pub struct Spool {
     taken: u64,
     /// Whether the last attempt to remove a segment failed and was logged.
     stuck: bool,
+    /// Answers of [`Spool::bring_to_disk`] of which nothing was known yet.
+    handed: Vec<OnDisk>,
 }
 
 impl Spool {
@@ -207,16 +208,18 @@ impl Spool {
         self.sync_when_due();
     }
 
-    /// Asks for what was appended to be brought to the disk now. The answer becomes true when it is there, as far as
-    /// the [`SyncPolicy`] asks for
-    /// that at all.
-    pub fn bring_to_disk(&mut self) -> Arc<AtomicBool> {
+    /// Asks for what was appended to be brought to the disk now. The answer tells when it is there, as far as the
+    /// [`SyncPolicy`] asks for that at all, or that it may never be: then it is to be appended once more, which begins
+    /// a new segment.
+    pub fn bring_to_disk(&mut self) -> OnDisk {
         if self.interval().is_some()
             && let Some(Err(error)) = self.active.as_ref().map(|file| file.sync())
         {
             log::error!("cannot bring the spool in {} to the disk: {error}", self.options.directory.display());
         }
-        self.files.mark()
+        let mark = self.files.mark();
+        self.handed.push(mark.clone());
+        mark
     }
 
     /// Ends a spool whose directory is about to go: nothing waits for the disk.

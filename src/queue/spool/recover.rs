@@ -84,6 +84,7 @@ impl Spool {
             unsettled: false,
             taken: 0,
             stuck: false,
+            handed: Vec::new(),
             options,
         };
         spool.settle_opened(persisted.is_some())?;

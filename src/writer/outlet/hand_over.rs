@@ -1,13 +1,11 @@
 //! What an outlet does for tables that are waited for: hands over what is theirs, or takes it over; see
 //! `table_outlets`.
 
-use super::{Flight, Line, Outlet};
+use super::{Flight, Line, Outlet, TABLE_PAUSE};
 use crate::queue::lane::SinkMarks;
-use crate::queue::spool::Spool;
+use crate::queue::spool::{OnDisk, Spool};
 use crate::writer::Plan;
 use crate::writer::batch::Load;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 impl Outlet {
@@ -15,6 +13,10 @@ impl Outlet {
     /// commit.
     pub fn tables_at_hand(&mut self, plan: &Plan, committed: SinkMarks, now: Instant) -> Vec<String> {
         if self.replay_job.is_some() || self.away.is_some_and(|away| now < away.next_probe) {
+            return Vec::new();
+        }
+        self.replay.take_back_failed(now + TABLE_PAUSE);
+        if self.replay.is_put_off(now) {
             return Vec::new();
         }
         let below = self.readable_below(committed);
@@ -39,9 +41,8 @@ impl Outlet {
     }
 
     /// Puts captures of another outlet's replay into the spool, where they are final; `None` when it does not take
-    /// them now. The answer becomes
-    /// true when they are on the disk.
-    pub fn take_over(&mut self, load: &Load, now: Instant) -> Option<Arc<AtomicBool>> {
+    /// them now. The answer tells when they are on the disk.
+    pub fn take_over(&mut self, load: &Load, now: Instant) -> Option<OnDisk> {
         let spool = self.spool.as_mut()?;
         // They leave as much room as they take.
         spool.leave_room(0);
@@ -51,10 +52,10 @@ impl Outlet {
         self.spool.as_mut().map(Spool::bring_to_disk)
     }
 
-    /// What the replay has left aside for `table` is in another outlet's spool now, and safe there when `is_there` is
-    /// true.
-    pub fn hand_over(&mut self, table: &str, is_there: Arc<AtomicBool>) {
-        self.replay.hand_over(table, is_there);
+    /// What the replay has left aside for `table` is in another outlet's spool now, and safe there once it is
+    /// `on_disk`.
+    pub fn hand_over(&mut self, table: &str, on_disk: OnDisk) {
+        self.replay.hand_over(table, on_disk);
     }
 
     /// Captures that are in another outlet's spool, and here until the chunk at hand is done with.
@@ -65,6 +66,11 @@ impl Outlet {
     /// What the replay has at hand cannot go where it belongs, for now.
     pub fn note_blocked(&mut self) {
         self.is_blocked = true;
+    }
+
+    /// Another outlet could not take it over: it is asked again after a pause.
+    pub fn put_off(&mut self, now: Instant) {
+        self.replay.put_off(now + TABLE_PAUSE);
     }
 
     /// Whether captures for `table` are here, or may be.
