@@ -424,8 +424,25 @@ impl Outlet {
         if self.line.thread.is_finished() { Err(WriterError::DeliveryDied) } else { Ok(()) }
     }
 
+    /// Whether its spool's position is to be brought to the disk, for which the caller waits.
+    pub fn is_position_due(&self) -> bool {
+        self.spool.as_ref().is_some_and(Spool::is_position_due)
+    }
+
+    /// Does that.
+    pub fn sync_position(&mut self) {
+        if let Some(spool) = &mut self.spool {
+            spool.sync_position();
+        }
+    }
+
     /// When the next turn is due without anything else happening.
     pub fn wake_at(&self, now: Instant) -> Option<Instant> {
+        let sync = self.is_position_due().then_some(now + BLOCKED);
+        sync.into_iter().chain(self.replay_at(now)).min()
+    }
+
+    fn replay_at(&self, now: Instant) -> Option<Instant> {
         if self.replay_job.is_some() || !self.replay_has_work() {
             return None;
         }

@@ -56,6 +56,8 @@ pub struct Outlets {
     named: HashMap<String, usize>,
     /// How many of the outlets of each sink are away.
     away: Vec<Arc<Mutex<usize>>>,
+    /// The outlet whose spool's position was last brought to the disk.
+    synced: usize,
     pub(super) writer: usize,
     pub(super) lanes: Arc<Lanes>,
     give_up: Arc<AtomicBool>,
@@ -84,6 +86,7 @@ impl Outlets {
             tables: HashMap::new(),
             named: HashMap::new(),
             away: (0..sinks).map(|_| Arc::default()).collect(),
+            synced: 0,
             writer,
             lanes: Arc::clone(consumer.lanes()),
             give_up: Arc::clone(give_up),
@@ -282,9 +285,21 @@ impl Outlets {
         Ok(number)
     }
 
+    /// Waits for the disk for one outlet whose spool's position is due, in turn: for many at once the lanes would fill meanwhile.
+    fn sync_one_position(&mut self) {
+        let is_due = |(_, outlet): &(&usize, &Outlet)| outlet.is_position_due();
+        let due = self.all.range(self.synced + 1..).chain(self.all.range(..=self.synced)).find(is_due);
+        let Some(number) = due.map(|(number, _)| *number) else { return };
+        self.synced = number;
+        if let Some(outlet) = self.all.get_mut(&number) {
+            outlet.sync_position();
+        }
+    }
+
     /// Housekeeping, once a turn.
     pub fn tick(&mut self, now: Instant) -> Result<(), WriterError> {
         self.all.values_mut().try_for_each(Outlet::tick)?;
+        self.sync_one_position();
         self.end_idle_tables(now);
         for sink in self.sinks() {
             // Of the spools beside the sink's own, shared memory has no marks.

@@ -131,7 +131,8 @@ pub fn open(
 ) -> Result<(Spool, Vec<Spool>), SpoolError> {
     let place = spool.directory.join(name);
     let committed = (marks.next > 0).then_some(Marks { next: marks.next, acked: marks.acked });
-    let own = Spool::open(options(spool, place.join(writer.to_string())), committed)?;
+    let mut own = Spool::open(options(spool, place.join(writer.to_string())), committed)?;
+    own.defer_position();
     let earlier = if writer == 0 { earlier(&place, writers) } else { Vec::new() };
     let open = |directory| {
         let opened = Spool::open(options(spool, directory), None);

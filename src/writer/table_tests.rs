@@ -4,7 +4,7 @@ use super::spool_tests::Bench;
 use super::tests::{capture, die_at_turn};
 use super::*;
 use crate::capture::Capture;
-use crate::queue::spool::inspect;
+use crate::queue::spool::{SYNCS, inspect};
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -413,4 +413,34 @@ fn tables_whose_spools_cannot_be_made_share_one_wait_and_the_others_have_their_o
     std::fs::remove_file(place).unwrap();
     writer.outlets.wait_for(&plan, 0, &["one".to_owned()], Instant::now()).unwrap();
     assert!(!waits.is_over("one", "missing"), "its wait holds up only its own rows");
+}
+
+#[test]
+fn the_positions_of_many_spools_that_are_due_at_once_are_brought_to_the_disk_one_a_turn() {
+    let bench = Bench::new();
+    let mut plan = Plan { table_patience: LONG, ..bench.plan() };
+    plan.spool.as_mut().unwrap().sync = SpoolSync::Interval;
+    let consumer = Consumer::take(&bench.lanes, 0).unwrap().unwrap();
+    let mut writer = Writer::start(consumer, 0, plan.clone(), Arc::clone(&bench.stop)).unwrap();
+    let names: Vec<_> = (0..5).map(|number| format!("t{number}")).collect();
+    writer.outlets.wait_for(&plan, 0, &names, Instant::now()).unwrap();
+    let numbers: Vec<_> = writer.outlets.tables.values().copied().collect();
+    let mut load = batch::Load::default();
+    let mut bytes = vec![0; crate::capture::record::encoded_len(&capture(b"OPTIONS")).unwrap()];
+    crate::capture::record::encode(&capture(b"OPTIONS"), &mut bytes);
+    load.add(&bytes, &plan).unwrap();
+    let syncs = SYNCS.get();
+    for number in &numbers {
+        let outlet = writer.outlets.get_mut(*number).unwrap();
+        outlet.take_over(&load, Instant::now()).unwrap();
+        outlet.acknowledge(Acked::Own(2));
+    }
+    assert_eq!(SYNCS.get(), syncs, "an acknowledgement waits for the disk");
+    let due = |writer: &Writer| writer.outlets.iter().filter(|outlet| outlet.is_position_due()).count();
+    assert!(due(&writer) >= 5);
+    while due(&writer) > 0 {
+        let syncs = SYNCS.get();
+        writer.outlets.tick(Instant::now()).unwrap();
+        assert_eq!(SYNCS.get(), syncs + 1);
+    }
 }

@@ -8,6 +8,8 @@ impl Spool {
     /// Notes that all records below `id` are done with, durably, so that a restart hands out only what was not acknowledged, and
     /// removes the segments wholly below. An `id` beyond the next one counts as that, a lower one than before changes nothing.
     ///
+    /// With a deferred position ([`Spool::defer_position`]) both come with the next [`Spool::sync_position`].
+    ///
     /// After an error the mark has moved in memory, and is written together with the next one.
     pub fn ack(&mut self, id: u64) -> Result<(), SpoolError> {
         let id = id.min(self.marks.next);
@@ -23,6 +25,14 @@ impl Spool {
     /// writes.
     pub(super) fn settle(&mut self) -> Result<(), SpoolError> {
         let frees = self.first_is_done();
+        if frees && self.defers {
+            let written = self.persist(false);
+            self.position_due = true;
+            if written.is_ok() {
+                self.unsettled = false;
+                return written;
+            }
+        }
         let sync = self.options.sync == SyncPolicy::Batch || (frees && self.options.sync != SyncPolicy::Off);
         let mut written = self.persist(sync);
         if frees && written.as_ref().is_err_and(|error| error::is_no_space(&error.source)) {
@@ -48,7 +58,7 @@ impl Spool {
     }
 
     /// Whether every record of the first segment is done with.
-    fn first_is_done(&self) -> bool {
+    pub(super) fn first_is_done(&self) -> bool {
         let end = self.segments.get(1).map_or(self.marks.next, |second| second.first());
         !self.segments.is_empty() && end <= self.marks.acked
     }

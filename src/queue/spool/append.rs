@@ -16,6 +16,10 @@ struct Part {
     bytes: u64,
 }
 
+fn needed(parts: &[Part]) -> u64 {
+    parts.iter().map(|part| part.bytes).sum()
+}
+
 /// A segment that a batch has begun.
 struct Begun {
     segment: Segment,
@@ -34,9 +38,12 @@ impl Spool {
             // And what has failed before is none of what comes now.
             self.files.mark();
         }
-        let parts = self.plan(records.clone())?;
-        let needed = parts.iter().map(|part| part.bytes).sum::<u64>();
-        let (held, limit) = (self.bytes().saturating_add(self.taken), self.options.limit_bytes);
+        let mut parts = self.plan(records.clone())?;
+        if self.position_due && self.held().saturating_add(needed(&parts)) > self.options.limit_bytes {
+            self.sync_position();
+            parts = self.plan(records.clone())?;
+        }
+        let (needed, held, limit) = (needed(&parts), self.held(), self.options.limit_bytes);
         if held.saturating_add(needed) > limit {
             return Err(AppendError::Full { needed, held, limit });
         }
@@ -56,6 +63,11 @@ impl Spool {
         }
         self.accept(grown, begun, id);
         Ok(first..id)
+    }
+
+    /// Bytes of the limit that are in use.
+    fn held(&self) -> u64 {
+        self.bytes().saturating_add(self.taken)
     }
 
     /// Splits a batch at the segments' size.

@@ -27,7 +27,7 @@ impl Source for &[u8] {
 #[cfg(test)]
 std::thread_local! {
     /// How often this thread has waited for the disk.
-    pub(super) static SYNCS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+    pub(crate) static SYNCS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
 /// One open file.

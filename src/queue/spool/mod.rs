@@ -112,6 +112,8 @@ pub use lock::{DirectoryLock, LockError};
 pub use position::NAME as POSITION;
 
 pub use files::OnDisk;
+#[cfg(test)]
+pub(crate) use files::SYNCS;
 use files::{Files, SegmentFile};
 use position::Position;
 use read::Reader;
@@ -172,6 +174,11 @@ pub struct Spool {
     strays: Vec<String>,
     /// Whether the marks are not written down, or what they let go of is not removed.
     unsettled: bool,
+    /// Whether the owner says when to wait for the position to be on the disk, and whether that is due.
+    defers: bool,
+    position_due: bool,
+    /// Whether the last wait for it failed and was logged.
+    position_failed: bool,
     /// Bytes of the limit that belong to others.
     taken: u64,
     /// Whether the last attempt to remove a segment failed and was logged.
@@ -208,6 +215,35 @@ impl Spool {
         self.sync_when_due();
     }
 
+    /// With [`SyncPolicy::Interval`], lets nothing but [`Spool::sync_position`], and an append that needs the room, wait
+    /// for the position to be on the disk. Until then segments stay that are done with.
+    pub fn defer_position(&mut self) {
+        self.defers = self.interval().is_some();
+    }
+
+    /// Whether [`Spool::sync_position`] is due.
+    pub fn is_position_due(&self) -> bool {
+        self.position_due
+    }
+
+    /// Waits until the position is on the disk, and removes the segments that it lets go of.
+    pub fn sync_position(&mut self) {
+        self.position_due = false;
+        match self.position.sync() {
+            Ok(()) => {
+                self.position_failed = false;
+                self.unsettled |= !self.let_go();
+            }
+            Err(error) => {
+                // It is written again, as long as a segment waits for it.
+                self.unsettled |= self.first_is_done();
+                if !std::mem::replace(&mut self.position_failed, true) {
+                    self.log_unsynced(&error);
+                }
+            }
+        }
+    }
+
     /// Asks for what was appended to be brought to the disk now. The answer tells when it is there, as far as the
     /// [`SyncPolicy`] asks for that at all, or that it may never be: then it is to be appended once more, which begins
     /// a new segment.
@@ -215,7 +251,7 @@ impl Spool {
         if self.interval().is_some()
             && let Some(Err(error)) = self.active.as_ref().map(|file| file.sync())
         {
-            log::error!("cannot bring the spool in {} to the disk: {error}", self.options.directory.display());
+            self.log_unsynced(&error);
         }
         let mark = self.files.mark();
         self.handed.push(mark.clone());
@@ -225,6 +261,7 @@ impl Spool {
     /// Ends a spool whose directory is about to go: nothing waits for the disk.
     pub fn discard(mut self) {
         self.options.sync = SyncPolicy::Off;
+        self.let_go();
     }
 
     fn interval(&self) -> Option<Duration> {
@@ -248,11 +285,17 @@ impl Spool {
     /// Brings the last segment and the position to the disk.
     fn sync_now(&mut self) {
         self.unsynced = None;
+        self.position_due |= self.defers && self.position.is_dirty();
         let segment = self.active.as_ref().map_or(Ok(()), |file| file.sync());
-        if let Err(error) = segment.and_then(|()| self.position.sync()) {
+        let synced = segment.and_then(|()| if self.defers { Ok(()) } else { self.position.sync() });
+        if let Err(error) = synced {
             // The kernel has dropped what it could not write, so asking again would only hear that all is well.
-            log::error!("cannot bring the spool in {} to the disk: {error}", self.options.directory.display());
+            self.log_unsynced(&error);
         }
+    }
+
+    fn log_unsynced(&self, error: &std::io::Error) {
+        log::error!("cannot bring the spool in {} to the disk: {error}", self.options.directory.display());
     }
 
     fn error(&self, act: &'static str, name: &str, source: std::io::Error) -> SpoolError {
@@ -273,6 +316,9 @@ impl Drop for Spool {
     fn drop(&mut self) {
         if self.persist(false).is_ok() && self.interval().is_some() {
             self.sync_now();
+            if self.defers {
+                self.sync_position();
+            }
         }
     }
 }

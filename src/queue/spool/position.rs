@@ -74,6 +74,11 @@ impl Position {
         Ok(())
     }
 
+    /// Whether [`Position::sync`] has something to do.
+    pub(super) fn is_dirty(&self) -> bool {
+        self.dirty
+    }
+
     /// Brings what was written with `Firm::Later` to the disk.
     pub(super) fn sync(&mut self) -> io::Result<()> {
         if let Some(file) = self.file.as_ref().filter(|_| self.dirty) {

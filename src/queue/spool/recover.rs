@@ -85,6 +85,9 @@ impl Spool {
             taken: 0,
             stuck: false,
             handed: Vec::new(),
+            defers: false,
+            position_due: false,
+            position_failed: false,
             options,
         };
         spool.settle_opened(persisted.is_some())?;

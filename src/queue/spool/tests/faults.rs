@@ -485,3 +485,28 @@ proptest! {
         prop_assert_eq!(read_all(&mut reopen(&disk, SyncPolicy::Batch, committed)), ids(found.acked..next));
     }
 }
+
+#[test]
+fn what_a_deferred_position_lets_go_of_stays_until_that_is_on_the_disk_and_goes_when_room_is_needed() {
+    let (disk, mut spool) = bench(SyncPolicy::Interval(Duration::from_secs(600)));
+    spool.defer_position();
+    append(&mut spool, 40);
+    spool.ack(u64::MAX).unwrap();
+    assert!(spool.is_position_due());
+    let count = disk.segments().len();
+    assert!(count > 1);
+    disk.fail(Act::Sync, [Fault::Error(Errno::IO)]);
+    spool.sync_position();
+    assert_eq!(disk.segments().len(), count);
+    spool.tick();
+    assert!(spool.is_position_due(), "it is tried again");
+    disk.fail(Act::Sync, [Fault::Error(Errno::IO)]);
+    spool.leave_room(1_000_000 - spool.bytes());
+    assert!(matches!(try_append(&mut spool, 1), Err(AppendError::Full { .. })));
+    append(&mut spool, 1);
+    assert_eq!(disk.segments().len(), 1, "there is room again");
+    spool.ack(u64::MAX).unwrap();
+    assert_eq!(disk.segments().len(), 1);
+    drop(spool);
+    assert_eq!(disk.segments().len(), 0, "the end lets go");
+}
