@@ -29,11 +29,6 @@ impl Names {
         self.ports.insert(port, name.to_owned());
     }
 
-    /// Whether a port has a name.
-    pub fn has_port(&self, port: u16) -> bool {
-        self.ports.contains_key(&port)
-    }
-
     /// Names the process whose number is in the branches of a load generator.
     pub fn process(&mut self, pid: u32) {
         self.name(format!("{OWN_BRANCH}{pid}-"), format!("{OWN_BRANCH}<pid>-"));

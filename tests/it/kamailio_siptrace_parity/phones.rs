@@ -3,9 +3,11 @@
 use super::message::{Message, SENTINEL, Side};
 use super::names::Names;
 use crate::common::ports::{free_address, free_port};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with};
 use std::cell::RefCell;
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -111,6 +113,16 @@ struct Stream {
     read: Vec<u8>,
 }
 
+/// A socket for a connection from a port that the kernel gives to nobody.
+fn bound_socket(ip: IpAddr) -> OwnedFd {
+    let family = if ip.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let socket = socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None).expect("a socket is made");
+    // Tests beside this one have ports of the other family.
+    let is_bound = (0..100).any(|_| bind(&socket, &SocketAddr::new(ip, free_port())).is_ok());
+    assert!(is_bound, "no port of {ip} is free");
+    socket
+}
+
 impl<'a> Phone<'a> {
     /// A phone that speaks UDP with the proxy.
     pub fn udp(name: &'static str, socket: &'a UdpSocket, proxy: SocketAddr, names: &'a RefCell<Names>) -> Phone<'a> {
@@ -126,16 +138,11 @@ impl<'a> Phone<'a> {
 
     /// A phone that connects to the proxy; its port gets a name.
     pub fn tcp_connected(name: &'static str, proxy: SocketAddr, names: &'a RefCell<Names>) -> Phone<'a> {
-        // Connections to other addresses may have the same port; those that are not taken keep theirs until one has its own.
-        let mut others = Vec::new();
-        let (stream, local) = loop {
-            let stream = TcpStream::connect(proxy).expect("the proxy accepts connections");
-            let local = stream.local_addr().expect("a connection has an address");
-            if !names.borrow().has_port(local.port()) {
-                break (stream, local);
-            }
-            others.push(stream);
-        };
+        // Not one that the kernel chooses: a connection of the proxy over the other family may get the same number, and with it the name.
+        let socket = bound_socket(proxy.ip());
+        connect(&socket, &proxy).expect("the proxy accepts connections");
+        let stream = TcpStream::from(socket);
+        let local = stream.local_addr().expect("a connection has an address");
         names.borrow_mut().port(local.port(), name);
         Phone { name, line: Line::Connected(RefCell::new(Stream::new(stream))), local, names, fence: None }
     }
