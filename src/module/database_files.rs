@@ -2,8 +2,8 @@
 //! looked at once it has given
 //! them up.
 
+use super::owned_directory::Owner;
 use super::owned_directory::{OwnedDirectory, SHARED};
-use super::pipeline::Owner;
 use super::settings::ParameterError;
 use crate::sink::sqlite_file;
 use crate::writer::Plan;

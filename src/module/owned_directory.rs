@@ -5,12 +5,14 @@
 //! is made, a directory is
 //! given by its descriptor, and a symbolic link in place of one that was just made is an error.
 
-use super::pipeline::Owner;
 use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::fchown;
 use std::path::{Component, Path};
+
+/// A user and a group that the server will run as; `None` for the present ones.
+pub type Owner = (Option<u32>, Option<u32>);
 
 /// Mode of a directory in which the owner's group may read, and of one that is the owner's alone; the umask can take
 /// away.

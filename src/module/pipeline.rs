@@ -80,9 +80,6 @@ pub struct HostedSink {
     pub io_timeout: Duration,
 }
 
-/// A user and a group that the server will run as; `None` for the present ones.
-pub type Owner = (Option<u32>, Option<u32>);
-
 /// Lanes and spool of one module; every process of the server has its copy, and the lanes in common.
 #[derive(Debug, Default)]
 pub struct Pipeline {

@@ -1,7 +1,8 @@
 //! Where the spool is: found from the parameters, prepared for the user that the server runs as, and locked against a second server.
 
+use super::owned_directory::Owner;
 use super::owned_directory::{OwnedDirectory, PRIVATE};
-use super::pipeline::{MapError, Owner, Pause, Pipeline};
+use super::pipeline::{MapError, Pause, Pipeline};
 use super::queue_settings::QueueSettings;
 use super::settings::ParameterError;
 use crate::queue::spool::{DirectoryLock, LockError};
