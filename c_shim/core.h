@@ -277,10 +277,9 @@ sc_status sc_hep_variable_value(sc_core *core, uint32_t variable, sc_hep_value *
  * capture is off. */
 sc_status sc_raw_open(sc_core *core, uint32_t *readers);
 
-/* Waits, for as long as it takes, for a message from the raw sockets; signals do not end it. `reader` is this process's number, from 0 to
- * readers - 1. Captures made until sc_hep_end, which must follow, get the message's time. The payload is terminated by a 0 byte that is not
- * counted. */
-sc_status sc_raw_receive(sc_core *core, uint32_t reader, sc_hep_packet *packet);
+/* Waits, for as long as it takes, for a message from the raw sockets; signals do not end it. Captures made until
+ * sc_hep_end, which must follow, get the message's time. The payload is terminated by a 0 byte that is not counted. */
+sc_status sc_raw_receive(sc_core *core, sc_hep_packet *packet);
 
 /* ---- traces: handles of "kamailio/siptrace" ---- */
 

@@ -190,8 +190,8 @@ static void every_null_is_refused(sc_core *core)
     CHECK(sc_hep_end(NULL, nothing) == SC_ERR_NULL_POINTER);
     CHECK(sc_raw_open(NULL, &number) == SC_ERR_NULL_POINTER);
     CHECK(sc_raw_open(core, NULL) == SC_ERR_NULL_POINTER);
-    CHECK(sc_raw_receive(NULL, 0, &packet) == SC_ERR_NULL_POINTER);
-    CHECK(sc_raw_receive(core, 0, NULL) == SC_ERR_NULL_POINTER);
+    CHECK(sc_raw_receive(NULL, &packet) == SC_ERR_NULL_POINTER);
+    CHECK(sc_raw_receive(core, NULL) == SC_ERR_NULL_POINTER);
     CHECK(sc_hep_end(core, broken) == SC_ERR_NULL_POINTER);
     CHECK(sc_command(NULL, "stats", nothing, &reply) == SC_ERR_NULL_POINTER);
     CHECK(sc_command(core, NULL, nothing, &reply) == SC_ERR_NULL_POINTER);
@@ -321,13 +321,13 @@ static void order_is_kept(sc_core *core, const char *url, const char *mode)
     CHECK(sc_core_map_lanes(core, 2) == SC_ERR_WRONG_STATE);
     CHECK(sc_capture_sip(core, &sip, nothing, 0) == SC_ERR_WRONG_STATE);
     CHECK(sc_hep_receive(core, bytes("HEP3"), &sender, &verdict, &packet) == SC_ERR_WRONG_STATE);
-    CHECK(sc_raw_receive(core, 0, &packet) == SC_ERR_WRONG_STATE);
+    CHECK(sc_raw_receive(core, &packet) == SC_ERR_WRONG_STATE);
     CHECK(sc_core_attach(core, 2) == SC_ERR_WRONG_STATE);
     CHECK(sc_writer_supervise(core, 1) == SC_ERR_WRONG_STATE);
     CHECK(sc_core_attach(core, 0) == SC_OK);
     CHECK(sc_core_attach(core, 0) == SC_OK);
     CHECK(sc_core_attach(core, 1) == SC_ERR_WRONG_STATE);
-    CHECK(sc_raw_receive(core, 0, &packet) == SC_ERR_WRONG_STATE);
+    CHECK(sc_raw_receive(core, &packet) == SC_ERR_WRONG_STATE);
 }
 
 static void a_forked_process_needs_a_lane_of_its_own(sc_core *core)

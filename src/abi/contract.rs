@@ -292,7 +292,7 @@ unsafe extern "C" {
     pub fn sc_raw_open(core: *mut sc_core, readers: *mut u32) -> sc_status;
 }
 unsafe extern "C" {
-    pub fn sc_raw_receive(core: *mut sc_core, reader: u32, packet: *mut sc_hep_packet) -> sc_status;
+    pub fn sc_raw_receive(core: *mut sc_core, packet: *mut sc_hep_packet) -> sc_status;
 }
 impl sc_tracer {
     pub const SC_TRACER_SCRIPT: sc_tracer = sc_tracer(0);

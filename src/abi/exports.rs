@@ -419,11 +419,11 @@ pub unsafe extern "C" fn sc_raw_open(core: *mut sc_core, readers: *mut u32) -> s
 /// # Safety
 /// Pointers as the contract says.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn sc_raw_receive(core: *mut sc_core, reader: u32, packet: *mut sc_hep_packet) -> sc_status {
+pub unsafe extern "C" fn sc_raw_receive(core: *mut sc_core, packet: *mut sc_hep_packet) -> sc_status {
     with_core(core, |core| {
         // SAFETY: the contract's caller vouches for it.
         let out = unsafe { output(packet)? };
-        *out = to_packet(&core.node()?.receive_raw(reader as usize)?);
+        *out = to_packet(&core.node()?.receive_raw()?);
         Ok(())
     })
 }

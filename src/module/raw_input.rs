@@ -108,12 +108,11 @@ impl CaptureNode {
         RawError::Refused { name, value, why }
     }
 
-    /// Waits for the next message. [`CaptureNode::end_hep`] must follow, as for a HEP packet. Reader `0` alone counts what the kernel
-    /// dropped: the count is the socket's, not the reader's.
-    pub fn receive_raw(&mut self, reader: usize) -> Result<HepPacket<'_>, StateError> {
+    /// Waits for the next message. [`CaptureNode::end_hep`] must follow, as for a HEP packet.
+    pub fn receive_raw(&mut self) -> Result<HepPacket<'_>, StateError> {
         self.hep.end();
         let found = loop {
-            if let Some(found) = self.next_raw(reader)? {
+            if let Some(found) = self.next_raw()? {
                 break found;
             }
         };
@@ -128,7 +127,7 @@ impl CaptureNode {
     }
 
     /// Waits for one packet, and looks whether it is a message that is wanted.
-    fn next_raw(&mut self, reader: usize) -> Result<Option<Found>, StateError> {
+    fn next_raw(&mut self) -> Result<Option<Found>, StateError> {
         let RawInput { sockets, ports, buffer, bad_log, error_log } = &mut self.raw;
         let producer = own(&mut self.pipeline.producer)?;
         let sockets = sockets.as_mut().ok_or(StateError::NoRawSocket)?;
@@ -141,13 +140,11 @@ impl CaptureNode {
                 return Ok(None);
             }
         };
-        if reader == 0 {
-            let counter = match received.is_only_counted {
-                true => Produced::RawKernelDropsIgnored,
-                false => Produced::RawKernelDrops,
-            };
-            (0..received.dropped).for_each(|_| producer.count(counter));
-        }
+        let drops = match received.is_only_counted {
+            true => Produced::RawKernelDropsIgnored,
+            false => Produced::RawKernelDrops,
+        };
+        (0..received.dropped).for_each(|_| producer.count(drops));
         let packet = &buffer[..received.length];
         let datagram = match sorted(producer, &received, packet, *ports) {
             Ok(datagram) => datagram,

@@ -52,7 +52,7 @@ fn with_capture_bad_msgs_0_the_malformed_are_refused_and_nothing_is_that_the_sto
 #[test]
 fn secrets_are_masked_in_what_scripts_and_hep_packets_have_stored_and_lengths_are_kept() {
     let file = SqliteFile::new();
-    let node = ConfigBuilder::capture_node(Module::Ours, file.url());
+    let node = ConfigBuilder::capture_node(Module::Ours, file.url()).children(1);
     let server = node.set("mask", "Authorization, Proxy-Authorization").set("mask_body", 1).start();
     let register = "REGISTER sip:example.org SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\nFrom: <sip:a@example.org>;tag=1\r\n\
                     To: <sip:a@example.org>\r\nCall-ID: masked\r\nCSeq: 1 REGISTER\r\n\

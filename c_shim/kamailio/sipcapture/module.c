@@ -111,13 +111,13 @@ static rpc_export_t commands[] = {
 
 static uint32_t raw_readers = 0;
 
-static void read_raw(uint32_t reader)
+static void read_raw(void)
 {
     receive_info_t nowhere = { 0 };
     sc_hep_packet packet;
 
     for (;;) {
-        if (sc_raw_receive(core, reader, &packet) != SC_OK) {
+        if (sc_raw_receive(core, &packet) != SC_OK) {
             sleep(1); /* logged; the server would end with this process */
             continue;
         }
@@ -143,7 +143,7 @@ static int start_raw_readers(const sigset_t *signals)
                 _exit(1);
             }
             sigprocmask(SIG_SETMASK, signals, NULL);
-            read_raw(i);
+            read_raw();
         }
     }
     return 1;

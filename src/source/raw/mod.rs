@@ -81,7 +81,7 @@ pub struct Received {
     pub truncated: bool,
     /// When the kernel received it, microseconds since the Unix epoch.
     pub time_us: Option<i64>,
-    /// Packets that the kernel dropped at this socket since it was last asked here: readers were too slow.
+    /// Packets that the kernel dropped at this socket since one of the processes that read it was last told: readers were too slow.
     pub dropped: u32,
     /// Whether what comes from this socket, and was dropped there, is only counted and holds no message.
     pub is_only_counted: bool,

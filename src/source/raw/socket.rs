@@ -3,11 +3,14 @@
 use super::Received;
 use crate::packet::{LEADING_TO_IP, Start, ether_type};
 use libc::{c_int, c_void, sock_filter};
+use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 use std::ffi::CString;
 use std::io;
 use std::mem::{MaybeUninit, size_of, zeroed};
 use std::net::IpAddr;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::ptr::{NonNull, null_mut};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Room for the control messages asked for, a time and a count, each with its header; aligned as headers must be.
 type Control = [u64; 16];
@@ -57,8 +60,41 @@ pub(super) struct Socket {
     fd: OwnedFd,
     starts: Starts,
     is_only_counted: bool,
-    /// The kernel's count of dropped packets as it was last seen.
-    dropped: u32,
+    drops: DropCount,
+}
+
+/// The kernel's count of the packets that it has dropped at a socket, as whichever of the reading processes has seen it
+/// last: it comes with one packet or another, which one of them has taken. In memory that children of the process share.
+#[derive(Debug)]
+struct DropCount(NonNull<AtomicU32>);
+
+// SAFETY: the pointer is to an atomic, in memory that nothing else has and that is unmapped with the value alone.
+unsafe impl Send for DropCount {}
+
+impl DropCount {
+    fn new() -> io::Result<DropCount> {
+        let (prot, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED);
+        // SAFETY: a new anonymous mapping at an address of the kernel's choice aliases nothing.
+        let place = unsafe { mmap_anonymous(null_mut(), size_of::<AtomicU32>(), prot, flags)? };
+        // It begins as zero bytes, at the start of a page.
+        Ok(DropCount(NonNull::new(place.cast()).ok_or(io::ErrorKind::OutOfMemory)?))
+    }
+
+    /// How many packets `count`, the kernel's, has that no process has been told of. A count that is older than the one
+    /// last seen, by less than half of its range, has none.
+    fn advance(&self, count: u32) -> u32 {
+        // SAFETY: it is mapped for as long as the value lives.
+        let seen = unsafe { self.0.as_ref() };
+        let newer = |last: u32| (count.wrapping_sub(last) as i32 > 0).then_some(count);
+        seen.fetch_update(Ordering::Relaxed, Ordering::Relaxed, newer).map_or(0, |last| count.wrapping_sub(last))
+    }
+}
+
+impl Drop for DropCount {
+    fn drop(&mut self) {
+        // SAFETY: this is the mapping of `new`, which ends with the value that alone has its address.
+        let _ = unsafe { munmap(self.0.as_ptr().cast(), size_of::<AtomicU32>()) };
+    }
 }
 
 impl Socket {
@@ -68,7 +104,7 @@ impl Socket {
         let fd = checked(unsafe { libc::socket(family, kind | libc::SOCK_CLOEXEC, protocol) })?;
         // SAFETY: the system has just made this descriptor for us, and nobody else closes it.
         let fd = unsafe { OwnedFd::from_raw_fd(fd) };
-        Ok(Socket { fd, starts, is_only_counted: false, dropped: 0 })
+        Ok(Socket { fd, starts, is_only_counted: false, drops: DropCount::new()? })
     }
 
     /// Notes that nothing that comes from it is read further than to be counted.
@@ -150,7 +186,7 @@ impl Socket {
     }
 
     /// Takes a packet without waiting; `None` when there is none.
-    pub fn receive(&mut self, buffer: &mut [u8]) -> io::Result<Option<Received>> {
+    pub fn receive(&self, buffer: &mut [u8]) -> io::Result<Option<Received>> {
         // SAFETY: all zero bytes are a valid `sockaddr_ll`.
         let mut from: libc::sockaddr_ll = unsafe { zeroed() };
         let mut control = MaybeUninit::<Control>::zeroed();
@@ -208,7 +244,7 @@ impl Socket {
     }
 
     /// Finds time and count among a packet's control messages.
-    fn read_control(&mut self, message: &libc::msghdr, received: &mut Received) {
+    fn read_control(&self, message: &libc::msghdr, received: &mut Received) {
         // SAFETY: `message` is as `recvmsg` has filled it, its control buffer is alive.
         let mut header = unsafe { libc::CMSG_FIRSTHDR(message) };
         // SAFETY: null, or a header within the control buffer, which is aligned for it.
@@ -224,8 +260,7 @@ impl Socket {
                 (libc::SOL_SOCKET, libc::SO_RXQ_OVFL) => {
                     // SAFETY: the kernel gives a 32-bit count with this type; it may lie anywhere.
                     let dropped = unsafe { content.cast::<u32>().read_unaligned() };
-                    received.dropped = dropped.wrapping_sub(self.dropped);
-                    self.dropped = dropped;
+                    received.dropped = self.drops.advance(dropped);
                 }
                 _ => {}
             }
@@ -275,4 +310,23 @@ pub(super) fn interface_index(name: &str) -> io::Result<i32> {
 
 fn checked(answer: c_int) -> io::Result<c_int> {
     if answer < 0 { Err(io::Error::last_os_error()) } else { Ok(answer) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_dropped_packet_is_told_once_whoever_sees_the_count_and_in_whatever_order() {
+        let drops = DropCount::new().expect("a page");
+        let told: Vec<u32> = [0, 3, 2, 3, 10, 9].map(|count| drops.advance(count)).into();
+        assert_eq!(told, [0, 3, 0, 0, 7, 0]);
+    }
+
+    #[test]
+    fn a_count_that_starts_again_at_0_goes_on() {
+        let drops = DropCount::new().expect("a page");
+        let told: Vec<u32> = [i32::MAX as u32, u32::MAX - 1, 1, u32::MAX].map(|count| drops.advance(count)).into();
+        assert_eq!(told, [i32::MAX as u32, (u32::MAX - 1) - i32::MAX as u32, 3, 0]);
+    }
 }

@@ -101,9 +101,21 @@ impl Network {
         assert!(output.status.success() && told.contains(&format!("{frames} packets")), "tcpreplay: {told}");
     }
 
-    /// Has the far end say nothing of its own: with IPv6 it would ask for routers and tell of its groups.
+    /// Has both ends say nothing of their own: with IPv6 they would ask for routers and tell of their groups, also long after they are up.
+    /// [`NEAR_IP6`] goes with it.
     pub fn quieten(&self) {
-        fs::write(format!("/proc/sys/net/ipv6/conf/{FAR}/disable_ipv6"), "1").expect("root may keep IPv6 away");
+        for interface in [NEAR, FAR] {
+            fs::write(format!("/proc/sys/net/ipv6/conf/{interface}/disable_ipv6"), "1")
+                .expect("root may keep IPv6 away");
+        }
+    }
+
+    /// How many frames have come over the cable to [`NEAR`].
+    pub fn arrived(&self) -> u64 {
+        let shown = ip(&format!("-statistics link show {NEAR}"));
+        let behind =
+            shown.lines().skip_while(|line| !line.trim_start().starts_with("RX:")).nth(1).expect("ip shows what came");
+        behind.split_whitespace().nth(1).and_then(|number| number.parse().ok()).expect("a number")
     }
 
     /// How many ask for an interface to be promiscuous.
