@@ -1,0 +1,171 @@
+//! A module's life: its handle, parameters, lanes, writers and end.
+
+use crate::abi::contract::{self, sc_bytes, sc_core, sc_host, sc_status};
+use crate::abi::convert::{bytes, output, reference, text};
+use crate::abi::guard::{Core, Module, guard, of_either, register, unregister, with_core};
+use crate::abi::host_database::{self, HostDrivers, HostProcesses};
+use crate::abi::{host_log, process, supervise};
+use crate::module::StateError;
+use std::ffi::c_char;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Makes a handle.
+///
+/// # Safety
+/// Pointers as the contract says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sc_core_new(host: *const sc_host, module: *const c_char, out: *mut *mut sc_core) -> sc_status {
+    guard(|| {
+        // SAFETY: the contract's caller vouches for all three.
+        let (host, module, out) = unsafe { (reference(host)?, text(module)?, output(out)?) };
+        if host.contract_version != contract::SC_CONTRACT_VERSION {
+            return Err(sc_status::SC_ERR_CONTRACT_VERSION);
+        }
+        let module = match module {
+            "kamailio/sipcapture" => Module::Node(Box::default()),
+            "kamailio/siptrace" => Module::Agent(Box::default()),
+            _ => return Err(sc_status::SC_ERR_UNKNOWN_NAME),
+        };
+        host_log::install(host);
+        let id = |id: i64| u32::try_from(id).ok();
+        let kill_timeout = (host.kill_timeout > 0).then(|| Duration::from_secs(u64::from(host.kill_timeout)));
+        let owner = (id(host.user), id(host.group));
+        let core = Core { module, copies: Default::default(), owner, kill_timeout, drivers: HostDrivers::new(host) };
+        *out = register(core).ok_or(sc_status::SC_ERR_IO)?;
+        Ok(())
+    })
+}
+
+/// Frees a handle.
+///
+/// # Safety
+/// No other thread may be using it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sc_core_free(core: *mut sc_core) -> sc_status {
+    guard(|| match core.is_null() {
+        true => Err(sc_status::SC_ERR_NULL_POINTER),
+        false if unregister(core) => Ok(()),
+        false => Err(sc_status::SC_ERR_UNKNOWN_HANDLE),
+    })
+}
+
+/// Sets a text parameter.
+///
+/// # Safety
+/// Pointers as the contract says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sc_core_set_text(core: *mut sc_core, name: *const c_char, value: sc_bytes) -> sc_status {
+    with_core(core, |core| {
+        // SAFETY: the contract's caller vouches for both.
+        let (name, value) = unsafe { (text(name)?, bytes(value)?) };
+        of_either!(mut core, module => Ok(module.settings_mut()?.set_text(name, value)?))
+    })
+}
+
+/// Sets a number parameter.
+///
+/// # Safety
+/// Pointers as the contract says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sc_core_set_number(core: *mut sc_core, name: *const c_char, value: i64) -> sc_status {
+    with_core(core, |core| {
+        // SAFETY: the contract's caller vouches for it.
+        let name = unsafe { text(name)? };
+        of_either!(mut core, module => Ok(module.settings_mut()?.set_number(name, value)?))
+    })
+}
+
+/// Checks the parameters together.
+///
+/// # Safety
+/// Pointers as the contract says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sc_core_check(core: *mut sc_core) -> sc_status {
+    with_core(core, |core| {
+        for sink in core.hosted_sinks() {
+            host_database::bind(core.drivers, &sink)?;
+        }
+        let (owner, kill_timeout) = (core.owner, core.kill_timeout);
+        of_either!(mut core, module => Ok(module.check(owner, kill_timeout)?))
+    })
+}
+
+/// Processes that must run a writer.
+///
+/// # Safety
+/// Pointers as the contract says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sc_core_writers(core: *mut sc_core, out: *mut u32) -> sc_status {
+    with_core(core, |core| {
+        // SAFETY: the contract's caller vouches for it.
+        let out = unsafe { output(out)? };
+        *out = of_either!(core, module => module.writers()?) as u32;
+        Ok(())
+    })
+}
+
+/// Maps the lanes.
+///
+/// # Safety
+/// Pointers as the contract says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sc_core_map_lanes(core: *mut sc_core, producers: u32) -> sc_status {
+    with_core(core, |core| {
+        process::until_told_to_end(
+            |pause| of_either!(mut core, module => Ok(module.map_lanes(producers as usize, pause)?)),
+        )
+    })
+}
+
+/// Makes a lane this process's own.
+///
+/// # Safety
+/// Pointers as the contract says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sc_core_attach(core: *mut sc_core, producer: u32) -> sc_status {
+    with_core(core, |core| match &mut core.module {
+        Module::Node(node) => Ok(node.attach(producer as usize)?),
+        Module::Agent(agent) => Ok(agent.pipeline_mut().attach(producer as usize)?),
+    })
+}
+
+/// Supervises a writer.
+///
+/// # Safety
+/// Pointers as the contract says; the process must have one thread.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sc_writer_supervise(core: *mut sc_core, writer: u32) -> sc_status {
+    with_core(core, |core| {
+        let lanes = Arc::clone(core.lanes().ok_or(StateError::NotMapped)?);
+        if writer as usize >= lanes.geometry().writers {
+            return Err(StateError::Lane(writer as usize).into());
+        }
+        supervise::supervise(core, &lanes, writer as usize);
+        Ok(())
+    })
+}
+
+/// Stores what is left in the lanes.
+///
+/// # Safety
+/// Pointers as the contract says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sc_core_finish(core: *mut sc_core) -> sc_status {
+    with_core(core, |core| {
+        let is_needed = core.lanes().is_some_and(|lanes| lanes.totals().queued() > 0);
+        let databases = is_needed.then(|| HostProcesses::start_once(core));
+        let finished = process::without_signals(|| {
+            let plan = core.plan();
+            core.pipeline_mut().finish(&plan, &mut host_log::flush)
+        });
+        if let Some(databases) = databases {
+            databases.end();
+        }
+        host_log::flush();
+        finished.map_err(|error| {
+            log::error!("the lanes cannot be drained: {error}");
+            sc_status::SC_ERR_IO
+        })
+    })
+}

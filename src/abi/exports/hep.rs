@@ -1,0 +1,126 @@
+//! HEP packets, and what scripts ask of them.
+
+use crate::abi::contract::{
+    sc_address, sc_bytes, sc_core, sc_hep_kind, sc_hep_packet, sc_hep_value, sc_hep_verdict, sc_status,
+};
+use crate::abi::convert::{address, bytes, output, reference, to_bytes, to_packet};
+use crate::abi::guard::{guard, with_core};
+use crate::module::{HEP_VARIABLES, HepValue, HepVariable, Verdict};
+use std::ffi::c_char;
+
+/// Writes a verdict to where the host wants it.
+fn answer(verdict: Verdict<'_>, to: &mut sc_hep_verdict, out: &mut sc_hep_packet) {
+    *to = match verdict {
+        Verdict::Pass => sc_hep_verdict::SC_HEP_PASS,
+        Verdict::Ask => sc_hep_verdict::SC_HEP_ASK,
+        Verdict::Done => sc_hep_verdict::SC_HEP_DONE,
+        Verdict::Route(packet) => {
+            *out = to_packet(&packet);
+            sc_hep_verdict::SC_HEP_ROUTE
+        }
+    };
+}
+
+/// Looks at a datagram.
+///
+/// # Safety
+/// Pointers as the contract says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sc_hep_receive(
+    core: *mut sc_core,
+    datagram: sc_bytes,
+    sender: *const sc_address,
+    verdict: *mut sc_hep_verdict,
+    packet: *mut sc_hep_packet,
+) -> sc_status {
+    with_core(core, |core| {
+        // SAFETY: the contract's caller vouches for all four.
+        let (datagram, sender, verdict, out) =
+            unsafe { (bytes(datagram)?, address(reference(sender)?)?, output(verdict)?, output(packet)?) };
+        answer(core.node()?.receive_hep(datagram, sender.ip())?, verdict, out);
+        Ok(())
+    })
+}
+
+/// Goes on with a datagram.
+///
+/// # Safety
+/// Pointers as the contract says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sc_hep_accept(
+    core: *mut sc_core,
+    datagram: sc_bytes,
+    verdict: *mut sc_hep_verdict,
+    packet: *mut sc_hep_packet,
+) -> sc_status {
+    with_core(core, |core| {
+        // SAFETY: the contract's caller vouches for all three.
+        let (datagram, verdict, out) = unsafe { (bytes(datagram)?, output(verdict)?, output(packet)?) };
+        answer(core.node()?.accept_hep(datagram)?, verdict, out);
+        Ok(())
+    })
+}
+
+/// Ends a packet.
+///
+/// # Safety
+/// Pointers as the contract says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sc_hep_end(core: *mut sc_core, refused: sc_bytes) -> sc_status {
+    with_core(core, |core| {
+        // SAFETY: the contract's caller vouches for it.
+        let refused = unsafe { bytes(refused)? };
+        Ok(core.node()?.end_hep((!refused.is_empty()).then_some(refused))?)
+    })
+}
+
+/// A field of HEP packets by its name.
+///
+/// # Safety
+/// Pointers as the contract says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sc_hep_variable(name: sc_bytes, variable: *mut u32) -> sc_status {
+    guard(|| {
+        // SAFETY: the contract's caller vouches for both.
+        let (name, variable) = unsafe { (bytes(name)?, output(variable)?) };
+        *variable = HepVariable::parse(name).ok_or(sc_status::SC_ERR_UNKNOWN_NAME)?.code();
+        Ok(())
+    })
+}
+
+/// The names of fields.
+///
+/// # Safety
+/// Pointers as the contract says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sc_hep_variable_names(names: *mut *const c_char) -> sc_status {
+    guard(|| {
+        // SAFETY: the contract's caller vouches for it.
+        *unsafe { output(names)? } = HEP_VARIABLES.as_ptr();
+        Ok(())
+    })
+}
+
+/// What a field answers.
+///
+/// # Safety
+/// Pointers as the contract says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sc_hep_variable_value(
+    core: *mut sc_core,
+    variable: u32,
+    value: *mut sc_hep_value,
+) -> sc_status {
+    with_core(core, |core| {
+        // SAFETY: the contract's caller vouches for it.
+        let value = unsafe { output(value)? };
+        *value = match core.node()?.hep_value(HepVariable::from_code(variable)) {
+            HepValue::Null => sc_hep_value { kind: sc_hep_kind::SC_HEP_NULL, ..Default::default() },
+            HepValue::Number(number) => sc_hep_value { kind: sc_hep_kind::SC_HEP_NUMBER, number, ..Default::default() },
+            HepValue::Text(text) => {
+                sc_hep_value { kind: sc_hep_kind::SC_HEP_TEXT, text: to_bytes(text), ..Default::default() }
+            }
+        };
+        Ok(())
+    })
+}

@@ -1,0 +1,26 @@
+//! The functions of `c_shim/core.h`, by subject. Each is documented there; here stands only how it is met.
+
+mod capture;
+mod command;
+mod core;
+mod hep;
+mod trace;
+
+use super::contract;
+pub use capture::*;
+pub use command::*;
+pub use core::*;
+pub use hep::*;
+pub use trace::*;
+
+/// Compile-time proof that the bindings and the core agree; that the bindings are those of the header a test shows.
+/// Each function of the header has the type of the one that is exported here.
+macro_rules! agrees_with_header {
+    ($($name:ident),* $(,)?) => {
+        const _: () = { $(let _ = [contract::$name, $name];)* };
+    };
+}
+
+contract::each_function!(agrees_with_header);
+
+const _: () = assert!(contract::SC_X_HEADERS as usize == crate::sip::x_headers::LIMIT);
