@@ -1,6 +1,6 @@
 //! Module parameters, database URLs and table names, as an operator may write them.
 
-use sipcapture_core::module::{ParameterError, Settings, TraceSettings};
+use sipcapture_core::module::{CaptureSettings, ParameterError, TraceSettings};
 use sipcapture_core::sink::DatabaseUrl;
 use sipcapture_core::sink::escape::{TextWidth, escape, unescape};
 use sipcapture_core::table::name::{self, MAX_LENGTH, TableNames};
@@ -8,7 +8,7 @@ use sipcapture_core::writer::Plan;
 
 /// Takes `bytes` for lines `parameter=value`, and all of them for a URL and for a table name.
 pub fn run(bytes: &[u8]) {
-    let mut settings = Settings::default();
+    let mut settings = CaptureSettings::default();
     set_all(bytes, |name, value, number| {
         [settings.set_text(name, value), number.map_or(Ok(()), |number| settings.set_number(name, number))]
     });
@@ -54,7 +54,7 @@ fn traces(bytes: &[u8]) {
 }
 
 /// Whatever was accepted makes modes that captures can go by.
-fn every_mode_has_a_table(settings: &Settings, plan: &Plan) {
+fn every_mode_has_a_table(settings: &CaptureSettings, plan: &Plan) {
     let modes = settings.modes();
     assert_eq!(modes.find(b""), Some(0));
     assert_eq!(modes.sinks().count(), plan.sinks.len());
@@ -97,7 +97,7 @@ fn shows_no_password(text: &str) {
         format!("capture_mode=m=>table_name=t;mt_mode=rand;db_url=mysql://u:{PASSWORD}{text}"),
     ] {
         let (name, value) = parameter.split_once('=').expect("one stands above");
-        if let Err(error) = Settings::default().set_text(name, value.as_bytes()) {
+        if let Err(error) = CaptureSettings::default().set_text(name, value.as_bytes()) {
             assert!(!error.to_string().contains(PASSWORD), "{error}");
         }
     }

@@ -1,46 +1,32 @@
 //! What the host modules offer: their parameters, functions, commands and counters, with their rules and error texts. Called by `abi`
-//! alone; knows no host, only what hosts have in common.
+//! alone.
+//!
+//! Each host has a folder, and each of its modules one in that. What they have in common is beside them: [`engine`] for every module,
+//! [`hep`] for those that take HEP packets, [`raw`] for those that read raw sockets.
 
-mod capture_node;
-mod commands;
-mod counters;
-mod database_files;
-mod float2int;
-mod hep_access;
-mod hep_context;
-mod hep_input;
-mod hep_variable;
-mod masked;
-mod mode_counters;
-mod mode_text;
-mod modes;
-mod owned_directory;
-mod pipeline;
-mod queue_settings;
-mod raw_input;
-mod raw_settings;
-mod settings;
-mod spool_place;
-#[cfg(test)]
-mod tests;
-mod trace_agent;
+mod engine;
+mod hep;
+mod kamailio;
+pub mod parameter;
+mod raw;
 
-pub use capture_node::{CaptureError, CaptureNode, SipMessage};
-pub use commands::Reply;
-pub use counters::Counter;
-pub use float2int::float2int;
-pub use hep_access::{AllowList, AuthKey};
-pub use hep_input::{HepPacket, Verdict};
-pub use hep_variable::{ALLOWED as HEP_VARIABLES, HepValue, HepVariable};
-pub use masked::Unmaskable;
-pub use modes::{Choice, Mode, Modes};
-pub use owned_directory::Owner;
-pub use pipeline::{HostedSink, MapError, Pause, Pipeline, StateError};
-pub use queue_settings::{EMBEDDED_URL, QueueSettings};
-pub use raw_input::RawError;
-pub use raw_settings::{RawCapture, RawSettings};
-pub use settings::{ParameterError, Settings};
-pub use trace_agent::{
+pub use engine::commands::Reply;
+pub use engine::common_settings::{CommonSettings, EMBEDDED_URL};
+pub use engine::counters::Counter;
+pub use engine::masked::Unmaskable;
+pub use engine::modes::{Choice, Mode, Modes};
+pub use engine::owned_directory::Owner;
+pub use engine::pipeline::{HostedSink, MapError, Pause, Pipeline, StateError};
+pub use hep::access::{AllowList, AuthKey};
+pub use hep::intake::{HepPacket, Verdict};
+pub use hep::variable::{ALLOWED as HEP_VARIABLES, HepValue, HepVariable};
+pub use kamailio::sipcapture::capture_node::{CaptureError, CaptureNode, SipMessage};
+pub use kamailio::sipcapture::float2int::float2int;
+pub use kamailio::sipcapture::settings::CaptureSettings;
+pub use kamailio::siptrace::{
     Copies, LocalAddress, Loss, TraceAgent, TraceError, TraceMode, TraceSettings, Traced, TracedMessage, Tracer,
     with_x_headers,
 };
+pub use parameter::ParameterError;
+pub use raw::input::RawError;
+pub use raw::settings::{RawCapture, RawSettings};

@@ -6,7 +6,7 @@ use crate::common::rows::execute;
 use crate::common::sip::answered_call;
 use crate::common::wait::within;
 use sipcapture_core::capture::{Capture, RowKind, Transport};
-use sipcapture_core::module::Settings;
+use sipcapture_core::module::CaptureSettings;
 use sipcapture_core::queue::lane::{Committed, Consumer, Geometry, Lanes, Producer};
 use sipcapture_core::writer::{Ending, SpoolPlan, SpoolSync, Writer};
 use std::path::Path;
@@ -25,7 +25,7 @@ struct Counts {
 
 /// Writes three calls and a report with a writer of its own, bound for `table` and its report table.
 fn write(url: &str, table: &str, spool: &Path) -> Counts {
-    let mut settings = Settings::default();
+    let mut settings = CaptureSettings::default();
     settings.set_text("db_url", url.as_bytes()).expect("a good URL");
     settings.set_text("table_name", table.as_bytes()).expect("a good name");
     let mut plan = settings.plan();

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use rustix::fs::{Mode, OFlags};
-use sipcapture_core::module::Settings;
+use sipcapture_core::module::CaptureSettings;
 use sipcapture_core::queue::spool::SpoolError;
 use sipcapture_core::queue::spool::dead_letter::{Entry, LetterFile, ReadError, Taken, read_file};
 use sipcapture_core::sink::{DatabaseUrl, SinkOptions};
@@ -116,7 +116,7 @@ fn database(url: &str, create: bool) -> Result<DatabaseUrl, Error> {
 
 /// What the module's parameters say about rows, read as the module reads them.
 fn making(options: &Options, tables: &[String], renamed: &[(String, String)]) -> Result<Making, Error> {
-    let mut settings = Settings::default();
+    let mut settings = CaptureSettings::default();
     for (name, value) in [
         ("capture_node", &options.node),
         ("callid_aleg_header", &options.callid_aleg_header),

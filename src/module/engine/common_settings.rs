@@ -1,0 +1,189 @@
+//! The parameters that every module has: the way from the workers to the sinks, and what bounds it.
+
+use crate::module::parameter::{ParameterError, URLS, ranged, refuse};
+use crate::sink::DatabaseUrl;
+use crate::sink::url::Driver;
+use crate::sip::Masks;
+use crate::writer::{SpoolPlan, SpoolSync};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The database of an empty `db_url`.
+pub const EMBEDDED_URL: &str = "sqlite:////var/lib/sipcapture/sipcapture.db";
+
+/// What `db_driver` may be.
+const DRIVERS: &str =
+    "auto (the module's own driver if it has one for the URL) and host (the server's own) are allowed";
+/// How long captures wait for a table that is not there, so that it can be dropped and made again without a loss.
+const TABLE_PATIENCE: Duration = Duration::from_secs(10);
+/// The same where they wait in the spool, and hold up nobody else's.
+const SPOOLED_TABLE_PATIENCE: Duration = Duration::from_secs(300);
+/// Most headers that a parameter may list.
+const MOST_HEADERS: usize = 16;
+/// Time that giving up on a database takes beyond `shutdown_timeout`, and some for the host.
+const GIVING_UP: Duration = Duration::from_secs(4);
+
+/// These parameters, as set so far.
+#[derive(Clone, Debug)]
+pub struct CommonSettings {
+    /// `db_driver`, for the URLs that are set after it.
+    pub db_driver: Driver,
+    /// `insert_retries`.
+    pub insert_retries: u32,
+    /// `insert_retry_timeout`.
+    pub insert_retry_timeout: Duration,
+    /// `spool_dir`; `None` when it was not set, an empty path for no spool.
+    pub spool_dir: Option<PathBuf>,
+    /// `spool_size`, bytes.
+    pub spool_bytes: u64,
+    /// `spool_sync`.
+    pub spool_sync: SpoolSync,
+    /// `queue_size`: bytes a lane.
+    pub lane_bytes: usize,
+    /// `capture_writers`.
+    pub writers: usize,
+    /// `batch_size`: rows.
+    pub batch_size: usize,
+    /// `flush_interval`.
+    pub flush_interval: Duration,
+    /// `create_tables`; unset: only in the embedded database.
+    pub create_tables: Option<bool>,
+    /// `shutdown_timeout`.
+    pub shutdown_timeout: Duration,
+    /// `mask` and `mask_body`.
+    pub masks: Masks,
+}
+
+impl Default for CommonSettings {
+    fn default() -> CommonSettings {
+        CommonSettings {
+            db_driver: Driver::Auto,
+            insert_retries: 0,
+            insert_retry_timeout: Duration::from_secs(60),
+            spool_dir: None,
+            spool_bytes: 1024 << 20,
+            spool_sync: SpoolSync::Interval,
+            lane_bytes: 4 << 20,
+            writers: 1,
+            batch_size: 500,
+            flush_interval: Duration::from_millis(100),
+            create_tables: None,
+            shutdown_timeout: Duration::from_secs(10),
+            masks: Masks::default(),
+        }
+    }
+}
+
+impl CommonSettings {
+    /// Sets a text parameter; `None` when it is not one of these.
+    pub fn set_text(&mut self, name: &str, text: &str) -> Option<Result<(), ParameterError>> {
+        match name {
+            "spool_dir" => self.spool_dir = Some(PathBuf::from(text)),
+            "spool_sync" => {
+                self.spool_sync = match text {
+                    "batch" => SpoolSync::Batch,
+                    "interval" => SpoolSync::Interval,
+                    "off" => SpoolSync::Off,
+                    _ => return Some(Err(refuse(name, text, "batch, interval and off are allowed"))),
+                };
+            }
+            "db_driver" => {
+                self.db_driver = match text {
+                    "auto" => Driver::Auto,
+                    "host" => Driver::Host,
+                    _ => return Some(Err(refuse(name, text, DRIVERS))),
+                };
+            }
+            "mask" => match header_list(name, text) {
+                Ok(headers) => self.masks.headers = headers,
+                Err(error) => return Some(Err(error)),
+            },
+            _ => return None,
+        }
+        Some(Ok(()))
+    }
+
+    /// Sets a number parameter; `None` when it is not one of these.
+    pub fn set_number(&mut self, name: &str, value: i64) -> Option<Result<(), ParameterError>> {
+        let seconds = |value: i64| Duration::from_secs(value as u64);
+        let set = match name {
+            "create_tables" => ranged(name, value, 0..=1, "0 (off) and 1 (on) are allowed")
+                .map(|value| self.create_tables = Some(value == 1)),
+            "mask_body" => ranged(name, value, 0..=1, "0 (off) and 1 (on) are allowed")
+                .map(|value| self.masks.message_bodies = value == 1),
+            "insert_retries" => ranged(name, value, 0..=500, "0 to 500 retries are allowed")
+                .map(|value| self.insert_retries = value as u32),
+            "insert_retry_timeout" => ranged(name, value, 0..=300, "0 to 300 seconds are allowed")
+                .map(|value| self.insert_retry_timeout = seconds(value)),
+            "spool_size" => ranged(name, value, 1..=1 << 20, "1 to 1048576 MiB are allowed")
+                .map(|value| self.spool_bytes = (value as u64) << 20),
+            "queue_size" => ranged(name, value, 1..=1024, "1 to 1024 MiB are allowed")
+                .map(|value| self.lane_bytes = (value as usize) << 20),
+            "capture_writers" => {
+                ranged(name, value, 1..=16, "1 to 16 processes are allowed").map(|value| self.writers = value as usize)
+            }
+            "batch_size" => ranged(name, value, 1..=10_000, "1 to 10000 rows are allowed")
+                .map(|value| self.batch_size = value as usize),
+            "flush_interval" => ranged(name, value, 1..=60_000, "1 to 60000 milliseconds are allowed")
+                .map(|value| self.flush_interval = Duration::from_millis(value as u64)),
+            "shutdown_timeout" => ranged(name, value, 0..=300, "0 to 300 seconds are allowed")
+                .map(|value| self.shutdown_timeout = seconds(value)),
+            _ => return None,
+        };
+        Some(set)
+    }
+
+    /// The database that parameter `name` means with `text`, empty for the embedded one.
+    pub fn database(&self, name: &str, text: &str) -> Result<DatabaseUrl, ParameterError> {
+        let url = if text.is_empty() { EMBEDDED_URL } else { text };
+        DatabaseUrl::parse_for(url, self.db_driver).map_err(|error| ParameterError::Value {
+            name: name.to_owned(),
+            allowed: format!("{}; {URLS}", error.fault),
+            value: error.url,
+        })
+    }
+
+    /// Whether tables that are missing in the database at `url` are made: as set, else only in SQLite.
+    pub fn creates_tables(&self, url: &DatabaseUrl) -> bool {
+        self.create_tables.unwrap_or_else(|| url.sqlite_path().is_some())
+    }
+
+    /// Where captures wait that a sink cannot take.
+    pub fn spool(&self) -> Option<SpoolPlan> {
+        let directory = self.spool_dir.clone().filter(|directory| !directory.as_os_str().is_empty())?;
+        Some(SpoolPlan { directory, limit_bytes: self.spool_bytes, sync: self.spool_sync })
+    }
+
+    /// How long rows wait for a table that is not there.
+    pub fn table_patience(&self) -> Duration {
+        if self.spool().is_some() { SPOOLED_TABLE_PATIENCE } else { TABLE_PATIENCE }
+    }
+
+    /// Keeps `shutdown_timeout` far enough below the time after which the host kills what has not ended: its own part, and the few
+    /// seconds that giving up takes, come on top.
+    pub fn end_before(&mut self, kill_timeout: Duration) {
+        let most = kill_timeout.saturating_sub(GIVING_UP).max(kill_timeout / 2).as_secs();
+        let most = Duration::from_secs(most);
+        if self.shutdown_timeout > most {
+            log::warn!(
+                "parameter shutdown_timeout: {} s are cut to {} s, because the server kills its processes {} s after it is told to end",
+                self.shutdown_timeout.as_secs(),
+                most.as_secs(),
+                kill_timeout.as_secs()
+            );
+            self.shutdown_timeout = most;
+        }
+    }
+}
+
+/// The names of headers in `text`, separated by commas, semicolons or blanks.
+pub(in crate::module) fn header_list(name: &str, text: &str) -> Result<Vec<Vec<u8>>, ParameterError> {
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(&byte);
+    let names = text.split([',', ';', ' ', '\t']).filter(|word| !word.is_empty());
+    let names: Vec<Vec<u8>> = names.map(|word| word.as_bytes().to_vec()).collect();
+    if names.len() > MOST_HEADERS || names.iter().flatten().any(|&byte| !is_token(byte)) {
+        let allowed = format!("at most {MOST_HEADERS} names of headers, separated by commas, are allowed");
+        return Err(refuse(name, text, allowed));
+    }
+    Ok(names)
+}

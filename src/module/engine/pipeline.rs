@@ -1,0 +1,297 @@
+//! The way from the workers of a server to its sinks, the same for every module: lanes, the spool's place, writers, and the end.
+
+use crate::capture::Capture;
+use crate::log_limit::LogLimit;
+use crate::module::engine::common_settings::CommonSettings;
+use crate::module::engine::spool_place::SpoolLock;
+use crate::module::engine::{database_files, masked};
+use crate::module::parameter::{ParameterError, refuse};
+use crate::queue::lane::{Committed, Consumer, Geometry, Lanes, Producer, PushError};
+use crate::sink::DatabaseUrl;
+use crate::sink::host::HostLink;
+use crate::sink::url::HostedUrl;
+use crate::sip::Masks;
+use crate::writer::{Plan, SinkPlan, Target, Writer, WriterError};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// A call out of order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StateError {
+    /// Parameters are fixed once they are checked.
+    #[error("the parameters are checked already")]
+    Checked,
+    /// The check of the parameters comes first.
+    #[error("the parameters are not checked yet")]
+    NotChecked,
+    /// Lanes are mapped once.
+    #[error("the lanes are mapped already")]
+    Mapped,
+    /// The lanes come first.
+    #[error("the lanes are not mapped yet")]
+    NotMapped,
+    /// There is no such lane, or another process has it.
+    #[error("lane {0} cannot be this process's")]
+    Lane(usize),
+    /// Each process needs a lane of its own first.
+    #[error("this process is not attached to a lane")]
+    NotAttached,
+    /// [`CaptureNode::accept_hep`](crate::module::CaptureNode::accept_hep) without [`Verdict::Ask`](crate::module::Verdict::Ask) before it, or with
+    /// another packet.
+    #[error("no such HEP packet is at hand")]
+    NotAsked,
+    /// The raw sockets come first, and there is nothing to read where none are asked for.
+    #[error("no raw socket is open")]
+    NoRawSocket,
+}
+
+/// Why the lanes are not mapped.
+#[derive(Debug, thiserror::Error)]
+pub enum MapError {
+    /// Called out of order.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The embedded database cannot be written by the user that the server runs as.
+    #[error(transparent)]
+    Parameter(#[from] ParameterError),
+    /// The host was told to end while this server waited for another one's spool.
+    #[error("this server was told to end while it waited for the spool directory {0}")]
+    Ended(String),
+    /// The system refused the memory.
+    #[error("the queue cannot be mapped, see parameter queue_size: {0}")]
+    Io(#[from] std::io::Error),
+}
+
+/// Waits for so long, or until the host is told to end; true when it is.
+pub type Pause<'a> = &'a mut dyn FnMut(Duration) -> bool;
+
+/// A sink that the host's own driver serves.
+#[derive(Clone, Debug)]
+pub struct HostedSink {
+    /// Its number.
+    pub number: usize,
+    /// The parameter that names its database.
+    pub parameter: &'static str,
+    /// Its database.
+    pub url: HostedUrl,
+    /// How long the sink waits for an answer.
+    pub io_timeout: Duration,
+}
+
+/// Lanes and spool of one module; every process of the server has its copy, and the lanes in common.
+#[derive(Debug, Default)]
+pub struct Pipeline {
+    /// Whether the operator named the spool's directory.
+    pub(in crate::module) spool_is_named: bool,
+    pub(in crate::module) spool_lock: Option<SpoolLock>,
+    lanes: Option<Arc<Lanes>>,
+    host_links: Vec<(usize, Arc<HostLink>)>,
+    /// Where this process puts its captures.
+    pub(in crate::module) producer: Option<Producer>,
+    drop_log: Option<LogLimit>,
+    /// Room for a message whose secrets are masked.
+    masked: Vec<u8>,
+}
+
+impl Pipeline {
+    /// The lanes, once mapped.
+    pub fn lanes(&self) -> Option<&Arc<Lanes>> {
+        self.lanes.as_ref()
+    }
+
+    /// The lanes, or the error of a module that has none yet.
+    pub(in crate::module) fn mapped(&self) -> Result<&Arc<Lanes>, StateError> {
+        self.lanes.as_ref().ok_or(StateError::NotMapped)
+    }
+
+    /// Maps one lane for each of `producers` processes, with the switch at `is_on`, after a look, as the user that the server runs as by
+    /// now, at what the sinks of `plan` and the spool write to. `pause` is how another server's spool is waited for.
+    pub(in crate::module) fn map_lanes(
+        &mut self,
+        queue: &mut CommonSettings,
+        plan: &Plan,
+        producers: usize,
+        is_on: bool,
+        pause: Pause<'_>,
+    ) -> Result<(), MapError> {
+        if self.lanes.is_some() {
+            return Err(StateError::Mapped.into());
+        }
+        database_files::check_access(plan)?;
+        self.take_spool(queue, plan, pause)?;
+        let geometry = Geometry {
+            lanes: producers,
+            writers: queue.writers,
+            sinks: plan.sinks.len(),
+            lane_bytes: queue.lane_bytes,
+            // About a batch of ordinary messages, and never so much that the lane could fill before the writer wakes.
+            wake_bytes: (queue.batch_size * 600).min(queue.lane_bytes / 4),
+        };
+        let lanes = Lanes::map(geometry)?;
+        lanes.set_capture_on(is_on);
+        self.lanes = Some(Arc::new(lanes));
+        Ok(())
+    }
+
+    /// Makes lane `index` this process's own. Attaching again to the same lane is no error.
+    pub fn attach(&mut self, index: usize) -> Result<(), StateError> {
+        let lanes = self.lanes.as_ref().ok_or(StateError::NotMapped)?;
+        if let Some(producer) = &self.producer
+            && producer.is_own()
+        {
+            return if producer.lane() == index { Ok(()) } else { Err(StateError::Lane(index)) };
+        }
+        self.producer = Some(Producer::attach(lanes, index).ok_or(StateError::Lane(index))?);
+        self.let_go_of_spool();
+        Ok(())
+    }
+
+    /// Queues `capture`, a message or a HEP packet, with its secrets masked. Says at a limited rate that captures are dropped, and hands the
+    /// answer on.
+    pub(in crate::module) fn push(
+        &mut self,
+        masks: &Masks,
+        capture: &Capture<'_>,
+    ) -> Result<Result<(), PushError>, StateError> {
+        self.push_masked(capture, masks, |bytes, out| {
+            if masked::write(masks, bytes, out).is_err() {
+                // A script may store a packet as it is; of one that nobody can read nothing is known but its length.
+                out.resize(bytes.len(), b'x');
+            }
+        })
+    }
+
+    /// The same of a text that a script has made up.
+    pub(in crate::module) fn push_text(
+        &mut self,
+        masks: &Masks,
+        capture: &Capture<'_>,
+    ) -> Result<Result<(), PushError>, StateError> {
+        self.push_masked(capture, masks, |text, out| masked::write_text(masks, text, out))
+    }
+
+    fn push_masked(
+        &mut self,
+        capture: &Capture<'_>,
+        masks: &Masks,
+        write: impl FnOnce(&[u8], &mut Vec<u8>),
+    ) -> Result<Result<(), PushError>, StateError> {
+        let producer = own(&mut self.producer)?;
+        let pushed = if masks.is_empty() {
+            producer.push(capture)
+        } else {
+            write(capture.payload, &mut self.masked);
+            producer.push(&Capture { payload: &self.masked, ..*capture })
+        };
+        if let Err(error) = pushed {
+            let limit = self.drop_log.get_or_insert_with(|| LogLimit::new(Duration::from_secs(5)));
+            if let Some(held_back) = limit.allow(Instant::now()) {
+                log::warn!("capture dropped: {error} ({held_back} more since the last such line)");
+            }
+        }
+        Ok(pushed)
+    }
+
+    /// Starts writer `index` for `plan`, which works until `stop` is set. `None`: another process is that writer.
+    pub fn start_writer(&self, index: usize, plan: Plan, stop: Arc<AtomicBool>) -> Result<Option<Writer>, WriterError> {
+        let Some(lanes) = &self.lanes else { return Ok(None) };
+        let consumer = Consumer::take(lanes, index)?;
+        consumer.map(|consumer| Writer::start(consumer, index, self.linked(plan), stop)).transpose()
+    }
+
+    /// `plan` with the ways to the host database processes.
+    fn linked(&self, mut plan: Plan) -> Plan {
+        for (sink, link) in &self.host_links {
+            plan.sinks[*sink].link = Some(Arc::clone(link));
+        }
+        plan
+    }
+
+    /// The ways to the host database processes, for writers that start in this process or in its children.
+    pub fn set_host_links(&mut self, links: Vec<(usize, Arc<HostLink>)>) {
+        self.host_links = links;
+    }
+
+    /// File descriptors that a writer must keep open.
+    pub fn kept_open(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        let lanes = self.lanes().map(|lanes| lanes.kept_open());
+        let links = self.host_links.iter().map(|(_, link)| link.as_fd());
+        lanes.into_iter().flatten().chain(self.spool_lock.as_ref().map(SpoolLock::as_fd)).chain(links)
+    }
+
+    /// Stores what is left in the lanes when all other processes have ended; what cannot be stored in the shutdown's time is counted
+    /// and said.
+    pub fn finish(&mut self, plan: &Plan, flush_log: &mut dyn FnMut()) -> Result<(), WriterError> {
+        let Some(lanes) = self.lanes.clone() else { return Ok(()) };
+        lanes.begin_shutdown(plan.shutdown_timeout);
+        let mut answer = Ok(());
+        for index in 0..lanes.geometry().writers {
+            // A writer that is still busy has its own deadline; a killed one lets its lock go at once.
+            let grace = Instant::now() + lanes.shutdown_left().unwrap_or_default() + Duration::from_secs(3);
+            loop {
+                if let Some(consumer) = Consumer::take(&lanes, index)? {
+                    if consumer.rest().bytes > 0 {
+                        let stop = Arc::new(AtomicBool::new(true));
+                        let writer = Writer::start(consumer, index, self.linked(plan.clone()), stop);
+                        // What this writer cannot do is counted below, and the lanes of the others are drained all the same.
+                        answer = answer.and(writer.and_then(|writer| writer.run(flush_log)).map(|_| ()));
+                    }
+                    break;
+                }
+                if Instant::now() > grace {
+                    log::error!("writer {index} does not end; its captures are left to it");
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            if let Some(mut consumer) = Consumer::take(&lanes, index)? {
+                let lost = consumer.abandon(Committed::Shutdown);
+                if lost > 0 {
+                    log::error!("{lost} captures are lost: the database did not take them within shutdown_timeout");
+                }
+            }
+        }
+        let spooled = lanes.totals().spooled();
+        if spooled > 0 {
+            log::info!("{spooled} captures stay in the spool until the next start");
+        }
+        answer
+    }
+}
+
+/// The sinks of `plan` that the host's own drivers serve; `parameter` tells which parameter names the database of a sink.
+pub(in crate::module) fn hosted_sinks(plan: Plan, parameter: impl Fn(usize) -> &'static str) -> Vec<HostedSink> {
+    let sinks = plan.sinks.into_iter().enumerate();
+    let hosted = |(number, sink): (usize, SinkPlan)| match sink.target {
+        Target::Database(DatabaseUrl::Host(url)) => {
+            Some(HostedSink { number, parameter: parameter(number), url, io_timeout: sink.options.io_timeout })
+        }
+        _ => None,
+    };
+    sinks.filter_map(hosted).collect()
+}
+
+/// The producer of this very process: one inherited over a fork is not ours to use.
+pub(in crate::module) fn own(producer: &mut Option<Producer>) -> Result<&mut Producer, StateError> {
+    producer.as_mut().filter(|producer| producer.is_own()).ok_or(StateError::NotAttached)
+}
+
+/// Microseconds since the Unix epoch.
+pub(in crate::module) fn now_us() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as i64)
+}
+
+/// Checks what the database URLs of `plan` say of TLS; `parameter` tells which parameter names the database of a sink.
+pub(in crate::module) fn check_databases(
+    plan: &Plan,
+    parameter: impl Fn(usize) -> &'static str,
+) -> Result<(), ParameterError> {
+    let databases = plan.sinks.iter().enumerate().filter_map(|(number, sink)| Some((number, sink.target.database()?)));
+    for (number, url) in databases {
+        let name = parameter(number);
+        crate::sink::check(url, name).map_err(|why| refuse(name, url.to_string(), why))?;
+    }
+    Ok(())
+}

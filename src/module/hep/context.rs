@@ -1,0 +1,175 @@
+//! The HEP packet at hand: what captures inherit from it, and what scripts can ask of it. `hep_input` begins and ends it.
+
+use crate::capture::Transport;
+use crate::hep::{self, InflateError, Packet, kind};
+use crate::log_limit::LogLimit;
+use crate::module::hep::variable::{self, AddressTexts};
+use crate::queue::lane::Produced;
+use std::net::SocketAddr;
+
+/// The HEP packet at hand.
+#[derive(Debug, Default)]
+pub struct HepContext {
+    pub(in crate::module) current: Option<Current>,
+    /// The whole packet; empty when none is at hand.
+    pub(in crate::module) packet: Vec<u8>,
+    correlation: Vec<u8>,
+    pub(in crate::module) inflated: Inflated,
+    pub(in crate::module) address_texts: AddressTexts,
+    pub(in crate::module) bad_log: Option<LogLimit>,
+    pub(in crate::module) access_log: Option<LogLimit>,
+}
+
+/// What is inherited.
+#[derive(Debug)]
+pub(in crate::module) struct Current {
+    pub(in crate::module) time_us: Option<i64>,
+    pub(in crate::module) agent_id: Option<u32>,
+    pub(in crate::module) has_correlation: bool,
+    pub(in crate::module) captured: bool,
+    /// Whether the script is looking at the packet itself; its payload is not routed then.
+    pub(in crate::module) asking: bool,
+    pub(in crate::module) addresses: Option<Addresses>,
+    /// What is counted when the host's parser refuses the message.
+    pub(in crate::module) refused: Produced,
+}
+
+/// Between whom a captured message went.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::module) struct Addresses {
+    pub(in crate::module) source: SocketAddr,
+    pub(in crate::module) destination: SocketAddr,
+    pub(in crate::module) transport: Transport,
+}
+
+impl Addresses {
+    pub(in crate::module) fn of(packet: &Packet<'_>) -> Addresses {
+        let transport = Transport::from_ip_protocol(packet.ip_protocol);
+        Addresses { source: packet.source, destination: packet.destination, transport }
+    }
+}
+
+/// The payload of a compressed packet, inflated at most once a packet: the host holds on to it.
+#[derive(Debug, Default)]
+pub(in crate::module) struct Inflated {
+    bytes: Vec<u8>,
+    pub(in crate::module) ready: bool,
+}
+
+impl Inflated {
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.ready = false;
+    }
+
+    pub(in crate::module) fn fill(&mut self, compressed: &[u8]) -> Result<(), InflateError> {
+        if !self.ready {
+            self.bytes.clear();
+            hep::inflate(compressed, &mut self.bytes)?;
+            // Hosts' parsers are used to a terminated buffer.
+            self.bytes.push(0);
+            self.ready = true;
+        }
+        Ok(())
+    }
+
+    pub(in crate::module) fn get(&self) -> &[u8] {
+        self.bytes.strip_suffix(&[0]).unwrap_or_default()
+    }
+}
+
+impl HepContext {
+    pub(in crate::module) fn time_us(&self) -> Option<i64> {
+        self.current.as_ref().and_then(|current| current.time_us)
+    }
+
+    pub(in crate::module) fn agent_id(&self) -> Option<u32> {
+        self.current.as_ref().and_then(|current| current.agent_id)
+    }
+
+    pub(in crate::module) fn correlation_id(&self) -> Option<&[u8]> {
+        self.current.as_ref().filter(|current| current.has_correlation).map(|_| &self.correlation[..])
+    }
+
+    pub(in crate::module) fn note_capture(&mut self) {
+        if let Some(current) = &mut self.current {
+            current.captured = true;
+        }
+    }
+
+    /// Whether `payload` is the packet that the script is looking at, and not a message of its own.
+    pub(in crate::module) fn is_asked_about(&self, payload: &[u8]) -> bool {
+        self.current.as_ref().is_some_and(|current| current.asking) && payload == self.packet
+    }
+
+    /// Forgets the packet.
+    pub(in crate::module) fn end(&mut self) {
+        self.current = None;
+        self.packet.clear();
+        self.inflated.clear();
+    }
+
+    /// Has the script look at `packet`, which may be one that cannot be decoded.
+    pub(in crate::module) fn ask(&mut self, packet: &[u8]) {
+        self.packet.extend_from_slice(packet);
+        let number = |kind| variable::number(packet, kind);
+        let (time_us, agent_id, correlation, addresses) = match hep::decode(packet) {
+            Ok(decoded) => (decoded.time_us, agent_id(&decoded), decoded.correlation_id, Some(Addresses::of(&decoded))),
+            Err(_) => {
+                let seconds = number(kind::SECONDS).filter(|seconds| *seconds != 0);
+                let micros = number(kind::MICROSECONDS).unwrap_or(0);
+                let time_us = seconds.map(|seconds| i64::from(seconds) * 1_000_000 + i64::from(micros));
+                let correlation = variable::bytes(packet, kind::CORRELATION_ID).filter(|id| !id.is_empty());
+                (time_us, time_us.map(|_| number(kind::AGENT_ID).unwrap_or(0)), correlation, None)
+            }
+        };
+        self.keep_correlation(correlation);
+        let has_correlation = correlation.is_some();
+        self.current = Some(Current {
+            time_us,
+            agent_id,
+            has_correlation,
+            captured: false,
+            asking: true,
+            addresses,
+            refused: Produced::HepRefused,
+        });
+    }
+
+    /// Has the host route the payload of `packet`.
+    pub(in crate::module) fn route(&mut self, packet: &Packet<'_>) {
+        self.keep_correlation(packet.correlation_id);
+        self.current = Some(Current {
+            time_us: packet.time_us,
+            agent_id: agent_id(packet),
+            has_correlation: packet.correlation_id.is_some(),
+            captured: self.current.as_ref().is_some_and(|asked| asked.captured),
+            asking: false,
+            addresses: Some(Addresses::of(packet)),
+            refused: Produced::HepRefused,
+        });
+    }
+
+    /// Has the host route a message from a raw socket: it has a time of its own, and no agent has sent it.
+    pub(in crate::module) fn route_raw(&mut self, time_us: Option<i64>, source: SocketAddr, destination: SocketAddr) {
+        self.current = Some(Current {
+            time_us,
+            agent_id: None,
+            has_correlation: false,
+            captured: false,
+            asking: false,
+            addresses: Some(Addresses { source, destination, transport: Transport::Udp }),
+            refused: Produced::RawRefused,
+        });
+    }
+
+    fn keep_correlation(&mut self, id: Option<&[u8]>) {
+        self.correlation.clear();
+        self.correlation.extend_from_slice(id.unwrap_or_default());
+    }
+}
+
+/// The agent that the node column names: with a packet's own time, 0 when it has none, as dashboards know it.
+pub(in crate::module) fn agent_id(packet: &Packet<'_>) -> Option<u32> {
+    packet.time_us.map(|_| packet.agent_id.unwrap_or(0))
+}

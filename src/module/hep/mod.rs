@@ -1,0 +1,6 @@
+//! What is done with a HEP packet before it is a capture: who may send it, what scripts may ask of it, and how it is taken.
+
+pub(in crate::module) mod access;
+pub(in crate::module) mod context;
+pub(in crate::module) mod intake;
+pub(in crate::module) mod variable;

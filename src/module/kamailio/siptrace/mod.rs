@@ -1,0 +1,527 @@
+//! The capture agent: what stands behind `sip_trace()`, from configuration to shutdown.
+//!
+//! A traced message becomes one record for each place that it is bound for: a row for each user that it is traced for, a packet for each
+//! collector. Plain copies are the host's to send, from its own sockets: [`TraceAgent::trace`] answers them.
+
+mod named;
+mod settings;
+#[cfg(test)]
+mod tests;
+
+pub use settings::{LocalAddress, TraceMode, TraceSettings};
+
+use self::named::{Destinations, Known, Named};
+use crate::capture::{Capture, RowKind, Trace, Transport};
+use crate::log_limit::LogLimit;
+use crate::module::engine::counters::{self, Counter};
+use crate::module::engine::database_files;
+use crate::module::engine::owned_directory::Owner;
+use crate::module::engine::pipeline::{self, HostedSink, MapError, Pause, Pipeline, StateError, now_us, own};
+use crate::module::engine::spool_place;
+use crate::module::parameter::ParameterError;
+use crate::queue::lane::{Lanes, Produced, PushError};
+use crate::sink::hep::DestinationError;
+use crate::sip::x_headers::{self, XHeaders};
+use crate::table::{self, NameError};
+use std::fmt::Display;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Name of the spool that no parameter names: a capture node beside it has its own.
+const SPOOL: &str = "siptrace-spool";
+/// Payload types (HEP chunk 0x000b).
+const SIP: u8 = 1;
+const LOG: u8 = 100;
+/// Records hold their addresses as texts.
+const NOWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+
+/// Who traces a message, which decides what becomes of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tracer {
+    /// The script: `sip_trace()`, and messages of transactions and dialogs for which the switch counts as much as for it.
+    Script,
+    /// The transaction that `sip_trace()` has marked: what has begun is traced to its end, whatever the switch says meanwhile.
+    Follow,
+    /// The host's core, for everything that it receives and sends (`trace_mode`).
+    Core,
+    /// `hlog()`: a line of text.
+    Log,
+    /// `sip_trace_msg()`: a message that the script has made up.
+    Text,
+}
+
+impl Tracer {
+    /// Whether a script is behind it.
+    fn is_script(self) -> bool {
+        matches!(self, Tracer::Script | Tracer::Follow)
+    }
+}
+
+/// One message as the host hands it over.
+#[derive(Clone, Copy, Debug)]
+pub struct TracedMessage<'a> {
+    /// Who traces it.
+    pub tracer: Tracer,
+    /// The message as on the wire, or the line of a log.
+    pub body: &'a [u8],
+    /// Its Call-ID.
+    pub call_id: &'a [u8],
+    /// What the row and the packet say of it; of a log line `from` alone counts.
+    pub trace: Trace<'a>,
+    /// The collector that the script names, a SIP URI; `None` when it named none, empty when it left it empty.
+    pub destination: Option<&'a [u8]>,
+    /// Correlation id; empty for none.
+    pub correlation_id: &'a [u8],
+    /// The table that the script names; empty for none.
+    pub table: &'a [u8],
+    /// Users that it is traced for, beside everybody.
+    pub users: &'a [&'a [u8]],
+    /// Microseconds since the Unix epoch; `None` for now.
+    pub time_us: Option<i64>,
+}
+
+/// Why a message never came to [`TraceAgent::trace`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Loss {
+    /// It lacks From, To, Call-ID or CSeq.
+    #[error("it lacks From, To, Call-ID or CSeq, or one of them cannot be read")]
+    Malformed,
+    /// This process has no lane, and cannot get one.
+    #[error("this process has no queue, and cannot get one: it was not made by the server's own means")]
+    NoLane,
+}
+
+/// Copies that the host is to send.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Copies {
+    /// Where to: SIP URIs.
+    pub uris: Vec<String>,
+    /// The message, with the X-Siptrace headers if they are asked for and a script is behind it.
+    pub body: Vec<u8>,
+}
+
+/// Why a message was not traced.
+#[derive(Debug, thiserror::Error)]
+pub enum TraceError {
+    /// Tracing is switched off, and no user is traced.
+    #[error("tracing is off")]
+    Off,
+    /// Neither the script nor `duplicate_uri` says where to.
+    #[error("there is no collector: set duplicate_uri, or name one in the script")]
+    NoDestination,
+    /// The script's destination will not do.
+    #[error(transparent)]
+    Destination(#[from] DestinationError),
+    /// The script's table name will not do.
+    #[error(transparent)]
+    Table(#[from] NameError),
+    /// `xheaders_read` is on, and the message lacks the headers.
+    #[error("the message has no X-Siptrace headers, or not all of them")]
+    NoXHeaders,
+    /// `xheaders_write` is on, and the headers cannot be added.
+    #[error("the message has no end of headers, or the X-Siptrace headers are too long")]
+    XHeaders,
+    /// The lane refused it.
+    #[error(transparent)]
+    Push(#[from] PushError),
+    /// This process has no lane.
+    #[error(transparent)]
+    State(#[from] StateError),
+}
+
+/// The server's own end of a message's way.
+fn own_side<'a, 'b>(trace: &'b mut Trace<'a>) -> &'b mut &'a [u8] {
+    if trace.is_outgoing { &mut trace.from } else { &mut trace.to }
+}
+
+/// What the X-Siptrace headers of a message say.
+fn headers_of<'a>(trace: &Trace<'a>, time_us: i64) -> XHeaders<'a> {
+    XHeaders { from: trace.from, to: trace.to, time_us, method: trace.method, is_outgoing: trace.is_outgoing }
+}
+
+/// The message with the X-Siptrace headers, as an event route is shown what the host's core traces: what is not known of it yet, be it the
+/// time, is empty or 0 in them. `None` when it has no end of headers, or they would be too long.
+pub fn with_x_headers(message: &TracedMessage<'_>) -> Option<Vec<u8>> {
+    x_headers::insert(message.body, &headers_of(&message.trace, message.time_us.unwrap_or(0)))
+}
+
+/// What came of a message.
+#[derive(Debug)]
+pub struct Traced {
+    /// The plain copies that the host is to send, whatever the answer.
+    pub copies: Option<Copies>,
+    /// What the script is told: of the rows where there are to be any, as the stock module has it, and else the first error.
+    pub answer: Result<(), TraceError>,
+}
+
+/// What becomes of the rows, packets and copies of one message, which know nothing of each other.
+#[derive(Debug, Default)]
+struct Outcome {
+    /// The first error of a row.
+    of_rows: Option<TraceError>,
+    /// The first error of anything else.
+    of_others: Option<TraceError>,
+}
+
+impl Outcome {
+    fn note_row(&mut self, error: TraceError) {
+        self.of_rows.get_or_insert(error);
+    }
+
+    fn note(&mut self, error: TraceError) {
+        self.of_others.get_or_insert(error);
+    }
+
+    /// With rows, a packet or copy that did not go is not the script's affair, but headers that could not be written are.
+    fn answer(self, has_rows: bool) -> Result<(), TraceError> {
+        let of_others = self.of_others.filter(|error| !has_rows || matches!(error, TraceError::XHeaders));
+        self.of_rows.or(of_others).map_or(Ok(()), Err)
+    }
+}
+
+/// State of one capture agent; every process of the server has its copy, and the lanes in common.
+#[derive(Debug, Default)]
+pub struct TraceAgent {
+    settings: TraceSettings,
+    pipeline: Pipeline,
+    checked: bool,
+    destinations: Destinations,
+    tables: Known<()>,
+    log: Option<LogLimit>,
+}
+
+impl TraceAgent {
+    /// The parameters as set.
+    pub fn settings(&self) -> &TraceSettings {
+        &self.settings
+    }
+
+    /// The parameters, to set; only before [`TraceAgent::check`].
+    pub fn settings_mut(&mut self) -> Result<&mut TraceSettings, StateError> {
+        if self.checked { Err(StateError::Checked) } else { Ok(&mut self.settings) }
+    }
+
+    /// The way to the sinks.
+    pub fn pipeline(&self) -> &Pipeline {
+        &self.pipeline
+    }
+
+    /// The same, to tell it of host database processes.
+    pub fn pipeline_mut(&mut self) -> &mut Pipeline {
+        &mut self.pipeline
+    }
+
+    /// The lanes, once mapped.
+    pub fn lanes(&self) -> Option<&Arc<Lanes>> {
+        self.pipeline.lanes()
+    }
+
+    /// Checks what only the parameters together can tell, and prepares an embedded database and the spool, for `owner`. `kill_timeout` is
+    /// the time after which the host kills what has not ended: `shutdown_timeout` is kept below it.
+    pub fn check(&mut self, owner: Owner, kill_timeout: Option<Duration>) -> Result<(), ParameterError> {
+        if let Some(kill_timeout) = kill_timeout {
+            self.settings.queue.end_before(kill_timeout);
+        }
+        self.settings.check()?;
+        self.settings.check_trust()?;
+        if let Some(warning) = self.settings.local_warning() {
+            log::warn!("{warning}");
+        }
+        let plan = self.settings.plan();
+        pipeline::check_databases(&plan, |_| "db_url")?;
+        database_files::prepare(&plan, owner)?;
+        let beside = spool_place::beside(&self.settings.db_url, SPOOL);
+        self.pipeline.prepare_spool(&mut self.settings.queue, beside, owner)?;
+        self.checked = true;
+        Ok(())
+    }
+
+    /// Processes that must run a writer.
+    pub fn writers(&self) -> Result<usize, StateError> {
+        if self.checked { Ok(self.settings.queue.writers) } else { Err(StateError::NotChecked) }
+    }
+
+    /// Maps the lanes: one for each of `producers` processes. `pause` is how another server's spool is waited for.
+    pub fn map_lanes(&mut self, producers: usize, pause: Pause<'_>) -> Result<(), MapError> {
+        if !self.checked {
+            return Err(StateError::NotChecked.into());
+        }
+        let plan = self.settings.plan();
+        self.pipeline.map_lanes(&mut self.settings.queue, &plan, producers, self.settings.trace_on, pause)
+    }
+
+    /// The sinks that the host's own drivers serve. Known once all parameters are set.
+    pub fn hosted_sinks(&self) -> Vec<HostedSink> {
+        pipeline::hosted_sinks(self.settings.plan(), |_| "db_url")
+    }
+
+    /// Counter number `index`, from 0.
+    pub fn counter_at(&self, index: usize) -> Option<&'static Counter> {
+        counters::of_traces().get(index)
+    }
+
+    /// The switch `trace_on` as it stands.
+    pub fn is_on(&self) -> Result<bool, StateError> {
+        Ok(self.pipeline.mapped()?.capture_on())
+    }
+
+    /// Queues `message` for wherever it is bound, and answers the plain copies that the host is to send. Never waits. What one row, packet or copy
+    /// is denied does not keep the others back.
+    ///
+    /// What can come from traffic is logged at a limited rate.
+    pub fn trace(&mut self, message: &TracedMessage<'_>) -> Traced {
+        self.try_trace(message).unwrap_or_else(|error| {
+            self.say(&error);
+            Traced { copies: None, answer: Err(error) }
+        })
+    }
+
+    /// Counts and says that the host could not hand a message over.
+    pub fn lose(&mut self, why: Loss) -> Result<(), StateError> {
+        let lanes = self.pipeline.mapped()?;
+        match why {
+            Loss::Malformed => lanes.count_refused(),
+            Loss::NoLane => lanes.count_without_lane(),
+        }
+        self.say_limited(&why);
+        Ok(())
+    }
+
+    fn say(&mut self, error: &TraceError) {
+        match error {
+            // A lane has words of its own for these, and a process without one has another chance.
+            TraceError::Off | TraceError::Push(_) | TraceError::State(_) => return,
+            TraceError::NoXHeaders | TraceError::XHeaders | TraceError::Destination(_) => {
+                if let Some(lanes) = self.pipeline.lanes() {
+                    lanes.count_refused();
+                }
+            }
+            TraceError::NoDestination | TraceError::Table(_) => {}
+        }
+        self.say_limited(error);
+    }
+
+    fn say_limited(&mut self, error: &dyn Display) {
+        let limit = self.log.get_or_insert_with(|| LogLimit::new(Duration::from_secs(5)));
+        if let Some(held_back) = limit.allow(Instant::now()) {
+            log::error!(
+                "a message is not traced, or not to the full: {error} ({held_back} more since the last such line)"
+            );
+        }
+    }
+
+    fn try_trace(&mut self, message: &TracedMessage<'_>) -> Result<Traced, TraceError> {
+        let is_on = self.is_on()?;
+        // What the script names has to be something, whatever else there is to say of the message.
+        let named = self.named(message)?;
+        let needs_switch = matches!(message.tracer, Tracer::Script | Tracer::Core);
+        if needs_switch && !is_on && (message.tracer == Tracer::Core || message.users.is_empty()) {
+            return Err(TraceError::Off);
+        }
+        own(&mut self.pipeline.producer)?;
+        let mut trace = self.trace_of(message);
+        let mut time_us = message.time_us.unwrap_or_else(now_us);
+        let mut of_packets = trace;
+        let local = self.settings.local.clone().filter(|_| message.tracer.is_script());
+        let room;
+        if let Some(local) = &local {
+            room = local.in_packet(own_side(&mut trace));
+            *own_side(&mut trace) = local.text();
+            *own_side(&mut of_packets) = &room;
+        }
+        let whole;
+        let mut body = message.body;
+        if message.tracer.is_script() && self.settings.reads_x_headers {
+            let (headers, pieces) = x_headers::split(body).ok_or(TraceError::NoXHeaders)?;
+            whole = pieces.concat();
+            body = &whole;
+            time_us = headers.time_us;
+            trace = Trace {
+                from: headers.from,
+                to: headers.to,
+                method: if headers.method.is_empty() { trace.method } else { headers.method },
+                is_outgoing: headers.is_outgoing,
+                ..trace
+            };
+            of_packets = trace;
+        }
+        let capture = Capture {
+            kind: RowKind::Trace,
+            call_id: Some(message.call_id),
+            correlation_id: (!message.correlation_id.is_empty()).then_some(message.correlation_id),
+            trace: Some(trace),
+            ..Capture::sip(time_us, NOWHERE, NOWHERE, Transport::None, body)
+        };
+        self.spread(message, &named, &capture, &of_packets, is_on)
+    }
+
+    /// Where the script wants packets and copies.
+    fn named(&mut self, message: &TracedMessage<'_>) -> Result<Named, TraceError> {
+        let Some(uri) = message.destination else { return Ok(Named::default()) };
+        let (_, packets, copies) = self.what(message);
+        let settings = &self.settings;
+        if uri.is_empty() {
+            // Of what parameters name, some is for copies alone.
+            let is_nowhere = if packets { settings.collectors.is_empty() } else { settings.copies.is_empty() };
+            return if is_nowhere { Err(TraceError::NoDestination) } else { Ok(Named::default()) };
+        }
+        let sink_of = |destination: &_| match settings.sink_of(destination) {
+            Some(sink) => (sink, true),
+            None => (settings.named_sink(), false),
+        };
+        let collector = if packets { Some(self.destinations.collector(uri, sink_of)?) } else { None };
+        let copy = if copies { Some(self.destinations.copy(uri)?) } else { None };
+        Ok(Named { collector, copy })
+    }
+
+    /// What the record says of a message before parameters have their say.
+    fn trace_of<'a>(&self, message: &TracedMessage<'a>) -> Trace<'a> {
+        let is_log = message.tracer == Tracer::Log;
+        Trace {
+            payload_type: if is_log { LOG } else { SIP },
+            hep_version: if is_log { 3 } else { 0 },
+            wants_x_headers: message.tracer.is_script() && self.settings.writes_x_headers,
+            ..message.trace
+        }
+    }
+
+    /// Makes the rows, packets and copies of a message.
+    fn spread(
+        &mut self,
+        message: &TracedMessage<'_>,
+        named: &Named,
+        capture: &Capture<'_>,
+        of_packets: &Trace<'_>,
+        is_on: bool,
+    ) -> Result<Traced, TraceError> {
+        let (rows, packets, copies) = self.what(message);
+        let sinks = match &named.collector {
+            _ if !packets => 0..0,
+            Some(collector) => collector.sink..collector.sink + 1,
+            None => self.settings.collector_sinks(),
+        };
+        let mut outcome = Outcome::default();
+        if rows {
+            self.push_rows(message, capture, is_on, &mut outcome)?;
+        }
+        if packets && sinks.is_empty() && !(rows && self.settings.to_database && message.tracer != Tracer::Core) {
+            outcome.note(TraceError::NoDestination);
+        }
+        for sink in sinks {
+            let table = named.collector.as_ref().and_then(|collector| Some(collector.uri.as_deref()?.as_bytes()));
+            let packet =
+                Capture { kind: RowKind::Packet, sink: sink as u8, table, trace: Some(*of_packets), ..*capture };
+            let masks = &self.settings.queue.masks;
+            let pushed = match message.tracer {
+                Tracer::Log | Tracer::Text => self.pipeline.push_text(masks, &packet)?,
+                Tracer::Script | Tracer::Follow | Tracer::Core => self.pipeline.push(masks, &packet)?,
+            };
+            if let Err(error) = pushed {
+                outcome.note(error.into());
+            }
+        }
+        let copies = if copies {
+            self.copies(named.copy.as_deref(), capture).map_err(|error| outcome.note(error)).ok()
+        } else {
+            None
+        };
+        for error in [&outcome.of_rows, &outcome.of_others].into_iter().flatten() {
+            self.say(error);
+        }
+        Ok(Traced { copies, answer: outcome.answer(rows) })
+    }
+
+    /// The copies that the host is to send.
+    fn copies(&self, named: Option<&str>, capture: &Capture<'_>) -> Result<Copies, TraceError> {
+        let uris = match named {
+            Some(uri) => vec![uri.to_owned()],
+            None if self.settings.copies.is_empty() => return Err(TraceError::NoDestination),
+            None => self.copy_targets(),
+        };
+        let trace = capture.trace.unwrap_or_default();
+        let mut body = if trace.wants_x_headers {
+            x_headers::insert(capture.payload, &headers_of(&trace, capture.time_us)).ok_or(TraceError::XHeaders)?
+        } else {
+            capture.payload.to_vec()
+        };
+        self.settings.queue.masks.apply(&mut body);
+        Ok(Copies { uris, body })
+    }
+
+    /// Whether a message becomes rows, packets, copies.
+    fn what(&self, message: &TracedMessage<'_>) -> (bool, bool, bool) {
+        let settings = &self.settings;
+        match message.tracer {
+            Tracer::Script | Tracer::Follow => {
+                let copies = message.destination.is_some() || !settings.to_database;
+                (settings.has_database(), settings.hep_mode_on, copies && !settings.hep_mode_on)
+            }
+            // What is no SIP has no method, and no row.
+            Tracer::Core => {
+                let rows = settings.mode.database && !message.trace.method.is_empty();
+                (rows, settings.mode.hep, settings.mode.copies)
+            }
+            Tracer::Log | Tracer::Text => (false, true, false),
+        }
+    }
+
+    /// Pushes a row for everybody, while the switch is on, and one for each user.
+    fn push_rows(
+        &mut self,
+        message: &TracedMessage<'_>,
+        capture: &Capture<'_>,
+        is_on: bool,
+        outcome: &mut Outcome,
+    ) -> Result<(), StateError> {
+        if let Err(error) = self.check_table(message.table) {
+            let rows = usize::from(is_on) + message.users.len();
+            let producer = own(&mut self.pipeline.producer)?;
+            (0..rows).for_each(|_| producer.count(Produced::DroppedUnaddressed));
+            outcome.note_row(error);
+            return Ok(());
+        }
+        let table = (!message.table.is_empty()).then_some(message.table);
+        if is_on {
+            match self.push(&Capture { table, ..*capture })? {
+                Ok(()) if message.tracer.is_script() => {
+                    let is_request = capture.trace.is_some_and(|trace| trace.status.is_empty());
+                    let counter = if is_request { Produced::TracedRequests } else { Produced::TracedReplies };
+                    own(&mut self.pipeline.producer)?.count(counter);
+                }
+                Ok(()) => {}
+                Err(error) => outcome.note_row(error.into()),
+            }
+        }
+        for user in message.users {
+            let trace = capture.trace.map(|trace| Trace { user, ..trace });
+            if let Err(error) = self.push(&Capture { table, trace, ..*capture })? {
+                outcome.note_row(error.into());
+            }
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, capture: &Capture<'_>) -> Result<Result<(), PushError>, StateError> {
+        self.pipeline.push(&self.settings.queue.masks, capture)
+    }
+
+    /// Where plain copies go that no script names a place for: SIP URIs.
+    pub fn copy_targets(&self) -> Vec<String> {
+        let most = if self.settings.has_failover { 1 } else { usize::MAX };
+        self.settings.copies.iter().take(most).cloned().collect()
+    }
+
+    /// Counts a plain copy that the host could not send.
+    pub fn copy_failed(&mut self) -> Result<(), StateError> {
+        own(&mut self.pipeline.producer)?.count(Produced::CopiesFailed);
+        Ok(())
+    }
+
+    fn check_table(&mut self, table: &[u8]) -> Result<(), TraceError> {
+        if table.is_empty() {
+            return Ok(());
+        }
+        self.tables.get_or_read(table, |table| Ok(table::name::check(table)?)).copied()
+    }
+}

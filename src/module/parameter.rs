@@ -1,0 +1,76 @@
+//! Errors of parameters, and the ranges of their values.
+
+use std::ops::RangeInclusive;
+
+/// What URLs may be, for errors.
+pub(in crate::module) const URLS: &str = "sqlite:////path/to/file, mysql://user:password@host:port/database and \
+                               postgres://user:password@host:port/database are allowed, and what the server's own database \
+                               modules take";
+
+/// A parameter that stops the start.
+#[derive(Debug, thiserror::Error)]
+pub enum ParameterError {
+    /// The module has no such parameter of that type.
+    #[error("parameter {0}: there is no such parameter of type {1}")]
+    Unknown(String, &'static str),
+    /// The value will not do.
+    #[error("parameter {name}: the value {value:?} is not allowed: {allowed}")]
+    Value {
+        /// The parameter.
+        name: String,
+        /// Its value, without passwords.
+        value: String,
+        /// What is allowed.
+        allowed: String,
+    },
+    /// The spool's place cannot be used.
+    #[error(
+        "parameter spool_dir: the directory {path} cannot be used: {why}; name one that the server may write to, or \"\" for none"
+    )]
+    Spool {
+        /// The directory.
+        path: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// Nobody serves the database.
+    #[error(
+        "parameter {name}: {url} is served by the server's own module {module}, {fault}: loadmodule \"{module}.so\" before this one; \
+         with db_driver at auto {URLS}"
+    )]
+    Driver {
+        /// The parameter that names the database.
+        name: &'static str,
+        /// The URL, without its password.
+        url: String,
+        /// The module that would serve it.
+        module: String,
+        /// What is wrong with the module.
+        fault: &'static str,
+    },
+    /// The embedded database's place cannot be used.
+    #[error(
+        "parameter {name}: the SQLite file {path} cannot be written: {why}; name a file in a directory that the server may write to"
+    )]
+    Path {
+        /// The parameter that names the file.
+        name: &'static str,
+        /// The file.
+        path: String,
+        /// What the system said.
+        why: String,
+    },
+}
+
+pub(in crate::module) fn ranged(
+    name: &str,
+    value: i64,
+    range: RangeInclusive<i64>,
+    allowed: &str,
+) -> Result<i64, ParameterError> {
+    if range.contains(&value) { Ok(value) } else { Err(refuse(name, value.to_string(), allowed)) }
+}
+
+pub(in crate::module) fn refuse(name: &str, value: impl Into<String>, allowed: impl ToString) -> ParameterError {
+    ParameterError::Value { name: name.to_owned(), value: value.into(), allowed: allowed.to_string() }
+}

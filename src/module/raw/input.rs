@@ -1,0 +1,236 @@
+//! Messages from raw sockets: which are taken, and what captures made from them inherit.
+
+use crate::capture::Transport;
+use crate::log_limit::LogLimit;
+use crate::module::engine::pipeline::{StateError, own};
+use crate::module::hep::intake::HepPacket;
+use crate::module::kamailio::sipcapture::capture_node::CaptureNode;
+use crate::packet::{Datagram, NoDatagram, PortRange};
+use crate::queue::lane::{Produced, Producer};
+use crate::source::raw::{Method, OpenError, RawSockets, Received};
+use std::io;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+/// Bytes of the longest packet, and of a VLAN tag and a tunnel's header before it.
+const LONGEST_PACKET: usize = 65_535 + 256;
+/// A rest between attempts to read that fail.
+const REST: Duration = Duration::from_millis(100);
+const NEEDS: &str = "start the server as root, or with CAP_NET_RAW (as in AmbientCapabilities=CAP_NET_RAW of systemd)";
+
+/// Why raw capture does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum RawError {
+    /// Called out of order.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The system refuses what a parameter asks for.
+    #[error("parameter {name}: the value {value:?} is not allowed: {why}")]
+    Refused {
+        /// The parameter.
+        name: &'static str,
+        /// Its value.
+        value: String,
+        /// What the system said, and what would be right.
+        why: String,
+    },
+}
+
+/// Sockets and buffer of raw capture.
+#[derive(Debug, Default)]
+pub struct RawInput {
+    sockets: Option<RawSockets>,
+    ports: Option<PortRange>,
+    /// The packet at hand, and a byte behind it: hosts' parsers are used to a terminated buffer.
+    buffer: Vec<u8>,
+    bad_log: Option<LogLimit>,
+    error_log: Option<LogLimit>,
+}
+
+/// A message within the buffer.
+struct Found {
+    start: usize,
+    end: usize,
+    source: SocketAddr,
+    destination: SocketAddr,
+    time_us: Option<i64>,
+}
+
+impl CaptureNode {
+    /// Opens the raw sockets, with the privileges that the server still has; the answer is how many processes must read from them, 0 when
+    /// raw capture is off.
+    pub fn open_raw(&mut self) -> Result<usize, RawError> {
+        if !self.is_checked() {
+            return Err(StateError::NotChecked.into());
+        }
+        let settings = &self.settings().raw;
+        let Ok(Some(capture)) = settings.capture() else { return Ok(0) };
+        let children = settings.children;
+        let sockets = RawSockets::open(&capture.plan).map_err(|error| self.refused(&capture.plan.method, error))?;
+        if let Some(error) = sockets.filter_error() {
+            log::warn!(
+                "parameter raw_moni_bpf_on: the kernel does not take the port filter ({error}); ports are filtered here"
+            );
+        }
+        if let Some(error) = sockets.rest_error() {
+            log::warn!(
+                "raw_moni_capture_on: frames that cannot hold IP are not counted, for the kernel does not take their filter ({error})"
+            );
+        }
+        if self.settings().raw.kernel_filter && matches!(capture.plan.method, Method::Tunnelled(_)) {
+            log::warn!("parameter raw_moni_bpf_on has no meaning with raw_ipip_capture_on: ports are filtered here");
+        }
+        self.raw.sockets = Some(sockets);
+        self.raw.ports = capture.ports;
+        Ok(children)
+    }
+
+    fn refused(&self, method: &Method, error: OpenError) -> RawError {
+        let settings = &self.settings().raw;
+        let switch = match method {
+            Method::Monitoring(_) => "raw_moni_capture_on",
+            Method::Tunnelled(_) => "raw_ipip_capture_on",
+        };
+        let (name, value, why) = match error {
+            OpenError::Socket(error) if is_forbidden(&error) => {
+                (switch, "1".to_owned(), format!("a raw socket cannot be opened: {error}; {NEEDS}"))
+            }
+            OpenError::Socket(error) => (switch, "1".to_owned(), format!("a raw socket cannot be opened: {error}")),
+            OpenError::Interface(error) => {
+                let why = format!("{error}; the name of an interface that is there is allowed (ip link shows them)");
+                ("raw_interface", settings.interface.clone(), why)
+            }
+            OpenError::Address(error) => {
+                let why = format!("{error}; an address of this machine is allowed (ip address shows them)");
+                ("raw_socket_listen", settings.listen.clone(), why)
+            }
+        };
+        RawError::Refused { name, value, why }
+    }
+
+    /// Waits for the next message. [`CaptureNode::end_hep`] must follow, as for a HEP packet.
+    pub fn receive_raw(&mut self) -> Result<HepPacket<'_>, StateError> {
+        self.hep.end();
+        let found = loop {
+            if let Some(found) = self.next_raw()? {
+                break found;
+            }
+        };
+        self.hep.route_raw(found.time_us, found.source, found.destination);
+        Ok(HepPacket {
+            version: 0,
+            transport: Transport::Udp,
+            source: found.source,
+            destination: found.destination,
+            payload: &self.raw.buffer[found.start..found.end],
+        })
+    }
+
+    /// Waits for one packet, and looks whether it is a message that is wanted.
+    fn next_raw(&mut self) -> Result<Option<Found>, StateError> {
+        let RawInput { sockets, ports, buffer, bad_log, error_log } = &mut self.raw;
+        let producer = own(&mut self.pipeline.producer)?;
+        let sockets = sockets.as_mut().ok_or(StateError::NoRawSocket)?;
+        buffer.resize(LONGEST_PACKET + 1, 0);
+        let received = match sockets.receive(&mut buffer[..LONGEST_PACKET]) {
+            Ok(received) => received,
+            Err(error) => {
+                say(error_log, log::Level::Error, &format_args!("a raw socket cannot be read, trying again: {error}"));
+                std::thread::sleep(REST);
+                return Ok(None);
+            }
+        };
+        let drops = match received.is_only_counted {
+            true => Produced::RawKernelDropsIgnored,
+            false => Produced::RawKernelDrops,
+        };
+        (0..received.dropped).for_each(|_| producer.count(drops));
+        let packet = &buffer[..received.length];
+        let datagram = match sorted(producer, &received, packet, *ports) {
+            Ok(datagram) => datagram,
+            Err(reason) => {
+                if let Reason::NoDatagram(error @ (NoDatagram::Truncated | NoDatagram::Malformed)) = reason {
+                    say(bad_log, log::Level::Warn, &format_args!("bad packet at the raw socket: {error}"));
+                }
+                return Ok(None);
+            }
+        };
+        let start = datagram.payload.as_ptr().addr() - packet.as_ptr().addr();
+        let end = start + datagram.payload.len();
+        let (source, destination) = (datagram.source, datagram.destination);
+        buffer[end] = 0;
+        Ok(Some(Found { start, end, source, destination, time_us: received.time_us }))
+    }
+}
+
+/// Why a packet is not taken for a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reason {
+    /// It holds no datagram.
+    NoDatagram(NoDatagram),
+    /// It neither comes from nor goes to one of the ports.
+    OtherPorts,
+    /// It is no SIP by its looks.
+    NoSip,
+}
+
+impl Reason {
+    /// Each has a counter, and each packet that is not taken has one reason.
+    fn counter(self) -> Produced {
+        match self {
+            Reason::OtherPorts => Produced::RawOtherPorts,
+            Reason::NoSip => Produced::RawNoSip,
+            Reason::NoDatagram(NoDatagram::Truncated | NoDatagram::Malformed) => Produced::RawBad,
+            Reason::NoDatagram(NoDatagram::Fragment) => Produced::RawFragments,
+            Reason::NoDatagram(NoDatagram::Protocol) => Produced::RawNoUdp,
+            Reason::NoDatagram(NoDatagram::Tunnel) => Produced::RawTunnels,
+            Reason::NoDatagram(NoDatagram::Arp) => Produced::RawArp,
+            Reason::NoDatagram(NoDatagram::Ppp) => Produced::RawPpp,
+            Reason::NoDatagram(NoDatagram::Mpls) => Produced::RawMpls,
+            Reason::NoDatagram(NoDatagram::Llc) => Produced::RawLlc,
+            Reason::NoDatagram(NoDatagram::EtherType) => Produced::RawEtherTypes,
+            Reason::NoDatagram(NoDatagram::LinkType) => Produced::RawLinkTypes,
+        }
+    }
+}
+
+/// The datagram in a packet that is to be taken for a message. Each packet is counted, and once more for what becomes
+/// of it.
+fn sorted<'a>(
+    producer: &Producer,
+    received: &Received,
+    packet: &'a [u8],
+    ports: Option<PortRange>,
+) -> Result<Datagram<'a>, Reason> {
+    producer.count(Produced::RawPackets);
+    let wanted = wanted(received, packet, ports);
+    producer.count(wanted.as_ref().map_or_else(|reason| reason.counter(), |_| Produced::RawMessages));
+    wanted
+}
+
+/// The datagram in a packet, if it is to be taken for a message.
+fn wanted<'a>(received: &Received, packet: &'a [u8], ports: Option<PortRange>) -> Result<Datagram<'a>, Reason> {
+    let datagram = match Datagram::read(received.start, packet) {
+        Ok(_) if received.truncated => return Err(Reason::NoDatagram(NoDatagram::Truncated)),
+        read => read.map_err(Reason::NoDatagram)?,
+    };
+    if ports.is_some_and(|ports| !ports.takes(&datagram)) {
+        return Err(Reason::OtherPorts);
+    }
+    if datagram.may_be_sip() { Ok(datagram) } else { Err(Reason::NoSip) }
+}
+
+fn is_forbidden(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::PermissionDenied
+}
+
+/// Logs at a limited rate.
+fn say(limit: &mut Option<LogLimit>, level: log::Level, line: &std::fmt::Arguments<'_>) {
+    let limit = limit.get_or_insert_with(|| LogLimit::new(Duration::from_secs(5)));
+    if let Some(held_back) = limit.allow(Instant::now()) {
+        log::log!(level, "{line} ({held_back} more since the last such line)");
+    }
+}
+
+#[cfg(test)]
+mod tests;
