@@ -11,9 +11,12 @@ pub mod contract;
 mod convert;
 mod exports;
 mod guard;
+mod handle;
 mod host_database;
+mod host_drivers;
 mod host_log;
 mod process;
+mod status;
 mod supervise;
 
 pub use exports::*;

@@ -1,7 +1,7 @@
 //! The supervisor of a writer: hosts end when one of their children dies, so the child that they know only watches, and the writer is
 //! its child, started again whenever it dies. Host database processes are its children too: with one thread, it can fork at any time.
 
-use super::guard::Core;
+use super::handle::Core;
 use super::host_database::HostProcesses;
 use super::host_log;
 use super::process::{self, Ended, Fork};

@@ -2,7 +2,8 @@
 
 use crate::abi::contract::{sc_bytes, sc_core, sc_hep_packet, sc_message, sc_status};
 use crate::abi::convert::{bytes, message, output, reference, to_bytes, to_packet};
-use crate::abi::guard::{guard, with_core};
+use crate::abi::guard::guard;
+use crate::abi::handle::with_core;
 use crate::module;
 
 /// Finds a capture mode.

@@ -2,7 +2,7 @@
 
 use crate::abi::contract::{sc_bytes, sc_core, sc_reply, sc_status};
 use crate::abi::convert::{bytes, output, reference, text, to_bytes};
-use crate::abi::guard::{Module, of_either, with_core};
+use crate::abi::handle::{Module, of_either, with_core};
 use crate::module::Reply;
 use std::ffi::{c_char, c_int};
 

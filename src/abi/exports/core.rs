@@ -2,8 +2,10 @@
 
 use crate::abi::contract::{self, sc_bytes, sc_core, sc_host, sc_status};
 use crate::abi::convert::{bytes, output, reference, text};
-use crate::abi::guard::{Core, Module, guard, of_either, register, unregister, with_core};
-use crate::abi::host_database::{self, HostDrivers, HostProcesses};
+use crate::abi::guard::guard;
+use crate::abi::handle::{Core, Module, of_either, register, unregister, with_core};
+use crate::abi::host_database::HostProcesses;
+use crate::abi::host_drivers::{self, HostDrivers};
 use crate::abi::{host_log, process, supervise};
 use crate::module::StateError;
 use std::ffi::c_char;
@@ -84,7 +86,7 @@ pub unsafe extern "C" fn sc_core_set_number(core: *mut sc_core, name: *const c_c
 pub unsafe extern "C" fn sc_core_check(core: *mut sc_core) -> sc_status {
     with_core(core, |core| {
         for sink in core.hosted_sinks() {
-            host_database::bind(core.drivers, &sink)?;
+            host_drivers::bind(core.drivers, &sink)?;
         }
         let (owner, kill_timeout) = (core.owner, core.kill_timeout);
         of_either!(mut core, module => Ok(module.check(owner, kill_timeout)?))

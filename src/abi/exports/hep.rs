@@ -4,7 +4,8 @@ use crate::abi::contract::{
     sc_address, sc_bytes, sc_core, sc_hep_kind, sc_hep_packet, sc_hep_value, sc_hep_verdict, sc_status,
 };
 use crate::abi::convert::{address, bytes, output, reference, to_bytes, to_packet};
-use crate::abi::guard::{guard, with_core};
+use crate::abi::guard::guard;
+use crate::abi::handle::with_core;
 use crate::module::{HEP_VARIABLES, HepValue, HepVariable, Verdict};
 use std::ffi::c_char;
 

@@ -2,7 +2,8 @@
 
 use crate::abi::contract::{sc_address, sc_copies, sc_core, sc_loss, sc_status, sc_trace};
 use crate::abi::convert::{address, output, reference, slices, to_bytes, traced, write};
-use crate::abi::guard::{Core, guard, with_core};
+use crate::abi::guard::guard;
+use crate::abi::handle::{Core, with_core};
 use crate::module::{self, Copies, Loss, TraceError};
 use std::ffi::c_char;
 
