@@ -1,5 +1,6 @@
-//! Keeps the log readable under a flood of bad packets or refused rows. Any room may use it.
+//! Keeps the log readable under a flood of bad packets or refused rows. Any part of the tree may use it.
 
+use std::fmt::Arguments;
 use std::time::{Duration, Instant};
 
 /// Lets one line through in each interval and says how many it held back.
@@ -10,10 +11,24 @@ pub(crate) struct LogLimit {
     held_back: u64,
 }
 
+/// One line in five seconds.
+impl Default for LogLimit {
+    fn default() -> LogLimit {
+        LogLimit::new(Duration::from_secs(5))
+    }
+}
+
 impl LogLimit {
     /// One line an interval.
     pub fn new(interval: Duration) -> LogLimit {
         LogLimit { interval, last: None, held_back: 0 }
+    }
+
+    /// Writes `line` and how many were held back before it, or holds it back and counts it.
+    pub fn log(&mut self, level: log::Level, line: Arguments<'_>) {
+        if let Some(held_back) = self.allow(Instant::now()) {
+            log::log!(level, "{line} ({held_back} more since the last such line)");
+        }
     }
 
     /// Whether a line may be written at `now`; if so, how many were held back before it.

@@ -155,7 +155,7 @@ impl Writer {
             records_read: 0,
             gathering_since: None,
             told: None,
-            bad_log: LogLimit::new(Duration::from_secs(5)),
+            bad_log: LogLimit::default(),
             reopen_at: None,
         })
     }

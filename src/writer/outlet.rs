@@ -41,7 +41,9 @@ use crate::log_limit::LogLimit;
 use crate::queue::lane::{COMMITTED, Committed, Lanes, SinkMarks};
 use crate::queue::spool::{Marks, Spool};
 use crossbeam_channel::Sender;
+use log::Level;
 use std::collections::VecDeque;
+use std::fmt::Arguments;
 use std::io;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -206,7 +208,7 @@ impl Outlet {
             next_job: 0,
             is_troubled: true,
             is_uncounted: false,
-            spool_log: LogLimit::new(Duration::from_secs(5)),
+            spool_log: LogLimit::default(),
         })
     }
 
@@ -364,7 +366,7 @@ impl Outlet {
         };
         if let Err(error) = noted {
             // They are read again at the next start at worst.
-            self.say(&format!("the spool cannot note what is done: {error}"));
+            self.say(format_args!("the spool cannot note what is done: {error}"));
         }
     }
 
@@ -593,7 +595,7 @@ impl Outlet {
         match self.spool.as_mut()?.append(load.records(range)) {
             Ok(ids) => Some(ids),
             Err(error) => {
-                self.say(&format!("captures cannot be spooled: {error}"));
+                self.say(format_args!("captures cannot be spooled: {error}"));
                 None
             }
         }
@@ -613,14 +615,12 @@ impl Outlet {
                 self.spool = Some(own);
                 self.replay.add_earlier(earlier);
             }
-            Err(error) => self.say(&format!("captures cannot be spooled: {error}")),
+            Err(error) => self.say(format_args!("captures cannot be spooled: {error}")),
         }
     }
 
-    fn say(&mut self, text: &str) {
-        if let Some(held_back) = self.spool_log.allow(Instant::now()) {
-            log::error!("{text} ({held_back} more since the last such line)");
-        }
+    fn say(&mut self, line: Arguments<'_>) {
+        self.spool_log.log(Level::Error, line);
     }
 }
 

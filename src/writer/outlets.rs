@@ -91,7 +91,7 @@ impl Outlets {
             lanes: Arc::clone(consumer.lanes()),
             give_up: Arc::clone(give_up),
             results,
-            log: LogLimit::new(Duration::from_secs(5)),
+            log: LogLimit::default(),
         };
         for sink in 0..sinks {
             let spools = match open_spool(plan, writer, consumer, sink) {

@@ -12,6 +12,7 @@ use crate::queue::lane::Committed;
 use crate::sink::hep::{Collector, Destination, Origin, Outgoing, Sent, parse_way};
 use crate::sip;
 use crate::sip::x_headers::{self, XHeaders};
+use log::Level;
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -101,7 +102,7 @@ impl PacketStore {
             patience: Patience::of(plan),
             health,
             give_up,
-            log: LogLimit::new(Duration::from_secs(5)),
+            log: LogLimit::default(),
         }
     }
 
@@ -155,11 +156,7 @@ impl PacketStore {
             None if answer.is_heard => self.health.note_answer(),
             None => {}
             Some(why) if is_one => self.health.note_away(why),
-            Some(why) => {
-                if let Some(held_back) = self.log.allow(Instant::now()) {
-                    log::error!("packets for {uri} wait: {why} ({held_back} more since the last such line)");
-                }
-            }
+            Some(why) => self.log.log(Level::Error, format_args!("packets for {uri} wait: {why}")),
         }
     }
 

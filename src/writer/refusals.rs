@@ -6,6 +6,8 @@ use super::{Counters, SpoolPlan, SpoolSync, add, spools};
 use crate::log_limit::LogLimit;
 use crate::queue::lane::Committed;
 use crate::queue::spool::dead_letter::{DeadLetters, Entry};
+use log::Level;
+use std::fmt::Arguments;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// How often dead letters are tried again that cannot be opened.
@@ -32,7 +34,7 @@ impl std::fmt::Debug for Refusals {
 impl Refusals {
     /// Refused captures go to the dead letters of `spool`; without it, or while they cannot be opened, which is said, they are lost.
     pub fn open(spool: Option<&SpoolPlan>, urls: Vec<String>) -> Refusals {
-        let log = LogLimit::new(Duration::from_secs(5));
+        let log = LogLimit::default();
         let mut refusals = Refusals { letters: None, place: spool.cloned(), failed: None, urls, log };
         refusals.open_letters();
         refusals
@@ -48,7 +50,7 @@ impl Refusals {
             Ok(letters) => self.letters = Some(letters),
             Err(error) => {
                 self.failed = Some(Instant::now());
-                self.say(&format!("refused captures are lost while there are no dead letters: {error}"));
+                self.say(format_args!("refused captures are lost while there are no dead letters: {error}"));
             }
         }
     }
@@ -84,7 +86,7 @@ impl Refusals {
             Ok(()) => add(counters, Committed::DeadLettered, 1),
             Err(error) => {
                 add(counters, Committed::Rejected, 1);
-                self.say(&format!("a refused capture is lost, it cannot be put to the dead letters: {error}"));
+                self.say(format_args!("a refused capture is lost, it cannot be put to the dead letters: {error}"));
             }
         }
     }
@@ -93,13 +95,11 @@ impl Refusals {
         // Whether a letter must be on the disk before it counts as written.
         let syncs = self.place.as_ref().is_some_and(|place| place.sync == SpoolSync::Batch);
         if syncs && let Some(Err(error)) = self.letters.as_mut().map(DeadLetters::sync) {
-            self.say(&format!("dead letters may not outlast a power cut: {error}"));
+            self.say(format_args!("dead letters may not outlast a power cut: {error}"));
         }
     }
 
-    fn say(&mut self, text: &str) {
-        if let Some(held_back) = self.log.allow(Instant::now()) {
-            log::error!("{text} ({held_back} more since the last such line)");
-        }
+    fn say(&mut self, line: Arguments<'_>) {
+        self.log.log(Level::Error, line);
     }
 }

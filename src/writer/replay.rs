@@ -7,6 +7,7 @@ use super::{Counters, Plan, add, add_all};
 use crate::log_limit::LogLimit;
 use crate::queue::lane::{COMMITTED, Committed};
 use crate::queue::spool::{OnDisk, Spool, SpoolError};
+use log::Level;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -84,7 +85,7 @@ impl Replay {
             current: None,
             not_before: None,
             delivered: Vec::new(),
-            log: LogLimit::new(Duration::from_secs(5)),
+            log: LogLimit::default(),
         }
     }
 
@@ -357,9 +358,7 @@ fn read(spool: &mut Spool, plan: &Plan, most: u64, delivered: &[Range<u64>], log
         Ok(ids) if ids.is_empty() => return None,
         Ok(ids) => ids,
         Err(error) => {
-            if let Some(held_back) = log.allow(Instant::now()) {
-                log::error!("the spool cannot be read: {error} ({held_back} more since the last such line)");
-            }
+            log.log(Level::Error, format_args!("the spool cannot be read: {error}"));
             return None;
         }
     };

@@ -27,6 +27,7 @@ use super::outlet::Outlet;
 use super::outlets::{Outlets, Part, add_part};
 use super::{Plan, SpoolPlan, WriterError, spools};
 use crate::queue::lane::SinkMarks;
+use log::Level;
 use std::time::{Duration, Instant};
 
 /// Most tables of one sink that have an outlet of their own at one time.
@@ -75,9 +76,7 @@ impl Outlets {
         let spools = match spools::open(spool, &name, writers, SinkMarks::default()) {
             Ok(spools) => spools,
             Err(error) => {
-                if let Some(held_back) = self.log.allow(Instant::now()) {
-                    log::error!("others wait for a table too: {error} ({held_back} more since the last such line)");
-                }
+                self.log.log(Level::Error, format_args!("others wait for a table too: {error}"));
                 return Ok(false);
             }
         };

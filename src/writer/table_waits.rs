@@ -8,6 +8,7 @@
 use super::health::REMIND;
 use super::spools;
 use crate::log_limit::LogLimit;
+use log::Level;
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -52,12 +53,8 @@ struct Wait {
 
 impl Wait {
     fn begin(table: &str, longest: Duration, why: &str, log: &mut LogLimit) -> Wait {
-        if let Some(held_back) = log.allow(Instant::now()) {
-            let seconds = longest.as_secs();
-            log::error!(
-                "captures wait up to {seconds} s for a table: {why} ({held_back} more since the last such line)"
-            );
-        }
+        let seconds = longest.as_secs();
+        log.log(Level::Error, format_args!("captures wait up to {seconds} s for a table: {why}"));
         Wait::of(table)
     }
 

@@ -5,6 +5,7 @@ use super::{Counters, Plan, add, add_all};
 use crate::capture::record;
 use crate::log_limit::LogLimit;
 use crate::queue::lane::{COMMITTED, Committed, Consumer, Progress};
+use log::Level;
 use std::time::Instant;
 
 /// Bytes of one window, about: keeps a burst of large messages from growing the process.
@@ -55,9 +56,7 @@ impl Window {
             let full = match placed {
                 Ok(rows) => rows >= plan.batch_size,
                 Err(why) => {
-                    if let Some(held_back) = bad_log.allow(Instant::now()) {
-                        log::error!("capture dropped: {why} ({held_back} more since the last such line)");
-                    }
+                    bad_log.log(Level::Error, format_args!("capture dropped: {why}"));
                     add(&mut counters, Committed::Rejected, 1);
                     false
                 }

@@ -12,6 +12,7 @@ use crate::sink::host::HostLink;
 use crate::sink::url::HostedUrl;
 use crate::sip::Masks;
 use crate::writer::{Plan, SinkPlan, Target, Writer, WriterError};
+use log::Level;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -90,7 +91,7 @@ pub struct Pipeline {
     host_links: Vec<(usize, Arc<HostLink>)>,
     /// Where this process puts its captures.
     pub(in crate::module) producer: Option<Producer>,
-    drop_log: Option<LogLimit>,
+    drop_log: LogLimit,
     /// Room for a message whose secrets are masked.
     masked: Vec<u8>,
 }
@@ -186,10 +187,7 @@ impl Pipeline {
             producer.push(&Capture { payload: &self.masked, ..*capture })
         };
         if let Err(error) = pushed {
-            let limit = self.drop_log.get_or_insert_with(|| LogLimit::new(Duration::from_secs(5)));
-            if let Some(held_back) = limit.allow(Instant::now()) {
-                log::warn!("capture dropped: {error} ({held_back} more since the last such line)");
-            }
+            self.drop_log.log(Level::Warn, format_args!("capture dropped: {error}"));
         }
         Ok(pushed)
     }

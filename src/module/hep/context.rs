@@ -16,8 +16,8 @@ pub struct HepContext {
     correlation: Vec<u8>,
     pub(in crate::module) inflated: Inflated,
     pub(in crate::module) address_texts: AddressTexts,
-    pub(in crate::module) bad_log: Option<LogLimit>,
-    pub(in crate::module) access_log: Option<LogLimit>,
+    pub(in crate::module) bad_log: LogLimit,
+    pub(in crate::module) access_log: LogLimit,
 }
 
 /// What is inherited.

@@ -2,7 +2,6 @@
 
 use crate::capture::{Capture, RowKind, Transport};
 use crate::hep::{self, Packet, Payload, kind};
-use crate::log_limit::LogLimit;
 use crate::module::engine::pipeline::{StateError, now_us, own};
 use crate::module::hep::context::{Addresses, Current, HepContext, Inflated, agent_id};
 use crate::module::hep::variable::{self, HepValue, HepVariable};
@@ -10,8 +9,8 @@ use crate::module::kamailio::sipcapture::capture_node::CaptureNode;
 use crate::module::{CaptureError, SipMessage};
 use crate::queue::lane::Produced;
 use crate::sip::{self, HashSource};
+use log::Level;
 use std::net::{IpAddr, SocketAddr};
-use std::time::{Duration, Instant};
 
 /// What is to become of a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -178,11 +177,8 @@ impl CaptureNode {
             return Ok(false);
         };
         own(&mut self.pipeline.producer)?.count(counter);
-        let limit = self.hep.access_log.get_or_insert_with(|| LogLimit::new(Duration::from_secs(5)));
-        if let Some(held_back) = limit.allow(Instant::now()) {
-            let sender = sender.to_canonical();
-            log::warn!("HEP packet from {sender} dropped: {why} ({held_back} more since the last such line)");
-        }
+        let sender = sender.to_canonical();
+        self.hep.access_log.log(Level::Warn, format_args!("HEP packet from {sender} dropped: {why}"));
         Ok(true)
     }
 
@@ -264,10 +260,7 @@ impl CaptureNode {
         if let Ok(producer) = own(&mut self.pipeline.producer) {
             producer.count(Produced::HepBad);
         }
-        let limit = self.hep.bad_log.get_or_insert_with(|| LogLimit::new(Duration::from_secs(5)));
-        if let Some(held_back) = limit.allow(Instant::now()) {
-            log::warn!("bad HEP packet: {error} ({held_back} more since the last such line)");
-        }
+        self.hep.bad_log.log(Level::Warn, format_args!("bad HEP packet: {error}"));
         self.hep.end();
         Verdict::Done
     }

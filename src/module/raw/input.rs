@@ -8,9 +8,10 @@ use crate::module::kamailio::sipcapture::capture_node::CaptureNode;
 use crate::packet::{Datagram, NoDatagram, PortRange};
 use crate::queue::lane::{Produced, Producer};
 use crate::source::raw::{Method, OpenError, RawSockets, Received};
+use log::Level;
 use std::io;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Bytes of the longest packet, and of a VLAN tag and a tunnel's header before it.
 const LONGEST_PACKET: usize = 65_535 + 256;
@@ -43,8 +44,8 @@ pub struct RawInput {
     ports: Option<PortRange>,
     /// The packet at hand, and a byte behind it: hosts' parsers are used to a terminated buffer.
     buffer: Vec<u8>,
-    bad_log: Option<LogLimit>,
-    error_log: Option<LogLimit>,
+    bad_log: LogLimit,
+    error_log: LogLimit,
 }
 
 /// A message within the buffer.
@@ -135,7 +136,7 @@ impl CaptureNode {
         let received = match sockets.receive(&mut buffer[..LONGEST_PACKET]) {
             Ok(received) => received,
             Err(error) => {
-                say(error_log, log::Level::Error, &format_args!("a raw socket cannot be read, trying again: {error}"));
+                error_log.log(Level::Error, format_args!("a raw socket cannot be read, trying again: {error}"));
                 std::thread::sleep(REST);
                 return Ok(None);
             }
@@ -150,7 +151,7 @@ impl CaptureNode {
             Ok(datagram) => datagram,
             Err(reason) => {
                 if let Reason::NoDatagram(error @ (NoDatagram::Truncated | NoDatagram::Malformed)) = reason {
-                    say(bad_log, log::Level::Warn, &format_args!("bad packet at the raw socket: {error}"));
+                    bad_log.log(Level::Warn, format_args!("bad packet at the raw socket: {error}"));
                 }
                 return Ok(None);
             }
@@ -222,14 +223,6 @@ fn wanted<'a>(received: &Received, packet: &'a [u8], ports: Option<PortRange>) -
 
 fn is_forbidden(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::PermissionDenied
-}
-
-/// Logs at a limited rate.
-fn say(limit: &mut Option<LogLimit>, level: log::Level, line: &std::fmt::Arguments<'_>) {
-    let limit = limit.get_or_insert_with(|| LogLimit::new(Duration::from_secs(5)));
-    if let Some(held_back) = limit.allow(Instant::now()) {
-        log::log!(level, "{line} ({held_back} more since the last such line)");
-    }
 }
 
 #[cfg(test)]

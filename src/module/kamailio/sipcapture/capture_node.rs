@@ -17,10 +17,11 @@ use crate::module::raw::input::RawInput;
 use crate::queue::lane::{Lanes, Produced, PushError};
 use crate::sip::{self, FirstLine};
 use crate::table::{self, NameError};
+use log::Level;
 use std::ffi::CStr;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Table names that the script used lately and that were found good; more than a script has.
 const KNOWN_TABLES: usize = 64;
@@ -88,8 +89,8 @@ pub struct CaptureNode {
     known_tables: Vec<Vec<u8>>,
     /// What is sent on, without secrets.
     sent_on: Vec<u8>,
-    table_log: Option<LogLimit>,
-    mode_log: Option<LogLimit>,
+    table_log: LogLimit,
+    mode_log: LogLimit,
 }
 
 impl CaptureNode {
@@ -145,14 +146,12 @@ impl CaptureNode {
         }
         let found = self.modes.find(name);
         if found.is_none() {
-            let limit = self.mode_log.get_or_insert_with(|| LogLimit::new(Duration::from_secs(5)));
-            if let Some(held_back) = limit.allow(Instant::now()) {
-                let (name, known) = (String::from_utf8_lossy(name), self.modes.names());
-                log::error!(
-                    "sip_capture(): there is no capture mode {name:?}: {known} are there, the parameter capture_mode makes more \
-                     ({held_back} more since the last such line)"
-                );
-            }
+            let (name, known) = (String::from_utf8_lossy(name), self.modes.names());
+            let line = format_args!(
+                "sip_capture(): there is no capture mode {name:?}: {known} are there, the parameter capture_mode makes \
+                 more"
+            );
+            self.mode_log.log(Level::Error, line);
         }
         Ok(found)
     }
@@ -277,12 +276,8 @@ impl CaptureNode {
             return Ok(bytes);
         }
         if let Err(why) = masked::write(masks, bytes, &mut self.sent_on) {
-            let limit = self.hep.bad_log.get_or_insert_with(|| LogLimit::new(Duration::from_secs(5)));
-            if let Some(held_back) = limit.allow(Instant::now()) {
-                log::warn!(
-                    "a HEP packet is not sent on, for its secrets cannot be masked: {why} ({held_back} more since the last such line)"
-                );
-            }
+            let line = format_args!("a HEP packet is not sent on, for its secrets cannot be masked: {why}");
+            self.hep.bad_log.log(Level::Warn, line);
             return Err(why.into());
         }
         Ok(&self.sent_on)
@@ -294,10 +289,7 @@ impl CaptureNode {
         }
         if let Err(why) = table::name::expand(table, 0) {
             // Names can be made from traffic: whoever sends it must not fill the log.
-            let limit = self.table_log.get_or_insert_with(|| LogLimit::new(Duration::from_secs(5)));
-            if let Some(held_back) = limit.allow(Instant::now()) {
-                log::error!("nothing is captured: {why} ({held_back} more since the last such line)");
-            }
+            self.table_log.log(Level::Error, format_args!("nothing is captured: {why}"));
             return Err(CaptureError::Table(why));
         }
         if self.known_tables.len() == KNOWN_TABLES {

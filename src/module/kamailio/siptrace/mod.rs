@@ -23,10 +23,11 @@ use crate::queue::lane::{Lanes, Produced, PushError};
 use crate::sink::hep::DestinationError;
 use crate::sip::x_headers::{self, XHeaders};
 use crate::table::{self, NameError};
+use log::Level;
 use std::fmt::Display;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Name of the spool that no parameter names: a capture node beside it has its own.
 const SPOOL: &str = "siptrace-spool";
@@ -188,7 +189,7 @@ pub struct TraceAgent {
     checked: bool,
     destinations: Destinations,
     tables: Known<()>,
-    log: Option<LogLimit>,
+    log: LogLimit,
 }
 
 impl TraceAgent {
@@ -303,12 +304,7 @@ impl TraceAgent {
     }
 
     fn say_limited(&mut self, error: &dyn Display) {
-        let limit = self.log.get_or_insert_with(|| LogLimit::new(Duration::from_secs(5)));
-        if let Some(held_back) = limit.allow(Instant::now()) {
-            log::error!(
-                "a message is not traced, or not to the full: {error} ({held_back} more since the last such line)"
-            );
-        }
+        self.log.log(Level::Error, format_args!("a message is not traced, or not to the full: {error}"));
     }
 
     fn try_trace(&mut self, message: &TracedMessage<'_>) -> Result<Traced, TraceError> {
