@@ -198,14 +198,14 @@ typedef struct sc_message {
  * SC_ERR_UNKNOWN_NAME and logged, at a limited rate. */
 sc_status sc_mode_find(sc_core *core, sc_bytes name, uint32_t *out);
 
-/* The Call-ID of `message`: the one in its payload, or, when that is the HEP packet of SC_HEP_ASK at hand, the one in the SIP message inside; empty
+/* The Call-ID of `message`: the one in its payload, or, when that is the HEP packet of SC_HEP_NEEDS_SCRIPT at hand, the one in the SIP message inside; empty
  * when there is none. `message`'s own call_id does not matter. Points into the payload or into the core; valid until the packet ends. */
 sc_status sc_message_call_id(sc_core *core, const sc_message *message, sc_bytes *out);
 
-/* What may be sent on of `payload`, a SIP message or the HEP packet of SC_HEP_ASK at hand: the same bytes, or, where the parameters mask and
+/* What may be sent on of `payload`, a SIP message or the HEP packet of SC_HEP_NEEDS_SCRIPT at hand: the same bytes, or, where the parameters mask and
  * mask_body ask for it, a copy without secrets, valid until the next call with the handle. SC_ERR_INVALID_VALUE, logged at a limited rate, when it
  * is a packet that cannot be read, and so not masked. */
-sc_status sc_message_sent_on(sc_core *core, sc_bytes payload, sc_bytes *out);
+sc_status sc_message_redacted(sc_core *core, sc_bytes payload, sc_bytes *out);
 
 /* Queues `message` for `table` (a strftime template; empty for one of the mode's) in the database of mode number `mode`. Never waits. */
 sc_status sc_capture_sip(sc_core *core, const sc_message *message, sc_bytes table, uint32_t mode);
@@ -225,7 +225,7 @@ typedef enum sc_hep_verdict {
     SC_HEP_PASS = 0,   /* no HEP packet: the host's own */
     SC_HEP_ROUTE = 1,  /* SIP inside: route sc_hep_packet.payload, then call sc_hep_end */
     SC_HEP_DONE = 2,   /* taken, and stored or counted: nothing is left to do */
-    SC_HEP_ASK = 3     /* for the script to look at first (parameter nonsip_hook): then sc_hep_accept if it says so, and sc_hep_end */
+    SC_HEP_NEEDS_SCRIPT = 3     /* for the script to look at first (parameter nonsip_hook): then sc_hep_accept if it says so, and sc_hep_end */
 } sc_hep_verdict;
 
 /* The SIP message inside a HEP packet. */
@@ -238,11 +238,11 @@ typedef struct sc_hep_packet {
 } sc_hep_packet;
 
 /* Looks at one datagram, or one HEP packet of a connection, that came from `sender`. With SC_HEP_ROUTE `packet` is filled. With
- * SC_HEP_ROUTE and SC_HEP_ASK, captures made until sc_hep_end get the packet's time, agent id and correlation id. */
+ * SC_HEP_ROUTE and SC_HEP_NEEDS_SCRIPT, captures made until sc_hep_end get the packet's time, agent id and correlation id. */
 sc_status sc_hep_receive(sc_core *core, sc_bytes datagram, const sc_address *sender, sc_hep_verdict *verdict,
         sc_hep_packet *packet);
 
-/* Goes on with the datagram of SC_HEP_ASK; the verdict is SC_HEP_ROUTE or SC_HEP_DONE. */
+/* Goes on with the datagram of SC_HEP_NEEDS_SCRIPT; the verdict is SC_HEP_ROUTE or SC_HEP_DONE. */
 sc_status sc_hep_accept(sc_core *core, sc_bytes datagram, sc_hep_verdict *verdict, sc_hep_packet *packet);
 
 /* Ends the packet. `refused` is the payload when the host's own parser refused it before any route ran, and empty otherwise. A

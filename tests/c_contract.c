@@ -203,9 +203,9 @@ static void every_null_is_refused(sc_core *core)
     CHECK(sc_message_call_id(NULL, &sip, &text) == SC_ERR_NULL_POINTER);
     CHECK(sc_message_call_id(core, NULL, &text) == SC_ERR_NULL_POINTER);
     CHECK(sc_message_call_id(core, &sip, NULL) == SC_ERR_NULL_POINTER);
-    CHECK(sc_message_sent_on(NULL, nothing, &text) == SC_ERR_NULL_POINTER);
-    CHECK(sc_message_sent_on(core, broken, &text) == SC_ERR_NULL_POINTER);
-    CHECK(sc_message_sent_on(core, nothing, NULL) == SC_ERR_NULL_POINTER);
+    CHECK(sc_message_redacted(NULL, nothing, &text) == SC_ERR_NULL_POINTER);
+    CHECK(sc_message_redacted(core, broken, &text) == SC_ERR_NULL_POINTER);
+    CHECK(sc_message_redacted(core, nothing, NULL) == SC_ERR_NULL_POINTER);
     CHECK(text.ptr == NULL && text.len == 5);
     CHECK(sc_counter_at(NULL, 0, &name, &name) == SC_ERR_NULL_POINTER);
     CHECK(sc_counter_at(core, 0, NULL, &name) == SC_ERR_NULL_POINTER);
@@ -268,7 +268,7 @@ static void a_database_that_nobody_serves_stops_the_start(void)
 }
 
 /* What is sent on has no secrets where the parameters ask for it. */
-static void secrets_are_not_sent_on(void)
+static void secrets_are_not_redacted(void)
 {
     const char *sent = "OPTIONS sip:a@b SIP/2.0\r\nAuthorization: Basic dTpw\r\n\r\n";
     const char *masked = "OPTIONS sip:a@b SIP/2.0\r\nAuthorization: Basic xxxx\r\n\r\n";
@@ -277,9 +277,9 @@ static void secrets_are_not_sent_on(void)
 
     CHECK(sc_core_new(&host, "kamailio/sipcapture", &core) == SC_OK);
     CHECK(sc_core_set_text(core, "mask", bytes("Authorization")) == SC_OK);
-    CHECK(sc_message_sent_on(core, bytes("HEP3\x01"), &text) == SC_ERR_INVALID_VALUE);
+    CHECK(sc_message_redacted(core, bytes("HEP3\x01"), &text) == SC_ERR_INVALID_VALUE);
     CHECK(strstr(last_log, "not sent on") != NULL && text.ptr == NULL && text.len == 5);
-    CHECK(sc_message_sent_on(core, bytes(sent), &text) == SC_OK && text.len == strlen(masked));
+    CHECK(sc_message_redacted(core, bytes(sent), &text) == SC_OK && text.len == strlen(masked));
     CHECK(text.len == strlen(masked) && memcmp(text.ptr, masked, text.len) == 0);
     CHECK(sc_core_free(core) == SC_OK);
 }
@@ -362,7 +362,7 @@ static void captures_are_queued(sc_core *core)
 
     CHECK(sc_message_call_id(core, &sip, &text) == SC_OK && text.len == strlen("contract@example.com"));
     CHECK(memcmp(text.ptr, "contract@example.com", text.len) == 0);
-    CHECK(sc_message_sent_on(core, sip.payload, &text) == SC_OK && text.ptr == sip.payload.ptr && text.len == sip.payload.len);
+    CHECK(sc_message_redacted(core, sip.payload, &text) == SC_OK && text.ptr == sip.payload.ptr && text.len == sip.payload.len);
     CHECK(sc_capture_sip(core, &sip, nothing, 0) == SC_OK);
     CHECK(sc_capture_sip(core, &sip, bytes("other_%Y"), 0) == SC_OK);
     CHECK(sc_capture_sip(core, &sip, nothing, 1) == SC_OK);
@@ -534,7 +534,7 @@ static void a_capture_agent_is_a_module_of_its_own(sc_core *node, const char *di
     CHECK(sc_trace_bind(core, NULL) == SC_ERR_NULL_POINTER && sc_trace_send(core, NULL, &copies) == SC_ERR_NULL_POINTER);
     CHECK(sc_trace_send(core, &trace, NULL) == SC_ERR_NULL_POINTER);
     CHECK(sc_mode_find(core, nothing, &mode) == SC_ERR_WRONG_STATE && mode == 77);
-    CHECK(sc_message_sent_on(core, user, &user) == SC_ERR_WRONG_STATE);
+    CHECK(sc_message_redacted(core, user, &user) == SC_ERR_WRONG_STATE);
     CHECK(sc_core_set_text(core, "duplicate_uri", bytes("tel:1")) == SC_ERR_INVALID_VALUE);
     CHECK(strstr(last_log, "duplicate_uri") != NULL && strstr(last_log, "tel:1") != NULL);
     CHECK(sc_trace_targets(core, NULL) == SC_ERR_NULL_POINTER && copies.count == 77);
@@ -612,7 +612,7 @@ int main(void)
     snprintf(url, sizeof(url), "sqlite:///%s/new/capture.db", directory);
     every_null_is_refused(core);
     a_database_that_nobody_serves_stops_the_start();
-    secrets_are_not_sent_on();
+    secrets_are_not_redacted();
     versions_and_names_are_checked(core);
     snprintf(mode, sizeof(mode), "other=>table_name=a|b;mt_mode=hash;db_url=%s;", url);
     order_is_kept(core, url, mode);

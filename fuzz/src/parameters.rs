@@ -15,7 +15,7 @@ pub fn run(bytes: &[u8]) {
     let plan = settings.plan();
     assert!((1..=10_000).contains(&plan.batch_size) && !plan.flush_interval.is_zero());
     every_mode_has_a_table(&settings, &plan);
-    assert!(settings.queue.lane_bytes >= 1 << 20 && (1..=16).contains(&settings.queue.writers));
+    assert!(settings.common.lane_bytes >= 1 << 20 && (1..=16).contains(&settings.common.writers));
     traces(bytes);
 
     expands_to_a_table_name(bytes);

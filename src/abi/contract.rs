@@ -191,7 +191,7 @@ unsafe extern "C" {
     pub fn sc_message_call_id(core: *mut sc_core, message: *const sc_message, out: *mut sc_bytes) -> sc_status;
 }
 unsafe extern "C" {
-    pub fn sc_message_sent_on(core: *mut sc_core, payload: sc_bytes, out: *mut sc_bytes) -> sc_status;
+    pub fn sc_message_redacted(core: *mut sc_core, payload: sc_bytes, out: *mut sc_bytes) -> sc_status;
 }
 unsafe extern "C" {
     pub fn sc_capture_sip(core: *mut sc_core, message: *const sc_message, table: sc_bytes, mode: u32) -> sc_status;
@@ -212,7 +212,7 @@ impl sc_hep_verdict {
     pub const SC_HEP_PASS: sc_hep_verdict = sc_hep_verdict(0);
     pub const SC_HEP_ROUTE: sc_hep_verdict = sc_hep_verdict(1);
     pub const SC_HEP_DONE: sc_hep_verdict = sc_hep_verdict(2);
-    pub const SC_HEP_ASK: sc_hep_verdict = sc_hep_verdict(3);
+    pub const SC_HEP_NEEDS_SCRIPT: sc_hep_verdict = sc_hep_verdict(3);
 }
 #[repr(transparent)]
 #[derive(Debug, Copy, Clone, Hash, PartialEq, Eq)]
@@ -451,7 +451,7 @@ macro_rules! each_function {
             sc_core_finish,
             sc_mode_find,
             sc_message_call_id,
-            sc_message_sent_on,
+            sc_message_redacted,
             sc_capture_sip,
             sc_capture_report,
             sc_float2int,

@@ -3,7 +3,7 @@
 use super::contract::{sc_bytes, sc_core, sc_status};
 use super::guard::guard;
 use super::host_drivers::HostDrivers;
-use crate::module::{CaptureNode, Copies, HostedSink, Pipeline, TraceAgent};
+use crate::module::{CaptureNode, Copies, HostedSink, Module, Pipeline, TraceAgent};
 use crate::queue::lane::Lanes;
 use crate::writer::Plan;
 use std::ptr::{NonNull, null_mut};
@@ -12,14 +12,14 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 use std::time::Duration;
 
 /// The module that a handle was made for.
-pub(super) enum Module {
-    Node(Box<CaptureNode>),
-    Agent(Box<TraceAgent>),
+pub(super) enum AnyModule {
+    Sipcapture(Box<CaptureNode>),
+    Siptrace(Box<TraceAgent>),
 }
 
 /// What an `sc_core` handle points to.
 pub(super) struct Core {
-    pub module: Module,
+    pub module: AnyModule,
     /// The copies that the last traced message asked of the host, and what the contract's struct points to.
     pub copies: (Copies, Vec<sc_bytes>),
     /// User and group that the server will run as.
@@ -30,52 +30,51 @@ pub(super) struct Core {
     pub drivers: Option<HostDrivers>,
 }
 
-/// What every module has.
-macro_rules! of_either {
-    ($core:expr, $module:ident => $body:expr) => {
-        match &$core.module {
-            Module::Node($module) => $body,
-            Module::Agent($module) => $body,
-        }
-    };
-    (mut $core:expr, $module:ident => $body:expr) => {
-        match &mut $core.module {
-            Module::Node($module) => $body,
-            Module::Agent($module) => $body,
-        }
-    };
-}
-pub(super) use of_either;
-
 impl Core {
+    /// The life of the module, whichever it is.
+    pub fn module(&self) -> &dyn Module {
+        match &self.module {
+            AnyModule::Sipcapture(node) => &**node,
+            AnyModule::Siptrace(agent) => &**agent,
+        }
+    }
+
+    /// The same, to change it.
+    pub fn module_mut(&mut self) -> &mut dyn Module {
+        match &mut self.module {
+            AnyModule::Sipcapture(node) => &mut **node,
+            AnyModule::Siptrace(agent) => &mut **agent,
+        }
+    }
+
     /// The capture node; an error when the handle belongs to another module.
     pub fn node(&mut self) -> Result<&mut CaptureNode, sc_status> {
-        if let Module::Node(node) = &mut self.module { Ok(node) } else { Err(sc_status::SC_ERR_WRONG_STATE) }
+        if let AnyModule::Sipcapture(node) = &mut self.module { Ok(node) } else { Err(sc_status::SC_ERR_WRONG_STATE) }
     }
 
     /// The capture agent; an error when the handle belongs to another module.
     pub fn agent(&mut self) -> Result<&mut TraceAgent, sc_status> {
-        if let Module::Agent(agent) = &mut self.module { Ok(agent) } else { Err(sc_status::SC_ERR_WRONG_STATE) }
+        if let AnyModule::Siptrace(agent) = &mut self.module { Ok(agent) } else { Err(sc_status::SC_ERR_WRONG_STATE) }
     }
 
     /// The way to the sinks.
     pub fn pipeline(&self) -> &Pipeline {
-        of_either!(self, module => module.pipeline())
+        self.module().pipeline()
     }
 
     /// The same, to change it.
     pub fn pipeline_mut(&mut self) -> &mut Pipeline {
-        of_either!(mut self, module => module.pipeline_mut())
+        self.module_mut().pipeline_mut()
     }
 
     /// What a writer is to do.
     pub fn plan(&self) -> Plan {
-        of_either!(self, module => module.settings().plan())
+        self.module().plan()
     }
 
     /// The sinks that the host's own drivers serve.
     pub fn hosted_sinks(&self) -> Vec<HostedSink> {
-        of_either!(self, module => module.hosted_sinks())
+        self.module().hosted_sinks()
     }
 
     /// The lanes, once mapped.

@@ -1,7 +1,7 @@
 //! What an error of the core is to the host: its [`sc_status`], and a line in the log where the caller needs one.
 
 use super::contract::sc_status;
-use crate::module::{CaptureError, MapError, ParameterError, RawError, StateError, TraceError};
+use crate::module::{CaptureError, MapError, ParameterError, RawError, SetError, StateError, TraceError};
 use crate::queue::lane::PushError;
 
 impl From<ParameterError> for sc_status {
@@ -11,6 +11,15 @@ impl From<ParameterError> for sc_status {
             ParameterError::Unknown(..) => sc_status::SC_ERR_UNKNOWN_NAME,
             ParameterError::Value { .. } | ParameterError::Driver { .. } => sc_status::SC_ERR_INVALID_VALUE,
             ParameterError::Path { .. } | ParameterError::Spool { .. } => sc_status::SC_ERR_IO,
+        }
+    }
+}
+
+impl From<SetError> for sc_status {
+    fn from(error: SetError) -> sc_status {
+        match error {
+            SetError::State(error) => error.into(),
+            SetError::Parameter(error) => error.into(),
         }
     }
 }

@@ -2,7 +2,8 @@
 //! alone.
 //!
 //! Each host has a folder, and each of its modules one in that. What they have in common is beside them: [`engine`] for every module,
-//! [`hep`] for those that take HEP packets, [`raw`] for those that read raw sockets.
+//! [`hep`] for those that take HEP packets, [`raw`] for those that read raw sockets. [`Module`] is what the host's shim calls in each of them,
+//! from the parameters to the end; what only one of them can do is a method of its own.
 
 mod engine;
 mod hep;
@@ -14,9 +15,10 @@ pub use engine::commands::Reply;
 pub use engine::common_settings::{CommonSettings, EMBEDDED_URL};
 pub use engine::counters::Counter;
 pub use engine::masked::Unmaskable;
-pub use engine::modes::{Choice, Mode, Modes};
+pub use engine::modes::{Mode, Modes, TableSelection};
 pub use engine::owned_directory::Owner;
-pub use engine::pipeline::{HostedSink, MapError, Pause, Pipeline, StateError};
+pub use engine::pipeline::{HostedSink, MapError, Pause, Pipeline};
+pub use engine::state::StateError;
 pub use hep::access::{AllowList, AuthKey};
 pub use hep::intake::{HepPacket, Verdict};
 pub use hep::variable::{ALLOWED as HEP_VARIABLES, HepValue, HepVariable};
@@ -30,3 +32,169 @@ pub use kamailio::siptrace::{
 pub use parameter::ParameterError;
 pub use raw::input::RawError;
 pub use raw::settings::{RawCapture, RawSettings};
+
+use crate::queue::lane::Totals;
+use crate::writer::Plan;
+use engine::dialect::Dialect;
+use engine::{commands, pipeline, spool_place};
+use std::ffi::CStr;
+use std::time::Duration;
+
+/// The life of a module, from its parameters to its counters.
+///
+/// What a module must say of itself comes first; the steps of its life, which are the same for all, follow: each parameter is set,
+/// [`check`](Module::check), [`map_lanes`](Module::map_lanes), and in each process [`attach`](Module::attach).
+pub trait Module {
+    /// What this module does otherwise than others.
+    fn dialect(&self) -> &'static Dialect;
+
+    /// The settings that every module has.
+    fn common(&self) -> &CommonSettings;
+
+    /// The same, to change them.
+    fn common_mut(&mut self) -> &mut CommonSettings;
+
+    /// The way to the sinks.
+    fn pipeline(&self) -> &Pipeline;
+
+    /// The same, to change it.
+    fn pipeline_mut(&mut self) -> &mut Pipeline;
+
+    /// Sets a parameter of type text.
+    ///
+    /// # Errors
+    /// The module has no such parameter, or the value will not do.
+    fn set_module_text(&mut self, name: &str, value: &[u8]) -> Result<(), ParameterError>;
+
+    /// Sets a parameter of type number.
+    ///
+    /// # Errors
+    /// The module has no such parameter, or the value will not do.
+    fn set_module_number(&mut self, name: &str, value: i64) -> Result<(), ParameterError>;
+
+    /// Checks what only the module's own parameters together can tell.
+    ///
+    /// # Errors
+    /// Parameters that do not go together.
+    fn check_module(&mut self) -> Result<(), ParameterError>;
+
+    /// What the parameters ask of a writer.
+    fn plan(&self) -> Plan;
+
+    /// Whether the switch is on at start.
+    fn is_on_at_start(&self) -> bool;
+
+    /// Adds what the module has of its own to the answer of the command `stats`.
+    fn add_stats(&self, totals: &Totals, reply: &mut dyn Reply);
+
+    /// Counter number `index`, from 0; `None` behind the last one. All are there once the parameters are checked.
+    fn counter_at(&self, index: usize) -> Option<&Counter>;
+
+    /// The name of counter number `index` on the pages of an exporter that shows `shown` (`all`, a group with a colon behind it, or the name
+    /// of one statistic), when it is to be shown there and its own name will not do.
+    fn exported_name_at(&self, index: usize, shown: &[u8]) -> Option<&CStr> {
+        let _ = (index, shown);
+        None
+    }
+
+    /// Notes that lane `index` has become this process's own.
+    fn note_lane(&mut self, index: usize) {
+        let _ = index;
+    }
+
+    /// Sets a parameter of type text.
+    ///
+    /// # Errors
+    /// As [`Module::set_module_text`], and once the parameters are checked.
+    fn set_text(&mut self, name: &str, value: &[u8]) -> Result<(), SetError> {
+        self.pipeline().check_is_open()?;
+        let name = self.dialect().parameter(name);
+        Ok(self.set_module_text(name, value)?)
+    }
+
+    /// Sets a parameter of type number.
+    ///
+    /// # Errors
+    /// As [`Module::set_module_number`], and once the parameters are checked.
+    fn set_number(&mut self, name: &str, value: i64) -> Result<(), SetError> {
+        self.pipeline().check_is_open()?;
+        let name = self.dialect().parameter(name);
+        Ok(self.set_module_number(name, value)?)
+    }
+
+    /// Checks the parameters together, and makes what they name: files and directories, owned by `owner` (user and group that the server will
+    /// run as), so that what cannot be written stops the start. `kill_timeout` is the time after which the host kills what has not ended:
+    /// `shutdown_timeout` is kept below it.
+    ///
+    /// # Errors
+    /// Parameters that do not go together, or name what cannot be used.
+    fn check(&mut self, owner: Owner, kill_timeout: Option<Duration>) -> Result<(), ParameterError> {
+        if let Some(kill_timeout) = kill_timeout {
+            self.common_mut().end_before(kill_timeout);
+        }
+        self.check_module()?;
+        let plan = self.plan();
+        pipeline::check_databases(&plan)?;
+        engine::database_files::prepare(&plan, owner)?;
+        let beside = spool_place::beside(&self.common().db_url, self.dialect().spool_name);
+        let mut common = self.common().clone();
+        self.pipeline_mut().prepare_spool(&mut common, beside, owner)?;
+        *self.common_mut() = common;
+        self.pipeline_mut().note_checked();
+        Ok(())
+    }
+
+    /// Processes that must run a writer.
+    ///
+    /// # Errors
+    /// The parameters are not checked yet.
+    fn writers(&self) -> Result<usize, StateError> {
+        self.pipeline().check_is_checked()?;
+        Ok(self.common().writers)
+    }
+
+    /// Maps the lanes: one for each of `producers` processes. `pause` is how another server's spool is waited for.
+    ///
+    /// # Errors
+    /// See [`MapError`].
+    fn map_lanes(&mut self, producers: usize, pause: Pause<'_>) -> Result<(), MapError> {
+        self.pipeline().check_is_checked()?;
+        let (plan, is_on, mut common) = (self.plan(), self.is_on_at_start(), self.common().clone());
+        self.pipeline_mut().map_lanes(&mut common, &plan, producers, is_on, pause)?;
+        *self.common_mut() = common;
+        Ok(())
+    }
+
+    /// Makes lane `index` this process's own. Attaching again to the same lane is no error.
+    ///
+    /// # Errors
+    /// There is no such lane, or somebody else has it.
+    fn attach(&mut self, index: usize) -> Result<(), StateError> {
+        self.pipeline_mut().attach(index)?;
+        self.note_lane(index);
+        Ok(())
+    }
+
+    /// Runs the command `name` with `argument` (empty for none); false when there is no such command.
+    fn command(&mut self, name: &str, argument: &[u8], reply: &mut dyn Reply) -> bool {
+        let lanes = self.pipeline().lanes().map(|lanes| &**lanes);
+        let own_stats = |totals: &Totals, reply: &mut dyn Reply| self.add_stats(totals, reply);
+        commands::run(self.dialect(), lanes, || self.plan(), (name, argument), reply, own_stats)
+    }
+
+    /// The sinks that the host's own drivers serve. Known once all parameters are set.
+    fn hosted_sinks(&self) -> Vec<HostedSink> {
+        pipeline::hosted_sinks(self.plan())
+    }
+}
+
+/// Why a parameter is not set.
+#[derive(Debug, thiserror::Error)]
+pub enum SetError {
+    /// The parameters are checked already.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// There is no such parameter, or the value will not do.
+    #[error(transparent)]
+    Parameter(#[from] ParameterError),
+}

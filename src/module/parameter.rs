@@ -1,5 +1,7 @@
 //! Errors of parameters, and the ranges of their values.
 
+use crate::sink::url::redact;
+use crate::table;
 use std::ops::RangeInclusive;
 
 /// What URLs may be, for errors.
@@ -60,6 +62,22 @@ pub enum ParameterError {
         /// What the system said.
         why: String,
     },
+}
+
+/// The value of text parameter `name`.
+pub(in crate::module) fn utf8<'a>(name: &str, value: &'a [u8]) -> Result<&'a str, ParameterError> {
+    std::str::from_utf8(value)
+        .map_err(|_| refuse(name, redact(&String::from_utf8_lossy(value)), "text in UTF-8 is allowed"))
+}
+
+/// Gives a column the name `text`, by its parameter `name`; `set` is false for one that it does not know.
+pub(in crate::module) fn set_column(
+    name: &str,
+    text: &str,
+    set: impl FnOnce(&str, &str) -> bool,
+) -> Result<(), ParameterError> {
+    table::name::check(text).map_err(|error| refuse(name, text, error))?;
+    if set(name, text) { Ok(()) } else { Err(ParameterError::Unknown(name.to_owned(), "string")) }
 }
 
 pub(in crate::module) fn ranged(

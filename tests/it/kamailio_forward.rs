@@ -319,7 +319,7 @@ fn compressed(payload: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn what_is_sent_on_holds_no_secret_where_the_parameters_mask_them() {
+fn what_is_redacted_holds_no_secret_where_the_parameters_mask_them() {
     let file = SqliteFile::new();
     let [(packets, packets_address), (messages, messages_address)] = [collector(), collector()];
     let hook = format!(

@@ -74,7 +74,7 @@ static int send_on(struct sip_msg *msg, const str *uri)
 {
     sc_bytes payload = { msg->buf, msg->len };
 
-    if (sc_message_sent_on(core, payload, &payload) != SC_OK) {
+    if (sc_message_redacted(core, payload, &payload) != SC_OK) {
         return -1;
     }
     return forward_send(uri, payload.ptr, (unsigned int)payload.len);

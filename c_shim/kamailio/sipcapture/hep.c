@@ -156,7 +156,7 @@ static int ask_script(sip_msg_t *msg)
     return answer;
 }
 
-/* Asks the script about a packet of SC_HEP_ASK and does what it says; the answer is the script's. */
+/* Asks the script about a packet of SC_HEP_NEEDS_SCRIPT and does what it says; the answer is the script's. */
 static int ask(sip_msg_t *msg, sc_bytes datagram, const receive_info_t *real)
 {
     sc_hep_verdict verdict = SC_HEP_DONE;
@@ -188,7 +188,7 @@ static int on_datagram(sr_event_param_t *event)
     }
     if (verdict == SC_HEP_ROUTE) {
         hep_route(&packet, real);
-    } else if (verdict == SC_HEP_ASK) {
+    } else if (verdict == SC_HEP_NEEDS_SCRIPT) {
         sip_msg_t msg;
 
         memset(&msg, 0, sizeof(msg));
@@ -223,7 +223,7 @@ static int on_no_sip(sr_event_param_t *event)
         return NONSIP_MSG_ERROR;
     }
     switch (verdict) {
-        case SC_HEP_ASK:
+        case SC_HEP_NEEDS_SCRIPT:
             msg->id = inc_msg_no();
             answer = ask(msg, datagram, &msg->rcv);
             return answer == 0 || answer == 1 ? NONSIP_MSG_DROP : NONSIP_MSG_ERROR;

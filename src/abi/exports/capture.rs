@@ -61,11 +61,11 @@ pub unsafe extern "C" fn sc_message_call_id(
 /// # Safety
 /// Pointers as the contract says.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn sc_message_sent_on(core: *mut sc_core, payload: sc_bytes, out: *mut sc_bytes) -> sc_status {
+pub unsafe extern "C" fn sc_message_redacted(core: *mut sc_core, payload: sc_bytes, out: *mut sc_bytes) -> sc_status {
     with_core(core, |core| {
         // SAFETY: the contract's caller vouches for both of them.
         let (payload, out) = unsafe { (bytes(payload)?, output(out)?) };
-        *out = to_bytes(core.node()?.sent_on(payload)?);
+        *out = to_bytes(core.node()?.redacted(payload)?);
         Ok(())
     })
 }

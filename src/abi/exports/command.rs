@@ -2,7 +2,7 @@
 
 use crate::abi::contract::{sc_bytes, sc_core, sc_reply, sc_status};
 use crate::abi::convert::{bytes, output, reference, text, to_bytes};
-use crate::abi::handle::{Module, of_either, with_core};
+use crate::abi::handle::with_core;
 use crate::module::Reply;
 use std::ffi::{c_char, c_int};
 
@@ -21,11 +21,7 @@ pub unsafe extern "C" fn sc_command(
         // SAFETY: the contract's caller vouches for all of them.
         let (name, argument, reply) = unsafe { (text(name)?, bytes(argument)?, reference(reply)?) };
         let mut reply = HostReply::new(reply).ok_or(sc_status::SC_ERR_NULL_POINTER)?;
-        if of_either!(mut core, module => module.command(name, argument, &mut reply)) {
-            Ok(())
-        } else {
-            Err(sc_status::SC_ERR_UNKNOWN_NAME)
-        }
+        if core.module_mut().command(name, argument, &mut reply) { Ok(()) } else { Err(sc_status::SC_ERR_UNKNOWN_NAME) }
     })
 }
 
@@ -43,8 +39,7 @@ pub unsafe extern "C" fn sc_counter_at(
     with_core(core, |core| {
         // SAFETY: the contract's caller vouches for both.
         let (name, description) = unsafe { (output(name)?, output(description)?) };
-        let counter =
-            of_either!(core, module => module.counter_at(index as usize)).ok_or(sc_status::SC_ERR_UNKNOWN_NAME)?;
+        let counter = core.module().counter_at(index as usize).ok_or(sc_status::SC_ERR_UNKNOWN_NAME)?;
         *name = counter.name.as_ptr();
         *description = counter.description.as_ptr();
         Ok(())
@@ -65,11 +60,7 @@ pub unsafe extern "C" fn sc_counter_exported(
     with_core(core, |core| {
         // SAFETY: the contract's caller vouches for both.
         let (shown, name) = unsafe { (bytes(shown)?, output(name)?) };
-        let exported = match &core.module {
-            Module::Node(node) => node.exported_name_at(index as usize, shown),
-            // The names of its counters are good for every exporter.
-            Module::Agent(_) => None,
-        };
+        let exported = core.module().exported_name_at(index as usize, shown);
         *name = exported.ok_or(sc_status::SC_ERR_UNKNOWN_NAME)?.as_ptr();
         Ok(())
     })
@@ -84,8 +75,7 @@ pub unsafe extern "C" fn sc_counter_value(core: *mut sc_core, index: u32, value:
     with_core(core, |core| {
         // SAFETY: the contract's caller vouches for it.
         let value = unsafe { output(value)? };
-        let counter =
-            of_either!(core, module => module.counter_at(index as usize)).ok_or(sc_status::SC_ERR_UNKNOWN_NAME)?;
+        let counter = core.module().counter_at(index as usize).ok_or(sc_status::SC_ERR_UNKNOWN_NAME)?;
         *value = core.lanes().map_or(0, |lanes| counter.value(lanes, &lanes.totals()));
         Ok(())
     })

@@ -3,7 +3,7 @@
 use crate::abi::contract::{self, sc_bytes, sc_core, sc_host, sc_status};
 use crate::abi::convert::{bytes, output, reference, text};
 use crate::abi::guard::guard;
-use crate::abi::handle::{Core, Module, of_either, register, unregister, with_core};
+use crate::abi::handle::{AnyModule, Core, register, unregister, with_core};
 use crate::abi::host_database::HostProcesses;
 use crate::abi::host_drivers::{self, HostDrivers};
 use crate::abi::{host_log, process, supervise};
@@ -25,8 +25,8 @@ pub unsafe extern "C" fn sc_core_new(host: *const sc_host, module: *const c_char
             return Err(sc_status::SC_ERR_CONTRACT_VERSION);
         }
         let module = match module {
-            "kamailio/sipcapture" => Module::Node(Box::default()),
-            "kamailio/siptrace" => Module::Agent(Box::default()),
+            "kamailio/sipcapture" => AnyModule::Sipcapture(Box::default()),
+            "kamailio/siptrace" => AnyModule::Siptrace(Box::default()),
             _ => return Err(sc_status::SC_ERR_UNKNOWN_NAME),
         };
         host_log::install(host);
@@ -61,7 +61,7 @@ pub unsafe extern "C" fn sc_core_set_text(core: *mut sc_core, name: *const c_cha
     with_core(core, |core| {
         // SAFETY: the contract's caller vouches for both.
         let (name, value) = unsafe { (text(name)?, bytes(value)?) };
-        of_either!(mut core, module => Ok(module.settings_mut()?.set_text(name, value)?))
+        Ok(core.module_mut().set_text(name, value)?)
     })
 }
 
@@ -74,7 +74,7 @@ pub unsafe extern "C" fn sc_core_set_number(core: *mut sc_core, name: *const c_c
     with_core(core, |core| {
         // SAFETY: the contract's caller vouches for it.
         let name = unsafe { text(name)? };
-        of_either!(mut core, module => Ok(module.settings_mut()?.set_number(name, value)?))
+        Ok(core.module_mut().set_number(name, value)?)
     })
 }
 
@@ -89,7 +89,7 @@ pub unsafe extern "C" fn sc_core_check(core: *mut sc_core) -> sc_status {
             host_drivers::bind(core.drivers, &sink)?;
         }
         let (owner, kill_timeout) = (core.owner, core.kill_timeout);
-        of_either!(mut core, module => Ok(module.check(owner, kill_timeout)?))
+        Ok(core.module_mut().check(owner, kill_timeout)?)
     })
 }
 
@@ -102,7 +102,7 @@ pub unsafe extern "C" fn sc_core_writers(core: *mut sc_core, out: *mut u32) -> s
     with_core(core, |core| {
         // SAFETY: the contract's caller vouches for it.
         let out = unsafe { output(out)? };
-        *out = of_either!(core, module => module.writers()?) as u32;
+        *out = core.module().writers()? as u32;
         Ok(())
     })
 }
@@ -114,9 +114,7 @@ pub unsafe extern "C" fn sc_core_writers(core: *mut sc_core, out: *mut u32) -> s
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sc_core_map_lanes(core: *mut sc_core, producers: u32) -> sc_status {
     with_core(core, |core| {
-        process::until_told_to_end(
-            |pause| of_either!(mut core, module => Ok(module.map_lanes(producers as usize, pause)?)),
-        )
+        process::until_told_to_end(|pause| Ok(core.module_mut().map_lanes(producers as usize, pause)?))
     })
 }
 
@@ -126,10 +124,7 @@ pub unsafe extern "C" fn sc_core_map_lanes(core: *mut sc_core, producers: u32) -
 /// Pointers as the contract says.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sc_core_attach(core: *mut sc_core, producer: u32) -> sc_status {
-    with_core(core, |core| match &mut core.module {
-        Module::Node(node) => Ok(node.attach(producer as usize)?),
-        Module::Agent(agent) => Ok(agent.pipeline_mut().attach(producer as usize)?),
-    })
+    with_core(core, |core| Ok(core.module_mut().attach(producer as usize)?))
 }
 
 /// Supervises a writer.

@@ -13,7 +13,7 @@ use std::ffi::c_char;
 fn answer(verdict: Verdict<'_>, to: &mut sc_hep_verdict, out: &mut sc_hep_packet) {
     *to = match verdict {
         Verdict::Pass => sc_hep_verdict::SC_HEP_PASS,
-        Verdict::Ask => sc_hep_verdict::SC_HEP_ASK,
+        Verdict::NeedsScript => sc_hep_verdict::SC_HEP_NEEDS_SCRIPT,
         Verdict::Done => sc_hep_verdict::SC_HEP_DONE,
         Verdict::Route(packet) => {
             *out = to_packet(&packet);

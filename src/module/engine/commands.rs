@@ -1,6 +1,6 @@
 //! Commands that an operator sends to the running server, and their answers.
 
-use crate::module::{CaptureNode, TraceAgent};
+use crate::module::engine::dialect::Dialect;
 use crate::queue::lane::{Committed, Lanes, Produced, Totals};
 use crate::writer::Plan;
 
@@ -20,131 +20,109 @@ pub trait Reply {
     fn word(&mut self, name: &str, text: &str);
 }
 
-impl CaptureNode {
-    /// Runs `name` with `argument` (empty for none); false when there is no such command.
-    pub fn command(&mut self, name: &str, argument: &[u8], reply: &mut dyn Reply) -> bool {
-        let Some(lanes) = self.lanes().cloned() else { return no_lanes(name, "sip_capture", reply) };
-        match name {
-            "status" => status(&lanes, argument, reply),
-            "sip_capture" => switch(&lanes, argument, reply),
-            "stats" => self.stats(&lanes, reply),
-            _ => return false,
-        }
-        true
+/// Runs the command `name` with `argument` (empty for none); false when there is no such command. `own_stats` adds to the answer of `stats`
+/// what the module has of its own.
+pub(in crate::module) fn run(
+    dialect: &Dialect,
+    lanes: Option<&Lanes>,
+    plan: impl FnOnce() -> Plan,
+    (name, argument): (&str, &[u8]),
+    reply: &mut dyn Reply,
+    own_stats: impl FnOnce(&Totals, &mut dyn Reply),
+) -> bool {
+    if !["status", "stats", dialect.switch_command].contains(&name) {
+        return false;
     }
-
-    /// `sipcapture.stats`: every counter, lag, rates, and how each sink fares.
-    fn stats(&self, lanes: &Lanes, reply: &mut dyn Reply) {
-        let totals = lanes.totals();
-        reply.open("");
-        balance("capture", lanes, &totals, reply);
-        group(
-            reply,
-            "sip",
-            &[
-                ("requests", totals.requests()),
-                ("replies", totals.replies()),
-                ("hash_refused", totals.produced(Produced::HashRefused)),
-                ("refused_malformed", totals.produced(Produced::RefusedMalformed)),
-                ("malformed", totals.committed(Committed::Malformed)),
-                ("truncated", totals.committed(Committed::Truncated)),
-            ],
-        );
-        group(
-            reply,
-            "hep",
-            &[
-                ("packets", totals.produced(Produced::HepPackets)),
-                ("bad", totals.produced(Produced::HepBad)),
-                ("trailing", totals.produced(Produced::HepTrailing)),
-                ("other_type", totals.produced(Produced::HepOtherType)),
-                ("compressed", totals.produced(Produced::HepCompressed)),
-                ("refused", totals.produced(Produced::HepRefused)),
-                ("not_allowed", totals.produced(Produced::HepNotAllowed)),
-                ("unauthorised", totals.produced(Produced::HepUnauthorised)),
-            ],
-        );
-        group(
-            reply,
-            "raw",
-            &[
-                ("packets", totals.produced(Produced::RawPackets)),
-                ("messages", totals.produced(Produced::RawMessages)),
-                ("bad", totals.produced(Produced::RawBad)),
-                ("fragments", totals.produced(Produced::RawFragments)),
-                ("ignored", totals.raw_ignored()),
-                ("ignored_ports", totals.produced(Produced::RawOtherPorts)),
-                ("ignored_payload", totals.produced(Produced::RawNoSip)),
-                ("ignored_protocol", totals.produced(Produced::RawNoUdp)),
-                ("ignored_tunnel", totals.produced(Produced::RawTunnels)),
-                ("ignored_arp", totals.produced(Produced::RawArp)),
-                ("ignored_ppp", totals.produced(Produced::RawPpp)),
-                ("ignored_mpls", totals.produced(Produced::RawMpls)),
-                ("ignored_llc", totals.produced(Produced::RawLlc)),
-                ("ignored_ether_type", totals.produced(Produced::RawEtherTypes)),
-                ("ignored_link_type", totals.produced(Produced::RawLinkTypes)),
-                ("refused", totals.produced(Produced::RawRefused)),
-                ("kernel_drops", totals.produced(Produced::RawKernelDrops)),
-                ("kernel_drops_ignored", totals.produced(Produced::RawKernelDropsIgnored)),
-            ],
-        );
-        self.modes(&totals, reply);
-        writer_figures(lanes, &totals, reply);
-        sinks(&self.settings().plan(), lanes, reply);
-        reply.close();
-    }
-
-    fn modes(&self, totals: &Totals, reply: &mut dyn Reply) {
-        for (number, (mode, [requests, replies])) in self.settings().modes().iter().zip(totals.modes).enumerate() {
-            reply.open(&format!("mode_{number}"));
-            reply.word("name", &mode.name);
-            reply.number("requests", requests);
-            reply.number("replies", replies);
+    let Some(lanes) = lanes else {
+        fault(reply, dialect.answers.not_ready);
+        return true;
+    };
+    match name {
+        "status" => status(dialect, lanes, argument, reply),
+        "stats" => {
+            let totals = lanes.totals();
+            reply.open("");
+            balance(dialect, lanes, &totals, reply);
+            own_stats(&totals, reply);
+            writer_figures(lanes, &totals, reply);
+            sinks(&plan(), lanes, reply);
             reply.close();
         }
+        _ => switch(dialect, lanes, argument, reply),
     }
+    true
 }
 
-impl TraceAgent {
-    /// Runs `name` with `argument` (empty for none); false when there is no such command.
-    pub fn command(&mut self, name: &str, argument: &[u8], reply: &mut dyn Reply) -> bool {
-        let Some(lanes) = self.lanes().cloned() else { return no_lanes(name, "sip_trace", reply) };
-        match name {
-            "status" => status(&lanes, argument, reply),
-            "sip_trace" => switch(&lanes, argument, reply),
-            "stats" => {
-                let totals = lanes.totals();
-                reply.open("");
-                balance("trace", &lanes, &totals, reply);
-                let (requests, replies) = (Produced::TracedRequests, Produced::TracedReplies);
-                reply.number("traced_requests", totals.produced(requests));
-                reply.number("traced_replies", totals.produced(replies));
-                reply.number("unheard", totals.committed(Committed::Unheard));
-                reply.number("refused", totals.refused);
-                reply.number("copies_failed", totals.produced(Produced::CopiesFailed));
-                writer_figures(&lanes, &totals, reply);
-                sinks(&self.settings().plan(), &lanes, reply);
-                reply.close();
-            }
-            _ => return false,
-        }
-        true
-    }
+fn fault(reply: &mut dyn Reply, (code, text): (i32, &str)) {
+    reply.fault(code, text);
 }
 
-/// Answers a command that comes before there are lanes; false when there is no such command. `switch` is the switch's name.
-fn no_lanes(name: &str, switch: &str, reply: &mut dyn Reply) -> bool {
-    let is_known = ["status", "stats", switch].contains(&name);
-    if is_known {
-        reply.fault(500, "Internal error");
-    }
-    is_known
+/// What became of SIP messages.
+pub(in crate::module) fn sip_group(totals: &Totals, reply: &mut dyn Reply) {
+    group(
+        reply,
+        "sip",
+        &[
+            ("requests", totals.requests()),
+            ("replies", totals.replies()),
+            ("hash_refused", totals.produced(Produced::HashRefused)),
+            ("refused_malformed", totals.produced(Produced::RefusedMalformed)),
+            ("malformed", totals.committed(Committed::Malformed)),
+            ("truncated", totals.committed(Committed::Truncated)),
+        ],
+    );
+}
+
+/// HEP packets.
+pub(in crate::module) fn hep_group(totals: &Totals, reply: &mut dyn Reply) {
+    group(
+        reply,
+        "hep",
+        &[
+            ("packets", totals.produced(Produced::HepPackets)),
+            ("bad", totals.produced(Produced::HepBad)),
+            ("trailing", totals.produced(Produced::HepTrailing)),
+            ("other_type", totals.produced(Produced::HepOtherType)),
+            ("compressed", totals.produced(Produced::HepCompressed)),
+            ("refused", totals.produced(Produced::HepRefused)),
+            ("not_allowed", totals.produced(Produced::HepNotAllowed)),
+            ("unauthorised", totals.produced(Produced::HepUnauthorised)),
+        ],
+    );
+}
+
+/// Packets of raw sockets.
+pub(in crate::module) fn raw_group(totals: &Totals, reply: &mut dyn Reply) {
+    group(
+        reply,
+        "raw",
+        &[
+            ("packets", totals.produced(Produced::RawPackets)),
+            ("messages", totals.produced(Produced::RawMessages)),
+            ("bad", totals.produced(Produced::RawBad)),
+            ("fragments", totals.produced(Produced::RawFragments)),
+            ("ignored", totals.raw_ignored()),
+            ("ignored_ports", totals.produced(Produced::RawOtherPorts)),
+            ("ignored_payload", totals.produced(Produced::RawNoSip)),
+            ("ignored_protocol", totals.produced(Produced::RawNoUdp)),
+            ("ignored_tunnel", totals.produced(Produced::RawTunnels)),
+            ("ignored_arp", totals.produced(Produced::RawArp)),
+            ("ignored_ppp", totals.produced(Produced::RawPpp)),
+            ("ignored_mpls", totals.produced(Produced::RawMpls)),
+            ("ignored_llc", totals.produced(Produced::RawLlc)),
+            ("ignored_ether_type", totals.produced(Produced::RawEtherTypes)),
+            ("ignored_link_type", totals.produced(Produced::RawLinkTypes)),
+            ("refused", totals.produced(Produced::RawRefused)),
+            ("kernel_drops", totals.produced(Produced::RawKernelDrops)),
+            ("kernel_drops_ignored", totals.produced(Produced::RawKernelDropsIgnored)),
+        ],
+    );
 }
 
 /// `MODULE.status on|off|check`: words are recognised by their beginning, as in the stock modules.
-fn status(lanes: &Lanes, argument: &[u8], reply: &mut dyn Reply) {
+fn status(dialect: &Dialect, lanes: &Lanes, argument: &[u8], reply: &mut dyn Reply) {
     if argument.is_empty() {
-        return reply.fault(500, "Not enough parameters (on, off or check)");
+        return fault(reply, dialect.answers.status_lacks_argument);
     }
     let begins = |word: &str| argument.get(..word.len()).is_some_and(|a| a.eq_ignore_ascii_case(word.as_bytes()));
     if begins("on") {
@@ -152,34 +130,34 @@ fn status(lanes: &Lanes, argument: &[u8], reply: &mut dyn Reply) {
     } else if begins("off") {
         lanes.set_capture_on(false);
     } else if !begins("check") {
-        return reply.fault(500, "Bad parameter (on, off or check)");
+        return fault(reply, dialect.answers.status_argument);
     }
-    reply.text(if lanes.capture_on() { "Enabled" } else { "Disabled" });
+    reply.text(dialect.answers.status[usize::from(lanes.capture_on())]);
 }
 
 /// `sip_capture [on|off]`, `sip_trace [on|off]`: without an argument the answer is the switch's position.
-fn switch(lanes: &Lanes, argument: &[u8], reply: &mut dyn Reply) {
+fn switch(dialect: &Dialect, lanes: &Lanes, argument: &[u8], reply: &mut dyn Reply) {
     if argument.eq_ignore_ascii_case(b"on") {
         lanes.set_capture_on(true);
     } else if argument.eq_ignore_ascii_case(b"off") {
         lanes.set_capture_on(false);
     } else if !argument.is_empty() {
-        return reply.fault(500, "Bad parameter (on or off)");
+        return fault(reply, dialect.answers.switch_argument);
     }
-    reply.text(if lanes.capture_on() { "on" } else { "off" });
+    reply.text(dialect.answers.switch[usize::from(lanes.capture_on())]);
 }
 
-/// The switch, called `name`, and what became of all captures.
-fn balance(name: &str, lanes: &Lanes, totals: &Totals, reply: &mut dyn Reply) {
+/// The switch, and what became of all captures.
+fn balance(dialect: &Dialect, lanes: &Lanes, totals: &Totals, reply: &mut dyn Reply) {
     let (captured_rate, stored_rate) = lanes.rates();
-    reply.word(name, if lanes.capture_on() { "on" } else { "off" });
+    reply.word(dialect.activity, if lanes.capture_on() { "on" } else { "off" });
     reply.number("captured", totals.captured());
     reply.number("stored", totals.committed(Committed::Stored));
     reply.number("spooled", totals.spooled());
     reply.number("queued", totals.queued());
     reply.number("dead_lettered", totals.committed(Committed::DeadLettered));
     reply.number("dropped", totals.dropped());
-    let without_lane = (name == "trace").then_some(("no_lane", totals.without_lane));
+    let without_lane = dialect.counts_without_lane.then_some(("no_lane", totals.without_lane));
     let rejected = totals.committed(Committed::Rejected) + totals.produced(Produced::DroppedUnaddressed);
     let reasons: Vec<_> = without_lane
         .into_iter()

@@ -1,5 +1,6 @@
 //! The parameters that every module has: the way from the workers to the sinks, and what bounds it.
 
+use crate::module::engine::dialect::Dialect;
 use crate::module::parameter::{ParameterError, URLS, ranged, refuse};
 use crate::sink::DatabaseUrl;
 use crate::sink::url::Driver;
@@ -26,8 +27,13 @@ const GIVING_UP: Duration = Duration::from_secs(4);
 /// These parameters, as set so far.
 #[derive(Clone, Debug)]
 pub struct CommonSettings {
+    /// `db_url`.
+    pub db_url: DatabaseUrl,
     /// `db_driver`, for the URLs that are set after it.
     pub db_driver: Driver,
+    /// Whether a URL was set, after which `db_driver` comes too late.
+    driver_is_used: bool,
+    dialect: &'static Dialect,
     /// `insert_retries`.
     pub insert_retries: u32,
     /// `insert_retry_timeout`.
@@ -54,10 +60,14 @@ pub struct CommonSettings {
     pub masks: Masks,
 }
 
-impl Default for CommonSettings {
-    fn default() -> CommonSettings {
+impl CommonSettings {
+    /// The defaults of a module of `dialect`.
+    pub fn new(dialect: &'static Dialect) -> CommonSettings {
         CommonSettings {
+            db_url: DatabaseUrl::parse(dialect.default_url).expect("the default URL is well formed"),
             db_driver: Driver::Auto,
+            driver_is_used: false,
+            dialect,
             insert_retries: 0,
             insert_retry_timeout: Duration::from_secs(60),
             spool_dir: None,
@@ -72,9 +82,6 @@ impl Default for CommonSettings {
             masks: Masks::default(),
         }
     }
-}
-
-impl CommonSettings {
     /// Sets a text parameter; `None` when it is not one of these.
     pub fn set_text(&mut self, name: &str, text: &str) -> Option<Result<(), ParameterError>> {
         match name {
@@ -87,13 +94,14 @@ impl CommonSettings {
                     _ => return Some(Err(refuse(name, text, "batch, interval and off are allowed"))),
                 };
             }
-            "db_driver" => {
-                self.db_driver = match text {
-                    "auto" => Driver::Auto,
-                    "host" => Driver::Host,
-                    _ => return Some(Err(refuse(name, text, DRIVERS))),
-                };
-            }
+            "db_url" => match self.database(name, text) {
+                Ok(url) => {
+                    self.db_url = url;
+                    self.driver_is_used = true;
+                }
+                Err(error) => return Some(Err(error)),
+            },
+            "db_driver" => return Some(self.set_driver(text)),
             "mask" => match header_list(name, text) {
                 Ok(headers) => self.masks.headers = headers,
                 Err(error) => return Some(Err(error)),
@@ -133,9 +141,28 @@ impl CommonSettings {
         Some(set)
     }
 
-    /// The database that parameter `name` means with `text`, empty for the embedded one.
+    fn set_driver(&mut self, text: &str) -> Result<(), ParameterError> {
+        let refuse = |allowed: &str| refuse("db_driver", text, allowed);
+        if self.driver_is_used {
+            return Err(refuse(&format!("it must be set before {}", self.dialect.database_parameters)));
+        }
+        self.db_driver = match text {
+            "auto" => Driver::Auto,
+            "host" => Driver::Host,
+            _ => return Err(refuse(DRIVERS)),
+        };
+        self.db_url = self.database("db_url", "")?;
+        Ok(())
+    }
+
+    /// Notes that a parameter of the module's own has named a database.
+    pub fn note_database(&mut self) {
+        self.driver_is_used = true;
+    }
+
+    /// The database that parameter `name` means with `text`, empty for the default one.
     pub fn database(&self, name: &str, text: &str) -> Result<DatabaseUrl, ParameterError> {
-        let url = if text.is_empty() { EMBEDDED_URL } else { text };
+        let url = if text.is_empty() { self.dialect.default_url } else { text };
         DatabaseUrl::parse_for(url, self.db_driver).map_err(|error| ParameterError::Value {
             name: name.to_owned(),
             allowed: format!("{}; {URLS}", error.fault),

@@ -10,12 +10,17 @@ use crate::writer::Plan;
 use std::os::fd::AsFd;
 use std::path::Path;
 
+/// The parameter that names the database of sink `number`.
+pub(in crate::module) fn database_parameter(number: usize) -> &'static str {
+    if number == 0 { "db_url" } else { "capture_mode" }
+}
+
 /// The SQLite files that `plan` writes to, and the parameter that names each.
 fn sqlite_files(plan: &Plan) -> impl Iterator<Item = (&'static str, &Path)> {
-    plan.sinks.iter().enumerate().filter_map(|(number, sink)| {
-        let name = if number == 0 { "db_url" } else { "capture_mode" };
-        Some((name, sink.target.database()?.sqlite_path()?))
-    })
+    plan.sinks
+        .iter()
+        .enumerate()
+        .filter_map(|(number, sink)| Some((database_parameter(number), sink.target.database()?.sqlite_path()?)))
 }
 
 /// Makes the SQLite files of `plan` and their directories where they are missing, owned by `owner`, and sees that

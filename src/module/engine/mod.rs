@@ -1,12 +1,15 @@
 //! What every module has: the way to the sinks, the settings that go with it, the place of the spool, commands, counters, and the choice of
 //! a table.
 
+pub(in crate::module) mod capture_queue;
 pub(in crate::module) mod commands;
 pub(in crate::module) mod common_settings;
 pub(in crate::module) mod counters;
 pub(in crate::module) mod database_files;
+pub(in crate::module) mod dialect;
 pub(in crate::module) mod masked;
 pub(in crate::module) mod modes;
 pub(in crate::module) mod owned_directory;
 pub(in crate::module) mod pipeline;
 pub(in crate::module) mod spool_place;
+pub(in crate::module) mod state;

@@ -13,7 +13,7 @@ pub const DEFAULT: &str = "default";
 
 /// How a message finds its table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Choice {
+pub enum TableSelection {
     /// `rand`: any.
     #[default]
     Random,
@@ -33,7 +33,7 @@ pub struct Mode {
     /// Its tables, strftime templates; at least one.
     pub tables: Vec<String>,
     /// How one of them is chosen.
-    pub choice: Choice,
+    pub choice: TableSelection,
     /// Number of its database among the different ones of all modes.
     pub sink: u8,
 }
@@ -90,23 +90,23 @@ impl Modes {
 
 /// What one process remembers to choose tables by.
 #[derive(Clone, Debug)]
-pub struct Turns {
+pub struct TableSelector {
     random: u64,
     next: [usize; MODES],
 }
 
-impl Default for Turns {
-    fn default() -> Turns {
-        Turns::of_process(0)
+impl Default for TableSelector {
+    fn default() -> TableSelector {
+        TableSelector::of_process(0)
     }
 }
 
-impl Turns {
+impl TableSelector {
     /// Of process number `process`: turns start at different tables in different processes.
-    pub fn of_process(process: usize) -> Turns {
+    pub fn of_process(process: usize) -> TableSelector {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64);
         let seed = now ^ (process as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        Turns { random: seed | 1, next: [process; MODES] }
+        TableSelector { random: seed | 1, next: [process; MODES] }
     }
 
     /// The table template of `mode`, number `index`, for `message`. `call_id` stands in for the message's own. `None` when the mode
@@ -120,13 +120,13 @@ impl Turns {
     ) -> Option<&'m str> {
         let tables = mode.tables.len();
         let chosen = match mode.choice {
-            Choice::Random => (self.random_number() % tables as u64) as usize,
-            Choice::RoundRobin => {
+            TableSelection::Random => (self.random_number() % tables as u64) as usize,
+            TableSelection::RoundRobin => {
                 let turn = self.next[index] % tables;
                 self.next[index] = turn + 1;
                 turn
             }
-            Choice::Hash(source) => {
+            TableSelection::Hash(source) => {
                 let value = match (source, call_id) {
                     (HashSource::CallId, Some(call_id)) => call_id,
                     _ => sip::hash_source(message, source),
@@ -162,7 +162,7 @@ fn first_word(value: &[u8]) -> &[u8] {
 mod tests {
     use super::*;
 
-    fn mode(name: &str, url: &str, tables: usize, choice: Choice) -> Mode {
+    fn mode(name: &str, url: &str, tables: usize, choice: TableSelection) -> Mode {
         let tables = (0..tables).map(|number| format!("t{number}")).collect();
         Mode { name: name.to_owned(), url: DatabaseUrl::parse(url).unwrap(), tables, choice, sink: 0 }
     }
@@ -177,14 +177,14 @@ mod tests {
     #[test]
     fn modes_with_the_same_database_share_a_sink_and_a_password_makes_a_difference() {
         let urls = ["mysql://u:p@h/d", "sqlite:///x.db", "mysql://u:p@h/d", "mysql://u:q@h/d", "sqlite:///x.db"];
-        let modes = Modes::new(urls.iter().map(|url| mode(url, url, 1, Choice::Random)).collect());
+        let modes = Modes::new(urls.iter().map(|url| mode(url, url, 1, TableSelection::Random)).collect());
         assert_eq!(modes.iter().map(|mode| mode.sink).collect::<Vec<_>>(), [0, 1, 0, 2, 1]);
         assert_eq!(modes.sinks().map(|mode| mode.name.as_str()).collect::<Vec<_>>(), [urls[0], urls[1], urls[3]]);
     }
 
     #[test]
     fn a_mode_is_found_by_its_exact_name_and_none_means_the_default() {
-        let named = |name| mode(name, "sqlite:///x.db", 1, Choice::Random);
+        let named = |name| mode(name, "sqlite:///x.db", 1, TableSelection::Random);
         let modes = Modes::new(["default", "a", "A"].map(named).to_vec());
         assert_eq!((modes.find(b""), modes.find(b"default")), (Some(0), Some(0)));
         assert_eq!((modes.find(b"a"), modes.find(b"A"), modes.find(b"b")), (Some(1), Some(2), None));
@@ -195,9 +195,9 @@ mod tests {
     fn a_hash_is_that_of_zlib_over_the_first_word_of_the_call_id() {
         // The check value of the CRC catalogue: CRC-32 of "123456789" is 0xcbf43926.
         assert_eq!(crc32fast::hash(b"123456789"), 0xcbf4_3926);
-        let mode = mode("m", "sqlite:///x.db", 7, Choice::Hash(HashSource::CallId));
+        let mode = mode("m", "sqlite:///x.db", 7, TableSelection::Hash(HashSource::CallId));
         let expected = format!("t{}", 0xcbf4_3926_u32 % 7);
-        let mut turns = Turns::of_process(3);
+        let mut turns = TableSelector::of_process(3);
         for call_id in ["123456789", "123456789 x", "123456789\t", "\t 123456789"] {
             assert_eq!(turns.table(&mode, 1, &message(call_id), None), Some(expected.as_str()), "{call_id:?}");
         }
@@ -208,9 +208,9 @@ mod tests {
 
     #[test]
     fn a_hash_of_users_takes_bytes_above_127_as_they_are() {
-        let mut turns = Turns::default();
+        let mut turns = TableSelector::default();
         for (source, value) in [(HashSource::FromUser, &b"al"[..]), (HashSource::ToUser, "b\u{e9}".as_bytes())] {
-            let mode = mode("m", "sqlite:///x.db", 5, Choice::Hash(source));
+            let mode = mode("m", "sqlite:///x.db", 5, TableSelection::Hash(source));
             let expected = format!("t{}", crc32fast::hash(value) % 5);
             assert_eq!(turns.table(&mode, 0, &message("x"), Some(b"y")), Some(expected.as_str()));
         }
@@ -218,8 +218,8 @@ mod tests {
 
     #[test]
     fn turns_go_round_and_start_where_the_process_says() {
-        let modes = [5, 3].map(|tables| mode("m", "sqlite:///x.db", tables, Choice::RoundRobin));
-        let mut turns = Turns::of_process(7);
+        let modes = [5, 3].map(|tables| mode("m", "sqlite:///x.db", tables, TableSelection::RoundRobin));
+        let mut turns = TableSelector::of_process(7);
         let mut taken = |index: usize| turns.table(&modes[index], index, b"", None).unwrap().to_owned();
         assert_eq!([(); 5].map(|()| taken(0)), ["t2", "t3", "t4", "t0", "t1"]);
         assert_eq!([(); 4].map(|()| taken(1)), ["t1", "t2", "t0", "t1"]);
@@ -228,9 +228,9 @@ mod tests {
 
     #[test]
     fn random_tables_are_all_used_about_evenly_in_every_process() {
-        let mode = mode("m", "sqlite:///x.db", 4, Choice::Random);
+        let mode = mode("m", "sqlite:///x.db", 4, TableSelection::Random);
         for process in 0..20 {
-            let mut turns = Turns::of_process(process);
+            let mut turns = TableSelector::of_process(process);
             let mut used = [0; 4];
             for _ in 0..4000 {
                 let table = turns.table(&mode, 0, b"", None).unwrap();

@@ -1,52 +1,20 @@
 //! The way from the workers of a server to its sinks, the same for every module: lanes, the spool's place, writers, and the end.
 
-use crate::capture::Capture;
-use crate::log_limit::LogLimit;
+use crate::module::engine::capture_queue::CaptureQueue;
 use crate::module::engine::common_settings::CommonSettings;
+use crate::module::engine::database_files;
 use crate::module::engine::spool_place::SpoolLock;
-use crate::module::engine::{database_files, masked};
+use crate::module::engine::state::StateError;
 use crate::module::parameter::{ParameterError, refuse};
-use crate::queue::lane::{Committed, Consumer, Geometry, Lanes, Producer, PushError};
+use crate::queue::lane::{Committed, Consumer, Geometry, Lanes};
 use crate::sink::DatabaseUrl;
 use crate::sink::host::HostLink;
 use crate::sink::url::HostedUrl;
-use crate::sip::Masks;
 use crate::writer::{Plan, SinkPlan, Target, Writer, WriterError};
-use log::Level;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-
-/// A call out of order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum StateError {
-    /// Parameters are fixed once they are checked.
-    #[error("the parameters are checked already")]
-    Checked,
-    /// The check of the parameters comes first.
-    #[error("the parameters are not checked yet")]
-    NotChecked,
-    /// Lanes are mapped once.
-    #[error("the lanes are mapped already")]
-    Mapped,
-    /// The lanes come first.
-    #[error("the lanes are not mapped yet")]
-    NotMapped,
-    /// There is no such lane, or another process has it.
-    #[error("lane {0} cannot be this process's")]
-    Lane(usize),
-    /// Each process needs a lane of its own first.
-    #[error("this process is not attached to a lane")]
-    NotAttached,
-    /// [`CaptureNode::accept_hep`](crate::module::CaptureNode::accept_hep) without [`Verdict::Ask`](crate::module::Verdict::Ask) before it, or with
-    /// another packet.
-    #[error("no such HEP packet is at hand")]
-    NotAsked,
-    /// The raw sockets come first, and there is nothing to read where none are asked for.
-    #[error("no raw socket is open")]
-    NoRawSocket,
-}
+use std::time::{Duration, Instant};
 
 /// Why the lanes are not mapped.
 #[derive(Debug, thiserror::Error)]
@@ -84,19 +52,32 @@ pub struct HostedSink {
 /// Lanes and spool of one module; every process of the server has its copy, and the lanes in common.
 #[derive(Debug, Default)]
 pub struct Pipeline {
+    is_checked: bool,
     /// Whether the operator named the spool's directory.
     pub(in crate::module) spool_is_named: bool,
     pub(in crate::module) spool_lock: Option<SpoolLock>,
     lanes: Option<Arc<Lanes>>,
     host_links: Vec<(usize, Arc<HostLink>)>,
     /// Where this process puts its captures.
-    pub(in crate::module) producer: Option<Producer>,
-    drop_log: LogLimit,
-    /// Room for a message whose secrets are masked.
-    masked: Vec<u8>,
+    pub(in crate::module) queue: CaptureQueue,
 }
 
 impl Pipeline {
+    /// Notes that the parameters are checked and stay as they are.
+    pub(in crate::module) fn note_checked(&mut self) {
+        self.is_checked = true;
+    }
+
+    /// An error once the parameters are checked.
+    pub(in crate::module) fn check_is_open(&self) -> Result<(), StateError> {
+        if self.is_checked { Err(StateError::Checked) } else { Ok(()) }
+    }
+
+    /// An error until the parameters are checked.
+    pub(in crate::module) fn check_is_checked(&self) -> Result<(), StateError> {
+        if self.is_checked { Ok(()) } else { Err(StateError::NotChecked) }
+    }
+
     /// The lanes, once mapped.
     pub fn lanes(&self) -> Option<&Arc<Lanes>> {
         self.lanes.as_ref()
@@ -111,7 +92,7 @@ impl Pipeline {
     /// now, at what the sinks of `plan` and the spool write to. `pause` is how another server's spool is waited for.
     pub(in crate::module) fn map_lanes(
         &mut self,
-        queue: &mut CommonSettings,
+        common: &mut CommonSettings,
         plan: &Plan,
         producers: usize,
         is_on: bool,
@@ -121,17 +102,18 @@ impl Pipeline {
             return Err(StateError::Mapped.into());
         }
         database_files::check_access(plan)?;
-        self.take_spool(queue, plan, pause)?;
+        self.take_spool(common, plan, pause)?;
         let geometry = Geometry {
             lanes: producers,
-            writers: queue.writers,
+            writers: common.writers,
             sinks: plan.sinks.len(),
-            lane_bytes: queue.lane_bytes,
+            lane_bytes: common.lane_bytes,
             // About a batch of ordinary messages, and never so much that the lane could fill before the writer wakes.
-            wake_bytes: (queue.batch_size * 600).min(queue.lane_bytes / 4),
+            wake_bytes: (common.batch_size * 600).min(common.lane_bytes / 4),
         };
         let lanes = Lanes::map(geometry)?;
         lanes.set_capture_on(is_on);
+        self.queue.mask(common.masks.clone());
         self.lanes = Some(Arc::new(lanes));
         Ok(())
     }
@@ -139,57 +121,10 @@ impl Pipeline {
     /// Makes lane `index` this process's own. Attaching again to the same lane is no error.
     pub fn attach(&mut self, index: usize) -> Result<(), StateError> {
         let lanes = self.lanes.as_ref().ok_or(StateError::NotMapped)?;
-        if let Some(producer) = &self.producer
-            && producer.is_own()
-        {
-            return if producer.lane() == index { Ok(()) } else { Err(StateError::Lane(index)) };
+        if self.queue.attach(lanes, index)? {
+            self.let_go_of_spool();
         }
-        self.producer = Some(Producer::attach(lanes, index).ok_or(StateError::Lane(index))?);
-        self.let_go_of_spool();
         Ok(())
-    }
-
-    /// Queues `capture`, a message or a HEP packet, with its secrets masked. Says at a limited rate that captures are dropped, and hands the
-    /// answer on.
-    pub(in crate::module) fn push(
-        &mut self,
-        masks: &Masks,
-        capture: &Capture<'_>,
-    ) -> Result<Result<(), PushError>, StateError> {
-        self.push_masked(capture, masks, |bytes, out| {
-            if masked::write(masks, bytes, out).is_err() {
-                // A script may store a packet as it is; of one that nobody can read nothing is known but its length.
-                out.resize(bytes.len(), b'x');
-            }
-        })
-    }
-
-    /// The same of a text that a script has made up.
-    pub(in crate::module) fn push_text(
-        &mut self,
-        masks: &Masks,
-        capture: &Capture<'_>,
-    ) -> Result<Result<(), PushError>, StateError> {
-        self.push_masked(capture, masks, |text, out| masked::write_text(masks, text, out))
-    }
-
-    fn push_masked(
-        &mut self,
-        capture: &Capture<'_>,
-        masks: &Masks,
-        write: impl FnOnce(&[u8], &mut Vec<u8>),
-    ) -> Result<Result<(), PushError>, StateError> {
-        let producer = own(&mut self.producer)?;
-        let pushed = if masks.is_empty() {
-            producer.push(capture)
-        } else {
-            write(capture.payload, &mut self.masked);
-            producer.push(&Capture { payload: &self.masked, ..*capture })
-        };
-        if let Err(error) = pushed {
-            self.drop_log.log(Level::Warn, format_args!("capture dropped: {error}"));
-        }
-        Ok(pushed)
     }
 
     /// Starts writer `index` for `plan`, which works until `stop` is set. `None`: another process is that writer.
@@ -259,36 +194,26 @@ impl Pipeline {
     }
 }
 
-/// The sinks of `plan` that the host's own drivers serve; `parameter` tells which parameter names the database of a sink.
-pub(in crate::module) fn hosted_sinks(plan: Plan, parameter: impl Fn(usize) -> &'static str) -> Vec<HostedSink> {
+/// The sinks of `plan` that the host's own drivers serve.
+pub(in crate::module) fn hosted_sinks(plan: Plan) -> Vec<HostedSink> {
     let sinks = plan.sinks.into_iter().enumerate();
     let hosted = |(number, sink): (usize, SinkPlan)| match sink.target {
-        Target::Database(DatabaseUrl::Host(url)) => {
-            Some(HostedSink { number, parameter: parameter(number), url, io_timeout: sink.options.io_timeout })
-        }
+        Target::Database(DatabaseUrl::Host(url)) => Some(HostedSink {
+            number,
+            parameter: database_files::database_parameter(number),
+            url,
+            io_timeout: sink.options.io_timeout,
+        }),
         _ => None,
     };
     sinks.filter_map(hosted).collect()
 }
 
-/// The producer of this very process: one inherited over a fork is not ours to use.
-pub(in crate::module) fn own(producer: &mut Option<Producer>) -> Result<&mut Producer, StateError> {
-    producer.as_mut().filter(|producer| producer.is_own()).ok_or(StateError::NotAttached)
-}
-
-/// Microseconds since the Unix epoch.
-pub(in crate::module) fn now_us() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as i64)
-}
-
-/// Checks what the database URLs of `plan` say of TLS; `parameter` tells which parameter names the database of a sink.
-pub(in crate::module) fn check_databases(
-    plan: &Plan,
-    parameter: impl Fn(usize) -> &'static str,
-) -> Result<(), ParameterError> {
+/// Checks what the database URLs of `plan` say of TLS.
+pub(in crate::module) fn check_databases(plan: &Plan) -> Result<(), ParameterError> {
     let databases = plan.sinks.iter().enumerate().filter_map(|(number, sink)| Some((number, sink.target.database()?)));
     for (number, url) in databases {
-        let name = parameter(number);
+        let name = database_files::database_parameter(number);
         crate::sink::check(url, name).map_err(|why| refuse(name, url.to_string(), why))?;
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! The HEP packet at hand: what captures inherit from it, and what scripts can ask of it. `hep_input` begins and ends it.
+//! The HEP packet at hand: what captures inherit from it, and what scripts can ask of it. `intake` begins and ends it.
 
 use crate::capture::Transport;
 use crate::hep::{self, InflateError, Packet, kind};
@@ -36,7 +36,7 @@ pub(in crate::module) struct Current {
 
 /// Between whom a captured message went.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::module) struct Addresses {
+pub struct Addresses {
     pub(in crate::module) source: SocketAddr,
     pub(in crate::module) destination: SocketAddr,
     pub(in crate::module) transport: Transport,
@@ -103,7 +103,7 @@ impl HepContext {
     }
 
     /// Forgets the packet.
-    pub(in crate::module) fn end(&mut self) {
+    pub fn end(&mut self) {
         self.current = None;
         self.packet.clear();
         self.inflated.clear();

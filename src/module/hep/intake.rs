@@ -2,11 +2,11 @@
 
 use crate::capture::{Capture, RowKind, Transport};
 use crate::hep::{self, Packet, Payload, kind};
-use crate::module::engine::pipeline::{StateError, now_us, own};
+use crate::module::engine::capture_queue::{CaptureQueue, now_us};
+use crate::module::engine::state::StateError;
 use crate::module::hep::context::{Addresses, Current, HepContext, Inflated, agent_id};
+use crate::module::hep::settings::HepSettings;
 use crate::module::hep::variable::{self, HepValue, HepVariable};
-use crate::module::kamailio::sipcapture::capture_node::CaptureNode;
-use crate::module::{CaptureError, SipMessage};
 use crate::queue::lane::Produced;
 use crate::sip::{self, HashSource};
 use log::Level;
@@ -17,8 +17,8 @@ use std::net::{IpAddr, SocketAddr};
 pub enum Verdict<'a> {
     /// No HEP packet: the host's own.
     Pass,
-    /// For the script to look at first; then [`CaptureNode::accept_hep`] when it says so.
-    Ask,
+    /// For the script to look at first; then [`HepContext::accept`] when it says so.
+    NeedsScript,
     /// SIP inside, for the host to route.
     Route(HepPacket<'a>),
     /// Taken, and stored or counted.
@@ -58,7 +58,7 @@ fn report_of(payload_type: u8) -> (&'static [u8], u8) {
 }
 
 /// The SIP message inside `packet`, and between whom it went. `None` when there is none, or none that can be read.
-fn sip_inside<'a>(packet: &'a [u8], inflated: &'a mut Inflated) -> Option<(Addresses, &'a [u8])> {
+pub(in crate::module) fn sip_inside<'a>(packet: &'a [u8], inflated: &'a mut Inflated) -> Option<(Addresses, &'a [u8])> {
     let decoded = hep::decode(packet).ok().filter(|decoded| decoded.payload_type == hep::PAYLOAD_SIP)?;
     let payload = match decoded.payload {
         Payload::Plain(bytes) => bytes,
@@ -70,61 +70,54 @@ fn sip_inside<'a>(packet: &'a [u8], inflated: &'a mut Inflated) -> Option<(Addre
     (!payload.is_empty()).then(|| (Addresses::of(&decoded), payload))
 }
 
-impl CaptureNode {
-    /// Looks at a datagram of the host's sockets, or at a packet of a connection, that came from `sender`. After [`Verdict::Ask`] and
-    /// [`Verdict::Route`], [`CaptureNode::end_hep`] must follow.
-    pub fn receive_hep<'a>(&'a mut self, datagram: &'a [u8], sender: IpAddr) -> Result<Verdict<'a>, StateError> {
-        self.hep.end();
-        let settings = self.settings();
-        let (wanted, asks) = (settings.hep_capture_on || settings.nonsip_hook, settings.nonsip_hook);
-        if !wanted || !hep::looks_like_hep(datagram) {
+impl HepContext {
+    /// Looks at a datagram of the host's sockets, or at a packet of a connection, that came from `sender`. After [`Verdict::NeedsScript`]
+    /// and [`Verdict::Route`], [`HepContext::end`] must follow.
+    pub fn receive<'a>(
+        &'a mut self,
+        settings: &HepSettings,
+        queue: &mut CaptureQueue,
+        datagram: &'a [u8],
+        sender: IpAddr,
+    ) -> Result<Verdict<'a>, StateError> {
+        self.end();
+        let is_wanted = settings.capture_on || settings.asks_script;
+        if !is_wanted || !hep::looks_like_hep(datagram) {
             return Ok(Verdict::Pass);
         }
-        own(&mut self.pipeline.producer)?.count(Produced::HepPackets);
-        if self.is_refused(datagram, sender)? {
+        queue.count(Produced::HepPackets)?;
+        if self.is_refused(settings, queue, datagram, sender)? {
             return Ok(Verdict::Done);
         }
-        if asks {
-            self.hep.ask(datagram);
-            return Ok(Verdict::Ask);
+        if settings.asks_script {
+            self.ask(datagram);
+            return Ok(Verdict::NeedsScript);
         }
-        self.take_packet(datagram)
+        self.take_packet(queue, datagram)
     }
 
     /// Goes on with the packet that the script has looked at.
-    pub fn accept_hep<'a>(&'a mut self, datagram: &'a [u8]) -> Result<Verdict<'a>, StateError> {
-        if !self.hep.is_asked_about(datagram) {
+    pub fn accept<'a>(&'a mut self, queue: &mut CaptureQueue, datagram: &'a [u8]) -> Result<Verdict<'a>, StateError> {
+        if !self.is_asked_about(datagram) {
             return Err(StateError::NotAsked);
         }
-        self.take_packet(datagram)
+        self.take_packet(queue, datagram)
     }
 
-    /// Ends the packet that [`CaptureNode::receive_hep`] began. With `refused`, the host's parser refused this payload before any route
-    /// ran; unless something captured it all the same, it is queued for `bad_table`, or one of the default mode's
-    /// tables, in that mode's database.
-    pub fn end_hep(&mut self, refused: Option<&[u8]>) -> Result<(), CaptureError> {
-        let answer = refused.map_or(Ok(()), |payload| self.capture_refused(payload));
-        self.hep.end();
-        answer
-    }
-
-    fn capture_refused(&mut self, payload: &[u8]) -> Result<(), CaptureError> {
-        match &self.hep.current {
+    /// The message at hand that the host's parser has refused, unless something has captured it already: between whom it went, and what
+    /// counts it.
+    pub fn refused(&self) -> Option<(Addresses, Produced)> {
+        match &self.current {
             Some(Current { captured: false, asking: false, addresses: Some(addresses), refused, .. }) => {
-                let Addresses { source, destination, transport } = *addresses;
-                let message =
-                    SipMessage { source, destination, transport, payload, rewritten_uri: None, call_id: None };
-                own(&mut self.pipeline.producer)?.count(*refused);
-                let table = self.settings.bad_table.clone().unwrap_or_default();
-                self.capture_sip(&message, table.as_bytes(), 0)
+                Some((*addresses, *refused))
             }
-            _ => Ok(()),
+            _ => None,
         }
     }
 
     /// What `variable` answers for the packet at hand; null when there is none.
-    pub fn hep_value(&mut self, variable: HepVariable) -> HepValue<'_> {
-        let HepContext { packet, inflated, address_texts, .. } = &mut self.hep;
+    pub fn value(&mut self, variable: HepVariable) -> HepValue<'_> {
+        let HepContext { packet, inflated, address_texts, .. } = self;
         if variable == HepVariable::Named(kind::PAYLOAD)
             && let Ok(Packet { payload: Payload::Compressed(compressed), .. }) = hep::decode(packet)
         {
@@ -137,8 +130,8 @@ impl CaptureNode {
     /// The Call-ID of a message that the host hands over; of the SIP message inside when it is the packet that the script is looking at.
     /// Empty when there is none.
     pub fn call_id<'a>(&'a mut self, message: &'a [u8]) -> &'a [u8] {
-        let message = if self.hep.is_asked_about(message) {
-            let HepContext { packet, inflated, .. } = &mut self.hep;
+        let message = if self.is_asked_about(message) {
+            let HepContext { packet, inflated, .. } = self;
             sip_inside(packet, inflated).map_or(&b""[..], |(_, payload)| payload)
         } else {
             message
@@ -146,74 +139,58 @@ impl CaptureNode {
         sip::hash_source(message, HashSource::CallId)
     }
 
-    /// Queues the SIP message inside the packet that the script is looking at; `call_id` stands in for its own.
-    pub(in crate::module) fn capture_asked(
+    fn is_refused(
         &mut self,
-        table: &[u8],
-        mode: usize,
-        call_id: Option<&[u8]>,
-    ) -> Result<(), CaptureError> {
-        // Out of the way for the call below, which may look at everything else.
-        let packet = std::mem::take(&mut self.hep.packet);
-        let mut inflated = std::mem::take(&mut self.hep.inflated);
-        let answer = match sip_inside(&packet, &mut inflated) {
-            Some((Addresses { source, destination, transport }, payload)) => {
-                let message = SipMessage { source, destination, transport, payload, rewritten_uri: None, call_id };
-                self.capture_sip(&message, table, mode)
-            }
-            None => Err(CaptureError::NoSip),
-        };
-        (self.hep.packet, self.hep.inflated) = (packet, inflated);
-        answer
-    }
-
-    fn is_refused(&mut self, datagram: &[u8], sender: IpAddr) -> Result<bool, StateError> {
-        let settings = self.settings();
-        let (counter, why) = if !settings.hep_allow.admits(sender) {
+        settings: &HepSettings,
+        queue: &CaptureQueue,
+        datagram: &[u8],
+        sender: IpAddr,
+    ) -> Result<bool, StateError> {
+        let (counter, why) = if !settings.allow.admits(sender) {
             (Produced::HepNotAllowed, "the parameter hep_allow does not name this sender")
-        } else if !settings.hep_auth_key.opens(datagram) {
+        } else if !settings.auth_key.opens(datagram) {
             (Produced::HepUnauthorised, "it does not bear the key of the parameter hep_auth_key")
         } else {
             return Ok(false);
         };
-        own(&mut self.pipeline.producer)?.count(counter);
+        queue.count(counter)?;
         let sender = sender.to_canonical();
-        self.hep.access_log.log(Level::Warn, format_args!("HEP packet from {sender} dropped: {why}"));
+        self.access_log.log(Level::Warn, format_args!("HEP packet from {sender} dropped: {why}"));
         Ok(true)
     }
 
-    fn take_packet<'a>(&'a mut self, datagram: &'a [u8]) -> Result<Verdict<'a>, StateError> {
-        let producer = own(&mut self.pipeline.producer)?;
+    fn take_packet<'a>(&'a mut self, queue: &mut CaptureQueue, datagram: &'a [u8]) -> Result<Verdict<'a>, StateError> {
+        queue.producer()?;
         let packet = match hep::decode(datagram) {
             Ok(packet) => packet,
-            Err(error) => return Ok(self.count_bad(&error)),
+            Err(error) => return Ok(self.count_bad(queue, &error)),
         };
         if packet.trailing > 0 {
-            producer.count(Produced::HepTrailing);
+            queue.count(Produced::HepTrailing)?;
         }
         if let Payload::Compressed(bytes) = packet.payload {
-            producer.count(Produced::HepCompressed);
-            if let Err(error) = self.hep.inflated.fill(bytes) {
-                return Ok(self.count_bad(&error));
+            queue.count(Produced::HepCompressed)?;
+            if let Err(error) = self.inflated.fill(bytes) {
+                return Ok(self.count_bad(queue, &error));
             }
         }
         if packet.payload_type != hep::PAYLOAD_SIP {
-            return self.capture_payload(&packet);
+            return self.capture_payload(queue, &packet);
         }
         let is_empty = match packet.payload {
             Payload::Plain(bytes) => bytes.is_empty(),
-            Payload::Compressed(_) => self.hep.inflated.get().is_empty(),
+            Payload::Compressed(_) => self.inflated.get().is_empty(),
         };
         if is_empty {
-            return Ok(self.count_bad(&"the SIP payload is empty"));
+            return Ok(self.count_bad(queue, &"the SIP payload is empty"));
         }
-        if self.hep.current.is_none() {
-            self.hep.packet.extend_from_slice(datagram);
+        if self.current.is_none() {
+            self.packet.extend_from_slice(datagram);
         }
-        self.hep.route(&packet);
+        self.route(&packet);
         let payload = match packet.payload {
             Payload::Plain(bytes) => bytes,
-            Payload::Compressed(_) => self.hep.inflated.get(),
+            Payload::Compressed(_) => self.inflated.get(),
         };
         Ok(Verdict::Route(HepPacket {
             version: packet.version.number(),
@@ -225,18 +202,21 @@ impl CaptureNode {
     }
 
     /// Queues a payload that is not SIP for its table; the switch does not matter to these.
-    fn capture_payload(&mut self, packet: &Packet<'_>) -> Result<Verdict<'static>, StateError> {
+    fn capture_payload(
+        &mut self,
+        queue: &mut CaptureQueue,
+        packet: &Packet<'_>,
+    ) -> Result<Verdict<'static>, StateError> {
         if has_own_table(packet.payload_type) && packet.correlation_id.is_none_or(<[u8]>::is_empty) {
-            return Ok(self.count_bad(&"a report without a correlation id (chunk 0x0011)"));
+            return Ok(self.count_bad(queue, &"a report without a correlation id (chunk 0x0011)"));
         }
         let (table, report_type) = report_of(packet.payload_type);
-        let producer = own(&mut self.pipeline.producer)?;
         if !has_own_table(packet.payload_type) {
-            producer.count(Produced::HepOtherType);
+            queue.count(Produced::HepOtherType)?;
         }
         let payload = match packet.payload {
             Payload::Plain(bytes) => bytes,
-            Payload::Compressed(_) => self.hep.inflated.get(),
+            Payload::Compressed(_) => self.inflated.get(),
         };
         let transport = match Transport::from_ip_protocol(packet.ip_protocol) {
             known @ (Transport::Udp | Transport::Tcp) => known,
@@ -251,17 +231,16 @@ impl CaptureNode {
             ..Capture::sip(time_us, packet.source, packet.destination, transport, payload)
         };
         // A full lane is counted and logged there; the datagram is dealt with either way.
-        let _ = self.pipeline.push(&self.settings.queue.masks, &capture)?;
-        self.hep.end();
+        let _ = queue.push(&capture)?;
+        self.end();
         Ok(Verdict::Done)
     }
 
-    fn count_bad(&mut self, error: &dyn std::fmt::Display) -> Verdict<'static> {
-        if let Ok(producer) = own(&mut self.pipeline.producer) {
-            producer.count(Produced::HepBad);
-        }
-        self.hep.bad_log.log(Level::Warn, format_args!("bad HEP packet: {error}"));
-        self.hep.end();
+    fn count_bad(&mut self, queue: &CaptureQueue, error: &dyn std::fmt::Display) -> Verdict<'static> {
+        // Without a lane there is nothing to count in, and the caller has been told.
+        let _ = queue.count(Produced::HepBad);
+        self.bad_log.log(Level::Warn, format_args!("bad HEP packet: {error}"));
+        self.end();
         Verdict::Done
     }
 }

@@ -3,4 +3,5 @@
 pub(in crate::module) mod access;
 pub(in crate::module) mod context;
 pub(in crate::module) mod intake;
+pub(in crate::module) mod settings;
 pub(in crate::module) mod variable;

@@ -1,4 +1,5 @@
 //! The modules of Kamailio.
 
+mod dialect;
 pub(in crate::module) mod sipcapture;
 pub(in crate::module) mod siptrace;

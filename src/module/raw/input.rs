@@ -2,9 +2,11 @@
 
 use crate::capture::Transport;
 use crate::log_limit::LogLimit;
-use crate::module::engine::pipeline::{StateError, own};
+use crate::module::engine::capture_queue::CaptureQueue;
+use crate::module::engine::state::StateError;
+use crate::module::hep::context::HepContext;
 use crate::module::hep::intake::HepPacket;
-use crate::module::kamailio::sipcapture::capture_node::CaptureNode;
+use crate::module::raw::settings::RawSettings;
 use crate::packet::{Datagram, NoDatagram, PortRange};
 use crate::queue::lane::{Produced, Producer};
 use crate::source::raw::{Method, OpenError, RawSockets, Received};
@@ -57,17 +59,13 @@ struct Found {
     time_us: Option<i64>,
 }
 
-impl CaptureNode {
+impl RawInput {
     /// Opens the raw sockets, with the privileges that the server still has; the answer is how many processes must read from them, 0 when
     /// raw capture is off.
-    pub fn open_raw(&mut self) -> Result<usize, RawError> {
-        if !self.is_checked() {
-            return Err(StateError::NotChecked.into());
-        }
-        let settings = &self.settings().raw;
+    pub fn open(&mut self, settings: &RawSettings) -> Result<usize, RawError> {
         let Ok(Some(capture)) = settings.capture() else { return Ok(0) };
-        let children = settings.children;
-        let sockets = RawSockets::open(&capture.plan).map_err(|error| self.refused(&capture.plan.method, error))?;
+        let sockets =
+            RawSockets::open(&capture.plan).map_err(|error| refused(settings, &capture.plan.method, error))?;
         if let Some(error) = sockets.filter_error() {
             log::warn!(
                 "parameter raw_moni_bpf_on: the kernel does not take the port filter ({error}); ports are filtered here"
@@ -78,59 +76,37 @@ impl CaptureNode {
                 "raw_moni_capture_on: frames that cannot hold IP are not counted, for the kernel does not take their filter ({error})"
             );
         }
-        if self.settings().raw.kernel_filter && matches!(capture.plan.method, Method::Tunnelled(_)) {
+        if settings.kernel_filter && matches!(capture.plan.method, Method::Tunnelled(_)) {
             log::warn!("parameter raw_moni_bpf_on has no meaning with raw_ipip_capture_on: ports are filtered here");
         }
-        self.raw.sockets = Some(sockets);
-        self.raw.ports = capture.ports;
-        Ok(children)
+        self.sockets = Some(sockets);
+        self.ports = capture.ports;
+        Ok(settings.children)
     }
 
-    fn refused(&self, method: &Method, error: OpenError) -> RawError {
-        let settings = &self.settings().raw;
-        let switch = match method {
-            Method::Monitoring(_) => "raw_moni_capture_on",
-            Method::Tunnelled(_) => "raw_ipip_capture_on",
-        };
-        let (name, value, why) = match error {
-            OpenError::Socket(error) if is_forbidden(&error) => {
-                (switch, "1".to_owned(), format!("a raw socket cannot be opened: {error}; {NEEDS}"))
-            }
-            OpenError::Socket(error) => (switch, "1".to_owned(), format!("a raw socket cannot be opened: {error}")),
-            OpenError::Interface(error) => {
-                let why = format!("{error}; the name of an interface that is there is allowed (ip link shows them)");
-                ("raw_interface", settings.interface.clone(), why)
-            }
-            OpenError::Address(error) => {
-                let why = format!("{error}; an address of this machine is allowed (ip address shows them)");
-                ("raw_socket_listen", settings.listen.clone(), why)
-            }
-        };
-        RawError::Refused { name, value, why }
-    }
-
-    /// Waits for the next message. [`CaptureNode::end_hep`] must follow, as for a HEP packet.
-    pub fn receive_raw(&mut self) -> Result<HepPacket<'_>, StateError> {
-        self.hep.end();
+    /// Waits for the next message. It is the one at hand in `context` until
+    /// [`HepContext::end`], which must follow.
+    pub fn receive(&mut self, queue: &CaptureQueue, context: &mut HepContext) -> Result<HepPacket<'_>, StateError> {
+        context.end();
         let found = loop {
-            if let Some(found) = self.next_raw()? {
+            if let Some(found) = self.next(queue)? {
                 break found;
             }
         };
-        self.hep.route_raw(found.time_us, found.source, found.destination);
+        context.route_raw(found.time_us, found.source, found.destination);
         Ok(HepPacket {
             version: 0,
             transport: Transport::Udp,
             source: found.source,
             destination: found.destination,
-            payload: &self.raw.buffer[found.start..found.end],
+            payload: &self.buffer[found.start..found.end],
         })
     }
 
     /// Waits for one packet, and looks whether it is a message that is wanted.
-    fn next_raw(&mut self) -> Result<Option<Found>, StateError> {
-        let RawInput { sockets, ports, buffer, bad_log, error_log } = &mut self.raw;
-        let producer = own(&mut self.pipeline.producer)?;
+    fn next(&mut self, queue: &CaptureQueue) -> Result<Option<Found>, StateError> {
+        let RawInput { sockets, ports, buffer, bad_log, error_log } = self;
+        let producer = queue.producer()?;
         let sockets = sockets.as_mut().ok_or(StateError::NoRawSocket)?;
         buffer.resize(LONGEST_PACKET + 1, 0);
         let received = match sockets.receive(&mut buffer[..LONGEST_PACKET]) {
@@ -162,6 +138,28 @@ impl CaptureNode {
         buffer[end] = 0;
         Ok(Some(Found { start, end, source, destination, time_us: received.time_us }))
     }
+}
+
+fn refused(settings: &RawSettings, method: &Method, error: OpenError) -> RawError {
+    let switch = match method {
+        Method::Monitoring(_) => "raw_moni_capture_on",
+        Method::Tunnelled(_) => "raw_ipip_capture_on",
+    };
+    let (name, value, why) = match error {
+        OpenError::Socket(error) if is_forbidden(&error) => {
+            (switch, "1".to_owned(), format!("a raw socket cannot be opened: {error}; {NEEDS}"))
+        }
+        OpenError::Socket(error) => (switch, "1".to_owned(), format!("a raw socket cannot be opened: {error}")),
+        OpenError::Interface(error) => {
+            let why = format!("{error}; the name of an interface that is there is allowed (ip link shows them)");
+            ("raw_interface", settings.interface.clone(), why)
+        }
+        OpenError::Address(error) => {
+            let why = format!("{error}; an address of this machine is allowed (ip address shows them)");
+            ("raw_socket_listen", settings.listen.clone(), why)
+        }
+    };
+    RawError::Refused { name, value, why }
 }
 
 /// Why a packet is not taken for a message.

@@ -49,8 +49,8 @@ impl Module {
     }
 
     fn prepare(&mut self) -> Result<(), ParameterError> {
-        let beside = beside(&self.settings.db_url, "spool");
-        self.pipeline.prepare_spool(&mut self.settings.queue, beside, (None, None))
+        let beside = beside(&self.settings.common.db_url, "spool");
+        self.pipeline.prepare_spool(&mut self.settings.common, beside, (None, None))
     }
 
     fn take(&mut self) -> Result<(), ParameterError> {
@@ -62,7 +62,7 @@ impl Module {
 
     fn take_waiting(&mut self, pause: Pause<'_>) -> Result<(), MapError> {
         let plan = self.settings.plan();
-        self.pipeline.take_spool(&mut self.settings.queue, &plan, pause)
+        self.pipeline.take_spool(&mut self.settings.common, &plan, pause)
     }
 
     fn spool(&self) -> Option<PathBuf> {
@@ -89,12 +89,12 @@ fn refused(outcome: Result<(), ParameterError>, place: &Path) {
 #[test]
 fn the_default_directory_is_beside_the_embedded_database_and_else_in_a_place_of_its_own() {
     let mut settings = CaptureSettings::default();
-    assert_eq!(beside(&settings.db_url, "spool"), Path::new("/var/lib/sipcapture/spool"));
+    assert_eq!(beside(&settings.common.db_url, "spool"), Path::new("/var/lib/sipcapture/spool"));
     settings.set_text("db_url", b"sqlite:////srv/captures/of/today.db").unwrap();
-    assert_eq!(beside(&settings.db_url, "spool"), Path::new("/srv/captures/of/spool"));
+    assert_eq!(beside(&settings.common.db_url, "spool"), Path::new("/srv/captures/of/spool"));
     for url in ["mysql://u:p@h/d", "postgres://u:p@h/d"] {
         settings.set_text("db_url", url.as_bytes()).unwrap();
-        assert_eq!(beside(&settings.db_url, "spool"), Path::new("/var/lib/sipcapture/spool"));
+        assert_eq!(beside(&settings.common.db_url, "spool"), Path::new("/var/lib/sipcapture/spool"));
     }
 }
 

@@ -2,26 +2,31 @@
 
 use crate::capture::{Capture, RowKind, Transport};
 use crate::log_limit::LogLimit;
+use crate::module::Module;
+use crate::module::engine::capture_queue::now_us;
+use crate::module::engine::commands::{self, Reply};
+use crate::module::engine::common_settings::CommonSettings;
 use crate::module::engine::counters::{self, Counter};
-use crate::module::engine::database_files;
+use crate::module::engine::dialect::Dialect;
 use crate::module::engine::masked::{self, Unmaskable};
-use crate::module::engine::modes::{Modes, Turns};
-use crate::module::engine::owned_directory::Owner;
-use crate::module::engine::pipeline::{self, HostedSink, MapError, Pause, Pipeline, StateError, now_us, own};
-use crate::module::engine::spool_place;
-use crate::module::hep::context::HepContext;
+use crate::module::engine::modes::{Modes, TableSelector};
+use crate::module::engine::pipeline::Pipeline;
+use crate::module::engine::state::StateError;
+use crate::module::hep::context::{Addresses, HepContext};
+use crate::module::hep::intake::{HepPacket, Verdict, sip_inside};
+use crate::module::hep::variable::{HepValue, HepVariable};
+use crate::module::kamailio::dialect::SIPCAPTURE;
 use crate::module::kamailio::sipcapture::mode_counters;
 use crate::module::kamailio::sipcapture::settings::CaptureSettings;
 use crate::module::parameter::ParameterError;
-use crate::module::raw::input::RawInput;
-use crate::queue::lane::{Lanes, Produced, PushError};
+use crate::module::raw::input::{RawError, RawInput};
+use crate::queue::lane::{Produced, PushError, Totals};
 use crate::sip::{self, FirstLine};
 use crate::table::{self, NameError};
+use crate::writer::Plan;
 use log::Level;
 use std::ffi::CStr;
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Duration;
+use std::net::{IpAddr, SocketAddr};
 
 /// Table names that the script used lately and that were found good; more than a script has.
 const KNOWN_TABLES: usize = 64;
@@ -41,6 +46,14 @@ pub struct SipMessage<'a> {
     pub rewritten_uri: Option<&'a [u8]>,
     /// The Call-ID as it was before topology hiding masked it, when the host has told.
     pub call_id: Option<&'a [u8]>,
+}
+
+impl<'a> SipMessage<'a> {
+    /// The message `payload` that went between `addresses`; `call_id` stands in for its own.
+    fn of(addresses: Addresses, payload: &'a [u8], call_id: Option<&'a [u8]>) -> SipMessage<'a> {
+        let Addresses { source, destination, transport } = addresses;
+        SipMessage { source, destination, transport, payload, rewritten_uri: None, call_id }
+    }
 }
 
 /// Why a message was not queued.
@@ -78,17 +91,16 @@ pub enum CaptureError {
 /// State of one capture node module; every process of the server has its copy, and the lanes in common.
 #[derive(Debug, Default)]
 pub struct CaptureNode {
-    pub(in crate::module) settings: CaptureSettings,
-    pub(in crate::module) pipeline: Pipeline,
-    checked: bool,
+    settings: CaptureSettings,
+    pipeline: Pipeline,
     modes: Modes,
     mode_counters: Vec<Counter>,
-    turns: Turns,
-    pub(in crate::module) hep: HepContext,
-    pub(in crate::module) raw: RawInput,
+    selector: TableSelector,
+    hep: HepContext,
+    raw: RawInput,
     known_tables: Vec<Vec<u8>>,
     /// What is sent on, without secrets.
-    sent_on: Vec<u8>,
+    redacted: Vec<u8>,
     table_log: LogLimit,
     mode_log: LogLimit,
 }
@@ -101,49 +113,14 @@ impl CaptureNode {
 
     /// The parameters, to set; only before [`CaptureNode::check`].
     pub fn settings_mut(&mut self) -> Result<&mut CaptureSettings, StateError> {
-        if self.checked { Err(StateError::Checked) } else { Ok(&mut self.settings) }
-    }
-
-    /// The way to the sinks.
-    pub fn pipeline(&self) -> &Pipeline {
-        &self.pipeline
-    }
-
-    /// The same, to tell it of host database processes.
-    pub fn pipeline_mut(&mut self) -> &mut Pipeline {
-        &mut self.pipeline
-    }
-
-    /// The lanes, once mapped.
-    pub fn lanes(&self) -> Option<&Arc<Lanes>> {
-        self.pipeline.lanes()
-    }
-
-    /// Checks what only the parameters together can tell. For SQLite this makes the file and its directory, and hands both to `owner`
-    /// (user and group that the server will run as), so that what cannot be written stops the start.
-    /// `kill_timeout` is the time after which the host kills what has not ended: `shutdown_timeout` is kept below it.
-    pub fn check(&mut self, owner: Owner, kill_timeout: Option<Duration>) -> Result<(), ParameterError> {
-        if let Some(kill_timeout) = kill_timeout {
-            self.settings.queue.end_before(kill_timeout);
-        }
-        self.settings.raw.capture()?;
-        self.modes = self.settings.modes();
-        let plan = self.settings.plan();
-        pipeline::check_databases(&plan, database_parameter)?;
-        database_files::prepare(&plan, owner)?;
-        self.mode_counters = mode_counters::of_modes(&self.modes, self.settings.mode_statistics);
-        let beside = spool_place::beside(&self.settings.db_url, "spool");
-        self.pipeline.prepare_spool(&mut self.settings.queue, beside, owner)?;
-        self.checked = true;
-        Ok(())
+        self.pipeline.check_is_open()?;
+        Ok(&mut self.settings)
     }
 
     /// Number of the capture mode called `name`, as [`CaptureNode::capture_sip`] takes it; empty for the default mode. An unknown name is
     /// logged, at a limited rate.
     pub fn find_mode(&mut self, name: &[u8]) -> Result<Option<usize>, StateError> {
-        if !self.checked {
-            return Err(StateError::NotChecked);
-        }
+        self.pipeline.check_is_checked()?;
         let found = self.modes.find(name);
         if found.is_none() {
             let (name, known) = (String::from_utf8_lossy(name), self.modes.names());
@@ -156,46 +133,6 @@ impl CaptureNode {
         Ok(found)
     }
 
-    /// Counter number `index`, from 0; those of named modes, which come last, are there once the parameters are checked.
-    pub fn counter_at(&self, index: usize) -> Option<&Counter> {
-        let common = counters::common();
-        common.get(index).or_else(|| self.mode_counters.get(index - common.len()))
-    }
-
-    /// The name of counter number `index` on the pages of an exporter that shows `shown` (`all`, a group with a colon
-    /// behind it, or the name
-    /// of one statistic), when it is to be shown there and its own name will not do.
-    pub fn exported_name_at(&self, index: usize, shown: &[u8]) -> Option<&CStr> {
-        let counter = self.counter_at(index)?;
-        counter.exported_name.as_deref().filter(|_| mode_counters::is_shown(shown, counter))
-    }
-
-    /// Whether the parameters are checked.
-    pub(in crate::module) fn is_checked(&self) -> bool {
-        self.checked
-    }
-
-    /// Processes that must run a writer.
-    pub fn writers(&self) -> Result<usize, StateError> {
-        if self.checked { Ok(self.settings.queue.writers) } else { Err(StateError::NotChecked) }
-    }
-
-    /// Maps the lanes: one for each of `producers` processes. `pause` is how another server's spool is waited for.
-    pub fn map_lanes(&mut self, producers: usize, pause: Pause<'_>) -> Result<(), MapError> {
-        if !self.checked {
-            return Err(StateError::NotChecked.into());
-        }
-        let plan = self.settings.plan();
-        self.pipeline.map_lanes(&mut self.settings.queue, &plan, producers, self.settings.capture_on, pause)
-    }
-
-    /// Makes lane `index` this process's own. Attaching again to the same lane is no error.
-    pub fn attach(&mut self, index: usize) -> Result<(), StateError> {
-        self.pipeline.attach(index)?;
-        self.turns = Turns::of_process(index);
-        Ok(())
-    }
-
     /// Queues a SIP message for `table` (empty for one of the mode's) in the database of mode `mode` ([`CaptureNode::find_mode`], 0 for
     /// the default one). Never waits.
     pub fn capture_sip(&mut self, message: &SipMessage<'_>, table: &[u8], mode: usize) -> Result<(), CaptureError> {
@@ -206,7 +143,7 @@ impl CaptureNode {
             return Err(CaptureError::Off);
         }
         self.check_table(table)?;
-        let producer = own(&mut self.pipeline.producer)?;
+        let producer = self.pipeline.queue.producer()?;
         if !self.settings.captures_malformed
             && sip::extract(message.payload, message.rewritten_uri, &self.settings.headers).malformed
         {
@@ -215,7 +152,7 @@ impl CaptureNode {
         }
         let chosen = self.modes.get(mode).ok_or(CaptureError::Mode(mode))?;
         let table = if table.is_empty() {
-            let Some(table) = self.turns.table(chosen, mode, message.payload, message.call_id) else {
+            let Some(table) = self.selector.table(chosen, mode, message.payload, message.call_id) else {
                 producer.count(Produced::HashRefused);
                 return Err(CaptureError::NoHashSource);
             };
@@ -233,10 +170,10 @@ impl CaptureNode {
             table: Some(table),
             ..Capture::sip(time_us, message.source, message.destination, message.transport, message.payload)
         };
-        let pushed = self.pipeline.push(&self.settings.queue.masks, &capture)?;
+        let pushed = self.pipeline.queue.push(&capture)?;
         if pushed.is_ok() {
             let is_reply = sip::first_line_kind(message.payload) == FirstLine::Reply;
-            own(&mut self.pipeline.producer)?.count_sip(mode, is_reply);
+            self.pipeline.queue.producer()?.count_sip(mode, is_reply);
         }
         self.hep.note_capture();
         Ok(pushed?)
@@ -265,22 +202,84 @@ impl CaptureNode {
             table: Some(if table.is_empty() { b"report_capture" } else { table }),
             ..Capture::sip(time_us, message.source, message.destination, message.transport, payload)
         };
-        Ok(self.pipeline.push(&self.settings.queue.masks, &capture)??)
+        Ok(self.pipeline.queue.push(&capture)??)
     }
 
     /// What may be sent on of `bytes`, a message or the HEP packet that the script is looking at: the same, or, where secrets are masked, a
     /// copy without them. A packet that cannot be read is refused then, and logged at a limited rate.
-    pub fn sent_on<'a>(&'a mut self, bytes: &'a [u8]) -> Result<&'a [u8], CaptureError> {
-        let masks = &self.settings.queue.masks;
+    pub fn redacted<'a>(&'a mut self, bytes: &'a [u8]) -> Result<&'a [u8], CaptureError> {
+        let masks = &self.settings.common.masks;
         if masks.is_empty() {
             return Ok(bytes);
         }
-        if let Err(why) = masked::write(masks, bytes, &mut self.sent_on) {
+        if let Err(why) = masked::write(masks, bytes, &mut self.redacted) {
             let line = format_args!("a HEP packet is not sent on, for its secrets cannot be masked: {why}");
             self.hep.bad_log.log(Level::Warn, line);
             return Err(why.into());
         }
-        Ok(&self.sent_on)
+        Ok(&self.redacted)
+    }
+
+    /// Looks at a datagram of the host's sockets, or at a packet of a connection, that came from `sender`. After [`Verdict::NeedsScript`]
+    /// and [`Verdict::Route`], [`CaptureNode::end_hep`] must follow.
+    pub fn receive_hep<'a>(&'a mut self, datagram: &'a [u8], sender: IpAddr) -> Result<Verdict<'a>, StateError> {
+        self.hep.receive(&self.settings.hep, &mut self.pipeline.queue, datagram, sender)
+    }
+
+    /// Goes on with the packet that the script has looked at.
+    pub fn accept_hep<'a>(&'a mut self, datagram: &'a [u8]) -> Result<Verdict<'a>, StateError> {
+        self.hep.accept(&mut self.pipeline.queue, datagram)
+    }
+
+    /// Ends the packet that [`CaptureNode::receive_hep`] began. With `refused`, the host's parser refused this payload before any route
+    /// ran; unless something captured it all the same, it is queued for `bad_table`, or one of the default mode's tables, in that mode's
+    /// database.
+    pub fn end_hep(&mut self, refused: Option<&[u8]>) -> Result<(), CaptureError> {
+        let answer = refused.map_or(Ok(()), |payload| self.capture_refused(payload));
+        self.hep.end();
+        answer
+    }
+
+    fn capture_refused(&mut self, payload: &[u8]) -> Result<(), CaptureError> {
+        let Some((addresses, counter)) = self.hep.refused() else { return Ok(()) };
+        self.pipeline.queue.count(counter)?;
+        let table = self.settings.bad_table.clone().unwrap_or_default();
+        self.capture_sip(&SipMessage::of(addresses, payload, None), table.as_bytes(), 0)
+    }
+
+    /// Queues the SIP message inside the packet that the script is looking at; `call_id` stands in for its own.
+    fn capture_asked(&mut self, table: &[u8], mode: usize, call_id: Option<&[u8]>) -> Result<(), CaptureError> {
+        // Out of the way for the call below, which may look at everything else.
+        let packet = std::mem::take(&mut self.hep.packet);
+        let mut inflated = std::mem::take(&mut self.hep.inflated);
+        let answer = match sip_inside(&packet, &mut inflated) {
+            Some((addresses, payload)) => self.capture_sip(&SipMessage::of(addresses, payload, call_id), table, mode),
+            None => Err(CaptureError::NoSip),
+        };
+        (self.hep.packet, self.hep.inflated) = (packet, inflated);
+        answer
+    }
+
+    /// What `variable` answers for the packet at hand; null when there is none.
+    pub fn hep_value(&mut self, variable: HepVariable) -> HepValue<'_> {
+        self.hep.value(variable)
+    }
+
+    /// The Call-ID of a message that the host hands over, see [`HepContext::call_id`].
+    pub fn call_id<'a>(&'a mut self, message: &'a [u8]) -> &'a [u8] {
+        self.hep.call_id(message)
+    }
+
+    /// Opens the raw sockets, with the privileges that the server still has; the answer is how many processes must read from them, 0 when
+    /// raw capture is off.
+    pub fn open_raw(&mut self) -> Result<usize, RawError> {
+        self.pipeline.check_is_checked()?;
+        self.raw.open(&self.settings.raw)
+    }
+
+    /// Waits for the next message of the raw sockets. [`CaptureNode::end_hep`] must follow, as for a HEP packet.
+    pub fn receive_raw(&mut self) -> Result<HepPacket<'_>, StateError> {
+        self.raw.receive(&self.pipeline.queue, &mut self.hep)
     }
 
     fn check_table(&mut self, table: &[u8]) -> Result<(), CaptureError> {
@@ -298,14 +297,77 @@ impl CaptureNode {
         self.known_tables.push(table.to_vec());
         Ok(())
     }
-
-    /// The sinks that the host's own drivers serve. Known once all parameters are set.
-    pub fn hosted_sinks(&self) -> Vec<HostedSink> {
-        pipeline::hosted_sinks(self.settings.plan(), database_parameter)
-    }
 }
 
-/// The parameter that names the database of sink `number`.
-fn database_parameter(number: usize) -> &'static str {
-    if number == 0 { "db_url" } else { "capture_mode" }
+impl Module for CaptureNode {
+    fn dialect(&self) -> &'static Dialect {
+        &SIPCAPTURE
+    }
+
+    fn common(&self) -> &CommonSettings {
+        &self.settings.common
+    }
+
+    fn common_mut(&mut self) -> &mut CommonSettings {
+        &mut self.settings.common
+    }
+
+    fn pipeline(&self) -> &Pipeline {
+        &self.pipeline
+    }
+
+    fn pipeline_mut(&mut self) -> &mut Pipeline {
+        &mut self.pipeline
+    }
+
+    fn set_module_text(&mut self, name: &str, value: &[u8]) -> Result<(), ParameterError> {
+        self.settings.set_text(name, value)
+    }
+
+    fn set_module_number(&mut self, name: &str, value: i64) -> Result<(), ParameterError> {
+        self.settings.set_number(name, value)
+    }
+
+    fn check_module(&mut self) -> Result<(), ParameterError> {
+        self.settings.raw.capture()?;
+        self.modes = self.settings.modes();
+        self.mode_counters = mode_counters::of_modes(&self.modes, self.settings.mode_statistics);
+        Ok(())
+    }
+
+    fn plan(&self) -> Plan {
+        self.settings.plan()
+    }
+
+    fn is_on_at_start(&self) -> bool {
+        self.settings.capture_on
+    }
+
+    fn add_stats(&self, totals: &Totals, reply: &mut dyn Reply) {
+        commands::sip_group(totals, reply);
+        commands::hep_group(totals, reply);
+        commands::raw_group(totals, reply);
+        for (number, (mode, [requests, replies])) in self.settings.modes().iter().zip(totals.modes).enumerate() {
+            reply.open(&format!("mode_{number}"));
+            reply.word("name", &mode.name);
+            reply.number("requests", requests);
+            reply.number("replies", replies);
+            reply.close();
+        }
+    }
+
+    fn counter_at(&self, index: usize) -> Option<&Counter> {
+        let common = counters::common();
+        // Those of named modes come last.
+        common.get(index).or_else(|| self.mode_counters.get(index - common.len()))
+    }
+
+    fn exported_name_at(&self, index: usize, shown: &[u8]) -> Option<&CStr> {
+        let counter = self.counter_at(index)?;
+        counter.exported_name.as_deref().filter(|_| mode_counters::is_shown(shown, counter))
+    }
+
+    fn note_lane(&mut self, index: usize) {
+        self.selector = TableSelector::of_process(index);
+    }
 }

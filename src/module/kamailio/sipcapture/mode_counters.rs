@@ -91,7 +91,7 @@ fn plain_names(names: &[&str]) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::module::engine::counters;
-    use crate::module::engine::modes::{Choice, DEFAULT, Mode};
+    use crate::module::engine::modes::{DEFAULT, Mode, TableSelection};
     use crate::queue::lane::MODES;
     use crate::sink::DatabaseUrl;
     use proptest::prelude::*;
@@ -102,7 +102,7 @@ mod tests {
             name: name.to_owned(),
             url: DatabaseUrl::parse("sqlite:///x.db").unwrap(),
             tables: vec!["t".to_owned()],
-            choice: Choice::Random,
+            choice: TableSelection::Random,
             sink: 0,
         };
         Modes::new([DEFAULT].into_iter().chain(names).map(mode).collect())

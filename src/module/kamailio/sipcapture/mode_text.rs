@@ -3,7 +3,7 @@
 //! A value ends at the next `;`, or stands in quotes. Blanks around names, values and `|` do not matter, nor do a `;` at the end and empty
 //! items of a list; parameters come in any order, the last of several counts.
 
-use crate::module::engine::modes::{Choice, Mode};
+use crate::module::engine::modes::{Mode, TableSelection};
 use crate::sink::DatabaseUrl;
 use crate::sink::url::Driver;
 use crate::sip::HashSource;
@@ -49,7 +49,7 @@ pub(in crate::module) fn parse(text: &str, driver: Driver) -> Result<Mode, Strin
     let missing = [("db_url", url.is_none()), ("table_name", tables.is_none()), ("mt_mode", chosen.is_none())];
     match (url, tables, chosen) {
         (Some(url), Some(tables), Some(chosen)) => {
-            let choice = if let Choice::Hash(_) = chosen { Choice::Hash(source) } else { chosen };
+            let choice = if let TableSelection::Hash(_) = chosen { TableSelection::Hash(source) } else { chosen };
             Ok(Mode { name: name.to_owned(), url, tables, choice, sink: 0 })
         }
         _ => {
@@ -70,11 +70,11 @@ pub(in crate::module) fn table_list(text: &str) -> Result<Vec<String>, String> {
 }
 
 /// The rule called `text`; `source` is what it hashes, if it does.
-pub(in crate::module) fn mt_mode(text: &str, source: HashSource) -> Option<Choice> {
+pub(in crate::module) fn mt_mode(text: &str, source: HashSource) -> Option<TableSelection> {
     match text {
-        "rand" => Some(Choice::Random),
-        "round_robin" => Some(Choice::RoundRobin),
-        "hash" => Some(Choice::Hash(source)),
+        "rand" => Some(TableSelection::Random),
+        "round_robin" => Some(TableSelection::RoundRobin),
+        "hash" => Some(TableSelection::Hash(source)),
         _ => None,
     }
 }
@@ -127,7 +127,7 @@ mod tests {
     #[test]
     fn a_mode_is_read_whatever_its_blanks_its_order_and_its_end() {
         let plain = parse("m=>db_url=mysql://u:p@h/d;table_name=a|b_%Y;mt_mode=hash;hash_source=to_user").unwrap();
-        assert_eq!((plain.name.as_str(), plain.choice), ("m", Choice::Hash(HashSource::ToUser)));
+        assert_eq!((plain.name.as_str(), plain.choice), ("m", TableSelection::Hash(HashSource::ToUser)));
         assert_eq!((plain.url.to_string().as_str(), plain.tables.join(",").as_str()), ("mysql://u:xxxx@h/d", "a,b_%Y"));
         for same in [
             "m=>db_url=mysql://u:p@h/d;table_name=a|b_%Y;mt_mode=hash;hash_source=to_user;",
@@ -141,9 +141,9 @@ mod tests {
     #[test]
     fn a_hash_without_a_source_is_of_the_call_id_and_others_need_none() {
         let choice = |rest: &str| parse(&format!("m=>db_url=sqlite:///x.db;table_name=a;{rest}")).unwrap().choice;
-        assert_eq!(choice("mt_mode=hash"), Choice::Hash(HashSource::CallId));
-        assert_eq!(choice("hash_source=from_user;mt_mode=rand"), Choice::Random);
-        assert_eq!(choice("mt_mode=round_robin;hash_source=from_user"), Choice::RoundRobin);
+        assert_eq!(choice("mt_mode=hash"), TableSelection::Hash(HashSource::CallId));
+        assert_eq!(choice("hash_source=from_user;mt_mode=rand"), TableSelection::Random);
+        assert_eq!(choice("mt_mode=round_robin;hash_source=from_user"), TableSelection::RoundRobin);
     }
 
     #[test]

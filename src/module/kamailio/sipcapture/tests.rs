@@ -32,7 +32,7 @@ fn node(set: impl FnOnce(&mut CaptureSettings)) -> CaptureNode {
 
 fn queued(node: &CaptureNode) -> Vec<Vec<u8>> {
     let mut records = Vec::new();
-    let mut consumer = Consumer::take(node.lanes().unwrap(), 0).unwrap().unwrap();
+    let mut consumer = Consumer::take(node.pipeline().lanes().unwrap(), 0).unwrap().unwrap();
     consumer.read(|bytes, _| {
         records.push(bytes.to_vec());
         true
@@ -41,7 +41,7 @@ fn queued(node: &CaptureNode) -> Vec<Vec<u8>> {
 }
 
 fn totals(node: &CaptureNode) -> Totals {
-    node.lanes().unwrap().totals()
+    node.pipeline().lanes().unwrap().totals()
 }
 
 fn packet(payload_type: u8, payload: Payload<'_>) -> Packet<'_> {
@@ -136,7 +136,7 @@ fn numbers_that_the_stock_module_takes_start_as_they_are() {
             settings.set_number(name, value).unwrap();
         }
         let switches =
-            [settings.capture_on, settings.hep_capture_on, settings.nonsip_hook, settings.captures_malformed];
+            [settings.capture_on, settings.hep.capture_on, settings.hep.asks_script, settings.captures_malformed];
         assert_eq!(switches, [on; 4], "{value}");
     }
     for (value, delayed) in [(0, false), (1, true), (2, false), (3, false), (-1, false)] {
@@ -151,8 +151,8 @@ fn the_shutdowns_time_ends_before_the_host_kills() {
     let left = |set: i64, kill: u64| {
         let mut settings = CaptureSettings::default();
         settings.set_number("shutdown_timeout", set).unwrap();
-        settings.queue.end_before(Duration::from_secs(kill));
-        settings.queue.shutdown_timeout.as_secs()
+        settings.common.end_before(Duration::from_secs(kill));
+        settings.common.shutdown_timeout.as_secs()
     };
     assert_eq!((left(10, 60), left(57, 60), left(58, 60), left(300, 60)), (10, 56, 56, 56));
     assert_eq!((left(10, 10), left(10, 4), left(10, 1), left(0, 60)), (6, 2, 0, 0));
@@ -162,12 +162,12 @@ fn the_shutdowns_time_ends_before_the_host_kills() {
 fn an_empty_db_url_means_the_embedded_database_which_makes_its_tables() {
     let mut settings = CaptureSettings::default();
     settings.set_text("db_url", b"").unwrap();
-    assert_eq!(settings.db_url.sqlite_path().unwrap().to_str(), Some("/var/lib/sipcapture/sipcapture.db"));
-    assert!(settings.queue.creates_tables(&settings.db_url));
+    assert_eq!(settings.common.db_url.sqlite_path().unwrap().to_str(), Some("/var/lib/sipcapture/sipcapture.db"));
+    assert!(settings.common.creates_tables(&settings.common.db_url));
     settings.set_text("db_url", b"postgres://u:p@h/d").unwrap();
-    assert!(!settings.queue.creates_tables(&settings.db_url));
+    assert!(!settings.common.creates_tables(&settings.common.db_url));
     settings.set_number("create_tables", 1).unwrap();
-    assert!(settings.queue.creates_tables(&settings.db_url));
+    assert!(settings.common.creates_tables(&settings.common.db_url));
 }
 
 #[test]
@@ -247,7 +247,7 @@ fn what_the_host_refuses_goes_to_the_table_for_bad_messages_whatever_the_modes_t
 #[test]
 fn payloads_that_are_not_sip_go_to_their_tables_with_their_types() {
     let mut node = node(|_| {});
-    node.lanes().unwrap().set_capture_on(false);
+    node.pipeline().lanes().unwrap().set_capture_on(false);
     for payload_type in [5, 32, 99, 100, 53] {
         let bytes = datagram(&packet(payload_type, Payload::Plain(b"{}")));
         assert_eq!(node.receive_hep(&bytes, SENDER), Ok(Verdict::Done));
@@ -311,7 +311,7 @@ fn an_empty_sip_payload_is_counted_as_bad() {
 
 #[test]
 fn with_hep_capture_off_every_datagram_is_the_hosts() {
-    let mut node = node(|settings| settings.hep_capture_on = false);
+    let mut node = node(|settings| settings.hep.capture_on = false);
     let bytes = datagram(&packet(1, Payload::Plain(SIP)));
     assert_eq!(node.receive_hep(&bytes, SENDER), Ok(Verdict::Pass));
     assert_eq!(totals(&node).captured(), 0);
@@ -322,7 +322,7 @@ fn the_switch_and_the_table_name_are_checked_before_anything_is_queued() {
     let mut node = node(|_| {});
     assert!(matches!(node.capture_sip(&message(SIP), b"a b", 0), Err(CaptureError::Table(_))));
     assert!(matches!(node.capture_sip(&message(SIP), b"%!", 0), Err(CaptureError::Table(_))));
-    node.lanes().unwrap().set_capture_on(false);
+    node.pipeline().lanes().unwrap().set_capture_on(false);
     assert!(matches!(node.capture_sip(&message(SIP), b"", 0), Err(CaptureError::Off)));
     assert_eq!(totals(&node).captured(), 0);
 }

@@ -13,24 +13,25 @@ pub use settings::{LocalAddress, TraceMode, TraceSettings};
 use self::named::{Destinations, Known, Named};
 use crate::capture::{Capture, RowKind, Trace, Transport};
 use crate::log_limit::LogLimit;
+use crate::module::Module;
+use crate::module::engine::capture_queue::now_us;
+use crate::module::engine::commands::Reply;
+use crate::module::engine::common_settings::CommonSettings;
 use crate::module::engine::counters::{self, Counter};
-use crate::module::engine::database_files;
-use crate::module::engine::owned_directory::Owner;
-use crate::module::engine::pipeline::{self, HostedSink, MapError, Pause, Pipeline, StateError, now_us, own};
-use crate::module::engine::spool_place;
+use crate::module::engine::dialect::Dialect;
+use crate::module::engine::pipeline::Pipeline;
+use crate::module::engine::state::StateError;
+use crate::module::kamailio::dialect::SIPTRACE;
 use crate::module::parameter::ParameterError;
-use crate::queue::lane::{Lanes, Produced, PushError};
+use crate::queue::lane::{Committed, Produced, PushError, Totals};
 use crate::sink::hep::DestinationError;
 use crate::sip::x_headers::{self, XHeaders};
 use crate::table::{self, NameError};
+use crate::writer::Plan;
 use log::Level;
 use std::fmt::Display;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
-use std::time::Duration;
 
-/// Name of the spool that no parameter names: a capture node beside it has its own.
-const SPOOL: &str = "siptrace-spool";
 /// Payload types (HEP chunk 0x000b).
 const SIP: u8 = 1;
 const LOG: u8 = 100;
@@ -158,14 +159,14 @@ pub struct Traced {
 
 /// What becomes of the rows, packets and copies of one message, which know nothing of each other.
 #[derive(Debug, Default)]
-struct Outcome {
+struct TraceErrors {
     /// The first error of a row.
     of_rows: Option<TraceError>,
     /// The first error of anything else.
     of_others: Option<TraceError>,
 }
 
-impl Outcome {
+impl TraceErrors {
     fn note_row(&mut self, error: TraceError) {
         self.of_rows.get_or_insert(error);
     }
@@ -186,7 +187,6 @@ impl Outcome {
 pub struct TraceAgent {
     settings: TraceSettings,
     pipeline: Pipeline,
-    checked: bool,
     destinations: Destinations,
     tables: Known<()>,
     log: LogLimit,
@@ -200,66 +200,8 @@ impl TraceAgent {
 
     /// The parameters, to set; only before [`TraceAgent::check`].
     pub fn settings_mut(&mut self) -> Result<&mut TraceSettings, StateError> {
-        if self.checked { Err(StateError::Checked) } else { Ok(&mut self.settings) }
-    }
-
-    /// The way to the sinks.
-    pub fn pipeline(&self) -> &Pipeline {
-        &self.pipeline
-    }
-
-    /// The same, to tell it of host database processes.
-    pub fn pipeline_mut(&mut self) -> &mut Pipeline {
-        &mut self.pipeline
-    }
-
-    /// The lanes, once mapped.
-    pub fn lanes(&self) -> Option<&Arc<Lanes>> {
-        self.pipeline.lanes()
-    }
-
-    /// Checks what only the parameters together can tell, and prepares an embedded database and the spool, for `owner`. `kill_timeout` is
-    /// the time after which the host kills what has not ended: `shutdown_timeout` is kept below it.
-    pub fn check(&mut self, owner: Owner, kill_timeout: Option<Duration>) -> Result<(), ParameterError> {
-        if let Some(kill_timeout) = kill_timeout {
-            self.settings.queue.end_before(kill_timeout);
-        }
-        self.settings.check()?;
-        self.settings.check_trust()?;
-        if let Some(warning) = self.settings.local_warning() {
-            log::warn!("{warning}");
-        }
-        let plan = self.settings.plan();
-        pipeline::check_databases(&plan, |_| "db_url")?;
-        database_files::prepare(&plan, owner)?;
-        let beside = spool_place::beside(&self.settings.db_url, SPOOL);
-        self.pipeline.prepare_spool(&mut self.settings.queue, beside, owner)?;
-        self.checked = true;
-        Ok(())
-    }
-
-    /// Processes that must run a writer.
-    pub fn writers(&self) -> Result<usize, StateError> {
-        if self.checked { Ok(self.settings.queue.writers) } else { Err(StateError::NotChecked) }
-    }
-
-    /// Maps the lanes: one for each of `producers` processes. `pause` is how another server's spool is waited for.
-    pub fn map_lanes(&mut self, producers: usize, pause: Pause<'_>) -> Result<(), MapError> {
-        if !self.checked {
-            return Err(StateError::NotChecked.into());
-        }
-        let plan = self.settings.plan();
-        self.pipeline.map_lanes(&mut self.settings.queue, &plan, producers, self.settings.trace_on, pause)
-    }
-
-    /// The sinks that the host's own drivers serve. Known once all parameters are set.
-    pub fn hosted_sinks(&self) -> Vec<HostedSink> {
-        pipeline::hosted_sinks(self.settings.plan(), |_| "db_url")
-    }
-
-    /// Counter number `index`, from 0.
-    pub fn counter_at(&self, index: usize) -> Option<&'static Counter> {
-        counters::of_traces().get(index)
+        self.pipeline.check_is_open()?;
+        Ok(&mut self.settings)
     }
 
     /// The switch `trace_on` as it stands.
@@ -315,7 +257,7 @@ impl TraceAgent {
         if needs_switch && !is_on && (message.tracer == Tracer::Core || message.users.is_empty()) {
             return Err(TraceError::Off);
         }
-        own(&mut self.pipeline.producer)?;
+        self.pipeline.queue.producer()?;
         let mut trace = self.trace_of(message);
         let mut time_us = message.time_us.unwrap_or_else(now_us);
         let mut of_packets = trace;
@@ -397,35 +339,34 @@ impl TraceAgent {
             Some(collector) => collector.sink..collector.sink + 1,
             None => self.settings.collector_sinks(),
         };
-        let mut outcome = Outcome::default();
+        let mut errors = TraceErrors::default();
         if rows {
-            self.push_rows(message, capture, is_on, &mut outcome)?;
+            self.push_rows(message, capture, is_on, &mut errors)?;
         }
         if packets && sinks.is_empty() && !(rows && self.settings.to_database && message.tracer != Tracer::Core) {
-            outcome.note(TraceError::NoDestination);
+            errors.note(TraceError::NoDestination);
         }
         for sink in sinks {
             let table = named.collector.as_ref().and_then(|collector| Some(collector.uri.as_deref()?.as_bytes()));
             let packet =
                 Capture { kind: RowKind::Packet, sink: sink as u8, table, trace: Some(*of_packets), ..*capture };
-            let masks = &self.settings.queue.masks;
             let pushed = match message.tracer {
-                Tracer::Log | Tracer::Text => self.pipeline.push_text(masks, &packet)?,
-                Tracer::Script | Tracer::Follow | Tracer::Core => self.pipeline.push(masks, &packet)?,
+                Tracer::Log | Tracer::Text => self.pipeline.queue.push_text(&packet)?,
+                Tracer::Script | Tracer::Follow | Tracer::Core => self.pipeline.queue.push(&packet)?,
             };
             if let Err(error) = pushed {
-                outcome.note(error.into());
+                errors.note(error.into());
             }
         }
         let copies = if copies {
-            self.copies(named.copy.as_deref(), capture).map_err(|error| outcome.note(error)).ok()
+            self.copies(named.copy.as_deref(), capture).map_err(|error| errors.note(error)).ok()
         } else {
             None
         };
-        for error in [&outcome.of_rows, &outcome.of_others].into_iter().flatten() {
+        for error in [&errors.of_rows, &errors.of_others].into_iter().flatten() {
             self.say(error);
         }
-        Ok(Traced { copies, answer: outcome.answer(rows) })
+        Ok(Traced { copies, answer: errors.answer(rows) })
     }
 
     /// The copies that the host is to send.
@@ -441,7 +382,7 @@ impl TraceAgent {
         } else {
             capture.payload.to_vec()
         };
-        self.settings.queue.masks.apply(&mut body);
+        self.settings.common.masks.apply(&mut body);
         Ok(Copies { uris, body })
     }
 
@@ -468,13 +409,13 @@ impl TraceAgent {
         message: &TracedMessage<'_>,
         capture: &Capture<'_>,
         is_on: bool,
-        outcome: &mut Outcome,
+        errors: &mut TraceErrors,
     ) -> Result<(), StateError> {
         if let Err(error) = self.check_table(message.table) {
             let rows = usize::from(is_on) + message.users.len();
-            let producer = own(&mut self.pipeline.producer)?;
+            let producer = self.pipeline.queue.producer()?;
             (0..rows).for_each(|_| producer.count(Produced::DroppedUnaddressed));
-            outcome.note_row(error);
+            errors.note_row(error);
             return Ok(());
         }
         let table = (!message.table.is_empty()).then_some(message.table);
@@ -483,23 +424,23 @@ impl TraceAgent {
                 Ok(()) if message.tracer.is_script() => {
                     let is_request = capture.trace.is_some_and(|trace| trace.status.is_empty());
                     let counter = if is_request { Produced::TracedRequests } else { Produced::TracedReplies };
-                    own(&mut self.pipeline.producer)?.count(counter);
+                    self.pipeline.queue.producer()?.count(counter);
                 }
                 Ok(()) => {}
-                Err(error) => outcome.note_row(error.into()),
+                Err(error) => errors.note_row(error.into()),
             }
         }
         for user in message.users {
             let trace = capture.trace.map(|trace| Trace { user, ..trace });
             if let Err(error) = self.push(&Capture { table, trace, ..*capture })? {
-                outcome.note_row(error.into());
+                errors.note_row(error.into());
             }
         }
         Ok(())
     }
 
     fn push(&mut self, capture: &Capture<'_>) -> Result<Result<(), PushError>, StateError> {
-        self.pipeline.push(&self.settings.queue.masks, capture)
+        self.pipeline.queue.push(capture)
     }
 
     /// Where plain copies go that no script names a place for: SIP URIs.
@@ -510,7 +451,7 @@ impl TraceAgent {
 
     /// Counts a plain copy that the host could not send.
     pub fn copy_failed(&mut self) -> Result<(), StateError> {
-        own(&mut self.pipeline.producer)?.count(Produced::CopiesFailed);
+        self.pipeline.queue.producer()?.count(Produced::CopiesFailed);
         Ok(())
     }
 
@@ -519,5 +460,64 @@ impl TraceAgent {
             return Ok(());
         }
         self.tables.get_or_read(table, |table| Ok(table::name::check(table)?)).copied()
+    }
+}
+
+impl Module for TraceAgent {
+    fn dialect(&self) -> &'static Dialect {
+        &SIPTRACE
+    }
+
+    fn common(&self) -> &CommonSettings {
+        &self.settings.common
+    }
+
+    fn common_mut(&mut self) -> &mut CommonSettings {
+        &mut self.settings.common
+    }
+
+    fn pipeline(&self) -> &Pipeline {
+        &self.pipeline
+    }
+
+    fn pipeline_mut(&mut self) -> &mut Pipeline {
+        &mut self.pipeline
+    }
+
+    fn set_module_text(&mut self, name: &str, value: &[u8]) -> Result<(), ParameterError> {
+        self.settings.set_text(name, value)
+    }
+
+    fn set_module_number(&mut self, name: &str, value: i64) -> Result<(), ParameterError> {
+        self.settings.set_number(name, value)
+    }
+
+    fn check_module(&mut self) -> Result<(), ParameterError> {
+        self.settings.check()?;
+        self.settings.check_trust()?;
+        if let Some(warning) = self.settings.local_warning() {
+            log::warn!("{warning}");
+        }
+        Ok(())
+    }
+
+    fn plan(&self) -> Plan {
+        self.settings.plan()
+    }
+
+    fn is_on_at_start(&self) -> bool {
+        self.settings.trace_on
+    }
+
+    fn add_stats(&self, totals: &Totals, reply: &mut dyn Reply) {
+        reply.number("traced_requests", totals.produced(Produced::TracedRequests));
+        reply.number("traced_replies", totals.produced(Produced::TracedReplies));
+        reply.number("unheard", totals.committed(Committed::Unheard));
+        reply.number("refused", totals.refused);
+        reply.number("copies_failed", totals.produced(Produced::CopiesFailed));
+    }
+
+    fn counter_at(&self, index: usize) -> Option<&Counter> {
+        counters::of_traces().get(index)
     }
 }

@@ -1,11 +1,12 @@
 //! The parameters of the capture agent: names, defaults, ranges, and what is said when a value will not do.
 
 use crate::hep::Version;
-use crate::module::engine::common_settings::{CommonSettings, EMBEDDED_URL, header_list};
-use crate::module::parameter::{ParameterError, ranged, refuse};
+use crate::module::engine::common_settings::{CommonSettings, header_list};
+use crate::module::kamailio::dialect::SIPTRACE;
+use crate::module::parameter::{ParameterError, ranged, refuse, set_column, utf8};
+use crate::sink::SinkOptions;
 use crate::sink::hep::{CollectorOptions, Destination, Secret, TlsOptions, Transport, copy_uri, parse_address};
 use crate::sink::url::redact;
-use crate::sink::{DatabaseUrl, SinkOptions};
 use crate::sip::HeaderNames;
 use crate::table::{self, ColumnNames, TraceColumnNames};
 use crate::writer::{CollectorPlan, Plan, SinkPlan, Target};
@@ -88,10 +89,7 @@ impl LocalAddress {
 #[derive(Clone, Debug)]
 pub struct TraceSettings {
     /// What every module has.
-    pub queue: CommonSettings,
-    /// `db_url`.
-    pub db_url: DatabaseUrl,
-    db_url_is_set: bool,
+    pub common: CommonSettings,
     /// `table`.
     pub table: String,
     columns: TraceColumnNames,
@@ -124,9 +122,7 @@ pub struct TraceSettings {
 impl Default for TraceSettings {
     fn default() -> TraceSettings {
         TraceSettings {
-            queue: CommonSettings::default(),
-            db_url: DatabaseUrl::parse(EMBEDDED_URL).expect("the embedded database's URL is well formed"),
-            db_url_is_set: false,
+            common: CommonSettings::new(&SIPTRACE),
             table: "sip_trace".to_owned(),
             columns: TraceColumnNames::default(),
             trace_on: false,
@@ -155,20 +151,8 @@ impl TraceSettings {
             self.hep.auth_key = (!value.is_empty()).then(|| Secret::new(value));
             return Ok(());
         }
-        let text = std::str::from_utf8(value)
-            .map_err(|_| refuse(name, redact(&String::from_utf8_lossy(value)), "text in UTF-8 is allowed"))?;
+        let text = utf8(name, value)?;
         match name {
-            "db_url" => {
-                self.db_url = self.queue.database(name, text)?;
-                self.db_url_is_set = true;
-            }
-            "db_driver" if self.db_url_is_set => {
-                return Err(refuse(name, text, "it must be set before db_url"));
-            }
-            "db_driver" => {
-                self.queue.set_text(name, text).unwrap_or(Ok(()))?;
-                self.db_url = self.queue.database("db_url", "")?;
-            }
             "table" => {
                 table::name::check(text).map_err(|error| refuse(name, text, error))?;
                 self.table = text.to_owned();
@@ -200,13 +184,8 @@ impl TraceSettings {
             }
             "correlation_header" => self.correlation_headers = header_list(name, text)?,
             "tls_ca" => self.hep.tls.ca = (!text.is_empty()).then(|| PathBuf::from(text)),
-            _ if name.ends_with("_column") => {
-                table::name::check(text).map_err(|error| refuse(name, text, error))?;
-                if !self.columns.set(name, text) {
-                    return Err(ParameterError::Unknown(name.to_owned(), "string"));
-                }
-            }
-            _ => match self.queue.set_text(name, text) {
+            _ if name.ends_with("_column") => set_column(name, text, |name, text| self.columns.set(name, text))?,
+            _ => match self.common.set_text(name, text) {
                 Some(set) => set?,
                 None => return Err(ParameterError::Unknown(name.to_owned(), "string")),
             },
@@ -246,7 +225,7 @@ impl TraceSettings {
                 let verify = ranged(name, value, 0..=1, "0 (any certificate) and 1 (a trusted one) are allowed")? == 1;
                 self.hep.tls = TlsOptions { verify, ..self.hep.tls.clone() };
             }
-            _ => match self.queue.set_number(name, value) {
+            _ => match self.common.set_number(name, value) {
                 Some(set) => set?,
                 None => return Err(ParameterError::Unknown(name.to_owned(), "int")),
             },
@@ -326,18 +305,18 @@ impl TraceSettings {
             correlation_headers: self
                 .correlation_headers
                 .iter()
-                .filter(|name| !self.queue.masks.covers(name))
+                .filter(|name| !self.common.masks.covers(name))
                 .cloned()
                 .collect(),
         };
         let mut sinks = Vec::new();
         if self.has_database() {
             let options = SinkOptions {
-                create_tables: self.queue.creates_tables(&self.db_url),
+                create_tables: self.common.creates_tables(&self.common.db_url),
                 insert_delayed: self.insert_delayed || self.trace_delayed,
                 ..SinkOptions::default()
             };
-            sinks.push(SinkPlan { options, ..sink(Target::Database(self.db_url.clone())) });
+            sinks.push(SinkPlan { options, ..sink(Target::Database(self.common.db_url.clone())) });
         }
         if self.has_failover && !self.collectors.is_empty() {
             sinks.push(sink(Target::Collectors(self.collectors.clone(), collectors.clone())));
@@ -354,13 +333,13 @@ impl TraceSettings {
             sip: table::sip_layout(&ColumnNames::default()),
             report: table::report_layout(&ColumnNames::default()),
             trace: table::trace_layout(&self.columns),
-            batch_size: self.queue.batch_size,
-            flush_interval: self.queue.flush_interval,
-            shutdown_timeout: self.queue.shutdown_timeout,
-            table_patience: self.queue.table_patience(),
-            insert_retries: self.queue.insert_retries,
-            insert_retry_timeout: self.queue.insert_retry_timeout,
-            spool: self.queue.spool(),
+            batch_size: self.common.batch_size,
+            flush_interval: self.common.flush_interval,
+            shutdown_timeout: self.common.shutdown_timeout,
+            table_patience: self.common.table_patience(),
+            insert_retries: self.common.insert_retries,
+            insert_retry_timeout: self.common.insert_retry_timeout,
+            spool: self.common.spool(),
         }
     }
 }

@@ -27,7 +27,7 @@ impl Bench {
         agent.check((None, None), None).unwrap();
         agent.map_lanes(1, &mut |_| false).unwrap();
         agent.pipeline_mut().attach(0).unwrap();
-        let consumer = Consumer::take(agent.lanes().unwrap(), 0).unwrap().unwrap();
+        let consumer = Consumer::take(agent.pipeline().lanes().unwrap(), 0).unwrap().unwrap();
         Bench { agent, consumer, _directory: directory }
     }
 
@@ -37,7 +37,7 @@ impl Bench {
     }
 
     fn totals(&self) -> Totals {
-        self.agent.lanes().unwrap().totals()
+        self.agent.pipeline().lanes().unwrap().totals()
     }
 
     /// What is queued: a word for its kind, its sink, and whatever `show` makes of it.
@@ -83,7 +83,7 @@ fn a_message_becomes_a_row_for_everybody_and_one_for_each_user() {
     let users: [&[u8]; 2] = [b"bob", b"alice"];
     bench.trace(&TracedMessage { users: &users, ..message(Tracer::Script) }).unwrap();
     assert_eq!(bench.queued(user), ["row 0 ", "row 0 bob", "row 0 alice"]);
-    let totals = bench.agent.lanes().unwrap().totals();
+    let totals = bench.agent.pipeline().lanes().unwrap().totals();
     assert_eq!(totals.produced(Produced::TracedRequests), 1);
 }
 
@@ -94,7 +94,7 @@ fn with_the_switch_off_only_users_are_traced() {
     bench.trace(&TracedMessage { users: &[b"bob"], ..message(Tracer::Script) }).unwrap();
     assert_eq!(bench.queued(user), ["row 0 bob"]);
     assert!(matches!(bench.trace(&TracedMessage { users: &[b"bob"], ..message(Tracer::Core) }), Err(TraceError::Off)));
-    assert_eq!(bench.agent.lanes().unwrap().totals().produced(Produced::TracedRequests), 0);
+    assert_eq!(bench.agent.pipeline().lanes().unwrap().totals().produced(Produced::TracedRequests), 0);
 }
 
 #[test]
@@ -549,7 +549,7 @@ fn sctp_is_for_copies_and_is_refused_where_packets_would_need_it() {
 fn a_copy_that_the_host_could_not_send_is_counted() {
     let mut bench = Bench::new(&[], &[]);
     bench.agent.copy_failed().unwrap();
-    assert_eq!(bench.agent.lanes().unwrap().totals().produced(Produced::CopiesFailed), 1);
+    assert_eq!(bench.agent.pipeline().lanes().unwrap().totals().produced(Produced::CopiesFailed), 1);
     assert!(matches!(TraceAgent::default().copy_failed(), Err(StateError::NotAttached)));
 }
 

@@ -95,9 +95,9 @@ fn every_statistic_is_in_the_answer_of_stats_with_the_same_value() {
         let archive = b"archive=>db_url=mysql://u:p@127.0.0.1/d;table_name=a;mt_mode=rand";
         settings.set_text("capture_mode", archive).unwrap();
     });
-    let lanes = node.lanes().unwrap().clone();
+    let lanes = node.pipeline().lanes().unwrap().clone();
     // Each counter gets a value of its own, so that none can stand for another.
-    let producer = node.pipeline.producer.as_ref().unwrap();
+    let producer = node.pipeline().queue.producer().unwrap();
     for (number, counter) in PRODUCED.into_iter().chain(RAW_IGNORED).enumerate() {
         (0..=number).for_each(|_| producer.count(counter));
     }

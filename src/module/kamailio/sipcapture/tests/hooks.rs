@@ -24,12 +24,12 @@ fn a_packet_is_asked_about_and_taken_only_when_the_script_says_so() {
     let mut node = hooked(|_| {});
     let bytes = datagram(&packet(1, Payload::Plain(SIP)));
     assert_eq!(node.accept_hep(&bytes), Err(StateError::NotAsked));
-    assert_eq!(node.receive_hep(&bytes, SENDER), Ok(Verdict::Ask));
+    assert_eq!(node.receive_hep(&bytes, SENDER), Ok(Verdict::NeedsScript));
     assert_eq!(named(&mut node, "correlation_id"), "leg-a");
     node.end_hep(None).unwrap();
     assert_eq!(node.accept_hep(&bytes), Err(StateError::NotAsked));
     assert_eq!(named(&mut node, "correlation_id"), "null");
-    assert_eq!(node.receive_hep(&bytes, SENDER), Ok(Verdict::Ask));
+    assert_eq!(node.receive_hep(&bytes, SENDER), Ok(Verdict::NeedsScript));
     assert_eq!(node.accept_hep(b"another"), Err(StateError::NotAsked));
     assert!(matches!(node.accept_hep(&bytes), Ok(Verdict::Route(HepPacket { payload: SIP, .. }))));
     assert_eq!(node.accept_hep(&bytes), Err(StateError::NotAsked));
@@ -43,7 +43,7 @@ fn a_packet_is_asked_about_and_taken_only_when_the_script_says_so() {
 fn what_is_captured_while_the_script_looks_is_the_message_inside() {
     let mut node = hooked(|_| {});
     let bytes = datagram(&packet(1, Payload::Plain(SIP)));
-    assert_eq!(node.receive_hep(&bytes, SENDER), Ok(Verdict::Ask));
+    assert_eq!(node.receive_hep(&bytes, SENDER), Ok(Verdict::NeedsScript));
     node.capture_sip(&message(&bytes), b"inside", 0).unwrap();
     node.capture_report(&message(&bytes), b"report", b"", b"body").unwrap();
     node.end_hep(None).unwrap();
@@ -67,7 +67,7 @@ fn the_call_id_of_a_packet_is_that_of_the_message_inside_while_the_script_looks(
     let compressed = zlib(SIP);
     for payload in [Payload::Plain(SIP), Payload::Compressed(&compressed)] {
         let bytes = datagram(&packet(1, payload));
-        assert_eq!(node.receive_hep(&bytes, SENDER), Ok(Verdict::Ask));
+        assert_eq!(node.receive_hep(&bytes, SENDER), Ok(Verdict::NeedsScript));
         assert_eq!(node.call_id(&bytes), b"1");
         assert_eq!(node.call_id(b"OPTIONS sip:a@b SIP/2.0\r\ni: another\r\n\r\n"), b"another");
         let unmasked = SipMessage { call_id: Some(b"unmasked"), ..message(&bytes) };
@@ -75,7 +75,7 @@ fn the_call_id_of_a_packet_is_that_of_the_message_inside_while_the_script_looks(
         node.end_hep(None).unwrap();
     }
     for bytes in [datagram(&packet(5, Payload::Plain(SIP))), datagram(&packet(1, Payload::Compressed(b"no stream")))] {
-        assert_eq!(node.receive_hep(&bytes, SENDER), Ok(Verdict::Ask));
+        assert_eq!(node.receive_hep(&bytes, SENDER), Ok(Verdict::NeedsScript));
         assert_eq!(node.call_id(&bytes), b"");
         node.end_hep(None).unwrap();
     }
@@ -92,7 +92,7 @@ fn a_packet_without_sip_is_no_message_for_the_script_to_capture() {
     for bytes in
         [datagram(&packet(5, Payload::Plain(b"{}"))), datagram(&packet(1, Payload::Plain(b""))), b"HEP3\0\x06".to_vec()]
     {
-        assert_eq!(node.receive_hep(&bytes, SENDER), Ok(Verdict::Ask));
+        assert_eq!(node.receive_hep(&bytes, SENDER), Ok(Verdict::NeedsScript));
         assert!(matches!(node.capture_sip(&message(&bytes), b"", 0), Err(CaptureError::NoSip)));
         node.end_hep(None).unwrap();
     }
@@ -103,10 +103,10 @@ fn a_packet_without_sip_is_no_message_for_the_script_to_capture() {
 fn a_bad_packet_is_counted_when_the_script_wants_it_taken_and_not_when_it_has_dealt_with_it() {
     let mut node = hooked(|_| {});
     let bad = b"HEP3\0\x06";
-    assert_eq!(node.receive_hep(bad, SENDER), Ok(Verdict::Ask));
+    assert_eq!(node.receive_hep(bad, SENDER), Ok(Verdict::NeedsScript));
     node.end_hep(None).unwrap();
     assert_eq!(totals(&node).produced(Produced::HepBad), 0);
-    assert_eq!(node.receive_hep(bad, SENDER), Ok(Verdict::Ask));
+    assert_eq!(node.receive_hep(bad, SENDER), Ok(Verdict::NeedsScript));
     assert_eq!(node.accept_hep(bad), Ok(Verdict::Done));
     assert_eq!(totals(&node).produced(Produced::HepBad), 1);
     assert_eq!(named(&mut node, "version"), "null");
@@ -123,7 +123,7 @@ fn a_compressed_payload_is_asked_for_captured_and_routed_inflated() {
     let mut node = hooked(|_| {});
     let compressed = zlib(SIP);
     let bytes = datagram(&packet(1, Payload::Compressed(&compressed)));
-    assert_eq!(node.receive_hep(&bytes, SENDER), Ok(Verdict::Ask));
+    assert_eq!(node.receive_hep(&bytes, SENDER), Ok(Verdict::NeedsScript));
     assert_eq!(named(&mut node, "payload").as_bytes(), SIP);
     assert_eq!(named(&mut node, "0x00f"), "");
     node.capture_sip(&message(&bytes), b"", 0).unwrap();
@@ -132,7 +132,7 @@ fn a_compressed_payload_is_asked_for_captured_and_routed_inflated() {
     node.end_hep(None).unwrap();
     assert_eq!(record::decode(&queued(&node)[0]).unwrap().payload, SIP);
     let broken = datagram(&packet(1, Payload::Compressed(b"no stream at all")));
-    assert_eq!(node.receive_hep(&broken, SENDER), Ok(Verdict::Ask));
+    assert_eq!(node.receive_hep(&broken, SENDER), Ok(Verdict::NeedsScript));
     assert_eq!(named(&mut node, "payload"), "null");
     assert!(matches!(node.capture_sip(&message(&broken), b"", 0), Err(CaptureError::NoSip)));
     assert_eq!(node.accept_hep(&broken), Ok(Verdict::Done));
@@ -174,7 +174,7 @@ fn with_a_key_set_a_packet_must_bear_it_before_anybody_looks() {
         assert_eq!(totals(&node).produced(Produced::HepUnauthorised), 6);
         let right = keyed(Some(b"s3cret"));
         let verdict = node.receive_hep(&right, SENDER).unwrap();
-        assert!(matches!(verdict, Verdict::Route(_) | Verdict::Ask), "{verdict:?}");
+        assert!(matches!(verdict, Verdict::Route(_) | Verdict::NeedsScript), "{verdict:?}");
         assert_eq!(totals(&node).produced(Produced::HepUnauthorised), 6);
         assert_eq!(totals(&node).produced(Produced::HepBad), 0);
     }
@@ -192,7 +192,7 @@ fn a_network_that_is_none_is_named_and_a_key_never_is() {
 }
 
 #[test]
-fn a_packet_is_stored_and_sent_on_without_the_secrets_of_the_message_inside() {
+fn a_packet_is_stored_and_redacted_without_the_secrets_of_the_message_inside() {
     let secret = b"MESSAGE sip:a SIP/2.0\r\nAuthorization: Basic dTpw\r\n\r\nsecret";
     let masked = b"MESSAGE sip:a SIP/2.0\r\nAuthorization: Basic xxxx\r\n\r\nxxxxxx";
     let mut node = hooked(|settings| {
@@ -201,14 +201,14 @@ fn a_packet_is_stored_and_sent_on_without_the_secrets_of_the_message_inside() {
     });
     let (bytes, expected) =
         (datagram(&packet(1, Payload::Plain(secret))), datagram(&packet(1, Payload::Plain(masked))));
-    assert_eq!(node.receive_hep(&bytes, SENDER), Ok(Verdict::Ask));
-    assert_eq!(node.sent_on(&bytes).unwrap(), expected);
+    assert_eq!(node.receive_hep(&bytes, SENDER), Ok(Verdict::NeedsScript));
+    assert_eq!(node.redacted(&bytes).unwrap(), expected);
     node.capture_sip(&message(&bytes), b"inside", 0).unwrap();
     node.capture_report(&message(&bytes), b"report", b"", b"").unwrap();
     node.end_hep(None).unwrap();
-    assert_eq!(node.sent_on(secret).unwrap(), masked);
+    assert_eq!(node.redacted(secret).unwrap(), masked);
     let cut = &bytes[..bytes.len() - 1];
-    assert!(matches!(node.sent_on(cut), Err(CaptureError::Unmaskable(_))));
+    assert!(matches!(node.redacted(cut), Err(CaptureError::Unmaskable(_))));
     node.capture_report(&message(cut), b"report", b"", b"").unwrap();
     let records = queued(&node);
     let payloads: Vec<&[u8]> = records.iter().map(|bytes| record::decode(bytes).unwrap().payload).collect();
@@ -216,8 +216,8 @@ fn a_packet_is_stored_and_sent_on_without_the_secrets_of_the_message_inside() {
 }
 
 #[test]
-fn without_secrets_bytes_are_sent_on_as_they_are() {
+fn without_secrets_bytes_are_redacted_as_they_are() {
     let mut node = hooked(|_| {});
     let cut = b"HEP3\x00";
-    assert_eq!(node.sent_on(cut).unwrap().as_ptr(), cut.as_ptr());
+    assert_eq!(node.redacted(cut).unwrap().as_ptr(), cut.as_ptr());
 }

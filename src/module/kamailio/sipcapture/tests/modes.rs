@@ -2,7 +2,7 @@
 
 use super::{SIP, message, node, queued, totals};
 use crate::capture::record;
-use crate::module::{CaptureError, CaptureSettings, SipMessage};
+use crate::module::{CaptureError, CaptureSettings, Module as _, SipMessage};
 use crate::queue::lane::Produced;
 use crate::writer::{SpoolPlan, SpoolSync};
 
@@ -125,7 +125,7 @@ fn a_capture_carries_table_and_sink_of_its_mode_and_is_counted_there() {
     let counted = totals(&node);
     assert_eq!(counted.modes[..4], [[1, 0], [4, 0], [1, 1], [0, 0]]);
     assert_eq!(counted.produced(Produced::HashRefused), 1);
-    let lanes = node.lanes().unwrap();
+    let lanes = node.pipeline().lanes().unwrap();
     let counters: Vec<_> = (0..).map_while(|index| node.counter_at(index)).collect();
     let value = |name: &str| {
         let counter = counters.iter().find(|counter| counter.name.to_str() == Ok(name)).unwrap();

@@ -1,0 +1,46 @@
+//! What the modules of hosts do otherwise than each other, as data.
+
+/// A module's own way where others have theirs. Each module of each host has one value.
+#[derive(Debug)]
+pub struct Dialect {
+    /// What the switch turns on, as the answer of `stats` calls it.
+    pub activity: &'static str,
+    /// The command that shows the switch and turns it.
+    pub switch_command: &'static str,
+    /// Name of the spool that no parameter names: modules beside each other have different ones.
+    pub spool_name: &'static str,
+    /// The database of an empty `db_url`.
+    pub default_url: &'static str,
+    /// The parameters that name databases, which `db_driver` must come before.
+    pub database_parameters: &'static str,
+    /// Other names of parameters, each with the one that it stands for.
+    pub aliases: &'static [(&'static str, &'static str)],
+    /// Whether messages of processes without a lane are counted, and shown among the reasons of drops.
+    pub counts_without_lane: bool,
+    /// What commands answer.
+    pub answers: Answers,
+}
+
+/// What commands answer where there are no figures. Faults have a code.
+#[derive(Debug)]
+pub struct Answers {
+    /// To every command before there are lanes.
+    pub not_ready: (i32, &'static str),
+    /// To `status` without an argument.
+    pub status_lacks_argument: (i32, &'static str),
+    /// To `status` with an argument that it does not know.
+    pub status_argument: (i32, &'static str),
+    /// To the switch's command with an argument that it does not know.
+    pub switch_argument: (i32, &'static str),
+    /// The switch as `status` shows it: off and on.
+    pub status: [&'static str; 2],
+    /// The switch as its own command shows it: off and on.
+    pub switch: [&'static str; 2],
+}
+
+impl Dialect {
+    /// The parameter that `name` means.
+    pub fn parameter<'a>(&self, name: &'a str) -> &'a str {
+        self.aliases.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, meant)| *meant)
+    }
+}

@@ -1,0 +1,30 @@
+//! The order of calls.
+
+/// A call out of order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StateError {
+    /// Parameters are fixed once they are checked.
+    #[error("the parameters are checked already")]
+    Checked,
+    /// The check of the parameters comes first.
+    #[error("the parameters are not checked yet")]
+    NotChecked,
+    /// Lanes are mapped once.
+    #[error("the lanes are mapped already")]
+    Mapped,
+    /// The lanes come first.
+    #[error("the lanes are not mapped yet")]
+    NotMapped,
+    /// There is no such lane, or another process has it.
+    #[error("lane {0} cannot be this process's")]
+    Lane(usize),
+    /// Each process needs a lane of its own first.
+    #[error("this process is not attached to a lane")]
+    NotAttached,
+    /// A HEP packet is to be gone on with that the script was not asked about, or another one.
+    #[error("no such HEP packet is at hand")]
+    NotAsked,
+    /// The raw sockets come first, and there is nothing to read where none are asked for.
+    #[error("no raw socket is open")]
+    NoRawSocket,
+}
