@@ -4,6 +4,7 @@ mod bindings;
 mod common;
 mod dead_letters;
 mod distant_collectors;
+mod earlier_records;
 mod fragments;
 mod fuzz_corpus;
 mod hep_table;
