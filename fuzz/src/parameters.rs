@@ -4,7 +4,7 @@ use sipcapture_core::module::{CaptureSettings, ParameterError, TraceSettings};
 use sipcapture_core::sink::DatabaseUrl;
 use sipcapture_core::sink::escape::{TextWidth, escape, unescape};
 use sipcapture_core::table::name::{self, MAX_LENGTH, TableNames};
-use sipcapture_core::writer::Plan;
+use sipcapture_core::writer::WriterPlan;
 
 /// Takes `bytes` for lines `parameter=value`, and all of them for a URL and for a table name.
 pub fn run(bytes: &[u8]) {
@@ -54,7 +54,7 @@ fn traces(bytes: &[u8]) {
 }
 
 /// Whatever was accepted makes modes that captures can go by.
-fn every_mode_has_a_table(settings: &CaptureSettings, plan: &Plan) {
+fn every_mode_has_a_table(settings: &CaptureSettings, plan: &WriterPlan) {
     let modes = settings.modes();
     assert_eq!(modes.find(b""), Some(0));
     assert_eq!(modes.sinks().count(), plan.sinks.len());

@@ -5,7 +5,7 @@ use super::guard::guard;
 use super::host_drivers::HostDrivers;
 use crate::module::{CaptureNode, Copies, HostedSink, Module, Pipeline, TraceAgent};
 use crate::queue::lane::Lanes;
-use crate::writer::Plan;
+use crate::writer::WriterPlan;
 use std::ptr::{NonNull, null_mut};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, Ordering};
@@ -68,7 +68,7 @@ impl Core {
     }
 
     /// What a writer is to do.
-    pub fn plan(&self) -> Plan {
+    pub fn plan(&self) -> WriterPlan {
         self.module().plan()
     }
 

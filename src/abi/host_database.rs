@@ -20,9 +20,9 @@ const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::fr
 /// A process that lived this long died of something new.
 const HEALTHY: Duration = Duration::from_secs(30);
 /// How long a process may take to close its connection at the end.
-const FAREWELL: Duration = Duration::from_secs(2);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long the kernel may take to end one that is killed: in a call to a dead disk or file server it may take for ever.
-const BURIAL: Duration = Duration::from_secs(1);
+const KILL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// One sink's process and what it takes to start another.
 struct HostProcess {
@@ -80,7 +80,7 @@ impl HostProcesses {
     }
 
     /// How long there is nothing to tend to, unless a child dies.
-    pub fn patience(&self) -> Duration {
+    pub fn idle_time(&self) -> Duration {
         let again = self.processes.iter().filter(|process| process.id.is_none()).map(|process| process.again);
         let left = again.min().map(|again| again.saturating_duration_since(Instant::now()));
         left.map_or(Duration::from_secs(1), |left| left.clamp(Duration::from_millis(1), Duration::from_secs(1)))
@@ -92,8 +92,8 @@ impl HostProcesses {
             process.link.close();
         }
         let mut left: Vec<i32> = self.processes.iter().filter_map(|process| process.id).collect();
-        let mut end_by = |patience: Duration| {
-            let until = Instant::now() + patience;
+        let mut end_by = |time: Duration| {
+            let until = Instant::now() + time;
             loop {
                 left.retain(|&id| matches!(process::has_ended(id), Ended::Running));
                 if left.is_empty() || Instant::now() > until {
@@ -102,8 +102,8 @@ impl HostProcesses {
                 std::thread::sleep(Duration::from_millis(5));
             }
         };
-        end_by(FAREWELL).into_iter().for_each(|id| process::send_signal(id, libc::SIGKILL));
-        for id in end_by(BURIAL) {
+        end_by(CLOSE_TIMEOUT).into_iter().for_each(|id| process::send_signal(id, libc::SIGKILL));
+        for id in end_by(KILL_TIMEOUT) {
             log::error!("the host database process {id} does not end");
         }
     }

@@ -61,7 +61,7 @@ fn watch(child: i32, core: &Core, lanes: &Lanes, databases: &mut HostProcesses) 
     let mut ending = false;
     loop {
         databases.tend();
-        match process::next_signal(databases.patience()) {
+        match process::next_signal(databases.idle_time()) {
             Some(libc::SIGTERM) => {
                 ending = true;
                 lanes.begin_shutdown(core.plan().shutdown_timeout);
@@ -88,7 +88,7 @@ fn sleep_or_end(duration: Duration, databases: &mut HostProcesses) -> bool {
     let until = Instant::now() + duration;
     while Instant::now() < until {
         let left = until.saturating_duration_since(Instant::now());
-        if process::next_signal(left.min(databases.patience())) == Some(libc::SIGTERM) {
+        if process::next_signal(left.min(databases.idle_time())) == Some(libc::SIGTERM) {
             return true;
         }
         databases.tend();

@@ -34,7 +34,7 @@ pub use raw::input::RawError;
 pub use raw::settings::{RawCapture, RawSettings};
 
 use crate::queue::lane::Totals;
-use crate::writer::Plan;
+use crate::writer::WriterPlan;
 use engine::dialect::Dialect;
 use engine::{commands, pipeline, spool_place};
 use std::ffi::CStr;
@@ -79,7 +79,7 @@ pub trait Module {
     fn check_module(&mut self) -> Result<(), ParameterError>;
 
     /// What the parameters ask of a writer.
-    fn plan(&self) -> Plan;
+    fn plan(&self) -> WriterPlan;
 
     /// Whether the switch is on at start.
     fn is_on_at_start(&self) -> bool;

@@ -3,7 +3,7 @@
 use super::DatabaseUrl;
 use super::postgres::open::is_local;
 use super::tls::{ClientTls, TlsFault, libpq, mysql};
-use super::url::{Host, Server};
+use super::url::{Server, ServerHost};
 
 /// Checks what `url` says of TLS, what the environment and option files add to it, and the files that they name. What
 /// is ignored, and files
@@ -56,7 +56,7 @@ fn check_mysql(server: &Server, parameter: &str, url: &DatabaseUrl) -> Result<()
             "parameter {parameter}: {key} is not used: TLS 1.2 and 1.3 are spoken, with their strong ciphers alone"
         );
     }
-    if matches!(server.host, Host::Socket(_)) || settings.mode == mysql::MysqlMode::Disabled {
+    if matches!(server.host, ServerHost::Socket(_)) || settings.mode == mysql::MysqlMode::Disabled {
         return Ok(());
     }
     warn_of_weakness(&settings.tls(), &format!("ssl-mode {}", settings.mode.name()), parameter, url);

@@ -5,7 +5,7 @@
 
 use super::escape::{TextWidth, fit};
 use super::local_time::LocalTime;
-use super::real_table::{ColumnType, Target};
+use super::table_schema::{ColumnTarget, ColumnType};
 use crate::table::Value;
 
 /// A day, so that no time zone moves a moment out of the range.
@@ -24,18 +24,18 @@ pub(super) trait Notation {
 }
 
 /// Fits values to columns; keeps what it needs for that from one value to the next.
-pub(super) struct Fitter {
+pub(super) struct ColumnEncoder {
     scratch: String,
     local_time: LocalTime,
 }
 
-impl Fitter {
-    pub fn new() -> Fitter {
-        Fitter { scratch: String::new(), local_time: LocalTime::new() }
+impl ColumnEncoder {
+    pub fn new() -> ColumnEncoder {
+        ColumnEncoder { scratch: String::new(), local_time: LocalTime::new() }
     }
 
     /// Writes `value` for the column of `target`; true if it had to be cut.
-    pub fn write(&mut self, value: Value<'_>, target: &Target, notation: &mut impl Notation) -> bool {
+    pub fn write(&mut self, value: Value<'_>, target: &ColumnTarget, notation: &mut impl Notation) -> bool {
         match (value, target.column.kind) {
             (Value::Bytes(bytes), ColumnType::Binary(width)) => {
                 notation.binary(&bytes[..bytes.len().min(width)]);
@@ -116,7 +116,7 @@ pub(super) fn push_hex(out: &mut Vec<u8>, bytes: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sink::real_table::RealColumn;
+    use crate::sink::table_schema::SchemaColumn;
 
     #[derive(Default)]
     struct Noted(Vec<String>);
@@ -134,9 +134,9 @@ mod tests {
     }
 
     fn written(value: Value<'_>, kind: ColumnType) -> (String, bool) {
-        let target = Target { value: 0, message: false, column: RealColumn { name: String::new(), kind } };
+        let target = ColumnTarget { value: 0, message: false, column: SchemaColumn { name: String::new(), kind } };
         let mut noted = Noted::default();
-        let cut = Fitter::new().write(value, &target, &mut noted);
+        let cut = ColumnEncoder::new().write(value, &target, &mut noted);
         (noted.0.concat(), cut)
     }
 

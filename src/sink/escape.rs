@@ -19,7 +19,7 @@ use std::borrow::Cow;
 
 /// The characters that a text column takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Repertoire {
+pub enum Charset {
     /// All of Unicode (utf8mb4, PostgreSQL's UTF8).
     Unicode,
     /// The basic multilingual plane (utf8mb3).
@@ -34,7 +34,7 @@ pub enum Repertoire {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TextWidth {
     /// Which characters.
-    pub repertoire: Repertoire,
+    pub charset: Charset,
     /// Whether the NUL character is one of them.
     pub nul: bool,
     /// At most so many characters.
@@ -46,7 +46,7 @@ pub struct TextWidth {
 impl TextWidth {
     /// A `text` column of PostgreSQL in a UTF8 database.
     pub const POSTGRES: TextWidth =
-        TextWidth { repertoire: Repertoire::Unicode, nul: false, characters: usize::MAX, bytes: usize::MAX };
+        TextWidth { charset: Charset::Unicode, nul: false, characters: usize::MAX, bytes: usize::MAX };
 
     /// A text column of MySQL in utf8mb4, as wide as needed.
     pub const MYSQL: TextWidth = TextWidth { nul: true, ..TextWidth::POSTGRES };
@@ -55,18 +55,18 @@ impl TextWidth {
         match character {
             '\0' => self.nul,
             '\x01'..='\x7f' => true,
-            '\u{a0}'..='\u{ff}' => self.repertoire != Repertoire::Ascii,
-            '\u{80}'..='\u{ffff}' => matches!(self.repertoire, Repertoire::Unicode | Repertoire::Basic),
-            _ => self.repertoire == Repertoire::Unicode,
+            '\u{a0}'..='\u{ff}' => self.charset != Charset::Ascii,
+            '\u{80}'..='\u{ffff}' => matches!(self.charset, Charset::Unicode | Charset::Basic),
+            _ => self.charset == Charset::Unicode,
         }
     }
 
     /// Bytes of a character in the column's encoding; for a charset that is not known, the most that any has.
     fn encoded_length(self, character: char) -> usize {
-        match self.repertoire {
-            Repertoire::Unicode | Repertoire::Basic => character.len_utf8(),
-            Repertoire::Latin1 => 1,
-            Repertoire::Ascii => 4,
+        match self.charset {
+            Charset::Unicode | Charset::Basic => character.len_utf8(),
+            Charset::Latin1 => 1,
+            Charset::Ascii => 4,
         }
     }
 
@@ -185,11 +185,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const REPERTOIRES: [Repertoire; 4] =
-        [Repertoire::Unicode, Repertoire::Basic, Repertoire::Latin1, Repertoire::Ascii];
+    const CHARSETS: [Charset; 4] = [Charset::Unicode, Charset::Basic, Charset::Latin1, Charset::Ascii];
 
-    fn width(repertoire: Repertoire, nul: bool) -> TextWidth {
-        TextWidth { repertoire, nul, ..TextWidth::POSTGRES }
+    fn width(charset: Charset, nul: bool) -> TextWidth {
+        TextWidth { charset, nul, ..TextWidth::POSTGRES }
     }
 
     #[test]
@@ -203,8 +202,8 @@ mod tests {
 
     #[test]
     fn what_a_column_does_not_take_is_escaped() {
-        use Repertoire::{Ascii, Basic, Latin1, Unicode};
-        for (bytes, repertoire, nul, expected) in [
+        use Charset::{Ascii, Basic, Latin1, Unicode};
+        for (bytes, charset, nul, expected) in [
             (&b"a\0b"[..], Unicode, false, "a\\x00b"),
             (b"a\0b", Unicode, true, "a\0b"),
             (b"a\xffb\xc3", Unicode, true, "a\\xffb\\xc3"),
@@ -219,7 +218,7 @@ mod tests {
             ("\u{85}€é".as_bytes(), Latin1, true, "\\xc2\\x85\\xe2\\x82\\xacé"),
             ("é".as_bytes(), Ascii, true, "\\xc3\\xa9"),
         ] {
-            let escaped = escape(bytes, width(repertoire, nul));
+            let escaped = escape(bytes, width(charset, nul));
             assert_eq!(escaped, expected);
             assert_eq!(unescape(&escaped), bytes);
         }
@@ -243,7 +242,7 @@ mod tests {
         ] {
             assert_eq!(fit(bytes, width, &mut String::new()), (expected, was_cut), "{bytes:?}");
         }
-        let utf16 = TextWidth { repertoire: Repertoire::Ascii, ..narrow(9, 11) };
+        let utf16 = TextWidth { charset: Charset::Ascii, ..narrow(9, 11) };
         assert_eq!(fit(b"abc", utf16, &mut String::new()), ("ab", true));
     }
 
@@ -262,10 +261,10 @@ mod tests {
                 proptest::collection::vec(any::<u8>(), 0..40),
                 awkward(),
             ],
-            repertoire in proptest::sample::select(REPERTOIRES.to_vec()),
+            charset in proptest::sample::select(CHARSETS.to_vec()),
             nul in any::<bool>(),
         ) {
-            let width = width(repertoire, nul);
+            let width = width(charset, nul);
             let escaped = escape(&bytes, width);
             prop_assert!(escaped.chars().all(|character| width.takes(character)));
             prop_assert_eq!(&*unescape(&escaped), &bytes[..]);

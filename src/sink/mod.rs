@@ -7,6 +7,7 @@
 //! holds
 //! the rest: [`open`] picks it. `tls` says how a connection is encrypted.
 
+mod bisection;
 mod check;
 mod encode;
 pub mod escape;
@@ -16,11 +17,10 @@ mod local_time;
 mod mysql;
 mod option_file;
 mod postgres;
-mod real_table;
 mod session;
-mod slices;
 mod sqlite;
 pub mod sqlite_file;
+mod table_schema;
 mod tls;
 mod under_way;
 pub mod url;
@@ -31,10 +31,10 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 
 use crate::table::{Layout, Row};
+pub use bisection::Bisection;
 pub use check::check;
 use host::{HostLink, HostSink};
 use session::Reconnecting;
-pub use slices::Slices;
 pub use url::{DatabaseUrl, UrlError};
 
 /// What a successful write did.

@@ -19,7 +19,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::tls;
-use super::url::{Host, Password, Server};
+use super::url::{Password, Server, ServerHost};
 
 /// Files that include each other deeper than this are a mistake.
 const MOST_INCLUDES: u32 = 10;
@@ -49,13 +49,13 @@ impl Server {
         if server.password.is_none() {
             server.password = options.password.map(Password::new);
         }
-        if server.host == Host::Default {
+        if server.host == ServerHost::Default {
             // A host that is not this one has no socket here.
             server.host = match (options.host, options.socket) {
-                (Some(name), _) if name != "localhost" => Host::Name(name),
-                (_, Some(path)) => Host::Socket(path.into()),
-                (Some(name), None) => Host::Name(name),
-                (None, None) => Host::Default,
+                (Some(name), _) if name != "localhost" => ServerHost::Name(name),
+                (_, Some(path)) => ServerHost::Socket(path.into()),
+                (Some(name), None) => ServerHost::Name(name),
+                (None, None) => ServerHost::Default,
             };
         }
         for (key, value, file) in options.tls {
@@ -208,12 +208,12 @@ mod tests {
         let server = completed("mysql://[kamailio]/d", &files);
         assert_eq!(server.user, "last");
         assert_eq!(server.password.as_ref().map(Password::expose), Some("ge#heim\\"));
-        assert_eq!((server.host, server.port), (Host::Name("db.example".to_owned()), Some(3307)));
+        assert_eq!((server.host, server.port), (ServerHost::Name("db.example".to_owned()), Some(3307)));
 
         let server = completed("mysql://me:pw@[kamailio]localhost:1/d", &files);
         assert_eq!(server.user, "me");
         assert_eq!(server.password.as_ref().map(Password::expose), Some("pw"));
-        assert_eq!((server.host, server.port), (Host::Name("localhost".to_owned()), Some(1)));
+        assert_eq!((server.host, server.port), (ServerHost::Name("localhost".to_owned()), Some(1)));
 
         let server = completed("mysql://h/d", &files);
         assert_eq!((server.user.as_str(), server.password), ("", None));
@@ -223,10 +223,10 @@ mod tests {
     fn a_socket_is_taken_for_this_host_alone() {
         let directory = tempfile::tempdir().unwrap();
         for (text, expected) in [
-            ("socket=/run/x.sock", Host::Socket("/run/x.sock".into())),
-            ("socket=/run/x.sock\nhost=localhost", Host::Socket("/run/x.sock".into())),
-            ("host=localhost", Host::Name("localhost".to_owned())),
-            ("user=x", Host::Default),
+            ("socket=/run/x.sock", ServerHost::Socket("/run/x.sock".into())),
+            ("socket=/run/x.sock\nhost=localhost", ServerHost::Socket("/run/x.sock".into())),
+            ("host=localhost", ServerHost::Name("localhost".to_owned())),
+            ("user=x", ServerHost::Default),
         ] {
             let file = write(directory.path(), "my.cnf", &format!("[client]\n{text}\n"));
             assert_eq!(completed("mysql://[g]/d", &[file]).host, expected, "{text}");

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
-use super::real_table::{MissingColumns, Plan, Plans, RealTable, Target, match_columns};
+use super::table_schema::{ColumnTarget, InsertPlan, InsertPlans, MissingColumns, TableSchema, match_columns};
 use super::{Sink, SinkError, SinkOptions, Written};
 use crate::table::{Dialect, Layout, Row, ddl};
 
@@ -42,16 +42,16 @@ pub(super) trait Session: Sized {
     }
 
     /// Looks at `table`; `None` if there is no such table.
-    fn describe(&mut self, table: &str) -> Result<Option<RealTable>, Fault>;
+    fn describe(&mut self, table: &str) -> Result<Option<TableSchema>, Fault>;
 
     /// Runs the statements that create a table.
     fn create(&mut self, statements: &[String]) -> Result<(), Fault>;
 
     /// Prepares to write `targets` of `table`.
-    fn prepare(&mut self, table: &RealTable, targets: &[Target]) -> Result<Self::Statement, Fault>;
+    fn prepare(&mut self, table: &TableSchema, targets: &[ColumnTarget]) -> Result<Self::Statement, Fault>;
 
     /// Writes all rows or none.
-    fn insert(&mut self, plan: &Plan<Self::Statement>, rows: &[Row<'_>]) -> Result<Written, Fault>;
+    fn insert(&mut self, plan: &InsertPlan<Self::Statement>, rows: &[Row<'_>]) -> Result<Written, Fault>;
 }
 
 /// A sink over a [`Session`] that comes and goes.
@@ -61,18 +61,18 @@ pub(super) struct Reconnecting<S: Session> {
     shown_url: String,
     options: SinkOptions,
     session: Option<S>,
-    plans: Plans<S::Statement>,
+    plans: InsertPlans<S::Statement>,
     missing: MissingColumns,
 }
 
 impl<S: Session> Reconnecting<S> {
     pub fn new(address: S::Address, shown_url: String, options: SinkOptions) -> Reconnecting<S> {
-        let (plans, missing) = (Plans::new(), MissingColumns::new());
+        let (plans, missing) = (InsertPlans::new(), MissingColumns::new());
         Reconnecting { address, shown_url, options, session: None, plans, missing }
     }
 
     fn disconnect(&mut self) {
-        self.plans = Plans::new();
+        self.plans = InsertPlans::new();
         self.session = None;
     }
 
@@ -107,7 +107,7 @@ impl<S: Session> Reconnecting<S> {
             }
             self.missing.warn(table, width, &missing);
             let statement = session.prepare(&real, &targets)?;
-            self.plans.insert(table, width, Plan { targets, made: Instant::now(), statement });
+            self.plans.insert(table, width, InsertPlan { targets, made: Instant::now(), statement });
         }
         match self.plans.get(table, width) {
             Some(plan) => session.insert(plan, rows),
@@ -127,7 +127,12 @@ fn contained_connect<S: Session>(address: &S::Address, options: &SinkOptions) ->
 }
 
 /// The table that `table` names, which is created first if it is missing and may be.
-fn existing_table<S: Session>(session: &mut S, table: &str, layout: &Layout, create: bool) -> Result<RealTable, Fault> {
+fn existing_table<S: Session>(
+    session: &mut S,
+    table: &str,
+    layout: &Layout,
+    create: bool,
+) -> Result<TableSchema, Fault> {
     if let Some(real) = session.describe(table)? {
         return Ok(real);
     }
@@ -185,7 +190,7 @@ impl<S: Session + Send> Sink for Reconnecting<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sink::real_table::{ColumnType, RealColumn};
+    use crate::sink::table_schema::{ColumnType, SchemaColumn};
     use crate::table::{ColumnNames, Value, report_layout};
 
     /// Panics over one row, and takes all others.
@@ -200,20 +205,20 @@ mod tests {
             Ok(Touchy)
         }
 
-        fn describe(&mut self, table: &str) -> Result<Option<RealTable>, Fault> {
-            let columns = vec![RealColumn { name: "msg".to_owned(), kind: ColumnType::Other }];
-            Ok(Some(RealTable { sql_name: table.to_owned(), columns, delayed: false }))
+        fn describe(&mut self, table: &str) -> Result<Option<TableSchema>, Fault> {
+            let columns = vec![SchemaColumn { name: "msg".to_owned(), kind: ColumnType::Other }];
+            Ok(Some(TableSchema { sql_name: table.to_owned(), columns, delayed: false }))
         }
 
         fn create(&mut self, _: &[String]) -> Result<(), Fault> {
             Ok(())
         }
 
-        fn prepare(&mut self, _: &RealTable, _: &[Target]) -> Result<(), Fault> {
+        fn prepare(&mut self, _: &TableSchema, _: &[ColumnTarget]) -> Result<(), Fault> {
             Ok(())
         }
 
-        fn insert(&mut self, _: &Plan<()>, rows: &[Row<'_>]) -> Result<Written, Fault> {
+        fn insert(&mut self, _: &InsertPlan<()>, rows: &[Row<'_>]) -> Result<Written, Fault> {
             if rows.iter().any(|row| row.last() == Some(&Value::Bytes(b"poison"))) {
                 std::panic::resume_unwind(Box::new("a panic without its noise"));
             }

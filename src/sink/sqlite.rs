@@ -12,9 +12,9 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql, TransactionBehavior};
 
 use super::local_time::LocalTime;
-use super::real_table::{ColumnType, Plan, RealColumn, RealTable, Target, column_list};
 use super::session::{Fault, Session};
 use super::sqlite_file;
+use super::table_schema::{ColumnTarget, ColumnType, InsertPlan, SchemaColumn, TableSchema, column_list};
 use super::{SinkOptions, Written};
 use crate::table::{Dialect, Row, Value};
 
@@ -60,7 +60,7 @@ impl Session for File {
         self.identity.is_some() && self.identity == identity(&self.path)
     }
 
-    fn describe(&mut self, table: &str) -> Result<Option<RealTable>, Fault> {
+    fn describe(&mut self, table: &str) -> Result<Option<TableSchema>, Fault> {
         let sql_name = Dialect::Sqlite.quote_table(table);
         let parts = Dialect::Sqlite.table_parts(table);
         let (schema, table) = match parts.as_slice() {
@@ -74,10 +74,10 @@ impl Session for File {
             .map_err(fault)?;
         let names = statement.query_map([table, schema], |row| row.get(0)).map_err(fault)?;
         let columns = names
-            .map(|name| name.map(|name| RealColumn { name, kind: ColumnType::Other }))
+            .map(|name| name.map(|name| SchemaColumn { name, kind: ColumnType::Other }))
             .collect::<Result<Vec<_>, _>>()
             .map_err(fault)?;
-        Ok(if columns.is_empty() { None } else { Some(RealTable { sql_name, columns, delayed: false }) })
+        Ok(if columns.is_empty() { None } else { Some(TableSchema { sql_name, columns, delayed: false }) })
     }
 
     fn create(&mut self, statements: &[String]) -> Result<(), Fault> {
@@ -86,13 +86,13 @@ impl Session for File {
         transaction.commit().map_err(fault)
     }
 
-    fn prepare(&mut self, table: &RealTable, targets: &[Target]) -> Result<InsertSql, Fault> {
+    fn prepare(&mut self, table: &TableSchema, targets: &[ColumnTarget]) -> Result<InsertSql, Fault> {
         let places = vec!["?"; targets.len()].join(", ");
         let (table, columns) = (&table.sql_name, column_list(Dialect::Sqlite, targets));
         Ok(InsertSql(format!("INSERT INTO {table} ({columns}) VALUES ({places})")))
     }
 
-    fn insert(&mut self, plan: &Plan<InsertSql>, rows: &[Row<'_>]) -> Result<Written, Fault> {
+    fn insert(&mut self, plan: &InsertPlan<InsertSql>, rows: &[Row<'_>]) -> Result<Written, Fault> {
         let local_time = &mut self.local_time;
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fault)?;
         {

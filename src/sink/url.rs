@@ -49,7 +49,7 @@ impl fmt::Debug for Password {
 
 /// Where a database server listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Host {
+pub enum ServerHost {
     /// Not said: the driver's own default.
     Default,
     /// A name or an address, without brackets.
@@ -68,7 +68,7 @@ pub struct Server {
     /// Group of MySQL's option files that says what is left out; see [`Server::with_option_files`].
     pub option_group: Option<String>,
     /// Where the server listens.
-    pub host: Host,
+    pub host: ServerHost,
     /// TCP port, if given.
     pub port: Option<u16>,
     /// Name of the database.
@@ -239,7 +239,7 @@ fn parse_server(rest: &str, key_of: impl Fn(&str) -> Option<&'static str>) -> Re
     let (option_group, host) = parse_host(host);
     match &host {
         // Most likely a login whose `@` was forgotten: taken for a name it would be looked up, and logged, as one.
-        Host::Name(name) if name.contains(':') && name.parse::<std::net::Ipv6Addr>().is_err() => {
+        ServerHost::Name(name) if name.contains(':') && name.parse::<std::net::Ipv6Addr>().is_err() => {
             return Err("its host has a colon; a login ends in @, an IPv6 address stands in brackets");
         }
         _ => {}
@@ -288,7 +288,7 @@ fn split_port(host: &str) -> Result<(&str, Option<u16>), &'static str> {
 }
 
 /// The option group, if brackets hold one, and the host. Brackets hold an IPv6 address or a path too.
-fn parse_host(host: &str) -> (Option<String>, Host) {
+fn parse_host(host: &str) -> (Option<String>, ServerHost) {
     let (bracketed, behind) = host.strip_prefix('[').and_then(|host| host.split_once(']')).unwrap_or(("", host));
     if bracketed.starts_with('/') || bracketed.parse::<std::net::Ipv6Addr>().is_ok() {
         return (None, plain_host(bracketed));
@@ -296,12 +296,12 @@ fn parse_host(host: &str) -> (Option<String>, Host) {
     ((!bracketed.is_empty()).then(|| bracketed.to_owned()), plain_host(behind))
 }
 
-fn plain_host(host: &str) -> Host {
+fn plain_host(host: &str) -> ServerHost {
     let decoded = host.replace("%2F", "/").replace("%2f", "/");
     match decoded.chars().next() {
-        None => Host::Default,
-        Some('/') => Host::Socket(PathBuf::from(decoded)),
-        Some(_) => Host::Name(decoded),
+        None => ServerHost::Default,
+        Some('/') => ServerHost::Socket(PathBuf::from(decoded)),
+        Some(_) => ServerHost::Name(decoded),
     }
 }
 
@@ -362,10 +362,10 @@ impl fmt::Display for DatabaseUrl {
             write!(formatter, "[{group}]")?;
         }
         match &server.host {
-            Host::Default => {}
-            Host::Name(name) if name.contains(':') => write!(formatter, "[{name}]")?,
-            Host::Name(name) => formatter.write_str(name)?,
-            Host::Socket(path) => write!(formatter, "{}", path.display())?,
+            ServerHost::Default => {}
+            ServerHost::Name(name) if name.contains(':') => write!(formatter, "[{name}]")?,
+            ServerHost::Name(name) => formatter.write_str(name)?,
+            ServerHost::Socket(path) => write!(formatter, "{}", path.display())?,
         }
         if let Some(port) = server.port {
             write!(formatter, ":{port}")?;
@@ -400,8 +400,8 @@ mod tests {
 
     #[test]
     fn the_parts_of_a_server_url_are_found() {
-        let name = |name: &str| Host::Name(name.to_owned());
-        let socket = |path: &str| Host::Socket(path.into());
+        let name = |name: &str| ServerHost::Name(name.to_owned());
+        let socket = |path: &str| ServerHost::Socket(path.into());
         for (url, user, password, host, port, database) in [
             ("mysql://u:p@h:3307/d", "u", Some("p"), name("h"), Some(3307), "d"),
             (
@@ -422,8 +422,8 @@ mod tests {
             ("mysql://u:p@[::1]:3306/d", "u", Some("p"), name("::1"), Some(3306), "d"),
             ("mysql://u:p@/run/mysqld/mysqld.sock/d", "u", Some("p"), socket("/run/mysqld/mysqld.sock"), None, "d"),
             ("mysql://u:p@%2Frun%2Fmysqld.sock/d", "u", Some("p"), socket("/run/mysqld.sock"), None, "d"),
-            ("postgres://u@/d", "u", None, Host::Default, None, "d"),
-            ("postgresql://u@:5433/d", "u", None, Host::Default, Some(5433), "d"),
+            ("postgres://u@/d", "u", None, ServerHost::Default, None, "d"),
+            ("postgresql://u@:5433/d", "u", None, ServerHost::Default, Some(5433), "d"),
             ("postgres://u@/var/run/pg:5433/d", "u", None, socket("/var/run/pg"), Some(5433), "d"),
             ("postgres://u@[/var/run/pg]:5433/d", "u", None, socket("/var/run/pg"), Some(5433), "d"),
         ] {
@@ -440,7 +440,7 @@ mod tests {
     fn an_at_sign_in_the_query_is_percent_encoded() {
         let parsed = server("postgres://u:p@h/d?sslmode=disable&sslrootcert=/etc/a%40b/ca.pem");
         assert_eq!(parsed.parameters.get("sslrootcert"), Some("/etc/a@b/ca.pem"));
-        assert_eq!((parsed.host, parsed.database.as_str()), (Host::Name("h".to_owned()), "d"));
+        assert_eq!((parsed.host, parsed.database.as_str()), (ServerHost::Name("h".to_owned()), "d"));
     }
 
     #[test]
@@ -486,10 +486,10 @@ mod tests {
     #[test]
     fn brackets_hold_an_address_a_path_or_an_option_group() {
         for (url, group, host, port) in [
-            ("mysql://u:p@[kamailio]/d", Some("kamailio"), Host::Default, None),
-            ("mysql://[kamailio]h:1/d", Some("kamailio"), Host::Name("h".to_owned()), Some(1)),
-            ("mysql://[::1]:1/d", None, Host::Name("::1".to_owned()), Some(1)),
-            ("mysql://[/run/x.sock]/d", None, Host::Socket("/run/x.sock".into()), None),
+            ("mysql://u:p@[kamailio]/d", Some("kamailio"), ServerHost::Default, None),
+            ("mysql://[kamailio]h:1/d", Some("kamailio"), ServerHost::Name("h".to_owned()), Some(1)),
+            ("mysql://[::1]:1/d", None, ServerHost::Name("::1".to_owned()), Some(1)),
+            ("mysql://[/run/x.sock]/d", None, ServerHost::Socket("/run/x.sock".into()), None),
         ] {
             let parsed = server(url);
             assert_eq!((parsed.option_group.as_deref(), parsed.host, parsed.port), (group, host, port), "{url}");

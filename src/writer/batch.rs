@@ -1,6 +1,6 @@
-//! Captures on their way to a sink: batches by table, and the load of batches that travels together.
+//! Captures on their way to a sink: batches by table, and the batch set of batches that travels together.
 
-use super::Plan;
+use super::WriterPlan;
 use crate::capture::{RowShape, record};
 use crate::table::TableNames;
 use std::cell::RefCell;
@@ -57,7 +57,7 @@ impl Batch {
 
 /// Batches that go to one sink together. Its captures are numbered from 0, batch after batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Load {
+pub struct BatchSet {
     batches: Vec<Batch>,
 }
 
@@ -66,7 +66,7 @@ thread_local! {
     static NAMES: RefCell<TableNames> = RefCell::new(TableNames::new());
 }
 
-impl Load {
+impl BatchSet {
     /// The batches, in the order in which their tables first came.
     pub fn batches(&self) -> &[Batch] {
         &self.batches
@@ -84,7 +84,7 @@ impl Load {
 
     /// Adds the byte form of a capture, and answers how many now go to its table; the reason when it is none, or its table's name will
     /// not do.
-    pub fn add(&mut self, bytes: &[u8], plan: &Plan) -> Result<usize, String> {
+    pub fn add(&mut self, bytes: &[u8], plan: &WriterPlan) -> Result<usize, String> {
         let capture = record::decode(bytes).map_err(|error| error.to_string())?;
         let shape = capture.kind.shape();
         if let RowShape::Trace | RowShape::Packet = shape {
@@ -111,18 +111,18 @@ impl Load {
         self.batches.iter_mut().filter(traced).for_each(Batch::sort);
     }
 
-    /// A load for each batch.
-    pub fn split(self) -> impl Iterator<Item = Load> {
-        self.batches.into_iter().map(|batch| Load { batches: vec![batch] })
+    /// A batch set for each batch.
+    pub fn split(self) -> impl Iterator<Item = BatchSet> {
+        self.batches.into_iter().map(|batch| BatchSet { batches: vec![batch] })
     }
 
     /// The batches that `keeps` says yes to.
-    pub fn filtered(&self, keeps: impl Fn(&Batch) -> bool) -> Load {
-        Load { batches: self.batches.iter().filter(|batch| keeps(batch)).cloned().collect() }
+    pub fn filtered(&self, keeps: impl Fn(&Batch) -> bool) -> BatchSet {
+        BatchSet { batches: self.batches.iter().filter(|batch| keeps(batch)).cloned().collect() }
     }
 
     /// Takes the batches of `other`, which go to other tables, behind its own.
-    pub fn join(&mut self, other: Load) {
+    pub fn join(&mut self, other: BatchSet) {
         self.batches.extend(other.batches);
     }
 
@@ -145,8 +145,8 @@ impl Load {
     }
 
     /// The captures of these ranges alone, which must be in order.
-    pub fn select(&self, ranges: &[Range<usize>]) -> Load {
-        let mut selected = Load::default();
+    pub fn select(&self, ranges: &[Range<usize>]) -> BatchSet {
+        let mut selected = BatchSet::default();
         for number in ranges.iter().cloned().flatten() {
             if let Some((batch, record)) = self.record(number) {
                 selected.batch(&batch.table, batch.shape).push(record);

@@ -1,9 +1,9 @@
-//! The delivery thread of one sink: turns loads into rows, writes them, and says what became of each.
+//! The delivery thread of one sink: turns batch sets into rows, writes them, and says what became of each.
 
-use super::batch::{Batch, Load};
+use super::batch::{Batch, BatchSet};
 use super::packets::PacketStore;
-use super::store::{Outcome, Store};
-use super::{Counters, Plan, add};
+use super::store::{Store, WriteOutcome};
+use super::{Counters, WriterPlan, add};
 use crate::capture::{Capture, record};
 use crate::queue::lane::{COMMITTED, Committed, Lanes};
 use crate::table::{Row, RowText, make_row};
@@ -13,22 +13,22 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-/// One load to deliver.
+/// One batch set to deliver.
 #[derive(Debug)]
 pub struct Job {
-    /// Number of the outlet whose job it is.
-    pub outlet: usize,
-    /// Its number among the jobs of that outlet.
+    /// Number of the worker whose job it is.
+    pub worker: usize,
+    /// Its number among the jobs of that worker.
     pub number: u64,
     /// What to deliver.
-    pub load: Arc<Load>,
-    /// Whether to try a sink that was away a moment ago; otherwise such a load comes back at once.
+    pub set: Arc<BatchSet>,
+    /// Whether to try a sink that was away a moment ago; otherwise such a batch set comes back at once.
     pub probe: bool,
 }
 
-/// The way to a delivery thread, which several outlets may share.
+/// The way to a delivery thread, which several workers may share.
 #[derive(Clone, Debug)]
-pub struct Line {
+pub struct DeliveryThread {
     /// Where its jobs go.
     pub jobs: Sender<Job>,
     /// The thread.
@@ -38,17 +38,17 @@ pub struct Line {
 /// A capture that the sink refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
-    /// Its number in the load.
+    /// Its number in the batch set.
     pub number: usize,
     /// The reason.
     pub why: Arc<str>,
 }
 
-/// What became of one load; captures that are neither refused nor left are stored.
+/// What became of one batch set; captures that are neither refused nor left are stored.
 #[derive(Debug)]
 pub struct Delivered {
-    /// Number of the outlet whose job it was.
-    pub outlet: usize,
+    /// Number of the worker whose job it was.
+    pub worker: usize,
     /// The job.
     pub job: u64,
     /// What this adds to the counters, but for captures stored, refused and left.
@@ -69,37 +69,37 @@ impl Delivered {
 }
 
 /// What brings captures to a sink.
-pub enum Carrier {
+pub enum Delivery {
     /// As rows.
     Rows(Box<Store>),
     /// As packets.
     Packets(Box<PacketStore>),
 }
 
-impl Carrier {
+impl Delivery {
     fn turns_away(&self) -> bool {
         match self {
-            Carrier::Rows(store) => store.turns_away(),
-            Carrier::Packets(store) => store.turns_away(),
+            Delivery::Rows(store) => store.turns_away(),
+            Delivery::Packets(store) => store.turns_away(),
         }
     }
 }
 
-/// Starts the thread of outlet `outlet`; it ends when every sender of its jobs is dropped.
+/// Starts the thread of worker `worker`; it ends when every sender of its jobs is dropped.
 pub fn start(
-    mut carrier: Carrier,
-    plan: &Plan,
-    (writer, outlet): (usize, usize),
+    mut delivery: Delivery,
+    plan: &WriterPlan,
+    (writer, worker): (usize, usize),
     lanes: Arc<Lanes>,
     results: Sender<Delivered>,
-) -> io::Result<Line> {
-    // The windows on the way, and one chunk of the replay, bound what waits here: with a spool, nothing is sent behind a load that was given
+) -> io::Result<DeliveryThread> {
+    // The windows on the way, and one chunk of the replay, bound what waits here: with a spool, nothing is sent behind a batch set that was given
     // up. A bound on jobs would let the drain wait, and with it the end.
     let (jobs, inbox) = crossbeam_channel::unbounded::<Job>();
     let plan = plan.clone();
     let body = move || {
         for job in inbox {
-            let delivered = deliver(&mut carrier, &plan, &job);
+            let delivered = deliver(&mut delivery, &plan, &job);
             drop(job);
             if results.send(delivered).is_err() {
                 return;
@@ -107,29 +107,29 @@ pub fn start(
             lanes.wake(writer);
         }
     };
-    let thread = std::thread::Builder::new().name(format!("sink {outlet}")).spawn(body)?;
-    Ok(Line { jobs, thread: Arc::new(thread) })
+    let thread = std::thread::Builder::new().name(format!("sink {worker}")).spawn(body)?;
+    Ok(DeliveryThread { jobs, thread: Arc::new(thread) })
 }
 
-fn deliver(carrier: &mut Carrier, plan: &Plan, job: &Job) -> Delivered {
+fn deliver(delivery: &mut Delivery, plan: &WriterPlan, job: &Job) -> Delivered {
     let mut delivered = Delivered {
-        outlet: job.outlet,
+        worker: job.worker,
         job: job.number,
         counters: [0; COMMITTED],
         refused: Vec::new(),
         left: Vec::new(),
-        away: carrier.turns_away() && !job.probe,
+        away: delivery.turns_away() && !job.probe,
     };
     let mut first = 0;
-    for batch in job.load.batches() {
+    for batch in job.set.batches() {
         let numbers = first..first + batch.len();
         first = numbers.end;
         if delivered.away {
             delivered.left.push(numbers);
         } else {
-            match carrier {
-                Carrier::Rows(store) => deliver_batch(store, plan, batch, numbers.start, &mut delivered),
-                Carrier::Packets(store) => store.deliver(batch, numbers.start, &mut delivered),
+            match delivery {
+                Delivery::Rows(store) => deliver_batch(store, plan, batch, numbers.start, &mut delivered),
+                Delivery::Packets(store) => store.deliver(batch, numbers.start, &mut delivered),
             }
         }
     }
@@ -137,7 +137,7 @@ fn deliver(carrier: &mut Carrier, plan: &Plan, job: &Job) -> Delivered {
 }
 
 /// Delivers the captures of `batch`, numbered from `first`.
-fn deliver_batch(store: &mut Store, plan: &Plan, batch: &Batch, first: usize, delivered: &mut Delivered) {
+fn deliver_batch(store: &mut Store, plan: &WriterPlan, batch: &Batch, first: usize, delivered: &mut Delivered) {
     let captures: Vec<Option<Capture<'_>>> = batch.records().map(|bytes| record::decode(bytes).ok()).collect();
     let text = |capture: &Option<Capture<'_>>| capture.map(|capture| RowText::new(&capture, plan.node.as_bytes()));
     let texts: Vec<Option<RowText>> = captures.iter().map(text).collect();
@@ -160,7 +160,7 @@ fn deliver_batch(store: &mut Store, plan: &Plan, batch: &Batch, first: usize, de
         }
     }
     let layout = plan.layout(batch.shape);
-    let Outcome { refused: by_sink, left, truncated, away } = store.write(&batch.table, layout, &rows);
+    let WriteOutcome { refused: by_sink, left, truncated, away } = store.write(&batch.table, layout, &rows);
     for refusal in by_sink {
         let why: Arc<str> = refusal.why.into();
         refused.extend(refusal.rows.map(|row| Refused { number: made[row].0, why: Arc::clone(&why) }));

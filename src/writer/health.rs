@@ -18,7 +18,7 @@ pub struct SinkPlace {
     /// Its number.
     pub number: usize,
     /// Whether there is a spool.
-    pub has_refuge: Arc<AtomicBool>,
+    pub has_spool: Arc<AtomicBool>,
     /// What the log calls it.
     pub name: &'static str,
     /// How many with this number are away: of the collectors that scripts name, many have the same.
@@ -43,8 +43,8 @@ impl Health {
     }
 
     /// Whether what is not delivered has a spool to go to.
-    pub fn has_refuge(&self) -> bool {
-        self.place.has_refuge.load(Ordering::Relaxed)
+    pub fn has_spool(&self) -> bool {
+        self.place.has_spool.load(Ordering::Relaxed)
     }
 
     /// Whether it was away when it was last asked.
@@ -75,8 +75,8 @@ impl Health {
         let now = Instant::now();
         match &mut self.outage {
             None => {
-                let refuge = if self.has_refuge() { "go to the spool" } else { "wait" };
-                log::error!("{} is away, captures {refuge}: {why}", self.place.name);
+                let then = if self.has_spool() { "go to the spool" } else { "wait" };
+                log::error!("{} is away, captures {then}: {why}", self.place.name);
                 self.outage = Some(Outage { since: now, said: now });
             }
             Some(outage) if outage.said.elapsed() >= REMIND => {

@@ -4,9 +4,9 @@
 //! on the way, so that what a killed writer had read and not committed stays bounded and is read again by its successor:
 //!
 //! ```text
-//!                                              ┌─► outlet 0 ─► delivery thread ─► sink 0
-//! lanes ─► window 1, window 2 ─► loads by sink ┤      └─► spool
-//!                                              └─► outlet 1 ...
+//!                                                   ┌─► worker 0 ─► delivery thread ─► sink 0
+//! lanes ─► window 1, window 2 ─► batch sets by sink ┤      └─► spool
+//!                                                   └─► worker 1 ...
 //! commit of window 1, commit of window 2 ◄──── settled: stored, spooled, put to the dead letters, or counted as lost
 //! ```
 //!
@@ -15,8 +15,6 @@
 mod batch;
 mod deliver;
 mod health;
-mod outlet;
-mod outlets;
 #[cfg(test)]
 mod packet_outage_tests;
 #[cfg(test)]
@@ -25,30 +23,32 @@ mod packets;
 mod plan;
 mod refusals;
 mod replay;
+mod sink_worker;
+mod sink_workers;
 #[cfg(test)]
 mod spool_tests;
 pub mod spools;
 mod store;
-mod table_outlets;
 #[cfg(test)]
 mod table_tests;
 mod table_waits;
+mod table_workers;
 #[cfg(test)]
 mod tests;
 mod tries;
 mod window;
 
-pub use plan::{CollectorPlan, Plan, SinkPlan, SpoolPlan, SpoolSync, Target};
+pub use plan::{CollectorPlan, SinkPlan, SinkTarget, SpoolPlan, SpoolSync, WriterPlan};
 
 use crate::log_limit::LogLimit;
-use crate::queue::lane::{COMMITTED, Committed, Consumer, Lanes, SinkMarks, Wait};
-use crate::queue::spool::{Marks, Spool, SpoolError};
+use crate::queue::lane::{COMMITTED, Committed, Consumer, Lanes, Wait};
+use crate::queue::spool::{Spool, SpoolError, SpoolMarks};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use deliver::Delivered;
-use outlet::{Effect, Outlet};
-use outlets::{Outlets, Part};
 use refusals::Refusals;
 use replay::Acked;
+use sink_worker::{Effect, SinkWorker};
+use sink_workers::{Part, SinkWorkers};
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
@@ -61,16 +61,16 @@ const WINDOWS: usize = 2;
 /// Longest sleep of an idle writer: rates are sampled once a second.
 const IDLE: Duration = Duration::from_secs(1);
 /// Longest wait for a sink before a look at how full the lanes are.
-const LOOK: Duration = Duration::from_millis(10);
-/// How much of a lane may be taken before loads on their way are parked.
-const PRESSED: f64 = 0.5;
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
+/// How much of a lane may be taken before batch sets on their way are parked.
+const HIGH_WATERMARK: f64 = 0.5;
 /// How long delivery threads may take to close their connections.
 const CLOSE: Duration = Duration::from_secs(1);
 /// How long a delivery thread may take to notice that it should give up.
 const GIVE_UP: Duration = Duration::from_secs(2);
 /// How long one that is at work may take when there is time: what it stores and nobody notes is stored once more.
 const LAST_ANSWERS: Duration = Duration::from_secs(6);
-/// How long the end waits for the disk, for what all outlets have handed over.
+/// How long the end waits for the disk, for what all workers have handed over.
 const LAST_SYNC: Duration = Duration::from_secs(2);
 /// How often a spool is tried again that cannot be opened.
 const REOPEN: Duration = Duration::from_secs(1);
@@ -100,17 +100,17 @@ pub enum WriterError {
 pub struct Writer {
     consumer: Consumer,
     index: usize,
-    plan: Plan,
+    plan: WriterPlan,
     stop: Arc<AtomicBool>,
     give_up: Arc<AtomicBool>,
-    outlets: Outlets,
+    workers: SinkWorkers,
     refusals: Refusals,
     results: Receiver<Delivered>,
     windows: VecDeque<Window>,
     next_window: u64,
     records_read: u64,
     gathering_since: Option<Instant>,
-    told: Option<Told>,
+    stop_request: Option<StopRequest>,
     bad_log: LogLimit,
     /// When to try again to open the spools that could not be opened.
     reopen_at: Option<Instant>,
@@ -121,7 +121,7 @@ pub struct Writer {
 /// The end of the server has a deadline in the lanes, and then all that comes is drained. A writer that is told alone lets the server
 /// keep that time for its own end, and leaves what comes from now on to its successor.
 #[derive(Clone, Copy, Debug)]
-struct Told {
+struct StopRequest {
     deadline: Instant,
     /// [`Writer::records_read`] by which all is read that was queued then.
     owed: u64,
@@ -132,29 +132,29 @@ impl Writer {
     pub fn start(
         mut consumer: Consumer,
         index: usize,
-        plan: Plan,
+        plan: WriterPlan,
         stop: Arc<AtomicBool>,
     ) -> Result<Writer, WriterError> {
         let give_up = Arc::new(AtomicBool::new(false));
         let urls = plan.sinks.iter().map(|sink| sink.target.to_string()).collect();
         let refusals = Refusals::open(plan.spool.as_ref(), urls);
         let (outbox, results) = crossbeam_channel::unbounded();
-        let outlets = Outlets::start(&plan, index, &mut consumer, &give_up, outbox)?;
-        count_recovered(&mut consumer, &outlets);
+        let workers = SinkWorkers::start(&plan, index, &mut consumer, &give_up, outbox)?;
+        count_recovered(&mut consumer, &workers);
         Ok(Writer {
             consumer,
             index,
             plan,
             stop,
             give_up,
-            outlets,
+            workers,
             refusals,
             results,
             windows: VecDeque::new(),
             next_window: 0,
             records_read: 0,
             gathering_since: None,
-            told: None,
+            stop_request: None,
             bad_log: LogLimit::default(),
             reopen_at: None,
         })
@@ -174,8 +174,8 @@ impl Writer {
             on_turn();
             let stopping = self.stop.load(Ordering::Relaxed);
             if stopping && let Some(ending) = self.ending() {
-                let patience = Instant::now() + CLOSE;
-                self.outlets.end(patience);
+                let deadline = Instant::now() + CLOSE;
+                self.workers.end(deadline);
                 on_turn();
                 return Ok(ending);
             }
@@ -204,16 +204,16 @@ impl Writer {
 
     fn send_window(&mut self) -> Result<(), WriterError> {
         self.gathering_since = None;
-        let (mut window, loads) = Window::fill(self.next_window, &mut self.consumer, &self.plan, &mut self.bad_log);
+        let (mut window, sets) = Window::fill(self.next_window, &mut self.consumer, &self.plan, &mut self.bad_log);
         self.next_window += 1;
         self.records_read += window.records();
         let (number, now) = (window.number(), Instant::now());
-        let parts = self.outlets.part(&self.plan, loads, now);
+        let parts = self.workers.part(&self.plan, sets, now);
         window.expect(parts.len());
         self.windows.push_back(window);
-        for Part { outlet, load, is_held } in parts {
-            if let Some(taken) = self.outlets.get_mut(outlet).map(|to| to.take(number, load, is_held, now)) {
-                self.note_settled(outlet, &taken?);
+        for Part { worker, set, is_held } in parts {
+            if let Some(taken) = self.workers.get_mut(worker).map(|to| to.take(number, set, is_held, now)) {
+                self.note_settled(worker, &taken?);
             }
         }
         self.show_oldest();
@@ -223,11 +223,11 @@ impl Writer {
     /// Sleeps until there may be something to do.
     fn sleep(&mut self, stopping: bool) {
         let now = Instant::now();
-        let wake = self.outlets.iter().filter_map(|outlet| outlet.wake_at(now)).min();
+        let wake = self.workers.iter().filter_map(|worker| worker.wake_at(now)).min();
         let most =
             wake.map_or(IDLE, |moment| moment.saturating_duration_since(now)).clamp(Duration::from_millis(1), IDLE);
         if self.windows.len() >= WINDOWS || (stopping && !self.windows.is_empty()) {
-            match self.results.recv_timeout(most.min(LOOK)) {
+            match self.results.recv_timeout(most.min(POLL_INTERVAL)) {
                 Ok(delivered) => self.take_in(delivered),
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
             }
@@ -251,48 +251,48 @@ impl Writer {
     }
 
     fn take_in(&mut self, delivered: Delivered) {
-        let number = delivered.outlet;
-        let Some(outlet) = self.outlets.get_mut(number) else { return };
-        let effect = outlet.answer(delivered, &mut self.refusals, Instant::now());
+        let number = delivered.worker;
+        let Some(worker) = self.workers.get_mut(number) else { return };
+        let effect = worker.answer(delivered, &mut self.refusals, Instant::now());
         self.apply(number, effect);
     }
 
-    fn apply(&mut self, outlet: usize, effect: Effect) {
+    fn apply(&mut self, worker: usize, effect: Effect) {
         if !effect.waiting.is_empty() {
-            self.wait_for(outlet, &effect.waiting);
+            self.wait_for(worker, &effect.waiting);
         }
         if let Some(settled) = effect.settled {
-            self.note_settled(outlet, &[settled]);
+            self.note_settled(worker, &[settled]);
         }
-        let marks = self.outlets.marks(outlet, &self.consumer);
+        let marks = self.workers.marks(worker, &self.consumer);
         let acked = if let Some(Acked::Own(acked)) = effect.acked { acked } else { marks.acked };
-        let marks = SinkMarks { next: effect.spool_next.unwrap_or(marks.next), acked };
-        self.outlets.set_marks(outlet, marks, &mut self.consumer);
+        let marks = SpoolMarks { next: effect.spool_next.unwrap_or(marks.next), acked };
+        self.workers.set_marks(worker, marks, &mut self.consumer);
         if let Some(counters) = effect.counters {
             self.consumer.commit_counters(&counters);
         }
-        if let (Some(acked), Some(outlet)) = (effect.acked, self.outlets.get_mut(outlet)) {
-            outlet.acknowledge(acked);
+        if let (Some(acked), Some(worker)) = (effect.acked, self.workers.get_mut(worker)) {
+            worker.acknowledge(acked);
         }
     }
 
-    /// Gives tables of outlet `number` outlets of their own, if it is that of a database.
+    /// Gives tables of worker `number` workers of their own, if it is that of a database.
     fn wait_for(&mut self, number: usize, tables: &[String]) {
-        if !self.outlets.sinks().contains(&number) {
+        if !self.workers.sinks().contains(&number) {
             return;
         }
-        match self.outlets.wait_for(&self.plan, number, tables, Instant::now()) {
+        match self.workers.wait_for(&self.plan, number, tables, Instant::now()) {
             Ok(false) => {}
-            Ok(true) => count_recovered(&mut self.consumer, &self.outlets),
+            Ok(true) => count_recovered(&mut self.consumer, &self.workers),
             // Without a thread of its own the table holds up the others.
             Err(error) => log::error!("others wait for a table too: {error}"),
         }
     }
 
-    fn note_settled(&mut self, outlet: usize, settled: &[Settled]) {
+    fn note_settled(&mut self, worker: usize, settled: &[Settled]) {
         for settled in settled {
             if let Some(window) = self.windows.iter_mut().find(|window| window.number() == settled.window) {
-                window.note(outlet, settled);
+                window.note(worker, settled);
             }
         }
     }
@@ -303,11 +303,11 @@ impl Writer {
             return;
         }
         let now = Instant::now();
-        let lanes_fill = self.consumer.fullest() > PRESSED;
-        let has_neighbours = self.outlets.has_neighbours(&self.plan);
-        for number in self.outlets.numbers() {
-            let Some(outlet) = self.outlets.get_mut(number) else { continue };
-            let settled = outlet.park_slow(now, lanes_fill, has_neighbours);
+        let lanes_fill = self.consumer.fullest() > HIGH_WATERMARK;
+        let has_neighbours = self.workers.has_neighbours(&self.plan);
+        for number in self.workers.numbers() {
+            let Some(worker) = self.workers.get_mut(number) else { continue };
+            let settled = worker.park_slow(now, lanes_fill, has_neighbours);
             self.note_settled(number, &settled);
         }
     }
@@ -319,13 +319,13 @@ impl Writer {
             return;
         }
         self.reopen_at = Some(now + REOPEN);
-        for sink in self.outlets.sinks() {
-            if let Some(outlet) = self.outlets.get_mut(sink).filter(|outlet| !outlet.has_spool())
+        for sink in self.workers.sinks() {
+            if let Some(worker) = self.workers.get_mut(sink).filter(|worker| !worker.has_spool())
                 && let Some(Ok((own, earlier))) = open_spool(&self.plan, self.index, &mut self.consumer, sink)
             {
                 log::info!("there is a spool now for what the database cannot take");
-                outlet.take_spool(own, earlier);
-                count_recovered(&mut self.consumer, &self.outlets);
+                worker.take_spool(own, earlier);
+                count_recovered(&mut self.consumer, &self.workers);
             }
         }
     }
@@ -333,20 +333,20 @@ impl Writer {
     /// Sends what the spools hold, as far as their sinks take it.
     fn replay(&mut self) -> Result<(), WriterError> {
         let now = Instant::now();
-        self.outlets.tick(now)?;
+        self.workers.tick(now)?;
         if self.give_up.load(Ordering::Relaxed) {
             return Ok(());
         }
-        for number in self.outlets.numbers() {
-            if self.outlets.get_mut(number).is_some_and(Outlet::take_uncounted) {
-                count_recovered(&mut self.consumer, &self.outlets);
+        for number in self.workers.numbers() {
+            if self.workers.get_mut(number).is_some_and(SinkWorker::take_uncounted) {
+                count_recovered(&mut self.consumer, &self.workers);
             }
-            let marks = self.outlets.marks(number, &self.consumer);
-            if !self.outlets.hand_over(&self.plan, number, marks, now) {
+            let marks = self.workers.marks(number, &self.consumer);
+            if !self.workers.hand_over(&self.plan, number, marks, now) {
                 continue;
             }
-            let Some(outlet) = self.outlets.get_mut(number) else { continue };
-            let effect = outlet.pump(&self.plan, marks, &mut self.refusals, now)?;
+            let Some(worker) = self.workers.get_mut(number) else { continue };
+            let effect = worker.pump(&self.plan, marks, &mut self.refusals, now)?;
             self.apply(number, effect);
         }
         Ok(())
@@ -356,9 +356,9 @@ impl Writer {
     fn commit_finished(&mut self) {
         let mut committed = false;
         while let Some(window) = self.windows.front().filter(|window| window.is_finished()) {
-            for &(outlet, next) in window.spool_next() {
-                let marks = SinkMarks { next, ..self.outlets.marks(outlet, &self.consumer) };
-                self.outlets.set_marks(outlet, marks, &mut self.consumer);
+            for &(worker, next) in window.spool_next() {
+                let marks = SpoolMarks { next, ..self.workers.marks(worker, &self.consumer) };
+                self.workers.set_marks(worker, marks, &mut self.consumer);
             }
             self.consumer.commit(window.progress(), window.counters());
             self.windows.pop_front();
@@ -376,18 +376,19 @@ impl Writer {
 
     /// Whether this writer was told alone to stop, and has read all that it owes.
     fn leaves_the_rest(&self) -> bool {
-        self.lanes().shutdown_left().is_none() && self.told.is_some_and(|told| self.records_read >= told.owed)
+        self.lanes().shutdown_left().is_none()
+            && self.stop_request.is_some_and(|request| self.records_read >= request.owed)
     }
 
     /// While stopping: how the run ends, if it does now.
     fn ending(&mut self) -> Option<Ending> {
         let queued = self.consumer.rest();
-        let told = *self.told.get_or_insert_with(|| Told {
+        let stop_request = *self.stop_request.get_or_insert_with(|| StopRequest {
             deadline: Instant::now() + self.plan.shutdown_timeout,
             owed: self.records_read + queued.records,
         });
         let left = self.lanes().shutdown_left();
-        let left = left.unwrap_or_else(|| told.deadline.saturating_duration_since(Instant::now()));
+        let left = left.unwrap_or_else(|| stop_request.deadline.saturating_duration_since(Instant::now()));
         let deadline = Instant::now() + left;
         if self.windows.is_empty() && (queued.bytes == 0 || self.leaves_the_rest()) {
             self.give_up.store(true, Ordering::Relaxed);
@@ -408,23 +409,23 @@ impl Writer {
     }
 
     /// What was delivered while it was parked must not come again with the next writer, though no replay passes over it any more.
-    /// The outlets share the time until `deadline` to wait for the disk.
+    /// The workers share the time until `deadline` to wait for the disk.
     fn note_delivered(&mut self, deadline: Instant) {
         // With a window open, the ids behind its captures would be committed before them.
-        let numbers = if self.windows.is_empty() { self.outlets.numbers() } else { Vec::new() };
+        let numbers = if self.windows.is_empty() { self.workers.numbers() } else { Vec::new() };
         for number in numbers {
-            let marks = self.outlets.marks(number, &self.consumer);
-            let Some(outlet) = self.outlets.get_mut(number) else { continue };
-            let effect = outlet.leave(marks, &mut self.refusals, deadline);
+            let marks = self.workers.marks(number, &self.consumer);
+            let Some(worker) = self.workers.get_mut(number) else { continue };
+            let effect = worker.leave(marks, &mut self.refusals, deadline);
             self.apply(number, effect);
         }
     }
 
     /// Puts into the spools what is on its way and what is still queued.
     fn spool_the_rest(&mut self) {
-        for number in self.outlets.numbers() {
-            let Some(outlet) = self.outlets.get_mut(number) else { continue };
-            let settled = outlet.close();
+        for number in self.workers.numbers() {
+            let Some(worker) = self.workers.get_mut(number) else { continue };
+            let settled = worker.close();
             self.note_settled(number, &settled);
         }
         self.commit_finished();
@@ -437,10 +438,10 @@ impl Writer {
     }
 
     /// Waits a little for delivery threads that are at work: what they have done need not be done again.
-    fn await_answers(&mut self, patience: Duration) {
-        let patience = Instant::now() + patience;
-        while self.outlets.iter().any(Outlet::is_flying) {
-            match self.results.recv_deadline(patience) {
+    fn await_answers(&mut self, deadline: Duration) {
+        let deadline = Instant::now() + deadline;
+        while self.workers.iter().any(SinkWorker::is_busy) {
+            match self.results.recv_deadline(deadline) {
                 Ok(delivered) => self.take_in(delivered),
                 Err(_) => break,
             }
@@ -456,7 +457,7 @@ fn last_sync_by(now: Instant, deadline: Instant) -> Instant {
 /// Opens the spools of a sink, its own and those of earlier writers; `None` when there are to be none. A spool that is new in this run of
 /// the server leaves its marks to the next commit.
 fn open_spool(
-    plan: &Plan,
+    plan: &WriterPlan,
     writer: usize,
     consumer: &mut Consumer,
     sink: usize,
@@ -465,20 +466,19 @@ fn open_spool(
     let writers = consumer.lanes().geometry().writers;
     let opened = spools::open(spool, &spools::names(plan)[sink], (writer, writers), consumer.marks(sink));
     if let Ok((own, _)) = &opened {
-        let Marks { next, acked } = own.marks();
-        consumer.set_marks(sink, SinkMarks { next, acked });
+        consumer.set_marks(sink, own.marks());
     }
     Some(opened)
 }
 
 /// Counts captures in the spools that no commit knows: those of an earlier run of the server, and those that a writer of this run had
 /// done with, and counted, when it died before it could note that in the spool of an earlier one.
-fn count_recovered(consumer: &mut Consumer, outlets: &Outlets) {
-    let numbers = outlets.numbers().into_iter();
-    let own = numbers.map(|number| outlets.marks(number, consumer)).map(|marks| marks.next - marks.acked);
-    let found = own.sum::<u64>() + outlets.iter().map(Outlet::earlier_pending).sum::<u64>();
+fn count_recovered(consumer: &mut Consumer, workers: &SinkWorkers) {
+    let numbers = workers.numbers().into_iter();
+    let own = numbers.map(|number| workers.marks(number, consumer)).map(|marks| marks.next - marks.acked);
+    let found = own.sum::<u64>() + workers.iter().map(SinkWorker::earlier_pending).sum::<u64>();
     // What has been handed over and is still where it came from is no other capture.
-    let found = found.saturating_sub(outlets.iter().map(Outlet::moved).sum());
+    let found = found.saturating_sub(workers.iter().map(SinkWorker::moved).sum());
     let known = consumer.counter(Committed::Spooled) - consumer.counter(Committed::Unspooled);
     let recovered = found.saturating_sub(known);
     let mut counters = [0; COMMITTED];

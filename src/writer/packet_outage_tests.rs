@@ -1,10 +1,10 @@
 //! How long packets wait for a collector that is away: with a spool and without one, of parameters and of scripts.
 
-use super::batch::Load;
+use super::batch::BatchSet;
 use super::deliver::Delivered;
 use super::health::{Health, SinkPlace};
 use super::packet_tests::{Bench, NAMED, accept, closed_place, read_packet, read_packets};
-use super::packets::{PacketStore, Reach};
+use super::packets::{CollectorSelection, PacketStore};
 use super::*;
 use crate::capture::{Capture, RowKind, Trace, Transport, record};
 use crate::queue::lane::Geometry;
@@ -181,13 +181,13 @@ fn one_collector_has_neighbours_only_when_a_script_names_others() {
     let (plan, give_up) = (bench.plan(), Arc::default());
     let mut consumer = Consumer::take(&bench.lanes, 0).unwrap().unwrap();
     let (outbox, _results) = crossbeam_channel::unbounded();
-    let mut outlets = Outlets::start(&plan, 0, &mut consumer, &give_up, outbox).unwrap();
-    assert!(!outlets.has_neighbours(&plan));
-    let mut named = Load::default();
+    let mut workers = SinkWorkers::start(&plan, 0, &mut consumer, &give_up, outbox).unwrap();
+    assert!(!workers.has_neighbours(&plan));
+    let mut named = BatchSet::default();
     named.add(&packet(b"udp:192.0.2.1:5060"), &plan).unwrap();
-    outlets.part(&plan, vec![Load::default(), named], Instant::now());
-    assert!(outlets.has_neighbours(&plan));
-    outlets.end(Instant::now() + WHILE);
+    workers.part(&plan, vec![BatchSet::default(), named], Instant::now());
+    assert!(workers.has_neighbours(&plan));
+    workers.end(Instant::now() + WHILE);
 }
 
 /// A packet's record; without an address no packet can be made of it.
@@ -215,20 +215,20 @@ fn packets_without_a_form_break_the_rest_into_runs_and_say_nothing_of_the_collec
         lanes: Arc::clone(&lanes),
         writer: 0,
         number: 0,
-        has_refuge: Arc::new(AtomicBool::new(true)),
+        has_spool: Arc::new(AtomicBool::new(true)),
         name: "the collector",
         away: Arc::default(),
     };
     let destination = [Destination::parse(&closed_place().1).unwrap()];
     let collectors = CollectorPlan { options: CollectorOptions::default(), correlation_headers: Vec::new() };
-    let reach = Reach::Fixed(&destination);
-    let mut store = PacketStore::new(&plan, &collectors, reach, Health::new(place), Arc::default());
+    let selection = CollectorSelection::Fixed(&destination);
+    let mut store = PacketStore::new(&plan, &collectors, selection, Health::new(place), Arc::default());
     let mut deliver = |packets: &[&[u8]]| {
-        let mut load = Load::default();
-        packets.iter().for_each(|from| assert!(load.add(&packet(from), &plan).is_ok()));
+        let mut set = BatchSet::default();
+        packets.iter().for_each(|from| assert!(set.add(&packet(from), &plan).is_ok()));
         let mut delivered =
-            Delivered { outlet: 0, job: 0, counters: [0; COMMITTED], refused: vec![], left: vec![], away: false };
-        store.deliver(&load.batches()[0], 0, &mut delivered);
+            Delivered { worker: 0, job: 0, counters: [0; COMMITTED], refused: vec![], left: vec![], away: false };
+        store.deliver(&set.batches()[0], 0, &mut delivered);
         (delivered.left, delivered.refused.len(), delivered.away)
     };
     let (good, bad): (&[u8], &[u8]) = (b"udp:192.0.2.1:5060", b"nowhere");

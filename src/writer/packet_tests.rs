@@ -72,7 +72,7 @@ impl Bench {
         assert_eq!(totals.captured(), known + totals.committed(Committed::DeadLettered), "{totals:?}");
     }
 
-    pub fn plan(&self) -> Plan {
+    pub fn plan(&self) -> WriterPlan {
         let collectors = CollectorPlan {
             options: CollectorOptions { version: Version::V3, capture_id: 7, ..CollectorOptions::default() },
             correlation_headers: vec![b"X-Cid".to_vec()],
@@ -80,15 +80,15 @@ impl Bench {
         let sink = |target| SinkPlan { target, options: SinkOptions::default(), link: None };
         let destination = Destination::parse(&self.collector).unwrap();
         let sinks = vec![
-            sink(Target::Collectors(vec![destination], collectors.clone())),
-            sink(Target::NamedCollectors(collectors)),
+            sink(SinkTarget::Collectors(vec![destination], collectors.clone())),
+            sink(SinkTarget::NamedCollectors(collectors)),
         ];
         let place = self.directory.path().join("spool");
         let spool = SpoolPlan { directory: place, limit_bytes: self.spool_bytes, sync: SpoolSync::Off };
-        Plan {
+        WriterPlan {
             sinks,
             spool: self.has_spool.then_some(spool),
-            table_patience: self.patience,
+            table_wait: self.patience,
             insert_retries: self.insert_retries,
             ..plan(&self.directory, true)
         }
@@ -207,10 +207,10 @@ fn at_the_end_a_collector_that_does_not_close_keeps_no_other_from_being_told() {
         [&slow, &other].map(|listener| format!("sip:{};transport=tcp", listener.local_addr().unwrap()));
     let was_told = Arc::new(AtomicBool::new(false));
     let noted = Arc::clone(&was_told);
-    let (tell, told) = crossbeam_channel::bounded(1);
+    let (tell, stop_request) = crossbeam_channel::bounded(1);
     let slow = thread::spawn(move || {
         let (stream, _) = slow.accept().unwrap();
-        told.recv().unwrap();
+        stop_request.recv().unwrap();
         drop(stream);
     });
     let other = thread::spawn(move || {

@@ -3,13 +3,13 @@
 use super::batch::Batch;
 use super::deliver::{Delivered, Refused, runs};
 use super::health::Health;
-use super::tries::{Patience, Tries};
-use super::{CollectorPlan, Plan, add};
+use super::tries::{RetryLimit, Tries};
+use super::{CollectorPlan, WriterPlan, add};
 use crate::capture::{Capture, Trace, record};
 use crate::hep::{ChunkOrder, Version};
 use crate::log_limit::LogLimit;
 use crate::queue::lane::Committed;
-use crate::sink::hep::{Collector, Destination, Origin, Outgoing, Sent, parse_way};
+use crate::sink::hep::{Collector, Destination, Origin, Outgoing, Sent, parse_endpoints};
 use crate::sip;
 use crate::sip::x_headers::{self, XHeaders};
 use log::Level;
@@ -27,7 +27,7 @@ const LOG: u8 = 100;
 
 /// Which collectors packets go to.
 #[derive(Clone, Copy, Debug)]
-pub enum Reach<'a> {
+pub enum CollectorSelection<'a> {
     /// The one that parameters name, or one of several that stand in for each other.
     Fixed(&'a [Destination]),
     /// The one that all packets name.
@@ -36,7 +36,7 @@ pub enum Reach<'a> {
     AnyNamed,
 }
 
-/// Collectors with patience.
+/// Collectors that are tried again as often as the parameters allow.
 ///
 /// With a spool, packets that cannot be sent come back at once and wait there, without limit of time. Without one they wait here, as rows do; but
 /// only so long for a collector that scripts name, since a name can come from traffic, and the wait holds up all others. The same
@@ -46,31 +46,31 @@ pub struct PacketStore {
     /// The collector that parameters name.
     fixed: Option<Collector>,
     /// Those that packets name, the last used one first.
-    named: Vec<Named>,
+    named: Vec<NamedCollector>,
     /// Whether all packets name the same one.
     names_one: bool,
     /// How long packets wait for one of these that others wait behind.
     limit: Duration,
-    /// Patience without a spool, and with one.
-    patience: [Patience; 2],
+    /// How often packets are tried again without a spool, and with one.
+    retry_limit: [RetryLimit; 2],
     health: Health,
     give_up: Arc<AtomicBool>,
     log: LogLimit,
 }
 
-struct Named {
+struct NamedCollector {
     uri: String,
     collector: Collector,
-    outage: Option<Outage>,
+    outage: Option<CollectorOutage>,
 }
 
-struct Outage {
+struct CollectorOutage {
     since: Instant,
     last_try: Instant,
     why: String,
 }
 
-impl Named {
+impl NamedCollector {
     /// Whether packets have waited for it long enough.
     fn is_lost(&self, limit: Duration) -> bool {
         self.outage.as_ref().is_some_and(|outage| outage.since.elapsed() >= limit)
@@ -83,23 +83,25 @@ type Prepared<'a> = Result<(Capture<'a>, Trace<'a>, Cow<'a, [u8]>), &'static str
 impl PacketStore {
     /// Opens nothing yet.
     pub fn new(
-        plan: &Plan,
+        plan: &WriterPlan,
         collectors: &CollectorPlan,
-        reach: Reach<'_>,
+        selection: CollectorSelection<'_>,
         health: Health,
         give_up: Arc<AtomicBool>,
     ) -> PacketStore {
-        let fixed = match reach {
-            Reach::Fixed(destinations) => Some(Collector::new(destinations.to_vec(), collectors.options.clone())),
-            Reach::Named | Reach::AnyNamed => None,
+        let fixed = match selection {
+            CollectorSelection::Fixed(destinations) => {
+                Some(Collector::new(destinations.to_vec(), collectors.options.clone()))
+            }
+            CollectorSelection::Named | CollectorSelection::AnyNamed => None,
         };
         PacketStore {
             plan: collectors.clone(),
             fixed,
             named: Vec::new(),
-            names_one: matches!(reach, Reach::Named),
-            limit: plan.table_patience,
-            patience: Patience::of(plan),
+            names_one: matches!(selection, CollectorSelection::Named),
+            limit: plan.table_wait,
+            retry_limit: RetryLimit::of(plan),
             health,
             give_up,
             log: LogLimit::default(),
@@ -109,7 +111,7 @@ impl PacketStore {
     /// Whether packets need not come here: the collector was away when it was last asked, and they have a spool to go to, or the server
     /// ends.
     pub fn turns_away(&self) -> bool {
-        self.health.is_away() && (self.health.has_refuge() || self.give_up.load(Ordering::Relaxed))
+        self.health.is_away() && (self.health.has_spool() || self.give_up.load(Ordering::Relaxed))
     }
 
     /// Sends the packets of `batch`, numbered from `first`.
@@ -139,8 +141,8 @@ impl PacketStore {
             self.note_health(&batch.table, &answer, delivered);
             let numbers = &numbers[sent..];
             sent += note_sent(&answer.sent, numbers, delivered);
-            let patience = self.patience[usize::from(self.health.has_refuge())];
-            if answer.sent.away.is_none() || !answer.may_wait || !tries.go_on(patience, &self.give_up) {
+            let retry_limit = self.retry_limit[usize::from(self.health.has_spool())];
+            if answer.sent.away.is_none() || !answer.may_wait || !tries.go_on(retry_limit, &self.give_up) {
                 break;
             }
         }
@@ -199,15 +201,15 @@ impl PacketStore {
                 };
                 self.named.truncate(MOST_OPEN - 1);
                 let collector = Collector::named(destination, self.plan.options.clone());
-                self.named.insert(0, Named { uri: uri.to_owned(), collector, outage: None });
+                self.named.insert(0, NamedCollector { uri: uri.to_owned(), collector, outage: None });
             }
         }
-        let has_refuge = self.health.has_refuge();
+        let has_spool = self.health.has_spool();
         // In a spool of its own what waits for a collector is in nobody's way.
-        let is_limited = !(self.names_one && has_refuge);
+        let is_limited = !(self.names_one && has_spool);
         let limit = self.limit;
         let named = &mut self.named[0];
-        let is_lost = |named: &Named| is_limited && named.is_lost(limit);
+        let is_lost = |named: &NamedCollector| is_limited && named.is_lost(limit);
         let mut sent = match &named.outage {
             Some(outage) if is_lost(named) && outage.last_try.elapsed() < LOST => {
                 Sent { away: Some(outage.why.clone()), ..Sent::default() }
@@ -216,16 +218,17 @@ impl PacketStore {
                 let since = earlier.as_ref().map(|outage| outage.since);
                 let sent = named.collector.send(packets);
                 let now = Instant::now();
-                let outage = |why: &String| Outage { since: since.unwrap_or(now), last_try: now, why: why.clone() };
+                let outage =
+                    |why: &String| CollectorOutage { since: since.unwrap_or(now), last_try: now, why: why.clone() };
                 named.outage = sent.away.as_ref().map(outage);
                 sent
             }
         };
         if !is_lost(named) {
-            return Answer { sent, is_heard: true, may_wait: self.names_one || !has_refuge };
+            return Answer { sent, is_heard: true, may_wait: self.names_one || !has_spool };
         }
         // Without a spool, what could not be sent is given up.
-        if has_refuge && let Some(why) = sent.away.take() {
+        if has_spool && let Some(why) = sent.away.take() {
             sent = refuse_rest(sent, packets.len(), &why);
         }
         Answer { sent, is_heard: false, may_wait: false }
@@ -243,7 +246,7 @@ struct Answer {
 
 /// Notes what was sent and refused of packets with these numbers; answers how many are done with.
 fn note_sent(sent: &Sent, numbers: &[usize], delivered: &mut Delivered) -> usize {
-    add(&mut delivered.counters, Committed::Unheard, sent.unheard);
+    add(&mut delivered.counters, Committed::PortUnreachable, sent.port_unreachable);
     add(&mut delivered.counters, Committed::Batches, u64::from(sent.sent > 0));
     let refused = sent.refused.iter();
     delivered.refused.extend(refused.map(|(index, why)| Refused { number: numbers[*index], why: why.as_str().into() }));
@@ -254,7 +257,7 @@ fn note_sent(sent: &Sent, numbers: &[usize], delivered: &mut Delivered) -> usize
 fn refuse_rest(sent: Sent, count: usize, why: &str) -> Sent {
     let mut refused = sent.refused;
     refused.extend((sent.sent..count).map(|index| (index, why.to_owned())));
-    Sent { sent: count, refused, away: None, unheard: sent.unheard }
+    Sent { sent: count, refused, away: None, port_unreachable: sent.port_unreachable }
 }
 
 /// The id that a packet has, or else the first of these headers gives: of a message, up to where the header is folded.
@@ -274,7 +277,7 @@ fn outgoing_of<'a>(capture: &Capture<'a>, trace: &Trace<'a>, payload: &'a [u8]) 
         (17, Origin::Sockets(text(trace.from)?), None)
     } else {
         let (from, to) = (text(trace.from)?, text(trace.to)?);
-        let (protocol, from, to) = parse_way(from, to).map_err(|error| error.to_string())?;
+        let (protocol, from, to) = parse_endpoints(from, to).map_err(|error| error.to_string())?;
         (protocol, Origin::Address(from), Some(to))
     };
     Ok(Outgoing {

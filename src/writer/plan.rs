@@ -13,7 +13,7 @@ use std::time::Duration;
 
 /// Everything that a writer needs to know.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub struct WriterPlan {
     /// Where rows go; [`Capture::sink`](crate::capture::Capture::sink) counts them from 0. At least one.
     pub sinks: Vec<SinkPlan>,
     /// Table of SIP captures that name none: a strftime template.
@@ -35,7 +35,7 @@ pub struct Plan {
     /// Time that the end of the server leaves.
     pub shutdown_timeout: Duration,
     /// How long a batch waits for a table that is not there.
-    pub table_patience: Duration,
+    pub table_wait: Duration,
     /// Times that a batch is tried again while its database is away, before it goes to the spool; 0 to 500.
     pub insert_retries: u32,
     /// Time after which it goes to the spool, tries left or not; at most 300 s.
@@ -67,7 +67,7 @@ pub enum SpoolSync {
     Off,
 }
 
-impl Plan {
+impl WriterPlan {
     /// The columns of rows of `shape`; those of traced messages for packets, which become none.
     pub fn layout(&self, shape: RowShape) -> &Layout {
         match shape {
@@ -82,7 +82,7 @@ impl Plan {
 #[derive(Clone, Debug)]
 pub struct SinkPlan {
     /// What it is.
-    pub target: Target,
+    pub target: SinkTarget,
     /// How a database's sink behaves.
     pub options: SinkOptions,
     /// The way to its host database process, if the host's own driver serves it.
@@ -91,7 +91,7 @@ pub struct SinkPlan {
 
 /// Where the captures of a sink go.
 #[derive(Clone, Debug)]
-pub enum Target {
+pub enum SinkTarget {
     /// Rows, to a database.
     Database(DatabaseUrl),
     /// Packets, to the first of these collectors that works.
@@ -109,23 +109,23 @@ pub struct CollectorPlan {
     pub correlation_headers: Vec<Vec<u8>>,
 }
 
-impl Target {
+impl SinkTarget {
     /// The database, if it is one.
     pub fn database(&self) -> Option<&DatabaseUrl> {
-        if let Target::Database(url) = self { Some(url) } else { None }
+        if let SinkTarget::Database(url) = self { Some(url) } else { None }
     }
 }
 
-impl fmt::Display for Target {
+impl fmt::Display for SinkTarget {
     /// The URL without its password, or the URIs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Target::Database(url) => url.fmt(f),
-            Target::Collectors(destinations, _) => {
+            SinkTarget::Database(url) => url.fmt(f),
+            SinkTarget::Collectors(destinations, _) => {
                 let uris: Vec<String> = destinations.iter().map(Destination::to_string).collect();
                 f.write_str(&uris.join(", "))
             }
-            Target::NamedCollectors(_) => f.write_str("collectors named by the script"),
+            SinkTarget::NamedCollectors(_) => f.write_str("collectors named by the script"),
         }
     }
 }

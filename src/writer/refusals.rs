@@ -1,6 +1,6 @@
 //! Captures that a database refused: into the dead letters, or, without them, counted as lost.
 
-use super::batch::Load;
+use super::batch::BatchSet;
 use super::deliver::Refused;
 use super::{Counters, SpoolPlan, SpoolSync, add, spools};
 use crate::log_limit::LogLimit;
@@ -55,10 +55,10 @@ impl Refusals {
         }
     }
 
-    /// Puts away captures of `load`, and counts what became of them.
-    pub fn put_away(&mut self, sink: usize, load: &Load, refused: &[Refused], counters: &mut Counters) {
+    /// Puts away captures of `set`, and counts what became of them.
+    pub fn put_away(&mut self, sink: usize, set: &BatchSet, refused: &[Refused], counters: &mut Counters) {
         for refused in refused {
-            if let Some((batch, record)) = load.record(refused.number) {
+            if let Some((batch, record)) = set.record(refused.number) {
                 self.write(sink, &batch.table, record, &refused.why, counters);
             }
         }

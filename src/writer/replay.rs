@@ -1,9 +1,9 @@
 //! The replay: reads a spool chunk by chunk, and remembers of each chunk what is still to be sent.
 
-use super::batch::{Batch, Load};
+use super::batch::{Batch, BatchSet};
 use super::deliver::{Delivered, Refused};
 use super::window::WINDOW_BYTES;
-use super::{Counters, Plan, add, add_all};
+use super::{Counters, WriterPlan, add, add_all};
 use crate::log_limit::LogLimit;
 use crate::queue::lane::{COMMITTED, Committed};
 use crate::queue::spool::{OnDisk, Spool, SpoolError};
@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 pub enum Chunk {
     /// Nothing, for now.
     Nothing,
-    /// This load is to be sent.
-    Load(Arc<Load>),
+    /// This batch set is to be sent.
+    Send(Arc<BatchSet>),
     /// The chunk at hand is done with.
     Done,
 }
@@ -49,15 +49,15 @@ struct Current {
     ids: Range<u64>,
     /// Whether it comes from the first of the earlier spools.
     earlier: bool,
-    load: Arc<Load>,
-    /// What other outlets are to take over once `load` is done with.
-    aside: Load,
+    set: Arc<BatchSet>,
+    /// What other workers are to take over once `set` is done with.
+    aside: BatchSet,
     counters: Counters,
-    /// Captures of it that another outlet has taken over.
+    /// Captures of it that another worker has taken over.
     moved: u64,
     /// These, and whether they are on the disk: before, they must not go here.
-    on_disk: Vec<(Load, OnDisk)>,
-    /// When to hand over again what another outlet did not take, or its disk.
+    on_disk: Vec<(BatchSet, OnDisk)>,
+    /// When to hand over again what another worker did not take, or its disk.
     hand_over_at: Option<Instant>,
     unreadable: Vec<(Vec<u8>, String)>,
 }
@@ -146,14 +146,14 @@ impl Replay {
         end
     }
 
-    /// Captures of the chunk at hand that are in another outlet's spool too, until the chunk is done with.
+    /// Captures of the chunk at hand that are in another worker's spool too, until the chunk is done with.
     pub fn moved(&self) -> u64 {
         self.current.as_ref().map_or(0, |current| current.moved)
     }
 
     /// What is still to be sent of the chunk at hand; reads on when the last one is done with, but no id from `below`
     /// on.
-    pub fn at_hand(&mut self, spool: &mut Spool, plan: &Plan, below: u64) -> Option<&Arc<Load>> {
+    pub fn at_hand(&mut self, spool: &mut Spool, plan: &WriterPlan, below: u64) -> Option<&Arc<BatchSet>> {
         if self.current.is_none() {
             self.current = if self.earlier_first {
                 let earlier = self.read_earlier(plan);
@@ -163,28 +163,28 @@ impl Replay {
                 self.read_own(spool, plan, below).or_else(|| self.read_earlier(plan))
             };
         }
-        self.current.as_ref().map(|current| &current.load)
+        self.current.as_ref().map(|current| &current.set)
     }
 
     /// The next thing to do; `below` as in [`Replay::at_hand`].
-    pub fn next(&mut self, spool: &mut Spool, plan: &Plan, below: u64, now: Instant) -> Chunk {
+    pub fn next(&mut self, spool: &mut Spool, plan: &WriterPlan, below: u64, now: Instant) -> Chunk {
         if self.not_before.is_some_and(|moment| now < moment) {
             return Chunk::Nothing;
         }
         self.not_before = None;
-        let load = self.at_hand(spool, plan, below).map(Arc::clone);
-        match load {
+        let set = self.at_hand(spool, plan, below).map(Arc::clone);
+        match set {
             None => Chunk::Nothing,
-            Some(load) if !load.is_empty() => Chunk::Load(load),
+            Some(set) if !set.is_empty() => Chunk::Send(set),
             Some(_) if !self.is_handed_over(now) => Chunk::Nothing,
             Some(_) => Chunk::Done,
         }
     }
 
-    /// Whether nothing is left of the chunk at hand, and what other outlets have taken over is on the disk, for which
+    /// Whether nothing is left of the chunk at hand, and what other workers have taken over is on the disk, for which
     /// it waits until `deadline`.
     pub fn is_handed_over(&self, deadline: Instant) -> bool {
-        let Some(current) = self.current.as_ref().filter(|current| current.load.is_empty() && current.aside.is_empty())
+        let Some(current) = self.current.as_ref().filter(|current| current.set.is_empty() && current.aside.is_empty())
         else {
             return false;
         };
@@ -198,7 +198,7 @@ impl Replay {
     /// Tables of the chunk at hand that are not done with.
     pub fn tables(&self) -> Vec<String> {
         let batches =
-            self.current.iter().flat_map(|current| current.load.batches().iter().chain(current.aside.batches()));
+            self.current.iter().flat_map(|current| current.set.batches().iter().chain(current.aside.batches()));
         let mut tables: Vec<_> = batches.map(|batch| batch.table.clone()).collect();
         tables.sort_unstable();
         tables.dedup();
@@ -209,39 +209,39 @@ impl Replay {
     pub fn set_aside(&mut self, tables: &[String]) {
         let Some(current) = &mut self.current else { return };
         let is_for_them = |batch: &Batch| tables.contains(&batch.table);
-        if !current.load.batches().iter().any(is_for_them) && current.aside.batches().iter().all(is_for_them) {
+        if !current.set.batches().iter().any(is_for_them) && current.aside.batches().iter().all(is_for_them) {
             return;
         }
-        let mut all = current.load.filtered(|_| true);
+        let mut all = current.set.filtered(|_| true);
         all.join(std::mem::take(&mut current.aside));
         current.aside = all.filtered(is_for_them);
-        current.load = Arc::new(all.filtered(|batch| !is_for_them(batch)));
+        current.set = Arc::new(all.filtered(|batch| !is_for_them(batch)));
         self.not_before = None;
     }
 
     /// What is to be handed over of the chunk at hand, if there is anything.
-    pub fn aside(&self) -> Option<&Load> {
+    pub fn aside(&self) -> Option<&BatchSet> {
         self.current.as_ref().map(|current| &current.aside).filter(|aside| !aside.is_empty())
     }
 
-    /// Another outlet has taken over what was left aside for `table`: it is done with here once it is `on_disk`.
+    /// Another worker has taken over what was left aside for `table`: it is done with here once it is `on_disk`.
     pub fn hand_over(&mut self, table: &str, on_disk: OnDisk) {
         let Some(current) = &mut self.current else { return };
         let rest = current.aside.filtered(|batch| batch.table != table);
-        let load = current.aside.filtered(|batch| batch.table == table);
-        add(&mut current.counters, Committed::Spooled, load.len() as u64);
-        current.moved += load.len() as u64;
+        let set = current.aside.filtered(|batch| batch.table == table);
+        add(&mut current.counters, Committed::Spooled, set.len() as u64);
+        current.moved += set.len() as u64;
         current.aside = rest;
-        current.on_disk.push((load, on_disk));
+        current.on_disk.push((set, on_disk));
     }
 
     /// Leaves aside once more, until `again`, what was handed over and may never be on the disk.
     pub fn take_back_failed(&mut self, again: Instant) {
         let Some(current) = &mut self.current else { return };
-        for (load, _) in current.on_disk.extract_if(.., |(_, on_disk)| on_disk.has_failed()) {
-            // The other outlet keeps what it has: these come twice.
-            add(&mut current.counters, Committed::Recovered, load.len() as u64);
-            current.aside.join(load);
+        for (set, _) in current.on_disk.extract_if(.., |(_, on_disk)| on_disk.has_failed()) {
+            // The other worker keeps what it has: these come twice.
+            add(&mut current.counters, Committed::Recovered, set.len() as u64);
+            current.aside.join(set);
             current.hand_over_at = Some(again);
         }
     }
@@ -259,8 +259,8 @@ impl Replay {
     }
 
     /// What is still to be sent of the chunk at hand.
-    pub fn load(&self) -> Option<&Load> {
-        self.current.as_ref().map(|current| &*current.load)
+    pub fn set(&self) -> Option<&BatchSet> {
+        self.current.as_ref().map(|current| &*current.set)
     }
 
     /// Takes in an answer; true when the chunk is done with. What is left of it may be tried again at `again`, unless the sink is away.
@@ -268,29 +268,29 @@ impl Replay {
         &mut self,
         delivered: Delivered,
         again: Instant,
-        refuse: impl FnOnce(&Load, &[Refused], &mut Counters),
+        refuse: impl FnOnce(&BatchSet, &[Refused], &mut Counters),
     ) -> bool {
         let Some(current) = &mut self.current else { return false };
-        let stored = current.load.len() - delivered.left_len() - delivered.refused.len();
+        let stored = current.set.len() - delivered.left_len() - delivered.refused.len();
         add(&mut current.counters, Committed::Stored, stored as u64);
         add_all(&mut current.counters, &delivered.counters);
-        refuse(&current.load, &delivered.refused, &mut current.counters);
+        refuse(&current.set, &delivered.refused, &mut current.counters);
         if delivered.left.is_empty() && current.aside.is_empty() {
             return true;
         }
         if !delivered.away && !delivered.left.is_empty() {
             self.not_before = Some(again);
         }
-        current.load = Arc::new(current.load.select(&delivered.left));
+        current.set = Arc::new(current.set.select(&delivered.left));
         false
     }
 
     /// What is still to be sent of a chunk of the sink's own spool, when a part of it is done with and nothing is behind it in `spool`.
-    pub fn rest_of_last_chunk(&self, spool: &Spool) -> Option<Load> {
+    pub fn rest_of_last_chunk(&self, spool: &Spool) -> Option<BatchSet> {
         let current = self.current.as_ref().filter(|current| !current.earlier)?;
-        let is_partial = ((current.load.len() + current.aside.len()) as u64) < current.ids.end - current.ids.start;
+        let is_partial = ((current.set.len() + current.aside.len()) as u64) < current.ids.end - current.ids.start;
         (is_partial && current.ids.end == spool.marks().next).then(|| {
-            let mut rest = current.load.filtered(|_| true);
+            let mut rest = current.set.filtered(|_| true);
             rest.join(current.aside.filtered(|_| true));
             rest
         })
@@ -311,7 +311,7 @@ impl Replay {
         Finished { counters: current.counters, acked: Some(acked), unreadable: current.unreadable }
     }
 
-    fn read_own(&mut self, spool: &mut Spool, plan: &Plan, below: u64) -> Option<Current> {
+    fn read_own(&mut self, spool: &mut Spool, plan: &WriterPlan, below: u64) -> Option<Current> {
         let most = below.saturating_sub(spool.marks().acked);
         if most == 0 || spool.pending() == 0 {
             return None;
@@ -325,7 +325,7 @@ impl Replay {
         Some(current)
     }
 
-    fn read_earlier(&mut self, plan: &Plan) -> Option<Current> {
+    fn read_earlier(&mut self, plan: &WriterPlan) -> Option<Current> {
         while let Some(spool) = self.earlier.first_mut() {
             if let Some(current) = read(spool, plan, u64::MAX, &[], &mut self.log) {
                 return Some(Current { earlier: true, ..current });
@@ -341,8 +341,14 @@ impl Replay {
 }
 
 /// Reads a chunk of at most `most` records.
-fn read(spool: &mut Spool, plan: &Plan, most: u64, delivered: &[Range<u64>], log: &mut LogLimit) -> Option<Current> {
-    let mut load = Load::default();
+fn read(
+    spool: &mut Spool,
+    plan: &WriterPlan,
+    most: u64,
+    delivered: &[Range<u64>],
+    log: &mut LogLimit,
+) -> Option<Current> {
+    let mut set = BatchSet::default();
     let mut unreadable = Vec::new();
     let (mut found, mut passed) = (0, 0);
     let records = plan.batch_size.min(usize::try_from(most).unwrap_or(usize::MAX));
@@ -350,7 +356,7 @@ fn read(spool: &mut Spool, plan: &Plan, most: u64, delivered: &[Range<u64>], log
         found += 1;
         if delivered.iter().any(|range| range.contains(&id)) {
             passed += 1;
-        } else if let Err(why) = load.add(record, plan) {
+        } else if let Err(why) = set.add(record, plan) {
             unreadable.push((record.to_vec(), why));
         }
     });
@@ -368,8 +374,8 @@ fn read(spool: &mut Spool, plan: &Plan, most: u64, delivered: &[Range<u64>], log
     Some(Current {
         ids,
         earlier: false,
-        load: Arc::new(load),
-        aside: Load::default(),
+        set: Arc::new(set),
+        aside: BatchSet::default(),
         counters,
         moved: 0,
         hand_over_at: None,
@@ -405,7 +411,7 @@ mod tests {
         failing.decide(false);
         assert!(matches!(replay.next(&mut spool, &plan, 2, now), Chunk::Nothing), "nor when the disk does not take it");
         replay.take_back_failed(now + Duration::from_secs(1));
-        assert_eq!(replay.aside().map(Load::len), Some(1), "it is to be handed over once more");
+        assert_eq!(replay.aside().map(BatchSet::len), Some(1), "it is to be handed over once more");
         assert!(replay.is_put_off(now) && !replay.is_put_off(now + Duration::from_secs(1)));
         let on_disk = OnDisk::new(false);
         replay.hand_over("other", on_disk.clone());

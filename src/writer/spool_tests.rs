@@ -28,19 +28,19 @@ impl Bench {
         self.directory.path().join(format!("sink{sink}"))
     }
 
-    pub(super) fn plan(&self) -> Plan {
+    pub(super) fn plan(&self) -> WriterPlan {
         let sink = |number| {
             let url = format!("sqlite:///{}/capture.db", self.place(number).display());
             let options = SinkOptions { create_tables: true, ..SinkOptions::default() };
             SinkPlan {
-                target: Target::Database(DatabaseUrl::parse(&url).unwrap()),
+                target: SinkTarget::Database(DatabaseUrl::parse(&url).unwrap()),
                 options,
                 ..plan(&self.directory, true).sinks[0].clone()
             }
         };
         let spool =
             SpoolPlan { directory: self.directory.path().join("spool"), limit_bytes: 64 << 20, sync: SpoolSync::Off };
-        Plan { sinks: vec![sink(0), sink(1)], spool: Some(spool), ..plan(&self.directory, true) }
+        WriterPlan { sinks: vec![sink(0), sink(1)], spool: Some(spool), ..plan(&self.directory, true) }
     }
 
     pub(super) fn bring_up(&self, sink: usize) {
@@ -55,7 +55,7 @@ impl Bench {
     }
 
     /// Runs a writer beside `act`, then stops it in order.
-    pub(super) fn while_running(&mut self, plan: Plan, act: impl FnOnce(&mut Bench)) -> Ending {
+    pub(super) fn while_running(&mut self, plan: WriterPlan, act: impl FnOnce(&mut Bench)) -> Ending {
         self.stop.store(false, Ordering::Relaxed);
         let consumer = Consumer::take(&self.lanes, 0).unwrap().unwrap();
         let stop = Arc::clone(&self.stop);
@@ -261,7 +261,7 @@ fn two_databases_that_differ_in_the_password_alone_have_spools_of_their_own() {
     let bench = Bench::new();
     let mut plan = bench.plan();
     for (sink, url) in ["mysql://u:one@h/d", "mysql://u:two@h/d"].iter().enumerate() {
-        plan.sinks[sink].target = Target::Database(DatabaseUrl::parse(url).unwrap());
+        plan.sinks[sink].target = SinkTarget::Database(DatabaseUrl::parse(url).unwrap());
     }
     let names = spools::names(&plan);
     assert_ne!(names[0], names[1]);
@@ -279,7 +279,7 @@ fn a_spool_that_no_sink_claims_is_found() {
     bench.while_running(plan.clone(), |_| {});
     let spool = plan.spool.clone().unwrap();
     assert!(spools::unclaimed(&plan, &spool).is_empty());
-    let other = Plan { sinks: vec![plan.sinks[1].clone()], ..plan.clone() };
+    let other = WriterPlan { sinks: vec![plan.sinks[1].clone()], ..plan.clone() };
     assert_eq!(spools::unclaimed(&other, &spool), [spool.directory.join(&spools::names(&plan)[0])]);
     assert!(files_below(&spool.directory) > 0);
 }
@@ -414,7 +414,7 @@ fn dead_letters_that_could_not_be_opened_are_used_as_soon_as_they_can_be() {
 #[test]
 fn a_chunk_that_is_partly_stored_when_the_writer_ends_does_not_come_again_whole() {
     let mut bench = Bench::new();
-    let plan = Plan { table_patience: Duration::from_secs(600), ..bench.plan() };
+    let plan = WriterPlan { table_wait: Duration::from_secs(600), ..bench.plan() };
     // Two tables in one chunk, of which one cannot be made: its name is taken by an index.
     for number in 0..40 {
         let payload = format!("OPTIONS sip:{number} SIP/2.0\r\n\r\n");

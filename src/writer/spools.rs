@@ -10,9 +10,8 @@
 //!
 //! A server that has fewer writers than the one before lets its first writer replay what the others left.
 
-use super::{Plan, SpoolPlan, SpoolSync, Target};
-use crate::queue::lane::SinkMarks;
-use crate::queue::spool::{Marks, POSITION, Spool, SpoolError, SpoolOptions, SyncPolicy};
+use super::{SinkTarget, SpoolPlan, SpoolSync, WriterPlan};
+use crate::queue::spool::{POSITION, Spool, SpoolError, SpoolMarks, SpoolOptions, SyncPolicy};
 use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::io;
@@ -33,7 +32,7 @@ const SEGMENT_BYTES: u64 = 64 << 20;
 const SEGMENTS: u64 = 8;
 
 /// The directory name of each sink's spools: the URL without its password, and a check sum of it that keeps names apart.
-pub fn names(plan: &Plan) -> Vec<String> {
+pub fn names(plan: &WriterPlan) -> Vec<String> {
     let mut taken = HashSet::new();
     let mut unique_name_of = |url: &str| {
         let name = name_of(url);
@@ -127,10 +126,10 @@ pub fn open(
     spool: &SpoolPlan,
     name: &str,
     (writer, writers): (usize, usize),
-    marks: SinkMarks,
+    marks: SpoolMarks,
 ) -> Result<(Spool, Vec<Spool>), SpoolError> {
     let place = spool.directory.join(name);
-    let committed = (marks.next > 0).then_some(Marks { next: marks.next, acked: marks.acked });
+    let committed = (marks.next > 0).then_some(marks);
     let mut own = Spool::open(options(spool, place.join(writer.to_string())), committed)?;
     own.defer_position();
     let earlier = if writer == 0 { earlier(&place, writers) } else { Vec::new() };
@@ -147,9 +146,9 @@ pub fn dead_letters(spool: &SpoolPlan) -> PathBuf {
 }
 
 /// Directories with spools that no sink of `plan` will replay.
-pub fn unclaimed(plan: &Plan, spool: &SpoolPlan) -> Vec<PathBuf> {
+pub fn unclaimed(plan: &WriterPlan, spool: &SpoolPlan) -> Vec<PathBuf> {
     let names = names(plan);
-    let has_named = plan.sinks.iter().any(|sink| matches!(sink.target, Target::NamedCollectors(_)));
+    let has_named = plan.sinks.iter().any(|sink| matches!(sink.target, SinkTarget::NamedCollectors(_)));
     let is_known = |name: &OsStr| name == DEAD_LETTERS || names.iter().any(|known| name == known.as_str());
     let found = directories(&spool.directory)
         .filter(|path| !(has_named && is_named(path)) && path.file_name().is_some_and(|name| !is_known(name)));

@@ -1,10 +1,10 @@
 //! Getting rows into a sink: tries again as often as it may, and halves what the sink refuses until the bad rows stand alone.
 
-use super::Plan;
+use super::WriterPlan;
 use super::health::{Health, SinkPlace};
 use super::table_waits::TableWaits;
-use super::tries::{BACK_OFF, Patience, Tries, pause};
-use crate::sink::{self, DatabaseUrl, Sink, SinkError, Slices};
+use super::tries::{BACK_OFF, RetryLimit, Tries, pause};
+use crate::sink::{self, Bisection, DatabaseUrl, Sink, SinkError};
 use crate::table::{Layout, Row};
 use std::ops::Range;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ pub struct Refusal {
 
 /// What became of a batch's rows; what is neither refused nor left is stored.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Outcome {
+pub struct WriteOutcome {
     /// Rows that the sink refused, in order.
     pub refused: Vec<Refusal>,
     /// Rows that could not be written now, in order.
@@ -36,15 +36,15 @@ pub struct Outcome {
     pub away: bool,
 }
 
-/// A sink with patience.
+/// A sink that is tried again as often as the parameters allow.
 pub struct Store {
     sink: Box<dyn Sink>,
     health: Health,
     give_up: Arc<AtomicBool>,
     waits: Arc<TableWaits>,
-    patience: Patience,
-    /// Patience while there is a spool.
-    spooled_patience: Patience,
+    retry_limit: RetryLimit,
+    /// How often rows are tried again while there is a spool.
+    spooled_retry_limit: RetryLimit,
     last_refusal: Option<Instant>,
     silent_refusals: u64,
 }
@@ -53,22 +53,22 @@ impl Store {
     /// Opens the sink of `plan` at `place`, a database at `url`; it connects with the first write.
     /// `waits` are those of the sink's tables.
     pub fn new(
-        plan: &Plan,
+        plan: &WriterPlan,
         url: &DatabaseUrl,
         place: SinkPlace,
         waits: Arc<TableWaits>,
         give_up: Arc<AtomicBool>,
     ) -> Store {
         let sink = sink::open_linked(url, &plan.sinks[place.number].options, plan.sinks[place.number].link.clone());
-        let [patience, spooled_patience] = Patience::of(plan);
-        let store = Store::with_sink(sink, patience, waits, Health::new(place), give_up);
-        Store { spooled_patience, ..store }
+        let [retry_limit, spooled_retry_limit] = RetryLimit::of(plan);
+        let store = Store::with_sink(sink, retry_limit, waits, Health::new(place), give_up);
+        Store { spooled_retry_limit, ..store }
     }
 
     /// The same around any sink.
     pub fn with_sink(
         sink: Box<dyn Sink>,
-        patience: Patience,
+        retry_limit: RetryLimit,
         waits: Arc<TableWaits>,
         health: Health,
         give_up: Arc<AtomicBool>,
@@ -78,8 +78,8 @@ impl Store {
             health,
             give_up,
             waits,
-            patience,
-            spooled_patience: patience,
+            retry_limit,
+            spooled_retry_limit: retry_limit,
             last_refusal: None,
             silent_refusals: 0,
         }
@@ -87,14 +87,14 @@ impl Store {
 
     /// Whether rows need not come here: the sink was away when it was last asked, and they have a spool to go to, or the server ends.
     pub fn turns_away(&self) -> bool {
-        self.health.is_away() && (self.health.has_refuge() || self.give_up.load(Ordering::Relaxed))
+        self.health.is_away() && (self.health.has_spool() || self.give_up.load(Ordering::Relaxed))
     }
 
     /// Writes `rows`; comes back when each is stored, refused, or left for later.
-    pub fn write(&mut self, table: &str, layout: &Layout, rows: &[Row<'_>]) -> Outcome {
-        let mut outcome = Outcome::default();
+    pub fn write(&mut self, table: &str, layout: &Layout, rows: &[Row<'_>]) -> WriteOutcome {
+        let mut outcome = WriteOutcome::default();
         let mut tries = Tries::new();
-        let mut waiting = Slices::new(rows.len(), self.sink.most_rows());
+        let mut waiting = Bisection::new(rows.len(), self.sink.most_rows());
         while let Some(range) = waiting.take() {
             match self.sink.write(table, layout, &rows[range.clone()]) {
                 Ok(written) => {
@@ -113,7 +113,7 @@ impl Store {
                     if self.waits.is_over(table, &why) {
                         self.say_refused(table, range.len() as u64, &why);
                         outcome.refused.push(Refusal { rows: range, why });
-                    } else if self.health.has_refuge() || !pause(BACK_OFF.0, &self.give_up) {
+                    } else if self.health.has_spool() || !pause(BACK_OFF.0, &self.give_up) {
                         outcome.left.push(range);
                         outcome.left.extend(waiting.rest());
                         break;
@@ -122,7 +122,7 @@ impl Store {
                     }
                 }
                 // The others of the batch would wait for the lock as long, one after the other.
-                Err(SinkError::TableLocked(why)) if self.health.has_refuge() => {
+                Err(SinkError::TableLocked(why)) if self.health.has_spool() => {
                     self.health.note_answer();
                     self.waits.note_locked(table, &why);
                     outcome.left.push(range);
@@ -131,7 +131,7 @@ impl Store {
                 }
                 Err(SinkError::Unavailable(why) | SinkError::TableLocked(why)) => {
                     self.health.note_away(&why);
-                    if tries.go_on(self.patience(), &self.give_up) {
+                    if tries.go_on(self.retry_limit(), &self.give_up) {
                         waiting.put_back(range);
                     } else {
                         outcome.left.push(range);
@@ -150,8 +150,8 @@ impl Store {
         self.waits.note_written(table);
     }
 
-    fn patience(&self) -> Patience {
-        if self.health.has_refuge() { self.spooled_patience } else { self.patience }
+    fn retry_limit(&self) -> RetryLimit {
+        if self.health.has_spool() { self.spooled_retry_limit } else { self.retry_limit }
     }
 
     /// Says at a limited rate that rows are refused.

@@ -64,7 +64,7 @@ fn stored(file: &rusqlite::Connection, table: &str) -> Vec<usize> {
 }
 
 /// Captures in all spools on the disk.
-fn held(plan: &Plan) -> u64 {
+fn held(plan: &WriterPlan) -> u64 {
     let places = spools::all(&plan.spool.as_ref().unwrap().directory).unwrap();
     places.iter().map(|place| inspect(&place.directory).unwrap().records).sum()
 }
@@ -76,7 +76,7 @@ fn stored_count(totals: &crate::queue::lane::Totals) -> u64 {
 #[test]
 fn only_the_rows_of_a_missing_table_wait_in_the_spool_and_they_keep_their_order() {
     let mut bench = Bench::new();
-    let plan = Plan { table_patience: LONG, ..bench.plan() };
+    let plan = WriterPlan { table_wait: LONG, ..bench.plan() };
     bench.while_running(plan, |bench| {
         // The first and the last in the spool are for the table that is missing.
         bench.push_in_rounds(TAKEN, 0..25);
@@ -110,7 +110,7 @@ fn only_the_rows_of_a_missing_table_wait_in_the_spool_and_they_keep_their_order(
 #[test]
 fn what_waited_in_vain_goes_to_the_dead_letters_and_the_others_are_stored() {
     let mut bench = Bench::new();
-    let plan = Plan { table_patience: Duration::from_secs(1), ..bench.plan() };
+    let plan = WriterPlan { table_wait: Duration::from_secs(1), ..bench.plan() };
     bench.while_running(plan, |bench| {
         bench.push_for(TAKEN, 0..5);
         bench.push_for("sip_capture", 0..350);
@@ -130,7 +130,7 @@ fn what_waited_in_vain_goes_to_the_dead_letters_and_the_others_are_stored() {
 fn what_waits_for_a_table_outlives_the_server() {
     let mut bench = Bench::new();
     let file = bench.bring_up_without(&[TAKEN.to_owned()]);
-    let plan = Plan { table_patience: LONG, ..bench.plan() };
+    let plan = WriterPlan { table_wait: LONG, ..bench.plan() };
     bench.while_running(plan, |bench| {
         bench.push_in_rounds(TAKEN, 0..30);
         bench.push_in_rounds("sip_capture", 0..30);
@@ -140,7 +140,7 @@ fn what_waits_for_a_table_outlives_the_server() {
     // A server that starts anew knows nothing but what is on the disk.
     let next = Bench::new();
     let mut next = Bench { directory: bench.directory, ..next };
-    let plan = Plan { table_patience: LONG, ..next.plan() };
+    let plan = WriterPlan { table_wait: LONG, ..next.plan() };
     assert!(spools::unclaimed(&plan, plan.spool.as_ref().unwrap()).is_empty());
     assert_eq!(held(&plan), 30, "whoever looks from outside sees it");
     next.while_running(plan, |next| {
@@ -159,7 +159,7 @@ fn what_waits_for_a_table_outlives_the_server() {
 fn restarts_during_an_outage_leave_no_copy_of_what_waits_for_a_table() {
     let mut bench = Bench::new();
     let file = bench.bring_up_without(&[TAKEN.to_owned()]);
-    let plan = Plan { table_patience: LONG, ..bench.plan() };
+    let plan = WriterPlan { table_wait: LONG, ..bench.plan() };
     bench.while_running(plan.clone(), |bench| {
         bench.push_in_rounds(TAKEN, 0..5);
         bench.until("they wait for the table", |totals| totals.spooled() == 5);
@@ -201,7 +201,7 @@ fn restarts_during_an_outage_leave_no_copy_of_what_waits_for_a_table() {
 fn a_writer_that_dies_at_any_turn_while_tables_are_waited_for_loses_nothing_and_the_counters_add_up() {
     for fatal_turn in [1, 2, 3, 4, 6, 9, 14] {
         let mut bench = Bench::new();
-        let plan = Plan { table_patience: LONG, ..bench.plan() };
+        let plan = WriterPlan { table_wait: LONG, ..bench.plan() };
         // Once with a database that is away, then with one that lacks a table, then with live rows for it.
         let mut file = None;
         for round in 0..4 {
@@ -237,7 +237,7 @@ fn of_many_missing_tables_each_gets_its_rows_when_it_is_made() {
     const TABLES: usize = 20;
     let names: Vec<_> = (0..TABLES).map(|number| format!("taken_{number}")).collect();
     let mut bench = Bench::new();
-    let plan = Plan { table_patience: LONG, ..bench.plan() };
+    let plan = WriterPlan { table_wait: LONG, ..bench.plan() };
     bench.while_running(plan, |bench| {
         let file = bench.bring_up_without(&names);
         for round in 0..3 {
@@ -270,7 +270,7 @@ fn of_many_missing_tables_each_gets_its_rows_when_it_is_made() {
 fn what_waits_for_a_table_and_all_else_share_the_limit_of_the_spool() {
     const LIMIT: u64 = 1 << 16;
     let mut bench = Bench::new();
-    let mut plan = Plan { table_patience: LONG, ..bench.plan() };
+    let mut plan = WriterPlan { table_wait: LONG, ..bench.plan() };
     plan.spool.as_mut().unwrap().limit_bytes = LIMIT;
     bench.while_running(plan.clone(), |bench| {
         let _file = bench.bring_up_without(&[TAKEN.to_owned()]);
@@ -293,7 +293,7 @@ fn what_waits_for_a_table_and_all_else_share_the_limit_of_the_spool() {
 fn of_the_spools_of_tables_that_are_well_again_only_what_was_set_aside_stays() {
     let mut bench = Bench::new();
     let file = bench.bring_up_without(&[TAKEN.to_owned()]);
-    let plan = Plan { table_patience: LONG, ..bench.plan() };
+    let plan = WriterPlan { table_wait: LONG, ..bench.plan() };
     let put_aside = "00000000000000000099.segment.unreadable";
     bench.while_running(plan.clone(), |bench| {
         bench.push_in_rounds(TAKEN, 0..5);
@@ -327,23 +327,24 @@ fn of_the_spools_of_tables_that_are_well_again_only_what_was_set_aside_stays() {
 #[test]
 fn a_table_that_is_waited_for_costs_its_database_no_slow_loads_and_its_thread_is_watched_by_all_who_share_it() {
     let bench = Bench::new();
-    let mut plan = Plan { table_patience: LONG, ..bench.plan() };
+    let mut plan = WriterPlan { table_wait: LONG, ..bench.plan() };
     plan.sinks.truncate(1);
     let consumer = Consumer::take(&bench.lanes, 0).unwrap().unwrap();
     let mut writer = Writer::start(consumer, 0, plan.clone(), Arc::clone(&bench.stop)).unwrap();
     let names: Vec<_> = (0..9).map(|number| format!("t{number}")).collect();
-    writer.outlets.wait_for(&plan, 0, &names, Instant::now()).unwrap();
-    assert_eq!(writer.outlets.iter().count(), 10);
-    assert!(!writer.outlets.has_neighbours(&plan));
-    let lines: Vec<_> = writer.outlets.iter().map(Outlet::line).collect();
-    let sharers = |line: &deliver::Line| lines.iter().filter(|other| Arc::ptr_eq(&other.thread, &line.thread)).count();
+    writer.workers.wait_for(&plan, 0, &names, Instant::now()).unwrap();
+    assert_eq!(writer.workers.iter().count(), 10);
+    assert!(!writer.workers.has_neighbours(&plan));
+    let lines: Vec<_> = writer.workers.iter().map(SinkWorker::line).collect();
+    let sharers =
+        |line: &deliver::DeliveryThread| lines.iter().filter(|other| Arc::ptr_eq(&other.thread, &line.thread)).count();
     assert_eq!(lines.iter().map(sharers).max(), Some(2), "the ninth has no thread of its own");
 }
 
 #[test]
 fn a_writer_that_dies_between_handing_over_and_acknowledging_leaves_rows_twice_at_most_and_loses_none() {
     let mut bench = Bench::new();
-    let plan = Plan { table_patience: LONG, ..bench.plan() };
+    let plan = WriterPlan { table_wait: LONG, ..bench.plan() };
     bench.while_running(plan.clone(), |bench| {
         bench.push_in_rounds(TAKEN, 0..30);
         bench.until("all is spooled", |totals| totals.spooled() == 30);
@@ -355,9 +356,9 @@ fn a_writer_that_dies_between_handing_over_and_acknowledging_leaves_rows_twice_a
     loop {
         assert!(Instant::now() < deadline, "nothing is handed over");
         writer.take_results();
-        let marks = writer.outlets.marks(0, &writer.consumer);
-        writer.outlets.hand_over(&plan, 0, marks, Instant::now());
-        if writer.outlets.iter().any(|outlet| outlet.moved() == 30) {
+        let marks = writer.workers.marks(0, &writer.consumer);
+        writer.workers.hand_over(&plan, 0, marks, Instant::now());
+        if writer.workers.iter().any(|worker| worker.moved() == 30) {
             break;
         }
         writer.replay().unwrap();
@@ -389,15 +390,15 @@ fn all_outlets_share_one_time_to_wait_for_the_disk_and_have_none_once_the_shutdo
 #[test]
 fn tables_whose_spools_cannot_be_made_share_one_wait_and_the_others_have_their_own() {
     let bench = Bench::new();
-    let plan = Plan { table_patience: LONG, ..bench.plan() };
+    let plan = WriterPlan { table_wait: LONG, ..bench.plan() };
     let sink = plan.spool.as_ref().unwrap().directory.join(&spools::names(&plan)[0]);
     let consumer = Consumer::take(&bench.lanes, 0).unwrap().unwrap();
     let mut writer = Writer::start(consumer, 0, plan.clone(), Arc::clone(&bench.stop)).unwrap();
-    let waits = Arc::clone(&writer.outlets.waits[0]);
+    let waits = Arc::clone(&writer.workers.waits[0]);
     let mut is_over = |table: &str| {
         let is_over = waits.is_over(table, "missing");
         if !is_over {
-            writer.outlets.wait_for(&plan, 0, &[table.to_owned()], Instant::now()).unwrap();
+            writer.workers.wait_for(&plan, 0, &[table.to_owned()], Instant::now()).unwrap();
         }
         is_over
     };
@@ -411,36 +412,36 @@ fn tables_whose_spools_cannot_be_made_share_one_wait_and_the_others_have_their_o
     assert!(is_over("one"));
     let place = sink.join(spools::name_of_table("", "one").trim_start_matches('/'));
     std::fs::remove_file(place).unwrap();
-    writer.outlets.wait_for(&plan, 0, &["one".to_owned()], Instant::now()).unwrap();
+    writer.workers.wait_for(&plan, 0, &["one".to_owned()], Instant::now()).unwrap();
     assert!(!waits.is_over("one", "missing"), "its wait holds up only its own rows");
 }
 
 #[test]
 fn the_positions_of_many_spools_that_are_due_at_once_are_brought_to_the_disk_one_a_turn() {
     let bench = Bench::new();
-    let mut plan = Plan { table_patience: LONG, ..bench.plan() };
+    let mut plan = WriterPlan { table_wait: LONG, ..bench.plan() };
     plan.spool.as_mut().unwrap().sync = SpoolSync::Interval;
     let consumer = Consumer::take(&bench.lanes, 0).unwrap().unwrap();
     let mut writer = Writer::start(consumer, 0, plan.clone(), Arc::clone(&bench.stop)).unwrap();
     let names: Vec<_> = (0..5).map(|number| format!("t{number}")).collect();
-    writer.outlets.wait_for(&plan, 0, &names, Instant::now()).unwrap();
-    let numbers: Vec<_> = writer.outlets.tables.values().copied().collect();
-    let mut load = batch::Load::default();
+    writer.workers.wait_for(&plan, 0, &names, Instant::now()).unwrap();
+    let numbers: Vec<_> = writer.workers.tables.values().copied().collect();
+    let mut set = batch::BatchSet::default();
     let mut bytes = vec![0; crate::capture::record::encoded_len(&capture(b"OPTIONS")).unwrap()];
     crate::capture::record::encode(&capture(b"OPTIONS"), &mut bytes);
-    load.add(&bytes, &plan).unwrap();
+    set.add(&bytes, &plan).unwrap();
     let syncs = SYNCS.get();
     for number in &numbers {
-        let outlet = writer.outlets.get_mut(*number).unwrap();
-        outlet.take_over(&load, Instant::now()).unwrap();
-        outlet.acknowledge(Acked::Own(2));
+        let worker = writer.workers.get_mut(*number).unwrap();
+        worker.take_over(&set, Instant::now()).unwrap();
+        worker.acknowledge(Acked::Own(2));
     }
     assert_eq!(SYNCS.get(), syncs, "an acknowledgement waits for the disk");
-    let due = |writer: &Writer| writer.outlets.iter().filter(|outlet| outlet.is_position_due()).count();
+    let due = |writer: &Writer| writer.workers.iter().filter(|worker| worker.is_position_due()).count();
     assert!(due(&writer) >= 5);
     while due(&writer) > 0 {
         let syncs = SYNCS.get();
-        writer.outlets.tick(Instant::now()).unwrap();
+        writer.workers.tick(Instant::now()).unwrap();
         assert_eq!(SYNCS.get(), syncs + 1);
     }
 }

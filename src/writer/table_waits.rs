@@ -1,7 +1,7 @@
 //! How long captures wait for tables that are missing or may not be written: one clock for all delivery threads of a
 //! sink.
 //!
-//! A table that has taken rows before has a wait of its own, and one that has an outlet of its own too, since it
+//! A table that has taken rows before has a wait of its own, and one that has a worker of its own too, since it
 //! holds up nothing but its own rows. The others have one together: their names can come from traffic, and whoever makes names up must
 //! not make rows wait again and again.
 
@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 /// Longest wait for a table that has taken no rows yet: its name may be a mistake, or made up by whoever sends the
 /// traffic.
-const STRANGER: Duration = Duration::from_secs(60);
+const UNKNOWN_TABLE_WAIT: Duration = Duration::from_secs(60);
 /// Tables that are remembered by name.
 const MOST_TABLES: usize = 64;
 
@@ -34,7 +34,7 @@ struct State {
     shared: Option<Wait>,
     /// Waits of single tables.
     own: Vec<Wait>,
-    /// Names of the directories of the spools of tables that have an outlet of their own.
+    /// Names of the directories of the spools of tables that have a worker of their own.
     alone: HashSet<String>,
     log: LogLimit,
     /// Tables that have taken rows lately.
@@ -102,7 +102,7 @@ impl TableWaits {
         }
     }
 
-    /// The table whose spool's directory has this name has an outlet of its own now.
+    /// The table whose spool's directory has this name has a worker of its own now.
     pub fn note_alone(&self, directory: &str) {
         let mut state = self.lock();
         state.alone.insert(directory.to_owned());
@@ -125,7 +125,7 @@ impl TableWaits {
         let mut state = self.lock();
         let State { shared, own, alone, log, proven, .. } = &mut *state;
         let is_proven = proven.iter().any(|known| known == table);
-        let longest = if is_proven { self.longest } else { self.longest.min(STRANGER) };
+        let longest = if is_proven { self.longest } else { self.longest.min(UNKNOWN_TABLE_WAIT) };
         own.retain(|wait| !wait.is_stale());
         shared.take_if(|wait| wait.is_stale());
         let position = own.iter().position(|wait| wait.names(table)).or_else(|| {
@@ -172,7 +172,7 @@ impl TableWaits {
         let mut state = self.lock();
         let State { shared, own, .. } = &mut *state;
         for wait in shared.iter_mut().chain(own) {
-            wait.since -= self.longest.min(STRANGER);
+            wait.since -= self.longest.min(UNKNOWN_TABLE_WAIT);
         }
     }
 }
@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn tables_wait_together_until_they_have_outlets_of_their_own() {
-        let waits = TableWaits::new(STRANGER, "sink");
+        let waits = TableWaits::new(UNKNOWN_TABLE_WAIT, "sink");
         assert!(!waits.is_over("one", "missing"));
         waits.expire();
         assert!(waits.is_over("other", "missing"), "it waits with the first");

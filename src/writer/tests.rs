@@ -1,9 +1,9 @@
 //! The writer around sinks that fail on purpose.
 
 use super::health::{Health, SinkPlace};
-use super::store::{Outcome, Store};
+use super::store::{Store, WriteOutcome};
 use super::table_waits::TableWaits;
-use super::tries::Patience;
+use super::tries::RetryLimit;
 use super::*;
 use crate::capture::{Capture, RowKind, Transport};
 use crate::queue::lane::{Geometry, Producer};
@@ -71,20 +71,20 @@ fn place(lanes: &Arc<Lanes>) -> SinkPlace {
         lanes: Arc::clone(lanes),
         writer: 0,
         number: 0,
-        has_refuge: Arc::default(),
+        has_spool: Arc::default(),
         name: "the database",
         away: Arc::default(),
     }
 }
 
-fn store(script: &Arc<Mutex<Scripted>>, lanes: &Arc<Lanes>, table_patience: Duration) -> (Store, Arc<AtomicBool>) {
+fn store(script: &Arc<Mutex<Scripted>>, lanes: &Arc<Lanes>, table_wait: Duration) -> (Store, Arc<AtomicBool>) {
     let give_up = Arc::new(AtomicBool::new(false));
     let sink = Box::new(ScriptedSink(Arc::clone(script)));
     (
         Store::with_sink(
             sink,
-            Patience::Hold,
-            TableWaits::new(table_patience, "sink"),
+            RetryLimit::Unlimited,
+            TableWaits::new(table_wait, "sink"),
             health(lanes),
             Arc::clone(&give_up),
         ),
@@ -92,7 +92,7 @@ fn store(script: &Arc<Mutex<Scripted>>, lanes: &Arc<Lanes>, table_patience: Dura
     )
 }
 
-fn refused(outcome: &Outcome) -> Vec<usize> {
+fn refused(outcome: &WriteOutcome) -> Vec<usize> {
     outcome.refused.iter().flat_map(|refusal| refusal.rows.clone()).collect()
 }
 
@@ -126,7 +126,7 @@ fn a_sink_that_is_away_is_asked_again_until_it_answers() {
     let (mut store, _) = store(&script, &lanes, Duration::ZERO);
     let messages = messages(3);
     let done = store.write("t", &report_layout(&ColumnNames::default()), &rows(&messages));
-    assert_eq!(done, Outcome { truncated: 1, ..Outcome::default() });
+    assert_eq!(done, WriteOutcome { truncated: 1, ..WriteOutcome::default() });
     let state = lanes.sink_state(0, 0);
     assert_eq!((state.up, state.errors, state.last_error.as_str()), (Some(true), 2, "away"));
 }
@@ -148,12 +148,12 @@ fn rows_for_a_locked_table_are_asked_for_again_without_a_spool_and_left_with_one
     let lanes = lanes();
     let (mut store, _) = store(&script, &lanes, Duration::ZERO);
     let (messages, layout) = (messages(3), report_layout(&ColumnNames::default()));
-    assert_eq!(store.write("t", &layout, &rows(&messages)), Outcome { truncated: 1, ..Outcome::default() });
+    assert_eq!(store.write("t", &layout, &rows(&messages)), WriteOutcome { truncated: 1, ..WriteOutcome::default() });
     script.lock().unwrap().answers = answers();
-    let spooled = SinkPlace { has_refuge: Arc::new(AtomicBool::new(true)), ..place(&lanes) };
+    let spooled = SinkPlace { has_spool: Arc::new(AtomicBool::new(true)), ..place(&lanes) };
     let sink = Box::new(ScriptedSink(Arc::clone(&script)));
     let waits = TableWaits::new(Duration::ZERO, "sink");
-    let mut store = Store::with_sink(sink, Patience::Hold, waits, Health::new(spooled), Arc::default());
+    let mut store = Store::with_sink(sink, RetryLimit::Unlimited, waits, Health::new(spooled), Arc::default());
     let done = store.write("t", &layout, &rows(&messages));
     assert_eq!((done.left.iter().map(Range::len).sum::<usize>(), refused(&done).len(), done.away), (3, 0, false));
 }
@@ -185,17 +185,20 @@ fn many_missing_tables_share_one_wait() {
 }
 
 /// Writes five rows twice to a sink that stays away; how many tries each time made.
-fn tries_in_vain(patience: Patience) -> [usize; 2] {
+fn tries_in_vain(retry_limit: RetryLimit) -> [usize; 2] {
     let answers = (0..100).map(|_| Answer::Away).collect();
     let script = Arc::new(Mutex::new(Scripted { answers, ..Default::default() }));
     let sink = Box::new(ScriptedSink(Arc::clone(&script)));
     let mut store =
-        Store::with_sink(sink, patience, TableWaits::new(Duration::ZERO, "sink"), health(&lanes()), Arc::default());
+        Store::with_sink(sink, retry_limit, TableWaits::new(Duration::ZERO, "sink"), health(&lanes()), Arc::default());
     let messages = messages(5);
     [(); 2].map(|()| {
         let before = script.lock().unwrap().writes;
         let done = store.write("t", &report_layout(&ColumnNames::default()), &rows(&messages));
-        assert_eq!(done, Outcome { left: vec![Range { start: 0, end: 5 }], away: true, ..Outcome::default() });
+        assert_eq!(
+            done,
+            WriteOutcome { left: vec![Range { start: 0, end: 5 }], away: true, ..WriteOutcome::default() }
+        );
         script.lock().unwrap().writes - before
     })
 }
@@ -203,14 +206,14 @@ fn tries_in_vain(patience: Patience) -> [usize; 2] {
 #[test]
 fn rows_are_left_after_as_many_more_tries_as_were_asked_for_each_time() {
     let within = Duration::from_secs(600);
-    assert_eq!(tries_in_vain(Patience::Bounded { retries: 0, within }), [1, 1]);
-    assert_eq!(tries_in_vain(Patience::Bounded { retries: 2, within }), [3, 3]);
+    assert_eq!(tries_in_vain(RetryLimit::Bounded { retries: 0, within }), [1, 1]);
+    assert_eq!(tries_in_vain(RetryLimit::Bounded { retries: 2, within }), [3, 3]);
 }
 
 #[test]
 fn rows_are_left_when_the_time_for_tries_is_over_though_tries_are_left() {
-    assert_eq!(tries_in_vain(Patience::Bounded { retries: 500, within: Duration::ZERO }), [1, 1]);
-    let [first, second] = tries_in_vain(Patience::Bounded { retries: 500, within: Duration::from_millis(150) });
+    assert_eq!(tries_in_vain(RetryLimit::Bounded { retries: 500, within: Duration::ZERO }), [1, 1]);
+    let [first, second] = tries_in_vain(RetryLimit::Bounded { retries: 500, within: Duration::from_millis(150) });
     assert!((2..500).contains(&first) && (2..500).contains(&second), "{first} and {second} tries");
 }
 
@@ -218,9 +221,9 @@ fn rows_are_left_when_the_time_for_tries_is_over_though_tries_are_left() {
 fn a_sink_that_comes_back_within_the_tries_gets_all_rows() {
     let script = Arc::new(Mutex::new(Scripted { answers: [Answer::Away, Answer::Away].into(), ..Default::default() }));
     let sink = Box::new(ScriptedSink(Arc::clone(&script)));
-    let patience = Patience::Bounded { retries: 2, within: Duration::from_secs(600) };
+    let retry_limit = RetryLimit::Bounded { retries: 2, within: Duration::from_secs(600) };
     let mut store =
-        Store::with_sink(sink, patience, TableWaits::new(Duration::ZERO, "sink"), health(&lanes()), Arc::default());
+        Store::with_sink(sink, retry_limit, TableWaits::new(Duration::ZERO, "sink"), health(&lanes()), Arc::default());
     let messages = messages(5);
     let done = store.write("t", &report_layout(&ColumnNames::default()), &rows(&messages));
     assert_eq!((done.left.len(), done.away), (0, false));
@@ -246,13 +249,13 @@ fn a_table_that_has_taken_rows_is_waited_for_although_another_is_missing_for_lon
 #[test]
 fn a_table_with_an_outlet_of_its_own_is_waited_for_apart_and_all_others_together() {
     let lanes = lanes();
-    let spooled = SinkPlace { has_refuge: Arc::new(AtomicBool::new(true)), ..place(&lanes) };
+    let spooled = SinkPlace { has_spool: Arc::new(AtomicBool::new(true)), ..place(&lanes) };
     let script = Arc::new(Mutex::new(Scripted::default()));
     script.lock().unwrap().answers = (0..1000).map(|_| Answer::TableUnusable).collect();
     let waits = TableWaits::new(Duration::from_secs(1), "sink");
     let sink = Box::new(ScriptedSink(Arc::clone(&script)));
     let health = Health::new(spooled);
-    let mut store = Store::with_sink(sink, Patience::Hold, Arc::clone(&waits), health, Arc::default());
+    let mut store = Store::with_sink(sink, RetryLimit::Unlimited, Arc::clone(&waits), health, Arc::default());
     let (messages, layout) = (messages(1), report_layout(&ColumnNames::default()));
     let mut is_refused = |table: &str| !refused(&store.write(table, &layout, &rows(&messages))).is_empty();
     assert!(!is_refused("never made"));
@@ -261,7 +264,7 @@ fn a_table_with_an_outlet_of_its_own_is_waited_for_apart_and_all_others_together
     waits.expire();
     assert!(is_refused("never made"), "its wait is over");
     assert!(!is_refused("of a new day"), "that of another begins");
-    // Without an outlet of its own.
+    // Without a worker of its own.
     waits.expire();
     assert!(is_refused("beyond"), "all such tables share one");
 }
@@ -292,11 +295,11 @@ pub(super) fn die_at_turn(writer: Writer, fatal_turn: u32) {
     assert!(died.is_err());
 }
 
-pub(super) fn plan(directory: &tempfile::TempDir, create_tables: bool) -> Plan {
+pub(super) fn plan(directory: &tempfile::TempDir, create_tables: bool) -> WriterPlan {
     let path = directory.path().join("capture.db");
-    Plan {
+    WriterPlan {
         sinks: vec![SinkPlan {
-            target: Target::Database(DatabaseUrl::parse(&format!("sqlite:///{}", path.display())).unwrap()),
+            target: SinkTarget::Database(DatabaseUrl::parse(&format!("sqlite:///{}", path.display())).unwrap()),
             options: SinkOptions { create_tables, ..SinkOptions::default() },
             link: None,
         }],
@@ -309,7 +312,7 @@ pub(super) fn plan(directory: &tempfile::TempDir, create_tables: bool) -> Plan {
         batch_size: 50,
         flush_interval: Duration::from_millis(5),
         shutdown_timeout: Duration::from_secs(30),
-        table_patience: Duration::ZERO,
+        table_wait: Duration::ZERO,
         insert_retries: 0,
         insert_retry_timeout: Duration::from_secs(60),
         spool: None,
@@ -318,7 +321,7 @@ pub(super) fn plan(directory: &tempfile::TempDir, create_tables: bool) -> Plan {
 
 fn nowhere() -> Vec<SinkPlan> {
     let url = DatabaseUrl::parse("postgres://nobody@127.0.0.1:1/none").unwrap();
-    vec![SinkPlan { target: Target::Database(url), options: SinkOptions::default(), link: None }]
+    vec![SinkPlan { target: SinkTarget::Database(url), options: SinkOptions::default(), link: None }]
 }
 
 pub(super) fn capture(payload: &[u8]) -> Capture<'_> {
@@ -326,7 +329,7 @@ pub(super) fn capture(payload: &[u8]) -> Capture<'_> {
     Capture::sip(1_700_000_000_000_000, endpoint, endpoint, Transport::Udp, payload)
 }
 
-fn run(lanes: &Arc<Lanes>, plan: Plan, stop: &Arc<AtomicBool>) -> Ending {
+fn run(lanes: &Arc<Lanes>, plan: WriterPlan, stop: &Arc<AtomicBool>) -> Ending {
     let consumer = Consumer::take(lanes, 0).unwrap().unwrap();
     Writer::start(consumer, 0, plan, Arc::clone(stop)).unwrap().run(&mut || {}).unwrap()
 }
@@ -373,7 +376,7 @@ fn captures_that_miss_the_deadline_stay_queued_for_whoever_comes_next() {
     for _ in 0..120 {
         producer.push(&capture(b"x")).unwrap();
     }
-    let away = Plan { sinks: nowhere(), shutdown_timeout: Duration::from_millis(50), ..plan(&directory, false) };
+    let away = WriterPlan { sinks: nowhere(), shutdown_timeout: Duration::from_millis(50), ..plan(&directory, false) };
     let stop = Arc::new(AtomicBool::new(true));
     assert_eq!(run(&lanes, away, &stop), Ending::TimeOver(120));
     assert_eq!(lanes.totals().queued(), 120);
@@ -404,7 +407,7 @@ fn a_writer_that_is_told_alone_ends_however_much_comes_after() {
         producer.push(&capture(b"x")).unwrap();
     }
     // Each turn of the writer finds one more capture: the lane is never empty.
-    let plan = Plan { shutdown_timeout: Duration::from_secs(600), ..plan(&directory, true) };
+    let plan = WriterPlan { shutdown_timeout: Duration::from_secs(600), ..plan(&directory, true) };
     let consumer = Consumer::take(&lanes, 0).unwrap().unwrap();
     let writer = Writer::start(consumer, 0, plan, Arc::new(AtomicBool::new(true))).unwrap();
     let ending = writer.run(&mut || producer.push(&capture(b"x")).unwrap()).unwrap();
@@ -423,7 +426,7 @@ fn many_tables_of_a_database_that_is_away_do_not_hold_up_the_end() {
         let table = format!("t_{number}");
         producer.push(&Capture { table: Some(table.as_bytes()), ..capture(b"x") }).unwrap();
     }
-    let away = Plan { sinks: nowhere(), shutdown_timeout: Duration::from_millis(50), ..plan(&directory, false) };
+    let away = WriterPlan { sinks: nowhere(), shutdown_timeout: Duration::from_millis(50), ..plan(&directory, false) };
     lanes.begin_shutdown(away.shutdown_timeout);
     assert_eq!(run(&lanes, away, &Arc::new(AtomicBool::new(true))), Ending::TimeOver(300));
 }

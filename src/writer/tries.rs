@@ -1,7 +1,7 @@
 //! How often a sink that is away is asked again by its delivery thread, and how long that waits in between: the same for databases and
 //! collectors.
 
-use super::Plan;
+use super::WriterPlan;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -10,9 +10,9 @@ pub const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration
 
 /// What to do about a sink that is away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Patience {
+pub enum RetryLimit {
     /// Try again until it is back or the server ends: there is nowhere else to put the captures.
-    Hold,
+    Unlimited,
     /// Give the captures back after so many more tries, or when they have taken so long.
     Bounded {
         /// Tries after the first.
@@ -22,15 +22,15 @@ pub enum Patience {
     },
 }
 
-impl Patience {
+impl RetryLimit {
     /// As `insert_retries` and `insert_retry_timeout` say: without a spool, and with one.
-    pub fn of(plan: &Plan) -> [Patience; 2] {
-        let bounded = Patience::Bounded { retries: plan.insert_retries, within: plan.insert_retry_timeout };
-        [if plan.insert_retries > 0 { bounded } else { Patience::Hold }, bounded]
+    pub fn of(plan: &WriterPlan) -> [RetryLimit; 2] {
+        let bounded = RetryLimit::Bounded { retries: plan.insert_retries, within: plan.insert_retry_timeout };
+        [if plan.insert_retries > 0 { bounded } else { RetryLimit::Unlimited }, bounded]
     }
 }
 
-/// The tries of one load.
+/// The tries of one batch set.
 #[derive(Debug)]
 pub struct Tries {
     since: Instant,
@@ -45,8 +45,8 @@ impl Tries {
     }
 
     /// Sleeps before the next try; false when there is to be none.
-    pub fn go_on(&mut self, patience: Patience, give_up: &AtomicBool) -> bool {
-        if let Patience::Bounded { retries, within } = patience
+    pub fn go_on(&mut self, retry_limit: RetryLimit, give_up: &AtomicBool) -> bool {
+        if let RetryLimit::Bounded { retries, within } = retry_limit
             && (self.made >= retries || self.since.elapsed() >= within)
         {
             return false;

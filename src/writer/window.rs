@@ -1,7 +1,7 @@
-//! A window: what one turn of the drain read, in loads by sink, and what became of it.
+//! A window: what one turn of the drain read, in batch sets by sink, and what became of it.
 
-use super::batch::Load;
-use super::{Counters, Plan, add, add_all};
+use super::batch::BatchSet;
+use super::{Counters, WriterPlan, add, add_all};
 use crate::capture::record;
 use crate::log_limit::LogLimit;
 use crate::queue::lane::{COMMITTED, Committed, Consumer, Progress};
@@ -11,20 +11,20 @@ use std::time::Instant;
 /// Bytes of one window, about: keeps a burst of large messages from growing the process.
 pub const WINDOW_BYTES: usize = 8 << 20;
 
-/// What became of the part of a window that one outlet took.
+/// What became of the part of a window that one worker took.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Settled {
     /// The window.
     pub window: u64,
     /// What its commit adds to the counters.
     pub counters: Counters,
-    /// Id that the outlet's spool gives next, when captures of the window went there.
+    /// Id that the worker's spool gives next, when captures of the window went there.
     pub spool_next: Option<u64>,
     /// Captures that were given up undelivered, because the server ends: they stay in their lane.
     pub undelivered: u64,
 }
 
-/// What is remembered of a window until all of its loads are settled.
+/// What is remembered of a window until all of its batch sets are settled.
 #[derive(Debug)]
 pub struct Window {
     number: u64,
@@ -40,17 +40,22 @@ pub struct Window {
 }
 
 impl Window {
-    /// Reads up to a full batch for some table, or all that is queued. The loads come one a sink, in the sinks' order.
-    pub fn fill(number: u64, consumer: &mut Consumer, plan: &Plan, bad_log: &mut LogLimit) -> (Window, Vec<Load>) {
-        let mut loads = vec![Load::default(); plan.sinks.len()];
+    /// Reads up to a full batch for some table, or all that is queued. The batch sets come one a sink, in the sinks' order.
+    pub fn fill(
+        number: u64,
+        consumer: &mut Consumer,
+        plan: &WriterPlan,
+        bad_log: &mut LogLimit,
+    ) -> (Window, Vec<BatchSet>) {
+        let mut sets = vec![BatchSet::default(); plan.sinks.len()];
         let mut counters = [0; COMMITTED];
         let (mut bytes, mut waited_ms) = (0, 0);
         let (records, corrupt) = consumer.read(|record, waited| {
             waited_ms = waited_ms.max(waited);
             bytes += record.len();
             let sink = usize::from(record::sink(record));
-            let placed = match loads.get_mut(sink) {
-                Some(load) => load.add(record, plan),
+            let placed = match sets.get_mut(sink) {
+                Some(set) => set.add(record, plan),
                 None => Err(format!("there is no sink {sink}")),
             };
             let full = match placed {
@@ -63,12 +68,12 @@ impl Window {
             };
             !full && bytes < WINDOW_BYTES
         });
-        loads.iter_mut().for_each(Load::sort_traces);
+        sets.iter_mut().for_each(BatchSet::sort_traces);
         add(&mut counters, Committed::Corrupt, corrupt);
         let window = Window {
             number,
             progress: consumer.progress(),
-            parts: loads.iter().filter(|load| !load.is_empty()).count(),
+            parts: sets.iter().filter(|set| !set.is_empty()).count(),
             settled: 0,
             undelivered: 0,
             records: records + corrupt,
@@ -77,7 +82,7 @@ impl Window {
             counters,
             spool_next: Vec::new(),
         };
-        (window, loads)
+        (window, sets)
     }
 
     /// Its number, one up from the last.
@@ -95,7 +100,7 @@ impl Window {
         &self.counters
     }
 
-    /// Outlets whose spool took captures of it, with the id that comes next there.
+    /// Workers whose spool took captures of it, with the id that comes next there.
     pub fn spool_next(&self) -> &[(usize, u64)] {
         &self.spool_next
     }
@@ -115,12 +120,12 @@ impl Window {
         self.parts = parts;
     }
 
-    /// Adds what became of its part for `outlet`.
-    pub fn note(&mut self, outlet: usize, settled: &Settled) {
+    /// Adds what became of its part for `worker`.
+    pub fn note(&mut self, worker: usize, settled: &Settled) {
         self.settled += 1;
         self.undelivered += settled.undelivered;
         add_all(&mut self.counters, &settled.counters);
-        self.spool_next.extend(settled.spool_next.map(|next| (outlet, next)));
+        self.spool_next.extend(settled.spool_next.map(|next| (worker, next)));
     }
 
     /// Whether every part is settled.

@@ -45,7 +45,7 @@ fn what_is_sent_over_udp_while_the_port_is_closed_is_counted_and_nothing_waits_f
     let dropped = drops_of(collector.address());
     collector.await_arrived(before - dropped);
     let statistics = server.statistics_of("siptrace");
-    assert_eq!(statistics["unheard"], 0);
+    assert_eq!(statistics["port_unreachable"], 0);
     let batches = statistics["batches"];
     collector.close();
     traffic.note_fault(true);
@@ -56,10 +56,10 @@ fn what_is_sent_over_udp_while_the_port_is_closed_is_counted_and_nothing_waits_f
     let statistics = server.statistics_of("siptrace");
     assert_eq!((statistics["spooled"], statistics["queued"], statistics["dropped"]), (0, 0, 0), "{statistics:?}");
     assert_eq!(statistics["stored"], until_end, "{statistics:?}");
-    // The kernel tells once of all that goes unheard between two looks at the socket, and there is one with each batch at least.
-    let (told, batches) = (statistics["unheard"], statistics["batches"] - batches);
+    // The kernel tells once of all that reaches nobody between two looks at the socket, and there is one with each batch at least.
+    let (told, batches) = (statistics["port_unreachable"], statistics["batches"] - batches);
     assert!(batches > 0 && told >= batches / 2 && told <= until_end - before, "{batches} batches: {statistics:?}");
-    println!("unheard: {told} reports of {batches} batches");
+    println!("port_unreachable: {told} reports of {batches} batches");
     assert_eq!(collector.arrived().len() as u64, before - dropped);
     collector.open();
     traffic.note_fault(false);
@@ -72,7 +72,7 @@ fn what_is_sent_over_udp_while_the_port_is_closed_is_counted_and_nothing_waits_f
     collector.await_arrived(captured - in_fault - dropped);
     let arrived = collector.arrived();
     let statistics = server.statistics_of("siptrace");
-    report("collector: UDP port closed", sent, captured, Stored::of(&arrived), statistics["unheard"], &pings);
+    report("collector: UDP port closed", sent, captured, Stored::of(&arrived), statistics["port_unreachable"], &pings);
     assert!(arrived.is_sorted_by(|one, next| one < next), "out of order, or doubled");
     assert!(!arrived.iter().any(|number| (begun_at..ended_at).contains(number)));
     assert_eq!((statistics["stored"], statistics["dropped"]), (captured, 0), "{statistics:?}");

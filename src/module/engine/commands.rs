@@ -2,7 +2,7 @@
 
 use crate::module::engine::dialect::Dialect;
 use crate::queue::lane::{Committed, Lanes, Produced, Totals};
-use crate::writer::Plan;
+use crate::writer::WriterPlan;
 
 /// How an answer reaches the host.
 pub trait Reply {
@@ -25,7 +25,7 @@ pub trait Reply {
 pub(in crate::module) fn run(
     dialect: &Dialect,
     lanes: Option<&Lanes>,
-    plan: impl FnOnce() -> Plan,
+    plan: impl FnOnce() -> WriterPlan,
     (name, argument): (&str, &[u8]),
     reply: &mut dyn Reply,
     own_stats: impl FnOnce(&Totals, &mut dyn Reply),
@@ -191,7 +191,7 @@ fn writer_figures(lanes: &Lanes, totals: &Totals, reply: &mut dyn Reply) {
     reply.close();
 }
 
-fn sinks(plan: &Plan, lanes: &Lanes, reply: &mut dyn Reply) {
+fn sinks(plan: &WriterPlan, lanes: &Lanes, reply: &mut dyn Reply) {
     let urls: Vec<String> = plan.sinks.iter().map(|sink| sink.target.to_string()).collect();
     for (writer, sink, state) in lanes.sink_states() {
         let number = writer * lanes.geometry().sinks + sink;

@@ -182,7 +182,7 @@ impl CommonSettings {
     }
 
     /// How long rows wait for a table that is not there.
-    pub fn table_patience(&self) -> Duration {
+    pub fn table_wait(&self) -> Duration {
         if self.spool().is_some() { SPOOLED_TABLE_PATIENCE } else { TABLE_PATIENCE }
     }
 

@@ -147,6 +147,6 @@ static TRACES: &[Counter] = counters! {
     c"lag_ms", c"milliseconds that the oldest row or packet has waited", |l, _| l.lag_ms();
     c"queue_bytes", c"bytes of shared memory that all lanes hold at most", |l, _| (l.geometry().lanes * l.geometry().lane_bytes) as u64;
     c"refused", c"messages not traced, or not to the full, for what they lack or where they were to go", |_, t| t.refused;
-    c"unheard", c"reports that packets over UDP did not reach anybody", |_, t| t.committed(Committed::Unheard);
+    c"port_unreachable", c"reports that packets over UDP did not reach anybody", |_, t| t.committed(Committed::PortUnreachable);
     c"copies_failed", c"plain copies that could not be sent", |_, t| t.produced(Produced::CopiesFailed);
 };

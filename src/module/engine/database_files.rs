@@ -6,7 +6,7 @@ use crate::module::engine::owned_directory::Owner;
 use crate::module::engine::owned_directory::{OwnedDirectory, SHARED};
 use crate::module::parameter::ParameterError;
 use crate::sink::sqlite_file;
-use crate::writer::Plan;
+use crate::writer::WriterPlan;
 use std::os::fd::AsFd;
 use std::path::Path;
 
@@ -16,7 +16,7 @@ pub(in crate::module) fn database_parameter(number: usize) -> &'static str {
 }
 
 /// The SQLite files that `plan` writes to, and the parameter that names each.
-fn sqlite_files(plan: &Plan) -> impl Iterator<Item = (&'static str, &Path)> {
+fn sqlite_files(plan: &WriterPlan) -> impl Iterator<Item = (&'static str, &Path)> {
     plan.sinks
         .iter()
         .enumerate()
@@ -25,7 +25,7 @@ fn sqlite_files(plan: &Plan) -> impl Iterator<Item = (&'static str, &Path)> {
 
 /// Makes the SQLite files of `plan` and their directories where they are missing, owned by `owner`, and sees that
 /// they can be written.
-pub(in crate::module) fn prepare(plan: &Plan, owner: Owner) -> Result<(), ParameterError> {
+pub(in crate::module) fn prepare(plan: &WriterPlan, owner: Owner) -> Result<(), ParameterError> {
     sqlite_files(plan).try_for_each(|(name, path)| {
         prepare_file(path, owner).map_err(|error| ParameterError::Path {
             name,
@@ -36,7 +36,7 @@ pub(in crate::module) fn prepare(plan: &Plan, owner: Owner) -> Result<(), Parame
 }
 
 /// Sees, as the user that the server runs as by now, that the SQLite files and their directories can be written.
-pub(in crate::module) fn check_access(plan: &Plan) -> Result<(), ParameterError> {
+pub(in crate::module) fn check_access(plan: &WriterPlan) -> Result<(), ParameterError> {
     sqlite_files(plan).try_for_each(|(name, path)| {
         let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         [path, directory].into_iter().try_for_each(|place| {

@@ -10,7 +10,7 @@ use crate::queue::lane::{Committed, Consumer, Geometry, Lanes};
 use crate::sink::DatabaseUrl;
 use crate::sink::host::HostLink;
 use crate::sink::url::HostedUrl;
-use crate::writer::{Plan, SinkPlan, Target, Writer, WriterError};
+use crate::writer::{SinkPlan, SinkTarget, Writer, WriterError, WriterPlan};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -93,7 +93,7 @@ impl Pipeline {
     pub(in crate::module) fn map_lanes(
         &mut self,
         common: &mut CommonSettings,
-        plan: &Plan,
+        plan: &WriterPlan,
         producers: usize,
         is_on: bool,
         pause: Pause<'_>,
@@ -128,14 +128,19 @@ impl Pipeline {
     }
 
     /// Starts writer `index` for `plan`, which works until `stop` is set. `None`: another process is that writer.
-    pub fn start_writer(&self, index: usize, plan: Plan, stop: Arc<AtomicBool>) -> Result<Option<Writer>, WriterError> {
+    pub fn start_writer(
+        &self,
+        index: usize,
+        plan: WriterPlan,
+        stop: Arc<AtomicBool>,
+    ) -> Result<Option<Writer>, WriterError> {
         let Some(lanes) = &self.lanes else { return Ok(None) };
         let consumer = Consumer::take(lanes, index)?;
         consumer.map(|consumer| Writer::start(consumer, index, self.linked(plan), stop)).transpose()
     }
 
     /// `plan` with the ways to the host database processes.
-    fn linked(&self, mut plan: Plan) -> Plan {
+    fn linked(&self, mut plan: WriterPlan) -> WriterPlan {
         for (sink, link) in &self.host_links {
             plan.sinks[*sink].link = Some(Arc::clone(link));
         }
@@ -156,7 +161,7 @@ impl Pipeline {
 
     /// Stores what is left in the lanes when all other processes have ended; what cannot be stored in the shutdown's time is counted
     /// and said.
-    pub fn finish(&mut self, plan: &Plan, flush_log: &mut dyn FnMut()) -> Result<(), WriterError> {
+    pub fn finish(&mut self, plan: &WriterPlan, flush_log: &mut dyn FnMut()) -> Result<(), WriterError> {
         let Some(lanes) = self.lanes.clone() else { return Ok(()) };
         lanes.begin_shutdown(plan.shutdown_timeout);
         let mut answer = Ok(());
@@ -195,10 +200,10 @@ impl Pipeline {
 }
 
 /// The sinks of `plan` that the host's own drivers serve.
-pub(in crate::module) fn hosted_sinks(plan: Plan) -> Vec<HostedSink> {
+pub(in crate::module) fn hosted_sinks(plan: WriterPlan) -> Vec<HostedSink> {
     let sinks = plan.sinks.into_iter().enumerate();
     let hosted = |(number, sink): (usize, SinkPlan)| match sink.target {
-        Target::Database(DatabaseUrl::Host(url)) => Some(HostedSink {
+        SinkTarget::Database(DatabaseUrl::Host(url)) => Some(HostedSink {
             number,
             parameter: database_files::database_parameter(number),
             url,
@@ -210,7 +215,7 @@ pub(in crate::module) fn hosted_sinks(plan: Plan) -> Vec<HostedSink> {
 }
 
 /// Checks what the database URLs of `plan` say of TLS.
-pub(in crate::module) fn check_databases(plan: &Plan) -> Result<(), ParameterError> {
+pub(in crate::module) fn check_databases(plan: &WriterPlan) -> Result<(), ParameterError> {
     let databases = plan.sinks.iter().enumerate().filter_map(|(number, sink)| Some((number, sink.target.database()?)));
     for (number, url) in databases {
         let name = database_files::database_parameter(number);

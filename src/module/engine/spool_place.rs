@@ -7,7 +7,7 @@ use crate::module::engine::pipeline::{MapError, Pause, Pipeline};
 use crate::module::parameter::ParameterError;
 use crate::queue::spool::{DirectoryLock, LockError};
 use crate::sink::DatabaseUrl;
-use crate::writer::{Plan, spools};
+use crate::writer::{WriterPlan, spools};
 use rustix::fs::Access;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -60,7 +60,7 @@ impl Pipeline {
     pub(in crate::module) fn take_spool(
         &mut self,
         queue: &mut CommonSettings,
-        plan: &Plan,
+        plan: &WriterPlan,
         pause: Pause<'_>,
     ) -> Result<(), MapError> {
         let Some(spool) = queue.spool() else { return Ok(()) };
@@ -81,25 +81,25 @@ impl Pipeline {
     }
 
     /// Locks `directory`, or says why not. While another server has it, that is said at once, and waited for up to
-    /// `patience`, unless this
+    /// `longest_wait`, unless this
     /// server is told to end meanwhile.
     fn lock(
         &self,
         directory: &Path,
-        patience: Duration,
+        longest_wait: Duration,
         pause: Pause<'_>,
     ) -> Result<Result<DirectoryLock, String>, MapError> {
         let (started, mut is_said, mut is_ended) = (Instant::now(), false, false);
         let taken = DirectoryLock::take(directory, |held| {
             let is_own = matches!(held, LockError::Held { holder: Some(holder), .. } if holder.is_this_process());
-            if is_own || started.elapsed() >= patience {
+            if is_own || started.elapsed() >= longest_wait {
                 return false;
             }
             if !is_said {
                 let then = if self.spool_is_named { "the start fails" } else { "there is no spool" };
                 log::warn!(
                     "parameter spool_dir: {held}. Waiting up to {} s for it to end, or until this server is told to end; then {then}",
-                    patience.as_secs()
+                    longest_wait.as_secs()
                 );
                 is_said = true;
             }

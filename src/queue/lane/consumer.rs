@@ -3,6 +3,7 @@
 use super::memory::{Lanes, now_ms, slot};
 use super::producer::{PADDING, RECORD_HEADER};
 use super::totals::{COMMITTED, Committed};
+use crate::queue::spool::SpoolMarks;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
@@ -16,16 +17,7 @@ pub struct Consumer {
     reads: Vec<Read>,
     next_lane: usize,
     committed: Progress,
-    marks: Vec<SinkMarks>,
-}
-
-/// How far the spool of one sink is written and done with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SinkMarks {
-    /// Id of the next record; 0 while the spool was not opened in this run of the server.
-    pub next: u64,
-    /// Records below this id are done with.
-    pub acked: u64,
+    marks: Vec<SpoolMarks>,
 }
 
 /// How far one lane has been read.
@@ -77,7 +69,7 @@ impl Consumer {
         let reads: Vec<Read> = own.map(read).collect();
         let marks = (0..lanes.geometry().sinks).map(|sink| {
             let marks = &lanes.sink(writer, sink).marks[active];
-            SinkMarks { next: marks.next.load(Ordering::Relaxed), acked: marks.acked.load(Ordering::Relaxed) }
+            SpoolMarks { next: marks.next.load(Ordering::Relaxed), acked: marks.acked.load(Ordering::Relaxed) }
         });
         let marks = marks.collect();
         lanes.writer(writer).oldest.store(0, Ordering::Relaxed);
@@ -86,12 +78,12 @@ impl Consumer {
     }
 
     /// The marks of a sink's spool as the last commit left them.
-    pub fn marks(&self, sink: usize) -> SinkMarks {
+    pub fn marks(&self, sink: usize) -> SpoolMarks {
         self.marks[sink]
     }
 
     /// The marks that the next commit makes final.
-    pub fn set_marks(&mut self, sink: usize, marks: SinkMarks) {
+    pub fn set_marks(&mut self, sink: usize, marks: SpoolMarks) {
         self.marks[sink] = marks;
     }
 

@@ -77,12 +77,12 @@ pub(super) struct SinkBlock {
     pub spool_bytes: AtomicU64,
     /// Records in spools that earlier writers left.
     pub earlier: AtomicU64,
-    pub marks: [SpoolMarks; 2],
+    pub marks: [SharedMarks; 2],
 }
 
 /// How far a sink's spool is written and done with; slots as in [`Slot`].
 #[repr(C)]
-pub(super) struct SpoolMarks {
+pub(super) struct SharedMarks {
     /// Id of the next record; 0 while the spool was not opened in this run of the server.
     pub next: AtomicU64,
     pub acked: AtomicU64,

@@ -31,7 +31,7 @@ mod producer;
 mod tests;
 mod totals;
 
-pub use consumer::{Consumer, Progress, Rest, SinkMarks, Wait, split_record};
+pub use consumer::{Consumer, Progress, Rest, Wait, split_record};
 pub use memory::{Geometry, Lanes};
 pub use producer::{Producer, PushError};
 pub use totals::{COMMITTED, Committed, MODES, Produced, RAW_IGNORED, SinkState, Totals};

@@ -127,11 +127,11 @@ pub enum Committed {
     /// Captures given up after the tries that parameters allow, without a spool.
     Unavailable,
     /// Packets over UDP of which the kernel has learned that nobody listens.
-    Unheard,
+    PortUnreachable,
 }
 
 /// Number of [`Committed`] counters.
-pub const COMMITTED: usize = Committed::Unheard as usize + 1;
+pub const COMMITTED: usize = Committed::PortUnreachable as usize + 1;
 
 /// How a sink fares.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -73,7 +73,7 @@ impl Queue {
 struct Worker {
     queue: Arc<Queue>,
     /// How long the drop waits for that; a thread that takes longer is left to the process's end.
-    patience: Duration,
+    time_limit: Duration,
     thread: JoinHandle<()>,
 }
 
@@ -81,7 +81,7 @@ struct Worker {
 static WORKER: Mutex<Weak<Worker>> = Mutex::new(Weak::new());
 
 impl Worker {
-    fn start(patience: Duration) -> io::Result<Arc<Worker>> {
+    fn start(time_limit: Duration) -> io::Result<Arc<Worker>> {
         let queue = Arc::<Queue>::default();
         let jobs = Arc::clone(&queue);
         let body = move || {
@@ -93,7 +93,7 @@ impl Worker {
             }
         };
         let thread = std::thread::Builder::new().name("spool sync".to_owned()).spawn(body)?;
-        Ok(Arc::new(Worker { queue, patience, thread }))
+        Ok(Arc::new(Worker { queue, time_limit, thread }))
     }
 
     fn shared() -> io::Result<Arc<Worker>> {
@@ -111,7 +111,7 @@ impl Drop for Worker {
     fn drop(&mut self) {
         self.queue.lock().has_ended = true;
         self.queue.changed.notify_one();
-        let deadline = Instant::now() + self.patience;
+        let deadline = Instant::now() + self.time_limit;
         while !self.thread.is_finished() && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(1));
         }

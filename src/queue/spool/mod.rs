@@ -148,10 +148,10 @@ pub struct SpoolOptions {
     pub sync: SyncPolicy,
 }
 
-/// How far a spool has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Marks {
-    /// Id that the next record gets. Ids start at 1.
+/// How far a spool is written and done with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SpoolMarks {
+    /// Id that the next record gets. Ids start at 1; 0 while the spool was not opened in this run of the server.
     pub next: u64,
     /// All records below this id are done with.
     pub acked: u64,
@@ -165,7 +165,7 @@ pub struct Spool {
     segments: VecDeque<Segment>,
     /// The last segment's file; `None` when the next append must begin a new segment.
     active: Option<Box<dyn SegmentFile>>,
-    marks: Marks,
+    marks: SpoolMarks,
     reader: Reader,
     buffer: Vec<u8>,
     /// Since when something in the last segment or in `position` is not known to be on the disk; for `Interval` alone.
@@ -189,7 +189,7 @@ pub struct Spool {
 
 impl Spool {
     /// How far it has come; what a writer commits together with its lanes.
-    pub fn marks(&self) -> Marks {
+    pub fn marks(&self) -> SpoolMarks {
         self.marks
     }
 

@@ -1,6 +1,6 @@
 //! The file `position`: how far a spool's records are done with, written so that no crash can leave less than the one before.
 
-use super::Marks;
+use super::SpoolMarks;
 use super::files::{Files, SegmentFile, Source};
 use super::frame::ID_LIMIT;
 use std::io;
@@ -28,7 +28,7 @@ pub(super) struct Position {
 impl Position {
     /// Opens the file and tells what it says; `None` when it says nothing valid. A file that is not there is made by the first
     /// [`Position::write`].
-    pub(super) fn open(files: &dyn Files) -> io::Result<(Position, Option<Marks>)> {
+    pub(super) fn open(files: &dyn Files) -> io::Result<(Position, Option<SpoolMarks>)> {
         let file = match files.open(NAME) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -43,7 +43,7 @@ impl Position {
     /// Writes `marks` into the slot that is not firm. The slot becomes the firm one when it is known to be whole: with
     /// `Firm::Synced` it is brought to the disk first, with `Firm::Unsynced` the caller does not care about power cuts, and with
     /// `Firm::Later` the next write goes into the same slot.
-    pub(super) fn write(&mut self, files: &dyn Files, marks: Marks, firm: Firm) -> io::Result<()> {
+    pub(super) fn write(&mut self, files: &dyn Files, marks: SpoolMarks, firm: Firm) -> io::Result<()> {
         let file = match &mut self.file {
             Some(file) => file,
             none => {
@@ -95,7 +95,7 @@ pub(super) struct Newest {
     sequence: u64,
     slot: u64,
     /// What it says; `None` when neither slot says anything.
-    pub marks: Option<Marks>,
+    pub marks: Option<SpoolMarks>,
 }
 
 /// Reads both slots.
@@ -122,7 +122,7 @@ pub(super) enum Firm {
     Unsynced,
 }
 
-fn encode(sequence: u64, marks: Marks) -> [u8; SLOT] {
+fn encode(sequence: u64, marks: SpoolMarks) -> [u8; SLOT] {
     let mut bytes = [0; SLOT];
     bytes[..8].copy_from_slice(&MAGIC);
     bytes[8..12].copy_from_slice(&VERSION.to_le_bytes());
@@ -135,12 +135,12 @@ fn encode(sequence: u64, marks: Marks) -> [u8; SLOT] {
     bytes
 }
 
-fn decode(bytes: &[u8; SLOT]) -> Option<(u64, Marks)> {
+fn decode(bytes: &[u8; SLOT]) -> Option<(u64, SpoolMarks)> {
     let number = |at: usize| bytes[at..at + 8].iter().rev().fold(0, |number, &byte| number << 8 | u64::from(byte));
     let valid = bytes[..8] == MAGIC
         && bytes[8..12] == VERSION.to_le_bytes()
         && bytes[40..] == crc32fast::hash(&bytes[..40]).to_le_bytes();
-    let marks = Marks { acked: number(24), next: number(32) };
+    let marks = SpoolMarks { acked: number(24), next: number(32) };
     let sane = 1 <= marks.acked && marks.acked <= marks.next && marks.next < ID_LIMIT;
     (valid && sane).then_some((number(16), marks))
 }

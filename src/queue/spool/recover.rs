@@ -6,7 +6,7 @@ use super::lazy::LazyDirectory;
 use super::position::{self, Firm, Position};
 use super::read::{Patched, Reader};
 use super::segment::{MAGIC, Segment, first_of};
-use super::{Marks, Spool, SpoolError, SpoolOptions, SyncPolicy, error, lock};
+use super::{Spool, SpoolError, SpoolMarks, SpoolOptions, SyncPolicy, error, lock};
 use std::collections::VecDeque;
 use std::io;
 use std::path::Path;
@@ -22,7 +22,7 @@ impl Spool {
     /// are cut away, and of its mark and the one on disk the higher `acked` counts.
     ///
     /// Fails when the directory cannot be made, read or written. A damaged file never makes it fail.
-    pub fn open(options: SpoolOptions, committed: Option<Marks>) -> Result<Spool, SpoolError> {
+    pub fn open(options: SpoolOptions, committed: Option<SpoolMarks>) -> Result<Spool, SpoolError> {
         let files: io::Result<Box<dyn Files>> = match options.sync {
             // Whoever can wait for an interval should not wait for the disk.
             SyncPolicy::Interval(_) => LazyDirectory::make(&options.directory, position::NAME, position::ROOM)
@@ -38,7 +38,7 @@ impl Spool {
     pub(super) fn open_on(
         files: Box<dyn Files>,
         mut options: SpoolOptions,
-        committed: Option<Marks>,
+        committed: Option<SpoolMarks>,
     ) -> Result<Spool, SpoolError> {
         options.segment_bytes = options.segment_bytes.min(options.limit_bytes / 4);
         let directory = options.directory.as_path();
@@ -70,7 +70,7 @@ impl Spool {
         let oldest = segments.front().map_or(next, Segment::first);
         let known = persisted.map(|marks| marks.acked).max(committed.map(|marks| marks.acked));
         let acked = known.unwrap_or(oldest).clamp(1, next);
-        let marks = Marks { next, acked };
+        let marks = SpoolMarks { next, acked };
         let mut spool = Spool {
             files,
             position,

@@ -27,7 +27,7 @@ pub fn parse_address(text: &str) -> Result<(u8, SocketAddr), AddressError> {
 ///
 /// # Errors
 /// [`AddressError`] shows the text that is none.
-pub fn parse_way(from: &str, to: &str) -> Result<(u8, SocketAddr, SocketAddr), AddressError> {
+pub fn parse_endpoints(from: &str, to: &str) -> Result<(u8, SocketAddr, SocketAddr), AddressError> {
     let (_, source) = parse_address(from)?;
     let (ip_protocol, destination) = parse_address(to)?;
     Ok((ip_protocol, source, destination))

@@ -18,11 +18,11 @@ use super::{CollectorOptions, Outgoing, Sent};
 /// it are looked at now and then, beside the packets, and the first that is well again takes over; the more seldom, the oftener they have failed
 /// again at once.
 ///
-/// One of several that is reached over UDP fails when a few reports in a row say that nobody listens: it is *deaf*, and gets nothing before a look
+/// One of several that is reached over UDP fails when a few reports in a row say that nobody listens: it is *unreachable*, and gets nothing before a look
 /// has found it well. What was sent to it before is lost, as always over UDP. A look sends datagrams that say nothing, some time after the
 /// last packet, and finds it well when none of them brings a report. When nothing works, one look follows the other.
 pub struct Collector {
-    targets: Vec<Target>,
+    targets: Vec<Member>,
     /// The target that got the last packets.
     current: usize,
     /// The last call has found none that works.
@@ -33,12 +33,12 @@ pub struct Collector {
 }
 
 /// A destination, and what is known and open of it.
-struct Target {
+struct Member {
     destination: Destination,
     names: Names,
     link: Option<Link>,
     /// Nobody listens there, as far as is known. Only over UDP, and where another may stand in for it.
-    is_deaf: bool,
+    is_unreachable: bool,
     /// When it was last sent anything.
     sent_at: Option<Instant>,
 }
@@ -62,9 +62,9 @@ impl Collector {
     ) -> Collector {
         let target = |destination: Destination| {
             let names = Names::new(&destination, Arc::clone(&resolver), asker);
-            Target { destination, names, link: None, is_deaf: false, sent_at: None }
+            Member { destination, names, link: None, is_unreachable: false, sent_at: None }
         };
-        let targets: Vec<Target> = destinations.into_iter().map(target).collect();
+        let targets: Vec<Member> = destinations.into_iter().map(target).collect();
         let (encoder, probe) = (Encoder::new(&options), Probe::new(options.probe_every));
         let setup = Arc::new(Setup::new(options, targets.len() > 1));
         Collector { targets, current: 0, is_away: false, setup, encoder, probe }
@@ -78,7 +78,7 @@ impl Collector {
     /// Sends `packets` in their order; connects when it has to. [`Sent`] says how far it came.
     ///
     /// Returns within `connect_timeout` (twice for a name) for each destination that is away, and `io_timeout` (twice at most) for
-    /// what is being written. For one that is deaf it does not wait.
+    /// what is being written. For one that is unreachable it does not wait.
     pub fn send(&mut self, packets: &[Outgoing<'_>]) -> Sent {
         let mut sent = Sent::default();
         if packets.is_empty() {
@@ -100,7 +100,7 @@ impl Collector {
             }
             if sent.sent == packets.len() {
                 // It has failed with the last of them: what comes next is for another.
-                let next = order.find(|at| self.targets.get(*at).is_some_and(|target| !target.is_deaf));
+                let next = order.find(|at| self.targets.get(*at).is_some_and(|target| !target.is_unreachable));
                 self.turn_to(next, &reasons);
                 return sent;
             }
@@ -128,7 +128,7 @@ impl Collector {
     /// Learns which destinations are well again, and goes back to one that comes before the one in use.
     fn take_back(&mut self) {
         let (current, targets) = (self.current, &self.targets);
-        let wanted = || targets.iter().enumerate().filter(|(at, target)| *at < current || target.is_deaf);
+        let wanted = || targets.iter().enumerate().filter(|(at, target)| *at < current || target.is_unreachable);
         if wanted().next().is_none() {
             self.probe.forget();
             return;
@@ -144,9 +144,9 @@ impl Collector {
         let Some(target) = self.targets.get_mut(at) else { return };
         // The one in use may have become another since the look began.
         let is_better = at < self.current || self.is_away;
-        if is_better || target.is_deaf {
+        if is_better || target.is_unreachable {
             target.link = Some(link);
-            target.is_deaf = false;
+            target.is_unreachable = false;
         }
         if is_better {
             log::info!("{} is well again and gets the packets", target.destination);
@@ -156,7 +156,7 @@ impl Collector {
     }
 }
 
-impl Target {
+impl Member {
     /// Sends the packets behind the first `sent.sent`.
     ///
     /// # Errors
@@ -168,7 +168,7 @@ impl Target {
         setup: &Arc<Setup>,
         sent: &mut Sent,
     ) -> Result<(), String> {
-        if self.is_deaf {
+        if self.is_unreachable {
             return Err("nobody listens there".to_owned());
         }
         self.make_ready(setup)?;
@@ -181,7 +181,7 @@ impl Target {
             encoder.encode(packets, sent.sent, link.ends());
             let passed = link.send(&encoder.group.frames, setup);
             self.sent_at = Some(Instant::now());
-            self.is_deaf = passed.is_deaf;
+            self.is_unreachable = passed.is_unreachable;
             let is_kept = passed.is_kept;
             if let Some(reason) = settle(&encoder.group, passed, sent) {
                 if !is_kept {
@@ -196,18 +196,18 @@ impl Target {
 
     /// Opens a way when there is none, or none any more.
     fn make_ready(&mut self, setup: &Arc<Setup>) -> Result<(), String> {
-        let Target { destination, names, link, .. } = self;
+        let Member { destination, names, link, .. } = self;
         if link.as_mut().is_some_and(|link| link.is_current(names)) {
             return Ok(());
         }
         *link = None;
-        *link = Some(Link::open(destination, names, setup, Opening::Trusting)?);
+        *link = Some(Link::open(destination, names, setup, Opening::Unprobed)?);
         Ok(())
     }
 
     /// What a look needs to know of it.
     fn candidate(&self, at: usize) -> Candidate {
-        let Target { destination, names, sent_at, .. } = self;
+        let Member { destination, names, sent_at, .. } = self;
         Candidate { at, destination: destination.clone(), names: names.clone(), sent_at: *sent_at }
     }
 }
@@ -217,7 +217,7 @@ fn settle(group: &Group, passed: Passed, sent: &mut Sent) -> Option<String> {
     // Refused packets count as done up to the first that is still to be sent.
     let end = group.packets.get(passed.whole).copied().unwrap_or(group.end);
     sent.sent = end;
-    sent.unheard += passed.unheard;
+    sent.port_unreachable += passed.port_unreachable;
     let too_long = passed.too_long.iter().filter_map(|frame| {
         let bytes = group.frames.from(*frame).next()?.len();
         Some((*group.packets.get(*frame)?, format!("a HEP packet of {bytes} bytes is too long for a datagram")))

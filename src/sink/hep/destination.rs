@@ -15,7 +15,7 @@ const LONGEST_NAME: usize = 253;
 
 /// How packets travel to a collector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Transport {
+pub enum CollectorTransport {
     /// One packet a datagram.
     Udp,
     /// Packets back to back in a TCP stream.
@@ -26,22 +26,22 @@ pub enum Transport {
 
 /// The host of a URI.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Host {
+pub(super) enum CollectorHost {
     Address(IpAddr),
     Name(String),
 }
 
-impl fmt::Display for Host {
+impl fmt::Display for CollectorHost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             // Hosts' parsers of URIs know no dots in brackets.
-            Host::Address(IpAddr::V6(address)) if address.to_ipv4_mapped().is_some() => {
+            CollectorHost::Address(IpAddr::V6(address)) if address.to_ipv4_mapped().is_some() => {
                 let [.., high, low] = address.segments();
                 write!(f, "[::ffff:{high:x}:{low:x}]")
             }
-            Host::Address(IpAddr::V6(address)) => write!(f, "[{address}]"),
-            Host::Address(IpAddr::V4(address)) => write!(f, "{address}"),
-            Host::Name(name) => f.write_str(name),
+            CollectorHost::Address(IpAddr::V6(address)) => write!(f, "[{address}]"),
+            CollectorHost::Address(IpAddr::V4(address)) => write!(f, "{address}"),
+            CollectorHost::Name(name) => f.write_str(name),
         }
     }
 }
@@ -49,16 +49,16 @@ impl fmt::Display for Host {
 /// Where a collector listens. [`Display`](fmt::Display) gives `sip:HOST:PORT[;transport=tcp|tls]`, so that two URIs of one collector read alike.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Destination {
-    host: Host,
+    host: CollectorHost,
     port: u16,
-    transport: Transport,
+    transport: CollectorTransport,
 }
 
 /// How plain copies travel, which the host sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
     /// As packets may.
-    By(Transport),
+    By(CollectorTransport),
     /// SCTP, which only the host speaks.
     Sctp,
     /// WebSocket, likewise.
@@ -70,9 +70,9 @@ enum Way {
 impl fmt::Display for Way {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Way::By(Transport::Udp) => "udp",
-            Way::By(Transport::Tcp) => "tcp",
-            Way::By(Transport::Tls) => "tls",
+            Way::By(CollectorTransport::Udp) => "udp",
+            Way::By(CollectorTransport::Tcp) => "tcp",
+            Way::By(CollectorTransport::Tls) => "tls",
             Way::Sctp => "sctp",
             Way::Ws => "ws",
             Way::Wss => "wss",
@@ -129,7 +129,7 @@ impl Destination {
     }
 
     /// How packets travel there.
-    pub fn transport(&self) -> Transport {
+    pub fn transport(&self) -> CollectorTransport {
         self.transport
     }
 
@@ -143,7 +143,7 @@ impl Destination {
         (&self.host, self.port(), self.transport) == (&other.host, other.port(), other.transport)
     }
 
-    pub(super) fn host(&self) -> &Host {
+    pub(super) fn host(&self) -> &CollectorHost {
         &self.host
     }
 }
@@ -160,7 +160,7 @@ impl fmt::Display for Destination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "sip:{}:{}", self.host, self.port)?;
         match self.transport {
-            Transport::Udp => Ok(()),
+            CollectorTransport::Udp => Ok(()),
             transport => write!(f, ";transport={}", Way::By(transport)),
         }
     }
@@ -191,7 +191,7 @@ fn parse_place<T>(
     uri: &str,
     transports: &'static str,
     fit: impl Fn(Way) -> Option<T>,
-) -> Result<(Host, u16, T), DestinationError> {
+) -> Result<(CollectorHost, u16, T), DestinationError> {
     let text = uri.trim();
     let (scheme, rest) = text.split_once(':').unwrap_or_default();
     let is_secure = scheme.eq_ignore_ascii_case("sips");
@@ -235,20 +235,24 @@ fn split_port(place: &str) -> (Option<&str>, Option<&str>) {
     }
 }
 
-fn read_host(host: Option<&str>) -> Option<Host> {
+fn read_host(host: Option<&str>) -> Option<CollectorHost> {
     let host = host?;
     if let Some(bracketed) = host.strip_prefix('[') {
-        return bracketed.strip_suffix(']')?.parse::<Ipv6Addr>().ok().map(|address| Host::Address(address.into()));
+        return bracketed
+            .strip_suffix(']')?
+            .parse::<Ipv6Addr>()
+            .ok()
+            .map(|address| CollectorHost::Address(address.into()));
     }
     if let Ok(address) = host.parse::<IpAddr>() {
-        return Some(Host::Address(address));
+        return Some(CollectorHost::Address(address));
     }
     let is_name = !host.is_empty()
         && host.len() <= LONGEST_NAME
         && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
         // All digits and dots: an address that is none.
         && host.bytes().any(|byte| byte.is_ascii_alphabetic());
-    is_name.then(|| Host::Name(host.to_ascii_lowercase()))
+    is_name.then(|| CollectorHost::Name(host.to_ascii_lowercase()))
 }
 
 fn read_port(port: &str) -> Option<u16> {
@@ -265,16 +269,16 @@ fn read_transport(parameters: &str, is_secure: bool) -> (Option<Way>, &str) {
         name.trim().eq_ignore_ascii_case("transport").then(|| value.trim())
     });
     let Some(named) = named else {
-        return (Some(Way::By(if is_secure { Transport::Tls } else { Transport::Udp })), "");
+        return (Some(Way::By(if is_secure { CollectorTransport::Tls } else { CollectorTransport::Udp })), "");
     };
     let way = match named.to_ascii_lowercase().as_str() {
         // With sips the parameter names what TLS runs over.
-        "tls" | "tcp" if is_secure => Some(Way::By(Transport::Tls)),
+        "tls" | "tcp" if is_secure => Some(Way::By(CollectorTransport::Tls)),
         "wss" => Some(Way::Wss),
         _ if is_secure => None,
-        "udp" => Some(Way::By(Transport::Udp)),
-        "tcp" => Some(Way::By(Transport::Tcp)),
-        "tls" => Some(Way::By(Transport::Tls)),
+        "udp" => Some(Way::By(CollectorTransport::Udp)),
+        "tcp" => Some(Way::By(CollectorTransport::Tcp)),
+        "tls" => Some(Way::By(CollectorTransport::Tls)),
         "sctp" => Some(Way::Sctp),
         "ws" => Some(Way::Ws),
         _ => None,

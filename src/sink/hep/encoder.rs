@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use flate2::{Compress, Compression, FlushCompress, Status};
 
-use super::{CollectorOptions, Origin, Outgoing, Transport, parse_address};
+use super::{CollectorOptions, CollectorTransport, Origin, Outgoing, parse_address};
 use crate::hep::{self, EncodeError, EncodeOptions, Packet, Payload, Version};
 
 /// Most packets of a group: the kernel is asked once for all of them.
@@ -60,7 +60,7 @@ pub(super) struct Group {
 pub(super) struct Ends {
     pub local: SocketAddr,
     pub peer: SocketAddr,
-    pub transport: Transport,
+    pub transport: CollectorTransport,
 }
 
 impl Ends {
@@ -79,9 +79,9 @@ impl Ends {
         let (transport, _) = socket.split_once(':')?;
         let (_, address) = parse_address(socket).ok()?;
         let own = match self.transport {
-            Transport::Udp => "udp",
-            Transport::Tcp => "tcp",
-            Transport::Tls => "tls",
+            CollectorTransport::Udp => "udp",
+            CollectorTransport::Tcp => "tcp",
+            CollectorTransport::Tls => "tls",
         };
         let fits = transport == "any" || (transport == own && address.is_ipv4() == self.peer.is_ipv4());
         fits.then_some(address)

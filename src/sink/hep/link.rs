@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::deadline::Deadline;
-use super::destination::{Destination, Transport};
+use super::destination::{CollectorTransport, Destination};
 use super::encoder::{Ends, Frames};
 use super::names::Names;
 use super::setup::Setup;
@@ -19,10 +19,10 @@ pub(super) struct Passed {
     pub whole: usize,
     /// Frames that are too long for a datagram; in order.
     pub too_long: Vec<usize>,
-    /// Datagrams that were reported as unheard.
-    pub unheard: u64,
+    /// Datagrams that were reported to have reached nobody.
+    pub port_unreachable: u64,
     /// Whether such reports say that nobody listens: then there is a failure too.
-    pub is_deaf: bool,
+    pub is_unreachable: bool,
     /// Why the frames behind `whole` did not leave. The link is of no use any more, unless it is kept.
     pub failure: Option<String>,
     /// Whether the link is to be used again though it takes nothing now.
@@ -39,15 +39,15 @@ pub(super) enum Link {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Opening {
     /// Just so: the packets will show who listens.
-    Trusting,
-    /// After datagrams that say nothing, some time after this moment, when packets were last sent: one that is reported as unheard opens no
-    /// way. That takes [`Datagrams::knock`] its time, and is not for those who have packets to send.
-    Knock(Option<Instant>),
+    Unprobed,
+    /// After datagrams that say nothing, some time after this moment, when packets were last sent: one that is reported opens no
+    /// way. That takes [`Datagrams::probe`] its time, and is not for those who have packets to send.
+    Probed(Option<Instant>),
 }
 
 impl Link {
     /// Opens a way to `destination`: its addresses are tried in turn, within `connect_timeout` together; as long
-    /// again it may take to learn them. Knocking takes longer.
+    /// again it may take to learn them. Probing takes longer.
     ///
     /// # Errors
     /// The reason for each address.
@@ -80,16 +80,16 @@ impl Link {
         opening: Opening,
     ) -> Result<Link, String> {
         match destination.transport() {
-            Transport::Udp => {
+            CollectorTransport::Udp => {
                 let datagrams = Datagrams::open(address, setup.options.bind, setup.has_stand_ins);
-                let knock = |datagrams: &Datagrams| match opening {
-                    Opening::Trusting => Ok(()),
-                    Opening::Knock(sent_at) => datagrams.knock(sent_at),
+                let probe = |datagrams: &Datagrams| match opening {
+                    Opening::Unprobed => Ok(()),
+                    Opening::Probed(sent_at) => datagrams.probe(sent_at),
                 };
-                let opened = datagrams.and_then(|datagrams| knock(&datagrams).map(|()| datagrams));
+                let opened = datagrams.and_then(|datagrams| probe(&datagrams).map(|()| datagrams));
                 opened.map(Link::Udp).map_err(|error| error.to_string())
             }
-            Transport::Tcp | Transport::Tls => {
+            CollectorTransport::Tcp | CollectorTransport::Tls => {
                 Ok(Link::Stream(Box::new(Stream::open(destination, address, deadline, setup)?)))
             }
         }

@@ -26,7 +26,6 @@ mod collector;
 mod deadline;
 mod destination;
 mod encoder;
-mod hearing;
 mod link;
 mod names;
 mod options;
@@ -40,14 +39,15 @@ mod tcp;
 mod tests;
 mod tls;
 mod udp;
+mod unreachable;
 
 use std::net::SocketAddr;
 
 use crate::hep::{ChunkOrder, Version};
 
-pub use address::{AddressError, parse_address, parse_way};
+pub use address::{AddressError, parse_address, parse_endpoints};
 pub use collector::Collector;
-pub use destination::{Destination, DestinationError, Transport, copy_uri, named_copy_uri};
+pub use destination::{CollectorTransport, Destination, DestinationError, copy_uri, named_copy_uri};
 pub use options::{CollectorOptions, Secret, TlsOptions};
 
 /// Where a message came from.
@@ -67,7 +67,7 @@ pub struct Outgoing<'a> {
     pub from: Origin<'a>,
     /// Where it went to. `None`: the collector, as log entries have it.
     pub to: Option<SocketAddr>,
-    /// IP protocol that carried it (HEP chunk 0x0002), as [`parse_way`] answers it.
+    /// IP protocol that carried it (HEP chunk 0x0002), as [`parse_endpoints`] answers it.
     pub ip_protocol: u8,
     /// Capture time, microseconds since the Unix epoch (HEP chunks 0x0009 and 0x000a).
     pub time_us: i64,
@@ -95,5 +95,5 @@ pub struct Sent {
     pub away: Option<String>,
     /// Reports that UDP datagrams of this call, or an earlier one, did not reach anybody. Not the number of such datagrams: hosts hold reports back
     /// that are more than about one a second, the kernel keeps one at a time, and one of them is not told apart from a moment without memory.
-    pub unheard: u64,
+    pub port_unreachable: u64,
 }

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::destination::{Destination, Host};
+use super::destination::{CollectorHost, Destination};
 use super::resolver::{Answer, Asker, Question, Resolver};
 
 /// How long addresses are used before the resolver is asked again.
@@ -18,7 +18,7 @@ const KEPT_AFTER_FAILURE: Duration = Duration::from_secs(5);
 /// The addresses of one destination.
 #[derive(Clone)]
 pub(super) struct Names {
-    host: Host,
+    host: CollectorHost,
     port: u16,
     resolver: Arc<Resolver>,
     asker: Asker,
@@ -53,7 +53,7 @@ impl Names {
     /// # Errors
     /// Why there is no address.
     pub fn addresses(&mut self, limit: Duration) -> Result<&[SocketAddr], String> {
-        if let Host::Address(address) = self.host {
+        if let CollectorHost::Address(address) = self.host {
             if self.known.is_empty() {
                 self.known.push(SocketAddr::new(address, self.port));
             }
@@ -76,7 +76,7 @@ impl Names {
 
     /// Whether `address` is still one of the destination's, as far as is known without waiting.
     pub fn still_has(&mut self, address: SocketAddr) -> bool {
-        if let Host::Name(_) = self.host {
+        if let CollectorHost::Name(_) = self.host {
             // A resolver that cannot be asked has not said that the address is gone.
             let _ = self.refresh();
         }

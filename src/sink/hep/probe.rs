@@ -1,4 +1,4 @@
-//! A look at better destinations, and at those that are deaf, beside the packets that go to another.
+//! A look at better destinations, and at those that are unreachable, beside the packets that go to another.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
@@ -89,7 +89,7 @@ impl Probe {
 fn first_open(candidates: Vec<Candidate>, setup: &Arc<Setup>) -> Look {
     let mut looked = Look { found: None, names: Vec::with_capacity(candidates.len()) };
     for Candidate { at, destination, mut names, sent_at } in candidates {
-        let link = Link::open(&destination, &mut names, setup, Opening::Knock(sent_at));
+        let link = Link::open(&destination, &mut names, setup, Opening::Probed(sent_at));
         looked.names.push((at, names));
         if let Ok(link) = link {
             looked.found = Some((at, link));

@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::deadline::Deadline;
-use super::destination::{Destination, Transport};
+use super::destination::{CollectorTransport, Destination};
 use super::encoder::{Ends, Frames};
 use super::link::Passed;
 use super::setup::Setup;
@@ -21,7 +21,7 @@ use super::tls::Tls;
 /// After what time the kernel gives a connection up whose peer takes nothing; with another collector to stand in, and without.
 const GIVEN_UP: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(600));
 /// How long a collector may take to close its end when we close ours.
-const FAREWELL: Duration = Duration::from_secs(1);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A connection to a collector.
 pub(super) struct Stream {
@@ -49,7 +49,7 @@ impl Stream {
     ) -> Result<Stream, String> {
         let options = &setup.options;
         // Before the connection: a configuration that cannot be made bothers nobody.
-        let config = (destination.transport() == Transport::Tls).then(|| setup.tls()).transpose()?;
+        let config = (destination.transport() == CollectorTransport::Tls).then(|| setup.tls()).transpose()?;
         let given_up = if setup.has_stand_ins { GIVEN_UP.0 } else { GIVEN_UP.1 };
         // Longer than we wait ourselves: what the kernel has taken may still arrive after we have given up.
         let given_up = given_up.max(3 * options.io_timeout);
@@ -69,7 +69,7 @@ impl Stream {
     }
 
     pub fn ends(&self) -> Ends {
-        let transport = if self.tls.is_some() { Transport::Tls } else { Transport::Tcp };
+        let transport = if self.tls.is_some() { CollectorTransport::Tls } else { CollectorTransport::Tcp };
         Ends { transport, ..self.tcp.ends() }
     }
 
@@ -158,7 +158,7 @@ impl Drop for Stream {
         if self.listen().is_err() || self.is_broken || !self.rest.is_empty() {
             return;
         }
-        let deadline = Deadline::after(FAREWELL);
+        let deadline = Deadline::after(CLOSE_TIMEOUT);
         let Stream { tcp, tls, .. } = self;
         if let Some(session) = tls
             && session.seal_end().is_ok()

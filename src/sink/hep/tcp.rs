@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustix::event::PollFlags;
 
 use super::deadline::{Deadline, wait};
-use super::destination::Transport;
+use super::destination::CollectorTransport;
 use super::encoder::Ends;
 use super::socket;
 
@@ -50,7 +50,7 @@ impl Tcp {
         given_up_after: Duration,
     ) -> io::Result<Tcp> {
         let socket = socket::tcp(address, local, deadline, given_up_after)?;
-        let ends = Ends { local: socket.local_addr()?, peer: address, transport: Transport::Tcp };
+        let ends = Ends { local: socket.local_addr()?, peer: address, transport: CollectorTransport::Tcp };
         Ok(Tcp { socket, ends })
     }
 

@@ -7,7 +7,7 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection};
 
 use super::deadline::Deadline;
-use super::destination::Host;
+use super::destination::CollectorHost;
 use super::encoder::Frames;
 use super::tcp::{Tcp, Unwritten};
 
@@ -23,7 +23,12 @@ impl Tls {
     ///
     /// # Errors
     /// What went wrong, in words.
-    pub fn open(tcp: &mut Tcp, host: &Host, config: Arc<ClientConfig>, deadline: Deadline) -> Result<Tls, String> {
+    pub fn open(
+        tcp: &mut Tcp,
+        host: &CollectorHost,
+        config: Arc<ClientConfig>,
+        deadline: Deadline,
+    ) -> Result<Tls, String> {
         let name = server_name(host)?;
         let mut session = ClientConnection::new(config, name).map_err(|error| error.to_string())?;
         // What is sealed is taken out at once.
@@ -102,10 +107,10 @@ impl Tls {
     }
 }
 
-fn server_name(host: &Host) -> Result<ServerName<'static>, String> {
+fn server_name(host: &CollectorHost) -> Result<ServerName<'static>, String> {
     match host {
-        Host::Address(address) => Ok(ServerName::IpAddress((*address).into())),
-        Host::Name(name) => ServerName::try_from(name.trim_end_matches('.').to_owned())
+        CollectorHost::Address(address) => Ok(ServerName::IpAddress((*address).into())),
+        CollectorHost::Name(name) => ServerName::try_from(name.trim_end_matches('.').to_owned())
             .map_err(|_| format!("`{name}` cannot be the name in a certificate")),
     }
 }

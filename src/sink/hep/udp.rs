@@ -11,23 +11,23 @@ use rustix::net::sockopt::socket_error;
 use rustix::net::{MMsgHdr, SendAncillaryBuffer, SendFlags, sendmmsg};
 
 use super::deadline::{Deadline, wait};
-use super::destination::Transport;
+use super::destination::CollectorTransport;
 use super::encoder::{Ends, Frames, GROUP_PACKETS};
-use super::hearing::Hearing;
 use super::link::Passed;
 use super::socket;
+use super::unreachable::UnreachableReports;
 
-/// How often in a row a datagram may meet the report that an earlier one was unheard.
+/// How often in a row a datagram may meet the report that an earlier one reached nobody.
 const TRIES: u32 = 3;
 /// Wait for memory that the kernel lacks: nothing tells when it is there.
 const MEMORY_WAIT: Duration = Duration::from_millis(1);
 /// What is sent to learn whether anybody listens: SIP's keep-alive, which is no HEP packet and no message.
-const KNOCK: &[u8] = b"\r\n\r\n";
+const PROBE: &[u8] = b"\r\n\r\n";
 /// How many of these go unreported where somebody listens: hosts hold reports back that are more than about one a second, and other writers' packets
 /// may use up some of these.
-pub(super) const KNOCKS: usize = 4;
+pub(super) const PROBES: usize = 4;
 /// How long after each a report may come.
-const KNOCK_WAIT: Duration = Duration::from_secs(1);
+const PROBE_WAIT: Duration = Duration::from_secs(1);
 /// How long after packets the first may be sent: their reports have used up what the host lets pass, and its own would be held back.
 const QUIET: Duration = Duration::from_secs(3);
 
@@ -36,15 +36,15 @@ pub(super) struct Datagrams {
     socket: UdpSocket,
     ends: Ends,
     /// Whether anybody listens, where another collector can stand in.
-    hearing: Option<Hearing>,
+    unreachable_reports: Option<UnreachableReports>,
 }
 
 impl Datagrams {
     /// With `gives_up`, an address where nobody listens is a failure; otherwise it is counted, and no more.
     pub fn open(address: SocketAddr, local: Option<IpAddr>, gives_up: bool) -> io::Result<Datagrams> {
         let socket = socket::udp(address, local)?;
-        let ends = Ends { local: socket.local_addr()?, peer: address, transport: Transport::Udp };
-        Ok(Datagrams { socket, ends, hearing: gives_up.then(Hearing::default) })
+        let ends = Ends { local: socket.local_addr()?, peer: address, transport: CollectorTransport::Udp };
+        Ok(Datagrams { socket, ends, unreachable_reports: gives_up.then(UnreachableReports::default) })
     }
 
     pub fn ends(&self) -> Ends {
@@ -52,17 +52,17 @@ impl Datagrams {
     }
 
     /// Sends a few datagrams that say nothing, and waits after each for the report that nobody listens; the first not too soon after
-    /// `sent_at`, when packets were last sent. Takes [`QUIET`] and [`KNOCKS`] times [`KNOCK_WAIT`] at most.
+    /// `sent_at`, when packets were last sent. Takes [`QUIET`] and [`PROBES`] times [`PROBE_WAIT`] at most.
     ///
     /// # Errors
     /// The report.
-    pub fn knock(&self, sent_at: Option<Instant>) -> io::Result<()> {
+    pub fn probe(&self, sent_at: Option<Instant>) -> io::Result<()> {
         if let Some(sent_at) = sent_at {
             thread::sleep((sent_at + QUIET).saturating_duration_since(Instant::now()));
         }
-        for _ in 0..KNOCKS {
-            self.socket.send(KNOCK)?;
-            wait(&self.socket, PollFlags::empty(), Deadline::after(KNOCK_WAIT))?;
+        for _ in 0..PROBES {
+            self.socket.send(PROBE)?;
+            wait(&self.socket, PollFlags::empty(), Deadline::after(PROBE_WAIT))?;
             socket_error(&self.socket)??;
         }
         Ok(())
@@ -71,10 +71,10 @@ impl Datagrams {
     /// Hands `frames` to the kernel. It waits for room in the send buffer, `limit` at most.
     pub fn send(&mut self, frames: &Frames, limit: Duration) -> Passed {
         let mut passed = pass(&self.socket, frames, Deadline::after(limit));
-        if let Some(hearing) = &mut self.hearing
-            && hearing.note(passed.unheard, Instant::now())
+        if let Some(unreachable_reports) = &mut self.unreachable_reports
+            && unreachable_reports.note(passed.port_unreachable, Instant::now())
         {
-            passed.is_deaf = true;
+            passed.is_unreachable = true;
             passed.failure.get_or_insert_with(|| "nobody listens there".to_owned());
         }
         passed
@@ -118,34 +118,34 @@ impl Kernel for UdpSocket {
 /// Hands `frames` to the kernel by `deadline`.
 ///
 /// The kernel tells the report of a datagram that has left instead of sending the next one. "Port unreachable" is counted, and the next
-/// one is tried again; one that meets only such reports is as unheard as they are, and left behind. The other reports read like the
+/// one is tried again; one that meets only such reports is as lost as they are, and left behind. The other reports read like the
 /// kernel's own refusal for want of a way: only that one comes again at once.
 pub(super) fn pass(kernel: &impl Kernel, frames: &Frames, deadline: Deadline) -> Passed {
     let mut passed = Passed::default();
-    let (mut refused, mut unreachable) = (0, 0);
+    let (mut refused, mut host_unreachable) = (0, 0);
     // Within a group the kernel keeps the reason to itself.
     let mut was_interrupted = false;
     while passed.whole < frames.len() && passed.failure.is_none() {
         let asked = (frames.len() - passed.whole).min(GROUP_PACKETS);
         match kernel.send(frames, passed.whole) {
             Ok(count) => {
-                passed.unheard += unreachable + u64::from(was_interrupted);
+                passed.port_unreachable += host_unreachable + u64::from(was_interrupted);
                 passed.whole += count;
-                (refused, unreachable) = (0, 0);
+                (refused, host_unreachable) = (0, 0);
                 // With room in the send buffer it was not for the lack of it that the kernel stopped, but for a report, which is used up.
                 was_interrupted =
                     count < asked && kernel.has_room(Deadline::after(Duration::ZERO)).is_ok_and(|has_room| has_room);
                 continue;
             }
             Err(Errno::CONNREFUSED) => {
-                passed.unheard += 1;
+                passed.port_unreachable += 1;
                 refused += 1;
                 if refused == TRIES {
                     passed.whole += 1;
                     refused = 0;
                 }
             }
-            Err(error) if is_unreachable(error) && unreachable == 0 => unreachable = 1,
+            Err(error) if is_host_unreachable(error) && host_unreachable == 0 => host_unreachable = 1,
             Err(Errno::MSGSIZE) => {
                 passed.too_long.push(passed.whole);
                 passed.whole += 1;
@@ -163,14 +163,14 @@ pub(super) fn pass(kernel: &impl Kernel, frames: &Frames, deadline: Deadline) ->
     }
     // A near host's report is there by now, and would only disturb the next call.
     if passed.failure.is_none()
-        && kernel.report().is_some_and(|error| error == Errno::CONNREFUSED || is_unreachable(error))
+        && kernel.report().is_some_and(|error| error == Errno::CONNREFUSED || is_host_unreachable(error))
     {
-        passed.unheard += 1;
+        passed.port_unreachable += 1;
     }
     passed
 }
 
 /// Whether a host or a firewall on the way may have reported this, or the kernel has no way there.
-fn is_unreachable(error: Errno) -> bool {
+fn is_host_unreachable(error: Errno) -> bool {
     matches!(error, Errno::HOSTUNREACH | Errno::NETUNREACH | Errno::HOSTDOWN | Errno::NONET | Errno::ACCESS)
 }

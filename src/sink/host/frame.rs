@@ -46,7 +46,7 @@ pub struct Request<'a> {
 
 /// What became of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum DriverAnswer {
     /// The row is stored.
     Stored,
     /// The driver is connected and refuses the row.
@@ -61,8 +61,14 @@ pub enum Outcome {
     Crashed,
 }
 
-const OUTCOMES: [Outcome; 6] =
-    [Outcome::Stored, Outcome::Refused, Outcome::TableUnusable, Outcome::Unavailable, Outcome::Ended, Outcome::Crashed];
+const OUTCOMES: [DriverAnswer; 6] = [
+    DriverAnswer::Stored,
+    DriverAnswer::Refused,
+    DriverAnswer::TableUnusable,
+    DriverAnswer::Unavailable,
+    DriverAnswer::Ended,
+    DriverAnswer::Crashed,
+];
 
 /// Writes the request for one row into `body`.
 pub fn encode_request(body: &mut Vec<u8>, delayed: bool, table: &str, layout: &Layout, row: &Row<'_>) {
@@ -144,13 +150,13 @@ fn take_name<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
 }
 
 /// Writes an answer.
-pub fn encode_answer(outcome: Outcome, text: &str) -> Vec<u8> {
+pub fn encode_answer(outcome: DriverAnswer, text: &str) -> Vec<u8> {
     let number = OUTCOMES.iter().position(|known| *known == outcome).unwrap_or_default();
     [&[number as u8], text.as_bytes()].concat()
 }
 
 /// Reads an answer; `None` when the bytes are none.
-pub fn decode_answer(body: &[u8]) -> Option<(Outcome, String)> {
+pub fn decode_answer(body: &[u8]) -> Option<(DriverAnswer, String)> {
     let (number, text) = body.split_first()?;
     Some((*OUTCOMES.get(usize::from(*number))?, String::from_utf8_lossy(text).into_owned()))
 }

@@ -40,8 +40,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::{Sink, SinkError, SinkOptions, Written};
 use crate::table::{Layout, Row};
+use frame::{DriverAnswer, Inbox, Received};
 pub use frame::{HostValue, Request};
-use frame::{Inbox, Outcome, Received};
 pub use service::{HostDatabase, serve};
 
 /// Crashes of the driver at one and the same row after which the row is refused.
@@ -90,7 +90,7 @@ impl HostEnd {
     pub fn say_ended(&self, crashed: bool, text: &str) {
         let mut inbox = Inbox::new();
         while matches!(inbox.receive(self, RecvFlags::DONTWAIT), Ok(Received::Part | Received::Whole(_))) {}
-        let answer = frame::encode_answer(if crashed { Outcome::Crashed } else { Outcome::Ended }, text);
+        let answer = frame::encode_answer(if crashed { DriverAnswer::Crashed } else { DriverAnswer::Ended }, text);
         // A sink that does not wait has not asked, and one whose socket is full has answers enough to read.
         let _ = frame::send(self, 0, &answer, SendFlags::DONTWAIT);
     }
@@ -125,7 +125,7 @@ impl HostSink {
     }
 
     /// Has the row in `self.body` inserted.
-    fn ask(&mut self, link: &HostLink) -> Result<(Outcome, String), SinkError> {
+    fn ask(&mut self, link: &HostLink) -> Result<(DriverAnswer, String), SinkError> {
         if let Some((number, body)) = self.late.take() {
             match self.answer_to(link, number)? {
                 None => {
@@ -155,7 +155,7 @@ impl HostSink {
     }
 
     /// Waits for the answer to request `number`, or for the news that the process has ended; `None` when neither comes in time.
-    fn answer_to(&mut self, link: &HostLink, number: u64) -> Result<Option<(Outcome, String)>, SinkError> {
+    fn answer_to(&mut self, link: &HostLink, number: u64) -> Result<Option<(DriverAnswer, String)>, SinkError> {
         let deadline = Instant::now() + self.options.io_timeout;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -206,18 +206,18 @@ impl Sink for HostSink {
         };
         frame::encode_request(&mut self.body, self.options.insert_delayed, table, layout, row);
         let (outcome, text) = self.ask(&link)?;
-        if outcome != Outcome::Crashed && outcome != Outcome::Ended {
+        if outcome != DriverAnswer::Crashed && outcome != DriverAnswer::Ended {
             self.crashed = None;
         }
         match outcome {
-            Outcome::Stored => Ok(Written::default()),
-            Outcome::Refused => Err(SinkError::Rejected(text)),
-            Outcome::TableUnusable => Err(SinkError::TableUnusable(format!("table {table}: {text}"))),
-            Outcome::Crashed if self.has_crashed_often() => {
+            DriverAnswer::Stored => Ok(Written::default()),
+            DriverAnswer::Refused => Err(SinkError::Rejected(text)),
+            DriverAnswer::TableUnusable => Err(SinkError::TableUnusable(format!("table {table}: {text}"))),
+            DriverAnswer::Crashed if self.has_crashed_often() => {
                 self.crashed = None;
                 Err(SinkError::Rejected(format!("the host's driver crashed {CRASHES} times at this row: {text}")))
             }
-            Outcome::Unavailable | Outcome::Ended | Outcome::Crashed => Err(self.away(&text)),
+            DriverAnswer::Unavailable | DriverAnswer::Ended | DriverAnswer::Crashed => Err(self.away(&text)),
         }
     }
 

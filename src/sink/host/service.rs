@@ -3,7 +3,7 @@
 use rustix::net::{RecvFlags, SendFlags};
 use std::os::fd::AsFd;
 
-use super::frame::{self, Inbox, Outcome, Received, Request};
+use super::frame::{self, DriverAnswer, Inbox, Received, Request};
 
 /// The host's driver for one database, used by one thread.
 pub trait HostDatabase {
@@ -37,7 +37,7 @@ pub fn serve(socket: impl AsFd, database: &mut dyn HostDatabase) {
                         database.working(false);
                         outcome
                     }
-                    None => (Outcome::Refused, "the request cannot be read, which is a fault of this module"),
+                    None => (DriverAnswer::Refused, "the request cannot be read, which is a fault of this module"),
                 };
                 let answer = frame::encode_answer(outcome, text);
                 if frame::send(&socket, number, &answer, SendFlags::empty()).is_err() {
@@ -55,15 +55,15 @@ pub fn serve(socket: impl AsFd, database: &mut dyn HostDatabase) {
 
 /// Inserts a row. A driver says no more than that it failed: whether the database is away shows when it does not connect again, and
 /// whether the table is missing when it cannot be looked at.
-fn insert(database: &mut dyn HostDatabase, connected: &mut bool, row: &Request<'_>) -> (Outcome, &'static str) {
-    const AWAY: (Outcome, &str) = (Outcome::Unavailable, "the host's driver does not connect");
+fn insert(database: &mut dyn HostDatabase, connected: &mut bool, row: &Request<'_>) -> (DriverAnswer, &'static str) {
+    const AWAY: (DriverAnswer, &str) = (DriverAnswer::Unavailable, "the host's driver does not connect");
     let fresh = !*connected;
     *connected = *connected || database.connect();
     if !*connected {
         return AWAY;
     }
     if database.insert(row) {
-        return (Outcome::Stored, "");
+        return (DriverAnswer::Stored, "");
     }
     if !fresh {
         database.close();
@@ -72,11 +72,13 @@ fn insert(database: &mut dyn HostDatabase, connected: &mut bool, row: &Request<'
             return AWAY;
         }
         if database.insert(row) {
-            return (Outcome::Stored, "");
+            return (DriverAnswer::Stored, "");
         }
     }
     match database.has_table(row) {
-        Some(false) => (Outcome::TableUnusable, "it is missing, lacks columns, or may not be read"),
-        Some(true) | None => (Outcome::Refused, "the host's driver refuses the row, its own lines in the log say why"),
+        Some(false) => (DriverAnswer::TableUnusable, "it is missing, lacks columns, or may not be read"),
+        Some(true) | None => {
+            (DriverAnswer::Refused, "the host's driver refuses the row, its own lines in the log say why")
+        }
     }
 }

@@ -16,10 +16,10 @@ use std::fmt;
 use mysql::prelude::Queryable;
 use mysql::{Conn, Error};
 
-use super::encode::{Fitter, Notation, push_hex, push_integer, push_replacing};
-use super::escape::{Repertoire, TextWidth};
-use super::real_table::{ColumnType, Plan, RealColumn, RealTable, Target, column_list};
+use super::encode::{ColumnEncoder, Notation, push_hex, push_integer, push_replacing};
+use super::escape::{Charset, TextWidth};
 use super::session::{Fault, Session};
+use super::table_schema::{ColumnTarget, ColumnType, InsertPlan, SchemaColumn, TableSchema, column_list};
 use super::url::Server;
 use super::{Deadlines, SinkOptions, Written};
 use crate::table::{Dialect, Row};
@@ -50,7 +50,7 @@ pub(super) struct Connection {
     is_mariadb: bool,
     max_allowed_packet: usize,
     literals: Literals,
-    fitter: Fitter,
+    encoder: ColumnEncoder,
     /// Whether the last refusal was about a date.
     refused_date: bool,
 }
@@ -97,38 +97,38 @@ impl Session for Connection {
             is_mariadb: version.contains("MariaDB"),
             max_allowed_packet,
             literals: Literals { sql: Vec::new(), backslash: !sql_mode.contains("NO_BACKSLASH_ESCAPES") },
-            fitter: Fitter::new(),
+            encoder: ColumnEncoder::new(),
             refused_date: false,
         })
     }
 
-    fn describe(&mut self, table: &str) -> Result<Option<RealTable>, Fault> {
+    fn describe(&mut self, table: &str) -> Result<Option<TableSchema>, Fault> {
         let (schema, name) = schema_and_table(table);
         let columns = self
             .connection
             .exec_map(COLUMNS, (schema, name), |(name, data_type, column_type, width, charset)| {
                 let described = Described { data_type, column_type, width, charset };
-                RealColumn { name, kind: described.kind() }
+                SchemaColumn { name, kind: described.kind() }
             })
             .map_err(|error| fault(&error))?;
         if columns.is_empty() {
             return Ok(None);
         }
         let delayed = self.insert_delayed && self.takes_delayed(table)?;
-        Ok(Some(RealTable { sql_name: Dialect::Mysql.quote_table(table), columns, delayed }))
+        Ok(Some(TableSchema { sql_name: Dialect::Mysql.quote_table(table), columns, delayed }))
     }
 
     fn create(&mut self, statements: &[String]) -> Result<(), Fault> {
         statements.iter().try_for_each(|statement| self.connection.query_drop(statement)).map_err(|error| fault(&error))
     }
 
-    fn prepare(&mut self, table: &RealTable, targets: &[Target]) -> Result<InsertHead, Fault> {
+    fn prepare(&mut self, table: &TableSchema, targets: &[ColumnTarget]) -> Result<InsertHead, Fault> {
         let verb = if table.delayed { "INSERT DELAYED INTO" } else { "INSERT INTO" };
         let (name, columns) = (&table.sql_name, column_list(Dialect::Mysql, targets));
         Ok(InsertHead { sql: format!("{verb} {name} ({columns}) VALUES "), delayed: table.delayed })
     }
 
-    fn insert(&mut self, plan: &Plan<InsertHead>, rows: &[Row<'_>]) -> Result<Written, Fault> {
+    fn insert(&mut self, plan: &InsertPlan<InsertHead>, rows: &[Row<'_>]) -> Result<Written, Fault> {
         if !plan.statement.delayed {
             self.connection.query_drop("START TRANSACTION").map_err(|error| match fault(&error) {
                 Fault::Unavailable(why) => Fault::Lost(why),
@@ -148,7 +148,7 @@ impl Session for Connection {
 }
 
 impl Connection {
-    fn end_transaction(&mut self, sql: &str, plan: &Plan<InsertHead>) -> Result<(), Fault> {
+    fn end_transaction(&mut self, sql: &str, plan: &InsertPlan<InsertHead>) -> Result<(), Fault> {
         if plan.statement.delayed {
             return Ok(());
         }
@@ -156,7 +156,11 @@ impl Connection {
     }
 
     /// As [`insert_rows`](Self::insert_rows) from the start of the transaction, in a mode that puts a date right.
-    fn insert_without_strict_mode(&mut self, plan: &Plan<InsertHead>, rows: &[Row<'_>]) -> Result<Written, Fault> {
+    fn insert_without_strict_mode(
+        &mut self,
+        plan: &InsertPlan<InsertHead>,
+        rows: &[Row<'_>],
+    ) -> Result<Written, Fault> {
         let mut run = |sql: &str| self.connection.query_drop(sql).map_err(|error| fault(&error));
         run("ROLLBACK")?;
         run("SET @sipcapture_sql_mode = @@sql_mode, sql_mode = \
@@ -168,7 +172,7 @@ impl Connection {
     }
 
     /// Sends the rows in as few statements as the packet size allows.
-    fn insert_rows(&mut self, plan: &Plan<InsertHead>, rows: &[Row<'_>]) -> Result<Written, Fault> {
+    fn insert_rows(&mut self, plan: &InsertPlan<InsertHead>, rows: &[Row<'_>]) -> Result<Written, Fault> {
         let head = plan.statement.sql.as_bytes();
         let most = self.max_allowed_packet.saturating_sub(PACKET_SLACK);
         let mut written = Written::default();
@@ -200,11 +204,11 @@ impl Connection {
         Ok(written)
     }
 
-    fn push_row(&mut self, plan: &Plan<InsertHead>, row: &Row<'_>) -> u64 {
+    fn push_row(&mut self, plan: &InsertPlan<InsertHead>, row: &Row<'_>) -> u64 {
         let mut truncated = 0;
         for (position, target) in plan.targets.iter().enumerate() {
             self.literals.sql.push(if position == 0 { b'(' } else { b',' });
-            truncated += u64::from(self.fitter.write(row[target.value], target, &mut self.literals));
+            truncated += u64::from(self.encoder.write(row[target.value], target, &mut self.literals));
         }
         self.literals.sql.push(b')');
         truncated
@@ -306,13 +310,13 @@ impl Described {
     }
 
     fn text(&self, characters: usize, bytes: usize) -> ColumnType {
-        let repertoire = match self.charset.as_deref() {
-            Some("utf8mb4") => Repertoire::Unicode,
-            Some("utf8" | "utf8mb3") => Repertoire::Basic,
-            Some("latin1") => Repertoire::Latin1,
-            _ => Repertoire::Ascii,
+        let charset = match self.charset.as_deref() {
+            Some("utf8mb4") => Charset::Unicode,
+            Some("utf8" | "utf8mb3") => Charset::Basic,
+            Some("latin1") => Charset::Latin1,
+            _ => Charset::Ascii,
         };
-        ColumnType::Text(TextWidth { repertoire, nul: true, characters, bytes })
+        ColumnType::Text(TextWidth { charset, nul: true, characters, bytes })
     }
 }
 
@@ -409,9 +413,9 @@ mod tests {
         assert_eq!(kind("int", "int(10) unsigned", None, None), ColumnType::Int(0, 4_294_967_295));
         assert_eq!(kind("bigint", "bigint(18) unsigned", None, None), ColumnType::Int(0, i64::MAX));
         assert_eq!(kind("varbinary", "varbinary(9)", Some(9), None), ColumnType::Binary(9));
-        let width = TextWidth { repertoire: Repertoire::Basic, nul: true, characters: 64, bytes: usize::MAX };
+        let width = TextWidth { charset: Charset::Basic, nul: true, characters: 64, bytes: usize::MAX };
         assert_eq!(kind("varchar", "varchar(64)", Some(64), Some("utf8mb3")), ColumnType::Text(width));
-        let width = TextWidth { repertoire: Repertoire::Ascii, nul: true, characters: usize::MAX, bytes: 65_535 };
+        let width = TextWidth { charset: Charset::Ascii, nul: true, characters: usize::MAX, bytes: 65_535 };
         assert_eq!(kind("text", "text", Some(65_535), Some("koi8r")), ColumnType::Text(width));
     }
 

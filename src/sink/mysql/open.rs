@@ -14,7 +14,7 @@ use crate::sink::Deadlines;
 use crate::sink::tls::mysql::{MysqlMode, MysqlSettings};
 use crate::sink::tls::{describe_broken, say_downgrade};
 use crate::sink::under_way::UnderWay;
-use crate::sink::url::{Host, Server};
+use crate::sink::url::{Server, ServerHost};
 
 /// Where `localhost` is looked for, as the client libraries of the distributions do.
 const SOCKETS: [&str; 3] = ["/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.sock", "/tmp/mysql.sock"];
@@ -58,9 +58,9 @@ fn attempt(server: &Server, deadlines: &Deadlines, first: Option<&str>) -> Resul
     let settings = MysqlSettings::resolve(&server.parameters)?;
     let over = |socket: &str| Conn::new(opts(server, deadlines, first).socket(Some(socket)));
     let local = match &server.host {
-        Host::Default => server.port.is_none(),
-        Host::Name(name) => name == "localhost" && server.port.is_none(),
-        Host::Socket(path) => return over(&path.to_string_lossy()).map_err(|error| describe(&error)),
+        ServerHost::Default => server.port.is_none(),
+        ServerHost::Name(name) => name == "localhost" && server.port.is_none(),
+        ServerHost::Socket(path) => return over(&path.to_string_lossy()).map_err(|error| describe(&error)),
     };
     if local
         && !settings.needs_tcp()
@@ -72,7 +72,7 @@ fn attempt(server: &Server, deadlines: &Deadlines, first: Option<&str>) -> Resul
         }
     }
     let host = match &server.host {
-        Host::Name(name) => name.as_str(),
+        ServerHost::Name(name) => name.as_str(),
         _ => "127.0.0.1",
     };
     let port = server.port.unwrap_or(PORT);

@@ -18,10 +18,10 @@ use tokio::runtime::Runtime;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Error, Statement};
 
-use super::encode::{Fitter, Notation, push_hex, push_integer, push_replacing};
-use super::escape::{Repertoire, TextWidth};
-use super::real_table::{ColumnType, Plan, RealColumn, RealTable, Target, column_list};
+use super::encode::{ColumnEncoder, Notation, push_hex, push_integer, push_replacing};
+use super::escape::{Charset, TextWidth};
 use super::session::{Fault, Session};
+use super::table_schema::{ColumnTarget, ColumnType, InsertPlan, SchemaColumn, TableSchema, column_list};
 use super::url::Server;
 use super::{Deadlines, SinkOptions, Written};
 use crate::table::{Dialect, Row};
@@ -51,8 +51,8 @@ pub(super) struct Connection {
     client: Client,
     runtime: Runtime,
     io_timeout: Duration,
-    repertoire: Repertoire,
-    fitter: Fitter,
+    charset: Charset,
+    encoder: ColumnEncoder,
     /// Whether a COPY was refused before it began. The driver then sends one Sync too many, and an answer that it does not
     /// expect confuses it sooner or later: such a connection is given up.
     out_of_step: bool,
@@ -84,8 +84,8 @@ impl Session for Connection {
             client,
             runtime,
             io_timeout: options.io_timeout,
-            repertoire: Repertoire::Ascii,
-            fitter: Fitter::new(),
+            charset: Charset::Ascii,
+            encoder: ColumnEncoder::new(),
             out_of_step: false,
             last_length: 0,
         };
@@ -100,7 +100,7 @@ impl Session for Connection {
         !self.client.is_closed() && !self.out_of_step
     }
 
-    fn describe(&mut self, table: &str) -> Result<Option<RealTable>, Fault> {
+    fn describe(&mut self, table: &str) -> Result<Option<TableSchema>, Fault> {
         let mut sql_name = Dialect::Postgres.quote_table(table);
         let mut rows = self.wait(self.client.query(COLUMNS, &[&sql_name]))?;
         if rows.is_empty() && table.contains(|letter: char| letter.is_ascii_uppercase()) {
@@ -113,10 +113,10 @@ impl Session for Connection {
         }
         let column = |row: &tokio_postgres::Row| {
             let described = Described { type_name: row.try_get(1)?, modifier: row.try_get(2)?, index: row.try_get(3)? };
-            Ok(RealColumn { name: row.try_get(0)?, kind: described.kind(self.repertoire) })
+            Ok(SchemaColumn { name: row.try_get(0)?, kind: described.kind(self.charset) })
         };
         let columns = rows.iter().map(column).collect::<Result<Vec<_>, Error>>().map_err(|error| fault(&error))?;
-        Ok(Some(RealTable { sql_name, columns, delayed: false }))
+        Ok(Some(TableSchema { sql_name, columns, delayed: false }))
     }
 
     fn create(&mut self, statements: &[String]) -> Result<(), Fault> {
@@ -124,12 +124,12 @@ impl Session for Connection {
         self.wait(self.client.batch_execute(&statements.join(";\n")))
     }
 
-    fn prepare(&mut self, table: &RealTable, targets: &[Target]) -> Result<Statement, Fault> {
+    fn prepare(&mut self, table: &TableSchema, targets: &[ColumnTarget]) -> Result<Statement, Fault> {
         let (table, columns) = (&table.sql_name, column_list(Dialect::Postgres, targets));
         self.wait(self.client.prepare(&format!("COPY {table} ({columns}) FROM STDIN")))
     }
 
-    fn insert(&mut self, plan: &Plan<Statement>, rows: &[Row<'_>]) -> Result<Written, Fault> {
+    fn insert(&mut self, plan: &InsertPlan<Statement>, rows: &[Row<'_>]) -> Result<Written, Fault> {
         let mut copy = CopyText { bytes: Vec::with_capacity(self.last_length + self.last_length / 8) };
         let mut written = Written::default();
         for row in rows {
@@ -137,7 +137,7 @@ impl Session for Connection {
                 if position > 0 {
                     copy.bytes.push(b'\t');
                 }
-                written.truncated += u64::from(self.fitter.write(row[target.value], target, &mut copy));
+                written.truncated += u64::from(self.encoder.write(row[target.value], target, &mut copy));
             }
             copy.bytes.push(b'\n');
         }
@@ -172,10 +172,10 @@ impl Connection {
         )))?;
         let row = self.wait(self.client.query_one("SELECT pg_catalog.current_setting('server_encoding')", &[]))?;
         let encoding: String = row.try_get(0).map_err(|error| fault(&error))?;
-        self.repertoire = match encoding.as_str() {
-            "UTF8" | "SQL_ASCII" => Repertoire::Unicode,
-            "LATIN1" => Repertoire::Latin1,
-            _ => Repertoire::Ascii,
+        self.charset = match encoding.as_str() {
+            "UTF8" | "SQL_ASCII" => Charset::Unicode,
+            "LATIN1" => Charset::Latin1,
+            _ => Charset::Ascii,
         };
         Ok(())
     }
@@ -200,11 +200,11 @@ struct Described {
 }
 
 impl Described {
-    fn kind(&self, repertoire: Repertoire) -> ColumnType {
+    fn kind(&self, charset: Charset) -> ColumnType {
         match self.type_name.as_str() {
             // The modifier of a character type is its width and 4.
-            "varchar" | "bpchar" => self.text(repertoire, usize::try_from(self.modifier - 4).unwrap_or(usize::MAX)),
-            "text" | "citext" => self.text(repertoire, usize::MAX),
+            "varchar" | "bpchar" => self.text(charset, usize::try_from(self.modifier - 4).unwrap_or(usize::MAX)),
+            "text" | "citext" => self.text(charset, usize::MAX),
             "bytea" => ColumnType::Binary(self.index_width()),
             "int2" => ColumnType::Int(i16::MIN.into(), i16::MAX.into()),
             "int4" => ColumnType::Int(i32::MIN.into(), i32::MAX.into()),
@@ -215,8 +215,8 @@ impl Described {
         }
     }
 
-    fn text(&self, repertoire: Repertoire, characters: usize) -> ColumnType {
-        ColumnType::Text(TextWidth { repertoire, nul: false, characters, bytes: self.index_width() })
+    fn text(&self, charset: Charset, characters: usize) -> ColumnType {
+        ColumnType::Text(TextWidth { charset, nul: false, characters, bytes: self.index_width() })
     }
 
     /// An indexed column is as wide as its index: the server refuses a row whose index entry is too long.

@@ -14,7 +14,7 @@ use crate::sink::tls::libpq::{LibpqMode, LibpqSettings};
 use crate::sink::tls::stream::Connector;
 use crate::sink::tls::{Verification, describe_broken, say_downgrade};
 use crate::sink::under_way::UnderWay;
-use crate::sink::url::{Host, Server};
+use crate::sink::url::{Server, ServerHost};
 
 /// Where the server's socket is when nothing else is said.
 const SOCKET_DIRECTORY: &str = "/var/run/postgresql";
@@ -55,7 +55,7 @@ fn runtime(lookups: UnderWay) -> io::Result<Runtime> {
 
 /// Whether the server is reached over a Unix socket.
 pub(in crate::sink) fn is_local(server: &Server) -> bool {
-    !matches!(server.host, Host::Name(_))
+    !matches!(server.host, ServerHost::Name(_))
 }
 
 /// Why an attempt came to nothing.
@@ -130,8 +130,8 @@ impl Attempts<'_> {
     /// The server, as the log names it.
     fn host(&self) -> String {
         match &self.server.host {
-            Host::Name(name) => format!("PostgreSQL at {name}:{}", self.server.port.unwrap_or(PORT)),
-            Host::Default | Host::Socket(_) => "PostgreSQL".to_owned(),
+            ServerHost::Name(name) => format!("PostgreSQL at {name}:{}", self.server.port.unwrap_or(PORT)),
+            ServerHost::Default | ServerHost::Socket(_) => "PostgreSQL".to_owned(),
         }
     }
 
@@ -204,9 +204,9 @@ fn is_refused(error: &Error) -> bool {
 fn config(server: &Server, deadlines: &Deadlines) -> Config {
     let mut config = Config::new();
     match &server.host {
-        Host::Default => config.host_path(SOCKET_DIRECTORY),
-        Host::Name(name) => config.host(name),
-        Host::Socket(directory) => config.host_path(directory),
+        ServerHost::Default => config.host_path(SOCKET_DIRECTORY),
+        ServerHost::Name(name) => config.host(name),
+        ServerHost::Socket(directory) => config.host_path(directory),
     };
     config.port(server.port.unwrap_or(PORT)).dbname(&server.database).application_name("sipcapture");
     if !server.user.is_empty() {

@@ -24,7 +24,7 @@ impl HepSender {
     }
 
     /// A sender that does not hear whether there is a node at `address`: it sends on when the node has gone.
-    pub fn unheard(address: SocketAddr) -> HepSender {
+    pub fn unconnected(address: SocketAddr) -> HepSender {
         HepSender { socket: UdpSocket::bind("127.0.0.1:0").expect("a free port"), peer: Some(address) }
     }
 

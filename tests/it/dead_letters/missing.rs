@@ -29,7 +29,7 @@ fn write(url: &str, table: &str, spool: &Path) -> Counts {
     settings.set_text("db_url", url.as_bytes()).expect("a good URL");
     settings.set_text("table_name", table.as_bytes()).expect("a good name");
     let mut plan = settings.plan();
-    plan.table_patience = Duration::from_secs(1);
+    plan.table_wait = Duration::from_secs(1);
     plan.spool = Some(SpoolPlan { directory: spool.to_owned(), limit_bytes: 64 << 20, sync: SpoolSync::Batch });
     let geometry = Geometry { lanes: 1, writers: 1, sinks: 1, lane_bytes: 1 << 20, wake_bytes: 1 << 18 };
     let lanes = Arc::new(Lanes::map(geometry).expect("shared memory"));

@@ -181,7 +181,7 @@ impl Trial {
         assert!(lost <= lost_at_most, "{lost} lost, {lost_at_most} at most possible: {statistics:?}\n{}", server.log());
         let losses = (stored.doubled(), statistics["dropped"], statistics["dead_lettered"]);
         assert_eq!(losses, (0, 0, 0), "{statistics:?}\n{}", server.log());
-        assert_eq!((statistics["stored"], statistics["unheard"]), (captured, 0), "{statistics:?}");
+        assert_eq!((statistics["stored"], statistics["port_unreachable"]), (captured, 0), "{statistics:?}");
         assert_in_order(&arrived);
         assert_all_captured(&server, sent, captured, &pings);
         assert_few_dropped(in_calm, in_fault, lasted);

@@ -125,7 +125,7 @@ impl Traffic {
             let counted = datagrams.take_while(|_| of_load.pass()).inspect(|_| {
                 of_load.sent.fetch_add(1, Ordering::SeqCst);
             });
-            HepSender::unheard(server).send_paced(rate, counted);
+            HepSender::unconnected(server).send_paced(rate, counted);
         });
         Traffic { gate, load: Some(load), pings: None }
     }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use sipcapture_core::sink::DatabaseUrl;
-use sipcapture_core::sink::url::{Host, Server};
+use sipcapture_core::sink::url::{Server, ServerHost};
 
 /// Chooses letters by the database that refused them.
 #[derive(Clone, Debug)]
@@ -45,8 +45,8 @@ fn is_same_file(one: &Path, other: &Path) -> bool {
 }
 
 fn is_same_server(one: &Server, other: &Server, default_port: u16) -> bool {
-    let host = |host: &Host| match host {
-        Host::Name(name) => Host::Name(name.to_ascii_lowercase()),
+    let host = |host: &ServerHost| match host {
+        ServerHost::Name(name) => ServerHost::Name(name.to_ascii_lowercase()),
         other => other.clone(),
     };
     host(&one.host) == host(&other.host)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sipcapture_core::capture::{Capture, RowShape, record};
 use sipcapture_core::queue::spool::dead_letter::Entry;
-use sipcapture_core::sink::{self, DatabaseUrl, Sink, SinkError, SinkOptions, Slices};
+use sipcapture_core::sink::{self, Bisection, DatabaseUrl, Sink, SinkError, SinkOptions};
 use sipcapture_core::sip::HeaderNames;
 use sipcapture_core::table::{Layout, Row, RowText, make_row, name};
 
@@ -127,16 +127,16 @@ impl Sender {
             RowShape::Report => &self.making.report,
             RowShape::Trace | RowShape::Packet => &self.making.trace,
         };
-        let mut slices = Slices::new(rows.len(), self.sink.most_rows());
+        let mut bisection = Bisection::new(rows.len(), self.sink.most_rows());
         while self.away.is_none()
-            && let Some(slice) = slices.take()
+            && let Some(slice) = bisection.take()
         {
             let fate = match self.sink.write(&group.table, layout, &rows[slice.clone()]) {
                 Ok(written) => {
                     self.truncated += written.truncated;
                     Fate::Stored
                 }
-                Err(SinkError::Rejected(_)) if slices.halve(&slice) => continue,
+                Err(SinkError::Rejected(_)) if bisection.halve(&slice) => continue,
                 Err(SinkError::Rejected(why) | SinkError::TableUnusable(why)) => Fate::Refused(why.into()),
                 Err(SinkError::Unavailable(why) | SinkError::TableLocked(why)) => {
                     self.away = Some(why);

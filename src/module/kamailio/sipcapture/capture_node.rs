@@ -23,7 +23,7 @@ use crate::module::raw::input::{RawError, RawInput};
 use crate::queue::lane::{Produced, PushError, Totals};
 use crate::sip::{self, FirstLine};
 use crate::table::{self, NameError};
-use crate::writer::Plan;
+use crate::writer::WriterPlan;
 use log::Level;
 use std::ffi::CStr;
 use std::net::{IpAddr, SocketAddr};
@@ -335,7 +335,7 @@ impl Module for CaptureNode {
         Ok(())
     }
 
-    fn plan(&self) -> Plan {
+    fn plan(&self) -> WriterPlan {
         self.settings.plan()
     }
 

@@ -13,7 +13,7 @@ use crate::sink::SinkOptions;
 use crate::sink::url::redact;
 use crate::sip::{HashSource, HeaderNames};
 use crate::table::{self, ColumnNames, TraceColumnNames};
-use crate::writer::{Plan, SinkPlan, Target};
+use crate::writer::{SinkPlan, SinkTarget, WriterPlan};
 
 /// All parameters, as set so far.
 #[derive(Clone, Debug)]
@@ -165,9 +165,9 @@ impl CaptureSettings {
     }
 
     /// What these parameters ask of a writer.
-    pub fn plan(&self) -> Plan {
+    pub fn plan(&self) -> WriterPlan {
         let sink = |mode: &Mode| SinkPlan {
-            target: Target::Database(mode.url.clone()),
+            target: SinkTarget::Database(mode.url.clone()),
             options: SinkOptions {
                 create_tables: self.common.creates_tables(&mode.url),
                 insert_delayed: self.insert_delayed,
@@ -175,7 +175,7 @@ impl CaptureSettings {
             },
             link: None,
         };
-        Plan {
+        WriterPlan {
             sinks: self.modes().sinks().map(sink).collect(),
             table: self.tables[0].clone(),
             node: self.capture_node.clone(),
@@ -186,7 +186,7 @@ impl CaptureSettings {
             batch_size: self.common.batch_size,
             flush_interval: self.common.flush_interval,
             shutdown_timeout: self.common.shutdown_timeout,
-            table_patience: self.common.table_patience(),
+            table_wait: self.common.table_wait(),
             insert_retries: self.common.insert_retries,
             insert_retry_timeout: self.common.insert_retry_timeout,
             spool: self.common.spool(),

@@ -27,7 +27,7 @@ use crate::queue::lane::{Committed, Produced, PushError, Totals};
 use crate::sink::hep::DestinationError;
 use crate::sip::x_headers::{self, XHeaders};
 use crate::table::{self, NameError};
-use crate::writer::Plan;
+use crate::writer::WriterPlan;
 use log::Level;
 use std::fmt::Display;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -501,7 +501,7 @@ impl Module for TraceAgent {
         Ok(())
     }
 
-    fn plan(&self) -> Plan {
+    fn plan(&self) -> WriterPlan {
         self.settings.plan()
     }
 
@@ -512,7 +512,7 @@ impl Module for TraceAgent {
     fn add_stats(&self, totals: &Totals, reply: &mut dyn Reply) {
         reply.number("traced_requests", totals.produced(Produced::TracedRequests));
         reply.number("traced_replies", totals.produced(Produced::TracedReplies));
-        reply.number("unheard", totals.committed(Committed::Unheard));
+        reply.number("port_unreachable", totals.committed(Committed::PortUnreachable));
         reply.number("refused", totals.refused);
         reply.number("copies_failed", totals.produced(Produced::CopiesFailed));
     }

@@ -5,11 +5,13 @@ use crate::module::engine::common_settings::{CommonSettings, header_list};
 use crate::module::kamailio::dialect::SIPTRACE;
 use crate::module::parameter::{ParameterError, ranged, refuse, set_column, utf8};
 use crate::sink::SinkOptions;
-use crate::sink::hep::{CollectorOptions, Destination, Secret, TlsOptions, Transport, copy_uri, parse_address};
+use crate::sink::hep::{
+    CollectorOptions, CollectorTransport, Destination, Secret, TlsOptions, copy_uri, parse_address,
+};
 use crate::sink::url::redact;
 use crate::sip::HeaderNames;
 use crate::table::{self, ColumnNames, TraceColumnNames};
-use crate::writer::{CollectorPlan, Plan, SinkPlan, Target};
+use crate::writer::{CollectorPlan, SinkPlan, SinkTarget, WriterPlan};
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -255,7 +257,7 @@ impl TraceSettings {
     /// scripts may name.
     pub(in crate::module) fn check_trust(&self) -> Result<(), ParameterError> {
         let trust = &self.hep.tls;
-        let is_used = self.collectors.iter().any(|collector| collector.transport() == Transport::Tls);
+        let is_used = self.collectors.iter().any(|collector| collector.transport() == CollectorTransport::Tls);
         if trust.ca.is_none() && !is_used {
             return Ok(());
         }
@@ -297,7 +299,7 @@ impl TraceSettings {
     }
 
     /// What these parameters ask of a writer.
-    pub fn plan(&self) -> Plan {
+    pub fn plan(&self) -> WriterPlan {
         let sink = |target| SinkPlan { target, options: SinkOptions::default(), link: None };
         let collectors = CollectorPlan {
             options: self.hep.clone(),
@@ -316,16 +318,16 @@ impl TraceSettings {
                 insert_delayed: self.insert_delayed || self.trace_delayed,
                 ..SinkOptions::default()
             };
-            sinks.push(SinkPlan { options, ..sink(Target::Database(self.common.db_url.clone())) });
+            sinks.push(SinkPlan { options, ..sink(SinkTarget::Database(self.common.db_url.clone())) });
         }
         if self.has_failover && !self.collectors.is_empty() {
-            sinks.push(sink(Target::Collectors(self.collectors.clone(), collectors.clone())));
+            sinks.push(sink(SinkTarget::Collectors(self.collectors.clone(), collectors.clone())));
         } else {
             let each = self.collectors.iter();
-            sinks.extend(each.map(|one| sink(Target::Collectors(vec![one.clone()], collectors.clone()))));
+            sinks.extend(each.map(|one| sink(SinkTarget::Collectors(vec![one.clone()], collectors.clone()))));
         }
-        sinks.push(sink(Target::NamedCollectors(collectors)));
-        Plan {
+        sinks.push(sink(SinkTarget::NamedCollectors(collectors)));
+        WriterPlan {
             sinks,
             table: self.table.clone(),
             node: String::new(),
@@ -336,7 +338,7 @@ impl TraceSettings {
             batch_size: self.common.batch_size,
             flush_interval: self.common.flush_interval,
             shutdown_timeout: self.common.shutdown_timeout,
-            table_patience: self.common.table_patience(),
+            table_wait: self.common.table_wait(),
             insert_retries: self.common.insert_retries,
             insert_retry_timeout: self.common.insert_retry_timeout,
             spool: self.common.spool(),

@@ -194,7 +194,7 @@ fn a_position_that_says_nothing_replays_everything() {
         disk.take("position");
         disk.put("position", &bytes);
         let mut spool = open_on(&disk);
-        assert_eq!(spool.marks(), Marks { next: 101, acked: 1 });
+        assert_eq!(spool.marks(), SpoolMarks { next: 101, acked: 1 });
         assert_eq!(read_all(&mut spool), (1..101).collect::<Vec<_>>());
     }
 }
@@ -219,10 +219,10 @@ fn marks_beyond_what_is_there_count_as_lost() {
     let disk = filled(10);
     let mut spool = {
         disk.kill();
-        let committed = Some(Marks { next: 15, acked: 2 });
+        let committed = Some(SpoolMarks { next: 15, acked: 2 });
         Spool::open_on(disk.files(), options(Path::new("/spool")), committed).unwrap()
     };
-    assert_eq!(spool.marks(), Marks { next: 15, acked: 2 });
+    assert_eq!(spool.marks(), SpoolMarks { next: 15, acked: 2 });
     assert_eq!(append(&mut spool, 2), 15..17);
     assert_eq!(read_all(&mut spool), [2, 3, 4, 5, 6, 7, 8, 9, 10, 15, 16]);
 }
@@ -290,7 +290,7 @@ proptest! {
         disk.put("position", &position);
         disk.put("00000000000000000001.segment", &first);
         disk.put("00000000000000000007.segment", &second);
-        let committed = committed.map(|(next, acked)| Marks { next, acked });
+        let committed = committed.map(|(next, acked)| SpoolMarks { next, acked });
         let mut spool = Spool::open_on(disk.files(), options(Path::new("/spool")), committed).unwrap();
         read_all(&mut spool);
         append(&mut spool, 3);

@@ -12,7 +12,7 @@ fn bench(sync: SyncPolicy) -> (Disk, Spool) {
     (disk, spool)
 }
 
-fn reopen(disk: &Disk, sync: SyncPolicy, committed: Option<Marks>) -> Spool {
+fn reopen(disk: &Disk, sync: SyncPolicy, committed: Option<SpoolMarks>) -> Spool {
     disk.kill();
     let options = SpoolOptions { sync, ..options(Path::new("/spool")) };
     Spool::open_on(disk.files(), options, committed).unwrap()
@@ -217,11 +217,11 @@ fn lowered_marks_must_be_written_before_anything_is_appended() {
     append(&mut spool, 20);
     spool.ack(15).unwrap();
     disk.kill();
-    let committed = Some(Marks { next: 10, acked: 5 });
+    let committed = Some(SpoolMarks { next: 10, acked: 5 });
     disk.fail(Act::Write, [Fault::Error(Errno::NOSPC)]);
     assert!(Spool::open_on(disk.files(), options(Path::new("/spool")), committed).is_err());
     spool = reopen(&disk, SyncPolicy::Batch, committed);
-    assert_eq!(spool.marks(), Marks { next: 10, acked: 10 });
+    assert_eq!(spool.marks(), SpoolMarks { next: 10, acked: 10 });
     append(&mut spool, 5);
     assert_eq!(read_all(&mut reopen(&disk, SyncPolicy::Batch, None)), ids(10..15));
 }
@@ -419,7 +419,7 @@ proptest! {
                     (cursor, acked, acked_safely) = (found, found, found);
                 }
             }
-            prop_assert_eq!(spool.marks(), Marks { next, acked });
+            prop_assert_eq!(spool.marks(), SpoolMarks { next, acked });
         }
         disk.heal();
         spool.tick();
@@ -481,7 +481,7 @@ proptest! {
         let read = read_all(&mut spool);
         prop_assert_eq!(read.iter().copied().filter(|&id| id < next).collect::<Vec<_>>(), ids(found.acked..next));
         prop_assert!(!process_only || read == ids(found.acked..found.next), "what one process wrote has no holes");
-        let committed = Some(Marks { next, acked: found.acked });
+        let committed = Some(SpoolMarks { next, acked: found.acked });
         prop_assert_eq!(read_all(&mut reopen(&disk, SyncPolicy::Batch, committed)), ids(found.acked..next));
     }
 }

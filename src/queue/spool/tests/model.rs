@@ -64,7 +64,7 @@ fn policy() -> impl Strategy<Value = SyncPolicy> {
 
 /// What a spool should be: a queue of records, of which some may be lost.
 struct Model {
-    marks: Marks,
+    marks: SpoolMarks,
     cursor: u64,
     /// Everything ever appended below `marks.next`, done with or not.
     records: BTreeMap<u64, Vec<u8>>,
@@ -76,7 +76,7 @@ struct Model {
     lost: BTreeSet<u64>,
     /// Whether power was cut while nothing was synced, so that anything may have become of the disk.
     wild: bool,
-    committed: Option<Marks>,
+    committed: Option<SpoolMarks>,
 }
 
 impl Model {
@@ -122,7 +122,7 @@ impl Bench {
         let options = SpoolOptions { sync, limit_bytes: 40_000, ..options(Path::new("/spool")) };
         let spool = Spool::open_on(disk.files(), options.clone(), None).unwrap();
         let model = Model {
-            marks: Marks { next: 1, acked: 1 },
+            marks: SpoolMarks { next: 1, acked: 1 },
             cursor: 1,
             records: BTreeMap::new(),
             earlier: BTreeMap::new(),
@@ -210,7 +210,7 @@ impl Bench {
         !range.is_empty()
     }
 
-    fn reopen(&mut self, committed: Option<Marks>) {
+    fn reopen(&mut self, committed: Option<SpoolMarks>) {
         self.disk.kill();
         self.spool = Spool::open_on(self.disk.files(), self.options.clone(), committed).unwrap();
         self.model.cursor = self.model.marks.acked;

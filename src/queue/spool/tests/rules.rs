@@ -39,7 +39,7 @@ fn a_killed_owner_leaves_what_was_not_acknowledged() {
     spool.ack(50).unwrap();
     kill(spool);
     let mut spool = open(directory.path());
-    assert_eq!(spool.marks(), Marks { next: 201, acked: 50 });
+    assert_eq!(spool.marks(), SpoolMarks { next: 201, acked: 50 });
     assert_eq!(read_all(&mut spool), (50..201).collect::<Vec<_>>());
 }
 
@@ -53,9 +53,9 @@ fn committed_marks_cut_away_what_was_appended_after_them() {
         append(&mut spool, 200);
         spool.ack(base + 50).unwrap();
         kill(spool);
-        let marks = Marks { next: base + committed, acked: base + 10 };
+        let marks = SpoolMarks { next: base + committed, acked: base + 10 };
         let mut spool = Spool::open(options(directory.path()), Some(marks)).unwrap();
-        assert_eq!(spool.marks(), Marks { next: base + committed, acked: base + 50 });
+        assert_eq!(spool.marks(), SpoolMarks { next: base + committed, acked: base + 50 });
         assert_eq!(append(&mut spool, 100), base + committed..base + committed + 100);
         assert_eq!(read_all(&mut spool), (base + 50..base + committed + 100).collect::<Vec<_>>());
         kill(spool);

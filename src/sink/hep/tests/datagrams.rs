@@ -75,7 +75,7 @@ fn a_packet_too_long_for_a_datagram_is_refused_and_its_neighbours_go_on() {
         [outgoing(b"first"), outgoing(b"second"), outgoing(&too_long)],
     ] {
         let sent = collector.send(&packets);
-        assert_eq!((sent.sent, sent.away, sent.unheard), (3, None, 0));
+        assert_eq!((sent.sent, sent.away, sent.port_unreachable), (3, None, 0));
         let [(at, reason)] = &sent.refused[..] else { panic!("refused: {:?}", sent.refused) };
         assert_eq!(packets[*at].payload.len(), too_long.len());
         assert!(reason.contains("too long for a datagram"), "{reason}");
@@ -92,7 +92,7 @@ fn a_closed_port_is_counted_and_is_no_outage() {
     let payloads = numbered(100, 20);
     let sent = collector.send(&packets(&payloads));
     assert_eq!((sent.sent, sent.away, sent.refused), (100, None, vec![]));
-    assert!((2..=100).contains(&sent.unheard), "{} of 100 unheard", sent.unheard);
+    assert!((2..=100).contains(&sent.port_unreachable), "{} of 100 reached nobody", sent.port_unreachable);
 
     // Nothing of the reports is left to disturb the packets that are heard.
     let receiver = udp_receiver(&address.to_string());
@@ -104,12 +104,12 @@ fn a_closed_port_is_counted_and_is_no_outage() {
 }
 
 #[test]
-fn one_packet_to_a_closed_port_is_one_unheard() {
+fn one_packet_to_a_closed_port_is_one_report() {
     let address = udp_receiver("[::1]:0").local_addr().unwrap();
     let mut collector = collector(&format!("sip:{address}"));
     for _ in 0..3 {
         let sent = collector.send(&[outgoing(b"hello")]);
-        assert_eq!((sent.sent, sent.away, sent.unheard), (1, None, 1));
+        assert_eq!((sent.sent, sent.away, sent.port_unreachable), (1, None, 1));
     }
 }
 
@@ -131,7 +131,7 @@ fn an_address_that_cannot_be_reached_is_away() {
     let mut other_family = Collector::new(vec![destination("sip:[::1]:9060")], bound);
     for (collector, uri) in [(&mut to_everybody, "sip:255.255.255.255:9060"), (&mut other_family, "sip:[::1]:9060")] {
         let sent = collector.send(&[outgoing(b"hello")]);
-        assert_eq!((sent.sent, sent.refused.len(), sent.unheard), (0, 0, 0));
+        assert_eq!((sent.sent, sent.refused.len(), sent.port_unreachable), (0, 0, 0));
         let reason = sent.away.unwrap();
         assert!(reason.starts_with(uri), "{reason}");
     }
@@ -185,9 +185,9 @@ fn passed(
 #[test]
 fn a_kernel_that_takes_a_part_gets_the_rest_and_nothing_twice() {
     // Without room it stopped for that; otherwise for a report.
-    for (has_room, unheard) in [(false, 0), (true, 2)] {
+    for (has_room, port_unreachable) in [(false, 0), (true, 2)] {
         let (passed, asked) = passed(&[Ok(3), Ok(4)], has_room, None, PATIENCE);
-        assert_eq!((passed.whole, passed.failure, passed.unheard), (10, None, unheard));
+        assert_eq!((passed.whole, passed.failure, passed.port_unreachable), (10, None, port_unreachable));
         assert_eq!(asked, [0, 3, 7]);
     }
 }
@@ -196,10 +196,10 @@ fn a_kernel_that_takes_a_part_gets_the_rest_and_nothing_twice() {
 fn a_kernel_without_memory_is_asked_again_until_the_deadline() {
     let lacks = [Err(Errno::NOBUFS), Ok(3), Err(Errno::NOMEM), Err(Errno::NOBUFS)];
     let (passed, asked) = passed(&lacks, true, None, PATIENCE);
-    assert_eq!((passed.whole, passed.failure, passed.unheard), (10, None, 0));
+    assert_eq!((passed.whole, passed.failure, passed.port_unreachable), (10, None, 0));
     assert_eq!(asked, [0, 0, 3, 3, 3]);
     let (passed, asked) = self::passed(&lacks, true, None, Duration::ZERO);
-    assert_eq!((passed.whole, passed.unheard, asked), (0, 0, vec![0]));
+    assert_eq!((passed.whole, passed.port_unreachable, asked), (0, 0, vec![0]));
     assert!(passed.failure.unwrap().contains("buffer"));
 }
 
@@ -207,7 +207,7 @@ fn a_kernel_without_memory_is_asked_again_until_the_deadline() {
 fn a_full_send_buffer_is_waited_for() {
     let full = [Ok(3), Err(Errno::AGAIN), Err(Errno::INTR)];
     let (passed, asked) = passed(&full, true, None, PATIENCE);
-    assert_eq!((passed.whole, passed.failure, passed.unheard), (10, None, 0));
+    assert_eq!((passed.whole, passed.failure, passed.port_unreachable), (10, None, 0));
     assert_eq!(asked, [0, 3, 3, 3]);
     let (passed, asked) = self::passed(&full, false, None, PATIENCE);
     assert_eq!((passed.whole, asked), (3, vec![0, 3]));
@@ -218,13 +218,13 @@ fn a_full_send_buffer_is_waited_for() {
 fn what_a_host_on_the_way_reports_is_counted_and_what_the_kernel_refuses_is_an_outage() {
     for error in [Errno::HOSTUNREACH, Errno::NETUNREACH, Errno::ACCESS] {
         let (passed, asked) = passed(&[Ok(3), Err(error), Ok(2), Err(error)], false, Some(error), PATIENCE);
-        assert_eq!((passed.whole, passed.failure, passed.unheard), (10, None, 3), "{error:?}");
+        assert_eq!((passed.whole, passed.failure, passed.port_unreachable), (10, None, 3), "{error:?}");
         assert_eq!(asked, [0, 3, 3, 5, 5]);
         let (passed, asked) = self::passed(&[Ok(3), Err(error), Err(error)], false, None, PATIENCE);
-        assert_eq!((passed.whole, passed.unheard, asked), (3, 0, vec![0, 3, 3]));
+        assert_eq!((passed.whole, passed.port_unreachable, asked), (3, 0, vec![0, 3, 3]));
         assert!(passed.failure.is_some());
     }
     let (passed, _) = passed(&[Err(Errno::PERM)], false, None, PATIENCE);
-    assert_eq!((passed.whole, passed.unheard), (0, 0));
+    assert_eq!((passed.whole, passed.port_unreachable), (0, 0));
     assert!(passed.failure.is_some());
 }

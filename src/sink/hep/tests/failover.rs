@@ -3,9 +3,9 @@
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
-use super::super::hearing::Hearing;
 use super::super::probe::Pace;
-use super::super::udp::KNOCKS;
+use super::super::udp::PROBES;
+use super::super::unreachable::UnreachableReports;
 use super::super::{Collector, CollectorOptions};
 use super::{
     ClosedPort, accept, all, assert_silent, destination, eventually, listener, next_datagram, numbered, options,
@@ -106,7 +106,7 @@ fn closed_port() -> SocketAddr {
 }
 
 /// Takes the datagrams that say nothing, and answers how many there were.
-fn knocks(receiver: &UdpSocket) -> usize {
+fn probes(receiver: &UdpSocket) -> usize {
     let mut count = 0;
     loop {
         let mut beginning = [0; 4];
@@ -131,7 +131,7 @@ fn a_datagram_collector_whose_port_is_closed_is_left_for_the_next() {
     for _ in 0..3 {
         assert_eq!(in_use(&collector), format!("sip:{}", addresses[0]));
         let sent = collector.send(&[outgoing(b"unheard")]);
-        assert_eq!((sent.sent, sent.away, sent.unheard), (1, None, 1));
+        assert_eq!((sent.sent, sent.away, sent.port_unreachable), (1, None, 1));
     }
     // At once, though nothing is left to send.
     assert_eq!(in_use(&collector), format!("sip:{}", addresses[1]));
@@ -175,7 +175,7 @@ fn a_datagram_collector_gets_the_packets_again_when_somebody_listens() {
         count += 1;
         (in_use(&collector) == format!("sip:{address}")).then_some(())
     });
-    assert_eq!(knocks(&first), KNOCKS);
+    assert_eq!(probes(&first), PROBES);
     assert_eq!(payload_of(&next_datagram(&first)), format!("packet {}", count - 1).into_bytes());
     assert_silent(&first);
 }
@@ -198,9 +198,9 @@ fn when_nobody_listens_anywhere_datagram_collectors_are_away_until_somebody_does
         calls += 1;
         (collector.send(&[outgoing(b"hello")]) == all(1)).then_some(())
     });
-    assert!(calls > 2 * KNOCKS, "no call waits for a knock: {calls}");
+    assert!(calls > 2 * PROBES, "no call waits for a probe: {calls}");
     assert_eq!(in_use(&collector), format!("sip:{}", addresses[1]));
-    assert_eq!(knocks(&receiver), KNOCKS);
+    assert_eq!(probes(&receiver), PROBES);
     assert_eq!(payload_of(&next_datagram(&receiver)), b"hello");
     assert_silent(&receiver);
 }
@@ -210,17 +210,17 @@ fn reports_count_until_a_datagram_is_heard() {
     let begun = Instant::now();
     let at = |seconds: u64| begun + Duration::from_secs(seconds);
     // As a host reports that lets one report a second pass.
-    let mut busy = Hearing::default();
+    let mut busy = UnreachableReports::default();
     let notes = [(0, 0), (1, 1), (0, 1), (0, 2), (1, 2), (0, 3), (1, 3)];
-    let are_deaf = notes.map(|(reports, second)| busy.note(reports, at(second)));
-    assert_eq!(are_deaf, [false, false, false, false, false, false, true]);
+    let are_unreachable = notes.map(|(reports, second)| busy.note(reports, at(second)));
+    assert_eq!(are_unreachable, [false, false, false, false, false, false, true]);
     // A report comes with the next datagram only.
-    let mut seldom = Hearing::default();
+    let mut seldom = UnreachableReports::default();
     assert_eq!(
         [0, 60, 120, 180].map(|second| seldom.note(u64::from(second > 0), at(second))),
         [false, false, false, true]
     );
-    let mut restarted = Hearing::default();
+    let mut restarted = UnreachableReports::default();
     assert!(!restarted.note(2, at(0)));
     assert!(!restarted.note(0, at(1)));
     assert!(!restarted.note(0, at(20)));

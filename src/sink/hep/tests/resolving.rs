@@ -12,7 +12,7 @@ use super::super::names::Names;
 use super::super::probe::{Candidate, Probe};
 use super::super::resolver::{Asker, KEPT_PLACES, MOST_QUESTIONS, Resolver};
 use super::super::setup::Setup;
-use super::super::udp::KNOCKS;
+use super::super::udp::PROBES;
 use super::super::{Collector, CollectorOptions, Destination};
 use super::{
     ClosedPort, accept, all, destination, eventually, listener, next_datagram, options, outgoing, payload_of,
@@ -187,12 +187,12 @@ fn a_collector_that_has_moved_is_followed() {
         let mut names = Names::new(&uri, resolver, Asker::Parameter);
         let setup = Arc::new(Setup::new(options(), false));
         tell.send(vec![old]).unwrap();
-        let mut link = Link::open(&uri, &mut names, &setup, Opening::Trusting).unwrap();
+        let mut link = Link::open(&uri, &mut names, &setup, Opening::Unprobed).unwrap();
         assert!(link.is_current(&mut names));
         names.suspect();
         tell.send(vec![new]).unwrap();
         eventually(|| (!link.is_current(&mut names)).then_some(()));
-        let link = Link::open(&uri, &mut names, &setup, Opening::Trusting).unwrap();
+        let link = Link::open(&uri, &mut names, &setup, Opening::Unprobed).unwrap();
         assert_eq!(link.ends().peer, new);
     }
 }
@@ -307,7 +307,7 @@ fn a_datagram_collector_whose_name_does_not_resolve_is_left_until_it_does() {
         assert_eq!(collector.send(&[outgoing(b"hello")]), all(1));
         (collector.in_use() == Some(&uris[0])).then_some(())
     });
-    for _ in 0..KNOCKS {
+    for _ in 0..PROBES {
         assert_eq!(next_datagram(&first), b"\r\n\r\n", "what asks whether anybody listens");
     }
     assert_eq!(payload_of(&next_datagram(&first)), b"hello");

@@ -2,28 +2,30 @@
 
 use proptest::prelude::*;
 
-use super::super::{Destination, DestinationError, Transport, copy_uri, named_copy_uri, parse_address, parse_way};
+use super::super::{
+    CollectorTransport, Destination, DestinationError, copy_uri, named_copy_uri, parse_address, parse_endpoints,
+};
 use super::destination;
 
 #[test]
 fn a_uri_gives_host_port_and_transport() {
     for (uri, shown, port, transport) in [
-        ("sip:192.0.2.1", "sip:192.0.2.1:5060;transport=udp", 5060, Transport::Udp),
-        ("sip:192.0.2.1:9060", "sip:192.0.2.1:9060;transport=udp", 9060, Transport::Udp),
-        ("SIP:Collector.Example.com", "sip:collector.example.com:5060;transport=udp", 5060, Transport::Udp),
-        ("sip:c.example:9060;transport=udp", "sip:c.example:9060;transport=udp", 9060, Transport::Udp),
-        ("sip:c.example;transport=TCP", "sip:c.example:5060;transport=tcp", 5060, Transport::Tcp),
-        ("sip:c.example;lr;transport=tcp;x=y?h=v", "sip:c.example:5060;transport=tcp", 5060, Transport::Tcp),
-        ("sip:c.example;transport=tls", "sip:c.example:5060;transport=tls", 5060, Transport::Tls),
-        ("sips:c.example", "sip:c.example:5061;transport=tls", 5061, Transport::Tls),
-        ("sips:c.example;transport=tls", "sip:c.example:5061;transport=tls", 5061, Transport::Tls),
-        ("sips:c.example:9061;transport=tcp", "sip:c.example:9061;transport=tls", 9061, Transport::Tls),
-        ("sip:[2001:db8::1]:9060", "sip:[2001:db8::1]:9060;transport=udp", 9060, Transport::Udp),
-        ("sip:[::ffff:192.0.2.1]", "sip:[::ffff:c000:201]:5060;transport=udp", 5060, Transport::Udp),
-        ("sip:[2001:DB8:0::1];transport=tcp", "sip:[2001:db8::1]:5060;transport=tcp", 5060, Transport::Tcp),
-        (" sip:10.0.0.1:9060 ", "sip:10.0.0.1:9060;transport=udp", 9060, Transport::Udp),
-        ("sip:hep:pass;word@c.example:9060", "sip:c.example:9060;transport=udp", 9060, Transport::Udp),
-        ("sip:under_score-1.example.", "sip:under_score-1.example.:5060;transport=udp", 5060, Transport::Udp),
+        ("sip:192.0.2.1", "sip:192.0.2.1:5060;transport=udp", 5060, CollectorTransport::Udp),
+        ("sip:192.0.2.1:9060", "sip:192.0.2.1:9060;transport=udp", 9060, CollectorTransport::Udp),
+        ("SIP:Collector.Example.com", "sip:collector.example.com:5060;transport=udp", 5060, CollectorTransport::Udp),
+        ("sip:c.example:9060;transport=udp", "sip:c.example:9060;transport=udp", 9060, CollectorTransport::Udp),
+        ("sip:c.example;transport=TCP", "sip:c.example:5060;transport=tcp", 5060, CollectorTransport::Tcp),
+        ("sip:c.example;lr;transport=tcp;x=y?h=v", "sip:c.example:5060;transport=tcp", 5060, CollectorTransport::Tcp),
+        ("sip:c.example;transport=tls", "sip:c.example:5060;transport=tls", 5060, CollectorTransport::Tls),
+        ("sips:c.example", "sip:c.example:5061;transport=tls", 5061, CollectorTransport::Tls),
+        ("sips:c.example;transport=tls", "sip:c.example:5061;transport=tls", 5061, CollectorTransport::Tls),
+        ("sips:c.example:9061;transport=tcp", "sip:c.example:9061;transport=tls", 9061, CollectorTransport::Tls),
+        ("sip:[2001:db8::1]:9060", "sip:[2001:db8::1]:9060;transport=udp", 9060, CollectorTransport::Udp),
+        ("sip:[::ffff:192.0.2.1]", "sip:[::ffff:c000:201]:5060;transport=udp", 5060, CollectorTransport::Udp),
+        ("sip:[2001:DB8:0::1];transport=tcp", "sip:[2001:db8::1]:5060;transport=tcp", 5060, CollectorTransport::Tcp),
+        (" sip:10.0.0.1:9060 ", "sip:10.0.0.1:9060;transport=udp", 9060, CollectorTransport::Udp),
+        ("sip:hep:pass;word@c.example:9060", "sip:c.example:9060;transport=udp", 9060, CollectorTransport::Udp),
+        ("sip:under_score-1.example.", "sip:under_score-1.example.:5060;transport=udp", 5060, CollectorTransport::Udp),
     ] {
         let destination = destination(uri);
         assert_eq!((destination.port(), destination.transport()), (port, transport), "{uri}");
@@ -162,11 +164,11 @@ fn what_is_no_address_is_refused() {
 
 #[test]
 fn the_protocol_of_the_destination_wins() {
-    let (ip_protocol, from, to) = parse_way("udp:192.0.2.1:5060", "tls:[2001:db8::2]:5061").unwrap();
+    let (ip_protocol, from, to) = parse_endpoints("udp:192.0.2.1:5060", "tls:[2001:db8::2]:5061").unwrap();
     assert_eq!(ip_protocol, 22);
     assert_eq!((from, to), ("192.0.2.1:5060".parse().unwrap(), "[2001:db8::2]:5061".parse().unwrap()));
-    assert!(parse_way("udp:192.0.2.1:5060", "nowhere").is_err());
-    assert!(parse_way("nowhere", "udp:192.0.2.1:5060").is_err());
+    assert!(parse_endpoints("udp:192.0.2.1:5060", "nowhere").is_err());
+    assert!(parse_endpoints("nowhere", "udp:192.0.2.1:5060").is_err());
 }
 
 proptest! {

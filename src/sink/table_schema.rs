@@ -32,36 +32,36 @@ pub(super) enum ColumnType {
 }
 
 /// A table as the database describes it.
-pub(super) struct RealTable {
+pub(super) struct TableSchema {
     /// Its name as SQL, quoted.
     pub sql_name: String,
     /// The columns that can be written.
-    pub columns: Vec<RealColumn>,
+    pub columns: Vec<SchemaColumn>,
     /// Whether INSERT DELAYED is asked for and possible.
     pub delayed: bool,
 }
 
 /// A column that the database says the table has.
 #[derive(Clone, Debug)]
-pub(super) struct RealColumn {
+pub(super) struct SchemaColumn {
     pub name: String,
     pub kind: ColumnType,
 }
 
 /// A value of a row and the real column that it goes to.
 #[derive(Clone, Debug)]
-pub(super) struct Target {
+pub(super) struct ColumnTarget {
     /// Position in the row.
     pub value: usize,
     /// Whether the value is the whole message.
     pub message: bool,
     /// The column.
-    pub column: RealColumn,
+    pub column: SchemaColumn,
 }
 
 /// Matches the columns of `layout` to those of the table: by exact name, else regardless of ASCII case, as SQL does with
 /// names that are not quoted. Also returns the names that the table lacks.
-pub(super) fn match_columns<'a>(layout: &'a Layout, real: &[RealColumn]) -> (Vec<Target>, Vec<&'a str>) {
+pub(super) fn match_columns<'a>(layout: &'a Layout, real: &[SchemaColumn]) -> (Vec<ColumnTarget>, Vec<&'a str>) {
     let mut targets = Vec::with_capacity(layout.columns.len());
     let mut missing = Vec::new();
     for (value, column) in layout.columns.iter().enumerate() {
@@ -69,7 +69,7 @@ pub(super) fn match_columns<'a>(layout: &'a Layout, real: &[RealColumn]) -> (Vec
         match exact.or_else(|| real.iter().find(|real| real.name.eq_ignore_ascii_case(&column.name))) {
             Some(found) => {
                 let message = column.kind == ColumnKind::Message;
-                targets.push(Target { value, message, column: found.clone() });
+                targets.push(ColumnTarget { value, message, column: found.clone() });
             }
             None => missing.push(column.name.as_str()),
         }
@@ -78,13 +78,13 @@ pub(super) fn match_columns<'a>(layout: &'a Layout, real: &[RealColumn]) -> (Vec
 }
 
 /// The names of the targets, quoted, with commas between them: the column list of an INSERT or a COPY.
-pub(super) fn column_list(dialect: Dialect, targets: &[Target]) -> String {
+pub(super) fn column_list(dialect: Dialect, targets: &[ColumnTarget]) -> String {
     targets.iter().map(|target| dialect.quote(&target.column.name)).collect::<Vec<_>>().join(", ")
 }
 
 /// How to write rows of one layout to one table.
-pub(super) struct Plan<S> {
-    pub targets: Vec<Target>,
+pub(super) struct InsertPlan<S> {
+    pub targets: Vec<ColumnTarget>,
     /// When the table was looked at.
     pub made: Instant,
     /// The database's own: a prepared statement, the head of one.
@@ -95,28 +95,28 @@ struct Known<S> {
     table: String,
     /// A SIP and a report row may go to the same table; their layouts differ in length.
     width: usize,
-    plan: Plan<S>,
+    plan: InsertPlan<S>,
 }
 
 /// The plans in use, the one used last first.
-pub(super) struct Plans<S> {
+pub(super) struct InsertPlans<S> {
     known: Vec<Known<S>>,
 }
 
-impl<S> Plans<S> {
-    pub fn new() -> Plans<S> {
-        Plans { known: Vec::new() }
+impl<S> InsertPlans<S> {
+    pub fn new() -> InsertPlans<S> {
+        InsertPlans { known: Vec::new() }
     }
 
     /// The plan for rows of `width` values in `table`.
-    pub fn get(&mut self, table: &str, width: usize) -> Option<&Plan<S>> {
+    pub fn get(&mut self, table: &str, width: usize) -> Option<&InsertPlan<S>> {
         let position = self.known.iter().position(|known| known.width == width && known.table == table)?;
         self.known[..=position].rotate_right(1);
         Some(&self.known[0].plan)
     }
 
     /// Remembers a plan, and forgets the one that was not used for longest.
-    pub fn insert(&mut self, table: &str, width: usize, plan: Plan<S>) {
+    pub fn insert(&mut self, table: &str, width: usize, plan: InsertPlan<S>) {
         self.known.truncate(KEPT_PLANS - 1);
         self.known.insert(0, Known { table: table.to_owned(), width, plan });
     }
@@ -157,8 +157,8 @@ mod tests {
     use super::*;
     use crate::table::{ColumnNames, report_layout};
 
-    fn real(names: &[&str]) -> Vec<RealColumn> {
-        names.iter().map(|name| RealColumn { name: (*name).to_owned(), kind: ColumnType::Other }).collect()
+    fn real(names: &[&str]) -> Vec<SchemaColumn> {
+        names.iter().map(|name| SchemaColumn { name: (*name).to_owned(), kind: ColumnType::Other }).collect()
     }
 
     #[test]
@@ -185,12 +185,12 @@ mod tests {
 
     #[test]
     fn the_plan_that_was_not_used_for_longest_is_forgotten() {
-        let mut plans = Plans::new();
+        let mut plans = InsertPlans::new();
         for number in 0..=KEPT_PLANS {
             plans.insert(
                 &number.to_string(),
                 44,
-                Plan { targets: Vec::new(), made: Instant::now(), statement: number },
+                InsertPlan { targets: Vec::new(), made: Instant::now(), statement: number },
             );
             assert_eq!(plans.get("0", 44).map(|plan| plan.statement), Some(0));
         }

@@ -1,17 +1,16 @@
-//! What an outlet does for tables that are waited for: hands over what is theirs, or takes it over; see
-//! `table_outlets`.
+//! What a worker does for tables that are waited for: hands over what is theirs, or takes it over; see
+//! `table_workers`.
 
-use super::{Flight, Line, Outlet, TABLE_PAUSE};
-use crate::queue::lane::SinkMarks;
-use crate::queue::spool::{OnDisk, Spool};
-use crate::writer::Plan;
-use crate::writer::batch::Load;
+use super::{DeliveryThread, InFlight, SinkWorker, TABLE_PAUSE};
+use crate::queue::spool::{OnDisk, Spool, SpoolMarks};
+use crate::writer::WriterPlan;
+use crate::writer::batch::BatchSet;
 use std::time::Instant;
 
-impl Outlet {
+impl SinkWorker {
     /// Tables of what the replay would send next, unless that is on its way. `committed` are the marks of the last
     /// commit.
-    pub fn tables_at_hand(&mut self, plan: &Plan, committed: SinkMarks, now: Instant) -> Vec<String> {
+    pub fn tables_at_hand(&mut self, plan: &WriterPlan, committed: SpoolMarks, now: Instant) -> Vec<String> {
         if self.replay_job.is_some() || self.away.is_some_and(|away| now < away.next_probe) {
             return Vec::new();
         }
@@ -28,37 +27,37 @@ impl Outlet {
     /// Leaves aside what the replay has at hand for `tables`. The answer is what is to be handed over now: nothing
     /// before the rest of the chunk
     /// is done with, so that the chunk ends with it.
-    pub fn set_aside(&mut self, tables: &[String]) -> Option<Load> {
+    pub fn set_aside(&mut self, tables: &[String]) -> Option<BatchSet> {
         self.replay.set_aside(tables);
-        let is_due = self.replay.load().is_some_and(Load::is_empty);
+        let is_due = self.replay.set().is_some_and(BatchSet::is_empty);
         self.replay.aside().filter(|_| is_due).map(|aside| aside.filtered(|_| true))
     }
 
-    /// Whether [`Outlet::take_over`] may be asked now: what no commit has made final must not become so with what is
+    /// Whether [`SinkWorker::take_over`] may be asked now: what no commit has made final must not become so with what is
     /// taken over.
     pub fn can_take_over(&self) -> bool {
         self.spool.as_ref().is_some_and(|spool| spool.marks().next == self.own_marks.next)
     }
 
-    /// Puts captures of another outlet's replay into the spool, where they are final; `None` when it does not take
+    /// Puts captures of another worker's replay into the spool, where they are final; `None` when it does not take
     /// them now. The answer tells when they are on the disk.
-    pub fn take_over(&mut self, load: &Load, now: Instant) -> Option<OnDisk> {
+    pub fn take_over(&mut self, set: &BatchSet, now: Instant) -> Option<OnDisk> {
         let spool = self.spool.as_mut()?;
         // They leave as much room as they take.
         spool.leave_room(0);
-        let ids = self.append(load, 0..load.len())?;
+        let ids = self.append(set, 0..set.len())?;
         self.own_marks.next = ids.end;
         self.used = now;
         self.spool.as_mut().map(Spool::bring_to_disk)
     }
 
-    /// What the replay has left aside for `table` is in another outlet's spool now, and safe there once it is
+    /// What the replay has left aside for `table` is in another worker's spool now, and safe there once it is
     /// `on_disk`.
     pub fn hand_over(&mut self, table: &str, on_disk: OnDisk) {
         self.replay.hand_over(table, on_disk);
     }
 
-    /// Captures that are in another outlet's spool, and here until the chunk at hand is done with.
+    /// Captures that are in another worker's spool, and here until the chunk at hand is done with.
     pub fn moved(&self) -> u64 {
         self.replay.moved()
     }
@@ -68,15 +67,15 @@ impl Outlet {
         self.is_blocked = true;
     }
 
-    /// Another outlet could not take it over: it is asked again after a pause.
+    /// Another worker could not take it over: it is asked again after a pause.
     pub fn put_off(&mut self, now: Instant) {
         self.replay.put_off(now + TABLE_PAUSE);
     }
 
     /// Whether captures for `table` are here, or may be.
     pub fn may_hold(&self, table: &str) -> bool {
-        let is_for_it = |flight: &Flight| flight.load.batches().iter().any(|batch| batch.table == table);
-        self.replay_has_work() || self.flights.iter().any(is_for_it)
+        let is_for_it = |sent: &InFlight| sent.set.batches().iter().any(|batch| batch.table == table);
+        self.replay_has_work() || self.in_flight.iter().any(is_for_it)
     }
 
     /// Whether the sink, though it was there, could not take what it was last given from here, or was given nothing
@@ -85,18 +84,18 @@ impl Outlet {
         self.is_troubled
     }
 
-    /// It will not take what is for this outlet.
+    /// It will not take what is for this worker.
     pub fn note_trouble(&mut self, now: Instant) {
         self.is_troubled = true;
         self.used = now;
     }
 
-    /// Its delivery thread, for outlets that share that.
-    pub fn line(&self) -> Line {
+    /// Its delivery thread, for workers that share that.
+    pub fn line(&self) -> DeliveryThread {
         self.line.clone()
     }
 
-    /// Other outlets have taken so many bytes of what its spool may grow to.
+    /// Other workers have taken so many bytes of what its spool may grow to.
     pub fn leave_room(&mut self, taken: u64) {
         if let Some(spool) = &mut self.spool {
             spool.leave_room(taken);

@@ -10,14 +10,14 @@ const GRACE: Duration = Duration::from_secs(15);
 
 /// Reports that nobody listens, of datagrams to one address.
 #[derive(Debug, Default)]
-pub(super) struct Hearing {
+pub(super) struct UnreachableReports {
     /// Those since a datagram was heard.
     reports: u64,
-    /// When the first datagram was sent that may still be reported as unheard.
+    /// When the first datagram was sent that may still be reported.
     sent_since: Option<Instant>,
 }
 
-impl Hearing {
+impl UnreachableReports {
     /// Notes that datagrams were sent, and how many reports came meanwhile. Answers whether nobody listens.
     pub fn note(&mut self, reports: u64, now: Instant) -> bool {
         if reports > 0 {

@@ -3,14 +3,14 @@
 //! to the sink again.
 //!
 //! ```text
-//! window ─► load ─┬─► flight ─► delivery thread ─► sink
-//!                 │     │ slow, away, lanes filling      ▲
-//!                 │     ▼ (parked)                       │ replay, one chunk at a time
-//!                 └─► spool ─────────────────────────────┘
+//! window ─► batch set ─┬─► in flight ─► delivery thread ─► sink
+//!                      │     │ slow, away, lanes filling         ▲
+//!                      │     ▼ (parked)                          │ replay, one chunk at a time
+//!                      └─► spool ────────────────────────────────┘
 //! ```
 //!
 //! Rules:
-//! * A load on its way holds up its window, and so the lanes, only as long as the sink keeps up; then it is *parked*: put into the
+//! * A batch set on its way holds up its window, and so the lanes, only as long as the sink keeps up; then it is *parked*: put into the
 //!   spool while the delivery thread still tries. When the sink takes it after all, the replay passes over it.
 //! * Loads enter the spool in the order of their windows: what came earlier is parked first. So order within a table is kept.
 //! * Rows do not wait behind a long replay: those that come once the database is back pass by it. Packets do: as long as the spool holds
@@ -20,26 +20,26 @@
 //! * The replay reads only what a commit has made final and no delivery thread still tries, and keeps what is left of a chunk until all
 //!   of it is done with.
 //! * What the sink is there for, and one of its tables cannot take now, is named to the writer, which gives that
-//!   table an outlet of its own;
-//!   see `table_outlets`.
-//! * Without a spool a load stays with its delivery thread, and its window waits.
+//!   table a worker of its own;
+//!   see `table_workers`.
+//! * Without a spool a batch set stays with its delivery thread, and its window waits.
 
 mod hand_over;
 
-use super::batch::Load;
-use super::deliver::{self, Carrier, Delivered, Job, Line};
+use super::batch::BatchSet;
+use super::deliver::{self, Delivered, Delivery, DeliveryThread, Job};
 use super::health::{Health, SinkPlace};
-use super::packets::{PacketStore, Reach};
+use super::packets::{CollectorSelection, PacketStore};
 use super::refusals::Refusals;
 use super::replay::{Acked, Chunk, Replay};
 use super::store::Store;
 use super::table_waits::TableWaits;
 use super::tries::BACK_OFF;
 use super::window::Settled;
-use super::{CollectorPlan, Counters, Plan, SpoolPlan, Target, WINDOWS, WriterError, add, spools};
+use super::{CollectorPlan, Counters, SinkTarget, SpoolPlan, WINDOWS, WriterError, WriterPlan, add, spools};
 use crate::log_limit::LogLimit;
-use crate::queue::lane::{COMMITTED, Committed, Lanes, SinkMarks};
-use crate::queue::spool::{Marks, Spool};
+use crate::queue::lane::{COMMITTED, Committed, Lanes};
+use crate::queue::spool::{Spool, SpoolMarks};
 use crossbeam_channel::Sender;
 use log::Level;
 use std::collections::VecDeque;
@@ -50,19 +50,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// How long a load may be on its way before it is parked.
+/// How long a batch set may be on its way before it is parked.
 const SLOW: Duration = Duration::from_secs(1);
 /// Pause before another look at a spool whose records are not final yet.
 const BLOCKED: Duration = Duration::from_millis(20);
-/// Pause before a chunk is tried again whose table is missing, or that another outlet or its disk did not take.
+/// Pause before a chunk is tried again whose table is missing, or that another worker or its disk did not take.
 const TABLE_PAUSE: Duration = Duration::from_millis(500);
 
-/// A load with the delivery thread.
+/// A batch set with the delivery thread.
 #[derive(Debug)]
-struct Flight {
+struct InFlight {
     job: u64,
     window: u64,
-    load: Arc<Load>,
+    set: Arc<BatchSet>,
     since: Instant,
     /// Its ids in the spool, once it is parked.
     parked: Option<Range<u64>>,
@@ -70,7 +70,7 @@ struct Flight {
     is_lost: bool,
 }
 
-impl Flight {
+impl InFlight {
     /// Whether its window waits for it.
     fn is_owed(&self) -> bool {
         self.parked.is_none() && !self.is_lost
@@ -87,11 +87,11 @@ struct Away {
 /// What an answer of the delivery thread, or a turn of the replay, asks of the writer.
 #[derive(Debug, Default)]
 pub struct Effect {
-    /// A window's load is settled.
+    /// A window's batch set is settled.
     pub settled: Option<Settled>,
     /// Counters to commit, whatever the windows do.
     pub counters: Option<Counters>,
-    /// Records that are done with: to be committed, then told to [`Outlet::acknowledge`].
+    /// Records that are done with: to be committed, then told to [`SinkWorker::acknowledge`].
     pub acked: Option<Acked>,
     /// Id that the spool gives next: to be committed with the counters.
     pub spool_next: Option<u64>,
@@ -99,30 +99,30 @@ pub struct Effect {
     pub waiting: Vec<String>,
 }
 
-/// Which outlet it is.
+/// Which worker it is.
 #[derive(Clone, Debug)]
-pub struct Post {
+pub struct SinkWorkerId {
     /// Its writer.
     pub writer: usize,
-    /// Its number among the outlets of the writer.
+    /// Its number among the workers of the writer.
     pub number: usize,
     /// The sink that it belongs to.
     pub sink: usize,
     /// Of a collector that scripts name, or a table that is waited for: where its spool belongs, which is opened when
     /// it is first needed.
     /// `None`: all of the sink.
-    pub site: Option<Site>,
-    /// How many of the sink's outlets are away.
+    pub location: Option<SpoolLocation>,
+    /// How many of the sink's workers are away.
     pub away: Arc<Mutex<usize>>,
     /// How long the sink's tables are waited for.
     pub waits: Arc<TableWaits>,
-    /// The delivery thread that it shares with another outlet; `None`: it has its own.
-    pub line: Option<Line>,
+    /// The delivery thread that it shares with another worker; `None`: it has its own.
+    pub line: Option<DeliveryThread>,
 }
 
 /// Where a spool belongs.
 #[derive(Clone, Debug)]
-pub struct Site {
+pub struct SpoolLocation {
     /// Its directory's name below that of all spools.
     pub name: String,
     /// The writers of this server.
@@ -134,21 +134,21 @@ pub struct Site {
 /// One sink of a writer, one collector that scripts name, or one table that is waited for, with its delivery thread
 /// and its spool.
 #[derive(Debug)]
-pub struct Outlet {
-    post: Post,
+pub struct SinkWorker {
+    id: SinkWorkerId,
     /// Whether it is that of one table that is waited for.
     is_of_table: bool,
     /// Whether what comes later waits for what is in the spool.
     keeps_order: bool,
     /// When it was last given something to send.
     used: Instant,
-    own_marks: SinkMarks,
+    own_marks: SpoolMarks,
     give_up: Arc<AtomicBool>,
-    line: Line,
+    line: DeliveryThread,
     spool: Option<Spool>,
     /// Whether there is a spool, for the delivery thread.
-    has_refuge: Arc<AtomicBool>,
-    flights: VecDeque<Flight>,
+    has_spool: Arc<AtomicBool>,
+    in_flight: VecDeque<InFlight>,
     replay: Replay,
     replay_job: Option<u64>,
     away: Option<Away>,
@@ -164,42 +164,42 @@ pub struct Outlet {
     spool_log: LogLimit,
 }
 
-impl Outlet {
+impl SinkWorker {
     /// Starts the delivery thread. `spools` are its own and those of writers that are no more: of rows they are replayed after it, of
     /// packets before it.
     pub fn start(
-        plan: &Plan,
-        post: Post,
+        plan: &WriterPlan,
+        id: SinkWorkerId,
         lanes: &Arc<Lanes>,
         spools: Option<(Spool, Vec<Spool>)>,
         give_up: &Arc<AtomicBool>,
         results: Sender<Delivered>,
-    ) -> io::Result<Outlet> {
+    ) -> io::Result<SinkWorker> {
         let (spool, earlier) = spools.map_or((None, Vec::new()), |(own, earlier)| (Some(own), earlier));
-        let is_refuge = spool.is_some() || post.site.as_ref().is_some_and(|site| site.spool.is_some());
-        let has_refuge = Arc::new(AtomicBool::new(is_refuge));
-        let is_database = plan.sinks[post.sink].target.database().is_some();
-        let keeps_order = post.site.is_some() || !is_database;
-        let is_of_table = post.site.is_some() && is_database;
-        let line = match &post.line {
+        let is_spooled = spool.is_some() || id.location.as_ref().is_some_and(|location| location.spool.is_some());
+        let has_spool = Arc::new(AtomicBool::new(is_spooled));
+        let is_database = plan.sinks[id.sink].target.database().is_some();
+        let keeps_order = id.location.is_some() || !is_database;
+        let is_of_table = id.location.is_some() && is_database;
+        let line = match &id.line {
             Some(line) => line.clone(),
             None => {
-                let carrier = carrier(plan, &post, lanes, &has_refuge, give_up);
-                let number = (post.writer, post.number);
-                deliver::start(carrier, plan, number, Arc::clone(lanes), results)?
+                let delivery = delivery(plan, &id, lanes, &has_spool, give_up);
+                let number = (id.writer, id.number);
+                deliver::start(delivery, plan, number, Arc::clone(lanes), results)?
             }
         };
-        Ok(Outlet {
-            post,
+        Ok(SinkWorker {
+            id,
             is_of_table,
             keeps_order,
             used: Instant::now(),
-            own_marks: spool.as_ref().map_or_else(SinkMarks::default, marks_of),
+            own_marks: spool.as_ref().map(Spool::marks).unwrap_or_default(),
             give_up: Arc::clone(give_up),
             line,
             spool,
-            has_refuge,
-            flights: VecDeque::new(),
+            has_spool,
+            in_flight: VecDeque::new(),
             replay: Replay::new(earlier, keeps_order),
             replay_job: None,
             away: None,
@@ -218,71 +218,77 @@ impl Outlet {
         if self.has_spool() { self.park_all() } else { Vec::new() }
     }
 
-    /// Takes the load of a window. When it went to the spool, or was lost for lack of room there, it is settled at once; the answer
+    /// Takes the batch set of a window. When it went to the spool, or was lost for lack of room there, it is settled at once; the answer
     /// begins with what had to be parked before it. With `is_held`, for a table that is waited for, it goes to the
     /// spool and nowhere else.
-    pub fn take(&mut self, window: u64, load: Load, is_held: bool, now: Instant) -> Result<Vec<Settled>, WriterError> {
+    pub fn take(
+        &mut self,
+        window: u64,
+        set: BatchSet,
+        is_held: bool,
+        now: Instant,
+    ) -> Result<Vec<Settled>, WriterError> {
         let mut settled = Vec::new();
         if self.has_spool() {
-            let is_behind = self.flights.len() >= WINDOWS
-                || self.flights.iter().any(|flight| !flight.is_owed())
+            let is_behind = self.in_flight.len() >= WINDOWS
+                || self.in_flight.iter().any(|sent| !sent.is_owed())
                 || (self.keeps_order && self.replay_has_work());
             if self.away.is_some() || is_behind || is_held || self.closed {
                 settled.extend(self.park_all());
-                let all_parked = !self.flights.iter().any(Flight::is_owed);
-                if all_parked && let Some(ids) = self.append(&load, 0..load.len()) {
+                let all_parked = !self.in_flight.iter().any(InFlight::is_owed);
+                if all_parked && let Some(ids) = self.append(&set, 0..set.len()) {
                     settled.push(spooled(window, &ids, [0; COMMITTED]));
                     return Ok(settled);
                 }
-                // With nothing in the spool, this load is the only one to ask the sink with.
+                // With nothing in the spool, this batch set is the only one to ask the sink with.
                 let is_probe = self.away.is_some_and(|away| now >= away.next_probe) && !self.replay_has_work();
-                // Behind a load that was given up as too slow others would only pile up.
-                let is_stuck = self.flights.iter().any(|flight| flight.is_lost);
+                // Behind a batch set that was given up as too slow others would only pile up.
+                let is_stuck = self.in_flight.iter().any(|sent| sent.is_lost);
                 // Sent, it would wait for a lock, and the window, and so the other tables, for it.
                 let is_for_troubled = is_held || (self.is_of_table && self.is_troubled);
                 if self.closed || is_stuck || is_for_troubled || (self.away.is_some() && !is_probe) {
-                    settled.push(lost(window, load.len(), Committed::SpoolFull));
+                    settled.push(lost(window, set.len(), Committed::SpoolFull));
                     return Ok(settled);
                 }
             }
         }
-        let load = Arc::new(load);
-        let job = self.send(Arc::clone(&load), self.away.is_some())?;
-        self.flights.push_back(Flight { job, window, load, since: now, parked: None, is_lost: false });
+        let set = Arc::new(set);
+        let job = self.send(Arc::clone(&set), self.away.is_some())?;
+        self.in_flight.push_back(InFlight { job, window, set, since: now, parked: None, is_lost: false });
         Ok(settled)
     }
 
-    /// Parks loads that are on their way for too long, or, when the lanes fill, at all. When the spool takes no more and the lanes fill,
-    /// a load that is slow is lost, so that the other sinks of `has_neighbours` do not lose theirs; one for a table
+    /// Parks batch sets that are on their way for too long, or, when the lanes fill, at all. When the spool takes no more and the lanes fill,
+    /// a batch set that is slow is lost, so that the other sinks of `has_neighbours` do not lose theirs; one for a table
     /// that is waited for is lost in
     /// any case, since its window is that of other tables.
     pub fn park_slow(&mut self, now: Instant, lanes_fill: bool, has_neighbours: bool) -> Vec<Settled> {
-        let is_slow = |flight: &Flight| flight.is_owed() && now.duration_since(flight.since) >= SLOW;
-        if !self.has_spool() || !(lanes_fill || self.flights.iter().any(is_slow)) {
+        let is_slow = |sent: &InFlight| sent.is_owed() && now.duration_since(sent.since) >= SLOW;
+        if !self.has_spool() || !(lanes_fill || self.in_flight.iter().any(is_slow)) {
             return Vec::new();
         }
         let mut settled = self.park_all();
         if (lanes_fill && has_neighbours) || (self.is_of_table && self.is_troubled) {
-            for flight in self.flights.iter_mut().filter(|flight| is_slow(flight)) {
-                flight.is_lost = true;
-                settled.push(lost(flight.window, flight.load.len(), Committed::SpoolFull));
+            for sent in self.in_flight.iter_mut().filter(|sent| is_slow(sent)) {
+                sent.is_lost = true;
+                settled.push(lost(sent.window, sent.set.len(), Committed::SpoolFull));
             }
         }
         settled
     }
 
-    /// Parks every load that is on its way, in order, as far as the spool takes them.
+    /// Parks every batch set that is on its way, in order, as far as the spool takes them.
     pub fn park_all(&mut self) -> Vec<Settled> {
         let mut settled = Vec::new();
-        for index in 0..self.flights.len() {
-            let flight = &self.flights[index];
-            if !flight.is_owed() {
+        for index in 0..self.in_flight.len() {
+            let sent = &self.in_flight[index];
+            if !sent.is_owed() {
                 continue;
             }
-            let (window, load) = (flight.window, Arc::clone(&flight.load));
-            let Some(ids) = self.append(&load, 0..load.len()) else { break };
+            let (window, set) = (sent.window, Arc::clone(&sent.set));
+            let Some(ids) = self.append(&set, 0..set.len()) else { break };
             settled.push(spooled(window, &ids, [0; COMMITTED]));
-            self.flights[index].parked = Some(ids);
+            self.in_flight[index].parked = Some(ids);
         }
         settled
     }
@@ -291,24 +297,24 @@ impl Outlet {
     pub fn answer(&mut self, delivered: Delivered, refusals: &mut Refusals, now: Instant) -> Effect {
         self.note_health(&delivered, now);
         let is_replay = self.replay_job == Some(delivered.job);
-        let sent = self.flights.iter().find(|flight| flight.job == delivered.job).map(|flight| &*flight.load);
-        let waiting = sent.or(self.replay.load().filter(|_| is_replay)).map(|load| tables_left(load, &delivered));
+        let sent = self.in_flight.iter().find(|sent| sent.job == delivered.job).map(|sent| &*sent.set);
+        let waiting = sent.or(self.replay.set().filter(|_| is_replay)).map(|set| tables_left(set, &delivered));
         let effect = if is_replay {
             self.replay_job = None;
             self.answer_replay(delivered, refusals, now)
         } else {
-            self.answer_flight(delivered, refusals)
+            self.answer_sent(delivered, refusals)
         };
         Effect { waiting: waiting.unwrap_or_default(), ..effect }
     }
 
-    fn answer_flight(&mut self, delivered: Delivered, refusals: &mut Refusals) -> Effect {
-        let Some(position) = self.flights.iter().position(|flight| flight.job == delivered.job) else {
+    fn answer_sent(&mut self, delivered: Delivered, refusals: &mut Refusals) -> Effect {
+        let Some(position) = self.in_flight.iter().position(|sent| sent.job == delivered.job) else {
             return Effect::default();
         };
-        let Some(flight) = self.flights.remove(position) else { return Effect::default() };
-        match flight.parked {
-            _ if flight.is_lost => Effect::default(),
+        let Some(sent) = self.in_flight.remove(position) else { return Effect::default() };
+        match sent.parked {
+            _ if sent.is_lost => Effect::default(),
             Some(ids) => {
                 // What was refused is left to the replay, which knows what to do with it.
                 let mut undone = delivered.left;
@@ -316,7 +322,7 @@ impl Outlet {
                 self.replay.pass_over(&ids, undone);
                 Effect { counters: Some(delivered.counters), ..Effect::default() }
             }
-            None => Effect { settled: Some(self.settle(&flight, delivered, refusals)), ..Effect::default() },
+            None => Effect { settled: Some(self.settle(&sent, delivered, refusals)), ..Effect::default() },
         }
     }
 
@@ -328,8 +334,8 @@ impl Outlet {
     /// Sends the next chunk of the spool on its way, if it is time to. `committed` are the marks of the last commit.
     pub fn pump(
         &mut self,
-        plan: &Plan,
-        committed: SinkMarks,
+        plan: &WriterPlan,
+        committed: SpoolMarks,
         refusals: &mut Refusals,
         now: Instant,
     ) -> Result<Effect, WriterError> {
@@ -342,8 +348,8 @@ impl Outlet {
         self.is_blocked = matches!(next, Chunk::Nothing);
         match next {
             Chunk::Nothing => Ok(Effect::default()),
-            Chunk::Load(load) => {
-                self.replay_job = Some(self.send(load, true)?);
+            Chunk::Send(set) => {
+                self.replay_job = Some(self.send(set, true)?);
                 Ok(Effect::default())
             }
             // Nothing of it is left to send.
@@ -353,8 +359,8 @@ impl Outlet {
 
     /// The first id of its spool that the replay must not read yet. What is parked may still be delivered: it is not
     /// read before that is known.
-    fn readable_below(&self, committed: SinkMarks) -> u64 {
-        let parked = self.flights.iter().filter_map(|flight| flight.parked.as_ref().map(|ids| ids.start)).min();
+    fn readable_below(&self, committed: SpoolMarks) -> u64 {
+        let parked = self.in_flight.iter().filter_map(|sent| sent.parked.as_ref().map(|ids| ids.start)).min();
         parked.map_or(committed.next, |first| first.min(committed.next))
     }
 
@@ -372,16 +378,16 @@ impl Outlet {
 
     /// Whether it has a spool, or opens one when it is needed.
     pub fn has_spool(&self) -> bool {
-        self.spool.is_some() || self.post.site.as_ref().is_some_and(|site| site.spool.is_some())
+        self.spool.is_some() || self.id.location.as_ref().is_some_and(|location| location.spool.is_some())
     }
 
-    /// How far its spool is committed, if that is not in shared memory: see [`Post::named`].
-    pub fn own_marks(&self) -> SinkMarks {
+    /// How far its spool is committed, if that is not in shared memory: see [`SinkWorkerId::named`].
+    pub fn own_marks(&self) -> SpoolMarks {
         self.own_marks
     }
 
     /// Notes that.
-    pub fn set_own_marks(&mut self, marks: SinkMarks) {
+    pub fn set_own_marks(&mut self, marks: SpoolMarks) {
         self.own_marks = marks;
     }
 
@@ -392,12 +398,12 @@ impl Outlet {
 
     /// The sink that it belongs to.
     pub fn sink(&self) -> usize {
-        self.post.sink
+        self.id.sink
     }
 
     /// Since when it has had nothing to do; `None` while it has.
     pub fn idle_since(&self) -> Option<Instant> {
-        (!self.is_flying() && !self.replay_has_work()).then_some(self.used)
+        (!self.is_busy() && !self.replay_has_work()).then_some(self.used)
     }
 
     /// What its spools hold: records of its own, records of those that earlier writers left, and the bytes of all on disk.
@@ -415,7 +421,7 @@ impl Outlet {
     pub fn take_spool(&mut self, spool: Spool, earlier: Vec<Spool>) {
         self.spool = Some(spool);
         self.replay.add_earlier(earlier);
-        self.has_refuge.store(true, Ordering::Relaxed);
+        self.has_spool.store(true, Ordering::Relaxed);
     }
 
     /// Housekeeping, once a turn.
@@ -453,14 +459,14 @@ impl Outlet {
     }
 
     /// Whether the delivery thread owes an answer.
-    pub fn is_flying(&self) -> bool {
-        self.replay_job.is_some() || !self.flights.is_empty()
+    pub fn is_busy(&self) -> bool {
+        self.replay_job.is_some() || !self.in_flight.is_empty()
     }
 
     /// Makes final, before the writer ends, what is done with of the spool and would come again otherwise: what was delivered at its head
     /// while it was parked there, and the part of a chunk that is stored. `committed` are the marks of the last commit, all windows are.
     /// It waits for the disk until `deadline`, for what was handed over.
-    pub fn leave(&mut self, committed: SinkMarks, refusals: &mut Refusals, deadline: Instant) -> Effect {
+    pub fn leave(&mut self, committed: SpoolMarks, refusals: &mut Refusals, deadline: Instant) -> Effect {
         if self.replay_job.is_none() && self.replay.is_handed_over(deadline) {
             return self.finish_replay(refusals);
         }
@@ -481,26 +487,26 @@ impl Outlet {
         Effect { counters: Some(counters), acked: Some(Acked::Own(end)), ..Effect::default() }
     }
 
-    /// Tells the delivery thread to end; [`Outlet::end`] waits for it.
+    /// Tells the delivery thread to end; [`SinkWorker::end`] waits for it.
     pub fn announce_end(&mut self) {
         self.line.jobs = crossbeam_channel::bounded(0).0;
-        self.post.line = None;
+        self.id.line = None;
     }
 
     /// Ends the delivery thread, so that its connection is closed in order. One that still waits for its database is left to the
-    /// process's end after `patience`.
-    pub fn end(self, patience: Instant) {
-        drop((self.line.jobs, self.post.line));
-        while !self.line.thread.is_finished() && Instant::now() < patience {
+    /// process's end after `deadline`.
+    pub fn end(self, deadline: Instant) {
+        drop((self.line.jobs, self.id.line));
+        while !self.line.thread.is_finished() && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(1));
         }
         drop(self.replay);
         match self.spool {
-            Some(spool) if self.post.site.is_some() && spool.pending() == 0 => spool.discard(),
+            Some(spool) if self.id.location.is_some() && spool.pending() == 0 => spool.discard(),
             spool => drop(spool),
         }
-        if let Some(Site { name, writers, spool: Some(spool) }) = &self.post.site {
-            spools::remove_empty(spool, name, (self.post.writer, *writers));
+        if let Some(SpoolLocation { name, writers, spool: Some(spool) }) = &self.id.location {
+            spools::remove_empty(spool, name, (self.id.writer, *writers));
         }
     }
 
@@ -508,12 +514,12 @@ impl Outlet {
         self.spool.as_ref().is_some_and(|spool| spool.pending() > 0) || self.replay.has_work()
     }
 
-    fn send(&mut self, load: Arc<Load>, probe: bool) -> Result<u64, WriterError> {
+    fn send(&mut self, set: Arc<BatchSet>, probe: bool) -> Result<u64, WriterError> {
         let number = self.next_job;
         self.next_job += 1;
         self.line
             .jobs
-            .send(Job { outlet: self.post.number, number, load, probe })
+            .send(Job { worker: self.id.number, number, set, probe })
             .map_err(|_| WriterError::DeliveryDied)?;
         Ok(number)
     }
@@ -531,13 +537,13 @@ impl Outlet {
         }
     }
 
-    /// What became of a load that was never parked.
-    fn settle(&mut self, flight: &Flight, delivered: Delivered, refusals: &mut Refusals) -> Settled {
+    /// What became of a batch set that was never parked.
+    fn settle(&mut self, sent: &InFlight, delivered: Delivered, refusals: &mut Refusals) -> Settled {
         let left = delivered.left_len();
         let mut counters = delivered.counters;
-        add(&mut counters, Committed::Stored, (flight.load.len() - left - delivered.refused.len()) as u64);
-        refusals.put_away(self.post.sink, &flight.load, &delivered.refused, &mut counters);
-        let mut settled = Settled { window: flight.window, counters, spool_next: None, undelivered: 0 };
+        add(&mut counters, Committed::Stored, (sent.set.len() - left - delivered.refused.len()) as u64);
+        refusals.put_away(self.id.sink, &sent.set, &delivered.refused, &mut counters);
+        let mut settled = Settled { window: sent.window, counters, spool_next: None, undelivered: 0 };
         if left == 0 {
             return settled;
         }
@@ -551,7 +557,7 @@ impl Outlet {
         }
         for range in delivered.left {
             let rows = range.len() as u64;
-            match self.append(&flight.load, range) {
+            match self.append(&sent.set, range) {
                 Some(ids) => {
                     add(&mut settled.counters, Committed::Spooled, rows);
                     settled.spool_next = Some(ids.end);
@@ -563,9 +569,9 @@ impl Outlet {
     }
 
     fn answer_replay(&mut self, delivered: Delivered, refusals: &mut Refusals, now: Instant) -> Effect {
-        let sink = self.post.sink;
-        let is_done = self.replay.note(delivered, now + TABLE_PAUSE, |load, refused, counters| {
-            refusals.put_away(sink, load, refused, counters);
+        let sink = self.id.sink;
+        let is_done = self.replay.note(delivered, now + TABLE_PAUSE, |set, refused, counters| {
+            refusals.put_away(sink, set, refused, counters);
         });
         if is_done { self.finish_replay(refusals) } else { Effect::default() }
     }
@@ -584,15 +590,15 @@ impl Outlet {
         let finished = self.replay.finish();
         let mut counters = finished.counters;
         for (record, why) in &finished.unreadable {
-            refusals.put_away_unreadable(self.post.sink, record, why, &mut counters);
+            refusals.put_away_unreadable(self.id.sink, record, why, &mut counters);
         }
         Effect { counters: Some(counters), acked: finished.acked, ..Effect::default() }
     }
 
     /// Puts captures into the spool; `None` when it does not take them, which is said.
-    fn append(&mut self, load: &Load, range: Range<usize>) -> Option<Range<u64>> {
+    fn append(&mut self, set: &BatchSet, range: Range<usize>) -> Option<Range<u64>> {
         self.open_late();
-        match self.spool.as_mut()?.append(load.records(range)) {
+        match self.spool.as_mut()?.append(set.records(range)) {
             Ok(ids) => Some(ids),
             Err(error) => {
                 self.say(format_args!("captures cannot be spooled: {error}"));
@@ -603,15 +609,16 @@ impl Outlet {
 
     /// Opens the spool that is needed now. What cannot be opened takes nothing, like a disk without room.
     fn open_late(&mut self) {
-        let Some(Site { name, writers, spool: Some(spool) }) = self.post.site.as_ref().filter(|_| self.spool.is_none())
+        let Some(SpoolLocation { name, writers, spool: Some(spool) }) =
+            self.id.location.as_ref().filter(|_| self.spool.is_none())
         else {
             return;
         };
-        match spools::open(spool, name, (self.post.writer, *writers), SinkMarks::default()) {
+        match spools::open(spool, name, (self.id.writer, *writers), SpoolMarks::default()) {
             Ok((own, earlier)) => {
                 // Whatever could not be opened at the start, and can be now.
                 self.is_uncounted = true;
-                self.own_marks = marks_of(&own);
+                self.own_marks = own.marks();
                 self.spool = Some(own);
                 self.replay.add_earlier(earlier);
             }
@@ -624,55 +631,50 @@ impl Outlet {
     }
 }
 
-/// What brings captures to where the outlet at `post` leads.
-fn carrier(
-    plan: &Plan,
-    post: &Post,
+/// What brings captures to where the worker at `id` leads.
+fn delivery(
+    plan: &WriterPlan,
+    id: &SinkWorkerId,
     lanes: &Arc<Lanes>,
-    has_refuge: &Arc<AtomicBool>,
+    has_spool: &Arc<AtomicBool>,
     give_up: &Arc<AtomicBool>,
-) -> Carrier {
+) -> Delivery {
     let place = |name| SinkPlace {
         lanes: Arc::clone(lanes),
-        writer: post.writer,
-        number: post.sink,
-        has_refuge: Arc::clone(has_refuge),
+        writer: id.writer,
+        number: id.sink,
+        has_spool: Arc::clone(has_spool),
         name,
-        away: Arc::clone(&post.away),
+        away: Arc::clone(&id.away),
     };
-    let packets = |collectors: &CollectorPlan, reach, name| {
+    let packets = |collectors: &CollectorPlan, selection, name| {
         let (health, give_up) = (Health::new(place(name)), Arc::clone(give_up));
-        Carrier::Packets(Box::new(PacketStore::new(plan, collectors, reach, health, give_up)))
+        Delivery::Packets(Box::new(PacketStore::new(plan, collectors, selection, health, give_up)))
     };
-    match &plan.sinks[post.sink].target {
-        Target::Database(url) => {
-            let name = if post.site.is_some() { "the connection for a table that waits" } else { "the database" };
-            let waits = Arc::clone(&post.waits);
-            Carrier::Rows(Box::new(Store::new(plan, url, place(name), waits, Arc::clone(give_up))))
+    match &plan.sinks[id.sink].target {
+        SinkTarget::Database(url) => {
+            let name = if id.location.is_some() { "the connection for a table that waits" } else { "the database" };
+            let waits = Arc::clone(&id.waits);
+            Delivery::Rows(Box::new(Store::new(plan, url, place(name), waits, Arc::clone(give_up))))
         }
-        Target::Collectors(destinations, collectors) => {
-            packets(collectors, Reach::Fixed(destinations), "the collector")
+        SinkTarget::Collectors(destinations, collectors) => {
+            packets(collectors, CollectorSelection::Fixed(destinations), "the collector")
         }
-        Target::NamedCollectors(collectors) if post.site.is_some() => {
-            packets(collectors, Reach::Named, "a collector that the script names")
+        SinkTarget::NamedCollectors(collectors) if id.location.is_some() => {
+            packets(collectors, CollectorSelection::Named, "a collector that the script names")
         }
-        Target::NamedCollectors(collectors) => {
-            packets(collectors, Reach::AnyNamed, "a collector that the script names")
+        SinkTarget::NamedCollectors(collectors) => {
+            packets(collectors, CollectorSelection::AnyNamed, "a collector that the script names")
         }
     }
 }
 
-/// Tables of `load` that could not take what was for them, though the sink was there.
-fn tables_left(load: &Load, delivered: &Delivered) -> Vec<String> {
+/// Tables of `set` that could not take what was for them, though the sink was there.
+fn tables_left(set: &BatchSet, delivered: &Delivered) -> Vec<String> {
     if delivered.away {
         return Vec::new();
     }
-    load.select(&delivered.left).batches().iter().map(|batch| batch.table.clone()).collect()
-}
-
-fn marks_of(spool: &Spool) -> SinkMarks {
-    let Marks { next, acked } = spool.marks();
-    SinkMarks { next, acked }
+    set.select(&delivered.left).batches().iter().map(|batch| batch.table.clone()).collect()
 }
 
 fn spooled(window: u64, ids: &Range<u64>, mut counters: Counters) -> Settled {

@@ -5,15 +5,15 @@ use std::ops::Range;
 
 /// What is still to be written of a number of rows, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Slices {
+pub struct Bisection {
     waiting: VecDeque<Range<usize>>,
 }
 
-impl Slices {
+impl Bisection {
     /// All of `rows` rows, in slices of at most `most`; see [`Sink::most_rows`](super::Sink::most_rows).
-    pub fn new(rows: usize, most: usize) -> Slices {
+    pub fn new(rows: usize, most: usize) -> Bisection {
         let most = most.clamp(1, rows.max(1));
-        Slices { waiting: (0..rows).step_by(most).map(|start| start..rows.min(start + most)).collect() }
+        Bisection { waiting: (0..rows).step_by(most).map(|start| start..rows.min(start + most)).collect() }
     }
 
     /// The slice to write now.
@@ -51,13 +51,13 @@ mod tests {
     /// Writes `rows` rows to a sink that refuses every slice with one of `bad` in it; answers the rows written, in order, and the
     /// slices that were refused for good.
     fn write(rows: usize, most: usize, bad: &[usize]) -> (Vec<usize>, Vec<Range<usize>>) {
-        let mut slices = Slices::new(rows, most);
+        let mut bisection = Bisection::new(rows, most);
         let (mut written, mut refused) = (Vec::new(), Vec::new());
-        while let Some(slice) = slices.take() {
+        while let Some(slice) = bisection.take() {
             assert!(slice.len() <= most.max(1));
             if !bad.iter().any(|row| slice.contains(row)) {
                 written.extend(slice);
-            } else if !slices.halve(&slice) {
+            } else if !bisection.halve(&slice) {
                 refused.push(slice);
             }
         }
@@ -77,11 +77,11 @@ mod tests {
 
     #[test]
     fn no_rows_are_no_slices_and_what_is_put_back_comes_next() {
-        assert_eq!(Slices::new(0, usize::MAX).take(), None);
-        let mut slices = Slices::new(5, 2);
-        let first = slices.take().unwrap();
-        slices.put_back(first.clone());
-        assert_eq!(slices.take(), Some(first));
-        assert_eq!(slices.rest().collect::<Vec<_>>(), [2..4, 4..5]);
+        assert_eq!(Bisection::new(0, usize::MAX).take(), None);
+        let mut bisection = Bisection::new(5, 2);
+        let first = bisection.take().unwrap();
+        bisection.put_back(first.clone());
+        assert_eq!(bisection.take(), Some(first));
+        assert_eq!(bisection.rest().collect::<Vec<_>>(), [2..4, 4..5]);
     }
 }
