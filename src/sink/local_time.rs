@@ -46,7 +46,7 @@ impl LocalTime {
             return;
         }
         let moment = Timestamp::from_second(second).unwrap_or(if second < 0 { Timestamp::MIN } else { Timestamp::MAX });
-        let local = moment.to_zoned(self.zone.clone());
+        let local = moment.to_zoned_datetime(self.zone.clone());
         self.second = Some(second);
         self.text.clear();
         self.with_offset.clear();

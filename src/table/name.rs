@@ -57,7 +57,7 @@ pub fn expand(template: &[u8], time_us: i64) -> Result<String, NameError> {
     let name = if text.contains('%') {
         let moment = Timestamp::from_microsecond(time_us)
             .map_err(|_| NameError::new(template, format!("no calendar has the time {time_us} us")))?;
-        BrokenDownTime::from(&moment.to_zoned(TimeZone::UTC))
+        BrokenDownTime::from(&moment.to_zoned_datetime(TimeZone::UTC))
             .to_string(text)
             .map_err(|error| NameError::new(template, error.to_string()))?
     } else {

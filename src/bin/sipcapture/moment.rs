@@ -2,7 +2,7 @@
 
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, Zoned};
+use jiff::{Timestamp, ZonedDateTime};
 
 /// Shows and reads times in one zone.
 #[derive(Clone, Debug)]
@@ -16,8 +16,8 @@ impl Clock {
         Clock { zone: if utc { TimeZone::UTC } else { TimeZone::system() } }
     }
 
-    fn zoned(&self, micro_ts: i64) -> Zoned {
-        Timestamp::from_microsecond(micro_ts).unwrap_or(Timestamp::UNIX_EPOCH).to_zoned(self.zone.clone())
+    fn zoned(&self, micro_ts: i64) -> ZonedDateTime {
+        Timestamp::from_microsecond(micro_ts).unwrap_or(Timestamp::UNIX_EPOCH).to_zoned_datetime(self.zone.clone())
     }
 
     /// `2026-11-21`.
@@ -68,7 +68,7 @@ impl Clock {
                  2026-11-21T08:30:00Z"
             ));
         };
-        let zoned = local.to_zoned(self.zone.clone()).map_err(|error| format!("\"{text}\" is not a time: {error}"))?;
+        let zoned = local.to_zoned_datetime(self.zone.clone()).map_err(|error| format!("\"{text}\" is not a time: {error}"))?;
         Ok(zoned.timestamp().as_microsecond())
     }
 }

@@ -10,7 +10,7 @@ pub const ZONE: &str = "America/New_York";
 /// Whether `date` is `YYYY-MM-DD HH:MM:SS` of the second of `time_us`, microseconds since the epoch, in the zone.
 pub fn is_local_time(date: Option<&[u8]>, time_us: i64) -> bool {
     let zone = TimeZone::get(ZONE).unwrap_or_else(|error| panic!("install tzdata: {error}"));
-    let local = Timestamp::from_microsecond(time_us).expect("a time that jiff knows").to_zoned(zone);
+    let local = Timestamp::from_microsecond(time_us).expect("a time that jiff knows").to_zoned_datetime(zone);
     date == Some(local.strftime("%Y-%m-%d %H:%M:%S").to_string().as_bytes())
 }
 
