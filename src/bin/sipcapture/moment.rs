@@ -68,7 +68,8 @@ impl Clock {
                  2026-11-21T08:30:00Z"
             ));
         };
-        let zoned = local.to_zoned_datetime(self.zone.clone()).map_err(|error| format!("\"{text}\" is not a time: {error}"))?;
+        let zoned =
+            local.to_zoned_datetime(self.zone.clone()).map_err(|error| format!("\"{text}\" is not a time: {error}"))?;
         Ok(zoned.timestamp().as_microsecond())
     }
 }

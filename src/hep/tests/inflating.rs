@@ -118,3 +118,23 @@ fn a_raw_stream_that_begins_like_zlib_is_still_read() {
     assert_eq!(inflate(&stored, &mut out), Ok(()));
     assert_eq!(out, b"x");
 }
+
+#[test]
+fn a_gzip_header_with_a_check_sum_of_its_own_is_held_to_it() {
+    const HAS_HEADER_CRC: u8 = 1 << 1;
+    const RESERVED: u8 = 1 << 5;
+    const HEADER_LENGTH: usize = 10;
+    let mut out = Vec::new();
+    let mut compressed = gzip(OPTIONS);
+    compressed[3] |= HAS_HEADER_CRC;
+    let mut crc = flate2::Crc::new();
+    crc.update(&compressed[..HEADER_LENGTH]);
+    compressed.splice(HEADER_LENGTH..HEADER_LENGTH, (crc.sum() as u16).to_le_bytes());
+    assert_eq!(inflate(&compressed, &mut out), Ok(()));
+    assert_eq!(out, OPTIONS);
+    compressed[HEADER_LENGTH] ^= 1;
+    assert_eq!(inflate(&compressed, &mut out), Err(InflateError::Damaged));
+    let mut reserved = gzip(OPTIONS);
+    reserved[3] |= RESERVED;
+    assert_eq!(inflate(&reserved, &mut out), Err(InflateError::Damaged));
+}
