@@ -57,7 +57,8 @@ typedef enum sc_status {
     SC_ERR_REFUSED = -12,          /* the message is malformed and none such are wanted, or lacks what its table is found by, or the headers
                                     * that tracing asks for; counted */
     SC_ERR_NO_COLLECTOR = -13,     /* neither parameters nor the script say where to */
-    SC_ERR_NO_TABLE = -14          /* the script's name for a table will not do: the rows are lost, and counted */
+    SC_ERR_NO_TABLE = -14,         /* the script's name for a table will not do: the rows are lost, and counted */
+    SC_ERR_WRONG_THREAD = -15      /* this function is another thread's to call, see "Threads" above */
 } sc_status;
 
 /* Bytes that somebody else owns; `ptr` may be null only when `len` is 0. Not terminated. */

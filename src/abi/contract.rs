@@ -19,6 +19,7 @@ impl sc_status {
     pub const SC_ERR_REFUSED: sc_status = sc_status(-12);
     pub const SC_ERR_NO_COLLECTOR: sc_status = sc_status(-13);
     pub const SC_ERR_NO_TABLE: sc_status = sc_status(-14);
+    pub const SC_ERR_WRONG_THREAD: sc_status = sc_status(-15);
 }
 #[repr(transparent)]
 #[derive(Debug, Copy, Clone, Hash, PartialEq, Eq)]

@@ -27,10 +27,15 @@ impl CaptureQueue {
         self.masks = masks;
     }
 
-    /// Makes lane `index` this process's own. Attaching again to the same lane is no error, and answers false.
+    /// Makes lane `index` this thread's own, and with it this process's. Attaching again to the same lane is no error, and answers false.
     pub fn attach(&mut self, lanes: &Arc<Lanes>, index: usize) -> Result<bool, StateError> {
-        if let Ok(producer) = self.producer() {
-            return if producer.lane() == index { Ok(false) } else { Err(StateError::Lane(index)) };
+        if let Some(producer) = self.producer.as_mut().filter(|producer| producer.is_own()) {
+            if producer.lane() != index {
+                return Err(StateError::Lane(index));
+            }
+            if producer.adopt() {
+                return Ok(false);
+            }
         }
         self.producer = Some(Producer::attach(lanes, index).ok_or(StateError::Lane(index))?);
         Ok(true)
@@ -74,6 +79,9 @@ impl CaptureQueue {
             write(&self.masks, capture.payload, &mut self.masked);
             producer.push(&Capture { payload: &self.masked, ..*capture })
         };
+        if pushed == Err(PushError::NotOwner) {
+            return Err(StateError::NotAttached);
+        }
         if let Err(error) = pushed {
             self.drop_log.log(Level::Warn, format_args!("capture dropped: {error}"));
         }

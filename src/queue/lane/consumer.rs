@@ -1,6 +1,6 @@
 //! The writer's side of its lanes.
 
-use super::memory::{Lanes, now_ms, slot};
+use super::memory::{Lanes, VERSION, now_ms, slot};
 use super::producer::{PADDING, RECORD_HEADER};
 use super::totals::{COMMITTED, Committed};
 use crate::queue::spool::SpoolMarks;
@@ -44,7 +44,7 @@ pub enum Wait {
 /// What the lanes of a consumer hold beyond what it has read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rest {
-    /// Records; one more than there are when a producer died between counting one and publishing it.
+    /// Records.
     pub records: u64,
     /// Bytes, headers included.
     pub bytes: u64,
@@ -53,6 +53,10 @@ pub struct Rest {
 impl Consumer {
     /// Takes the lanes of writer `writer`, from where the last consumer committed; `None` while that one lives.
     pub fn take(lanes: &Arc<Lanes>, writer: usize) -> io::Result<Option<Consumer>> {
+        if lanes.version() != VERSION {
+            let why = format!("lanes of version {} cannot be read, only {VERSION}", lanes.version());
+            return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+        }
         if !lanes.lock_writer(writer)? {
             return Ok(None);
         }
@@ -126,22 +130,18 @@ impl Consumer {
     /// What is queued beyond what is read.
     pub fn rest(&self) -> Rest {
         self.reads.iter().fold(Rest::default(), |rest, read| {
-            let producer = &self.lanes.lane(read.lane).producer;
-            let head = producer.head.load(Ordering::Acquire);
-            let pushed = producer.pushed.load(Ordering::Relaxed);
+            let (end, records) = self.lanes.lane(read.lane).producer.published();
             Rest {
-                records: rest.records + pushed.saturating_sub(read.records),
-                bytes: rest.bytes + (head - read.position),
+                records: rest.records + records.saturating_sub(read.records),
+                bytes: rest.bytes + (end - read.position),
             }
         })
     }
 
     /// How much of the fullest lane is taken, from 0 to 1: what is queued, and what is read and not committed.
     pub fn fullest(&self) -> f64 {
-        let taken = self.committed.0.iter().map(|read| {
-            let head = self.lanes.lane(read.lane).producer.head.load(Ordering::Relaxed);
-            head.saturating_sub(read.position)
-        });
+        let taken =
+            self.committed.0.iter().map(|read| self.lanes.lane(read.lane).producer.end().saturating_sub(read.position));
         taken.max().unwrap_or(0) as f64 / self.lanes.geometry().lane_bytes as f64
     }
 
@@ -185,9 +185,7 @@ impl Consumer {
         let active = slot(self.lanes.writer(self.writer).commits.load(Ordering::Relaxed));
         let mut lost = 0;
         for read in &mut self.reads {
-            let producer = &self.lanes.lane(read.lane).producer;
-            read.position = producer.head.load(Ordering::Acquire);
-            read.records = producer.pushed.load(Ordering::Relaxed);
+            (read.position, read.records) = self.lanes.lane(read.lane).producer.published();
             lost += read.records - self.lanes.progress(active, read.lane).records.load(Ordering::Relaxed);
         }
         let mut counters = [0; COMMITTED];
@@ -239,7 +237,7 @@ fn read_lane(
     take: &mut impl FnMut(&[u8], u64) -> bool,
 ) -> (bool, u64) {
     let block = lanes.lane(read.lane);
-    let head = block.producer.head.load(Ordering::Acquire);
+    let head = block.producer.end();
     let ring = lanes.geometry().lane_bytes;
     let now = now_ms() as u32 & (u32::MAX >> 1);
     let mut go_on = true;
@@ -252,10 +250,10 @@ fn read_lane(
         //   before this consumer, borrowed mutably by the caller, commits a position beyond them.
         let bytes = unsafe { std::slice::from_raw_parts(lanes.ring(read.lane).add(offset), limit) };
         let Some((whole, stamp, record)) = split_record(bytes) else {
-            let pushed = block.producer.pushed.load(Ordering::Relaxed);
-            let lost = pushed.saturating_sub(read.records);
-            *read = Read { lane: read.lane, position: head, records: pushed };
-            block.consumer.read.store(head, Ordering::Relaxed);
+            let (position, records) = block.producer.published();
+            let lost = records.saturating_sub(read.records);
+            *read = Read { lane: read.lane, position, records };
+            block.consumer.read.store(position, Ordering::Relaxed);
             return (true, lost);
         };
         read.position += whole as u64;

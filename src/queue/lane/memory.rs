@@ -6,13 +6,16 @@ use rustix::mm::{MapFlags, ProtFlags};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
 use std::time::Duration;
 
 /// Longest text of a sink's last error that other processes can see, bytes.
 pub(super) const ERROR_TEXT: usize = 192;
 /// One-second samples kept for rates.
 pub(super) const SAMPLES: usize = 16;
+
+/// Version of the layout, raised by every change of it.
+pub(super) const VERSION: u32 = 1;
 
 /// Sizes of a region.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +34,8 @@ pub struct Geometry {
 
 #[repr(C, align(64))]
 pub(super) struct Header {
+    /// [`VERSION`].
+    pub version: AtomicU32,
     pub capture_on: AtomicU32,
     /// Milliseconds on the monotonic clock by which everything must be stored; 0 while the server runs.
     pub shutdown_deadline: AtomicU64,
@@ -96,11 +101,38 @@ pub(super) struct LaneProgress {
 
 #[repr(C, align(64))]
 pub(super) struct LaneProducerSide {
+    /// Position behind the last published record, a multiple of 8, with the lowest bits of the number of published records: see
+    /// [`LaneProducerSide::published`].
     pub head: AtomicU64,
+    /// Records published, or one more while the next one is being published.
     pub pushed: AtomicU64,
     pub counters: [AtomicU64; PRODUCED],
     /// SIP requests and SIP replies of each capture mode.
     pub modes: [[AtomicU64; 2]; MODES],
+}
+
+/// Bits of [`LaneProducerSide::head`] that hold the lowest ones of the number of records.
+pub(super) const RECORDS_IN_HEAD: u64 = 7;
+
+impl LaneProducerSide {
+    /// Position behind the last published record.
+    pub fn end(&self) -> u64 {
+        self.head.load(Ordering::Acquire) & !RECORDS_IN_HEAD
+    }
+
+    /// The same, and how many records there have been up to there. A producer counts a record before it publishes it, and may have died in
+    /// between, so the count alone could be one too high: the bits in `head` tell.
+    pub fn published(&self) -> (u64, u64) {
+        loop {
+            let head = self.head.load(Ordering::Acquire);
+            let pushed = self.pushed.load(Ordering::Relaxed);
+            fence(Ordering::Acquire);
+            if self.head.load(Ordering::Relaxed) == head {
+                let ahead = pushed.wrapping_sub(head) & RECORDS_IN_HEAD;
+                return (head & !RECORDS_IN_HEAD, pushed.saturating_sub(ahead));
+            }
+        }
+    }
 }
 
 #[repr(C, align(64))]
@@ -108,11 +140,12 @@ pub(super) struct LaneConsumerSide {
     pub tail: AtomicU64,
     /// How far the consumer has read ahead of what it has committed; only tells producers whether waking is worth it.
     pub read: AtomicU64,
-    pub owner: AtomicU32,
 }
 
 #[repr(C)]
 pub(super) struct LaneBlock {
+    /// The thread that pushes into it, as a [`ThreadIdentity`](super::ThreadIdentity)'s word; 0 for none.
+    pub owner: AtomicU64,
     pub producer: LaneProducerSide,
     pub consumer: LaneConsumerSide,
 }
@@ -134,7 +167,7 @@ pub struct Lanes {
 // SAFETY:
 // * the mapping lives as long as the value and is never remapped;
 // * everything in it but ring bytes is atomic;
-// * ring bytes are touched through `Producer` and `Consumer` only, which are unique by owner field and lock.
+// * ring bytes are touched through `Producer` and `Consumer` only, which are unique by owner word and lock.
 unsafe impl Send for Lanes {}
 // SAFETY: as above.
 unsafe impl Sync for Lanes {}
@@ -159,12 +192,19 @@ impl Lanes {
         let base = unsafe { rustix::mm::mmap_anonymous(std::ptr::null_mut(), region_bytes(geometry), prot, flags)? };
         let base = NonNull::new(base.cast::<u8>()).ok_or(io::ErrorKind::OutOfMemory)?;
         let consumers = (0..geometry.writers).map(|_| AtomicBool::new(false)).collect();
-        Ok(Lanes { base, geometry, locks, consumers })
+        let lanes = Lanes { base, geometry, locks, consumers };
+        lanes.header().version.store(VERSION, Ordering::Release);
+        Ok(lanes)
     }
 
     /// The sizes that it was mapped with.
     pub fn geometry(&self) -> Geometry {
         self.geometry
+    }
+
+    /// Version of the layout that the region has.
+    pub(super) fn version(&self) -> u32 {
+        self.header().version.load(Ordering::Acquire)
     }
 
     /// Whether capture is switched on, in every process.

@@ -1,9 +1,13 @@
-//! Lanes: one byte ring for each producing process, in anonymous shared memory that is mapped before the first fork.
+//! Lanes: one byte ring for each producing process or thread, in anonymous shared memory that is mapped before the first fork.
 //!
 //! ```text
-//! region   header | writer block × writers | sink block × writers × sinks | progress × 2 × lanes | lane block × lanes
-//!          (all 64-byte aligned)
-//! lane     head, pushed, counters (written by the producer) | tail, owner | data: `lane_bytes`
+//! region   version 1: header | writer block × writers | sink block × writers × sinks | progress × 2 × lanes
+//!          | lane block × lanes (all 64-byte aligned; all numbers in the machine's order)
+//! header   u32 version | u32 capture switch | deadline and counters of the whole region
+//! lane     u64 owner: start of the owner's thread, clock ticks since boot << 24 | its thread id; 0 for none
+//!          | u64 head: position behind the last published record, a multiple of 8, + number of published records modulo 8
+//!          | u64 pushed: number of published records, or one more while the next one is being published
+//!          | counters (written by the owner) | u64 tail, u64 read (written by the consumer) | data: `lane_bytes`
 //! data     record, record, ...; positions count bytes since the start and never wrap, offset = position % lane_bytes
 //! record   u32 length of the whole record, a multiple of 8 | u32 stamp, ms since the mapping | u32 bytes | the capture's
 //!          byte form | padding
@@ -12,12 +16,17 @@
 //!
 //! Rules:
 //! * One producer a lane, one consumer a writer; lane `i` belongs to writer `i % writers`. A consumer holds a file lock that
-//!   the kernel lets go when its process dies, so a successor never runs beside it.
-//! * The producer copies a record, then publishes it with one release store of `head`. Dying before that leaves nothing.
+//!   the kernel releases when its process dies, so a successor never runs beside it.
+//! * The owner of a lane is one thread of one process that maps the region. A thread claims a lane by exchanging the owner word, which
+//!   was 0 or names a thread that has ended, for its own, in one atomic step: of two that try, one gets it. The start in the word keeps a
+//!   thread that was given the number of an ended one from being taken for it. Giving the lane back sets the word to 0.
+//! * The producer copies a record, then publishes it with one release store of `head`. Dying before that leaves nothing: the next owner
+//!   begins at `head`. Whoever reads `pushed` sees by the bits in `head` whether it counts a record that was never published, and the next
+//!   owner takes that one away.
 //! * A full lane refuses the record and counts it. Nothing is overwritten before the consumer has committed it.
-//! * The consumer commits positions, counters and the marks of its spools together: it fills the inactive one of two slots and switches with one store. A
-//!   kill at any instruction leaves either the old or the new state, so `captured = stored + spooled + dead-lettered +
-//!   dropped + queued` survives it. Only after the switch does `tail`, which the producer reads, move.
+//! * The consumer commits positions, counters and the positions of its spools together: it fills the inactive one of two slots and
+//!   switches with one store. A kill at any instruction leaves either the old or the new state, so `captured = stored + spooled +
+//!   dead-lettered + dropped + queued` survives it. Only after the switch does `tail`, which the producer reads, move.
 //! * Waking: the consumer says how it sleeps (idle: wake on any record; gathering: wake once a lane holds enough for a batch); a
 //!   producer that finds it asleep wakes it with one futex call.
 
@@ -29,9 +38,11 @@ mod memory;
 mod producer;
 #[cfg(test)]
 mod tests;
+mod thread;
 mod totals;
 
 pub use consumer::{Consumer, Progress, Rest, Wait, split_record};
 pub use memory::{Geometry, Lanes};
 pub use producer::{Producer, PushError};
+pub use thread::ThreadIdentity;
 pub use totals::{COMMITTED, Committed, MODES, Produced, RAW_IGNORED, SinkState, Totals};

@@ -282,7 +282,7 @@ impl Lanes {
         }
         for lane in 0..self.geometry().lanes {
             let producer = &self.lane(lane).producer;
-            totals.pushed += producer.pushed.load(Ordering::Relaxed);
+            totals.pushed += producer.published().1;
             add(&mut totals.produced, &producer.counters);
             totals.modes.iter_mut().zip(&producer.modes).for_each(|(sum, cells)| add(sum, cells));
         }
