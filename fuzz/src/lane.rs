@@ -3,9 +3,8 @@
 use super::{lies_in, record};
 use sipcapture_core::capture::record::decode;
 use sipcapture_core::capture::{Capture, Transport};
-use sipcapture_core::queue::lane::{
-    COMMITTED, Committed, Consumer, Geometry, Lanes, Producer, PushError, Rest, split_record,
-};
+use sipcapture_core::queue::counters::{COMMITTED, Committed};
+use sipcapture_core::queue::lane::{Consumer, Geometry, Lanes, Producer, PushError, Rest, split_record};
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;

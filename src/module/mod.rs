@@ -33,7 +33,7 @@ pub use parameter::ParameterError;
 pub use raw::input::RawError;
 pub use raw::settings::{RawCapture, RawSettings};
 
-use crate::queue::lane::Totals;
+use crate::queue::counters::Totals;
 use crate::writer::WriterPlan;
 use engine::dialect::Dialect;
 use engine::{commands, pipeline, spool_place};

@@ -41,7 +41,8 @@ mod window;
 pub use plan::{CollectorPlan, SinkPlan, SinkTarget, SpoolPlan, SpoolSync, WriterPlan};
 
 use crate::log_limit::LogLimit;
-use crate::queue::lane::{COMMITTED, Committed, Consumer, Lanes, Wait};
+use crate::queue::counters::{COMMITTED, Committed};
+use crate::queue::lane::{Consumer, Lanes, Wait};
 use crate::queue::spool::{Spool, SpoolError, SpoolMarks};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use deliver::Delivered;

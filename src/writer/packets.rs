@@ -8,7 +8,7 @@ use super::{CollectorPlan, WriterPlan, add};
 use crate::capture::{Capture, Trace, record};
 use crate::hep::{ChunkOrder, Version};
 use crate::log_limit::LogLimit;
-use crate::queue::lane::Committed;
+use crate::queue::counters::Committed;
 use crate::sink::hep::{Collector, Destination, Origin, Outgoing, Sent, parse_endpoints};
 use crate::sip;
 use crate::sip::x_headers::{self, XHeaders};

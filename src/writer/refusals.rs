@@ -4,7 +4,7 @@ use super::batch::BatchSet;
 use super::deliver::Refused;
 use super::{Counters, SpoolPlan, SpoolSync, add, spools};
 use crate::log_limit::LogLimit;
-use crate::queue::lane::Committed;
+use crate::queue::counters::Committed;
 use crate::queue::spool::dead_letter::{DeadLetters, Entry};
 use log::Level;
 use std::fmt::Arguments;

@@ -5,7 +5,7 @@ use super::deliver::{Delivered, Refused};
 use super::window::WINDOW_BYTES;
 use super::{Counters, WriterPlan, add, add_all};
 use crate::log_limit::LogLimit;
-use crate::queue::lane::{COMMITTED, Committed};
+use crate::queue::counters::{COMMITTED, Committed};
 use crate::queue::spool::{OnDisk, Spool, SpoolError};
 use log::Level;
 use std::ops::Range;

@@ -3,7 +3,8 @@
 use super::tests::{capture, die_at_turn, plan};
 use super::*;
 use crate::capture::Capture;
-use crate::queue::lane::{Geometry, Producer, Totals};
+use crate::queue::counters::Totals;
+use crate::queue::lane::{Geometry, Producer};
 use crate::sink::{DatabaseUrl, SinkOptions};
 use std::path::{Path, PathBuf};
 use std::thread;

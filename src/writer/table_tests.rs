@@ -69,7 +69,7 @@ fn held(plan: &WriterPlan) -> u64 {
     places.iter().map(|place| inspect(&place.directory).unwrap().records).sum()
 }
 
-fn stored_count(totals: &crate::queue::lane::Totals) -> u64 {
+fn stored_count(totals: &crate::queue::counters::Totals) -> u64 {
     totals.committed(Committed::Stored)
 }
 

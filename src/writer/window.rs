@@ -4,7 +4,8 @@ use super::batch::BatchSet;
 use super::{Counters, WriterPlan, add, add_all};
 use crate::capture::record;
 use crate::log_limit::LogLimit;
-use crate::queue::lane::{COMMITTED, Committed, Consumer, Progress};
+use crate::queue::counters::{COMMITTED, Committed};
+use crate::queue::lane::{Consumer, Progress};
 use log::Level;
 use std::time::Instant;
 

@@ -76,7 +76,7 @@ pub unsafe extern "C" fn sc_counter_value(core: *mut sc_core, index: u32, value:
         // SAFETY: the contract's caller vouches for it.
         let value = unsafe { output(value)? };
         let counter = core.module().counter_at(index as usize).ok_or(sc_status::SC_ERR_UNKNOWN_NAME)?;
-        *value = core.lanes().map_or(0, |lanes| counter.value(lanes, &lanes.totals()));
+        *value = core.lanes().map_or(0, |lanes| counter.value(&lanes.totals()));
         Ok(())
     })
 }

@@ -1,7 +1,8 @@
 //! Commands that an operator sends to the running server, and their answers.
 
 use crate::module::engine::dialect::Dialect;
-use crate::queue::lane::{Committed, Lanes, Produced, Totals};
+use crate::queue::counters::{self, Group, Observer, Totals};
+use crate::queue::lane::Lanes;
 use crate::writer::WriterPlan;
 
 /// How an answer reaches the host.
@@ -44,7 +45,7 @@ pub(in crate::module) fn run(
             reply.open("");
             balance(dialect, lanes, &totals, reply);
             own_stats(&totals, reply);
-            writer_figures(lanes, &totals, reply);
+            fields(dialect.observer, &[Group::Writer], &totals, reply);
             sinks(&plan(), lanes, reply);
             reply.close();
         }
@@ -57,66 +58,18 @@ fn fault(reply: &mut dyn Reply, (code, text): (i32, &str)) {
     reply.fault(code, text);
 }
 
-/// What became of SIP messages.
-pub(in crate::module) fn sip_group(totals: &Totals, reply: &mut dyn Reply) {
-    group(
-        reply,
-        "sip",
-        &[
-            ("requests", totals.requests()),
-            ("replies", totals.replies()),
-            ("hash_refused", totals.produced(Produced::HashRefused)),
-            ("refused_malformed", totals.produced(Produced::RefusedMalformed)),
-            ("malformed", totals.committed(Committed::Malformed)),
-            ("truncated", totals.committed(Committed::Truncated)),
-        ],
-    );
-}
-
-/// HEP packets.
-pub(in crate::module) fn hep_group(totals: &Totals, reply: &mut dyn Reply) {
-    group(
-        reply,
-        "hep",
-        &[
-            ("packets", totals.produced(Produced::HepPackets)),
-            ("bad", totals.produced(Produced::HepBad)),
-            ("trailing", totals.produced(Produced::HepTrailing)),
-            ("other_type", totals.produced(Produced::HepOtherType)),
-            ("compressed", totals.produced(Produced::HepCompressed)),
-            ("refused", totals.produced(Produced::HepRefused)),
-            ("not_allowed", totals.produced(Produced::HepNotAllowed)),
-            ("unauthorised", totals.produced(Produced::HepUnauthorised)),
-        ],
-    );
-}
-
-/// Packets of raw sockets.
-pub(in crate::module) fn raw_group(totals: &Totals, reply: &mut dyn Reply) {
-    group(
-        reply,
-        "raw",
-        &[
-            ("packets", totals.produced(Produced::RawPackets)),
-            ("messages", totals.produced(Produced::RawMessages)),
-            ("bad", totals.produced(Produced::RawBad)),
-            ("fragments", totals.produced(Produced::RawFragments)),
-            ("ignored", totals.raw_ignored()),
-            ("ignored_ports", totals.produced(Produced::RawOtherPorts)),
-            ("ignored_payload", totals.produced(Produced::RawNoSip)),
-            ("ignored_protocol", totals.produced(Produced::RawNoUdp)),
-            ("ignored_tunnel", totals.produced(Produced::RawTunnels)),
-            ("ignored_arp", totals.produced(Produced::RawArp)),
-            ("ignored_ppp", totals.produced(Produced::RawPpp)),
-            ("ignored_mpls", totals.produced(Produced::RawMpls)),
-            ("ignored_llc", totals.produced(Produced::RawLlc)),
-            ("ignored_ether_type", totals.produced(Produced::RawEtherTypes)),
-            ("ignored_link_type", totals.produced(Produced::RawLinkTypes)),
-            ("refused", totals.produced(Produced::RawRefused)),
-            ("kernel_drops", totals.produced(Produced::RawKernelDrops)),
-            ("kernel_drops_ignored", totals.produced(Produced::RawKernelDropsIgnored)),
-        ],
-    );
+/// Answers the fields of `groups` in the table of counters, which are in one object, or at the top.
+pub(in crate::module) fn fields(observer: Observer, groups: &[Group], totals: &Totals, reply: &mut dyn Reply) {
+    let object = groups.first().and_then(|group| group.object());
+    if let Some(name) = object {
+        reply.open(name);
+    }
+    for counter in counters::fields(observer, groups) {
+        reply.number(counter.field(), counter.value(totals));
+    }
+    if object.is_some() {
+        reply.close();
+    }
 }
 
 /// `MODULE.status on|off|check`: words are recognised by their beginning, as in the stock modules.
@@ -151,44 +104,11 @@ fn switch(dialect: &Dialect, lanes: &Lanes, argument: &[u8], reply: &mut dyn Rep
 fn balance(dialect: &Dialect, lanes: &Lanes, totals: &Totals, reply: &mut dyn Reply) {
     let (captured_rate, stored_rate) = lanes.rates();
     reply.word(dialect.activity, if lanes.capture_on() { "on" } else { "off" });
-    reply.number("captured", totals.captured());
-    reply.number("stored", totals.committed(Committed::Stored));
-    reply.number("spooled", totals.spooled());
-    reply.number("queued", totals.queued());
-    reply.number("dead_lettered", totals.committed(Committed::DeadLettered));
-    reply.number("dropped", totals.dropped());
-    let without_lane = dialect.counts_without_lane.then_some(("no_lane", totals.without_lane));
-    let rejected = totals.committed(Committed::Rejected) + totals.produced(Produced::DroppedUnaddressed);
-    let reasons: Vec<_> = without_lane
-        .into_iter()
-        .chain([
-            ("queue_full", totals.produced(Produced::DroppedFull)),
-            ("too_large", totals.produced(Produced::DroppedTooLarge)),
-            ("spool_full", totals.committed(Committed::SpoolFull)),
-            ("spool_corrupt", totals.committed(Committed::SpoolCorrupt)),
-            ("unavailable", totals.committed(Committed::Unavailable)),
-            ("rejected", rejected),
-            ("shutdown", totals.committed(Committed::Shutdown)),
-            ("corrupt", totals.committed(Committed::Corrupt)),
-        ])
-        .collect();
-    group(reply, "dropped_by_reason", &reasons);
-    reply.number("recovered", totals.committed(Committed::Recovered));
-    reply.number("lag_ms", lanes.lag_ms());
+    for group in [Group::Balance, Group::Dropped, Group::Underway] {
+        fields(dialect.observer, &[group], totals, reply);
+    }
     reply.word("captured_per_second", &format!("{captured_rate:.1}"));
     reply.word("stored_per_second", &format!("{stored_rate:.1}"));
-}
-
-fn writer_figures(lanes: &Lanes, totals: &Totals, reply: &mut dyn Reply) {
-    let geometry = lanes.geometry();
-    reply.open("writer");
-    reply.number("processes", geometry.writers as u64);
-    reply.number("restarts", lanes.writer_restarts());
-    reply.number("batches", totals.committed(Committed::Batches));
-    reply.number("lanes", geometry.lanes as u64);
-    reply.number("lane_bytes", geometry.lane_bytes as u64);
-    reply.number("queue_bytes", (geometry.lanes * geometry.lane_bytes) as u64);
-    reply.close();
 }
 
 fn sinks(plan: &WriterPlan, lanes: &Lanes, reply: &mut dyn Reply) {
@@ -214,10 +134,4 @@ fn sinks(plan: &WriterPlan, lanes: &Lanes, reply: &mut dyn Reply) {
         }
         reply.close();
     }
-}
-
-fn group(reply: &mut dyn Reply, name: &str, fields: &[(&str, u64)]) {
-    reply.open(name);
-    fields.iter().for_each(|(name, value)| reply.number(name, *value));
-    reply.close();
 }

@@ -1,5 +1,7 @@
 //! What the modules of hosts do otherwise than each other, as data.
 
+use crate::queue::counters::Observer;
+
 /// A module's own way where others have theirs. Each module of each host has one value.
 #[derive(Debug)]
 pub struct Dialect {
@@ -15,8 +17,8 @@ pub struct Dialect {
     pub database_parameters: &'static str,
     /// Other names of parameters, each with the one that it stands for.
     pub aliases: &'static [(&'static str, &'static str)],
-    /// Whether messages of processes without a lane are counted, and shown among the reasons of drops.
-    pub counts_without_lane: bool,
+    /// Which counters it shows, and how it describes them.
+    pub observer: Observer,
     /// What commands answer.
     pub answers: Answers,
 }

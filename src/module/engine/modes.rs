@@ -3,7 +3,7 @@
 //! The settings make them; every process of the server looks tables up in its own copy. Rows of one call must come to the table where an
 //! operator's dashboards look for them, so the hash is exactly the stock module's: CRC-32 as in zlib, modulo the number of tables.
 
-use crate::queue::lane::MODES;
+use crate::queue::counters::MODES;
 use crate::sink::DatabaseUrl;
 use crate::sip::{self, HashSource};
 use std::time::{SystemTime, UNIX_EPOCH};

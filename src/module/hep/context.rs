@@ -4,7 +4,7 @@ use crate::capture::Transport;
 use crate::hep::{self, InflateError, Packet, kind};
 use crate::log_limit::LogLimit;
 use crate::module::hep::variable::{self, AddressTexts};
-use crate::queue::lane::Produced;
+use crate::queue::counters::Produced;
 use std::net::SocketAddr;
 
 /// The HEP packet at hand.

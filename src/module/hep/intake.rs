@@ -7,7 +7,7 @@ use crate::module::engine::state::StateError;
 use crate::module::hep::context::{Addresses, Current, HepContext, Inflated, agent_id};
 use crate::module::hep::settings::HepSettings;
 use crate::module::hep::variable::{self, HepValue, HepVariable};
-use crate::queue::lane::Produced;
+use crate::queue::counters::Produced;
 use crate::sip::{self, HashSource};
 use log::Level;
 use std::net::{IpAddr, SocketAddr};

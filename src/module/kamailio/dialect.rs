@@ -2,6 +2,7 @@
 
 use crate::module::engine::common_settings::EMBEDDED_URL;
 use crate::module::engine::dialect::{Answers, Dialect};
+use crate::queue::counters::Observer;
 
 const ANSWERS: Answers = Answers {
     not_ready: (500, "Internal error"),
@@ -20,7 +21,7 @@ pub(in crate::module) static SIPCAPTURE: Dialect = Dialect {
     default_url: EMBEDDED_URL,
     database_parameters: "db_url and capture_mode",
     aliases: &[],
-    counts_without_lane: false,
+    observer: Observer::Node,
     answers: ANSWERS,
 };
 
@@ -33,6 +34,6 @@ pub(in crate::module) static SIPTRACE: Dialect = Dialect {
     default_url: EMBEDDED_URL,
     database_parameters: "db_url",
     aliases: &[],
-    counts_without_lane: true,
+    observer: Observer::Agent,
     answers: ANSWERS,
 };

@@ -2,7 +2,7 @@
 
 use super::memory::{Lanes, VERSION, now_ms, slot};
 use super::producer::{PADDING, RECORD_HEADER};
-use super::totals::{COMMITTED, Committed};
+use crate::queue::counters::{COMMITTED, Committed};
 use crate::queue::spool::SpoolMarks;
 use std::io;
 use std::sync::Arc;

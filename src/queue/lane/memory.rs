@@ -1,6 +1,6 @@
 //! The mapped region: its geometry, its blocks as typed references, and the locks that make consumers unique.
 
-use super::totals::{COMMITTED, MODES, PRODUCED};
+use crate::queue::counters::{COMMITTED, MODES, PRODUCED};
 use rustix::fs::{FlockOperation, MemfdFlags};
 use rustix::mm::{MapFlags, ProtFlags};
 use std::io;

@@ -36,13 +36,13 @@
 mod consumer;
 mod memory;
 mod producer;
+mod readings;
 #[cfg(test)]
 mod tests;
 mod thread;
-mod totals;
 
 pub use consumer::{Consumer, Progress, Rest, Wait, split_record};
 pub use memory::{Geometry, Lanes};
 pub use producer::{Producer, PushError};
+pub use readings::SinkState;
 pub use thread::ThreadIdentity;
-pub use totals::{COMMITTED, Committed, MODES, Produced, RAW_IGNORED, SinkState, Totals};

@@ -2,9 +2,9 @@
 
 use super::memory::{Lanes, RECORDS_IN_HEAD, now_ms};
 use super::thread::{ThreadIdentity, process_tag};
-use super::totals::Produced;
 use crate::capture::Capture;
 use crate::capture::record;
+use crate::queue::counters::Produced;
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -163,7 +163,7 @@ impl Producer {
         cell.store(cell.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     }
 
-    /// Adds one to the SIP requests, or replies, of capture mode `mode`, below [`MODES`](super::MODES).
+    /// Adds one to the SIP requests, or replies, of capture mode `mode`, below [`MODES`](crate::queue::counters::MODES).
     pub fn count_sip(&self, mode: usize, is_reply: bool) {
         let cell = &self.lanes.lane(self.lane).producer.modes[mode][usize::from(is_reply)];
         cell.store(cell.load(Ordering::Relaxed) + 1, Ordering::Relaxed);

@@ -4,6 +4,7 @@ mod owners;
 
 use super::*;
 use crate::capture::{Capture, Transport, record};
+use crate::queue::counters::{COMMITTED, Committed, Produced};
 use proptest::prelude::*;
 use std::collections::VecDeque;
 use std::sync::Arc;

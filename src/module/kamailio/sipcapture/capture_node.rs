@@ -20,7 +20,8 @@ use crate::module::kamailio::sipcapture::mode_counters;
 use crate::module::kamailio::sipcapture::settings::CaptureSettings;
 use crate::module::parameter::ParameterError;
 use crate::module::raw::input::{RawError, RawInput};
-use crate::queue::lane::{Produced, PushError, Totals};
+use crate::queue::counters::{Group, Produced, Totals};
+use crate::queue::lane::PushError;
 use crate::sip::{self, FirstLine};
 use crate::table::{self, NameError};
 use crate::writer::WriterPlan;
@@ -344,9 +345,9 @@ impl Module for CaptureNode {
     }
 
     fn add_stats(&self, totals: &Totals, reply: &mut dyn Reply) {
-        commands::sip_group(totals, reply);
-        commands::hep_group(totals, reply);
-        commands::raw_group(totals, reply);
+        for groups in [&[Group::Sip][..], &[Group::Hep], &[Group::Raw, Group::RawIgnored]] {
+            commands::fields(SIPCAPTURE.observer, groups, totals, reply);
+        }
         for (number, (mode, [requests, replies])) in self.settings.modes().iter().zip(totals.modes).enumerate() {
             reply.open(&format!("mode_{number}"));
             reply.word("name", &mode.name);
@@ -357,7 +358,7 @@ impl Module for CaptureNode {
     }
 
     fn counter_at(&self, index: usize) -> Option<&Counter> {
-        let common = counters::common();
+        let common = counters::of(SIPCAPTURE.observer);
         // Those of named modes come last.
         common.get(index).or_else(|| self.mode_counters.get(index - common.len()))
     }

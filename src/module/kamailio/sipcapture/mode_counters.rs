@@ -92,7 +92,7 @@ mod tests {
     use super::*;
     use crate::module::engine::counters;
     use crate::module::engine::modes::{DEFAULT, Mode, TableSelection};
-    use crate::queue::lane::MODES;
+    use crate::queue::counters::{MODES, Observer};
     use crate::sink::DatabaseUrl;
     use proptest::prelude::*;
     use std::collections::BTreeSet;
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn every_other_counter_has_a_name_that_exporters_take_of_its_own() {
-        for counters in [counters::common(), counters::of_traces()] {
+        for counters in [counters::of(Observer::Node), counters::of(Observer::Agent)] {
             let names = shown(counters);
             assert!(names.iter().all(|name| is_metric_name(name)), "{names:?}");
             assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len());
@@ -178,7 +178,7 @@ mod tests {
         ) {
             let all = of_modes(&modes(names.iter().map(String::as_str)), ModeStatistics::Stock);
             let mut names = shown(&all);
-            names.extend(shown(counters::common()));
+            names.extend(shown(counters::of(Observer::Node)));
             prop_assert!(names.iter().all(|name| is_metric_name(name)), "{names:?}");
             prop_assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len());
         }

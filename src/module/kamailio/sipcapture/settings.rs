@@ -8,7 +8,7 @@ use crate::module::kamailio::sipcapture::mode_counters::ModeStatistics;
 use crate::module::kamailio::sipcapture::mode_text;
 use crate::module::parameter::{ParameterError, refuse, set_column, utf8};
 use crate::module::raw::settings::RawSettings;
-use crate::queue::lane::MODES;
+use crate::queue::counters::MODES;
 use crate::sink::SinkOptions;
 use crate::sink::url::redact;
 use crate::sip::{HashSource, HeaderNames};

@@ -7,7 +7,8 @@ mod modes;
 use crate::capture::{Capture, RowKind, Transport, record};
 use crate::hep::{self, Packet, Payload, Version};
 use crate::module::*;
-use crate::queue::lane::{Consumer, Totals};
+use crate::queue::counters::Totals;
+use crate::queue::lane::Consumer;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -225,7 +226,7 @@ fn what_the_host_refuses_is_captured_once_with_the_packets_addresses() {
     assert_eq!(records.len(), 2);
     let refused = record::decode(&records[0]).unwrap();
     assert_eq!((refused.payload, refused.source), (&b"no sip"[..], "192.0.2.1:5060".parse().unwrap()));
-    assert_eq!(totals(&node).produced(crate::queue::lane::Produced::HepRefused), 1);
+    assert_eq!(totals(&node).produced(crate::queue::counters::Produced::HepRefused), 1);
 }
 
 #[test]
@@ -241,7 +242,7 @@ fn what_the_host_refuses_goes_to_the_table_for_bad_messages_whatever_the_modes_t
     let (records, totals) = (queued(&node), totals(&node));
     let refused = record::decode(&records[0]).unwrap();
     assert_eq!((refused.table, refused.sink), (Some(&b"sip_bad_%Y%m%d"[..]), 0));
-    assert_eq!(totals.produced(crate::queue::lane::Produced::HashRefused), 0, "there is no Call-ID to hash");
+    assert_eq!(totals.produced(crate::queue::counters::Produced::HashRefused), 0, "there is no Call-ID to hash");
 }
 
 #[test]
@@ -268,7 +269,7 @@ fn payloads_that_are_not_sip_go_to_their_tables_with_their_types() {
         (b"report_capture", 53),
     ];
     assert_eq!(rows, expected.map(|(table, number)| (table, RowKind::Report(number), Transport::None)));
-    assert_eq!(totals(&node).produced(crate::queue::lane::Produced::HepOtherType), 1);
+    assert_eq!(totals(&node).produced(crate::queue::counters::Produced::HepOtherType), 1);
 }
 
 #[test]
@@ -286,7 +287,7 @@ fn a_compressed_payload_is_inflated_before_it_is_routed() {
     node.end_hep(None).unwrap();
     let bytes = datagram(&packet(1, Payload::Compressed(b"\x78\x9cgarbage")));
     assert_eq!(node.receive_hep(&bytes, SENDER), Ok(Verdict::Done));
-    assert_eq!(totals(&node).produced(crate::queue::lane::Produced::HepBad), 1);
+    assert_eq!(totals(&node).produced(crate::queue::counters::Produced::HepBad), 1);
 }
 
 #[test]
@@ -297,8 +298,8 @@ fn what_is_not_hep_is_the_hosts_and_what_is_bad_hep_is_counted() {
     }
     assert_eq!(node.receive_hep(b"HEP3\x00", SENDER), Ok(Verdict::Done));
     let counted = totals(&node);
-    assert_eq!(counted.produced(crate::queue::lane::Produced::HepPackets), 1);
-    assert_eq!(counted.produced(crate::queue::lane::Produced::HepBad), 1);
+    assert_eq!(counted.produced(crate::queue::counters::Produced::HepPackets), 1);
+    assert_eq!(counted.produced(crate::queue::counters::Produced::HepBad), 1);
 }
 
 #[test]
@@ -306,7 +307,7 @@ fn an_empty_sip_payload_is_counted_as_bad() {
     let mut node = node(|_| {});
     let bytes = datagram(&packet(1, Payload::Plain(b"")));
     assert_eq!(node.receive_hep(&bytes, SENDER), Ok(Verdict::Done));
-    assert_eq!(totals(&node).produced(crate::queue::lane::Produced::HepBad), 1);
+    assert_eq!(totals(&node).produced(crate::queue::counters::Produced::HepBad), 1);
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::capture::{Capture, RowKind, Trace, Transport};
 use crate::log_limit::LogLimit;
 use crate::module::Module;
 use crate::module::engine::capture_queue::now_us;
-use crate::module::engine::commands::Reply;
+use crate::module::engine::commands::{self, Reply};
 use crate::module::engine::common_settings::CommonSettings;
 use crate::module::engine::counters::{self, Counter};
 use crate::module::engine::dialect::Dialect;
@@ -23,7 +23,8 @@ use crate::module::engine::pipeline::Pipeline;
 use crate::module::engine::state::StateError;
 use crate::module::kamailio::dialect::SIPTRACE;
 use crate::module::parameter::ParameterError;
-use crate::queue::lane::{Committed, Produced, PushError, Totals};
+use crate::queue::counters::{Group, Produced, Totals};
+use crate::queue::lane::PushError;
 use crate::sink::hep::DestinationError;
 use crate::sip::x_headers::{self, XHeaders};
 use crate::table::{self, NameError};
@@ -510,14 +511,10 @@ impl Module for TraceAgent {
     }
 
     fn add_stats(&self, totals: &Totals, reply: &mut dyn Reply) {
-        reply.number("traced_requests", totals.produced(Produced::TracedRequests));
-        reply.number("traced_replies", totals.produced(Produced::TracedReplies));
-        reply.number("port_unreachable", totals.committed(Committed::PortUnreachable));
-        reply.number("refused", totals.refused);
-        reply.number("copies_failed", totals.produced(Produced::CopiesFailed));
+        commands::fields(SIPTRACE.observer, &[Group::Trace], totals, reply);
     }
 
     fn counter_at(&self, index: usize) -> Option<&Counter> {
-        counters::of_traces().get(index)
+        counters::of(SIPTRACE.observer).get(index)
     }
 }

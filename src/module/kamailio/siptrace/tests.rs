@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::capture::record;
-use crate::queue::lane::{Consumer, Totals};
+use crate::queue::counters::Totals;
+use crate::queue::lane::Consumer;
 use crate::writer::SinkTarget;
 
 /// An agent at work in a private directory, and the consumer of its lane.

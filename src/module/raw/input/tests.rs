@@ -4,6 +4,7 @@ use super::*;
 use crate::module::engine::counters;
 use crate::packet::frame_kinds::frame_kinds;
 use crate::packet::{Start, udp_frame};
+use crate::queue::counters::Observer;
 use crate::queue::lane::{Geometry, Lanes};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -39,10 +40,10 @@ impl Counted {
 
     fn statistics(&self) -> BTreeMap<&'static str, u64> {
         let totals = self.lanes.totals();
-        let raw = counters::common().iter().filter_map(|counter| {
+        let raw = counters::of(Observer::Node).iter().filter_map(|counter| {
             let std::borrow::Cow::Borrowed(name) = counter.name else { return None };
             let name = name.to_str().unwrap();
-            name.starts_with("raw_").then(|| (name, counter.value(&self.lanes, &totals)))
+            name.starts_with("raw_").then(|| (name, counter.value(&totals)))
         });
         raw.collect()
     }

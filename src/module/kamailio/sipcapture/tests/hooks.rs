@@ -1,7 +1,7 @@
 //! The script's look at HEP packets, who may send them, and what can be asked of them.
 
 use super::*;
-use crate::queue::lane::Produced;
+use crate::queue::counters::Produced;
 use std::io::Write as _;
 
 fn hooked(set: impl FnOnce(&mut CaptureSettings)) -> CaptureNode {

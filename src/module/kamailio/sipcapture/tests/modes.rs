@@ -3,7 +3,7 @@
 use super::{SIP, message, node, queued, totals};
 use crate::capture::record;
 use crate::module::{CaptureError, CaptureSettings, Module as _, SipMessage};
-use crate::queue::lane::Produced;
+use crate::queue::counters::Produced;
 use crate::writer::{SpoolPlan, SpoolSync};
 
 #[test]
@@ -125,11 +125,10 @@ fn a_capture_carries_table_and_sink_of_its_mode_and_is_counted_there() {
     let counted = totals(&node);
     assert_eq!(counted.modes[..4], [[1, 0], [4, 0], [1, 1], [0, 0]]);
     assert_eq!(counted.produced(Produced::HashRefused), 1);
-    let lanes = node.pipeline().lanes().unwrap();
     let counters: Vec<_> = (0..).map_while(|index| node.counter_at(index)).collect();
     let value = |name: &str| {
         let counter = counters.iter().find(|counter| counter.name.to_str() == Ok(name)).unwrap();
-        counter.value(lanes, &counted)
+        counter.value(&counted)
     };
     let names =
         ["captured_requests", "captured_requests[hashed]", "captured_replies[turned]", "captured", "hash_refused"];
