@@ -141,6 +141,21 @@ typedef struct sc_core sc_core;
 
 /* ---- configuration: main process, before any fork ---- */
 
+/* How a parameter is set. */
+typedef enum sc_parameter_kind {
+    SC_PARAMETER_TEXT = 1,   /* by sc_core_set_text; of several values the last counts */
+    SC_PARAMETER_NUMBER = 2, /* by sc_core_set_number, likewise */
+    SC_PARAMETER_TEXTS = 3   /* by sc_core_set_text, once for each value that it is given */
+} sc_parameter_kind;
+
+/* Most parameters that a module has. */
+#define SC_PARAMETERS 128u
+
+/* Parameter number `index`, from 0, of module `module` (as sc_core_new knows it): its name, terminated and static, and how it is set. They are listed
+ * in the order in which they are to be set. SC_ERR_UNKNOWN_NAME behind the last one. Needs no handle: hosts are told of parameters before their
+ * configuration is read. Those of the host's own affairs are not among them. */
+sc_status sc_parameter_at(const char *module, uint32_t index, const char **name, sc_parameter_kind *kind);
+
 /* Makes the state of module `module`; known are "kamailio/sipcapture" and "kamailio/siptrace". A function that the handle's module does not
  * have answers SC_ERR_WRONG_STATE. */
 sc_status sc_core_new(const sc_host *host, const char *module, sc_core **out);
@@ -148,8 +163,7 @@ sc_status sc_core_new(const sc_host *host, const char *module, sc_core **out);
 /* Frees the handle and unmaps its lanes in this process. */
 sc_status sc_core_free(sc_core *core);
 
-/* Sets a parameter. An unknown name, a wrong type or a value that is not allowed is logged with what would be right. db_driver comes
- * before the parameters that hold URLs. */
+/* Sets a parameter. An unknown name, a wrong type or a value that is not allowed is logged with what would be right. */
 sc_status sc_core_set_text(sc_core *core, const char *name, sc_bytes value);
 sc_status sc_core_set_number(sc_core *core, const char *name, int64_t value);
 

@@ -30,8 +30,8 @@ mkdir -p "$out/unchecked"
 
 "$root/scripts/kamailio-flags.sh" "$tree" "$kamailio" >"$out/flags"
 
-# The module's own files, and those that all modules share.
-sources=("$shim/$module"/*.c "$shim"/*.c)
+# The module's own files, those that all modules of this host share, and those of every host.
+sources=("$shim/$module"/*.c "$shim"/*.c "$root/c_shim/shared"/*.c)
 
 cat >"$out/exports.map" <<'MAP'
 {
@@ -43,7 +43,7 @@ MAP
 objects=()
 for file in "${sources[@]}"; do
     # Own and shared files may have the same name, and shared ones know for which module they are compiled.
-    name=${file#"$shim/"}
+    name=${file#"$root/c_shim/"}
     name=${name%.c}
     object=$out/$module-${name//\//-}.o
     # shellcheck disable=SC2086  # lists of flags are meant

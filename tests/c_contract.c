@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include "core.h"
+#include "shared/parameters.h"
+#include "shared/reply.h"
 
 static int passed = 0;
 static int failed = 0;
@@ -248,6 +250,154 @@ static void versions_and_names_are_checked(sc_core *core)
     CHECK(sc_counter_at(core, 10000, &name, &description) == SC_ERR_UNKNOWN_NAME);
     CHECK(sc_counter_value(core, 0, &value) == SC_OK && value == 0);
     CHECK(sc_counter_value(core, 10000, &value) == SC_ERR_UNKNOWN_NAME && value == 0);
+}
+
+/* Whether `module` lists `wanted`, once, with `kind`. */
+static int lists(const char *module, const char *wanted, sc_parameter_kind kind)
+{
+    const char *name = NULL;
+    sc_parameter_kind listed;
+    int found = 0;
+
+    for (uint32_t i = 0; sc_parameter_at(module, i, &name, &listed) == SC_OK; i++) {
+        found += strcmp(name, wanted) == 0 && listed == kind;
+    }
+    return found == 1;
+}
+
+static void parameters_are_listed_for_every_module(void)
+{
+    static const char *modules[] = { "kamailio/sipcapture", "kamailio/siptrace" };
+    const char *name = NULL;
+    sc_parameter_kind kind = 0;
+
+    CHECK(sc_parameter_at(NULL, 0, &name, &kind) == SC_ERR_NULL_POINTER);
+    CHECK(sc_parameter_at(modules[0], 0, NULL, &kind) == SC_ERR_NULL_POINTER);
+    CHECK(sc_parameter_at(modules[0], 0, &name, NULL) == SC_ERR_NULL_POINTER);
+    CHECK(sc_parameter_at("kamailio/nosuch", 0, &name, &kind) == SC_ERR_UNKNOWN_NAME);
+    for (int i = 0; i < 2; i++) {
+        CHECK(sc_parameter_at(modules[i], SC_PARAMETERS, &name, &kind) == SC_ERR_UNKNOWN_NAME);
+    }
+    CHECK(name == NULL && kind == 0);
+    CHECK(lists(modules[0], "db_url", SC_PARAMETER_TEXT) && lists(modules[1], "db_url", SC_PARAMETER_TEXT));
+    CHECK(lists(modules[0], "capture_mode", SC_PARAMETER_TEXTS) && !lists(modules[1], "capture_mode", SC_PARAMETER_TEXTS));
+    CHECK(lists(modules[1], "hep_capture_id", SC_PARAMETER_NUMBER) && !lists(modules[0], "hep_capture_id", SC_PARAMETER_NUMBER));
+    CHECK(lists(modules[0], "type_column", SC_PARAMETER_TEXT) && lists(modules[1], "direction_column", SC_PARAMETER_TEXT));
+}
+
+/* Sets parameter `name` as a host that reads its configuration. */
+static void configure(const char *name, void *value)
+{
+    const listed_parameter *listed;
+    int found = 0;
+
+    for (uint32_t i = 0; (listed = parameters_at(i)) != NULL; i++) {
+        if (strcmp(listed->name, name) == 0) {
+            CHECK(listed->keep(0, value) == 0);
+            found++;
+        }
+    }
+    CHECK(found == 1);
+}
+
+/* What every shim does with parameters (c_shim/shared/parameters.c). */
+static void kept_values_reach_the_core_in_the_order_of_the_list(void)
+{
+    sc_core *core = NULL;
+    uint32_t count = 0;
+    uint32_t mode = 77;
+    uint32_t readers = 77;
+
+    CHECK(!parameters_read("kamailio/nosuch") && parameters_at(0) == NULL);
+    CHECK(parameters_read("kamailio/sipcapture"));
+    while (parameters_at(count) != NULL) {
+        count++;
+    }
+    CHECK(count > 70 && count <= SC_PARAMETERS);
+    /* Each number has a function of its own, the last as well as the first. */
+    CHECK(parameters_number("queue_size", -5) == -5);
+    configure("queue_size", (void *)(long)1);
+    configure("queue_size", (void *)(long)2);
+    configure("batch_size", (void *)(long)-2147483647 - 1);
+    CHECK(parameters_number("queue_size", -5) == 2 && parameters_number("batch_size", 0) == -2147483647 - 1);
+    CHECK(parameters_number("flush_interval", -5) == -5 && parameters_number("nosuch", -5) == -5);
+    /* Of modes each counts, of other texts the last; db_driver, set behind the URLs, comes before them. */
+    configure("capture_mode", "one=>table_name=a;mt_mode=rand;db_url=text:///x;");
+    configure("capture_mode", "two=>table_name=b;mt_mode=rand;db_url=text:///x;");
+    configure("db_url", "no URL");
+    configure("db_url", "text:///x");
+    configure("db_driver", "host");
+    CHECK(sc_core_new(&host, "kamailio/sipcapture", &core) == SC_OK);
+    last_log[0] = 0;
+    CHECK(!parameters_hand_on(core) && strstr(last_log, "batch_size") != NULL && strstr(last_log, "-2147483648") != NULL);
+    CHECK(sc_core_free(core) == SC_OK);
+    configure("batch_size", (void *)(long)10);
+    CHECK(sc_core_new(&host, "kamailio/sipcapture", &core) == SC_OK && parameters_hand_on(core));
+    /* The host's drivers are asked for: this host has none. */
+    CHECK(sc_core_check(core) == SC_ERR_INVALID_VALUE && strstr(last_log, "db_text") != NULL);
+    CHECK(sc_mode_find(core, bytes("two"), &mode) == SC_ERR_WRONG_STATE && sc_raw_open(core, &readers) != SC_OK);
+    CHECK(sc_core_free(core) == SC_OK);
+}
+
+/* ---- answers as every shim builds them (c_shim/shared/reply.c) ---- */
+
+static int groups[8];
+static int made = 0;
+
+static void build_text(void *context, sc_bytes text)
+{
+    CHECK(context == &made);
+    hear("", text);
+}
+
+static void build_fault(void *context, int code, sc_bytes text)
+{
+    CHECK(context == &made && code == 500);
+    hear("fault ", text);
+}
+
+static void *build_group(void *context, void *outer, const char *name)
+{
+    CHECK(context == &made && (outer == NULL) == (name == NULL));
+    hear("{", bytes(name != NULL ? name : ""));
+    /* No memory for this one: what belongs to it is left out, and nothing else. */
+    if (name != NULL && strcmp(name, "writer") == 0) {
+        return NULL;
+    }
+    return &groups[made++ % 8];
+}
+
+static void build_number(void *context, void *group, const char *name, uint64_t value)
+{
+    CHECK(context == &made && group != NULL && value <= 3);
+    hear("", bytes(name));
+}
+
+static void build_word(void *context, void *group, const char *name, sc_bytes text)
+{
+    CHECK(context == &made && group != NULL);
+    hear(name, text);
+}
+
+static void answers_are_built_of_what_the_host_has(sc_core *core)
+{
+    static const reply_builder builder = { build_text, build_fault, build_group, build_number, build_word, 3 };
+
+    heard[0] = 0;
+    reply_to_command(core, "status", bytes("check"), &builder, &made);
+    CHECK(strcmp(heard, "Enabled;") == 0 || strcmp(heard, "Disabled;") == 0);
+    heard[0] = 0;
+    reply_to_command(core, "stats", nothing, &builder, &made);
+    CHECK(strncmp(heard, "{;", 2) == 0 && strstr(heard, "{dropped_by_reason;queue_full;") != NULL);
+    /* 8 is more than this host's numbers hold. */
+    CHECK(strstr(heard, ";captured8;") != NULL && strstr(heard, ";queue_full;") != NULL);
+    CHECK(strstr(heard, "{writer;") != NULL && strstr(heard, "restarts;") == NULL && strstr(heard, "{sink_0;url") != NULL);
+    heard[0] = 0;
+    reply_to_command(core, "nosuch", nothing, &builder, &made);
+    CHECK(strcmp(heard, "fault Internal error;") == 0);
+    heard[0] = 0;
+    reply_to_command(core, "status", bytes("nonsense"), &builder, &made);
+    CHECK(strncmp(heard, "fault ", 6) == 0 && strstr(heard, "on, off or check") != NULL);
 }
 
 /* This host has no database drivers to lend. */
@@ -614,6 +764,8 @@ int main(void)
     a_database_that_nobody_serves_stops_the_start();
     secrets_are_not_redacted();
     versions_and_names_are_checked(core);
+    parameters_are_listed_for_every_module();
+    kept_values_reach_the_core_in_the_order_of_the_list();
     snprintf(mode, sizeof(mode), "other=>table_name=a|b;mt_mode=hash;db_url=%s;", url);
     order_is_kept(core, url, mode);
     a_forked_process_needs_a_lane_of_its_own(core);
@@ -622,6 +774,7 @@ int main(void)
     CHECK(sc_core_finish(core) == SC_OK);
     numbers_add_up(core, 7, 0);
     modes_are_counted_apart(core);
+    answers_are_built_of_what_the_host_has(core);
     a_capture_agent_is_a_module_of_its_own(core, directory);
     the_end_is_final(core);
     snprintf(command_line, sizeof(command_line), "rm -r %s", directory);

@@ -2,6 +2,7 @@
 
 pub const SC_CONTRACT_VERSION: u32 = 4;
 pub const SC_SINKS: u32 = 256;
+pub const SC_PARAMETERS: u32 = 128;
 pub const SC_X_HEADERS: u32 = 512;
 impl sc_status {
     pub const SC_OK: sc_status = sc_status(0);
@@ -124,6 +125,22 @@ pub struct sc_host {
 #[derive(Debug)]
 pub struct sc_core {
     _unused: [u8; 0],
+}
+impl sc_parameter_kind {
+    pub const SC_PARAMETER_TEXT: sc_parameter_kind = sc_parameter_kind(1);
+    pub const SC_PARAMETER_NUMBER: sc_parameter_kind = sc_parameter_kind(2);
+    pub const SC_PARAMETER_TEXTS: sc_parameter_kind = sc_parameter_kind(3);
+}
+#[repr(transparent)]
+#[derive(Debug, Copy, Clone, Hash, PartialEq, Eq)]
+pub struct sc_parameter_kind(pub ::std::os::raw::c_uint);
+unsafe extern "C" {
+    pub fn sc_parameter_at(
+        module: *const ::std::os::raw::c_char,
+        index: u32,
+        name: *mut *const ::std::os::raw::c_char,
+        kind: *mut sc_parameter_kind,
+    ) -> sc_status;
 }
 unsafe extern "C" {
     pub fn sc_core_new(
@@ -440,6 +457,7 @@ unsafe extern "C" {
 macro_rules! each_function {
     ($check:ident) => {
         $check! {
+            sc_parameter_at,
             sc_core_new,
             sc_core_free,
             sc_core_set_text,

@@ -3,7 +3,10 @@
 use super::contract::{sc_bytes, sc_core, sc_status};
 use super::guard::guard;
 use super::host_drivers::HostDrivers;
-use crate::module::{CaptureNode, Copies, HostedSink, Module, Pipeline, TraceAgent};
+use crate::module::{
+    CaptureNode, Copies, HostedSink, Module, ParameterList, Pipeline, SIPCAPTURE_PARAMETERS, SIPTRACE_PARAMETERS,
+    TraceAgent,
+};
 use crate::queue::lane::Lanes;
 use crate::writer::WriterPlan;
 use std::ptr::{NonNull, null_mut};
@@ -15,6 +18,26 @@ use std::time::Duration;
 pub(super) enum AnyModule {
     Sipcapture(Box<CaptureNode>),
     Siptrace(Box<TraceAgent>),
+}
+
+impl AnyModule {
+    /// The module called `name`, with every parameter at its default.
+    pub fn named(name: &str) -> Result<AnyModule, sc_status> {
+        match name {
+            "kamailio/sipcapture" => Ok(AnyModule::Sipcapture(Box::default())),
+            "kamailio/siptrace" => Ok(AnyModule::Siptrace(Box::default())),
+            _ => Err(sc_status::SC_ERR_UNKNOWN_NAME),
+        }
+    }
+
+    /// The parameters of the module called `name`.
+    pub fn parameters(name: &str) -> Result<&'static ParameterList, sc_status> {
+        match name {
+            "kamailio/sipcapture" => Ok(&SIPCAPTURE_PARAMETERS),
+            "kamailio/siptrace" => Ok(&SIPTRACE_PARAMETERS),
+            _ => Err(sc_status::SC_ERR_UNKNOWN_NAME),
+        }
+    }
 }
 
 /// What an `sc_core` handle points to.

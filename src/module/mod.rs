@@ -9,6 +9,7 @@ mod engine;
 mod hep;
 mod kamailio;
 pub mod parameter;
+mod parameter_list;
 mod raw;
 
 pub use engine::commands::Reply;
@@ -24,12 +25,15 @@ pub use hep::intake::{HepPacket, Verdict};
 pub use hep::variable::{ALLOWED as HEP_VARIABLES, HepValue, HepVariable};
 pub use kamailio::sipcapture::capture_node::{CaptureError, CaptureNode, SipMessage};
 pub use kamailio::sipcapture::float2int::float2int;
+pub use kamailio::sipcapture::parameters::PARAMETERS as SIPCAPTURE_PARAMETERS;
 pub use kamailio::sipcapture::settings::CaptureSettings;
+pub use kamailio::siptrace::parameters::PARAMETERS as SIPTRACE_PARAMETERS;
 pub use kamailio::siptrace::{
     Copies, LocalAddress, Loss, TraceAgent, TraceError, TraceMode, TraceSettings, Traced, TracedMessage, Tracer,
     with_x_headers,
 };
 pub use parameter::ParameterError;
+pub use parameter_list::{Parameter, ParameterKind, ParameterList};
 pub use raw::input::RawError;
 pub use raw::settings::{RawCapture, RawSettings};
 

@@ -135,8 +135,14 @@ impl Default for TraceColumnNames {
 }
 
 impl TraceColumnNames {
-    /// Takes the value of one `*_column` parameter; false if there is no such parameter. `time_us` has none, and that of `time_stamp` is
-    /// called `date_column`.
+    /// The parameter names, in the order of the columns. `time_us` has none, and that of `time_stamp` is called `date_column`.
+    pub fn parameters() -> impl Iterator<Item = String> {
+        let stem = |key| if key == "time_stamp" { "date" } else { key };
+        let named = TRACE_COLUMNS.iter().map(|(key, _)| *key).filter(|key| *key != "time_us");
+        named.map(move |key| format!("{}_column", stem(key)))
+    }
+
+    /// Takes the value of one `*_column` parameter; false if there is no such parameter.
     pub fn set(&mut self, parameter: &str, name: &str) -> bool {
         let key = match parameter.strip_suffix("_column") {
             None | Some("time_us" | "time_stamp") => return false,

@@ -1,5 +1,5 @@
 /*
- * Kamailio's siptrace.so: names parameters, functions, commands and counters to the host, and starts and ends what works for it. Rules,
+ * Kamailio's siptrace.so: what is its own among all that modules of this host have, and what makes ready for it. Rules,
  * defaults and texts live in the core (src/module), but for those of the host's own affairs: its sockets, AVPs, flags and callbacks. Called by
  * the host alone.
  */
@@ -7,35 +7,24 @@
 
 #include "core/dprint.h"
 #include "core/flags.h"
-#include "core/kemi.h"
 #include "core/parser/parse_uri.h"
-#include "core/pt.h"
-#include "core/rpc.h"
-#include "core/rpc_lookup.h"
 #include "core/socket_info.h"
 #include "core/sr_module.h"
 
+#include "../../shared/parameters.h"
+#include "../commands.h"
 #include "../convert.h"
 #include "../forward.h"
 #include "../host.h"
-#include "../parameters.h"
+#include "../life.h"
 #include "../processes.h"
-#include "../reply.h"
 #include "siptrace.h"
 
 MODULE_VERSION
 
-/* ---- parameters ---- */
+/* ---- what this module has of its own ---- */
 
-#define TEXT_PARAMETERS(X) \
-    X(db_driver) X(db_url) X(table) X(date_column) X(callid_column) X(traced_user_column) X(msg_column) X(method_column) \
-    X(status_column) X(fromip_column) X(toip_column) X(fromtag_column) X(totag_column) X(direction_column) \
-    X(spool_dir) X(spool_sync) X(mask) X(duplicate_mode) X(trace_local_ip) X(auth_key) X(hep_node_name) X(correlation_header) X(tls_ca)
-
-#define NUMBER_PARAMETERS(X) \
-    X(trace_on) X(trace_to_database) X(trace_db_mode) X(trace_delayed) X(trace_mode) X(hep_mode_on) X(hep_version) \
-    X(hep_compress) X(tls_verify) X(xheaders_write) X(xheaders_read) X(queue_size) X(capture_writers) X(batch_size) X(flush_interval) \
-    X(create_tables) X(shutdown_timeout) X(insert_retries) X(insert_retry_timeout) X(spool_size) X(mask_body)
+const char core_module[] = "kamailio/siptrace";
 
 /* What the stock modules of versions before 5.7 do not know, they do not do either. */
 #if VERSIONVAL >= 5007000
@@ -44,10 +33,8 @@ MODULE_VERSION
 #define TRACES_MORE_OF_DIALOGS 0
 #endif
 
+/* The host's own affairs. */
 static struct {
-    TEXT_PARAMETERS(TEXT_FIELD)
-    NUMBER_PARAMETERS(NUMBER_FIELD)
-    /* the host's own affairs */
     str traced_user_avp;
     str trace_table_avp;
     str send_sock_addr;
@@ -61,65 +48,39 @@ static struct {
     int trace_dialog_spiral;
     int trace_ephemeral_socket;
 } parameter = {
-    NUMBER_PARAMETERS(NUMBER_UNSET)
     .trace_flag = -1,
     .trace_sl_acks = 1,
     .trace_dialog_ack = TRACES_MORE_OF_DIALOGS,
     .trace_dialog_spiral = TRACES_MORE_OF_DIALOGS
 };
 
-/* A number whose every value says something: none of them can stand for one that is not set. */
-static struct {
-    int is_set;
-    int value;
-} capture_id;
-
-static int keep_capture_id(modparam_t type, void *value)
-{
-    (void)type;
-    capture_id.is_set = 1;
-    capture_id.value = (int)(long)value;
-    return 0;
-}
-
-static text_list duplicates;
-
-static int keep_duplicate(modparam_t type, void *value)
-{
-    (void)type;
-    return keep_text(&duplicates, value);
-}
-
-static param_export_t parameters[] = {
-    TEXT_PARAMETERS(TEXT_EXPORT)
-    NUMBER_PARAMETERS(NUMBER_EXPORT)
-    { "hep_capture_id", PARAM_INT | PARAM_USE_FUNC, keep_capture_id },
-    { "duplicate_uri", PARAM_STRING | PARAM_USE_FUNC, keep_duplicate },
-    TEXT_EXPORT(traced_user_avp)
-    TEXT_EXPORT(trace_table_avp)
-    TEXT_EXPORT(send_sock_addr)
+const param_export_t own_parameters[] = {
+    { "traced_user_avp", PARAM_STR, &parameter.traced_user_avp },
+    { "trace_table_avp", PARAM_STR, &parameter.trace_table_avp },
+    { "send_sock_addr", PARAM_STR, &parameter.send_sock_addr },
     { "force_send_sock", PARAM_STR, &parameter.send_sock_addr },
-    TEXT_EXPORT(send_sock_name)
-    TEXT_EXPORT(evcb_msg)
-    NUMBER_EXPORT(trace_flag)
-    NUMBER_EXPORT(trace_sl_acks)
-    NUMBER_EXPORT(trace_init_mode)
-    NUMBER_EXPORT(data_mode)
-    NUMBER_EXPORT(trace_dialog_ack)
-    NUMBER_EXPORT(trace_dialog_spiral)
+    { "send_sock_name", PARAM_STR, &parameter.send_sock_name },
+    { "evcb_msg", PARAM_STR, &parameter.evcb_msg },
+    { "trace_flag", PARAM_INT, &parameter.trace_flag },
+    { "trace_sl_acks", PARAM_INT, &parameter.trace_sl_acks },
+    { "trace_init_mode", PARAM_INT, &parameter.trace_init_mode },
+    { "data_mode", PARAM_INT, &parameter.data_mode },
+    { "trace_dialog_ack", PARAM_INT, &parameter.trace_dialog_ack },
+    { "trace_dialog_spiral", PARAM_INT, &parameter.trace_dialog_spiral },
 #if VERSIONVAL >= 6002000
-    NUMBER_EXPORT(trace_ephemeral_socket)
+    { "trace_ephemeral_socket", PARAM_INT, &parameter.trace_ephemeral_socket },
 #endif
     { 0, 0, 0 }
 };
 
-static int hand_on_parameters(void)
-{
-    if (capture_id.is_set && sc_core_set_number(core, "hep_capture_id", capture_id.value) != SC_OK) {
-        return 0;
-    }
-    return 1 TEXT_PARAMETERS(HAND_ON_TEXT) NUMBER_PARAMETERS(HAND_ON_NUMBER) && hand_on_list("duplicate_uri", &duplicates);
-}
+static const command_texts commands = {
+    .switch_name = "sip_trace",
+    .status = "Get status or turn on/off siptrace. Parameters: on, off or check.",
+    .switches = "Show whether tracing is on, or switch it: on, off.",
+    .stats = "Show every counter, lag, rates and the state of database and collectors."
+};
+
+/* ---- parameters ---- */
 
 /* What trace_init_mode says. */
 enum {
@@ -130,7 +91,7 @@ enum {
 
 static int mode(void)
 {
-    return parameter.trace_mode != UNSET ? parameter.trace_mode : 0;
+    return parameters_number("trace_mode", 0);
 }
 
 static int check_own_parameters(void)
@@ -200,45 +161,7 @@ static int bind_socket(void)
     return sc_trace_bind(core, &address) == SC_OK;
 }
 
-/* ---- commands ---- */
-
-static void rpc_status(rpc_t *rpc, void *context)
-{
-    reply_to_command("status", 1, rpc, context);
-}
-
-static void rpc_switch(rpc_t *rpc, void *context)
-{
-    reply_to_command("sip_trace", 1, rpc, context);
-}
-
-static void rpc_stats(rpc_t *rpc, void *context)
-{
-    reply_to_command("stats", 0, rpc, context);
-}
-
-static const char *doc_status[] = { "Get status or turn on/off siptrace. Parameters: on, off or check.", 0 };
-static const char *doc_switch[] = { "Show whether tracing is on, or switch it: on, off.", 0 };
-static const char *doc_stats[] = { "Show every counter, lag, rates and the state of database and collectors.", 0 };
-
-static rpc_export_t commands[] = {
-    { "siptrace.status", rpc_status, doc_status, 0 },
-    { "sip_trace", rpc_switch, doc_switch, 0 },
-    { "siptrace.stats", rpc_stats, doc_stats, 0 },
-    { 0, 0, 0, 0 }
-};
-
 /* ---- life ---- */
-
-int mod_register(char *path, int *flags, void *unused1, void *unused2)
-{
-    (void)path;
-    (void)flags;
-    (void)unused1;
-    (void)unused2;
-    sr_kemi_modules_add(kemi_functions);
-    return 0;
-}
 
 /* What scripts trace, and what follows of it. */
 static int prepare_scripts(void)
@@ -256,7 +179,7 @@ static int prepare_scripts(void)
 static int prepare_events(void)
 {
     event_options wanted = { .rows = mode() & 2, .advertised = parameter.data_mode & 1, .ephemeral = parameter.trace_ephemeral_socket != 0,
-            .headers = mode() & 4 && parameter.xheaders_write != UNSET && parameter.xheaders_write != 0 };
+            .headers = mode() & 4 && parameters_number("xheaders_write", 0) != 0 };
 
     if ((parameter.trace_init_mode != FOR_ALL && parameter.trace_init_mode != FOR_CORE) || mode() == 0) {
         return 1;
@@ -267,19 +190,17 @@ static int prepare_events(void)
 /* Names that copies go to are looked up by a process. */
 static int prepare_copies(void)
 {
-    int of_scripts = parameter.trace_init_mode != FOR_CORE && (parameter.hep_mode_on == UNSET || parameter.hep_mode_on == 0);
+    int of_scripts = parameter.trace_init_mode != FOR_CORE && parameters_number("hep_mode_on", 0) == 0;
 
     return (!of_scripts && !(mode() & 4)) || copies_prepare();
 }
 
 static int mod_init(void)
 {
-    if (!check_own_parameters() || !host_make_core("kamailio/siptrace") || !hand_on_parameters() || !bind_socket()
-            || sc_core_check(core) != SC_OK) {
+    if (!check_own_parameters() || !life_start_core() || !bind_socket() || sc_core_check(core) != SC_OK) {
         return -1;
     }
-    if (rpc_register_array(commands) != 0 || !host_register_counters("siptrace")) {
-        LM_ERR("commands or counters cannot be registered\n");
+    if (!commands_register(&commands) || !host_register_counters("siptrace")) {
         return -1;
     }
     if (!prepare_scripts() || !prepare_events() || !prepare_copies() || !processes_reserve(0)) {
@@ -288,29 +209,10 @@ static int mod_init(void)
     return 0;
 }
 
-static int start_processes(void)
-{
-    sigset_t before;
-    int started;
-
-    processes_hold_signals(&before);
-    started = processes_start_writers() && forward_start(&before);
-    sigprocmask(SIG_SETMASK, &before, NULL);
-    return started ? 0 : -1;
-}
-
 static int child_init(int rank)
 {
-    switch (rank) {
-        case PROC_INIT:
-            return sc_core_map_lanes(core, get_max_procs()) == SC_OK ? 0 : -1;
-        case PROC_MAIN:
-            return start_processes();
-        case PROC_TCP_MAIN:
-            return 0;
-        default:
-            return sc_core_attach(core, process_no) == SC_OK ? 0 : -1;
-    }
+    static const process_steps steps = { forward_start, NULL };
+    return life_child_init(rank, &steps);
 }
 
 static void end(void)

@@ -1,13 +1,13 @@
 //! A module's life: its handle, parameters, lanes, writers and end.
 
-use crate::abi::contract::{self, sc_bytes, sc_core, sc_host, sc_status};
+use crate::abi::contract::{self, sc_bytes, sc_core, sc_host, sc_parameter_kind, sc_status};
 use crate::abi::convert::{bytes, output, reference, text};
 use crate::abi::guard::guard;
 use crate::abi::handle::{AnyModule, Core, register, unregister, with_core};
 use crate::abi::host_database::HostProcesses;
 use crate::abi::host_drivers::{self, HostDrivers};
 use crate::abi::{host_log, process, supervise};
-use crate::module::StateError;
+use crate::module::{ParameterKind, StateError};
 use std::ffi::c_char;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,11 +24,7 @@ pub unsafe extern "C" fn sc_core_new(host: *const sc_host, module: *const c_char
         if host.contract_version != contract::SC_CONTRACT_VERSION {
             return Err(sc_status::SC_ERR_CONTRACT_VERSION);
         }
-        let module = match module {
-            "kamailio/sipcapture" => AnyModule::Sipcapture(Box::default()),
-            "kamailio/siptrace" => AnyModule::Siptrace(Box::default()),
-            _ => return Err(sc_status::SC_ERR_UNKNOWN_NAME),
-        };
+        let module = AnyModule::named(module)?;
         host_log::install(host);
         let id = |id: i64| u32::try_from(id).ok();
         let kill_timeout = (host.kill_timeout > 0).then(|| Duration::from_secs(u64::from(host.kill_timeout)));
@@ -49,6 +45,31 @@ pub unsafe extern "C" fn sc_core_free(core: *mut sc_core) -> sc_status {
         true => Err(sc_status::SC_ERR_NULL_POINTER),
         false if unregister(core) => Ok(()),
         false => Err(sc_status::SC_ERR_UNKNOWN_HANDLE),
+    })
+}
+
+/// A parameter's name and type.
+///
+/// # Safety
+/// Pointers as the contract says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sc_parameter_at(
+    module: *const c_char,
+    index: u32,
+    name: *mut *const c_char,
+    kind: *mut sc_parameter_kind,
+) -> sc_status {
+    guard(|| {
+        // SAFETY: the contract's caller vouches for all three.
+        let (module, name, kind) = unsafe { (text(module)?, output(name)?, output(kind)?) };
+        let listed = AnyModule::parameters(module)?.at(index as usize).ok_or(sc_status::SC_ERR_UNKNOWN_NAME)?;
+        *name = listed.name.as_ptr();
+        *kind = match listed.kind {
+            ParameterKind::Text => sc_parameter_kind::SC_PARAMETER_TEXT,
+            ParameterKind::Number => sc_parameter_kind::SC_PARAMETER_NUMBER,
+            ParameterKind::Texts => sc_parameter_kind::SC_PARAMETER_TEXTS,
+        };
+        Ok(())
     })
 }
 

@@ -6,8 +6,25 @@ use crate::sink::DatabaseUrl;
 use crate::sink::url::Driver;
 use crate::sip::Masks;
 use crate::writer::{SpoolPlan, SpoolSync};
+use std::ffi::CStr;
 use std::path::PathBuf;
 use std::time::Duration;
+
+/// The texts among these parameters; those that hold URLs come after `db_driver`, in every list.
+pub(in crate::module) const TEXTS: &[&CStr] = &[c"db_driver", c"db_url", c"spool_dir", c"spool_sync", c"mask"];
+/// The numbers among these parameters.
+pub(in crate::module) const NUMBERS: &[&CStr] = &[
+    c"queue_size",
+    c"capture_writers",
+    c"batch_size",
+    c"flush_interval",
+    c"create_tables",
+    c"shutdown_timeout",
+    c"insert_retries",
+    c"insert_retry_timeout",
+    c"spool_size",
+    c"mask_body",
+];
 
 /// The database of an empty `db_url`.
 pub const EMBEDDED_URL: &str = "sqlite:////var/lib/sipcapture/sipcapture.db";

@@ -2,6 +2,12 @@
 
 use crate::module::hep::access::{AllowList, AuthKey};
 use crate::module::parameter::{ParameterError, refuse};
+use std::ffi::CStr;
+
+/// The texts among these parameters.
+pub(in crate::module) const TEXTS: &[&CStr] = &[c"hep_auth_key", c"hep_allow"];
+/// The numbers among these parameters.
+pub(in crate::module) const NUMBERS: &[&CStr] = &[c"hep_capture_on", c"nonsip_hook"];
 
 const ADDRESSES: &str = "addresses and networks such as 192.0.2.7, 198.51.100.0/24 and 2001:db8::/32, separated by commas or blanks, are allowed";
 

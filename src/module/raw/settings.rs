@@ -3,7 +3,14 @@
 use crate::module::parameter::{ParameterError, ranged, refuse};
 use crate::packet::PortRange;
 use crate::source::raw::{Method, RawPlan};
+use std::ffi::CStr;
 use std::net::IpAddr;
+
+/// The texts among these parameters.
+pub(in crate::module) const TEXTS: &[&CStr] = &[c"raw_socket_listen", c"raw_interface"];
+/// The numbers among these parameters.
+pub(in crate::module) const NUMBERS: &[&CStr] =
+    &[c"raw_ipip_capture_on", c"raw_moni_capture_on", c"raw_sock_children", c"raw_moni_bpf_on", c"promiscuous_on"];
 
 /// Bytes of the longest name that an interface can have.
 const LONGEST_INTERFACE: usize = 15;

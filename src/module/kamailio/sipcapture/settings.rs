@@ -6,6 +6,7 @@ use crate::module::hep::settings::HepSettings;
 use crate::module::kamailio::dialect::SIPCAPTURE;
 use crate::module::kamailio::sipcapture::mode_counters::ModeStatistics;
 use crate::module::kamailio::sipcapture::mode_text;
+use crate::module::kamailio::sipcapture::parameters::PARAMETERS;
 use crate::module::parameter::{ParameterError, refuse, set_column, utf8};
 use crate::module::raw::settings::RawSettings;
 use crate::queue::counters::MODES;
@@ -78,6 +79,7 @@ impl Default for CaptureSettings {
 impl CaptureSettings {
     /// Sets a text parameter.
     pub fn set_text(&mut self, name: &str, value: &[u8]) -> Result<(), ParameterError> {
+        PARAMETERS.expect_text(name)?;
         // Before all else: an error would show the value.
         if self.hep.set_secret(name, value) {
             return Ok(());
@@ -133,6 +135,7 @@ impl CaptureSettings {
 
     /// Sets a number parameter.
     pub fn set_number(&mut self, name: &str, value: i64) -> Result<(), ParameterError> {
+        PARAMETERS.expect_number(name)?;
         match name {
             // Switches of the stock module: what starts there starts here.
             "capture_on" => self.capture_on = value != 0,

@@ -4,6 +4,7 @@
 //! collector. Plain copies are the host's to send, from its own sockets: [`TraceAgent::trace`] answers them.
 
 mod named;
+pub(in crate::module) mod parameters;
 mod settings;
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@
 use crate::hep::Version;
 use crate::module::engine::common_settings::{CommonSettings, header_list};
 use crate::module::kamailio::dialect::SIPTRACE;
+use crate::module::kamailio::siptrace::parameters::PARAMETERS;
 use crate::module::parameter::{ParameterError, ranged, refuse, set_column, utf8};
 use crate::sink::SinkOptions;
 use crate::sink::hep::{
@@ -148,6 +149,7 @@ impl Default for TraceSettings {
 impl TraceSettings {
     /// Sets a text parameter.
     pub fn set_text(&mut self, name: &str, value: &[u8]) -> Result<(), ParameterError> {
+        PARAMETERS.expect_text(name)?;
         // Before all else: an error would show the value.
         if name == "auth_key" {
             self.hep.auth_key = (!value.is_empty()).then(|| Secret::new(value));
@@ -197,6 +199,7 @@ impl TraceSettings {
 
     /// Sets a number parameter.
     pub fn set_number(&mut self, name: &str, value: i64) -> Result<(), ParameterError> {
+        PARAMETERS.expect_number(name)?;
         match name {
             // Switches of the stock module: what starts there starts here.
             "trace_on" => self.trace_on = value != 0,

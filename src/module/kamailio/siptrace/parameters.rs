@@ -1,0 +1,63 @@
+//! The names and types of the capture agent's parameters.
+
+use crate::module::engine::common_settings;
+use crate::module::parameter_list::ParameterList;
+use crate::table::TraceColumnNames;
+use std::sync::LazyLock;
+
+/// Every parameter but those of the host's own affairs.
+pub static PARAMETERS: LazyLock<ParameterList> = LazyLock::new(|| {
+    ParameterList::new()
+        .texts(common_settings::TEXTS)
+        .texts(&[
+            c"table",
+            c"duplicate_mode",
+            c"trace_local_ip",
+            c"auth_key",
+            c"hep_node_name",
+            c"correlation_header",
+            c"tls_ca",
+        ])
+        .columns(TraceColumnNames::parameters())
+        .numbers(&[
+            c"trace_on",
+            c"trace_to_database",
+            c"trace_db_mode",
+            c"trace_delayed",
+            c"trace_mode",
+            c"hep_mode_on",
+            c"hep_version",
+            c"hep_capture_id",
+            c"hep_compress",
+            c"tls_verify",
+            c"xheaders_write",
+            c"xheaders_read",
+        ])
+        .numbers(common_settings::NUMBERS)
+        .repeated(c"duplicate_uri")
+});
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::module::TraceSettings;
+    use crate::module::parameter::ParameterError;
+    use crate::module::parameter_list::ParameterKind;
+
+    #[test]
+    fn every_listed_parameter_can_be_set_as_it_is_listed() {
+        for parameter in PARAMETERS.iter() {
+            let name = parameter.name.to_str().unwrap();
+            let set = match parameter.kind {
+                ParameterKind::Number => TraceSettings::default().set_number(name, 1),
+                ParameterKind::Text | ParameterKind::Texts => TraceSettings::default().set_text(name, b"x"),
+            };
+            assert!(!matches!(set, Err(ParameterError::Unknown(..))), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_driver_is_set_before_the_parameter_that_holds_a_url() {
+        assert_eq!(PARAMETERS.at(0).unwrap().name.as_ref(), c"db_driver");
+    }
+}

@@ -1,0 +1,120 @@
+//! The names and types of a module's parameters, which the host asks for before it reads its configuration.
+
+use super::parameter::ParameterError;
+use std::borrow::Cow;
+use std::ffi::{CStr, CString};
+
+/// How a parameter is set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ParameterKind {
+    /// A text; of several the last counts.
+    Text,
+    /// A whole number; of several the last counts.
+    Number,
+    /// Texts, each of which counts.
+    Texts,
+}
+
+/// One parameter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parameter {
+    /// Its name.
+    pub name: Cow<'static, CStr>,
+    /// How it is set.
+    pub kind: ParameterKind,
+}
+
+/// The parameters of one module, in the order in which they are to be set.
+#[derive(Debug)]
+pub struct ParameterList {
+    parameters: Vec<Parameter>,
+}
+
+impl ParameterList {
+    /// No parameter yet.
+    pub(super) fn new() -> ParameterList {
+        ParameterList { parameters: Vec::new() }
+    }
+
+    /// The list with texts called `names` behind the others.
+    pub(super) fn texts(self, names: &[&'static CStr]) -> ParameterList {
+        self.with(ParameterKind::Text, names.iter().map(|name| Cow::Borrowed(*name)))
+    }
+
+    /// The list with numbers called `names` behind the others.
+    pub(super) fn numbers(self, names: &[&'static CStr]) -> ParameterList {
+        self.with(ParameterKind::Number, names.iter().map(|name| Cow::Borrowed(*name)))
+    }
+
+    /// The list with a text behind the others that may be set more than once.
+    pub(super) fn repeated(self, name: &'static CStr) -> ParameterList {
+        self.with(ParameterKind::Texts, [Cow::Borrowed(name)])
+    }
+
+    /// The list with the `*_column` parameters called `names` behind the others.
+    pub(super) fn columns(self, names: impl Iterator<Item = String>) -> ParameterList {
+        let terminated = |name| Cow::Owned(CString::new(name).expect("the name of a column has no zero byte"));
+        self.with(ParameterKind::Text, names.map(terminated))
+    }
+
+    fn with(mut self, kind: ParameterKind, names: impl IntoIterator<Item = Cow<'static, CStr>>) -> ParameterList {
+        self.parameters.extend(names.into_iter().map(|name| Parameter { name, kind }));
+        self
+    }
+
+    /// Parameter number `index`, from 0.
+    pub fn at(&self, index: usize) -> Option<&Parameter> {
+        self.parameters.get(index)
+    }
+
+    /// Each parameter.
+    pub fn iter(&self) -> impl Iterator<Item = &Parameter> {
+        self.parameters.iter()
+    }
+
+    /// Whether `name` is set by a text; else the error that says that it is not.
+    pub(super) fn expect_text(&self, name: &str) -> Result<(), ParameterError> {
+        self.expect(name, "string", |kind| kind != ParameterKind::Number)
+    }
+
+    /// Whether `name` is set by a number; else the error that says that it is not.
+    pub(super) fn expect_number(&self, name: &str) -> Result<(), ParameterError> {
+        self.expect(name, "int", |kind| kind == ParameterKind::Number)
+    }
+
+    fn expect(&self, name: &str, kind: &'static str, fits: fn(ParameterKind) -> bool) -> Result<(), ParameterError> {
+        let is_it = |known: &Parameter| known.name.to_bytes() == name.as_bytes() && fits(known.kind);
+        if self.iter().any(is_it) { Ok(()) } else { Err(ParameterError::Unknown(name.to_owned(), kind)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list() -> ParameterList {
+        ParameterList::new().texts(&[c"db_url"]).numbers(&[c"batch_size"]).repeated(c"capture_mode")
+    }
+
+    #[test]
+    fn parameters_keep_the_order_in_which_they_are_to_be_set() {
+        let list = list().columns(["date_column".to_owned()].into_iter());
+        let names: Vec<_> = list.iter().map(|parameter| parameter.name.to_str().unwrap()).collect();
+        assert_eq!(names, ["db_url", "batch_size", "capture_mode", "date_column"]);
+        assert_eq!(list.at(2).unwrap().kind, ParameterKind::Texts);
+        assert_eq!(list.at(4), None);
+    }
+
+    #[test]
+    fn a_name_of_the_other_type_is_as_unknown_as_none() {
+        let list = list();
+        assert!(list.expect_text("db_url").is_ok() && list.expect_text("capture_mode").is_ok());
+        assert!(list.expect_number("batch_size").is_ok());
+        for name in ["batch_size", "Db_Url", "nosuch", ""] {
+            let error = list.expect_text(name).unwrap_err().to_string();
+            assert_eq!(error, format!("parameter {name}: there is no such parameter of type string"));
+        }
+        let error = list.expect_number("db_url").unwrap_err().to_string();
+        assert_eq!(error, "parameter db_url: there is no such parameter of type int");
+    }
+}
