@@ -38,7 +38,7 @@ extern "C" {
 #endif
 
 /* Raised by every change of this file that an older shim would not survive. */
-#define SC_CONTRACT_VERSION 4u
+#define SC_CONTRACT_VERSION 5u
 
 /* What a call came to. Numbers are never reused. */
 typedef enum sc_status {
@@ -79,12 +79,16 @@ typedef enum sc_log_level {
 
 /* What a driver was asked came to. */
 typedef enum sc_database_answer {
-    SC_DATABASE_YES = 0,           /* it is bound, connected, stored, or there */
+    SC_DATABASE_YES = 0,           /* it is bound, connected, stored, or done */
     SC_DATABASE_NO = 1,            /* it is not */
-    SC_DATABASE_NO_MODULE = 2,     /* database_bind: the driver's module is not loaded */
-    SC_DATABASE_CANNOT_INSERT = 3, /* database_bind: the driver cannot insert */
-    SC_DATABASE_UNKNOWN = 4        /* database_has_table: this driver cannot tell */
+    SC_DATABASE_NO_MODULE = 2      /* database_bind: the driver's module is not loaded */
 } sc_database_answer;
+
+/* What a driver can do: a sum of these. */
+#define SC_DRIVER_INSERT 1u         /* connect, insert and close */
+#define SC_DRIVER_INSERT_DELAYED 2u /* insert delayed */
+#define SC_DRIVER_RUN 4u            /* run a statement of SQL */
+#define SC_DRIVER_SELECT 8u         /* select rows by a column's value */
 
 /* How a driver sees a value. */
 typedef enum sc_value_kind {
@@ -107,8 +111,11 @@ typedef struct sc_row {
     const sc_bytes *columns;
     const sc_value *values;
     uint32_t count;      /* of columns, and of values */
-    uint8_t delayed;     /* not 0: insert delayed if the driver can */
+    uint8_t delayed;     /* not 0: insert delayed; only of a driver that can */
 } sc_row;
+
+/* Most columns of a row. */
+#define SC_COLUMNS 64u
 
 /* Most sinks that a host's drivers can serve: sinks are numbered below it. */
 #define SC_SINKS 256u
@@ -125,14 +132,18 @@ typedef struct sc_host {
 
     /* The host's own database drivers; all null when it has none. Sinks are named by their number. */
 
-    /* Finds the driver module for URLs that begin with `scheme`. Called in sc_core_check. */
-    sc_database_answer (*database_bind)(uint32_t sink, sc_bytes scheme);
+    /* Finds the driver that the host's module `module` is, and says what it can do. Called in sc_core_check. */
+    sc_database_answer (*database_bind)(uint32_t sink, sc_bytes module, uint32_t *abilities);
     /* The others are called in host database processes: children with one thread, one a sink, made from those that called
-     * sc_writer_supervise or sc_core_finish. `url` is terminated. */
-    sc_database_answer (*database_connect)(uint32_t sink, sc_bytes url);
+     * sc_writer_supervise or sc_core_finish; and only what the driver can do. Texts are terminated behind their length. */
+
+    /* `quote` is what the driver puts around names in SQL, empty for nothing; valid until database_close. */
+    sc_database_answer (*database_connect)(uint32_t sink, sc_bytes url, sc_bytes *quote);
     sc_database_answer (*database_insert)(uint32_t sink, const sc_row *row);
-    /* Whether the row's table is there, and has its columns. */
-    sc_database_answer (*database_has_table)(uint32_t sink, const sc_row *row);
+    /* Runs a statement, whose rows do not matter. */
+    sc_database_answer (*database_run)(uint32_t sink, sc_bytes statement);
+    /* Selects the rows of `table` whose `column` is `number`, which do not matter either. */
+    sc_database_answer (*database_select)(uint32_t sink, sc_bytes table, sc_bytes column, int32_t number);
     void (*database_close)(uint32_t sink);
 } sc_host;
 

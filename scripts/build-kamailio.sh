@@ -50,7 +50,7 @@ for file in "${sources[@]}"; do
     "$cc" -std=gnu11 -O2 -g -fPIC -fno-strict-aliasing -ffunction-sections -fdata-sections \
         -Wall -Wextra -Werror "@$out/flags" "-DMOD_NAME=\"$module\"" "-DMOD_NAMEID=$module" \
         -ffile-prefix-map="$root/=" \
-        -I "$root/c_shim" -isystem "$tree/src" ${SHIM_CFLAGS:-} -c "$file" -o "$object"
+        -I "$root/c_shim" -I "$shim" -isystem "$tree/src" ${SHIM_CFLAGS:-} -c "$file" -o "$object"
     objects+=("$object")
 done
 

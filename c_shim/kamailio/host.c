@@ -3,8 +3,8 @@
 #include "core/dprint.h"
 #include "core/globals.h"
 
+#include "../shared/database.h"
 #include "host.h"
-#include "host_database.h"
 
 sc_core *core = NULL;
 
@@ -31,7 +31,7 @@ int host_make_core(const char *module)
     sc_host host = { .contract_version = SC_CONTRACT_VERSION, .user = uid > 0 ? uid : -1, .group = gid > 0 ? gid : -1,
             .kill_timeout = ser_kill_timeout > 0 ? ser_kill_timeout : 0, .log = host_log };
 
-    host_database_offer(&host);
+    database_offer(&host);
     if (sc_core_new(&host, module, &core) != SC_OK) {
         LM_ERR("module and core do not belong together\n");
         return 0;

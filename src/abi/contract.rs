@@ -1,6 +1,11 @@
 //! Made from `c_shim/core.h` by `make bindings`; not to be edited.
 
-pub const SC_CONTRACT_VERSION: u32 = 4;
+pub const SC_CONTRACT_VERSION: u32 = 5;
+pub const SC_DRIVER_INSERT: u32 = 1;
+pub const SC_DRIVER_INSERT_DELAYED: u32 = 2;
+pub const SC_DRIVER_RUN: u32 = 4;
+pub const SC_DRIVER_SELECT: u32 = 8;
+pub const SC_COLUMNS: u32 = 64;
 pub const SC_SINKS: u32 = 256;
 pub const SC_PARAMETERS: u32 = 128;
 pub const SC_X_HEADERS: u32 = 512;
@@ -53,8 +58,6 @@ impl sc_database_answer {
     pub const SC_DATABASE_YES: sc_database_answer = sc_database_answer(0);
     pub const SC_DATABASE_NO: sc_database_answer = sc_database_answer(1);
     pub const SC_DATABASE_NO_MODULE: sc_database_answer = sc_database_answer(2);
-    pub const SC_DATABASE_CANNOT_INSERT: sc_database_answer = sc_database_answer(3);
-    pub const SC_DATABASE_UNKNOWN: sc_database_answer = sc_database_answer(4);
 }
 #[repr(transparent)]
 #[derive(Debug, Copy, Clone, Hash, PartialEq, Eq)]
@@ -113,12 +116,18 @@ pub struct sc_host {
     pub log: ::std::option::Option<
         unsafe extern "C" fn(level: sc_log_level, text: *const ::std::os::raw::c_char, len: usize),
     >,
-    pub database_bind: ::std::option::Option<unsafe extern "C" fn(sink: u32, scheme: sc_bytes) -> sc_database_answer>,
-    pub database_connect: ::std::option::Option<unsafe extern "C" fn(sink: u32, url: sc_bytes) -> sc_database_answer>,
+    pub database_bind: ::std::option::Option<
+        unsafe extern "C" fn(sink: u32, module: sc_bytes, abilities: *mut u32) -> sc_database_answer,
+    >,
+    pub database_connect: ::std::option::Option<
+        unsafe extern "C" fn(sink: u32, url: sc_bytes, quote: *mut sc_bytes) -> sc_database_answer,
+    >,
     pub database_insert:
         ::std::option::Option<unsafe extern "C" fn(sink: u32, row: *const sc_row) -> sc_database_answer>,
-    pub database_has_table:
-        ::std::option::Option<unsafe extern "C" fn(sink: u32, row: *const sc_row) -> sc_database_answer>,
+    pub database_run: ::std::option::Option<unsafe extern "C" fn(sink: u32, statement: sc_bytes) -> sc_database_answer>,
+    pub database_select: ::std::option::Option<
+        unsafe extern "C" fn(sink: u32, table: sc_bytes, column: sc_bytes, number: i32) -> sc_database_answer,
+    >,
     pub database_close: ::std::option::Option<unsafe extern "C" fn(sink: u32)>,
 }
 #[repr(C)]

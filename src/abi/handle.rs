@@ -50,7 +50,7 @@ pub(super) struct Core {
     /// After how long the host kills what has not ended.
     pub kill_timeout: Option<Duration>,
     /// The host's own database drivers.
-    pub drivers: Option<HostDrivers>,
+    pub drivers: HostDrivers,
 }
 
 impl Core {

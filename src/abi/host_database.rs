@@ -6,10 +6,10 @@
 //! more: so it outlives a supervisor that is killed, for as long as the writer stores what it still has.
 
 use super::handle::Core;
-use super::host_drivers::{Driver, HostDrivers};
+use super::host_drivers::Driver;
 use super::process::{self, Ended, Fork};
 use crate::module::HostedSink;
-use crate::sink::host::{HostEnd, HostLink, serve};
+use crate::sink::host::{DriverDatabase, HostEnd, HostLink, driver_module, serve};
 use std::os::fd::AsFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -26,7 +26,7 @@ const KILL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// One sink's process and what it takes to start another.
 struct HostProcess {
-    driver: Driver,
+    database: DriverDatabase<Driver>,
     sink: usize,
     module: String,
     link: Arc<HostLink>,
@@ -48,12 +48,12 @@ impl HostProcesses {
     /// Starts one for each sink that needs it, and tells the node how to reach them. Only from a process that has one thread.
     pub fn start(core: &mut Core) -> HostProcesses {
         let mut processes = Vec::new();
-        if let Some(drivers) = core.drivers {
-            for sink in core.hosted_sinks() {
-                match HostProcess::new(drivers, &sink) {
-                    Ok(process) => processes.push(process),
-                    Err(error) => log::error!("there is no way to a host database process: {error}"),
-                }
+        for sink in core.hosted_sinks() {
+            let database = core.drivers.database(&sink);
+            match database.map(|database| database.and_then(|database| HostProcess::new(database, &sink))) {
+                Some(Ok(process)) => processes.push(process),
+                Some(Err(error)) => log::error!("there is no way to a host database process: {error}"),
+                None => {}
             }
         }
         let links = processes.iter().map(|process| (process.sink, Arc::clone(&process.link)));
@@ -110,13 +110,13 @@ impl HostProcesses {
 }
 
 impl HostProcess {
-    fn new(functions: HostDrivers, sink: &HostedSink) -> std::io::Result<HostProcess> {
+    fn new(database: DriverDatabase<Driver>, sink: &HostedSink) -> std::io::Result<HostProcess> {
         let (link, end) = HostLink::pair()?;
         let now = Instant::now();
         Ok(HostProcess {
-            driver: Driver::new(functions, sink)?,
+            database,
             sink: sink.number,
-            module: format!("db_{}", sink.url.scheme),
+            module: driver_module(&sink.url.scheme),
             link: Arc::new(link),
             end: Some(end),
             id: None,
@@ -155,13 +155,13 @@ impl HostProcess {
         match process::fork() {
             Ok(Fork::Parent(id)) => self.id = Some(id),
             Ok(Fork::Child) => {
-                let driver = &mut self.driver;
+                let database = &mut self.database;
                 // Nothing may unwind into the host's code from here: this process has no use for it.
                 let served = catch_unwind(AssertUnwindSafe(|| {
                     process::host_database_signals();
                     process::close_others([end.as_fd()].into_iter());
                     process::set_name(c"sipcapture db");
-                    serve(end, driver);
+                    serve(end, database);
                 }));
                 process::exit(if served.is_ok() { 0 } else { 70 });
             }

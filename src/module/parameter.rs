@@ -1,5 +1,6 @@
 //! Errors of parameters, and the ranges of their values.
 
+use crate::sink::host::DriverFault;
 use crate::sink::url::redact;
 use crate::table;
 use std::ops::RangeInclusive;
@@ -48,7 +49,7 @@ pub enum ParameterError {
         /// The module that would serve it.
         module: String,
         /// What is wrong with the module.
-        fault: &'static str,
+        fault: DriverFault,
     },
     /// The embedded database's place cannot be used.
     #[error(

@@ -5,7 +5,7 @@ use crate::abi::convert::{bytes, output, reference, text};
 use crate::abi::guard::guard;
 use crate::abi::handle::{AnyModule, Core, register, unregister, with_core};
 use crate::abi::host_database::HostProcesses;
-use crate::abi::host_drivers::{self, HostDrivers};
+use crate::abi::host_drivers::HostDrivers;
 use crate::abi::{host_log, process, supervise};
 use crate::module::{ParameterKind, StateError};
 use std::ffi::c_char;
@@ -107,7 +107,7 @@ pub unsafe extern "C" fn sc_core_set_number(core: *mut sc_core, name: *const c_c
 pub unsafe extern "C" fn sc_core_check(core: *mut sc_core) -> sc_status {
     with_core(core, |core| {
         for sink in core.hosted_sinks() {
-            host_drivers::bind(core.drivers, &sink)?;
+            core.drivers.bind(&sink)?;
         }
         let (owner, kill_timeout) = (core.owner, core.kill_timeout);
         Ok(core.module_mut().check(owner, kill_timeout)?)

@@ -9,7 +9,7 @@ use crate::module::parameter::{ParameterError, refuse};
 use crate::queue::counters::Committed;
 use crate::queue::lane::{Consumer, Geometry, Lanes};
 use crate::sink::DatabaseUrl;
-use crate::sink::host::HostLink;
+use crate::sink::host::{DriverFault, HostLink, driver_module};
 use crate::sink::url::HostedUrl;
 use crate::writer::{SinkPlan, SinkTarget, Writer, WriterError, WriterPlan};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -48,6 +48,18 @@ pub struct HostedSink {
     pub url: HostedUrl,
     /// How long the sink waits for an answer.
     pub io_timeout: Duration,
+}
+
+impl HostedSink {
+    /// What stops the start when the host's module is no driver for this sink.
+    pub fn refuse_driver(&self, fault: DriverFault) -> ParameterError {
+        ParameterError::Driver {
+            name: self.parameter,
+            url: DatabaseUrl::Host(self.url.clone()).to_string(),
+            module: driver_module(&self.url.scheme),
+            fault,
+        }
+    }
 }
 
 /// Lanes and spool of one module; every process of the server has its copy, and the lanes in common.

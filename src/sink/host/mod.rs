@@ -2,7 +2,7 @@
 //!
 //! The host's allocator and its drivers belong to processes of one thread, and a driver may wait for ever or crash. So no thread of
 //! the writer calls them: each such sink has a *host database process*, forked by the writer's supervisor (`abi::host_database`),
-//! in which [`serve`] alone runs. The sink's thread and this process talk over a pair of sockets that keep packets apart
+//! in which [`serve`] alone runs, around a [`DriverDatabase`], which knows what each driver wants. The sink's thread and this process talk over a pair of sockets that keep packets apart
 //! (`SOCK_SEQPACKET`), which outlives both: when one of them dies, its successor takes its place at the same end.
 //!
 //! A body, request or answer, goes in parts of at most 16 KiB (numbers are little endian):
@@ -26,6 +26,7 @@
 //! `io_timeout` makes the database unavailable, and its late answer counts only if the same row is asked for again; a row at which the
 //! driver crashes [`CRASHES`] times in a row is refused. The process itself is ended by an alarm when one request takes twice as long.
 
+mod driver;
 mod frame;
 mod service;
 #[cfg(test)]
@@ -40,6 +41,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::{Sink, SinkError, SinkOptions, Written};
 use crate::table::{Layout, Row};
+pub use driver::{DriverAbilities, DriverDatabase, DriverFault, HostDriver, driver_module};
 use frame::{DriverAnswer, Inbox, Received};
 pub use frame::{HostValue, Request};
 pub use service::{HostDatabase, serve};
