@@ -3,42 +3,13 @@
 use super::contract::{sc_bytes, sc_core, sc_status};
 use super::guard::guard;
 use super::host_drivers::HostDrivers;
-use crate::module::{
-    CaptureNode, Copies, HostedSink, Module, ParameterList, Pipeline, SIPCAPTURE_PARAMETERS, SIPTRACE_PARAMETERS,
-    TraceAgent,
-};
+use crate::module::{AnyModule, CaptureNode, Copies, HostedSink, Module, Pipeline, TraceAgent};
 use crate::queue::lane::Lanes;
 use crate::writer::WriterPlan;
 use std::ptr::{NonNull, null_mut};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::time::Duration;
-
-/// The module that a handle was made for.
-pub(super) enum AnyModule {
-    Sipcapture(Box<CaptureNode>),
-    Siptrace(Box<TraceAgent>),
-}
-
-impl AnyModule {
-    /// The module called `name`, with every parameter at its default.
-    pub fn named(name: &str) -> Result<AnyModule, sc_status> {
-        match name {
-            "kamailio/sipcapture" => Ok(AnyModule::Sipcapture(Box::default())),
-            "kamailio/siptrace" => Ok(AnyModule::Siptrace(Box::default())),
-            _ => Err(sc_status::SC_ERR_UNKNOWN_NAME),
-        }
-    }
-
-    /// The parameters of the module called `name`.
-    pub fn parameters(name: &str) -> Result<&'static ParameterList, sc_status> {
-        match name {
-            "kamailio/sipcapture" => Ok(&SIPCAPTURE_PARAMETERS),
-            "kamailio/siptrace" => Ok(&SIPTRACE_PARAMETERS),
-            _ => Err(sc_status::SC_ERR_UNKNOWN_NAME),
-        }
-    }
-}
 
 /// What an `sc_core` handle points to.
 pub(super) struct Core {
@@ -56,18 +27,12 @@ pub(super) struct Core {
 impl Core {
     /// The life of the module, whichever it is.
     pub fn module(&self) -> &dyn Module {
-        match &self.module {
-            AnyModule::Sipcapture(node) => &**node,
-            AnyModule::Siptrace(agent) => &**agent,
-        }
+        self.module.life()
     }
 
     /// The same, to change it.
     pub fn module_mut(&mut self) -> &mut dyn Module {
-        match &mut self.module {
-            AnyModule::Sipcapture(node) => &mut **node,
-            AnyModule::Siptrace(agent) => &mut **agent,
-        }
+        self.module.life_mut()
     }
 
     /// The capture node; an error when the handle belongs to another module.

@@ -8,9 +8,13 @@
 mod engine;
 mod hep;
 mod kamailio;
+mod list;
 pub mod parameter;
 mod parameter_list;
 mod raw;
+#[cfg(feature = "toy-host")]
+#[path = "../../tests/toy_host/module.rs"]
+mod toy;
 
 pub use engine::commands::Reply;
 pub use engine::common_settings::{CommonSettings, EMBEDDED_URL};
@@ -32,6 +36,7 @@ pub use kamailio::siptrace::{
     Copies, LocalAddress, Loss, TraceAgent, TraceError, TraceMode, TraceSettings, Traced, TracedMessage, Tracer,
     with_x_headers,
 };
+pub use list::AnyModule;
 pub use parameter::ParameterError;
 pub use parameter_list::{Parameter, ParameterKind, ParameterList};
 pub use raw::input::RawError;

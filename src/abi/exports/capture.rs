@@ -34,7 +34,7 @@ pub unsafe extern "C" fn sc_capture_sip(
     with_core(core, |core| {
         // SAFETY: the contract's caller vouches for the struct and the bytes in it.
         let (sip, table) = unsafe { (message(reference(sip)?)?, bytes(table)?) };
-        Ok(core.node()?.capture_sip(&sip, table, mode as usize)?)
+        Ok(core.module.capture_sip(&sip, table, mode as usize)?)
     })
 }
 

@@ -3,11 +3,11 @@
 use crate::abi::contract::{self, sc_bytes, sc_core, sc_host, sc_parameter_kind, sc_status};
 use crate::abi::convert::{bytes, output, reference, text};
 use crate::abi::guard::guard;
-use crate::abi::handle::{AnyModule, Core, register, unregister, with_core};
+use crate::abi::handle::{Core, register, unregister, with_core};
 use crate::abi::host_database::HostProcesses;
 use crate::abi::host_drivers::HostDrivers;
 use crate::abi::{host_log, process, supervise};
-use crate::module::{ParameterKind, StateError};
+use crate::module::{AnyModule, ParameterKind, StateError};
 use std::ffi::c_char;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +24,7 @@ pub unsafe extern "C" fn sc_core_new(host: *const sc_host, module: *const c_char
         if host.contract_version != contract::SC_CONTRACT_VERSION {
             return Err(sc_status::SC_ERR_CONTRACT_VERSION);
         }
-        let module = AnyModule::named(module)?;
+        let module = AnyModule::named(module).ok_or(sc_status::SC_ERR_UNKNOWN_NAME)?;
         host_log::install(host);
         let id = |id: i64| u32::try_from(id).ok();
         let kill_timeout = (host.kill_timeout > 0).then(|| Duration::from_secs(u64::from(host.kill_timeout)));
@@ -62,7 +62,8 @@ pub unsafe extern "C" fn sc_parameter_at(
     guard(|| {
         // SAFETY: the contract's caller vouches for all three.
         let (module, name, kind) = unsafe { (text(module)?, output(name)?, output(kind)?) };
-        let listed = AnyModule::parameters(module)?.at(index as usize).ok_or(sc_status::SC_ERR_UNKNOWN_NAME)?;
+        let listed = AnyModule::parameters(module).and_then(|parameters| parameters.at(index as usize));
+        let listed = listed.ok_or(sc_status::SC_ERR_UNKNOWN_NAME)?;
         *name = listed.name.as_ptr();
         *kind = match listed.kind {
             ParameterKind::Text => sc_parameter_kind::SC_PARAMETER_TEXT,

@@ -2,10 +2,11 @@
 
 use crate::module::engine::dialect::Dialect;
 use crate::module::parameter::{ParameterError, URLS, ranged, refuse};
-use crate::sink::DatabaseUrl;
 use crate::sink::url::Driver;
-use crate::sip::Masks;
-use crate::writer::{SpoolPlan, SpoolSync};
+use crate::sink::{DatabaseUrl, SinkOptions};
+use crate::sip::{HeaderNames, Masks};
+use crate::table::{self, ColumnNames, TraceColumnNames};
+use crate::writer::{SinkPlan, SinkTarget, SpoolPlan, SpoolSync, WriterPlan};
 use std::ffi::CStr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -33,9 +34,9 @@ pub const EMBEDDED_URL: &str = "sqlite:////var/lib/sipcapture/sipcapture.db";
 const DRIVERS: &str =
     "auto (the module's own driver if it has one for the URL) and host (the server's own) are allowed";
 /// How long captures wait for a table that is not there, so that it can be dropped and made again without a loss.
-const TABLE_PATIENCE: Duration = Duration::from_secs(10);
+const TABLE_WAIT: Duration = Duration::from_secs(10);
 /// The same where they wait in the spool, and hold up nobody else's.
-const SPOOLED_TABLE_PATIENCE: Duration = Duration::from_secs(300);
+const SPOOLED_TABLE_WAIT: Duration = Duration::from_secs(300);
 /// Most headers that a parameter may list.
 const MOST_HEADERS: usize = 16;
 /// Time that giving up on a database takes beyond `shutdown_timeout`, and some for the host.
@@ -192,6 +193,34 @@ impl CommonSettings {
         self.create_tables.unwrap_or_else(|| url.sqlite_path().is_some())
     }
 
+    /// What these parameters ask of a writer that feeds `sinks`: SIP captures that name no table go to `table`, with the columns that a capture
+    /// node has without parameters.
+    pub fn plan(&self, sinks: Vec<SinkPlan>, table: &str) -> WriterPlan {
+        WriterPlan {
+            sinks,
+            table: table.to_owned(),
+            node: String::new(),
+            headers: HeaderNames::default(),
+            sip: table::sip_layout(&ColumnNames::default()),
+            report: table::report_layout(&ColumnNames::default()),
+            trace: table::trace_layout(&TraceColumnNames::default()),
+            batch_size: self.batch_size,
+            flush_interval: self.flush_interval,
+            shutdown_timeout: self.shutdown_timeout,
+            table_wait: self.table_wait(),
+            insert_retries: self.insert_retries,
+            insert_retry_timeout: self.insert_retry_timeout,
+            spool: self.spool(),
+        }
+    }
+
+    /// The sink of the database at `url`.
+    pub fn database_sink(&self, url: &DatabaseUrl, insert_delayed: bool) -> SinkPlan {
+        let create_tables = self.creates_tables(url);
+        let options = SinkOptions { create_tables, insert_delayed, ..SinkOptions::default() };
+        SinkPlan { target: SinkTarget::Database(url.clone()), options, link: None }
+    }
+
     /// Where captures wait that a sink cannot take.
     pub fn spool(&self) -> Option<SpoolPlan> {
         let directory = self.spool_dir.clone().filter(|directory| !directory.as_os_str().is_empty())?;
@@ -200,7 +229,7 @@ impl CommonSettings {
 
     /// How long rows wait for a table that is not there.
     pub fn table_wait(&self) -> Duration {
-        if self.spool().is_some() { SPOOLED_TABLE_PATIENCE } else { TABLE_PATIENCE }
+        if self.spool().is_some() { SPOOLED_TABLE_WAIT } else { TABLE_WAIT }
     }
 
     /// Keeps `shutdown_timeout` far enough below the time after which the host kills what has not ended: its own part, and the few

@@ -27,4 +27,7 @@ pub enum StateError {
     /// The raw sockets come first, and there is nothing to read where none are asked for.
     #[error("no raw socket is open")]
     NoRawSocket,
+    /// The module is one that cannot do this.
+    #[error("this module cannot do that")]
+    OtherModule,
 }

@@ -10,11 +10,10 @@ use crate::module::kamailio::sipcapture::parameters::PARAMETERS;
 use crate::module::parameter::{ParameterError, refuse, set_column, utf8};
 use crate::module::raw::settings::RawSettings;
 use crate::queue::counters::MODES;
-use crate::sink::SinkOptions;
 use crate::sink::url::redact;
 use crate::sip::{HashSource, HeaderNames};
-use crate::table::{self, ColumnNames, TraceColumnNames};
-use crate::writer::{SinkPlan, SinkTarget, WriterPlan};
+use crate::table::{self, ColumnNames};
+use crate::writer::WriterPlan;
 
 /// All parameters, as set so far.
 #[derive(Clone, Debug)]
@@ -169,30 +168,14 @@ impl CaptureSettings {
 
     /// What these parameters ask of a writer.
     pub fn plan(&self) -> WriterPlan {
-        let sink = |mode: &Mode| SinkPlan {
-            target: SinkTarget::Database(mode.url.clone()),
-            options: SinkOptions {
-                create_tables: self.common.creates_tables(&mode.url),
-                insert_delayed: self.insert_delayed,
-                ..SinkOptions::default()
-            },
-            link: None,
-        };
+        let sinks =
+            self.modes().sinks().map(|mode| self.common.database_sink(&mode.url, self.insert_delayed)).collect();
         WriterPlan {
-            sinks: self.modes().sinks().map(sink).collect(),
-            table: self.tables[0].clone(),
             node: self.capture_node.clone(),
             headers: self.headers.clone(),
             sip: table::sip_layout(&self.columns),
             report: table::report_layout(&self.columns),
-            trace: table::trace_layout(&TraceColumnNames::default()),
-            batch_size: self.common.batch_size,
-            flush_interval: self.common.flush_interval,
-            shutdown_timeout: self.common.shutdown_timeout,
-            table_wait: self.common.table_wait(),
-            insert_retries: self.common.insert_retries,
-            insert_retry_timeout: self.common.insert_retry_timeout,
-            spool: self.common.spool(),
+            ..self.common.plan(sinks, &self.tables[0])
         }
     }
 

@@ -10,8 +10,7 @@ use crate::sink::hep::{
     CollectorOptions, CollectorTransport, Destination, Secret, TlsOptions, copy_uri, parse_address,
 };
 use crate::sink::url::redact;
-use crate::sip::HeaderNames;
-use crate::table::{self, ColumnNames, TraceColumnNames};
+use crate::table::{self, TraceColumnNames};
 use crate::writer::{CollectorPlan, SinkPlan, SinkTarget, WriterPlan};
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -316,12 +315,7 @@ impl TraceSettings {
         };
         let mut sinks = Vec::new();
         if self.has_database() {
-            let options = SinkOptions {
-                create_tables: self.common.creates_tables(&self.common.db_url),
-                insert_delayed: self.insert_delayed || self.trace_delayed,
-                ..SinkOptions::default()
-            };
-            sinks.push(SinkPlan { options, ..sink(SinkTarget::Database(self.common.db_url.clone())) });
+            sinks.push(self.common.database_sink(&self.common.db_url, self.insert_delayed || self.trace_delayed));
         }
         if self.has_failover && !self.collectors.is_empty() {
             sinks.push(sink(SinkTarget::Collectors(self.collectors.clone(), collectors.clone())));
@@ -330,21 +324,6 @@ impl TraceSettings {
             sinks.extend(each.map(|one| sink(SinkTarget::Collectors(vec![one.clone()], collectors.clone()))));
         }
         sinks.push(sink(SinkTarget::NamedCollectors(collectors)));
-        WriterPlan {
-            sinks,
-            table: self.table.clone(),
-            node: String::new(),
-            headers: HeaderNames::default(),
-            sip: table::sip_layout(&ColumnNames::default()),
-            report: table::report_layout(&ColumnNames::default()),
-            trace: table::trace_layout(&self.columns),
-            batch_size: self.common.batch_size,
-            flush_interval: self.common.flush_interval,
-            shutdown_timeout: self.common.shutdown_timeout,
-            table_wait: self.common.table_wait(),
-            insert_retries: self.common.insert_retries,
-            insert_retry_timeout: self.common.insert_retry_timeout,
-            spool: self.common.spool(),
-        }
+        WriterPlan { trace: table::trace_layout(&self.columns), ..self.common.plan(sinks, &self.table) }
     }
 }

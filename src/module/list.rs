@@ -1,0 +1,76 @@
+//! The list of the modules of all hosts, and which of them can do what more than one can.
+
+use super::kamailio::sipcapture::capture_node::{CaptureError, CaptureNode, SipMessage};
+use super::kamailio::siptrace::TraceAgent;
+#[cfg(feature = "toy-host")]
+use super::toy::ToyModule;
+use super::{Module, ParameterList, StateError};
+
+/// Makes [`AnyModule`] of the list: a variant, the name by which shims ask for it, its type, and its parameters.
+macro_rules! modules {
+    ($($(#[$on:meta])* $variant:ident $name:literal $module:ty, $parameters:expr;)*) => {
+        /// One module of one host.
+        #[derive(Debug)]
+        pub enum AnyModule {
+            $(
+                #[doc = concat!("`", $name, "`.")]
+                $(#[$on])*
+                $variant(Box<$module>),
+            )*
+        }
+
+        impl AnyModule {
+            /// The module called `name`, with every parameter at its default; `None` when there is none.
+            pub fn named(name: &str) -> Option<AnyModule> {
+                match name {
+                    $($(#[$on])* $name => Some(AnyModule::$variant(Box::default())),)*
+                    _ => None,
+                }
+            }
+
+            /// The parameters of the module called `name`; `None` when there is none.
+            pub fn parameters(name: &str) -> Option<&'static ParameterList> {
+                match name {
+                    $($(#[$on])* $name => Some(&$parameters),)*
+                    _ => None,
+                }
+            }
+
+            /// Its life.
+            pub fn life(&self) -> &dyn Module {
+                match self {
+                    $($(#[$on])* AnyModule::$variant(module) => &**module,)*
+                }
+            }
+
+            /// Its life, to go on with.
+            pub fn life_mut(&mut self) -> &mut dyn Module {
+                match self {
+                    $($(#[$on])* AnyModule::$variant(module) => &mut **module,)*
+                }
+            }
+        }
+    };
+}
+
+modules! {
+    Sipcapture "kamailio/sipcapture" CaptureNode, super::SIPCAPTURE_PARAMETERS;
+    Siptrace "kamailio/siptrace" TraceAgent, super::SIPTRACE_PARAMETERS;
+    #[cfg(feature = "toy-host")]
+    Toy "toy/capture" ToyModule, super::toy::PARAMETERS;
+}
+
+impl AnyModule {
+    /// Queues a SIP message for `table` (empty for one of its own choice) in the database of mode `mode`. Never waits.
+    ///
+    /// # Errors
+    /// See [`CaptureError`]; also of a module that captures no SIP messages.
+    pub fn capture_sip(&mut self, message: &SipMessage<'_>, table: &[u8], mode: usize) -> Result<(), CaptureError> {
+        match self {
+            AnyModule::Sipcapture(node) => node.capture_sip(message, table, mode),
+            AnyModule::Siptrace(_) => Err(StateError::OtherModule.into()),
+            #[cfg(feature = "toy-host")]
+            AnyModule::Toy(module) => module.capture_sip(message, table),
+        }
+    }
+}
