@@ -1,0 +1,115 @@
+/*
+ * The toy host: a "SIP server" of one worker, which reads datagrams from a port of the loopback interface and captures each.
+ *
+ *   toy_host [PARAMETER=TEXT...]
+ *
+ * Says its port once it listens, answers every datagram with an empty one once it is queued, and ends on SIGTERM. A parameter that will not do
+ * stops the start.
+ */
+#include <arpa/inet.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core.h"
+
+static sc_core *core;
+
+static void write_log(sc_log_level level, const char *text, size_t length)
+{
+    fprintf(stderr, "%d %.*s\n", (int)level, (int)length, text);
+}
+
+static int set_parameters(int count, char **parameters)
+{
+    for (int i = 0; i < count; i++) {
+        char *value = strchr(parameters[i], '=');
+        if (value == NULL) {
+            return -1;
+        }
+        *value++ = 0;
+        sc_bytes text = { value, strlen(value) };
+        if (sc_core_set_text(core, parameters[i], text) != SC_OK) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static sc_address address_of(const struct sockaddr_in *from)
+{
+    sc_address address = { .length = 4, .port = ntohs(from->sin_port) };
+    memcpy(address.ip, &from->sin_addr, 4);
+    return address;
+}
+
+/* The worker: lane 0 is its own. */
+static void work(int listener, const struct sockaddr_in *own)
+{
+    static char datagram[65536];
+    struct sockaddr_in sender;
+
+    for (sc_status attached = sc_core_attach(core, 0); attached == SC_OK;) {
+        socklen_t size = sizeof(sender);
+        ssize_t length = recvfrom(listener, datagram, sizeof(datagram), 0, (struct sockaddr *)&sender, &size);
+        if (length <= 0) {
+            continue;
+        }
+        sc_message message = { .source = address_of(&sender), .destination = address_of(own), .transport = 1 };
+        message.payload.ptr = datagram;
+        message.payload.len = (size_t)length;
+        sc_bytes no_table = { NULL, 0 };
+        if (sc_capture_sip(core, &message, no_table, 0) == SC_OK) {
+            sendto(listener, "", 0, 0, (struct sockaddr *)&sender, size);
+        }
+    }
+    _exit(1);
+}
+
+int main(int argc, char **argv)
+{
+    sc_host host = { .contract_version = SC_CONTRACT_VERSION, .user = -1, .group = -1, .log = write_log };
+    struct sockaddr_in own = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t size = sizeof(own);
+    int listener = socket(AF_INET, SOCK_DGRAM, 0);
+    uint32_t writers = 0;
+
+    if (sc_core_new(&host, "toy/capture", &core) != SC_OK || set_parameters(argc - 1, argv + 1) != 0
+            || sc_core_check(core) != SC_OK || sc_core_writers(core, &writers) != SC_OK) {
+        return 1;
+    }
+    if (bind(listener, (struct sockaddr *)&own, size) != 0 || getsockname(listener, (struct sockaddr *)&own, &size) != 0
+            || sc_core_map_lanes(core, 1) != SC_OK) {
+        return 1;
+    }
+    /* Children inherit the signal's effect, and this process waits for it. */
+    sigset_t end;
+    sigemptyset(&end);
+    sigaddset(&end, SIGTERM);
+    pid_t children[17]; /* capture_writers is 16 at most */
+    for (uint32_t child = 0; child <= writers; child++) {
+        children[child] = fork();
+        if (children[child] == 0 && child < writers) {
+            sc_writer_supervise(core, child);
+            _exit(0);
+        }
+        if (children[child] == 0) {
+            work(listener, &own);
+        }
+    }
+    sigprocmask(SIG_BLOCK, &end, NULL);
+    printf("%d\n", ntohs(own.sin_port));
+    fflush(stdout);
+
+    int number;
+    sigwait(&end, &number);
+    for (uint32_t child = 0; child <= writers; child++) {
+        kill(children[child], SIGTERM);
+    }
+    while (wait(NULL) > 0) {
+    }
+    return sc_core_finish(core) == SC_OK && sc_core_free(core) == SC_OK ? 0 : 1;
+}

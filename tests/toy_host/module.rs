@@ -1,0 +1,116 @@
+//! The module of the toy host, which has what a module must have and nothing else: it captures the SIP messages that it is handed.
+//!
+//! The host itself is `host.c` beside this file. Both are an example to begin from; doc/adding-a-host.md goes through them.
+
+use super::engine::capture_queue::now_us;
+use super::engine::common_settings::{self, CommonSettings};
+use super::engine::counters::{self, Counter};
+use super::engine::dialect::{Answers, Dialect};
+use super::engine::pipeline::Pipeline;
+use super::{CaptureError, Module, ParameterError, ParameterList, Reply, SipMessage};
+use crate::capture::Capture;
+use crate::queue::counters::{Observer, Totals};
+use crate::writer::WriterPlan;
+use std::sync::LazyLock;
+
+/// What this host does otherwise than others.
+static DIALECT: Dialect = Dialect {
+    activity: "capture",
+    switch_command: "switch",
+    spool_name: "toy-spool",
+    default_url: "sqlite:////var/lib/toy/sip.db",
+    database_parameters: "db_url",
+    aliases: &[("database", "db_url")],
+    observer: Observer::Node,
+    answers: Answers {
+        not_ready: (503, "not yet"),
+        status_lacks_argument: (400, "on, off or check?"),
+        status_argument: (400, "on, off or check"),
+        switch_argument: (400, "on or off"),
+        status: ["asleep", "awake"],
+        switch: ["off", "on"],
+    },
+};
+
+/// Every parameter.
+pub static PARAMETERS: LazyLock<ParameterList> =
+    LazyLock::new(|| ParameterList::new().texts(common_settings::TEXTS).numbers(common_settings::NUMBERS));
+
+/// The module.
+#[derive(Debug)]
+pub struct ToyModule {
+    common: CommonSettings,
+    pipeline: Pipeline,
+}
+
+impl Default for ToyModule {
+    fn default() -> ToyModule {
+        ToyModule { common: CommonSettings::new(&DIALECT), pipeline: Pipeline::default() }
+    }
+}
+
+impl ToyModule {
+    /// Queues `message` for `table`, `sip_capture` when it is empty.
+    pub fn capture_sip(&mut self, message: &SipMessage<'_>, table: &[u8]) -> Result<(), CaptureError> {
+        if !self.pipeline.mapped()?.capture_on() {
+            return Err(CaptureError::Off);
+        }
+        let capture = Capture {
+            table: (!table.is_empty()).then_some(table),
+            ..Capture::sip(now_us(), message.source, message.destination, message.transport, message.payload)
+        };
+        Ok(self.pipeline.queue.push(&capture)??)
+    }
+}
+
+impl Module for ToyModule {
+    fn dialect(&self) -> &'static Dialect {
+        &DIALECT
+    }
+
+    fn common(&self) -> &CommonSettings {
+        &self.common
+    }
+
+    fn common_mut(&mut self) -> &mut CommonSettings {
+        &mut self.common
+    }
+
+    fn pipeline(&self) -> &Pipeline {
+        &self.pipeline
+    }
+
+    fn pipeline_mut(&mut self) -> &mut Pipeline {
+        &mut self.pipeline
+    }
+
+    fn set_module_text(&mut self, name: &str, value: &[u8]) -> Result<(), ParameterError> {
+        self.common.set_text(name, super::parameter::utf8(name, value)?).unwrap_or_else(|| Err(unknown(name, "string")))
+    }
+
+    fn set_module_number(&mut self, name: &str, value: i64) -> Result<(), ParameterError> {
+        self.common.set_number(name, value).unwrap_or_else(|| Err(unknown(name, "int")))
+    }
+
+    fn check_module(&mut self) -> Result<(), ParameterError> {
+        Ok(())
+    }
+
+    fn plan(&self) -> WriterPlan {
+        self.common.plan(vec![self.common.database_sink(&self.common.db_url, false)], "sip_capture")
+    }
+
+    fn is_on_at_start(&self) -> bool {
+        true
+    }
+
+    fn add_stats(&self, _: &Totals, _: &mut dyn Reply) {}
+
+    fn counter_at(&self, index: usize) -> Option<&Counter> {
+        counters::of(Observer::Node).get(index)
+    }
+}
+
+fn unknown(name: &str, kind: &'static str) -> ParameterError {
+    ParameterError::Unknown(name.to_owned(), kind)
+}
