@@ -17,8 +17,9 @@ mod raw;
 mod toy;
 
 pub use engine::commands::Reply;
-pub use engine::common_settings::{CommonSettings, EMBEDDED_URL};
+pub use engine::common_settings::CommonSettings;
 pub use engine::counters::Counter;
+pub use engine::default_places::{EMBEDDED_URL, SPOOL_DIRECTORY};
 pub use engine::masked::Unmaskable;
 pub use engine::modes::{Mode, Modes, TableSelection};
 pub use engine::owned_directory::Owner;

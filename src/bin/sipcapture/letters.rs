@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Value, json};
 use sipcapture_core::capture::{RowKind, record};
+use sipcapture_core::module::SPOOL_DIRECTORY;
 use sipcapture_core::queue::spool::dead_letter::{Entry, LetterFile, list};
 use sipcapture_core::sip::{self, FirstLine, HeaderNames};
 use sipcapture_core::writer::spools::DEAD_LETTERS;
@@ -14,23 +15,24 @@ use sipcapture_core::writer::spools::DEAD_LETTERS;
 use crate::moment::rfc3339;
 use crate::session::Error;
 
-/// The spool of a server whose operator has named none.
-pub const DEFAULT_SPOOL: &str = "/var/lib/sipcapture/spool";
 const NAME_IT: &str = "name the server's spool_dir with --dir";
 
 /// Where the dead letters are.
 #[derive(Args, Clone, Debug)]
 pub struct Place {
-    /// Directory of the dead letters, or the spool_dir that it is in
-    /// [default: /var/lib/sipcapture/spool/dead-letter]
-    #[arg(long, value_name = "DIR", verbatim_doc_comment)]
+    #[arg(long, value_name = "DIR", help = dir_help())]
     dir: Option<PathBuf>,
+}
+
+fn dir_help() -> String {
+    let default = Path::new(SPOOL_DIRECTORY).join(DEAD_LETTERS);
+    format!("Directory of the dead letters, or the spool_dir that it is in\n[default: {}]", default.display())
 }
 
 impl Place {
     /// The directory that holds the files.
     pub fn find(&self) -> Result<PathBuf, Error> {
-        let named = self.dir.clone().unwrap_or_else(|| DEFAULT_SPOOL.into());
+        let named = self.dir.clone().unwrap_or_else(|| SPOOL_DIRECTORY.into());
         require_directory(&named)?;
         let inner = named.join(DEAD_LETTERS);
         match std::fs::metadata(&inner) {

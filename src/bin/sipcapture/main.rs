@@ -32,6 +32,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
+use sipcapture_core::module::EMBEDDED_URL;
 use sipcapture_core::table::{ColumnNames, sip_layout};
 
 use crate::archive::Archive;
@@ -40,8 +41,6 @@ use crate::redaction::redacted;
 use crate::session::{Answer, Legs, Output, Session};
 use crate::terminal::{ColorChoice, Terminal};
 
-/// The database that the modules write to when nobody configures one.
-const DEFAULT_DATABASE: &str = "sqlite:////var/lib/sipcapture/sipcapture.db";
 /// Names the database where --db does not; keeps a password out of the process list.
 const DATABASE_VARIABLE: &str = "SIPCAPTURE_DB";
 
@@ -65,14 +64,25 @@ Examples:
 
 Exit code: 0 when the answer was printed, 1 when there is no such call, 2 when anything went wrong.";
 
+const URL_FORMS: &str = "\
+sqlite:////PATH, postgres://USER:PASSWORD@HOST/NAME or
+mysql://USER:PASSWORD@HOST/NAME; a path alone is an SQLite file.";
+
+fn db_help() -> String {
+    let path = EMBEDDED_URL.trim_start_matches("sqlite:///");
+    format!("Database to read [default: ${DATABASE_VARIABLE}, else the SQLite file\n{path}]")
+}
+
 #[derive(clap::Args, Debug)]
 struct Global {
-    /// Database to read [default: $SIPCAPTURE_DB, else the SQLite file
-    /// /var/lib/sipcapture/sipcapture.db]
-    ///
-    /// sqlite:////PATH, postgres://USER:PASSWORD@HOST/NAME or
-    /// mysql://USER:PASSWORD@HOST/NAME; a path alone is an SQLite file.
-    #[arg(long, global = true, value_name = "URL", help_heading = "Database", verbatim_doc_comment)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        help_heading = "Database",
+        help = db_help(),
+        long_help = format!("{}\n\n{URL_FORMS}", db_help())
+    )]
     db: Option<String>,
     /// Table to read; repeatable [default: all whose name starts with
     /// sip_capture]
@@ -192,7 +202,7 @@ fn run(cli: Cli) -> Answer {
         json: options.json,
     };
     let from_environment = || std::env::var(DATABASE_VARIABLE).ok().filter(|url| !url.is_empty());
-    let url = options.db.or_else(from_environment).unwrap_or_else(|| DEFAULT_DATABASE.to_owned());
+    let url = options.db.or_else(from_environment).unwrap_or_else(|| EMBEDDED_URL.to_owned());
     match &cli.command {
         Command::DeadLetters(letters) => return dead_letters::run(&output, letters),
         Command::ReplayDeadLetters(replay) => {

@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Value, json};
 use sipcapture_core::capture::record;
+use sipcapture_core::module::SPOOL_DIRECTORY;
 use sipcapture_core::queue::spool::dead_letter::list;
 use sipcapture_core::queue::spool::{Contents, LockHolder, inspect, lock_holder};
 use sipcapture_core::writer::spools::{DEAD_LETTERS, Place, all};
 
-use crate::letters::{DEFAULT_SPOOL, counted, require_directory, unreadable};
+use crate::letters::{counted, require_directory, unreadable};
 use crate::listing::{Kind, Table};
 use crate::moment::rfc3339;
 use crate::session::{Answer, Error, Output};
@@ -19,8 +20,7 @@ use crate::terminal::{Style, printable};
 /// Which spool to show.
 #[derive(Args, Clone, Debug)]
 pub struct Options {
-    /// The server's spool_dir [default: /var/lib/sipcapture/spool]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", help = format!("The server's spool_dir [default: {SPOOL_DIRECTORY}]"))]
     dir: Option<PathBuf>,
 }
 
@@ -35,7 +35,7 @@ struct Held {
 
 /// Prints a line for each writer of each database, or their document.
 pub fn run(output: &Output, options: &Options) -> Answer {
-    let directory = options.dir.clone().unwrap_or_else(|| DEFAULT_SPOOL.into());
+    let directory = options.dir.clone().unwrap_or_else(|| SPOOL_DIRECTORY.into());
     let held = look(&directory)?;
     match output.json {
         true => output.document(document(&directory, &held)),

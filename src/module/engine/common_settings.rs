@@ -27,9 +27,6 @@ pub(in crate::module) const NUMBERS: &[&CStr] = &[
     c"mask_body",
 ];
 
-/// The database of an empty `db_url`.
-pub const EMBEDDED_URL: &str = "sqlite:////var/lib/sipcapture/sipcapture.db";
-
 /// What `db_driver` may be.
 const DRIVERS: &str =
     "auto (the module's own driver if it has one for the URL) and host (the server's own) are allowed";

@@ -6,6 +6,7 @@ pub(in crate::module) mod commands;
 pub(in crate::module) mod common_settings;
 pub(in crate::module) mod counters;
 pub(in crate::module) mod database_files;
+pub(in crate::module) mod default_places;
 pub(in crate::module) mod dialect;
 pub(in crate::module) mod masked;
 pub(in crate::module) mod modes;

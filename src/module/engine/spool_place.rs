@@ -1,6 +1,7 @@
 //! Where the spool is: found from the parameters, prepared for the user that the server runs as, and locked against a second server.
 
 use crate::module::engine::common_settings::CommonSettings;
+use crate::module::engine::default_places;
 use crate::module::engine::owned_directory::Owner;
 use crate::module::engine::owned_directory::{OwnedDirectory, PRIVATE};
 use crate::module::engine::pipeline::{MapError, Pause, Pipeline};
@@ -14,8 +15,6 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// Where spools are when no embedded database tells another place.
-const DEFAULT: &str = "/var/lib/sipcapture";
 /// Time beyond `shutdown_timeout` that a server which ends may need to let go of the spool.
 const LETTING_GO: Duration = Duration::from_secs(5);
 /// How often a spool that another server uses is tried again.
@@ -142,7 +141,7 @@ impl Pipeline {
 
 /// The spool's place when nobody names one: `name` beside the embedded database.
 pub(in crate::module) fn beside(database: &DatabaseUrl, name: &str) -> PathBuf {
-    database.sqlite_path().and_then(Path::parent).unwrap_or(Path::new(DEFAULT)).join(name)
+    database.sqlite_path().and_then(Path::parent).unwrap_or(Path::new(default_places::DIRECTORY)).join(name)
 }
 
 /// Sees that all below `place` can be read and written. What an operator's tool takes away meanwhile need not be.

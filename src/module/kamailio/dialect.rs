@@ -1,6 +1,6 @@
 //! What Kamailio's modules do otherwise than those of other hosts.
 
-use crate::module::engine::common_settings::EMBEDDED_URL;
+use crate::module::engine::default_places::EMBEDDED_URL;
 use crate::module::engine::dialect::{Answers, Dialect};
 use crate::queue::counters::Observer;
 

@@ -13,6 +13,7 @@ mod text;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
+use sipcapture_core::module::EMBEDDED_URL;
 use sipcapture_core::sink::{DatabaseUrl, Deadlines, UrlError, check};
 use sipcapture_core::table::Dialect;
 
@@ -37,7 +38,8 @@ const DEADLINES: Deadlines = Deadlines { connect: Duration::from_secs(10), silen
 pub enum Failure {
     /// It could not be opened.
     #[error(
-        "cannot open {what}: {why}\nName the database with --db, for example --db sqlite:////var/lib/sipcapture/sipcapture.db, --db postgres://user@host/name or --db mysql://user@host/name."
+        "cannot open {what}: {why}\nName the database with --db, for example --db {EMBEDDED_URL}, --db postgres://user@host/name \
+         or --db mysql://user@host/name."
     )]
     Open {
         /// Path or URL, without a password.
