@@ -1,6 +1,7 @@
 //! Tables of text: columns as wide as what stands in them, cut where room is short.
 
 use crate::terminal::{Style, Terminal};
+use crate::text_width::text_width;
 
 /// Blanks between two columns.
 const GAP: usize = 2;
@@ -43,7 +44,7 @@ impl Table {
     /// Gives every column the width of its longest text. To be called when all rows are there.
     pub fn measure(&mut self) {
         let longest = |index: usize, head: &str| {
-            self.rows.iter().map(|(cells, _)| cells[index].chars().count()).max().unwrap_or(0).max(head.len())
+            self.rows.iter().map(|(cells, _)| text_width(&cells[index])).max().unwrap_or(0).max(head.len())
         };
         self.widths = self.heads.iter().enumerate().map(|(index, (head, _))| longest(index, head)).collect();
     }
@@ -80,7 +81,7 @@ impl Table {
         let mut line = String::new();
         for (index, (cell, width)) in cells.iter().zip(&self.widths).enumerate() {
             let text = terminal.fit(cell, *width);
-            let blanks = " ".repeat(width - text.chars().count());
+            let blanks = " ".repeat(width - text_width(&text));
             let text = match self.heads[index].1 {
                 Kind::Number => format!("{blanks}{text}"),
                 Kind::Status => terminal.paint(style, &text) + &blanks,
@@ -90,5 +91,40 @@ impl Table {
             line.push_str(&" ".repeat(GAP));
         }
         line.trim_end().to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(callers: &[&str], width: usize) -> Vec<String> {
+        let mut table = Table::new(&[("FROM", Kind::Party), ("MSGS", Kind::Number)]);
+        for caller in callers {
+            table.push(vec![(*caller).to_owned(), "7".to_owned()], Style::Plain);
+        }
+        table.measure();
+        table.shrink(width, &[(Kind::Party, 4)]);
+        table.lines(&Terminal::plain(width))
+    }
+
+    #[test]
+    fn columns_stay_in_line_whatever_is_written_in_them() {
+        let expected = [
+            "FROM      MSGS",
+            "alice        7",
+            "山田太郎     7",
+            "Rene\u{301}         7",
+            "😀👩\u{200d}👩\u{200d}👧👍🏽       7",
+        ];
+        assert_eq!(lines(&["alice", "山田太郎", "Rene\u{301}", "😀👩\u{200d}👩\u{200d}👧👍🏽"], 80), expected);
+    }
+
+    #[test]
+    fn a_wide_text_is_cut_to_its_column_and_the_next_column_stays_in_line() {
+        let expected = ["FROM   MSGS", "alice     7", "山田…     7", "e\u{301}e\u{301}e\u{301}e\u{301}…     7"];
+        let combining = "e\u{301}".repeat(8);
+        assert_eq!(lines(&["alice", "山田太郎", &combining], 11), expected);
+        assert_eq!(lines(&["山田太郎"], 10), ["FROM  MSGS", "山…      7"]);
     }
 }

@@ -26,6 +26,7 @@ mod session;
 mod show;
 mod spool;
 mod terminal;
+mod text_width;
 mod warnings;
 
 use std::ffi::OsString;

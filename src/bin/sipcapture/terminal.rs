@@ -7,6 +7,8 @@ use std::io::{IsTerminal, Write};
 
 use clap::ValueEnum;
 
+use crate::text_width::{head, tail, text_width};
+
 /// Width of output that does not go to a terminal and for which nobody named one.
 const PIPE_WIDTH: usize = 80;
 
@@ -180,10 +182,10 @@ impl Terminal {
 
     /// `text` cut to `width` columns, its end replaced by an ellipsis when something is missing.
     pub fn fit(&self, text: &str, width: usize) -> String {
-        if text.chars().count() <= width {
+        if text_width(text) <= width {
             return text.to_owned();
         }
-        let mut cut: String = text.chars().take(width.saturating_sub(1)).collect();
+        let mut cut = head(text, width.saturating_sub(1)).to_owned();
         if width > 0 {
             cut.push(self.glyphs.ellipsis);
         }
@@ -192,14 +194,12 @@ impl Terminal {
 
     /// `text` cut to `width` columns in its middle: both ends of an address tell more than its beginning.
     pub fn fit_middle(&self, text: &str, width: usize) -> String {
-        let length = text.chars().count();
-        if length <= width || width < 5 {
+        if text_width(text) <= width || width < 5 {
             return self.fit(text, width);
         }
-        let tail = (width - 1) / 2;
-        let head: String = text.chars().take(width - 1 - tail).collect();
-        let tail: String = text.chars().skip(length - tail).collect();
-        format!("{head}{}{tail}", self.glyphs.ellipsis)
+        let behind = (width - 1) / 2;
+        let before = width - 1 - behind;
+        format!("{}{}{}", head(text, before), self.glyphs.ellipsis, tail(text, behind))
     }
 }
 
@@ -254,6 +254,9 @@ mod tests {
         assert_eq!(terminal.fit("200 OK", 5), "200 …");
         assert_eq!(terminal.fit("200 OK", 1), "…");
         assert_eq!(terminal.fit("200 OK", 0), "");
+        assert_eq!(terminal.fit("山田太郎", 8), "山田太郎");
+        assert_eq!(terminal.fit("山田太郎", 7), "山田太…");
+        assert_eq!(terminal.fit("山田太郎", 6), "山田…");
     }
 
     #[test]
@@ -262,6 +265,7 @@ mod tests {
         assert_eq!(terminal.fit_middle("2001:db8:1:2:3:4:5:6", 20), "2001:db8:1:2:3:4:5:6");
         assert_eq!(terminal.fit_middle("2001:db8:1:2:3:4:5:6", 11), "2001:…4:5:6");
         assert_eq!(terminal.fit_middle("2001:db8:1:2:3:4:5:6", 4), "200…");
+        assert_eq!(terminal.fit_middle("sip:山田太郎@東京", 12), "sip:山…@東京");
     }
 
     #[test]

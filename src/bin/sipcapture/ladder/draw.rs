@@ -13,9 +13,11 @@
 //! may be wider than the terminal.
 
 use super::Columns;
+use super::row::Row;
 use crate::message::Message;
 use crate::moment::{Clock, delta};
 use crate::terminal::{Glyphs, Style, Terminal, printable};
+use crate::text_width::text_width;
 
 /// Widest distance between two hosts.
 const MOST_SPACING: usize = 44;
@@ -61,7 +63,7 @@ pub fn draw(steps: &[Step<'_>], columns: &Columns, clock: &Clock, terminal: &Ter
         row.put(0, &clock.milliseconds(now), Style::Plain);
         if let Some(before) = previous.filter(|_| drawing.delta_width > 0) {
             let delta = delta(now - before.micro_ts);
-            row.put(TIME_WIDTH + 1 + drawing.delta_width - delta.chars().count(), &delta, Style::Faint);
+            row.put(TIME_WIDTH + 1 + drawing.delta_width - text_width(&delta), &delta, Style::Faint);
         }
         if let Some(leg) = step.leg {
             row.put(drawing.leg_at, &leg.to_string(), Style::Strong);
@@ -89,7 +91,7 @@ struct Drawing<'t> {
 impl<'t> Drawing<'t> {
     fn plan(steps: &[Step<'_>], columns: &Columns, terminal: &'t Terminal) -> Drawing<'t> {
         let deltas = steps.windows(2).map(|pair| delta(pair[1].message.micro_ts - pair[0].message.micro_ts));
-        let delta_width = deltas.map(|delta| delta.chars().count()).max().unwrap_or(0);
+        let delta_width = deltas.map(|delta| text_width(&delta)).max().unwrap_or(0);
         let leg_width = if steps.iter().any(|step| step.leg.is_some()) { 3 } else { 0 };
         let natural = natural_spacing(steps, columns, terminal);
         let with_deltas = Drawing::place(delta_width, leg_width, natural, columns, terminal);
@@ -125,7 +127,7 @@ impl<'t> Drawing<'t> {
         for (host, &at) in columns.hosts.iter().zip(&self.lines_at) {
             for (row, text) in [(&mut addresses, host.ip.clone()), (&mut ports, host.ports_text())] {
                 let text = self.terminal.fit_middle(&printable(&text), room);
-                row.put(at.saturating_sub(text.chars().count() / 2), &text, Style::Strong);
+                row.put(at.saturating_sub(text_width(&text) / 2), &text, Style::Strong);
             }
         }
         [addresses, ports, self.lifelines()].into_iter().map(|row| row.render(self.terminal)).collect()
@@ -165,7 +167,7 @@ impl<'t> Drawing<'t> {
         let label = label.fit(inside - 1 - blanks, self.terminal);
         let label = if blanks > 0 { format!(" {label} ") } else { label };
         let shaft = inside - 1;
-        let start = left + 1 + usize::from(to < from) + (shaft - label.chars().count()) / 2;
+        let start = left + 1 + usize::from(to < from) + (shaft - text_width(&label)) / 2;
         row.put(start, &label, style);
         row.put(head_at, &head.to_string(), style);
     }
@@ -180,7 +182,7 @@ impl<'t> Drawing<'t> {
             row.put(at + 1, &format!("{own} {}", label.fit(room, self.terminal)), style);
         } else {
             let text = format!("{} {own}", label.fit(self.spacing - 4, self.terminal));
-            row.put(at - text.chars().count(), &text, style);
+            row.put(at - text_width(&text), &text, style);
         }
     }
 }
@@ -203,11 +205,11 @@ impl Label {
     }
 
     fn length(&self) -> usize {
-        self.text.chars().count() + self.notes.chars().count()
+        text_width(&self.text) + text_width(&self.notes)
     }
 
     fn fit(&self, room: usize, terminal: &Terminal) -> String {
-        let text_room = room.saturating_sub(self.notes.chars().count());
+        let text_room = room.saturating_sub(text_width(&self.notes));
         match self.length() <= room || text_room >= LEAST_TEXT {
             true => terminal.fit(&self.text, text_room) + &self.notes,
             false => terminal.fit(&self.text, room),
@@ -216,7 +218,7 @@ impl Label {
 }
 
 fn head_width(host: &super::Column) -> usize {
-    host.ip.chars().count().max(host.ports_text().chars().count())
+    text_width(&host.ip).max(text_width(&host.ports_text()))
 }
 
 /// The distance at which nothing between two hosts would be cut.
@@ -227,32 +229,6 @@ fn natural_spacing(steps: &[Step<'_>], columns: &Columns, terminal: &Terminal) -
         length.div_ceil(from.abs_diff(*to).max(1))
     });
     heads.chain(labels).max().unwrap_or(0).clamp(LEAST_SPACING, MOST_SPACING)
-}
-
-/// One line of characters, each with its style.
-#[derive(Default)]
-struct Row(Vec<(char, Style)>);
-
-impl Row {
-    /// Writes `text` at column `at`, over what is there.
-    fn put(&mut self, at: usize, text: &str, style: Style) {
-        for (index, character) in text.chars().enumerate() {
-            let at = at + index;
-            if self.0.len() <= at {
-                self.0.resize(at + 1, (' ', Style::Plain));
-            }
-            self.0[at] = (character, style);
-        }
-    }
-
-    fn render(&self, terminal: &Terminal) -> String {
-        let mut line = String::new();
-        for run in self.0.chunk_by(|a, b| a.1 == b.1) {
-            let text: String = run.iter().map(|(character, _)| *character).collect();
-            line.push_str(&terminal.paint(run[0].1, &text));
-        }
-        line.trim_end().to_owned()
-    }
 }
 
 #[cfg(test)]
@@ -325,11 +301,23 @@ mod tests {
     }
 
     #[test]
+    fn a_reason_of_wide_characters_moves_no_host() {
+        let messages = [hop(0, 1, 2), reply(0, "486 通話中", "1 INVITE"), reply(0, "486 Occupe\u{301}", "1 INVITE")];
+        let expected = [
+            "00:00:00.000         │───── INVITE ─────►│",
+            "00:00:00.000 +0.000  │◄─── 486 通話中 ───│",
+            "00:00:00.000 +0.000  │◄─── 486 Occupe\u{301} ───│",
+        ];
+        assert_eq!(drawn(&messages, 80)[3..], expected);
+        assert_eq!(drawn(&messages, 30)[4], "00:00:00.000  │◄ 486 通… │");
+    }
+
+    #[test]
     fn a_long_address_is_cut_in_its_middle_and_stays_over_its_line() {
         let ends = ("2001:db8:aaaa:bbbb:cccc:dddd:eeee:1:5060", "2001:db8:aaaa:bbbb:cccc:dddd:eeee:2:5060");
         let messages = [request(0, "INVITE", "1 INVITE").between(ends.0, ends.1)];
         let lines = drawn(&messages, 60);
-        assert!(lines.iter().all(|line| line.chars().count() <= 60), "{lines:#?}");
+        assert!(lines.iter().all(|line| text_width(line) <= 60), "{lines:#?}");
         assert!(lines[0].contains("2001:db8:") && lines[0].contains("…") && lines[0].ends_with("eeee:2"), "{lines:#?}");
     }
 

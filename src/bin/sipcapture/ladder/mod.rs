@@ -2,6 +2,7 @@
 
 mod columns;
 mod draw;
+mod row;
 
 pub use self::columns::{Column, Columns};
 pub use self::draw::{Step, draw};
