@@ -29,12 +29,12 @@ pub(super) const FIXED_LENGTH: usize = 8;
 pub(super) const TIME_LENGTH: usize = 12;
 
 /// A datagram, eaten from the front.
-struct Reader<'a> {
+struct ByteReader<'a> {
     left: &'a [u8],
     eaten: usize,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> ByteReader<'a> {
     fn take<const N: usize>(&mut self) -> Result<&'a [u8; N], DecodeError> {
         let Some((taken, left)) = self.left.split_first_chunk::<N>() else {
             return Err(DecodeError::Truncated { needed: self.eaten + N, received: self.eaten + self.left.len() });
@@ -47,7 +47,7 @@ impl<'a> Reader<'a> {
 
 /// Decodes a datagram of version 1 or 2.
 pub(super) fn decode(datagram: &[u8], version: Version) -> Result<Packet<'_>, DecodeError> {
-    let mut reader = Reader { left: datagram, eaten: 0 };
+    let mut reader = ByteReader { left: datagram, eaten: 0 };
     let &[_, _, family, ip_protocol, source_high, source_low, destination_high, destination_low] =
         reader.take::<FIXED_LENGTH>()?;
     let (source, destination) = match family_of(family).ok_or(DecodeError::UnknownFamily(family))? {

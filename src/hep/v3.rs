@@ -22,7 +22,7 @@ use super::{DecodeError, Packet, Payload, Version, time_us};
 
 /// What the chunks have said so far.
 #[derive(Default)]
-struct Seen<'a> {
+struct SeenChunks<'a> {
     family: Option<u8>,
     ip_protocol: Option<u8>,
     source_ip4: Option<Ipv4Addr>,
@@ -45,7 +45,7 @@ struct Seen<'a> {
 /// Decodes a version 3 datagram.
 pub(super) fn decode(datagram: &[u8]) -> Result<Packet<'_>, DecodeError> {
     let mut chunks = Chunks::new(datagram)?;
-    let mut seen = Seen::default();
+    let mut seen = SeenChunks::default();
     while let Some(chunk) = chunks.next() {
         let chunk = chunk?;
         if chunk.vendor == 0 {
@@ -55,7 +55,7 @@ pub(super) fn decode(datagram: &[u8]) -> Result<Packet<'_>, DecodeError> {
     seen.packet(chunks.trailing())
 }
 
-impl<'a> Seen<'a> {
+impl<'a> SeenChunks<'a> {
     fn take(&mut self, chunk: Chunk<'a>, eep1: bool) -> Result<(), DecodeError> {
         match chunk.kind {
             0 => return Err(DecodeError::NullChunk),

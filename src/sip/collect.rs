@@ -1,9 +1,9 @@
 //! One pass over the headers: keeps those that become columns and marks what is unreadable.
 
-use super::headers::{self, Known};
+use super::headers::{self, KnownHeader};
 use super::identity::Identity;
 use super::name_addr::{self, Comma, NameAddr};
-use super::scan::{Cursor, trim_end};
+use super::scan::{HeaderCursor, trim_end};
 use super::uri::Uri;
 use super::{Fields, FirstLine, HeaderNames, contact, digest, lenient, originator, uri, via};
 
@@ -20,7 +20,7 @@ const RTP_STATS: [&[u8]; 7] = [
 
 /// Headers seen so far. A body is `Some` once its header has come, also when it is empty.
 #[derive(Default)]
-struct Seen<'a> {
+struct SeenHeaders<'a> {
     via: bool,
     from: bool,
     to: bool,
@@ -48,8 +48,8 @@ struct Seen<'a> {
 
 /// Reads the headers of `message` from offset `at` into `fields`.
 pub(super) fn headers<'a>(message: &'a [u8], at: usize, names: &HeaderNames, fields: &mut Fields<'a>) {
-    let mut seen = Seen::default();
-    let mut cursor = Cursor::new(message, at);
+    let mut seen = SeenHeaders::default();
+    let mut cursor = HeaderCursor::new(message, at);
     while let Some(first) = cursor.peek() {
         if first == b'\r' || first == b'\n' {
             break;
@@ -59,20 +59,20 @@ pub(super) fn headers<'a>(message: &'a [u8], at: usize, names: &HeaderNames, fie
             headers::skip(&mut cursor);
             continue;
         };
-        let known = Known::named(name);
+        let known = KnownHeader::named(name);
         let body = seen.read(known, &mut cursor, fields);
         seen.keep_named(name, body, names, fields);
     }
     seen.finish(fields);
 }
 
-impl<'a> Seen<'a> {
+impl<'a> SeenHeaders<'a> {
     /// Moves `cursor` over the header whose body it stands at and gives that body; what the header means goes into
     /// `fields`.
-    fn read(&mut self, known: Option<Known>, cursor: &mut Cursor<'a>, fields: &mut Fields<'a>) -> &'a [u8] {
+    fn read(&mut self, known: Option<KnownHeader>, cursor: &mut HeaderCursor<'a>, fields: &mut Fields<'a>) -> &'a [u8] {
         match known {
-            Some(Known::Via) => self.read_via(cursor, fields),
-            Some(Known::To) if !self.to => self.read_to(cursor, fields),
+            Some(KnownHeader::Via) => self.read_via(cursor, fields),
+            Some(KnownHeader::To) if !self.to => self.read_to(cursor, fields),
             _ => {
                 let (raw, body) = skip(cursor, fields);
                 if let Some(known) = known {
@@ -83,7 +83,7 @@ impl<'a> Seen<'a> {
         }
     }
 
-    fn read_via(&mut self, cursor: &mut Cursor<'a>, fields: &mut Fields<'a>) -> &'a [u8] {
+    fn read_via(&mut self, cursor: &mut HeaderCursor<'a>, fields: &mut Fields<'a>) -> &'a [u8] {
         let mut ahead = *cursor;
         let branch = via::parse(&mut ahead);
         let body = end_at(cursor, branch.is_some().then_some(ahead), fields);
@@ -95,7 +95,7 @@ impl<'a> Seen<'a> {
         body
     }
 
-    fn read_to(&mut self, cursor: &mut Cursor<'a>, fields: &mut Fields<'a>) -> &'a [u8] {
+    fn read_to(&mut self, cursor: &mut HeaderCursor<'a>, fields: &mut Fields<'a>) -> &'a [u8] {
         self.to = true;
         let mut ahead = *cursor;
         let address = name_addr::parse(&mut ahead, Comma::Ordinary);
@@ -106,54 +106,54 @@ impl<'a> Seen<'a> {
     }
 
     /// Takes in one header. `raw` is its body with the line break, `body` without.
-    fn keep(&mut self, known: Known, raw: &'a [u8], body: &'a [u8], fields: &mut Fields<'a>) {
+    fn keep(&mut self, known: KnownHeader, raw: &'a [u8], body: &'a [u8], fields: &mut Fields<'a>) {
         match known {
-            Known::From => {
+            KnownHeader::From => {
                 if self.only(|seen| &mut seen.from, fields) {
-                    let address = name_addr::parse(&mut Cursor::new(raw, 0), Comma::Ordinary);
+                    let address = name_addr::parse(&mut HeaderCursor::new(raw, 0), Comma::Ordinary);
                     (fields.from_user, fields.from_domain, fields.from_tag) =
                         party(address, body, &mut fields.malformed);
                 }
             }
-            Known::CallId => {
+            KnownHeader::CallId => {
                 if self.only(|seen| &mut seen.callid, fields) {
                     fields.callid = body;
                 }
             }
-            Known::CSeq => {
+            KnownHeader::CSeq => {
                 if self.only(|seen| &mut seen.cseq, fields) {
                     fields.cseq = body;
                 }
                 fields.malformed |= !headers::is_cseq(body);
             }
-            Known::ContentLength => {
+            KnownHeader::ContentLength => {
                 self.only(|seen| &mut seen.content_length, fields);
                 fields.malformed |= !headers::is_content_length(body);
             }
-            Known::MaxForwards => {
+            KnownHeader::MaxForwards => {
                 self.only(|seen| &mut seen.max_forwards, fields);
             }
-            Known::RetryAfter => fields.malformed |= !headers::is_retry_after(body),
-            Known::Contact => {
+            KnownHeader::RetryAfter => fields.malformed |= !headers::is_retry_after(body),
+            KnownHeader::Contact => {
                 if first(&mut self.contact) {
                     read_contact(body, fields);
                 }
             }
-            Known::ContentType => keep_first(&mut self.content_type, &mut fields.content_type, body),
-            Known::UserAgent => keep_first(&mut self.user_agent, &mut fields.user_agent, body),
-            Known::Diversion => keep_first(&mut self.diversion, &mut fields.diversion, body),
-            Known::Authorization => _ = self.authorization.get_or_insert(body),
-            Known::ProxyAuthorization => _ = self.proxy_authorization.get_or_insert(body),
-            Known::PAssertedIdentity => self.asserted.read(body),
-            Known::PPreferredIdentity => self.preferred.read_of_two(body),
-            Known::RemotePartyId => {
+            KnownHeader::ContentType => keep_first(&mut self.content_type, &mut fields.content_type, body),
+            KnownHeader::UserAgent => keep_first(&mut self.user_agent, &mut fields.user_agent, body),
+            KnownHeader::Diversion => keep_first(&mut self.diversion, &mut fields.diversion, body),
+            KnownHeader::Authorization => _ = self.authorization.get_or_insert(body),
+            KnownHeader::ProxyAuthorization => _ = self.proxy_authorization.get_or_insert(body),
+            KnownHeader::PAssertedIdentity => self.asserted.read(body),
+            KnownHeader::PPreferredIdentity => self.preferred.read_of_two(body),
+            KnownHeader::RemotePartyId => {
                 if self.remote_party_body.is_none() {
                     self.remote_party_body = Some(body);
-                    self.remote_party = name_addr::parse(&mut Cursor::new(raw, 0), Comma::Ordinary);
+                    self.remote_party = name_addr::parse(&mut HeaderCursor::new(raw, 0), Comma::Ordinary);
                 }
             }
-            Known::To => _ = self.only(|seen| &mut seen.to, fields),
-            Known::Via => {}
+            KnownHeader::To => _ = self.only(|seen| &mut seen.to, fields),
+            KnownHeader::Via => {}
         }
     }
 
@@ -236,7 +236,7 @@ fn is_named(name: &[u8], wanted: &[u8]) -> bool {
 }
 
 /// Moves `cursor` over a header; gives its body with and without the line break.
-fn skip<'a>(cursor: &mut Cursor<'a>, fields: &mut Fields<'a>) -> (&'a [u8], &'a [u8]) {
+fn skip<'a>(cursor: &mut HeaderCursor<'a>, fields: &mut Fields<'a>) -> (&'a [u8], &'a [u8]) {
     let start = cursor.at();
     fields.malformed |= !headers::skip(cursor);
     let raw = cursor.since(start);
@@ -245,7 +245,7 @@ fn skip<'a>(cursor: &mut Cursor<'a>, fields: &mut Fields<'a>) -> (&'a [u8], &'a 
 
 /// Moves `cursor` behind a header whose own grammar says where it ends, or, where that could not be read, behind its
 /// lines; gives the body.
-fn end_at<'a>(cursor: &mut Cursor<'a>, end: Option<Cursor<'a>>, fields: &mut Fields<'a>) -> &'a [u8] {
+fn end_at<'a>(cursor: &mut HeaderCursor<'a>, end: Option<HeaderCursor<'a>>, fields: &mut Fields<'a>) -> &'a [u8] {
     let start = cursor.at();
     let Some(end) = end else {
         return skip(cursor, fields).1;

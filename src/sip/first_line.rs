@@ -1,7 +1,7 @@
 //! The first line: request or reply, its parts, and where the headers begin.
 
 use super::FirstLine;
-use super::scan::{Class, Cursor, find, is_space};
+use super::scan::{Class, HeaderCursor, find, is_space};
 
 const VERSION: &[u8] = b"SIP/2.0";
 const SPACE: Class = Class::space_and(b"");
@@ -54,7 +54,7 @@ fn is_version(bytes: &[u8]) -> bool {
 }
 
 fn request(message: &[u8], start: usize) -> Option<Line<'_>> {
-    let mut cursor = Cursor::new(message, start);
+    let mut cursor = HeaderCursor::new(message, start);
     let method = cursor.until(&SPACE);
     if method.is_empty() || !cursor.eat(b' ') {
         return None;
@@ -70,7 +70,7 @@ fn request(message: &[u8], start: usize) -> Option<Line<'_>> {
 }
 
 fn reply(message: &[u8], start: usize) -> Option<Line<'_>> {
-    let mut cursor = Cursor::new(message, start + VERSION.len() + 1);
+    let mut cursor = HeaderCursor::new(message, start + VERSION.len() + 1);
     let status = cursor.until(&SPACE);
     if status.len() != 3 || !status.iter().all(u8::is_ascii_digit) {
         return None;
@@ -86,7 +86,7 @@ fn reply(message: &[u8], start: usize) -> Option<Line<'_>> {
 }
 
 /// The word behind at least one blank.
-fn word_after_blanks<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
+fn word_after_blanks<'a>(cursor: &mut HeaderCursor<'a>) -> Option<&'a [u8]> {
     let blanks = cursor.at();
     cursor.skip_blanks();
     (cursor.at() > blanks).then(|| cursor.until(&SPACE))

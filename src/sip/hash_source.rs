@@ -1,8 +1,8 @@
 //! One field, looked for alone: what a capture mode shards by.
 
-use super::headers::{self, Known};
+use super::headers::{self, KnownHeader};
 use super::name_addr::{self, Comma, NameAddr};
-use super::scan::Cursor;
+use super::scan::HeaderCursor;
 use super::{first_line, lenient, via};
 
 /// The field that a hash is made of.
@@ -18,11 +18,11 @@ pub enum HashSource {
 }
 
 impl HashSource {
-    fn header(self) -> Known {
+    fn header(self) -> KnownHeader {
         match self {
-            HashSource::CallId => Known::CallId,
-            HashSource::FromUser => Known::From,
-            HashSource::ToUser => Known::To,
+            HashSource::CallId => KnownHeader::CallId,
+            HashSource::FromUser => KnownHeader::From,
+            HashSource::ToUser => KnownHeader::To,
         }
     }
 }
@@ -31,20 +31,20 @@ impl HashSource {
 /// absent or cannot be read.
 pub fn hash_source(message: &[u8], source: HashSource) -> &[u8] {
     let wanted = source.header();
-    let mut cursor = Cursor::new(message, first_line::parse(message).headers);
+    let mut cursor = HeaderCursor::new(message, first_line::parse(message).headers);
     let mut to_is_read = false;
     while cursor.peek().is_some_and(|first| first != b'\r' && first != b'\n') {
         let Some(name) = headers::name(&mut cursor) else {
             headers::skip(&mut cursor);
             continue;
         };
-        let known = Known::named(name);
+        let known = KnownHeader::named(name);
         let start = cursor.at();
         // The grammar of these two says where they end, as in `collect`.
         let end = match known {
-            Some(Known::Via) => behind(cursor, |ahead| via::parse(ahead).is_some()),
-            Some(Known::To) if wanted == Known::To => return user_of_to(&mut cursor),
-            Some(Known::To) if !to_is_read => {
+            Some(KnownHeader::Via) => behind(cursor, |ahead| via::parse(ahead).is_some()),
+            Some(KnownHeader::To) if wanted == KnownHeader::To => return user_of_to(&mut cursor),
+            Some(KnownHeader::To) if !to_is_read => {
                 to_is_read = true;
                 behind(cursor, |ahead| {
                     let is_read = name_addr::parse(ahead, Comma::Ordinary).is_some();
@@ -63,7 +63,7 @@ pub fn hash_source(message: &[u8], source: HashSource) -> &[u8] {
             return match source {
                 HashSource::CallId => headers::body(raw),
                 HashSource::FromUser | HashSource::ToUser => {
-                    user(name_addr::parse(&mut Cursor::new(raw, 0), Comma::Ordinary), headers::body(raw))
+                    user(name_addr::parse(&mut HeaderCursor::new(raw, 0), Comma::Ordinary), headers::body(raw))
                 }
             };
         }
@@ -72,12 +72,15 @@ pub fn hash_source(message: &[u8], source: HashSource) -> &[u8] {
 }
 
 /// Where `cursor` is after `read`, if that succeeds.
-fn behind<'a>(mut cursor: Cursor<'a>, read: impl FnOnce(&mut Cursor<'a>) -> bool) -> Option<Cursor<'a>> {
+fn behind<'a>(
+    mut cursor: HeaderCursor<'a>,
+    read: impl FnOnce(&mut HeaderCursor<'a>) -> bool,
+) -> Option<HeaderCursor<'a>> {
     read(&mut cursor).then_some(cursor)
 }
 
 /// The user part of the To at `cursor`, where the header's body begins.
-fn user_of_to<'a>(cursor: &mut Cursor<'a>) -> &'a [u8] {
+fn user_of_to<'a>(cursor: &mut HeaderCursor<'a>) -> &'a [u8] {
     let start = cursor.at();
     let mut ahead = *cursor;
     let address = name_addr::parse(&mut ahead, Comma::Ordinary);

@@ -1,10 +1,10 @@
 //! The headers of a message, one after the other: names, and where a body ends.
 
-use super::scan::{Class, Cursor, is_blank};
+use super::scan::{Class, HeaderCursor, is_blank};
 
 /// The headers that this module reads by meaning, long or compact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Known {
+pub(super) enum KnownHeader {
     Authorization,
     CallId,
     Contact,
@@ -24,7 +24,7 @@ pub(super) enum Known {
     Via,
 }
 
-impl Known {
+impl KnownHeader {
     /// The header called `name`, in any case.
     pub(super) fn named(name: &[u8]) -> Option<Self> {
         let is = |full: &[u8]| name.eq_ignore_ascii_case(full);
@@ -100,7 +100,7 @@ pub(super) const NAME_END: Class =
 
 /// Reads the header name at `cursor` and moves to where its body begins, behind the colon and the blanks after it.
 /// `None` when there is no name with a colon.
-pub(super) fn name<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
+pub(super) fn name<'a>(cursor: &mut HeaderCursor<'a>) -> Option<&'a [u8]> {
     let name = cursor.until(&NAME_END);
     if name.is_empty() {
         return None;
@@ -115,7 +115,7 @@ pub(super) fn name<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
 
 /// Moves to the end of the header at `cursor`: behind the first line feed that no blank follows. Gives false when the
 /// message ends before.
-pub(super) fn skip(cursor: &mut Cursor<'_>) -> bool {
+pub(super) fn skip(cursor: &mut HeaderCursor<'_>) -> bool {
     loop {
         if !cursor.skip_past(b'\n') {
             return false;
@@ -160,13 +160,13 @@ mod tests {
 
     #[test]
     fn names_are_known_in_any_case_and_in_compact_form() {
-        assert_eq!(Known::named(b"cAlL-iD"), Some(Known::CallId));
-        assert_eq!(Known::named(b"I"), Some(Known::CallId));
-        assert_eq!(Known::named(b"M"), Some(Known::Contact));
-        assert_eq!(Known::named(b"p-asserted-IDENTITY"), Some(Known::PAssertedIdentity));
-        assert_eq!(Known::named(b"Subject"), None);
-        assert_eq!(Known::named(b"s"), None);
-        assert_eq!(Known::named(b""), None);
+        assert_eq!(KnownHeader::named(b"cAlL-iD"), Some(KnownHeader::CallId));
+        assert_eq!(KnownHeader::named(b"I"), Some(KnownHeader::CallId));
+        assert_eq!(KnownHeader::named(b"M"), Some(KnownHeader::Contact));
+        assert_eq!(KnownHeader::named(b"p-asserted-IDENTITY"), Some(KnownHeader::PAssertedIdentity));
+        assert_eq!(KnownHeader::named(b"Subject"), None);
+        assert_eq!(KnownHeader::named(b"s"), None);
+        assert_eq!(KnownHeader::named(b""), None);
     }
 
     #[test]
@@ -183,17 +183,17 @@ mod tests {
 
     #[test]
     fn a_name_may_have_blanks_before_the_colon_and_folds_after_it() {
-        let mut cursor = Cursor::new(b"Subject \t:\r\n  lunch\r\n", 0);
+        let mut cursor = HeaderCursor::new(b"Subject \t:\r\n  lunch\r\n", 0);
         assert_eq!(name(&mut cursor), Some(&b"Subject"[..]));
         assert_eq!(cursor.peek(), Some(b'l'));
-        assert_eq!(name(&mut Cursor::new(b"No colon here\r\n", 0)), None);
-        assert_eq!(name(&mut Cursor::new(b": x\r\n", 0)), None);
-        assert_eq!(name(&mut Cursor::new(b"Na\xc3me: x\r\n", 0)), None);
+        assert_eq!(name(&mut HeaderCursor::new(b"No colon here\r\n", 0)), None);
+        assert_eq!(name(&mut HeaderCursor::new(b": x\r\n", 0)), None);
+        assert_eq!(name(&mut HeaderCursor::new(b"Na\xc3me: x\r\n", 0)), None);
     }
 
     #[test]
     fn a_header_ends_where_the_next_line_has_no_blank() {
-        let mut cursor = Cursor::new(b"a\r\n b\n\tc\r\nTo: x", 0);
+        let mut cursor = HeaderCursor::new(b"a\r\n b\n\tc\r\nTo: x", 0);
         assert!(skip(&mut cursor));
         assert_eq!(body(cursor.since(0)), b"a\r\n b\n\tc");
         assert_eq!(cursor.peek(), Some(b'T'));

@@ -2,7 +2,7 @@
 
 use super::lenient;
 use super::name_addr::{self, Comma};
-use super::scan::{Cursor, trim_end};
+use super::scan::{HeaderCursor, trim_end};
 use super::uri::{self, Uri};
 
 /// The P-Asserted-Identity or P-Preferred-Identity headers of a message.
@@ -57,7 +57,7 @@ const IDENTITIES: usize = 10;
 
 /// URI of the first address in an identity header; `None` when one of its addresses breaks the grammar.
 fn first_identity(body: &[u8]) -> Option<&[u8]> {
-    let mut cursor = Cursor::new(body, 0);
+    let mut cursor = HeaderCursor::new(body, 0);
     let first = name_addr::parse(&mut cursor, Comma::Separates)?.uri;
     for _ in 1..IDENTITIES {
         if !cursor.eat(b',') {

@@ -34,12 +34,12 @@ const VALUE_END: Class = Class::space_and(b";\0");
 
 /// What can be read of an address that breaks the grammar.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Address<'a> {
+pub(super) struct LenientAddress<'a> {
     pub(super) uri: Uri<'a>,
     behind: &'a [u8],
 }
 
-impl<'a> Address<'a> {
+impl<'a> LenientAddress<'a> {
     /// Value of the last `tag` parameter behind the URI; without quotes where both are there. Takes time in
     /// proportion to the body's length.
     pub(super) fn tag(&self) -> &'a [u8] {
@@ -61,21 +61,22 @@ enum Form {
 
 /// Reads the address in a header's whole body; `None` when it has no plain URI. Takes time in proportion to the
 /// body's length.
-pub(super) fn address(body: &[u8]) -> Option<Address<'_>> {
+pub(super) fn address(body: &[u8]) -> Option<LenientAddress<'_>> {
     let has_at = find(body, b'@').is_some();
     if let Some((Some(uri), behind)) = bare(trim_start(body), has_at)
         && trim_start(behind).first().is_none_or(|&next| NEXT.has(next))
     {
-        return Some(Address { uri, behind });
+        return Some(LenientAddress { uri, behind });
     }
     let quotes_match = quotes_match(body);
-    let mut places = Places { body, at: 0, form: Form::Enclosed, heeds_quotes: quotes_match, in_quotes: false, has_at };
+    let mut places =
+        UriScan { body, at: 0, form: Form::Enclosed, heeds_quotes: quotes_match, in_quotes: false, has_at };
     let first = places.next().or_else(|| {
-        places = Places { at: 0, form: Form::Bare, in_quotes: false, ..places };
+        places = UriScan { at: 0, form: Form::Bare, in_quotes: false, ..places };
         places.next()
     });
     let (uri, behind) = first?;
-    (quotes_match || places.next().is_none()).then_some(Address { uri: uri?, behind })
+    (quotes_match || places.next().is_none()).then_some(LenientAddress { uri: uri?, behind })
 }
 
 /// Whether every quote that opens is closed.
@@ -94,7 +95,7 @@ fn quotes_match(body: &[u8]) -> bool {
 
 /// Goes over the URIs of one form in a body; gives each with what follows it, `None` for one that is not of a party
 /// or cannot be read.
-struct Places<'a> {
+struct UriScan<'a> {
     body: &'a [u8],
     at: usize,
     form: Form,
@@ -105,7 +106,7 @@ struct Places<'a> {
     has_at: bool,
 }
 
-impl<'a> Iterator for Places<'a> {
+impl<'a> Iterator for UriScan<'a> {
     type Item = (Option<Uri<'a>>, &'a [u8]);
 
     fn next(&mut self) -> Option<Self::Item> {

@@ -1,14 +1,14 @@
 //! One header, looked for by its name, and the stack of Vias.
 
 use super::first_line;
-use super::headers::{self, Known};
-use super::scan::{self, Cursor};
+use super::headers::{self, KnownHeader};
+use super::scan::{self, HeaderCursor};
 use super::via;
 
 /// The value of the first header of `message` called `name`, in any case, long or compact, without the blanks around it; `None` when there is
 /// none, or it is empty.
 pub fn header<'a>(message: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
-    let mut cursor = Cursor::new(message, first_line::parse(message).headers);
+    let mut cursor = HeaderCursor::new(message, first_line::parse(message).headers);
     while cursor.peek().is_some_and(|first| first != b'\r' && first != b'\n') {
         let found = headers::name(&mut cursor);
         let start = cursor.at();
@@ -26,12 +26,12 @@ pub fn header<'a>(message: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
 /// The branches of the Vias of `message`, the topmost first; empty for a Via that has none. It ends where a Via
 /// breaks the grammar.
 pub fn via_branches(message: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut cursor = Cursor::new(message, first_line::parse(message).headers);
+    let mut cursor = HeaderCursor::new(message, first_line::parse(message).headers);
     let mut in_via = false;
     std::iter::from_fn(move || {
         while !in_via {
             cursor.peek().filter(|first| !matches!(first, b'\r' | b'\n'))?;
-            in_via = headers::name(&mut cursor).and_then(Known::named) == Some(Known::Via);
+            in_via = headers::name(&mut cursor).and_then(KnownHeader::named) == Some(KnownHeader::Via);
             match in_via {
                 true => cursor.skip_lws(),
                 false => _ = headers::skip(&mut cursor),

@@ -1,6 +1,6 @@
 //! Secrets in messages, written over in place: whatever holds a message afterwards has its length and shape, and not its secrets.
 
-use super::scan::{self, Cursor};
+use super::scan::{self, HeaderCursor};
 use super::{FirstLine, credentials, first_line, headers};
 use std::ops::Range;
 
@@ -46,7 +46,7 @@ impl Masks {
         let is_text = line.kind == FirstLine::Invalid || !line.is_sip;
         let mut has_secret_body = self.message_bodies && first_line::first_word(message).eq_ignore_ascii_case(METHOD);
         let mut body = message.len();
-        let mut cursor = Cursor::new(message, if is_text { first_line::start(message) } else { line.headers });
+        let mut cursor = HeaderCursor::new(message, if is_text { first_line::start(message) } else { line.headers });
         while let Some(first) = cursor.peek() {
             if matches!(first, b'\r' | b'\n') {
                 cursor.skip_line_break();

@@ -1,6 +1,6 @@
 //! `"Display" <uri>;tag=x` and `uri;tag=x`: the form of From, To and the identity headers.
 
-use super::scan::{Class, Cursor};
+use super::scan::{Class, HeaderCursor};
 
 const QUOTED_END: Class = Class::of(b"\"\\\r\n\0");
 const ENCLOSED_END: Class = Class::space_and(b"><\"\\\0");
@@ -30,7 +30,7 @@ pub(super) enum Comma {
 }
 
 /// Reads the address at `cursor` and moves behind it: to the comma or to where the header ends.
-pub(super) fn parse<'a>(cursor: &mut Cursor<'a>, comma: Comma) -> Option<NameAddr<'a>> {
+pub(super) fn parse<'a>(cursor: &mut HeaderCursor<'a>, comma: Comma) -> Option<NameAddr<'a>> {
     cursor.skip_blanks();
     let uri = match cursor.peek()? {
         b'<' => enclosed(cursor)?,
@@ -46,7 +46,7 @@ pub(super) fn parse<'a>(cursor: &mut Cursor<'a>, comma: Comma) -> Option<NameAdd
 }
 
 /// Moves over a quoted string and gives what is inside; a backslash takes the next byte along.
-fn quoted<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
+fn quoted<'a>(cursor: &mut HeaderCursor<'a>) -> Option<&'a [u8]> {
     cursor.step();
     let start = cursor.at();
     loop {
@@ -67,7 +67,7 @@ fn quoted<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
 }
 
 /// Reads `<uri>`.
-fn enclosed<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
+fn enclosed<'a>(cursor: &mut HeaderCursor<'a>) -> Option<&'a [u8]> {
     if !cursor.eat(b'<') {
         return None;
     }
@@ -81,7 +81,7 @@ fn enclosed<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
 }
 
 /// Reads what starts with a word: a URI without brackets, or a display name of words and then `<uri>`.
-fn token<'a>(cursor: &mut Cursor<'a>, comma: Comma) -> Option<&'a [u8]> {
+fn token<'a>(cursor: &mut HeaderCursor<'a>, comma: Comma) -> Option<&'a [u8]> {
     let separates = comma == Comma::Separates;
     let word_end = if separates { &LISTED_WORD_END } else { &WORD_END };
     let start = cursor.at();
@@ -108,7 +108,7 @@ fn token<'a>(cursor: &mut Cursor<'a>, comma: Comma) -> Option<&'a [u8]> {
 }
 
 /// Reads the parameters behind an address and gives the tag.
-fn params<'a>(cursor: &mut Cursor<'a>, comma: Comma) -> Option<&'a [u8]> {
+fn params<'a>(cursor: &mut HeaderCursor<'a>, comma: Comma) -> Option<&'a [u8]> {
     let mut tag: &[u8] = b"";
     loop {
         cursor.skip_lws();
@@ -126,7 +126,7 @@ fn params<'a>(cursor: &mut Cursor<'a>, comma: Comma) -> Option<&'a [u8]> {
 }
 
 /// Reads `name[=value]`.
-fn param<'a>(cursor: &mut Cursor<'a>, comma: Comma) -> Option<(&'a [u8], &'a [u8])> {
+fn param<'a>(cursor: &mut HeaderCursor<'a>, comma: Comma) -> Option<(&'a [u8], &'a [u8])> {
     cursor.skip_lws();
     let name = cursor.until(&NAME_END);
     if name.is_empty() {
@@ -154,13 +154,13 @@ mod tests {
 
     #[track_caller]
     fn reads(body: &str, uri: &str, tag: &str) {
-        let read = parse(&mut Cursor::new(body.as_bytes(), 0), Comma::Ordinary);
+        let read = parse(&mut HeaderCursor::new(body.as_bytes(), 0), Comma::Ordinary);
         assert_eq!(read, Some(NameAddr { uri: uri.as_bytes(), tag: tag.as_bytes() }), "{body}");
     }
 
     #[track_caller]
     fn refuses(body: &str) {
-        assert_eq!(parse(&mut Cursor::new(body.as_bytes(), 0), Comma::Ordinary), None, "{body}");
+        assert_eq!(parse(&mut HeaderCursor::new(body.as_bytes(), 0), Comma::Ordinary), None, "{body}");
     }
 
     #[test]
@@ -218,7 +218,7 @@ mod tests {
 
     #[test]
     fn a_comma_ends_an_address_where_it_separates() {
-        let mut cursor = Cursor::new(b"\"A, B\" <sip:a,b@c>;x=1, tel:+1", 0);
+        let mut cursor = HeaderCursor::new(b"\"A, B\" <sip:a,b@c>;x=1, tel:+1", 0);
         assert_eq!(parse(&mut cursor, Comma::Separates).map(|read| read.uri), Some(&b"sip:a,b@c"[..]));
         assert!(cursor.eat(b','));
         assert_eq!(parse(&mut cursor, Comma::Separates).map(|read| read.uri), Some(&b"tel:+1"[..]));

@@ -108,12 +108,12 @@ pub(super) fn port(digits: &[u8]) -> Option<u16> {
 
 /// A place in a header's body. It never moves past the end of the bytes.
 #[derive(Clone, Copy)]
-pub(super) struct Cursor<'a> {
+pub(super) struct HeaderCursor<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
-impl<'a> Cursor<'a> {
+impl<'a> HeaderCursor<'a> {
     /// A cursor on `bytes` at offset `at`, at their end if `at` lies beyond.
     pub(super) fn new(bytes: &'a [u8], at: usize) -> Self {
         Self { bytes, at: at.min(bytes.len()) }
@@ -190,7 +190,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// As [`Cursor::skip_lws`], but a carriage return alone is no fold.
+    /// As [`HeaderCursor::skip_lws`], but a carriage return alone is no fold.
     pub(super) fn skip_lws_before_body(&mut self) {
         loop {
             self.skip_blanks();
@@ -203,7 +203,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Whether the cursor, after [`Cursor::skip_lws`], stands where the header ends: at a line break, a NUL or the
+    /// Whether the cursor, after [`HeaderCursor::skip_lws`], stands where the header ends: at a line break, a NUL or the
     /// end of the bytes.
     pub(super) fn at_end_of_header(&self) -> bool {
         matches!(self.peek(), None | Some(b'\r' | b'\n' | 0))
@@ -267,7 +267,7 @@ mod tests {
 
     #[test]
     fn folds_are_skipped_and_the_end_of_the_header_is_not() {
-        let mut cursor = Cursor::new(b" \r\n\t\n x\r\nTo:", 0);
+        let mut cursor = HeaderCursor::new(b" \r\n\t\n x\r\nTo:", 0);
         cursor.skip_lws();
         assert_eq!(cursor.peek(), Some(b'x'));
         cursor.step();
@@ -279,7 +279,7 @@ mod tests {
 
     #[test]
     fn a_cursor_stays_within_its_bytes() {
-        let mut cursor = Cursor::new(b"ab", 9);
+        let mut cursor = HeaderCursor::new(b"ab", 9);
         cursor.step();
         cursor.skip_line_break();
         assert_eq!(cursor.peek(), None);

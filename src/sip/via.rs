@@ -1,6 +1,6 @@
 //! Via: the branch of the topmost one, and where the header ends.
 
-use super::scan::{Class, Cursor, is_space};
+use super::scan::{Class, HeaderCursor, is_space};
 
 const PROTOCOL_END: Class = Class::space_and(b"/");
 /// What ends a host or a port.
@@ -13,7 +13,7 @@ const COMMENT_END: Class = Class::of(b"()\r\n\0");
 
 /// Reads a Via header's body at `cursor`, moves behind its line break, and gives the branch of the first of its Vias
 /// (empty if that has none). `None` when any Via in it breaks the grammar.
-pub(super) fn parse<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
+pub(super) fn parse<'a>(cursor: &mut HeaderCursor<'a>) -> Option<&'a [u8]> {
     let mut branch = None;
     cursor.skip_lws();
     loop {
@@ -28,7 +28,7 @@ pub(super) fn parse<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
 /// Reads one Via of a header at `cursor`, and moves to the next one in it or, behind the last one, behind the line
 /// break. Gives its branch and whether it
 /// was the last one.
-pub(super) fn one<'a>(cursor: &mut Cursor<'a>) -> Option<(&'a [u8], bool)> {
+pub(super) fn one<'a>(cursor: &mut HeaderCursor<'a>) -> Option<(&'a [u8], bool)> {
     sent_protocol(cursor)?;
     sent_by(cursor)?;
     let branch = params(cursor)?;
@@ -46,7 +46,7 @@ pub(super) fn one<'a>(cursor: &mut Cursor<'a>) -> Option<(&'a [u8], bool)> {
 }
 
 /// `SIP / 2.0 / transport`
-fn sent_protocol(cursor: &mut Cursor<'_>) -> Option<()> {
+fn sent_protocol(cursor: &mut HeaderCursor<'_>) -> Option<()> {
     let start = cursor.at();
     cursor.until(&PROTOCOL_END);
     if !cursor.since(start).eq_ignore_ascii_case(b"SIP") {
@@ -61,7 +61,7 @@ fn sent_protocol(cursor: &mut Cursor<'_>) -> Option<()> {
     (!transport.is_empty() && cursor.peek().is_some_and(is_space)).then_some(())
 }
 
-fn slash(cursor: &mut Cursor<'_>) -> Option<()> {
+fn slash(cursor: &mut HeaderCursor<'_>) -> Option<()> {
     cursor.skip_lws();
     if !cursor.eat(b'/') {
         return None;
@@ -71,7 +71,7 @@ fn slash(cursor: &mut Cursor<'_>) -> Option<()> {
 }
 
 /// `host [: port]`
-fn sent_by(cursor: &mut Cursor<'_>) -> Option<()> {
+fn sent_by(cursor: &mut HeaderCursor<'_>) -> Option<()> {
     cursor.skip_lws();
     if cursor.eat(b'[') {
         cursor.until(&IPV6_END);
@@ -94,7 +94,7 @@ fn sent_by(cursor: &mut Cursor<'_>) -> Option<()> {
 }
 
 /// The parameters and comments behind the host; gives the last branch among them.
-fn params<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
+fn params<'a>(cursor: &mut HeaderCursor<'a>) -> Option<&'a [u8]> {
     let mut branch: &[u8] = b"";
     let mut commented = false;
     loop {
@@ -117,7 +117,7 @@ fn params<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
 }
 
 /// Reads `name[=value]`; gives the value if it is the branch.
-fn param<'a>(cursor: &mut Cursor<'a>) -> Option<Option<&'a [u8]>> {
+fn param<'a>(cursor: &mut HeaderCursor<'a>) -> Option<Option<&'a [u8]>> {
     cursor.skip_lws();
     if cursor.peek().is_some_and(|byte| matches!(byte, b':' | b'(' | b')' | b'[' | b']' | 0)) {
         return None;
@@ -146,7 +146,7 @@ fn param<'a>(cursor: &mut Cursor<'a>) -> Option<Option<&'a [u8]>> {
 
 /// Reads a value behind the `=`: a word or a quoted string, in which a backslash is a byte like any other. Where no value
 /// is `needed`, it may be missing or its closing quote may.
-fn value<'a>(cursor: &mut Cursor<'a>, needed: bool) -> Option<&'a [u8]> {
+fn value<'a>(cursor: &mut HeaderCursor<'a>, needed: bool) -> Option<&'a [u8]> {
     cursor.skip_lws();
     if cursor.eat(b'"') {
         return quoted(cursor).or((!needed && cursor.at_end_of_header()).then_some(b""));
@@ -162,7 +162,7 @@ fn value<'a>(cursor: &mut Cursor<'a>, needed: bool) -> Option<&'a [u8]> {
 }
 
 /// Reads a string up to its closing quote, over folds.
-fn quoted<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
+fn quoted<'a>(cursor: &mut HeaderCursor<'a>) -> Option<&'a [u8]> {
     let start = cursor.at();
     loop {
         cursor.until(&QUOTED_END);
@@ -175,14 +175,14 @@ fn quoted<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
 }
 
 /// Moves over a fold; `None` where the header ends instead.
-fn fold(cursor: &mut Cursor<'_>) -> Option<()> {
+fn fold(cursor: &mut HeaderCursor<'_>) -> Option<()> {
     let line_end = cursor.at();
     cursor.skip_lws();
     (cursor.at() > line_end).then_some(())
 }
 
 /// Moves over a comment in parentheses, which may hold others.
-fn comment(cursor: &mut Cursor<'_>) -> Option<()> {
+fn comment(cursor: &mut HeaderCursor<'_>) -> Option<()> {
     let mut depth = 0usize;
     loop {
         cursor.until(&COMMENT_END);
@@ -206,7 +206,7 @@ mod tests {
     use super::*;
 
     fn branch(body: &str) -> Option<&[u8]> {
-        parse(&mut Cursor::new(body.as_bytes(), 0))
+        parse(&mut HeaderCursor::new(body.as_bytes(), 0))
     }
 
     #[track_caller]
@@ -237,7 +237,7 @@ mod tests {
 
     #[test]
     fn the_cursor_ends_behind_the_header() {
-        let mut cursor = Cursor::new(b"SIP/2.0/UDP a;branch=1\r\n\t;x\r\nTo: b\r\n", 0);
+        let mut cursor = HeaderCursor::new(b"SIP/2.0/UDP a;branch=1\r\n\t;x\r\nTo: b\r\n", 0);
         assert_eq!(parse(&mut cursor), Some(&b"1"[..]));
         assert_eq!(cursor.peek(), Some(b'T'));
     }

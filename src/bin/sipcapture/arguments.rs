@@ -32,11 +32,11 @@ pub fn separate(tool: &Command, words: impl IntoIterator<Item = OsString>) -> Ve
             break;
         }
         match option(command, &word) {
-            Some(Taken::Value(name)) => match words.next_if(|next| !is_exact(command, next)) {
+            Some(OptionValue::Value(name)) => match words.next_if(|next| !is_exact(command, next)) {
                 Some(value) if is_hyphenated(&value) => out.push(join(name, &value)),
                 value => out.extend([Some(word), value].into_iter().flatten()),
             },
-            Some(Taken::Nothing) => out.push(word),
+            Some(OptionValue::Nothing) => out.push(word),
             None => {
                 match command.find_subcommand(&word) {
                     Some(subcommand) => command = subcommand,
@@ -70,7 +70,7 @@ fn call_id(words: &[OsString], free: &[usize]) -> Option<usize> {
 }
 
 /// What an option does with the word behind it.
-enum Taken<'a> {
+enum OptionValue<'a> {
     /// It is a switch, or its value is in the same word.
     Nothing,
     /// The word is its value, unless it is an option; the long name of the option.
@@ -78,17 +78,17 @@ enum Taken<'a> {
 }
 
 /// The option of `command` that `word` is, whether or not its value is in the same word.
-fn option<'a>(command: &'a Command, word: &OsStr) -> Option<Taken<'a>> {
+fn option<'a>(command: &'a Command, word: &OsStr) -> Option<OptionValue<'a>> {
     let named = |is_it: &dyn Fn(&Arg) -> bool| command.get_arguments().find(|arg| !arg.is_positional() && is_it(arg));
     let taken = |arg: &'a Arg| match arg.get_long().filter(|_| arg.get_action().takes_values()) {
-        Some(name) => Taken::Value(name),
-        None => Taken::Nothing,
+        Some(name) => OptionValue::Value(name),
+        None => OptionValue::Nothing,
     };
     let text = word.to_string_lossy();
     if let Some(long) = text.strip_prefix("--") {
         let name = long.split_once('=').map_or(long, |(name, _)| name);
         let arg = named(&|arg| arg.get_long() == Some(name))?;
-        return Some(if name == long { taken(arg) } else { Taken::Nothing });
+        return Some(if name == long { taken(arg) } else { OptionValue::Nothing });
     }
     // Letters may stand together, and the value of the last one behind it.
     let mut letters = text.strip_prefix('-')?.chars();
@@ -97,7 +97,7 @@ fn option<'a>(command: &'a Command, word: &OsStr) -> Option<Taken<'a>> {
         let arg = named(&|arg| arg.get_short() == Some(letter))?;
         match (letters.as_str().is_empty(), arg.get_action().takes_values()) {
             (true, _) => return Some(taken(arg)),
-            (false, true) => return Some(Taken::Nothing),
+            (false, true) => return Some(OptionValue::Nothing),
             (false, false) => {}
         }
     }

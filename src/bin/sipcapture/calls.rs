@@ -7,26 +7,26 @@ use serde_json::{Value, json};
 
 use crate::archive::{Beginning, CallFilter};
 use crate::call::Call;
-use crate::listing::{Kind, Table};
+use crate::listing::{ColumnKind, TextTable};
 use crate::message::Message;
 use crate::moment::{now, talk_time};
-use crate::session::{Answer, Error, Session};
+use crate::session::{CallSession, CommandResult, Error};
 use crate::terminal::printable;
 
 /// Where room is taken from when a line is too long, and down to which width, one after the other.
-const SHRINKING: [(Kind, usize); 7] = [
-    (Kind::CallId, 26),
-    (Kind::Party, 12),
-    (Kind::Status, 12),
-    (Kind::CallId, 18),
-    (Kind::Party, 8),
-    (Kind::Status, 8),
-    (Kind::CallId, 10),
+const SHRINKING: [(ColumnKind, usize); 7] = [
+    (ColumnKind::CallId, 26),
+    (ColumnKind::Party, 12),
+    (ColumnKind::Status, 12),
+    (ColumnKind::CallId, 18),
+    (ColumnKind::Party, 8),
+    (ColumnKind::Status, 8),
+    (ColumnKind::CallId, 10),
 ];
 
 /// Which calls to list.
 #[derive(Args, Clone, Debug)]
-pub struct Options {
+pub struct CallsOptions {
     /// Caller: user of From, or user@domain; "*" stands for anything
     #[arg(long, value_name = "USER")]
     from: Option<String>,
@@ -57,7 +57,7 @@ pub struct Options {
 }
 
 /// Prints the list, or its document.
-pub fn run(session: &mut Session, options: &Options) -> Answer {
+pub fn run(session: &mut CallSession, options: &CallsOptions) -> CommandResult {
     let calls = find(session, options)?;
     if session.json {
         let calls: Vec<Value> = calls.iter().map(Call::to_json).collect();
@@ -71,7 +71,7 @@ pub fn run(session: &mut Session, options: &Options) -> Answer {
     session.print(lines.join("\n") + "\n")
 }
 
-fn find(session: &mut Session, options: &Options) -> Result<Vec<Call>, Error> {
+fn find(session: &mut CallSession, options: &CallsOptions) -> Result<Vec<Call>, Error> {
     let moment = |name: &str, text: &Option<String>| match text {
         None => Ok(None),
         Some(text) => match session.clock.parse(text, now()) {
@@ -107,7 +107,7 @@ fn find(session: &mut Session, options: &Options) -> Result<Vec<Call>, Error> {
 }
 
 /// The table in the first form that fits: with domains, without, and then with columns cut.
-fn lines(calls: &[Call], session: &Session, methods: bool) -> Vec<String> {
+fn lines(calls: &[Call], session: &CallSession, methods: bool) -> Vec<String> {
     let width = session.terminal.table_width();
     let mut table = table(calls, session, methods, true);
     if table.width() > width {
@@ -117,7 +117,7 @@ fn lines(calls: &[Call], session: &Session, methods: bool) -> Vec<String> {
     table.lines(&session.terminal)
 }
 
-fn table(calls: &[Call], session: &Session, methods: bool, wide: bool) -> Table {
+fn table(calls: &[Call], session: &CallSession, methods: bool, wide: bool) -> TextTable {
     let clock = &session.clock;
     // Of a date, the narrow form keeps what differs from today.
     let today = clock.date(now());
@@ -127,7 +127,7 @@ fn table(calls: &[Call], session: &Session, methods: bool, wide: bool) -> Table 
         (false, true) => "2026-".len(),
         (false, false) => 0,
     };
-    let mut table = Table::new(&heads(methods));
+    let mut table = TextTable::new(&heads(methods));
     for call in calls {
         let time = clock.date_time(call.start)[skip..].to_owned();
         let party = |party: &crate::message::Party| if wide { party.address() } else { party.name().to_owned() };
@@ -149,18 +149,18 @@ fn table(calls: &[Call], session: &Session, methods: bool, wide: bool) -> Table 
     table
 }
 
-fn heads(methods: bool) -> Vec<(&'static str, Kind)> {
-    let mut heads = vec![("TIME", Kind::Fixed)];
+fn heads(methods: bool) -> Vec<(&'static str, ColumnKind)> {
+    let mut heads = vec![("TIME", ColumnKind::Fixed)];
     if methods {
-        heads.push(("METHOD", Kind::Fixed));
+        heads.push(("METHOD", ColumnKind::Fixed));
     }
     heads.extend([
-        ("FROM", Kind::Party),
-        ("TO", Kind::Party),
-        ("MSGS", Kind::Number),
-        ("TALK", Kind::Number),
-        ("STATUS", Kind::Status),
-        ("CALL-ID", Kind::CallId),
+        ("FROM", ColumnKind::Party),
+        ("TO", ColumnKind::Party),
+        ("MSGS", ColumnKind::Number),
+        ("TALK", ColumnKind::Number),
+        ("STATUS", ColumnKind::Status),
+        ("CALL-ID", ColumnKind::CallId),
     ]);
     heads
 }

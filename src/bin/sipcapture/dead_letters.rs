@@ -6,19 +6,19 @@ use clap::Args;
 use serde_json::{Value, json};
 use sipcapture_core::queue::spool::dead_letter::{ReadError, read_file};
 
-use crate::letters::{Letter, Place, counted, files, shape, tally};
-use crate::listing::{Kind, Table};
-use crate::session::{Answer, Error, Output};
+use crate::letters::{Letter, LetterPlace, counted, files, shape, tally};
+use crate::listing::{ColumnKind, TextTable};
+use crate::session::{CommandResult, Error, Output};
 use crate::terminal::{Style, printable};
 
-const SHRINKING: [(Kind, usize); 4] =
-    [(Kind::Sentence, 30), (Kind::CallId, 26), (Kind::CallId, 10), (Kind::Sentence, 10)];
+const SHRINKING: [(ColumnKind, usize); 4] =
+    [(ColumnKind::Sentence, 30), (ColumnKind::CallId, 26), (ColumnKind::CallId, 10), (ColumnKind::Sentence, 10)];
 
 /// Which letters to list.
 #[derive(Args, Clone, Debug)]
-pub struct Options {
+pub struct DeadLettersOptions {
     #[command(flatten)]
-    place: Place,
+    place: LetterPlace,
     /// Letters to list, the newest, at most; the counts are always of all
     #[arg(long, short = 'n', value_name = "COUNT")]
     limit: Option<usize>,
@@ -26,7 +26,7 @@ pub struct Options {
 
 /// All that a directory holds.
 #[derive(Debug, Default)]
-struct Held {
+struct FoundLetters {
     letters: Vec<Letter>,
     files: usize,
     bytes: u64,
@@ -37,7 +37,7 @@ struct Held {
 }
 
 /// Prints the list and the counts, or their document.
-pub fn run(output: &Output, options: &Options) -> Answer {
+pub fn run(output: &Output, options: &DeadLettersOptions) -> CommandResult {
     let directory = options.place.find()?;
     let held = read_all(&directory)?;
     let shown = &held.letters[held.letters.len() - options.limit.unwrap_or(usize::MAX).min(held.letters.len())..];
@@ -49,8 +49,8 @@ pub fn run(output: &Output, options: &Options) -> Answer {
 }
 
 /// Reads every file as it is at this moment; the server goes on writing.
-fn read_all(directory: &Path) -> Result<Held, Error> {
-    let mut held = Held::default();
+fn read_all(directory: &Path) -> Result<FoundLetters, Error> {
+    let mut held = FoundLetters::default();
     for file in files(directory)? {
         let entries = match read_file(&file.path) {
             Ok(entries) => entries,
@@ -80,11 +80,11 @@ fn read_all(directory: &Path) -> Result<Held, Error> {
     Ok(held)
 }
 
-fn groups(held: &Held) -> Vec<((String, String, String), u64)> {
+fn groups(held: &FoundLetters) -> Vec<((String, String, String), u64)> {
     tally(held.letters.iter().map(|letter| (letter.table.clone(), letter.database.clone(), shape(&letter.reason))))
 }
 
-fn document(directory: &Path, held: &Held, shown: &[Letter]) -> Value {
+fn document(directory: &Path, held: &FoundLetters, shown: &[Letter]) -> Value {
     let counts = groups(held).into_iter().map(|((table, database, reason), count)| {
         json!({ "count": count, "table": table, "database": database, "reason": reason })
     });
@@ -100,15 +100,15 @@ fn document(directory: &Path, held: &Held, shown: &[Letter]) -> Value {
     })
 }
 
-fn text(output: &Output, directory: &Path, held: &Held, shown: &[Letter]) -> String {
+fn text(output: &Output, directory: &Path, held: &FoundLetters, shown: &[Letter]) -> String {
     let mut lines = Vec::new();
     if !shown.is_empty() {
         let heads = [
-            ("REFUSED", Kind::Fixed),
-            ("TABLE", Kind::Fixed),
-            ("MESSAGE", Kind::Fixed),
-            ("CALL-ID", Kind::CallId),
-            ("REASON", Kind::Sentence),
+            ("REFUSED", ColumnKind::Fixed),
+            ("TABLE", ColumnKind::Fixed),
+            ("MESSAGE", ColumnKind::Fixed),
+            ("CALL-ID", ColumnKind::CallId),
+            ("REASON", ColumnKind::Sentence),
         ];
         let rows = shown.iter().map(|letter| {
             let time = output.clock.date_time(letter.time_us);
@@ -116,8 +116,12 @@ fn text(output: &Output, directory: &Path, held: &Held, shown: &[Letter]) -> Str
         });
         lines.extend(table(output, &heads, rows));
         lines.push(String::new());
-        let heads =
-            [("LETTERS", Kind::Number), ("TABLE", Kind::Fixed), ("DATABASE", Kind::Fixed), ("REASON", Kind::Sentence)];
+        let heads = [
+            ("LETTERS", ColumnKind::Number),
+            ("TABLE", ColumnKind::Fixed),
+            ("DATABASE", ColumnKind::Fixed),
+            ("REASON", ColumnKind::Sentence),
+        ];
         let rows = groups(held)
             .into_iter()
             .map(|((table, database, reason), count)| vec![count.to_string(), table, database, reason]);
@@ -128,15 +132,19 @@ fn text(output: &Output, directory: &Path, held: &Held, shown: &[Letter]) -> Str
     lines.join("\n") + "\n"
 }
 
-fn table(output: &Output, heads: &[(&'static str, Kind)], rows: impl Iterator<Item = Vec<String>>) -> Vec<String> {
-    let mut table = Table::new(heads);
+fn table(
+    output: &Output,
+    heads: &[(&'static str, ColumnKind)],
+    rows: impl Iterator<Item = Vec<String>>,
+) -> Vec<String> {
+    let mut table = TextTable::new(heads);
     rows.for_each(|cells| table.push(cells.iter().map(|cell| printable(cell)).collect(), Style::Plain));
     table.measure();
     table.shrink(output.terminal.table_width(), &SHRINKING);
     table.lines(&output.terminal)
 }
 
-fn summary(directory: &Path, held: &Held) -> String {
+fn summary(directory: &Path, held: &FoundLetters) -> String {
     let place = directory.display();
     if held.letters.is_empty() && held.damaged == 0 {
         return format!("no dead letters in {place}");

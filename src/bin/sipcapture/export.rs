@@ -9,11 +9,11 @@ use serde_json::json;
 use sipcapture_core::packet::{LinkType, file_header, record_header, udp_frame, udp_payload_limit};
 
 use crate::message::{Endpoint, Message};
-use crate::session::{Answer, Error, Legs, Session};
+use crate::session::{CallSession, CommandResult, Error, Legs};
 
 /// Which call, and where to.
 #[derive(Args, Clone, Debug)]
-pub struct Options {
+pub struct ExportOptions {
     #[command(flatten)]
     legs: Legs,
     /// The pcap file to write; "-" is standard output
@@ -23,7 +23,7 @@ pub struct Options {
 
 /// What was written.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Written {
+struct PcapSummary {
     /// Packets in the file.
     packets: usize,
     /// Of those, packets whose message was too long for one datagram and was cut.
@@ -31,7 +31,7 @@ struct Written {
 }
 
 /// Writes the file, and says what is in it.
-pub fn run(session: &mut Session, options: &Options) -> Answer {
+pub fn run(session: &mut CallSession, options: &ExportOptions) -> CommandResult {
     let call = session.find(&options.legs, true)?;
     let to_stdout = options.output == Path::new("-");
     let name = if to_stdout { "standard output".to_owned() } else { options.output.display().to_string() };
@@ -60,9 +60,9 @@ pub fn run(session: &mut Session, options: &Options) -> Answer {
 
 /// The bytes of a pcap file of IP packets. Whatever carried a message, it is written as one UDP datagram: a row has no
 /// TCP sequence to rebuild, and no key to undo TLS with.
-fn pcap(messages: &[Message]) -> (Vec<u8>, Written) {
+fn pcap(messages: &[Message]) -> (Vec<u8>, PcapSummary) {
     let mut file = file_header(LinkType::Raw).to_vec();
-    let mut written = Written::default();
+    let mut written = PcapSummary::default();
     for message in messages {
         let (source, destination) = (address(&message.source), address(&message.destination));
         let limit = udp_payload_limit(source, destination);
@@ -95,7 +95,7 @@ mod tests {
         let mut long = request(1_000_000, "INVITE", "1 INVITE");
         long.payload = vec![b'x'; 70_000];
         let (file, written) = pcap(&[long, request(2_000_000, "ACK", "1 ACK")]);
-        assert_eq!(written, Written { packets: 2, cut: 1 });
+        assert_eq!(written, PcapSummary { packets: 2, cut: 1 });
         let word = |at: usize| u32::from_le_bytes(file[at..at + 4].try_into().unwrap());
         assert_eq!((word(24), word(32), word(36)), (1, 65_535, 70_000 + 28));
     }

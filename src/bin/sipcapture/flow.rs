@@ -5,14 +5,14 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 
 use crate::call::Call;
-use crate::ladder::{Columns, Step, draw};
+use crate::ladder::{Columns, LadderStep, draw};
 use crate::message::Message;
 use crate::moment::talk_time;
-use crate::session::{Answer, Found, Legs, Session};
+use crate::session::{CallSession, CommandResult, FoundCall, Legs};
 use crate::terminal::{Style, printable};
 
 /// Prints the ladder, or its document.
-pub fn run(session: &mut Session, legs: &Legs) -> Answer {
+pub fn run(session: &mut CallSession, legs: &Legs) -> CommandResult {
     let call = session.find(legs, false)?;
     let sendings = count_sendings(&call.messages);
     let columns = Columns::of(&call.messages);
@@ -21,13 +21,13 @@ pub fn run(session: &mut Session, legs: &Legs) -> Answer {
     }
     let mut out = heading(session, &call.legs, &call.messages);
     let several = call.legs.len() > 1;
-    let steps: Vec<Step<'_>> = call
+    let steps: Vec<LadderStep<'_>> = call
         .messages
         .iter()
         .zip(&sendings)
         .map(|(message, &sending)| {
             let leg = call.legs.iter().position(|id| *id == message.call_id).map(|index| index + 1);
-            Step { message, leg: leg.filter(|_| several), sending }
+            LadderStep { message, leg: leg.filter(|_| several), sending }
         })
         .collect();
     out.push('\n');
@@ -39,7 +39,7 @@ pub fn run(session: &mut Session, legs: &Legs) -> Answer {
 }
 
 /// A line or two for each leg: who called whom, when, and how it ended.
-fn heading(session: &Session, call_ids: &[String], messages: &[Message]) -> String {
+fn heading(session: &CallSession, call_ids: &[String], messages: &[Message]) -> String {
     let terminal = &session.terminal;
     let mut out = String::new();
     for (index, call_id) in call_ids.iter().enumerate() {
@@ -86,7 +86,7 @@ fn count_sendings(messages: &[Message]) -> Vec<usize> {
         .collect()
 }
 
-fn document(call: &Found, sendings: &[usize], columns: &Columns) -> Value {
+fn document(call: &FoundCall, sendings: &[usize], columns: &Columns) -> Value {
     let messages = &call.messages;
     let legs: Vec<Value> = call
         .legs

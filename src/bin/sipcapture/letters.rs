@@ -19,7 +19,7 @@ const NAME_IT: &str = "name the server's spool_dir with --dir";
 
 /// Where the dead letters are.
 #[derive(Args, Clone, Debug)]
-pub struct Place {
+pub struct LetterPlace {
     #[arg(long, value_name = "DIR", help = dir_help())]
     dir: Option<PathBuf>,
 }
@@ -29,7 +29,7 @@ fn dir_help() -> String {
     format!("Directory of the dead letters, or the spool_dir that it is in\n[default: {}]", default.display())
 }
 
-impl Place {
+impl LetterPlace {
     /// The directory that holds the files.
     pub fn find(&self) -> Result<PathBuf, Error> {
         let named = self.dir.clone().unwrap_or_else(|| SPOOL_DIRECTORY.into());
@@ -79,7 +79,7 @@ pub fn files(directory: &Path) -> Result<Vec<LetterFile>, Error> {
 
 /// What a dead letter holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Kind {
+enum LetterContent {
     /// A SIP message: its method, and of a reply its status line's number and text.
     Sip { method: String, status: Option<String> },
     /// A report with this type.
@@ -103,7 +103,7 @@ pub struct Letter {
     pub call_id: String,
     correlation_id: String,
     captured_us: Option<i64>,
-    kind: Kind,
+    kind: LetterContent,
 }
 
 impl Letter {
@@ -117,14 +117,14 @@ impl Letter {
             call_id: String::new(),
             correlation_id: String::new(),
             captured_us: None,
-            kind: Kind::Unreadable,
+            kind: LetterContent::Unreadable,
         };
         let Ok(capture) = record::decode(&entry.capture) else { return letter };
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         letter.captured_us = Some(capture.time_us);
         letter.correlation_id = text(capture.correlation_id.unwrap_or_default());
         if let RowKind::Report(number) = capture.kind {
-            letter.kind = Kind::Report(number);
+            letter.kind = LetterContent::Report(number);
             letter.call_id.clone_from(&letter.correlation_id);
             return letter;
         }
@@ -135,36 +135,36 @@ impl Letter {
                 let status = format!("{} {}", text(fields.method), text(fields.reply_reason));
                 // A reply's method is that of CSeq.
                 let method = text(fields.cseq).split_whitespace().last().unwrap_or_default().to_owned();
-                Kind::Sip { method, status: Some(status.trim_end().to_owned()) }
+                LetterContent::Sip { method, status: Some(status.trim_end().to_owned()) }
             }
-            FirstLine::Request | FirstLine::Invalid => Kind::Sip { method: text(fields.method), status: None },
+            FirstLine::Request | FirstLine::Invalid => LetterContent::Sip { method: text(fields.method), status: None },
         };
         letter
     }
 
     /// Whether its capture can be read: no database will ever take one that cannot.
     pub fn is_readable(&self) -> bool {
-        self.kind != Kind::Unreadable
+        self.kind != LetterContent::Unreadable
     }
 
     /// Method, status or kind, in a few words.
     pub fn what(&self) -> String {
         match &self.kind {
-            Kind::Sip { status: Some(status), .. } => status.clone(),
-            Kind::Sip { method, status: None } => method.clone(),
-            Kind::Report(3) => "RTCP".into(),
-            Kind::Report(5) => "log".into(),
-            Kind::Report(number) => format!("report {number}"),
-            Kind::Unreadable => "unreadable".into(),
+            LetterContent::Sip { status: Some(status), .. } => status.clone(),
+            LetterContent::Sip { method, status: None } => method.clone(),
+            LetterContent::Report(3) => "RTCP".into(),
+            LetterContent::Report(5) => "log".into(),
+            LetterContent::Report(number) => format!("report {number}"),
+            LetterContent::Unreadable => "unreadable".into(),
         }
     }
 
     /// The letter as a JSON object.
     pub fn to_json(&self) -> Value {
         let (kind, method, status, report_type) = match &self.kind {
-            Kind::Sip { method, status } => ("sip", Some(method), status.as_ref(), None),
-            Kind::Report(number) => ("report", None, None, Some(number)),
-            Kind::Unreadable => ("unreadable", None, None, None),
+            LetterContent::Sip { method, status } => ("sip", Some(method), status.as_ref(), None),
+            LetterContent::Report(number) => ("report", None, None, Some(number)),
+            LetterContent::Unreadable => ("unreadable", None, None, None),
         };
         json!({
             "time": rfc3339(self.time_us),

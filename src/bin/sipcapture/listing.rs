@@ -8,7 +8,7 @@ const GAP: usize = 2;
 
 /// How a column behaves when room is short.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ColumnKind {
     /// Never cut.
     Fixed,
     /// Never cut, flush right.
@@ -24,16 +24,16 @@ pub enum Kind {
 }
 
 /// Rows of text in columns.
-pub struct Table {
-    heads: Vec<(&'static str, Kind)>,
+pub struct TextTable {
+    heads: Vec<(&'static str, ColumnKind)>,
     rows: Vec<(Vec<String>, Style)>,
     widths: Vec<usize>,
 }
 
-impl Table {
+impl TextTable {
     /// No rows yet.
-    pub fn new(heads: &[(&'static str, Kind)]) -> Table {
-        Table { heads: heads.to_vec(), rows: Vec::new(), widths: Vec::new() }
+    pub fn new(heads: &[(&'static str, ColumnKind)]) -> TextTable {
+        TextTable { heads: heads.to_vec(), rows: Vec::new(), widths: Vec::new() }
     }
 
     /// Adds a row: a text for each column, fit for a terminal.
@@ -55,7 +55,7 @@ impl Table {
     }
 
     /// Takes the room that is missing from the widest columns of each of these kinds, down to its width, one after the other.
-    pub fn shrink(&mut self, width: usize, shrinking: &[(Kind, usize)]) {
+    pub fn shrink(&mut self, width: usize, shrinking: &[(ColumnKind, usize)]) {
         for &(kind, least) in shrinking {
             while self.width() > width {
                 let widest = (0..self.heads.len())
@@ -83,8 +83,8 @@ impl Table {
             let text = terminal.fit(cell, *width);
             let blanks = " ".repeat(width - text_width(&text));
             let text = match self.heads[index].1 {
-                Kind::Number => format!("{blanks}{text}"),
-                Kind::Status => terminal.paint(style, &text) + &blanks,
+                ColumnKind::Number => format!("{blanks}{text}"),
+                ColumnKind::Status => terminal.paint(style, &text) + &blanks,
                 _ => text + &blanks,
             };
             line.push_str(&text);
@@ -99,12 +99,12 @@ mod tests {
     use super::*;
 
     fn lines(callers: &[&str], width: usize) -> Vec<String> {
-        let mut table = Table::new(&[("FROM", Kind::Party), ("MSGS", Kind::Number)]);
+        let mut table = TextTable::new(&[("FROM", ColumnKind::Party), ("MSGS", ColumnKind::Number)]);
         for caller in callers {
             table.push(vec![(*caller).to_owned(), "7".to_owned()], Style::Plain);
         }
         table.measure();
-        table.shrink(width, &[(Kind::Party, 4)]);
+        table.shrink(width, &[(ColumnKind::Party, 4)]);
         table.lines(&Terminal::plain(width))
     }
 

@@ -39,7 +39,7 @@ use sipcapture_core::table::{ColumnNames, sip_layout};
 use crate::archive::Archive;
 use crate::moment::Clock;
 use crate::redaction::redacted;
-use crate::session::{Answer, Legs, Output, Session};
+use crate::session::{CallSession, CommandResult, Legs, Output};
 use crate::terminal::{ColorChoice, Terminal};
 
 /// Names the database where --db does not; keeps a password out of the process list.
@@ -127,7 +127,7 @@ enum Command {
     /// reply to that INVITE, or the last one before it; TALK the time from the
     /// answer to the BYE.
     #[command(verbatim_doc_comment)]
-    Calls(calls::Options),
+    Calls(calls::CallsOptions),
     /// Draw a call as a ladder: a column for each host, a line for each message
     ///
     /// A host is an IP address. It has a column for each port where messages go
@@ -147,18 +147,18 @@ enum Command {
     /// Each message is one UDP datagram between the addresses of its row, also
     /// when it came over TCP or TLS.
     #[command(verbatim_doc_comment)]
-    Export(export::Options),
+    Export(export::ExportOptions),
     /// Print the SQL that creates the table (needs no database)
     ///
     /// --table names the table, --column a column that shall have another name.
     #[command(verbatim_doc_comment)]
-    Schema(schema::Options),
+    Schema(schema::SchemaOptions),
     /// List what databases refused: the dead letters
     ///
     /// A letter is a capture that a database refused for good, with the reason. The
     /// server may go on meanwhile.
     #[command(verbatim_doc_comment)]
-    DeadLetters(dead_letters::Options),
+    DeadLetters(dead_letters::DeadLettersOptions),
     /// Send dead letters to their tables again
     ///
     /// Letters that --db refused are sent to it again, each to its table or to that
@@ -169,14 +169,14 @@ enum Command {
     /// again or cannot be read, 2 when the database was away or anything else went
     /// wrong; nothing is lost then.
     #[command(verbatim_doc_comment)]
-    ReplayDeadLetters(replay::Options),
+    ReplayDeadLetters(replay::ReplayOptions),
     /// Show what waits on the disk for databases that were away: the spool
     ///
     /// A line for each writer process of each database, with the times of the first
     /// and the last capture. The server may go on meanwhile, and sends them by
     /// itself.
     #[command(verbatim_doc_comment)]
-    Spool(spool::Options),
+    Spool(spool::SpoolOptions),
 }
 
 /// Reads `callid=call_id`.
@@ -192,7 +192,7 @@ fn renamed_column(text: &str) -> Result<(String, String), String> {
     }
 }
 
-fn run(cli: Cli) -> Answer {
+fn run(cli: Cli) -> CommandResult {
     let options = cli.options;
     if let Command::Schema(schema) = &cli.command {
         return schema::run(schema, &options.tables, &options.columns, options.json);
@@ -213,7 +213,7 @@ fn run(cli: Cli) -> Answer {
         _ => {}
     }
     let archive = Archive::open(&url, &options.tables, &options.columns)?;
-    let mut session = Session { archive, output };
+    let mut session = CallSession { archive, output };
     match &cli.command {
         Command::Calls(options) => calls::run(&mut session, options),
         Command::Flow(legs) => flow::run(&mut session, legs),

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use sipcapture_core::capture::Transport;
 
-use crate::archive::sql::Cell;
+use crate::archive::sql::ColumnValue;
 use crate::moment::rfc3339;
 use crate::terminal::Style;
 
@@ -131,17 +131,17 @@ pub struct Message {
 
 impl Message {
     /// Reads a row that was selected as [`FIELDS`], of which the last, the message itself, is given as `payload`.
-    pub fn from_cells(cells: Vec<Cell>, payload: Vec<u8>, table: &str) -> Message {
+    pub fn from_cells(cells: Vec<ColumnValue>, payload: Vec<u8>, table: &str) -> Message {
         let mut cells = cells.into_iter();
-        let mut cell = || cells.next().unwrap_or(Cell::Null);
+        let mut cell = || cells.next().unwrap_or(ColumnValue::Null);
         let micro_ts = cell().int();
         let kind = cell();
         let method = cell().text();
         let is_request = match kind {
-            Cell::Null => !method.is_empty() && !method.starts_with(|first: char| first.is_ascii_digit()),
+            ColumnValue::Null => !method.is_empty() && !method.starts_with(|first: char| first.is_ascii_digit()),
             kind => kind.int() == 1,
         };
-        let port = |cell: Cell| u16::try_from(cell.int()).unwrap_or(0);
+        let port = |cell: ColumnValue| u16::try_from(cell.int()).unwrap_or(0);
         Message {
             micro_ts,
             is_request,
@@ -345,8 +345,8 @@ pub mod tests {
     #[test]
     fn a_row_without_a_type_column_is_told_by_its_method() {
         let row = |method: &str| {
-            let mut cells = vec![Cell::Int(7), Cell::Null, Cell::Text(method.into())];
-            cells.resize(FIELDS.len(), Cell::Null);
+            let mut cells = vec![ColumnValue::Int(7), ColumnValue::Null, ColumnValue::Text(method.into())];
+            cells.resize(FIELDS.len(), ColumnValue::Null);
             Message::from_cells(cells, Vec::new(), "sip_capture")
         };
         assert_eq!(row("INVITE").request(), Some("INVITE"));

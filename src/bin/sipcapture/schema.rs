@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 use sipcapture_core::table::{ColumnNames, Dialect, Layout, ddl, report_layout, sip_layout};
 
-use crate::session::{Answer, Error};
+use crate::session::{CommandResult, Error};
 use crate::terminal::print;
 
 /// Name of the table when none is asked for.
@@ -12,7 +12,7 @@ const DEFAULT_TABLE: &str = "sip_capture";
 
 /// Which schema to print.
 #[derive(Args, Clone, Debug)]
-pub struct Options {
+pub struct SchemaOptions {
     /// The SQL to write it in
     #[arg(long, value_enum, default_value_t)]
     dialect: DialectName,
@@ -47,7 +47,7 @@ impl From<DialectName> for Dialect {
 
 /// Prints the statements for each of `tables`, or for `sip_capture`, under the column names that the operator uses.
 /// Needs no database.
-pub fn run(options: &Options, tables: &[String], renamed: &[(String, String)], as_json: bool) -> Answer {
+pub fn run(options: &SchemaOptions, tables: &[String], renamed: &[(String, String)], as_json: bool) -> CommandResult {
     let names = ColumnNames::default();
     let mut layout = if options.report { report_layout(&names) } else { sip_layout(&names) };
     rename(&mut layout, renamed);

@@ -3,20 +3,20 @@
 use clap::Args;
 use serde_json::Value;
 
-use crate::archive::{Archive, Failure, Missing};
+use crate::archive::{Archive, ArchiveError, Missing};
 use crate::message::Message;
 use crate::moment::Clock;
 use crate::terminal::{Terminal, print, printable};
 
 /// What a subcommand ends with.
-pub type Answer = Result<(), Error>;
+pub type CommandResult = Result<(), Error>;
 
 /// Why a subcommand could not do what it was asked for.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The database.
     #[error(transparent)]
-    Database(#[from] Failure),
+    Database(#[from] ArchiveError),
     /// No row has this Call-ID.
     #[error("no call with Call-ID {0:?}{hint}", hint = option_hint(.0))]
     NoSuchCall(String),
@@ -71,7 +71,7 @@ pub struct Legs {
 
 /// A call that was found.
 #[derive(Debug)]
-pub struct Found {
+pub struct FoundCall {
     /// The Call-ID that was asked for.
     pub call_id: String,
     /// Call-IDs of all legs, in the order in which they began.
@@ -92,25 +92,25 @@ pub struct Output {
 
 impl Output {
     /// Prints text.
-    pub fn print(&self, text: impl AsRef<[u8]>) -> Answer {
+    pub fn print(&self, text: impl AsRef<[u8]>) -> CommandResult {
         print(text).map_err(|error| Error::Write("standard output".into(), error))
     }
 
     /// Prints a JSON document.
-    pub fn document(&self, value: Value) -> Answer {
+    pub fn document(&self, value: Value) -> CommandResult {
         self.print(format!("{value:#}\n"))
     }
 }
 
 /// What every subcommand works with that looks for calls.
-pub struct Session {
+pub struct CallSession {
     /// The rows.
     pub archive: Archive,
     /// How it answers.
     pub output: Output,
 }
 
-impl std::ops::Deref for Session {
+impl std::ops::Deref for CallSession {
     type Target = Output;
 
     fn deref(&self) -> &Output {
@@ -118,9 +118,9 @@ impl std::ops::Deref for Session {
     }
 }
 
-impl Session {
+impl CallSession {
     /// The call that `legs` names; `whole` also fetches the messages themselves.
-    pub fn find(&mut self, legs: &Legs, whole: bool) -> Result<Found, Error> {
+    pub fn find(&mut self, legs: &Legs, whole: bool) -> Result<FoundCall, Error> {
         let call_id = match self.archive.resolve(&legs.call_id)? {
             Ok(call_id) => call_id,
             Err(Missing::None) => return Err(Error::NoSuchCall(legs.call_id.clone())),
@@ -136,6 +136,6 @@ impl Session {
                 legs.push(message.call_id.clone());
             }
         }
-        Ok(Found { call_id, legs, messages })
+        Ok(FoundCall { call_id, legs, messages })
     }
 }

@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 
 use crate::message::Message;
-use crate::session::{Answer, Legs, Session};
+use crate::session::{CallSession, CommandResult, Legs};
 use crate::terminal::{Style, printable};
 
 /// Prints the messages, or their document.
-pub fn run(session: &mut Session, legs: &Legs) -> Answer {
+pub fn run(session: &mut CallSession, legs: &Legs) -> CommandResult {
     let call = session.find(legs, true)?;
     if session.json {
         let messages: Vec<Value> = call.messages.iter().map(document).collect();
@@ -22,7 +22,7 @@ pub fn run(session: &mut Session, legs: &Legs) -> Answer {
 }
 
 /// The line over a message: which one it is, when, and between whom.
-fn title(session: &Session, number: usize, of: usize, message: &Message) -> String {
+fn title(session: &CallSession, number: usize, of: usize, message: &Message) -> String {
     let terminal = &session.terminal;
     let place = format!("[{number}/{of}]");
     let time = session.clock.exact(message.micro_ts);

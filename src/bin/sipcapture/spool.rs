@@ -12,20 +12,20 @@ use sipcapture_core::queue::spool::{Contents, LockHolder, inspect, lock_holder};
 use sipcapture_core::writer::spools::{DEAD_LETTERS, Place, all};
 
 use crate::letters::{counted, require_directory, unreadable};
-use crate::listing::{Kind, Table};
+use crate::listing::{ColumnKind, TextTable};
 use crate::moment::rfc3339;
-use crate::session::{Answer, Error, Output};
+use crate::session::{CommandResult, Error, Output};
 use crate::terminal::{Style, printable};
 
 /// Which spool to show.
 #[derive(Args, Clone, Debug)]
-pub struct Options {
+pub struct SpoolOptions {
     #[arg(long, value_name = "DIR", help = format!("The server's spool_dir [default: {SPOOL_DIRECTORY}]"))]
     dir: Option<PathBuf>,
 }
 
 /// All that a spool_dir holds.
-struct Held {
+struct FoundSpools {
     /// Whether a server uses it, and which, if that can be told.
     user: Option<Option<LockHolder>>,
     spools: Vec<(Place, Contents)>,
@@ -34,7 +34,7 @@ struct Held {
 }
 
 /// Prints a line for each writer of each database, or their document.
-pub fn run(output: &Output, options: &Options) -> Answer {
+pub fn run(output: &Output, options: &SpoolOptions) -> CommandResult {
     let directory = options.dir.clone().unwrap_or_else(|| SPOOL_DIRECTORY.into());
     let held = look(&directory)?;
     match output.json {
@@ -43,7 +43,7 @@ pub fn run(output: &Output, options: &Options) -> Answer {
     }
 }
 
-fn look(directory: &Path) -> Result<Held, Error> {
+fn look(directory: &Path) -> Result<FoundSpools, Error> {
     require_directory(directory)?;
     let failed = |error: sipcapture_core::queue::spool::SpoolError| unreadable(&error.path, &error.source);
     let user = lock_holder(directory).map_err(failed)?;
@@ -65,7 +65,7 @@ fn look(directory: &Path) -> Result<Held, Error> {
     }
     let letters = list(&letters).map_err(|error| unreadable(&letters, &error))?;
     let letter_bytes = letters.iter().map(|file| file.bytes).sum();
-    Ok(Held { user, spools, letter_files: letters.len(), letter_bytes })
+    Ok(FoundSpools { user, spools, letter_files: letters.len(), letter_bytes })
 }
 
 /// When the capture was made that a record holds.
@@ -73,7 +73,7 @@ fn captured(record: Option<&Vec<u8>>) -> Option<i64> {
     record.and_then(|record| record::decode(record).ok()).map(|capture| capture.time_us)
 }
 
-fn document(directory: &Path, held: &Held) -> Value {
+fn document(directory: &Path, held: &FoundSpools) -> Value {
     let spools = held.spools.iter().map(|(place, contents)| {
         let (first, last) = (captured(contents.first.as_ref()), captured(contents.last.as_ref()));
         json!({
@@ -100,16 +100,16 @@ fn document(directory: &Path, held: &Held) -> Value {
     })
 }
 
-fn text(output: &Output, directory: &Path, held: &Held) -> String {
+fn text(output: &Output, directory: &Path, held: &FoundSpools) -> String {
     let mut lines = Vec::new();
     if !held.spools.is_empty() {
-        let mut table = Table::new(&[
-            ("DATABASE", Kind::Party),
-            ("WRITER", Kind::Number),
-            ("RECORDS", Kind::Number),
-            ("BYTES", Kind::Number),
-            ("OLDEST", Kind::Fixed),
-            ("NEWEST", Kind::Fixed),
+        let mut table = TextTable::new(&[
+            ("DATABASE", ColumnKind::Party),
+            ("WRITER", ColumnKind::Number),
+            ("RECORDS", ColumnKind::Number),
+            ("BYTES", ColumnKind::Number),
+            ("OLDEST", ColumnKind::Fixed),
+            ("NEWEST", ColumnKind::Fixed),
         ]);
         for (place, contents) in &held.spools {
             let time =
@@ -127,7 +127,7 @@ fn text(output: &Output, directory: &Path, held: &Held) -> String {
             );
         }
         table.measure();
-        table.shrink(output.terminal.table_width(), &[(Kind::Party, 12)]);
+        table.shrink(output.terminal.table_width(), &[(ColumnKind::Party, 12)]);
         lines.extend(table.lines(&output.terminal));
         lines.push(String::new());
     }

@@ -19,8 +19,8 @@ use sipcapture_core::table::Dialect;
 
 pub use self::recent::{Beginning, CallFilter};
 use self::recent::{DateForms, recent_query};
-use self::sql::{Cell, Query};
-use self::tables::{Table, TableColumns, choose_tables};
+use self::sql::{ColumnValue, Query};
+use self::tables::{CaptureTable, TableColumns, choose_tables};
 use self::text::message_bytes;
 use crate::message::{FIELDS, MESSAGE_FIELD, Message, ROW_FIELD};
 use crate::order;
@@ -35,7 +35,7 @@ const DEADLINES: Deadlines = Deadlines { connect: Duration::from_secs(10), silen
 
 /// What went wrong with the database.
 #[derive(Debug, thiserror::Error)]
-pub enum Failure {
+pub enum ArchiveError {
     /// It could not be opened.
     #[error(
         "cannot open {what}: {why}\nName the database with --db, for example --db {EMBEDDED_URL}, --db postgres://user@host/name \
@@ -58,9 +58,9 @@ pub enum Failure {
     Tables(String),
 }
 
-impl Failure {
-    fn read(error: rusqlite::Error) -> Failure {
-        Failure::Read(error.to_string())
+impl ArchiveError {
+    fn read(error: rusqlite::Error) -> ArchiveError {
+        ArchiveError::Read(error.to_string())
     }
 }
 
@@ -69,22 +69,22 @@ trait Database {
     /// Which SQL it speaks.
     fn dialect(&self) -> Dialect;
     /// Every table with its columns, by name.
-    fn tables(&mut self) -> Result<Vec<TableColumns>, Failure>;
+    fn tables(&mut self) -> Result<Vec<TableColumns>, ArchiveError>;
     /// Runs a SELECT.
-    fn select(&mut self, query: &Query) -> Result<Vec<Vec<Cell>>, Failure>;
+    fn select(&mut self, query: &Query) -> Result<Vec<Vec<ColumnValue>>, ArchiveError>;
 }
 
 /// An open database and its tables of captures.
 pub struct Archive {
     database: Box<dyn Database>,
-    tables: Vec<Table>,
+    tables: Vec<CaptureTable>,
 }
 
 impl Archive {
     /// Opens the database at `url` and finds its tables of captures: those that match one of `tables` (`*` and strftime
     /// conversions stand for anything), or all whose name starts with `sip_capture`. `renamed` holds pairs of a column's
     /// default name and the name that the operator gave it.
-    pub fn open(url: &str, tables: &[String], renamed: &[(String, String)]) -> Result<Archive, Failure> {
+    pub fn open(url: &str, tables: &[String], renamed: &[(String, String)]) -> Result<Archive, ArchiveError> {
         let mut database = connect(url)?;
         let present = database.tables()?;
         let tables = choose_tables(&present, tables, renamed)?;
@@ -92,7 +92,7 @@ impl Archive {
     }
 
     /// Call-IDs of the `limit` newest dialogs that pass `filter`, newest first.
-    pub fn recent(&mut self, filter: &CallFilter, limit: usize) -> Result<Vec<String>, Failure> {
+    pub fn recent(&mut self, filter: &CallFilter, limit: usize) -> Result<Vec<String>, ArchiveError> {
         let mut newest: HashMap<String, i64> = HashMap::new();
         for index in 0..self.tables.len() {
             for (call_id, time) in self.recent_of_table(index, filter, limit)? {
@@ -112,7 +112,7 @@ impl Archive {
         index: usize,
         filter: &CallFilter,
         limit: usize,
-    ) -> Result<Vec<(String, i64)>, Failure> {
+    ) -> Result<Vec<(String, i64)>, ArchiveError> {
         let table = &self.tables[index];
         let dates = if filter.has_bounds() { date_forms(self.database.as_mut(), table)? } else { DateForms::Text };
         let mut rows_wanted = limit.saturating_mul(8).max(200);
@@ -128,7 +128,7 @@ impl Archive {
     }
 
     /// All rows with one of these Call-IDs, in the order of [`order`]; `whole` also fetches the messages themselves.
-    pub fn messages(&mut self, call_ids: &[String], whole: bool) -> Result<Vec<Message>, Failure> {
+    pub fn messages(&mut self, call_ids: &[String], whole: bool) -> Result<Vec<Message>, ArchiveError> {
         let mut messages = self.rows_of(call_ids, whole)?;
         if !whole {
             // The order of equal times asks for more than the columns have.
@@ -147,7 +147,7 @@ impl Archive {
 
     /// The Call-ID itself, when it is there. One that ends in `…`, `...` or `*` may be the beginning of one: it must be
     /// of one only.
-    pub fn resolve(&mut self, call_id: &str) -> Result<Result<String, Missing>, Failure> {
+    pub fn resolve(&mut self, call_id: &str) -> Result<Result<String, Missing>, ArchiveError> {
         if self.exists(call_id)? {
             return Ok(Ok(call_id.to_owned()));
         }
@@ -167,7 +167,7 @@ impl Archive {
         })
     }
 
-    fn exists(&mut self, call_id: &str) -> Result<bool, Failure> {
+    fn exists(&mut self, call_id: &str) -> Result<bool, ArchiveError> {
         for table in &self.tables {
             let mut query = Query::new(self.database.dialect());
             query.push("SELECT 1 FROM ").table(&table.name).push(" WHERE ");
@@ -181,7 +181,7 @@ impl Archive {
 
     /// The Call-IDs that share a correlation id with `call_id`, and itself. An id that joins more than [`MOST_LEGS`] of
     /// them joins nothing.
-    pub fn legs(&mut self, call_id: &str) -> Result<Vec<String>, Failure> {
+    pub fn legs(&mut self, call_id: &str) -> Result<Vec<String>, ArchiveError> {
         let mut legs = vec![call_id.to_owned()];
         let mut asked: BTreeSet<String> = BTreeSet::new();
         let mut unread = legs.clone();
@@ -205,7 +205,7 @@ impl Archive {
 
     /// What stands in `field` of the rows with one of `values` in another field, empty ones left out; of more than
     /// [`MOST_LEGS`] in one table, one more than that.
-    fn distinct(&mut self, field: &str, by: &str, values: &[String]) -> Result<BTreeSet<String>, Failure> {
+    fn distinct(&mut self, field: &str, by: &str, values: &[String]) -> Result<BTreeSet<String>, ArchiveError> {
         let mut found = BTreeSet::new();
         for table in &self.tables {
             let (Some(column), Some(by)) = (table.column(field), table.column(by)) else { continue };
@@ -217,7 +217,7 @@ impl Archive {
         Ok(found)
     }
 
-    fn rows_of(&mut self, call_ids: &[String], whole: bool) -> Result<Vec<Message>, Failure> {
+    fn rows_of(&mut self, call_ids: &[String], whole: bool) -> Result<Vec<Message>, ArchiveError> {
         let mut messages = Vec::new();
         for index in 0..self.tables.len() {
             for call_ids in call_ids.chunks(IN_LIST) {
@@ -228,7 +228,7 @@ impl Archive {
     }
 
     /// All rows with one of these Call-IDs and the time beside it, with the messages themselves.
-    fn whole_rows_at(&mut self, wanted: &[(String, i64)]) -> Result<Vec<Message>, Failure> {
+    fn whole_rows_at(&mut self, wanted: &[(String, i64)]) -> Result<Vec<Message>, ArchiveError> {
         let mut messages = Vec::new();
         for wanted in wanted.chunks(IN_LIST) {
             let (mut call_ids, times): (Vec<String>, Vec<i64>) = wanted.iter().cloned().unzip();
@@ -249,7 +249,7 @@ impl Archive {
         call_ids: &[String],
         times: &[i64],
         whole: bool,
-    ) -> Result<Vec<Message>, Failure> {
+    ) -> Result<Vec<Message>, ArchiveError> {
         let table = &self.tables[index];
         let Some(column) = table.column("callid") else { return Ok(Vec::new()) };
         let mut query = Query::new(self.database.dialect());
@@ -259,7 +259,7 @@ impl Archive {
             query.push(" AND ").one_of(column, times);
         }
         let rows = self.database.select(&query)?.into_iter().map(|mut row| {
-            let payload = message_bytes(row.pop().unwrap_or(Cell::Null), self.database.dialect());
+            let payload = message_bytes(row.pop().unwrap_or(ColumnValue::Null), self.database.dialect());
             Message::from_cells(row, payload, &table.name)
         });
         Ok(rows.collect())
@@ -276,12 +276,12 @@ pub enum Missing {
 }
 
 /// In which forms the table's dates are. Only SQLite has more than one, and looks them up in the index.
-fn date_forms(database: &mut dyn Database, table: &Table) -> Result<DateForms, Failure> {
+fn date_forms(database: &mut dyn Database, table: &CaptureTable) -> Result<DateForms, ArchiveError> {
     let (Dialect::Sqlite, Some(date)) = (database.dialect(), table.column("date")) else { return Ok(DateForms::Text) };
     let mut has = |operator: &str| {
         let mut query = Query::new(Dialect::Sqlite);
         query.push("SELECT 1 FROM ").table(&table.name).push(" WHERE ").name(date).push(operator).push(" LIMIT 1");
-        Ok::<bool, Failure>(!database.select(&query)?.is_empty())
+        Ok::<bool, ArchiveError>(!database.select(&query)?.is_empty())
     };
     // In SQLite's order every number stands before every text.
     Ok(match (has(" >= ''")?, has(" < ''")?) {
@@ -291,7 +291,7 @@ fn date_forms(database: &mut dyn Database, table: &Table) -> Result<DateForms, F
     })
 }
 
-fn select_fields(query: &mut Query, table: &Table, whole: bool) {
+fn select_fields(query: &mut Query, table: &CaptureTable, whole: bool) {
     query.push("SELECT ");
     for (index, field) in FIELDS.iter().enumerate() {
         query.push(if index == 0 { "" } else { ", " });
@@ -324,7 +324,7 @@ fn may_name_a_server(text: &str) -> bool {
 }
 
 /// Opens the database that `url` names.
-fn connect(url: &str) -> Result<Box<dyn Database>, Failure> {
+fn connect(url: &str) -> Result<Box<dyn Database>, ArchiveError> {
     let url = parse_url(url)?;
     say_warnings();
     check(&url, "--db").map_err(|fault| UrlError { url: url.to_string(), fault })?;

@@ -7,9 +7,9 @@ use sipcapture_core::sink::open_mysql;
 use sipcapture_core::sink::url::Server;
 use sipcapture_core::table::Dialect;
 
-use super::sql::{Cell, Parameter, Query};
+use super::sql::{ColumnValue, Query, QueryParameter};
 use super::tables::TableColumns;
-use super::{DEADLINES, Database, Failure};
+use super::{ArchiveError, DEADLINES, Database};
 
 /// The character set number of binary columns.
 const BINARY_CHARACTER_SET: u16 = 63;
@@ -21,8 +21,8 @@ pub struct Mysql {
 
 impl Mysql {
     /// Connects to `server`; `what` names it in errors, without its password.
-    pub fn open(server: &Server, what: &str) -> Result<Mysql, Failure> {
-        let fail = |why: String| Failure::Open { what: what.to_owned(), why };
+    pub fn open(server: &Server, what: &str) -> Result<Mysql, ArchiveError> {
+        let fail = |why: String| ArchiveError::Open { what: what.to_owned(), why };
         let connection = open_mysql(server, &DEADLINES, Some("SET SESSION TRANSACTION READ ONLY")).map_err(fail)?;
         Ok(Mysql { connection })
     }
@@ -42,7 +42,7 @@ impl Database for Mysql {
         Dialect::Mysql
     }
 
-    fn tables(&mut self) -> Result<Vec<TableColumns>, Failure> {
+    fn tables(&mut self) -> Result<Vec<TableColumns>, ArchiveError> {
         let rows: Vec<(String, String)> = self
             .connection
             .query(
@@ -51,30 +51,30 @@ impl Database for Mysql {
                  WHERE c.table_schema = DATABASE() AND t.table_type = 'BASE TABLE' \
                  ORDER BY c.table_name, c.ordinal_position",
             )
-            .map_err(|error| Failure::Read(reason(&error)))?;
+            .map_err(|error| ArchiveError::Read(reason(&error)))?;
         Ok(TableColumns::group(rows))
     }
 
-    fn select(&mut self, query: &Query) -> Result<Vec<Vec<Cell>>, Failure> {
+    fn select(&mut self, query: &Query) -> Result<Vec<Vec<ColumnValue>>, ArchiveError> {
         let parameters = match query.parameters.is_empty() {
             true => Params::Empty,
             false => Params::Positional(query.parameters.iter().map(to_mysql).collect()),
         };
         let rows: Vec<Row> =
-            self.connection.exec(&query.sql, parameters).map_err(|error| Failure::Read(reason(&error)))?;
+            self.connection.exec(&query.sql, parameters).map_err(|error| ArchiveError::Read(reason(&error)))?;
         Ok(rows.into_iter().map(to_cells).collect())
     }
 }
 
-fn to_mysql(parameter: &Parameter) -> Value {
+fn to_mysql(parameter: &QueryParameter) -> Value {
     match parameter {
-        Parameter::Text(text) => text.as_str().into(),
-        Parameter::Int(number) => (*number).into(),
-        Parameter::Real(number) => (*number).into(),
+        QueryParameter::Text(text) => text.as_str().into(),
+        QueryParameter::Int(number) => (*number).into(),
+        QueryParameter::Real(number) => (*number).into(),
     }
 }
 
-fn to_cells(row: Row) -> Vec<Cell> {
+fn to_cells(row: Row) -> Vec<ColumnValue> {
     let binary: Vec<bool> = row
         .columns_ref()
         .iter()
@@ -85,13 +85,13 @@ fn to_cells(row: Row) -> Vec<Cell> {
     row.unwrap().into_iter().zip(binary).map(|(value, binary)| to_cell(value, binary)).collect()
 }
 
-fn to_cell(value: Value, binary: bool) -> Cell {
+fn to_cell(value: Value, binary: bool) -> ColumnValue {
     match value {
-        Value::Int(number) => Cell::Int(number),
-        Value::UInt(number) => Cell::Int(i64::try_from(number).unwrap_or(i64::MAX)),
-        Value::Bytes(bytes) if binary => Cell::Binary(bytes),
-        Value::Bytes(bytes) => Cell::Text(bytes),
-        Value::NULL => Cell::Null,
-        other => Cell::Text(other.as_sql(true).into_bytes()),
+        Value::Int(number) => ColumnValue::Int(number),
+        Value::UInt(number) => ColumnValue::Int(i64::try_from(number).unwrap_or(i64::MAX)),
+        Value::Bytes(bytes) if binary => ColumnValue::Binary(bytes),
+        Value::Bytes(bytes) => ColumnValue::Text(bytes),
+        Value::NULL => ColumnValue::Null,
+        other => ColumnValue::Text(other.as_sql(true).into_bytes()),
     }
 }

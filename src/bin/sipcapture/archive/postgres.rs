@@ -10,9 +10,9 @@ use tokio::time::timeout;
 use tokio_postgres::Client;
 use tokio_postgres::types::{FromSql, ToSql, Type};
 
-use super::sql::{Cell, Parameter, Query};
+use super::sql::{ColumnValue, Query, QueryParameter};
 use super::tables::TableColumns;
-use super::{DEADLINES, Database, Failure};
+use super::{ArchiveError, DEADLINES, Database};
 
 /// An open connection, and what drives it.
 pub struct Postgres {
@@ -22,8 +22,8 @@ pub struct Postgres {
 
 impl Postgres {
     /// Connects to `server`; `what` names it in errors, without its password.
-    pub fn open(server: &Server, what: &str) -> Result<Postgres, Failure> {
-        let fail = |why: String| Failure::Open { what: what.to_owned(), why };
+    pub fn open(server: &Server, what: &str) -> Result<Postgres, ArchiveError> {
+        let fail = |why: String| ArchiveError::Open { what: what.to_owned(), why };
         let (client, runtime) = open_postgres(server, &DEADLINES).map_err(fail)?;
         let read_only = client.batch_execute("SET default_transaction_read_only = on");
         runtime
@@ -47,7 +47,7 @@ impl Database for Postgres {
         Dialect::Postgres
     }
 
-    fn tables(&mut self) -> Result<Vec<TableColumns>, Failure> {
+    fn tables(&mut self) -> Result<Vec<TableColumns>, ArchiveError> {
         // A partition shows its rows through its parent: reading both would show every message twice.
         let query = self.client.query(
             "SELECT CASE WHEN pg_table_is_visible(c.oid) THEN c.relname ELSE n.nspname || '.' || c.relname END, a.attname \
@@ -58,40 +58,40 @@ impl Database for Postgres {
              ORDER BY n.nspname, c.relname, a.attnum",
             &[],
         );
-        let rows = self.runtime.block_on(query).map_err(|error| Failure::Read(reason(&error)))?;
+        let rows = self.runtime.block_on(query).map_err(|error| ArchiveError::Read(reason(&error)))?;
         Ok(TableColumns::group(rows.iter().map(|row| (row.get(0), row.get(1)))))
     }
 
-    fn select(&mut self, query: &Query) -> Result<Vec<Vec<Cell>>, Failure> {
+    fn select(&mut self, query: &Query) -> Result<Vec<Vec<ColumnValue>>, ArchiveError> {
         let parameters: Vec<&(dyn ToSql + Sync)> = query.parameters.iter().map(to_postgres).collect();
         let answer = self.runtime.block_on(self.client.query(&query.sql, &parameters));
-        let rows = answer.map_err(|error| Failure::Read(reason(&error)))?;
+        let rows = answer.map_err(|error| ArchiveError::Read(reason(&error)))?;
         let cell = |row: &tokio_postgres::Row, index| {
-            row.try_get::<_, Option<Cell>>(index).map(|cell| cell.unwrap_or(Cell::Null))
+            row.try_get::<_, Option<ColumnValue>>(index).map(|cell| cell.unwrap_or(ColumnValue::Null))
         };
         rows.iter()
-            .map(|row| (0..row.len()).map(|index| cell(row, index)).collect::<Result<Vec<Cell>, _>>())
+            .map(|row| (0..row.len()).map(|index| cell(row, index)).collect::<Result<Vec<ColumnValue>, _>>())
             .collect::<Result<Vec<_>, _>>()
-            .map_err(|error| Failure::Read(reason(&error)))
+            .map_err(|error| ArchiveError::Read(reason(&error)))
     }
 }
 
-fn to_postgres(parameter: &Parameter) -> &(dyn ToSql + Sync) {
+fn to_postgres(parameter: &QueryParameter) -> &(dyn ToSql + Sync) {
     match parameter {
-        Parameter::Text(text) => text,
-        Parameter::Int(number) => number,
-        Parameter::Real(number) => number,
+        QueryParameter::Text(text) => text,
+        QueryParameter::Int(number) => number,
+        QueryParameter::Real(number) => number,
     }
 }
 
-impl<'a> FromSql<'a> for Cell {
-    fn from_sql(kind: &Type, raw: &'a [u8]) -> Result<Cell, Box<dyn Error + Sync + Send>> {
+impl<'a> FromSql<'a> for ColumnValue {
+    fn from_sql(kind: &Type, raw: &'a [u8]) -> Result<ColumnValue, Box<dyn Error + Sync + Send>> {
         Ok(match *kind {
-            Type::INT2 => Cell::Int(i16::from_sql(kind, raw)?.into()),
-            Type::INT4 => Cell::Int(i32::from_sql(kind, raw)?.into()),
-            Type::INT8 => Cell::Int(i64::from_sql(kind, raw)?),
-            Type::BYTEA => Cell::Binary(raw.to_vec()),
-            _ => Cell::Text(raw.to_vec()),
+            Type::INT2 => ColumnValue::Int(i16::from_sql(kind, raw)?.into()),
+            Type::INT4 => ColumnValue::Int(i32::from_sql(kind, raw)?.into()),
+            Type::INT8 => ColumnValue::Int(i64::from_sql(kind, raw)?),
+            Type::BYTEA => ColumnValue::Binary(raw.to_vec()),
+            _ => ColumnValue::Text(raw.to_vec()),
         })
     }
 

@@ -2,8 +2,8 @@
 
 use sipcapture_core::table::Dialect;
 
-use super::sql::{Parameter, Query};
-use super::tables::Table;
+use super::sql::{Query, QueryParameter};
+use super::tables::CaptureTable;
 use crate::moment::utc_wall_clock;
 
 /// How far the `date` column, local time of the server that wrote it, may lie behind UTC and ahead of it: the time zones'
@@ -60,20 +60,26 @@ pub enum Beginning {
 }
 
 /// Selects Call-ID and time of the `rows` newest rows of `table` that pass `filter`, newest first.
-pub fn recent_query(dialect: Dialect, table: &Table, filter: &CallFilter, dates: DateForms, rows: usize) -> Query {
+pub fn recent_query(
+    dialect: Dialect,
+    table: &CaptureTable,
+    filter: &CallFilter,
+    dates: DateForms,
+    rows: usize,
+) -> Query {
     let mut query = Query::new(dialect);
     let column = |field: &str| table.column(field).map_or_else(|| field.to_owned(), str::to_owned);
     let (call_id, micro_ts, method) = (column("callid"), column("micro_ts"), column("method"));
     query.push("SELECT ").name(&call_id).push(", ").name(&micro_ts).push(" FROM ").table(&table.name).push(" WHERE ");
     match &filter.beginning {
         Beginning::Call => {
-            query.name(&method).push(" = ").value(Parameter::Text("INVITE".into()));
+            query.name(&method).push(" = ").value(QueryParameter::Text("INVITE".into()));
             if let Some(to_tag) = table.column("to_tag") {
                 query.push(" AND (").name(to_tag).push(" = '' OR ").name(to_tag).push(" IS NULL)");
             }
         }
         Beginning::Method(name) => {
-            query.name(&method).push(" = ").value(Parameter::Text(name.clone()));
+            query.name(&method).push(" = ").value(QueryParameter::Text(name.clone()));
         }
         Beginning::Any => {
             query.name(&call_id).push(" <> ''");
@@ -100,13 +106,13 @@ pub fn recent_query(dialect: Dialect, table: &Table, filter: &CallFilter, dates:
 }
 
 /// Exact bounds on `micro_ts`, and wide ones on `date`, which has an index.
-fn time_bounds(query: &mut Query, table: &Table, filter: &CallFilter, dates: DateForms) {
+fn time_bounds(query: &mut Query, table: &CaptureTable, filter: &CallFilter, dates: DateForms) {
     let micro_ts = table.column("micro_ts").unwrap_or("micro_ts");
     if let Some(since) = filter.since {
-        query.push(" AND ").name(micro_ts).push(" >= ").value(Parameter::Int(since));
+        query.push(" AND ").name(micro_ts).push(" >= ").value(QueryParameter::Int(since));
     }
     if let Some(until) = filter.until {
-        query.push(" AND ").name(micro_ts).push(" < ").value(Parameter::Int(until));
+        query.push(" AND ").name(micro_ts).push(" < ").value(QueryParameter::Int(until));
     }
     let Some(date) = table.column("date").filter(|_| filter.has_bounds()) else { return };
     query.push(" AND (");
@@ -125,13 +131,18 @@ fn time_bounds(query: &mut Query, table: &Table, filter: &CallFilter, dates: Dat
         let day = |moment: i64, minutes: f64| moment as f64 / 86_400e6 + 2_440_587.5 + minutes / 1_440.0;
         let from = filter.since.map_or(0.0, |moment| day(moment, -1.0));
         let to = filter.until.map_or(1e9, |moment| day(moment, 1.0));
-        query.name(date).push(" BETWEEN ").value(Parameter::Real(from)).push(" AND ").value(Parameter::Real(to));
+        query
+            .name(date)
+            .push(" BETWEEN ")
+            .value(QueryParameter::Real(from))
+            .push(" AND ")
+            .value(QueryParameter::Real(to));
     }
     query.push(")");
 }
 
 /// Newest rows first, in an order that the table's indexes give without sorting all of it.
-fn newest_first(query: &mut Query, table: &Table) {
+fn newest_first(query: &mut Query, table: &CaptureTable) {
     let micro_ts = table.column("micro_ts").unwrap_or("micro_ts");
     query.push(" ORDER BY ");
     match (table.column("date"), query.dialect(), table.column("id")) {
@@ -172,7 +183,7 @@ mod tests {
              AND (\"date\" >= $7::text::timestamp AND \"date\" <= $8::text::timestamp) \
              ORDER BY \"date\" DESC, \"micro_ts\" DESC LIMIT 200"
         );
-        assert_eq!(query.parameters[6], Parameter::Text("2026-11-20 19:52:06".into()));
+        assert_eq!(query.parameters[6], QueryParameter::Text("2026-11-20 19:52:06".into()));
         assert_eq!(query.parameters.len(), 8);
     }
 }

@@ -4,7 +4,7 @@ use sipcapture_core::table::Dialect;
 
 /// A value that goes into a statement through a placeholder.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Parameter {
+pub enum QueryParameter {
     /// For text columns, and for `date`.
     Text(String),
     /// For integer columns.
@@ -13,21 +13,21 @@ pub enum Parameter {
     Real(f64),
 }
 
-impl From<String> for Parameter {
-    fn from(text: String) -> Parameter {
-        Parameter::Text(text)
+impl From<String> for QueryParameter {
+    fn from(text: String) -> QueryParameter {
+        QueryParameter::Text(text)
     }
 }
 
-impl From<i64> for Parameter {
-    fn from(number: i64) -> Parameter {
-        Parameter::Int(number)
+impl From<i64> for QueryParameter {
+    fn from(number: i64) -> QueryParameter {
+        QueryParameter::Int(number)
     }
 }
 
 /// A value that came out of a row.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Cell {
+pub enum ColumnValue {
     /// No value, or a column that the table lacks.
     Null,
     /// An integer.
@@ -38,22 +38,22 @@ pub enum Cell {
     Binary(Vec<u8>),
 }
 
-impl Cell {
+impl ColumnValue {
     /// The text of the cell, empty for NULL; bytes that are not UTF-8 become U+FFFD.
     pub fn text(&self) -> String {
         match self {
-            Cell::Null => String::new(),
-            Cell::Int(number) => number.to_string(),
-            Cell::Text(bytes) | Cell::Binary(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+            ColumnValue::Null => String::new(),
+            ColumnValue::Int(number) => number.to_string(),
+            ColumnValue::Text(bytes) | ColumnValue::Binary(bytes) => String::from_utf8_lossy(bytes).into_owned(),
         }
     }
 
     /// The number in the cell, 0 when there is none.
     pub fn int(&self) -> i64 {
         match self {
-            Cell::Null => 0,
-            Cell::Int(number) => *number,
-            Cell::Text(bytes) | Cell::Binary(bytes) => {
+            ColumnValue::Null => 0,
+            ColumnValue::Int(number) => *number,
+            ColumnValue::Text(bytes) | ColumnValue::Binary(bytes) => {
                 std::str::from_utf8(bytes).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0)
             }
         }
@@ -67,7 +67,7 @@ pub struct Query {
     /// The statement's text so far.
     pub sql: String,
     /// Values, in the order of their placeholders.
-    pub parameters: Vec<Parameter>,
+    pub parameters: Vec<QueryParameter>,
 }
 
 impl Query {
@@ -100,11 +100,11 @@ impl Query {
     }
 
     /// Adds a placeholder and its value.
-    pub fn value(&mut self, value: Parameter) -> &mut Query {
+    pub fn value(&mut self, value: QueryParameter) -> &mut Query {
         let placeholder = match (self.dialect, &value) {
-            (Dialect::Postgres, Parameter::Text(_)) => format!("${}::text", self.parameters.len() + 1),
-            (Dialect::Postgres, Parameter::Int(_)) => format!("${}::bigint", self.parameters.len() + 1),
-            (Dialect::Postgres, Parameter::Real(_)) => format!("${}::float8", self.parameters.len() + 1),
+            (Dialect::Postgres, QueryParameter::Text(_)) => format!("${}::text", self.parameters.len() + 1),
+            (Dialect::Postgres, QueryParameter::Int(_)) => format!("${}::bigint", self.parameters.len() + 1),
+            (Dialect::Postgres, QueryParameter::Real(_)) => format!("${}::float8", self.parameters.len() + 1),
             _ => "?".to_owned(),
         };
         self.parameters.push(value);
@@ -112,7 +112,7 @@ impl Query {
     }
 
     /// Adds `column IN (values)`.
-    pub fn one_of<T: Clone + Into<Parameter>>(&mut self, column: &str, values: &[T]) -> &mut Query {
+    pub fn one_of<T: Clone + Into<QueryParameter>>(&mut self, column: &str, values: &[T]) -> &mut Query {
         self.name(column).push(" IN (");
         for (index, value) in values.iter().enumerate() {
             self.push(if index == 0 { "" } else { ", " }).value(value.clone().into());
@@ -124,20 +124,20 @@ impl Query {
     pub fn matches(&mut self, column: &str, pattern: &str) -> &mut Query {
         self.name(column);
         if !pattern.contains('*') {
-            return self.push(" = ").value(Parameter::Text(pattern.to_owned()));
+            return self.push(" = ").value(QueryParameter::Text(pattern.to_owned()));
         }
         if self.dialect == Dialect::Sqlite {
             // GLOB, unlike LIKE, minds case and can use an index.
             let glob = pattern.replace('[', "[[]").replace('?', "[?]");
-            return self.push(" GLOB ").value(Parameter::Text(glob));
+            return self.push(" GLOB ").value(QueryParameter::Text(glob));
         }
         let like = pattern.replace('!', "!!").replace('%', "!%").replace('_', "!_").replace('*', "%");
-        self.push(" LIKE ").value(Parameter::Text(like)).push(" ESCAPE '!'")
+        self.push(" LIKE ").value(QueryParameter::Text(like)).push(" ESCAPE '!'")
     }
 
     /// Adds `column operator bound` for the `date` column, with `bound` as `YYYY-MM-DD HH:MM:SS`.
     pub fn date_bound(&mut self, column: &str, operator: &str, bound: String) -> &mut Query {
-        self.name(column).push(operator).value(Parameter::Text(bound));
+        self.name(column).push(operator).value(QueryParameter::Text(bound));
         self.push(if self.dialect == Dialect::Postgres { "::timestamp" } else { "" })
     }
 }
@@ -151,7 +151,7 @@ mod tests {
         let mut query = Query::new(Dialect::Postgres);
         query.push("SELECT 1 WHERE ").one_of("callid", &["a'b".to_owned(), "c".to_owned()]);
         assert_eq!(query.sql, "SELECT 1 WHERE \"callid\" IN ($1::text, $2::text)");
-        assert_eq!(query.parameters, [Parameter::Text("a'b".into()), Parameter::Text("c".into())]);
+        assert_eq!(query.parameters, [QueryParameter::Text("a'b".into()), QueryParameter::Text("c".into())]);
     }
 
     #[test]
@@ -161,7 +161,7 @@ mod tests {
             query.matches("from_user", pattern);
             (query.sql, query.parameters)
         };
-        let text = |value: &str| vec![Parameter::Text(value.into())];
+        let text = |value: &str| vec![QueryParameter::Text(value.into())];
         assert_eq!(written(Dialect::Sqlite, "+49_*"), ("\"from_user\" GLOB ?".into(), text("+49_*")));
         assert_eq!(written(Dialect::Sqlite, "a?[b]*"), ("\"from_user\" GLOB ?".into(), text("a[?][[]b]*")));
         assert_eq!(written(Dialect::Mysql, "+49_%*"), ("`from_user` LIKE ? ESCAPE '!'".into(), text("+49!_!%%")));
@@ -170,9 +170,9 @@ mod tests {
 
     #[test]
     fn a_cell_gives_text_and_numbers_whatever_its_column_is() {
-        assert_eq!(Cell::Text(b"5060".to_vec()).int(), 5060);
-        assert_eq!(Cell::Int(200).text(), "200");
-        assert_eq!(Cell::Null.text(), "");
-        assert_eq!(Cell::Binary(b"a\xffb".to_vec()).text(), "a\u{fffd}b");
+        assert_eq!(ColumnValue::Text(b"5060".to_vec()).int(), 5060);
+        assert_eq!(ColumnValue::Int(200).text(), "200");
+        assert_eq!(ColumnValue::Null.text(), "");
+        assert_eq!(ColumnValue::Binary(b"a\xffb".to_vec()).text(), "a\u{fffd}b");
     }
 }

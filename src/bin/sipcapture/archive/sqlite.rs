@@ -8,9 +8,9 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use sipcapture_core::table::Dialect;
 
-use super::sql::{Cell, Parameter, Query};
+use super::sql::{ColumnValue, Query, QueryParameter};
 use super::tables::TableColumns;
-use super::{Database, Failure};
+use super::{ArchiveError, Database};
 
 /// How long to wait for a writer that checkpoints.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -22,8 +22,8 @@ pub struct Sqlite {
 
 impl Sqlite {
     /// Opens the file at `path` for reading.
-    pub fn open(path: &Path) -> Result<Sqlite, Failure> {
-        let fail = |why: String| Failure::Open { what: path.display().to_string(), why };
+    pub fn open(path: &Path) -> Result<Sqlite, ArchiveError> {
+        let fail = |why: String| ArchiveError::Open { what: path.display().to_string(), why };
         let metadata = std::fs::metadata(path).map_err(|error| fail(error.to_string()))?;
         if !metadata.is_file() {
             return Err(fail("not a file".into()));
@@ -80,55 +80,56 @@ impl Database for Sqlite {
         Dialect::Sqlite
     }
 
-    fn tables(&mut self) -> Result<Vec<TableColumns>, Failure> {
+    fn tables(&mut self) -> Result<Vec<TableColumns>, ArchiveError> {
         let names: Vec<String> = self
             .connection
             .prepare("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
             .and_then(|mut statement| statement.query_map([], |row| row.get(0))?.collect())
-            .map_err(Failure::read)?;
+            .map_err(ArchiveError::read)?;
         names.into_iter().map(|name| self.columns(name)).collect()
     }
 
-    fn select(&mut self, query: &Query) -> Result<Vec<Vec<Cell>>, Failure> {
-        let mut statement = self.connection.prepare(&query.sql).map_err(Failure::read)?;
+    fn select(&mut self, query: &Query) -> Result<Vec<Vec<ColumnValue>>, ArchiveError> {
+        let mut statement = self.connection.prepare(&query.sql).map_err(ArchiveError::read)?;
         let width = statement.column_count();
         let parameters = rusqlite::params_from_iter(query.parameters.iter().map(to_sqlite));
-        let mut rows = statement.query(parameters).map_err(Failure::read)?;
+        let mut rows = statement.query(parameters).map_err(ArchiveError::read)?;
         let mut out = Vec::new();
-        while let Some(row) = rows.next().map_err(Failure::read)? {
-            let cells: rusqlite::Result<Vec<Cell>> = (0..width).map(|index| row.get_ref(index).map(to_cell)).collect();
-            out.push(cells.map_err(Failure::read)?);
+        while let Some(row) = rows.next().map_err(ArchiveError::read)? {
+            let cells: rusqlite::Result<Vec<ColumnValue>> =
+                (0..width).map(|index| row.get_ref(index).map(to_cell)).collect();
+            out.push(cells.map_err(ArchiveError::read)?);
         }
         Ok(out)
     }
 }
 
 impl Sqlite {
-    fn columns(&self, table: String) -> Result<TableColumns, Failure> {
+    fn columns(&self, table: String) -> Result<TableColumns, ArchiveError> {
         let columns: Vec<String> = self
             .connection
             .prepare(&format!("PRAGMA table_info({})", Dialect::Sqlite.quote(&table)))
             .and_then(|mut statement| statement.query_map([], |row| row.get("name"))?.collect())
-            .map_err(Failure::read)?;
+            .map_err(ArchiveError::read)?;
         Ok(TableColumns { table, columns })
     }
 }
 
-fn to_sqlite(parameter: &Parameter) -> rusqlite::types::Value {
+fn to_sqlite(parameter: &QueryParameter) -> rusqlite::types::Value {
     match parameter {
-        Parameter::Text(text) => text.clone().into(),
-        Parameter::Int(number) => (*number).into(),
-        Parameter::Real(number) => (*number).into(),
+        QueryParameter::Text(text) => text.clone().into(),
+        QueryParameter::Int(number) => (*number).into(),
+        QueryParameter::Real(number) => (*number).into(),
     }
 }
 
-fn to_cell(value: ValueRef<'_>) -> Cell {
+fn to_cell(value: ValueRef<'_>) -> ColumnValue {
     match value {
-        ValueRef::Null => Cell::Null,
-        ValueRef::Integer(number) => Cell::Int(number),
-        ValueRef::Real(number) => Cell::Text(number.to_string().into_bytes()),
-        ValueRef::Text(bytes) => Cell::Text(bytes.to_vec()),
-        ValueRef::Blob(bytes) => Cell::Binary(bytes.to_vec()),
+        ValueRef::Null => ColumnValue::Null,
+        ValueRef::Integer(number) => ColumnValue::Int(number),
+        ValueRef::Real(number) => ColumnValue::Text(number.to_string().into_bytes()),
+        ValueRef::Text(bytes) => ColumnValue::Text(bytes.to_vec()),
+        ValueRef::Blob(bytes) => ColumnValue::Binary(bytes.to_vec()),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::Failure;
+use super::ArchiveError;
 use crate::message::FIELDS;
 
 /// Beginning of the names of the tables that are read when the operator names none.
@@ -33,13 +33,13 @@ impl TableColumns {
 }
 
 /// A table that holds captures, with what its columns are called.
-pub struct Table {
+pub struct CaptureTable {
     /// Name, with the schema before it where it needs one.
     pub name: String,
     columns: HashMap<String, String>,
 }
 
-impl Table {
+impl CaptureTable {
     /// The table's own name for the column of this default name; `None` if it has no such column.
     pub fn column(&self, field: &str) -> Option<&str> {
         self.columns.get(field).map(String::as_str)
@@ -51,7 +51,7 @@ pub fn choose_tables(
     present: &[TableColumns],
     wanted: &[String],
     renamed: &[(String, String)],
-) -> Result<Vec<Table>, Failure> {
+) -> Result<Vec<CaptureTable>, ArchiveError> {
     let patterns: Vec<String> = match wanted {
         [] => vec![DEFAULT_TABLES.to_owned()],
         wanted => wanted.iter().map(|name| table_pattern(name)).collect(),
@@ -62,12 +62,15 @@ pub fn choose_tables(
     for pattern in &patterns {
         let matching: Vec<&TableColumns> = present.iter().filter(|table| name_matches(pattern, &table.table)).collect();
         if matching.is_empty() && !wanted.is_empty() {
-            return Err(Failure::Tables(format!("no table \"{pattern}\" in the database; it has {}", list(present))));
+            return Err(ArchiveError::Tables(format!(
+                "no table \"{pattern}\" in the database; it has {}",
+                list(present)
+            )));
         }
         for table in matching {
             let columns = column_names(table, &names);
             let Some(missing) = NEEDED.iter().find(|needed| !columns.contains_key(**needed)) else {
-                tables.push(Table { name: table.table.clone(), columns });
+                tables.push(CaptureTable { name: table.table.clone(), columns });
                 continue;
             };
             let why = format!(
@@ -77,7 +80,7 @@ pub fn choose_tables(
             );
             // What a pattern finds may hold something else; a table that was named may not.
             if !pattern.contains('*') {
-                return Err(Failure::Tables(why));
+                return Err(ArchiveError::Tables(why));
             }
             unfit.push(why);
         }
@@ -86,8 +89,8 @@ pub fn choose_tables(
     tables.dedup_by(|a, b| a.name == b.name);
     match (tables.is_empty(), unfit.first()) {
         (false, _) => Ok(tables),
-        (true, Some(why)) => Err(Failure::Tables(why.clone())),
-        (true, None) => Err(Failure::Tables(format!(
+        (true, Some(why)) => Err(ArchiveError::Tables(why.clone())),
+        (true, None) => Err(ArchiveError::Tables(format!(
             "no table whose name starts with \"sip_capture\" in the database; it has {}. Name yours with --table.",
             list(present)
         ))),

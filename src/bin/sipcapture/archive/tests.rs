@@ -16,13 +16,13 @@ impl Database for Counting {
         self.database.dialect()
     }
 
-    fn tables(&mut self) -> Result<Vec<TableColumns>, Failure> {
+    fn tables(&mut self) -> Result<Vec<TableColumns>, ArchiveError> {
         self.database.tables()
     }
 
-    fn select(&mut self, query: &Query) -> Result<Vec<Vec<Cell>>, Failure> {
+    fn select(&mut self, query: &Query) -> Result<Vec<Vec<ColumnValue>>, ArchiveError> {
         let rows = self.database.select(query)?;
-        let payloads = rows.iter().filter(|row| row.last() != Some(&Cell::Null)).count();
+        let payloads = rows.iter().filter(|row| row.last() != Some(&ColumnValue::Null)).count();
         self.payloads.set(self.payloads.get() + payloads);
         Ok(rows)
     }

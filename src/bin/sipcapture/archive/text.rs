@@ -3,7 +3,7 @@
 use sipcapture_core::sink::escape::unescape;
 use sipcapture_core::table::Dialect;
 
-use super::sql::Cell;
+use super::sql::ColumnValue;
 
 /// Digits below which a text that looks hexadecimal is no message in hexadecimal: no SIP message is that short.
 const LEAST_DIGITS: usize = 40;
@@ -11,13 +11,13 @@ const LEAST_DIGITS: usize = 40;
 /// The message in a `msg` cell. A binary column holds its bytes, and SQLite's text is bytes too. The text of the other
 /// databases carries the sinks' escapes, or is what the stock module makes of a message in PostgreSQL: `\x` and hexadecimal
 /// digits.
-pub fn message_bytes(cell: Cell, dialect: Dialect) -> Vec<u8> {
+pub fn message_bytes(cell: ColumnValue, dialect: Dialect) -> Vec<u8> {
     match cell {
-        Cell::Null => Vec::new(),
-        Cell::Int(number) => number.to_string().into_bytes(),
-        Cell::Binary(bytes) => bytes,
-        Cell::Text(text) if dialect == Dialect::Sqlite => text,
-        Cell::Text(text) => from_hexadecimal(&text).unwrap_or_else(|| match std::str::from_utf8(&text) {
+        ColumnValue::Null => Vec::new(),
+        ColumnValue::Int(number) => number.to_string().into_bytes(),
+        ColumnValue::Binary(bytes) => bytes,
+        ColumnValue::Text(text) if dialect == Dialect::Sqlite => text,
+        ColumnValue::Text(text) => from_hexadecimal(&text).unwrap_or_else(|| match std::str::from_utf8(&text) {
             Ok(escaped) => unescape(escaped).into_owned(),
             Err(_) => text,
         }),
@@ -35,8 +35,8 @@ fn from_hexadecimal(text: &[u8]) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
 
-    fn text(bytes: &[u8]) -> Cell {
-        Cell::Text(bytes.to_vec())
+    fn text(bytes: &[u8]) -> ColumnValue {
+        ColumnValue::Text(bytes.to_vec())
     }
 
     #[test]
@@ -57,8 +57,8 @@ mod tests {
 
     #[test]
     fn what_holds_bytes_is_taken_as_it_is() {
-        assert_eq!(message_bytes(Cell::Binary(b"a\\x00".to_vec()), Dialect::Postgres), b"a\\x00");
+        assert_eq!(message_bytes(ColumnValue::Binary(b"a\\x00".to_vec()), Dialect::Postgres), b"a\\x00");
         assert_eq!(message_bytes(text(b"a\\x00"), Dialect::Sqlite), b"a\\x00");
-        assert_eq!(message_bytes(Cell::Null, Dialect::Sqlite), b"");
+        assert_eq!(message_bytes(ColumnValue::Null, Dialect::Sqlite), b"");
     }
 }

@@ -22,14 +22,14 @@ const PORTS_SHOWN: usize = 2;
 
 /// A host of the flow.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Column {
+pub struct FlowHost {
     /// IP address, without brackets.
     pub ip: String,
     /// Its ports in this flow.
     pub ports: Vec<u16>,
 }
 
-impl Column {
+impl FlowHost {
     /// The line under the address: `:5060`, `:5060 :5061`, `:5060 +3`.
     pub fn ports_text(&self) -> String {
         match self.ports.len() {
@@ -46,7 +46,7 @@ impl Column {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Columns {
     /// The hosts.
-    pub hosts: Vec<Column>,
+    pub hosts: Vec<FlowHost>,
     /// For each message, the indexes of the hosts that it goes from and to.
     pub ends: Vec<(usize, usize)>,
 }
@@ -63,7 +63,7 @@ impl Columns {
             let mut column = |endpoint: &Endpoint| {
                 let key = if split.contains(&endpoint.ip) { aliases.name(endpoint) } else { endpoint.ip.clone() };
                 let index = *known.entry(key).or_insert_with(|| {
-                    columns.hosts.push(Column { ip: endpoint.ip.clone(), ports: Vec::new() });
+                    columns.hosts.push(FlowHost { ip: endpoint.ip.clone(), ports: Vec::new() });
                     ports.push(BTreeSet::new());
                     columns.hosts.len() - 1
                 });
@@ -229,7 +229,7 @@ mod tests {
 
     #[test]
     fn many_ports_of_one_host_are_counted() {
-        let host = Column { ip: "10.0.0.1".into(), ports: vec![5060, 5061, 5062, 5063] };
+        let host = FlowHost { ip: "10.0.0.1".into(), ports: vec![5060, 5061, 5062, 5063] };
         assert_eq!(host.ports_text(), ":5060 +3");
     }
 }

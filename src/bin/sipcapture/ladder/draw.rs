@@ -13,7 +13,7 @@
 //! may be wider than the terminal.
 
 use super::Columns;
-use super::row::Row;
+use super::row::LadderRow;
 use crate::message::Message;
 use crate::moment::{Clock, delta};
 use crate::terminal::{Glyphs, Style, Terminal, printable};
@@ -35,7 +35,7 @@ const ARROW: usize = 10;
 
 /// One message of a flow and what is to be said of it.
 #[derive(Clone, Copy, Debug)]
-pub struct Step<'a> {
+pub struct LadderStep<'a> {
     /// The message.
     pub message: &'a Message,
     /// Number of its leg, `None` when there is only one.
@@ -45,7 +45,7 @@ pub struct Step<'a> {
 }
 
 /// Draws `steps`, whose messages `columns` was made of: the heads of the hosts, then a line for each message.
-pub fn draw(steps: &[Step<'_>], columns: &Columns, clock: &Clock, terminal: &Terminal) -> Vec<String> {
+pub fn draw(steps: &[LadderStep<'_>], columns: &Columns, clock: &Clock, terminal: &Terminal) -> Vec<String> {
     if steps.is_empty() {
         return Vec::new();
     }
@@ -89,7 +89,7 @@ struct Drawing<'t> {
 }
 
 impl<'t> Drawing<'t> {
-    fn plan(steps: &[Step<'_>], columns: &Columns, terminal: &'t Terminal) -> Drawing<'t> {
+    fn plan(steps: &[LadderStep<'_>], columns: &Columns, terminal: &'t Terminal) -> Drawing<'t> {
         let deltas = steps.windows(2).map(|pair| delta(pair[1].message.micro_ts - pair[0].message.micro_ts));
         let delta_width = deltas.map(|delta| text_width(&delta)).max().unwrap_or(0);
         let leg_width = if steps.iter().any(|step| step.leg.is_some()) { 3 } else { 0 };
@@ -121,8 +121,8 @@ impl<'t> Drawing<'t> {
 
     /// Address and ports of each host over its line.
     fn heads(&self, columns: &Columns) -> Vec<String> {
-        let mut addresses = Row::default();
-        let mut ports = Row::default();
+        let mut addresses = LadderRow::default();
+        let mut ports = LadderRow::default();
         let room = if columns.hosts.len() > 1 { self.spacing - 1 } else { self.terminal.drawing_width() };
         for (host, &at) in columns.hosts.iter().zip(&self.lines_at) {
             for (row, text) in [(&mut addresses, host.ip.clone()), (&mut ports, host.ports_text())] {
@@ -133,15 +133,15 @@ impl<'t> Drawing<'t> {
         [addresses, ports, self.lifelines()].into_iter().map(|row| row.render(self.terminal)).collect()
     }
 
-    fn lifelines(&self) -> Row {
-        let mut row = Row::default();
+    fn lifelines(&self) -> LadderRow {
+        let mut row = LadderRow::default();
         for &at in &self.lines_at {
             row.put(at, &self.terminal.glyphs.life.to_string(), Style::Faint);
         }
         row
     }
 
-    fn message(&self, row: &mut Row, step: &Step<'_>, (from, to): (usize, usize)) {
+    fn message(&self, row: &mut LadderRow, step: &LadderStep<'_>, (from, to): (usize, usize)) {
         let style = if step.sending > 1 { Style::Faint } else { step.message.style() };
         let label = Label::of(step, &self.terminal.glyphs);
         match from == to {
@@ -150,7 +150,7 @@ impl<'t> Drawing<'t> {
         }
     }
 
-    fn arrow(&self, row: &mut Row, label: &Label, from: usize, to: usize, repeated: bool, style: Style) {
+    fn arrow(&self, row: &mut LadderRow, label: &Label, from: usize, to: usize, repeated: bool, style: Style) {
         let glyphs = &self.terminal.glyphs;
         let (left, right) = (from.min(to), from.max(to));
         let line = if repeated { glyphs.dashed } else { glyphs.line };
@@ -173,7 +173,7 @@ impl<'t> Drawing<'t> {
     }
 
     /// A message that a host sends to itself: its label stands beside the host's line.
-    fn own_message(&self, row: &mut Row, label: &Label, host: usize, style: Style) {
+    fn own_message(&self, row: &mut LadderRow, label: &Label, host: usize, style: Style) {
         let at = self.lines_at[host];
         let own = self.terminal.glyphs.own;
         let alone = self.lines_at.len() == 1;
@@ -196,7 +196,7 @@ struct Label {
 }
 
 impl Label {
-    fn of(step: &Step<'_>, glyphs: &Glyphs) -> Label {
+    fn of(step: &LadderStep<'_>, glyphs: &Glyphs) -> Label {
         let mut notes = step.message.body().map(|body| format!(" ({body})")).unwrap_or_default();
         if step.sending > 1 {
             notes.push_str(&format!(" {}{}", glyphs.times, step.sending));
@@ -217,12 +217,12 @@ impl Label {
     }
 }
 
-fn head_width(host: &super::Column) -> usize {
+fn head_width(host: &super::FlowHost) -> usize {
     text_width(&host.ip).max(text_width(&host.ports_text()))
 }
 
 /// The distance at which nothing between two hosts would be cut.
-fn natural_spacing(steps: &[Step<'_>], columns: &Columns, terminal: &Terminal) -> usize {
+fn natural_spacing(steps: &[LadderStep<'_>], columns: &Columns, terminal: &Terminal) -> usize {
     let heads = columns.hosts.iter().map(|host| head_width(host) + 3);
     let labels = steps.iter().zip(&columns.ends).map(|(step, (from, to))| {
         let length = Label::of(step, &terminal.glyphs).length() + ARROW;
@@ -239,7 +239,8 @@ mod tests {
     /// Draws messages with one sending each, at `width`.
     fn drawn(messages: &[Message], width: usize) -> Vec<String> {
         let columns = Columns::of(messages);
-        let steps: Vec<Step<'_>> = messages.iter().map(|message| Step { message, leg: None, sending: 1 }).collect();
+        let steps: Vec<LadderStep<'_>> =
+            messages.iter().map(|message| LadderStep { message, leg: None, sending: 1 }).collect();
         draw(&steps, &columns, &Clock::new(true), &Terminal::plain(width))
     }
 

@@ -4,5 +4,5 @@ mod columns;
 mod draw;
 mod row;
 
-pub use self::columns::{Column, Columns};
-pub use self::draw::{Step, draw};
+pub use self::columns::{Columns, FlowHost};
+pub use self::draw::{LadderStep, draw};

@@ -5,23 +5,23 @@ use crate::text_width::clusters;
 
 /// What stands in one column.
 #[derive(Clone)]
-struct Cell {
+struct LadderCell {
     /// Empty in the second column of a wide character.
     text: String,
     style: Style,
 }
 
-impl Cell {
-    fn blank() -> Cell {
-        Cell { text: " ".into(), style: Style::Plain }
+impl LadderCell {
+    fn blank() -> LadderCell {
+        LadderCell { text: " ".into(), style: Style::Plain }
     }
 }
 
 /// One line of columns, each with its style.
 #[derive(Default)]
-pub struct Row(Vec<Cell>);
+pub struct LadderRow(Vec<LadderCell>);
 
-impl Row {
+impl LadderRow {
     /// Writes `text` at column `at`, over what is there. Of a wide character that is half covered, the other half
     /// becomes a blank.
     pub fn put(&mut self, at: usize, text: &str, style: Style) {
@@ -33,12 +33,12 @@ impl Row {
             }
             let behind = at + width;
             if self.0.len() < behind {
-                self.0.resize(behind, Cell::blank());
+                self.0.resize(behind, LadderCell::blank());
             }
             self.part_wide(at);
             self.part_wide(behind);
             for cell in &mut self.0[at..behind] {
-                *cell = Cell { text: String::new(), style };
+                *cell = LadderCell { text: String::new(), style };
             }
             self.0[at].text = cluster.to_owned();
             at = behind;
@@ -50,10 +50,10 @@ impl Row {
         if self.0.get(at).is_none_or(|cell| !cell.text.is_empty()) {
             return;
         }
-        let is_half = |cell: &Cell| cell.text.is_empty();
+        let is_half = |cell: &LadderCell| cell.text.is_empty();
         let first = self.0[..at].iter().rposition(|cell| !is_half(cell)).unwrap_or(0);
         let behind = self.0[at..].iter().position(|cell| !is_half(cell)).map_or(self.0.len(), |length| at + length);
-        self.0[first..behind].fill(Cell::blank());
+        self.0[first..behind].fill(LadderCell::blank());
     }
 
     /// The line as `terminal` takes it.
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     fn row(texts: &[(usize, &str)]) -> String {
-        let mut row = Row::default();
+        let mut row = LadderRow::default();
         for (at, text) in texts {
             row.put(*at, text, Style::Plain);
         }

@@ -46,10 +46,10 @@ impl History {
 
 /// An IP address: some agents receive at another port than they send from. With the port where both sides have one
 /// address, else 0.
-pub(super) type Host<'a> = (&'a str, u16);
+pub(super) type HostKey<'a> = (&'a str, u16);
 
 /// The host that sent a message, and the one that received it.
-pub(super) fn hosts(message: &Message) -> [Host<'_>; 2] {
+pub(super) fn hosts(message: &Message) -> [HostKey<'_>; 2] {
     let has_one_address = message.source.ip == message.destination.ip;
     [&message.source, &message.destination].map(|end| (end.ip.as_str(), if has_one_address { end.port } else { 0 }))
 }

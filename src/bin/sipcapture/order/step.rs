@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use sipcapture_core::sip;
 
-use super::history::{Fact, History, Host, hosts, number};
+use super::history::{Fact, History, HostKey, hosts, number};
 use crate::message::Message;
 
 /// The family of INVITE, ACK and CANCEL.
@@ -126,12 +126,12 @@ impl<'a> Step<'a> {
     }
 
     /// The host that sent it, and the one that received it.
-    pub(super) fn hosts(&self) -> [Host<'a>; 2] {
+    pub(super) fn hosts(&self) -> [HostKey<'a>; 2] {
         hosts(self.message)
     }
 
     /// The host that sent the request, and the one that received it; also of a reply.
-    pub(super) fn way(&self) -> [Host<'a>; 2] {
+    pub(super) fn way(&self) -> [HostKey<'a>; 2] {
         let [source, destination] = self.hosts();
         if self.is_reply() { [destination, source] } else { [source, destination] }
     }

@@ -3,9 +3,9 @@
 //! One file of letters after the other is taken, sent and written again without what was stored ([`report`] counts), so that the server can go on
 //! meanwhile and a tool that is killed loses nothing: what it had sent of one file is sent once more then.
 
-mod choice;
 mod report;
 mod send;
+mod sink_filter;
 
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -19,21 +19,21 @@ use sipcapture_core::queue::spool::dead_letter::{Entry, LetterFile, ReadError, T
 use sipcapture_core::sink::{DatabaseUrl, SinkOptions};
 use sipcapture_core::table::name;
 
-use self::choice::Choice;
 use self::report::Report;
-use self::send::{BATCH, Fate, Making, Sender};
+use self::send::{BATCH, LetterResult, RowSettings, Sender};
+use self::sink_filter::SinkFilter;
 use crate::archive::parse_url;
-use crate::letters::{Letter, Place, files};
+use crate::letters::{Letter, LetterPlace, files};
 use crate::moment::now;
 use crate::schema::rename;
-use crate::session::{Answer, Error, Output};
+use crate::session::{CommandResult, Error, Output};
 use crate::warnings::say_warnings;
 
 /// Which letters to send, and how their rows are made.
 #[derive(Args, Clone, Debug)]
-pub struct Options {
+pub struct ReplayOptions {
     #[command(flatten)]
-    place: Place,
+    place: LetterPlace,
     /// Letters to send, at most, the oldest first
     #[arg(long, short = 'n', value_name = "COUNT")]
     limit: Option<u64>,
@@ -69,16 +69,22 @@ pub struct Options {
 }
 
 /// Sends the letters to the database at `url`, and says what became of them.
-pub fn run(output: &Output, options: &Options, url: &str, tables: &[String], renamed: &[(String, String)]) -> Answer {
+pub fn run(
+    output: &Output,
+    options: &ReplayOptions,
+    url: &str,
+    tables: &[String],
+    renamed: &[(String, String)],
+) -> CommandResult {
     let directory = options.place.find()?;
     let url = database(url, options.create_tables)?;
     let making = making(options, tables, renamed)?;
-    let choice = choice(options, &url)?;
+    let sink_filter = sink_filter(options, &url)?;
     let sink_options =
         SinkOptions { create_tables: options.create_tables || url.sqlite_path().is_some(), ..SinkOptions::default() };
-    let mut replay = Replay {
+    let mut replay = LetterReplay {
         sender: Sender::new(&url, &sink_options, making),
-        choice,
+        sink_filter,
         left: options.limit.unwrap_or(u64::MAX),
         report: Report::new(&directory, &url, options.dry_run),
     };
@@ -115,7 +121,7 @@ fn database(url: &str, create: bool) -> Result<DatabaseUrl, Error> {
 }
 
 /// What the module's parameters say about rows, read as the module reads them.
-fn making(options: &Options, tables: &[String], renamed: &[(String, String)]) -> Result<Making, Error> {
+fn making(options: &ReplayOptions, tables: &[String], renamed: &[(String, String)]) -> Result<RowSettings, Error> {
     let mut settings = CaptureSettings::default();
     for (name, value) in [
         ("capture_node", &options.node),
@@ -140,28 +146,28 @@ fn making(options: &Options, tables: &[String], renamed: &[(String, String)]) ->
     let plan = settings.plan();
     let (mut sip, mut report, mut trace) = (plan.sip, plan.report, plan.trace);
     [&mut sip, &mut report, &mut trace].into_iter().for_each(|layout| rename(layout, renamed));
-    Ok(Making { table, node: plan.node, headers: plan.headers, sip, report, trace })
+    Ok(RowSettings { table, node: plan.node, headers: plan.headers, sip, report, trace })
 }
 
-fn choice(options: &Options, url: &DatabaseUrl) -> Result<Choice, Error> {
+fn sink_filter(options: &ReplayOptions, url: &DatabaseUrl) -> Result<SinkFilter, Error> {
     if options.all_sinks {
-        return Ok(Choice::All);
+        return Ok(SinkFilter::All);
     }
     let sinks = options.sinks.iter().map(|sink| parse_url(sink));
     let sinks = sinks.collect::<Result<Vec<_>, _>>().map_err(|error| Error::Argument(format!("--sink: {error}")))?;
-    Ok(Choice::Of(if sinks.is_empty() { vec![url.clone()] } else { sinks }))
+    Ok(SinkFilter::Of(if sinks.is_empty() { vec![url.clone()] } else { sinks }))
 }
 
 /// A replay under way.
-struct Replay {
+struct LetterReplay {
     sender: Sender,
-    choice: Choice,
+    sink_filter: SinkFilter,
     /// Letters that may still be sent.
     left: u64,
     report: Report,
 }
 
-impl Replay {
+impl LetterReplay {
     /// Whether nothing more is to be sent.
     fn is_over(&self) -> bool {
         self.left == 0 || self.sender.away.is_some()
@@ -223,7 +229,7 @@ impl Replay {
         let entries: Vec<&Entry<'_>> = waiting.iter().map(|(_, entry)| entry).collect();
         let fates = self.sender.send(&entries);
         for ((number, entry), fate) in waiting.drain(..).zip(fates) {
-            stored[number] = fate == Fate::Stored;
+            stored[number] = fate == LetterResult::Stored;
             self.report.note(&entry, &fate);
         }
     }
@@ -243,7 +249,7 @@ impl Replay {
 
     /// Whether a letter is to be sent; counts those that are not.
     fn is_wanted(&mut self, entry: &Entry<'_>) -> bool {
-        if !self.choice.takes(&entry.sink) {
+        if !self.sink_filter.takes(&entry.sink) {
             self.report.others.push(entry.sink.to_string());
             return false;
         }

@@ -6,9 +6,9 @@ use serde_json::json;
 use sipcapture_core::queue::spool::dead_letter::Entry;
 use sipcapture_core::sink::DatabaseUrl;
 
-use super::send::Fate;
+use super::send::LetterResult;
 use crate::letters::{counted, shape, tally};
-use crate::session::{Answer, Error, Output};
+use crate::session::{CommandResult, Error, Output};
 use crate::terminal::printable;
 
 /// Reasons that are shown, the most frequent.
@@ -56,12 +56,12 @@ impl Report {
     }
 
     /// Counts a letter that was sent.
-    pub fn note(&mut self, entry: &Entry<'_>, fate: &Fate) {
+    pub fn note(&mut self, entry: &Entry<'_>, fate: &LetterResult) {
         match fate {
-            Fate::Waits => self.waiting += 1,
-            Fate::Stored => self.stored += 1,
-            Fate::Refused(why) => self.refused.push((entry.table.to_string(), shape(why))),
-            Fate::Unreadable => self.unreadable += 1,
+            LetterResult::Waits => self.waiting += 1,
+            LetterResult::Stored => self.stored += 1,
+            LetterResult::Refused(why) => self.refused.push((entry.table.to_string(), shape(why))),
+            LetterResult::Unreadable => self.unreadable += 1,
         }
     }
 
@@ -71,7 +71,7 @@ impl Report {
     }
 
     /// Tells all; an error when letters stay that were meant to go.
-    pub fn finish(self, output: &Output, truncated: u64, away: Option<String>) -> Answer {
+    pub fn finish(self, output: &Output, truncated: u64, away: Option<String>) -> CommandResult {
         match output.json {
             true => output.document(self.document(truncated, away.as_deref()))?,
             false => output.print(self.text(truncated))?,

@@ -13,7 +13,7 @@ pub const BATCH: usize = 500;
 
 /// What became of a letter.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum LetterResult {
     /// It was not sent: the database went away before.
     Waits,
     /// The database has it.
@@ -26,7 +26,7 @@ pub enum Fate {
 
 /// Everything that makes a row, but for the capture.
 #[derive(Clone, Debug)]
-pub struct Making {
+pub struct RowSettings {
     /// The table for all letters, a strftime template; `None` for each letter's own.
     pub table: Option<String>,
     /// The `node` column's beginning.
@@ -41,7 +41,7 @@ pub struct Making {
     pub trace: Layout,
 }
 
-impl Making {
+impl RowSettings {
     /// The table of a letter; the reason why its name will not do.
     pub fn table(&self, entry: &Entry<'_>, capture: &Capture<'_>) -> Result<String, String> {
         let named = match &self.table {
@@ -55,7 +55,7 @@ impl Making {
 /// The way into a database.
 pub struct Sender {
     sink: Box<dyn Sink>,
-    making: Making,
+    making: RowSettings,
     /// Values cut to their column's width.
     pub truncated: u64,
     /// Why the database could not be written to; nothing more is sent then.
@@ -63,7 +63,7 @@ pub struct Sender {
 }
 
 /// Letters of one batch that go to one table.
-struct Group {
+struct TableLetters {
     table: String,
     shape: RowShape,
     numbers: Vec<usize>,
@@ -71,31 +71,31 @@ struct Group {
 
 impl Sender {
     /// Connects with the first letter.
-    pub fn new(url: &DatabaseUrl, options: &SinkOptions, making: Making) -> Sender {
+    pub fn new(url: &DatabaseUrl, options: &SinkOptions, making: RowSettings) -> Sender {
         Sender { sink: sink::open(url, options), making, truncated: 0, away: None }
     }
 
     /// Sends `entries`, [`BATCH`] at most as a rule, table by table; answers what became of each.
-    pub fn send(&mut self, entries: &[&Entry<'_>]) -> Vec<Fate> {
-        let mut fates = vec![Fate::Waits; entries.len()];
+    pub fn send(&mut self, entries: &[&Entry<'_>]) -> Vec<LetterResult> {
+        let mut fates = vec![LetterResult::Waits; entries.len()];
         let captures: Vec<Option<Capture<'_>>> =
             entries.iter().map(|entry| record::decode(&entry.capture).ok()).collect();
-        let mut groups: Vec<Group> = Vec::new();
+        let mut groups: Vec<TableLetters> = Vec::new();
         for (number, (entry, capture)) in entries.iter().zip(&captures).enumerate() {
             let Some(capture) = capture else {
-                fates[number] = Fate::Unreadable;
+                fates[number] = LetterResult::Unreadable;
                 continue;
             };
             let shape = capture.kind.shape();
             if shape == RowShape::Packet {
-                fates[number] = Fate::Refused("it is a packet for a collector, and no row".into());
+                fates[number] = LetterResult::Refused("it is a packet for a collector, and no row".into());
                 continue;
             }
             match self.making.table(entry, capture) {
-                Err(why) => fates[number] = Fate::Refused(why.into()),
+                Err(why) => fates[number] = LetterResult::Refused(why.into()),
                 Ok(table) => match groups.iter_mut().find(|group| group.shape == shape && group.table == table) {
                     Some(group) => group.numbers.push(number),
-                    None => groups.push(Group { table, shape, numbers: vec![number] }),
+                    None => groups.push(TableLetters { table, shape, numbers: vec![number] }),
                 },
             }
         }
@@ -105,7 +105,7 @@ impl Sender {
         fates
     }
 
-    fn send_group(&mut self, group: &Group, captures: &[Option<Capture<'_>>], fates: &mut [Fate]) {
+    fn send_group(&mut self, group: &TableLetters, captures: &[Option<Capture<'_>>], fates: &mut [LetterResult]) {
         let node = self.making.node.as_bytes();
         let readable = group.numbers.iter().filter_map(|&number| Some((number, captures[number]?)));
         let texts: Vec<(usize, Capture<'_>, RowText)> =
@@ -115,7 +115,7 @@ impl Sender {
         let mut made: Vec<usize> = Vec::with_capacity(texts.len());
         for (number, capture, text) in &texts {
             match make_row(capture, text, node, &self.making.headers) {
-                None => fates[*number] = Fate::Unreadable,
+                None => fates[*number] = LetterResult::Unreadable,
                 Some((row, _)) => {
                     rows.push(row);
                     made.push(*number);
@@ -134,13 +134,13 @@ impl Sender {
             let fate = match self.sink.write(&group.table, layout, &rows[slice.clone()]) {
                 Ok(written) => {
                     self.truncated += written.truncated;
-                    Fate::Stored
+                    LetterResult::Stored
                 }
                 Err(SinkError::Rejected(_)) if bisection.halve(&slice) => continue,
-                Err(SinkError::Rejected(why) | SinkError::TableUnusable(why)) => Fate::Refused(why.into()),
+                Err(SinkError::Rejected(why) | SinkError::TableUnusable(why)) => LetterResult::Refused(why.into()),
                 Err(SinkError::Unavailable(why) | SinkError::TableLocked(why)) => {
                     self.away = Some(why);
-                    Fate::Waits
+                    LetterResult::Waits
                 }
             };
             slice.for_each(|row| fates[made[row]] = fate.clone());

@@ -7,19 +7,19 @@ use sipcapture_core::sink::url::{Server, ServerHost};
 
 /// Chooses letters by the database that refused them.
 #[derive(Clone, Debug)]
-pub enum Choice {
+pub enum SinkFilter {
     /// Letters of any database.
     All,
     /// Letters of one of these.
     Of(Vec<DatabaseUrl>),
 }
 
-impl Choice {
+impl SinkFilter {
     /// Whether letters of the database with this URL, as a letter has it, are meant.
     pub fn takes(&self, sink: &str) -> bool {
         match self {
-            Choice::All => true,
-            Choice::Of(wanted) => {
+            SinkFilter::All => true,
+            SinkFilter::Of(wanted) => {
                 let sink = DatabaseUrl::parse(sink);
                 sink.is_ok_and(|sink| wanted.iter().any(|wanted| is_same(wanted, &sink)))
             }
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     fn takes(wanted: &str, sink: &str) -> bool {
-        Choice::Of(vec![DatabaseUrl::parse(wanted).unwrap()]).takes(sink)
+        SinkFilter::Of(vec![DatabaseUrl::parse(wanted).unwrap()]).takes(sink)
     }
 
     #[test]
@@ -86,7 +86,7 @@ mod tests {
             ("sqlite:////var/lib/x.db", "no URL"),
         ] {
             assert!(!takes(wanted, sink), "{wanted} {sink}");
-            assert!(Choice::All.takes(sink));
+            assert!(SinkFilter::All.takes(sink));
         }
     }
 
