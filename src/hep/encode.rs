@@ -1,9 +1,8 @@
 //! HEP out, byte for byte as the stock `siptrace` module of Kamailio orders it.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-
 use super::chunk::{CHUNK_HEADER_LENGTH, HEADER_LENGTH, kind};
 use super::{EncodeError, PAYLOAD_SIP, Packet, Payload, Version, family, v1v2};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The IP protocol that `hlog` names: UDP.
 const LOG_IP_PROTOCOL: u8 = 17;

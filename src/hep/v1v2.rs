@@ -18,10 +18,9 @@
 //! then the payload, to the end of the datagram
 //! ```
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-
 use super::family::{Family, family_of};
 use super::{DecodeError, PAYLOAD_SIP, Packet, Payload, Version, time_us};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// Bytes in front of the addresses.
 pub(super) const FIXED_LENGTH: usize = 8;

@@ -14,11 +14,10 @@
 //! packet chunk 0x0010 with a body of exactly four bytes, and 0x0011 with exactly two, are skipped: neither is a payload
 //! or a correlation id in text. [`Chunks`] still shows them. No deflate stream of use has four bytes.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-
 use super::chunk::{Chunk, Chunks, kind};
 use super::family::{Family, family_of};
 use super::{DecodeError, Packet, Payload, Version, time_us};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// What the chunks have said so far.
 #[derive(Default)]

@@ -1,8 +1,7 @@
 //! IP and UDP headers around a payload.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-
 use etherparse::PacketBuilder;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use thiserror::Error;
 
 /// Hops that a rebuilt packet may still take; the one that was seen is not known.

@@ -1,8 +1,7 @@
 //! Whole messages: what each field gets, and that no bytes do harm.
 
-use proptest::prelude::*;
-
 use super::*;
+use proptest::prelude::*;
 
 fn names() -> HeaderNames {
     HeaderNames {

@@ -9,9 +9,8 @@
 //!   does with a URL behind `=`, which is a mistyped `--db` and may hold a password;
 //! - behind `--` nothing is an option.
 
-use std::ffi::{OsStr, OsString};
-
 use clap::{Arg, Command};
+use std::ffi::{OsStr, OsString};
 
 /// The words of a command line for `tool`, the first of them its name, with each such value joined to its option (`--from=-x`) or moved behind
 /// `--`. `tool` must have been built.

@@ -1,10 +1,9 @@
 //! What the messages under one Call-ID amount to: who called whom, and how it ended.
 
-use serde_json::{Value, json};
-
 use crate::message::{Message, Party};
 use crate::moment::rfc3339;
 use crate::terminal::Style;
+use serde_json::{Value, json};
 
 /// How far a dialog got.
 #[derive(Clone, Debug, PartialEq, Eq)]

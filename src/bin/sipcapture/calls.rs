@@ -1,10 +1,5 @@
 //! `sipcapture calls`: the newest calls, a line each.
 
-use std::collections::HashMap;
-
-use clap::Args;
-use serde_json::{Value, json};
-
 use crate::archive::{Beginning, CallFilter};
 use crate::call::Call;
 use crate::listing::{ColumnKind, TextTable};
@@ -12,6 +7,9 @@ use crate::message::Message;
 use crate::moment::{now, talk_time};
 use crate::session::{CallSession, CommandResult, Error};
 use crate::terminal::printable;
+use clap::Args;
+use serde_json::{Value, json};
+use std::collections::HashMap;
 
 /// Where room is taken from when a line is too long, and down to which width, one after the other.
 const SHRINKING: [(ColumnKind, usize); 7] = [

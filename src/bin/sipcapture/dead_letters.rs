@@ -1,15 +1,13 @@
 //! `sipcapture dead-letters`: what databases have refused, without touching it.
 
-use std::path::Path;
-
-use clap::Args;
-use serde_json::{Value, json};
-use sipcapture_core::queue::spool::dead_letter::{ReadError, read_file};
-
 use crate::letters::{Letter, LetterPlace, counted, files, shape, tally};
 use crate::listing::{ColumnKind, TextTable};
 use crate::session::{CommandResult, Error, Output};
 use crate::terminal::{Style, printable};
+use clap::Args;
+use serde_json::{Value, json};
+use sipcapture_core::queue::spool::dead_letter::{ReadError, read_file};
+use std::path::Path;
 
 const SHRINKING: [(ColumnKind, usize); 4] =
     [(ColumnKind::Sentence, 30), (ColumnKind::CallId, 26), (ColumnKind::CallId, 10), (ColumnKind::Sentence, 10)];

@@ -1,15 +1,13 @@
 //! `sipcapture export CALL-ID -o FILE`: the messages as packets, for Wireshark and its relatives.
 
-use std::io::{BufWriter, Write};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
-
+use crate::message::{Endpoint, Message};
+use crate::session::{CallSession, CommandResult, Error, Legs};
 use clap::Args;
 use serde_json::json;
 use sipcapture_core::packet::{LinkType, file_header, record_header, udp_frame, udp_payload_limit};
-
-use crate::message::{Endpoint, Message};
-use crate::session::{CallSession, CommandResult, Error, Legs};
+use std::io::{BufWriter, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 
 /// Which call, and where to.
 #[derive(Args, Clone, Debug)]

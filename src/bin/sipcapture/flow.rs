@@ -1,15 +1,13 @@
 //! `sipcapture flow CALL-ID`: the ladder of a call.
 
-use std::collections::HashMap;
-
-use serde_json::{Value, json};
-
 use crate::call::Call;
 use crate::ladder::{Columns, LadderStep, draw};
 use crate::message::Message;
 use crate::moment::talk_time;
 use crate::session::{CallSession, CommandResult, FoundCall, Legs};
 use crate::terminal::{Style, printable};
+use serde_json::{Value, json};
+use std::collections::HashMap;
 
 /// Prints the ladder, or its document.
 pub fn run(session: &mut CallSession, legs: &Legs) -> CommandResult {

@@ -1,9 +1,7 @@
 //! Dead letters as an operator sees them: where they are, what each of them is, and how many have the same reason.
 
-use std::collections::HashMap;
-use std::io;
-use std::path::{Path, PathBuf};
-
+use crate::moment::rfc3339;
+use crate::session::Error;
 use clap::Args;
 use serde_json::{Value, json};
 use sipcapture_core::capture::{RowKind, record};
@@ -11,9 +9,9 @@ use sipcapture_core::module::SPOOL_DIRECTORY;
 use sipcapture_core::queue::spool::dead_letter::{Entry, LetterFile, list};
 use sipcapture_core::sip::{self, FirstLine, HeaderNames};
 use sipcapture_core::writer::spools::DEAD_LETTERS;
-
-use crate::moment::rfc3339;
-use crate::session::Error;
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
 
 const NAME_IT: &str = "name the server's spool_dir with --dir";
 

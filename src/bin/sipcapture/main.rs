@@ -29,18 +29,16 @@ mod terminal;
 mod text_width;
 mod warnings;
 
-use std::ffi::OsString;
-use std::process::ExitCode;
-
-use clap::{CommandFactory, Parser, Subcommand};
-use sipcapture_core::module::EMBEDDED_URL;
-use sipcapture_core::table::{ColumnNames, sip_layout};
-
 use crate::archive::Archive;
 use crate::moment::Clock;
 use crate::redaction::redacted;
 use crate::session::{CallSession, CommandResult, Legs, Output};
 use crate::terminal::{ColorChoice, Terminal};
+use clap::{CommandFactory, Parser, Subcommand};
+use sipcapture_core::module::EMBEDDED_URL;
+use sipcapture_core::table::{ColumnNames, sip_layout};
+use std::ffi::OsString;
+use std::process::ExitCode;
 
 /// Names the database where --db does not; keeps a password out of the process list.
 const DATABASE_VARIABLE: &str = "SIPCAPTURE_DB";

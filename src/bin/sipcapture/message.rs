@@ -1,11 +1,10 @@
 //! One captured message, as a row has it.
 
-use serde_json::{Value, json};
-use sipcapture_core::capture::Transport;
-
 use crate::archive::sql::ColumnValue;
 use crate::moment::rfc3339;
 use crate::terminal::Style;
+use serde_json::{Value, json};
+use sipcapture_core::capture::Transport;
 
 /// The fields that the tool reads, by the default names of their columns, in the order of [`Message::from_cells`].
 pub const FIELDS: [&str; 23] = [

@@ -1,11 +1,10 @@
 //! `sipcapture schema`: the statements that create a table of captures.
 
+use crate::session::{CommandResult, Error};
+use crate::terminal::print;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 use sipcapture_core::table::{ColumnNames, Dialect, Layout, ddl, report_layout, sip_layout};
-
-use crate::session::{CommandResult, Error};
-use crate::terminal::print;
 
 /// Name of the table when none is asked for.
 const DEFAULT_TABLE: &str = "sip_capture";

@@ -1,12 +1,11 @@
 //! What every subcommand works with: the archive, the terminal, the clock, and how an answer is given.
 
-use clap::Args;
-use serde_json::Value;
-
 use crate::archive::{Archive, ArchiveError, Missing};
 use crate::message::Message;
 use crate::moment::Clock;
 use crate::terminal::{Terminal, print, printable};
+use clap::Args;
+use serde_json::Value;
 
 /// What a subcommand ends with.
 pub type CommandResult = Result<(), Error>;

@@ -1,10 +1,9 @@
 //! `sipcapture show CALL-ID`: every message in full.
 
-use serde_json::{Value, json};
-
 use crate::message::Message;
 use crate::session::{CallSession, CommandResult, Legs};
 use crate::terminal::{Style, printable};
+use serde_json::{Value, json};
 
 /// Prints the messages, or their document.
 pub fn run(session: &mut CallSession, legs: &Legs) -> CommandResult {

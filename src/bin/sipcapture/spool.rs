@@ -1,8 +1,10 @@
 //! `sipcapture spool`: what waits on the disk for databases that were away, without touching it.
 
-use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
-
+use crate::letters::{counted, require_directory, unreadable};
+use crate::listing::{ColumnKind, TextTable};
+use crate::moment::rfc3339;
+use crate::session::{CommandResult, Error, Output};
+use crate::terminal::{Style, printable};
 use clap::Args;
 use serde_json::{Value, json};
 use sipcapture_core::capture::record;
@@ -10,12 +12,8 @@ use sipcapture_core::module::SPOOL_DIRECTORY;
 use sipcapture_core::queue::spool::dead_letter::list;
 use sipcapture_core::queue::spool::{Contents, LockHolder, inspect, lock_holder};
 use sipcapture_core::writer::spools::{DEAD_LETTERS, Place, all};
-
-use crate::letters::{counted, require_directory, unreadable};
-use crate::listing::{ColumnKind, TextTable};
-use crate::moment::rfc3339;
-use crate::session::{CommandResult, Error, Output};
-use crate::terminal::{Style, printable};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
 /// Which spool to show.
 #[derive(Args, Clone, Debug)]

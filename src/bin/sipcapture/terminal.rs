@@ -3,11 +3,9 @@
 //! Everything that the tool prints passes through here once, so that bytes from the network never reach a terminal as
 //! control sequences.
 
-use std::io::{IsTerminal, Write};
-
-use clap::ValueEnum;
-
 use crate::text_width::{head, tail, text_width};
+use clap::ValueEnum;
+use std::io::{IsTerminal, Write};
 
 /// Width of output that does not go to a terminal and for which nobody named one.
 const PIPE_WIDTH: usize = 80;

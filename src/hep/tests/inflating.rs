@@ -1,12 +1,10 @@
 //! Compressed payloads in their three forms.
 
-use std::io::Write;
-
-use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
-use flate2::{Compression, GzBuilder};
-
 use super::super::{INFLATED_LIMIT, InflateError, inflate};
 use super::OPTIONS;
+use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
+use flate2::{Compression, GzBuilder};
+use std::io::Write;
 
 fn zlib(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());

@@ -1,13 +1,11 @@
 //! What must hold for every packet, and for every sequence of bytes.
 
-use std::net::{IpAddr, SocketAddr};
-
+use super::super::{Chunks, DecodeError, Packet, Payload, Version, decode, encode, inflate, looks_like_hep};
+use super::{full, full_ip6};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
-
-use super::super::{Chunks, DecodeError, Packet, Payload, Version, decode, encode, inflate, looks_like_hep};
-use super::{full, full_ip6};
+use std::net::{IpAddr, SocketAddr};
 
 /// A packet that owns its bytes.
 #[derive(Clone, Debug)]

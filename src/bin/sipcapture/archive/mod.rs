@@ -10,14 +10,8 @@ mod tables;
 mod tests;
 mod text;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
-use std::time::Duration;
-
-use sipcapture_core::module::EMBEDDED_URL;
-use sipcapture_core::sink::{DatabaseUrl, Deadlines, UrlError, check};
-use sipcapture_core::table::Dialect;
-
 pub use self::recent::{Beginning, CallFilter};
+
 use self::recent::{DateForms, recent_query};
 use self::sql::{ColumnValue, Query};
 use self::tables::{CaptureTable, TableColumns, choose_tables};
@@ -25,6 +19,11 @@ use self::text::message_bytes;
 use crate::message::{FIELDS, MESSAGE_FIELD, Message, ROW_FIELD};
 use crate::order;
 use crate::warnings::say_warnings;
+use sipcapture_core::module::EMBEDDED_URL;
+use sipcapture_core::sink::{DatabaseUrl, Deadlines, UrlError, check};
+use sipcapture_core::table::Dialect;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::time::Duration;
 
 /// Values in one IN list: within what each of the databases takes.
 const IN_LIST: usize = 200;

@@ -1,15 +1,14 @@
 //! Reads a MySQL or MariaDB database.
 
+use super::sql::{ColumnValue, Query, QueryParameter};
+use super::tables::TableColumns;
+use super::{ArchiveError, DEADLINES, Database};
 use mysql::consts::ColumnFlags;
 use mysql::prelude::Queryable;
 use mysql::{Conn, Params, Row, Value};
 use sipcapture_core::sink::open_mysql;
 use sipcapture_core::sink::url::Server;
 use sipcapture_core::table::Dialect;
-
-use super::sql::{ColumnValue, Query, QueryParameter};
-use super::tables::TableColumns;
-use super::{ArchiveError, DEADLINES, Database};
 
 /// The character set number of binary columns.
 const BINARY_CHARACTER_SET: u16 = 63;

@@ -1,18 +1,16 @@
 //! Reads a PostgreSQL database.
 
-use std::error::Error;
-
+use super::sql::{ColumnValue, Query, QueryParameter};
+use super::tables::TableColumns;
+use super::{ArchiveError, DEADLINES, Database};
 use sipcapture_core::sink::open_postgres;
 use sipcapture_core::sink::url::Server;
 use sipcapture_core::table::Dialect;
+use std::error::Error;
 use tokio::runtime::Runtime;
 use tokio::time::timeout;
 use tokio_postgres::Client;
 use tokio_postgres::types::{FromSql, ToSql, Type};
-
-use super::sql::{ColumnValue, Query, QueryParameter};
-use super::tables::TableColumns;
-use super::{ArchiveError, DEADLINES, Database};
 
 /// An open connection, and what drives it.
 pub struct Postgres {

@@ -1,10 +1,9 @@
 //! The question for the newest calls: filters and order, so that an index answers it.
 
-use sipcapture_core::table::Dialect;
-
 use super::sql::{Query, QueryParameter};
 use super::tables::CaptureTable;
 use crate::moment::utc_wall_clock;
+use sipcapture_core::table::Dialect;
 
 /// How far the `date` column, local time of the server that wrote it, may lie behind UTC and ahead of it: the time zones'
 /// own bounds and an hour.

@@ -1,16 +1,13 @@
 //! Reads an SQLite file. Opened read-only: the tool never creates a file and never holds a lock that a writer waits for.
 
-use std::path::Path;
-use std::time::Duration;
-
-use rusqlite::types::ValueRef;
-use rusqlite::{Connection, ErrorCode, OpenFlags};
-
-use sipcapture_core::table::Dialect;
-
 use super::sql::{ColumnValue, Query, QueryParameter};
 use super::tables::TableColumns;
 use super::{ArchiveError, Database};
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+use sipcapture_core::table::Dialect;
+use std::path::Path;
+use std::time::Duration;
 
 /// How long to wait for a writer that checkpoints.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);

@@ -1,9 +1,8 @@
 //! Which tables of a database hold captures, and what their columns are called.
 
-use std::collections::{BTreeMap, HashMap};
-
 use super::ArchiveError;
 use crate::message::FIELDS;
+use std::collections::{BTreeMap, HashMap};
 
 /// Beginning of the names of the tables that are read when the operator names none.
 const DEFAULT_TABLES: &str = "sip_capture*";

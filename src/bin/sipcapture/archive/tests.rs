@@ -1,9 +1,8 @@
 //! What is asked of a database, on a file of SQLite.
 
+use super::*;
 use std::cell::Cell as Counter;
 use std::rc::Rc;
-
-use super::*;
 
 /// A database that counts the messages themselves that are fetched from it.
 struct Counting {

@@ -1,9 +1,8 @@
 //! The bytes of a message, out of whatever column they were put in.
 
+use super::sql::ColumnValue;
 use sipcapture_core::sink::escape::unescape;
 use sipcapture_core::table::Dialect;
-
-use super::sql::ColumnValue;
 
 /// Digits below which a text that looks hexadecimal is no message in hexadecimal: no SIP message is that short.
 const LEAST_DIGITS: usize = 40;

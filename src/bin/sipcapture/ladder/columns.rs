@@ -11,9 +11,8 @@
 //! it stands for the address that its owner names in Via, and where that is the same IP address it is drawn as the port
 //! in Via.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
-
 use crate::message::{Endpoint, Message};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// Default port of SIP, meant by a Via that names none.
 const SIP_PORT: u16 = 5060;

@@ -1,10 +1,9 @@
 //! What is known of a call from its other messages, those of other times too, by their columns alone.
 
-use std::collections::HashSet;
-use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash};
-
 use super::step::INVITE;
 use crate::message::Message;
+use std::collections::HashSet;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash};
 
 /// What one message tells of others.
 #[derive(Clone, Copy, Debug, Hash)]

@@ -18,12 +18,11 @@ mod step;
 #[cfg(test)]
 mod tests;
 
-use std::cmp::{Ordering, Reverse};
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
-
 use self::history::History;
 use self::step::Step;
 use crate::message::Message;
+use std::cmp::{Ordering, Reverse};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 /// Most messages of one call with one time that are looked at pair by pair; more stay as they were stored.
 const LARGEST_GROUP: usize = 4_000;

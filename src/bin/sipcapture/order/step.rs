@@ -1,11 +1,9 @@
 //! A message of a call with what [`rules`](super::rules) look at.
 
-use std::collections::HashMap;
-
-use sipcapture_core::sip;
-
 use super::history::{Fact, History, HostKey, hosts, number};
 use crate::message::Message;
+use sipcapture_core::sip;
+use std::collections::HashMap;
 
 /// The family of INVITE, ACK and CANCEL.
 pub(super) const INVITE: &str = "INVITE";

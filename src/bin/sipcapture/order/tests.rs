@@ -1,10 +1,9 @@
 //! What [`sort`] does whatever the messages are.
 
-use proptest::prelude::*;
-
 use super::ladders::{CHAIN, ladder, lines, message, sorted, stored};
 use super::*;
 use crate::call::Call;
+use proptest::prelude::*;
 
 #[test]
 fn time_goes_before_everything() {

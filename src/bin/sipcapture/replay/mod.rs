@@ -7,18 +7,6 @@ mod report;
 mod send;
 mod sink_filter;
 
-use std::io;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
-
-use clap::Args;
-use rustix::fs::{Mode, OFlags};
-use sipcapture_core::module::CaptureSettings;
-use sipcapture_core::queue::spool::SpoolError;
-use sipcapture_core::queue::spool::dead_letter::{Entry, LetterFile, ReadError, Taken, read_file};
-use sipcapture_core::sink::{DatabaseUrl, SinkOptions};
-use sipcapture_core::table::name;
-
 use self::report::Report;
 use self::send::{BATCH, LetterResult, RowSettings, Sender};
 use self::sink_filter::SinkFilter;
@@ -28,6 +16,16 @@ use crate::moment::now;
 use crate::schema::rename;
 use crate::session::{CommandResult, Error, Output};
 use crate::warnings::say_warnings;
+use clap::Args;
+use rustix::fs::{Mode, OFlags};
+use sipcapture_core::module::CaptureSettings;
+use sipcapture_core::queue::spool::SpoolError;
+use sipcapture_core::queue::spool::dead_letter::{Entry, LetterFile, ReadError, Taken, read_file};
+use sipcapture_core::sink::{DatabaseUrl, SinkOptions};
+use sipcapture_core::table::name;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 /// Which letters to send, and how their rows are made.
 #[derive(Args, Clone, Debug)]

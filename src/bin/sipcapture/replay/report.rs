@@ -1,15 +1,13 @@
 //! What a replay did: counted letter by letter, told at the end.
 
-use std::path::{Path, PathBuf};
-
-use serde_json::json;
-use sipcapture_core::queue::spool::dead_letter::Entry;
-use sipcapture_core::sink::DatabaseUrl;
-
 use super::send::LetterResult;
 use crate::letters::{counted, shape, tally};
 use crate::session::{CommandResult, Error, Output};
 use crate::terminal::printable;
+use serde_json::json;
+use sipcapture_core::queue::spool::dead_letter::Entry;
+use sipcapture_core::sink::DatabaseUrl;
+use std::path::{Path, PathBuf};
 
 /// Reasons that are shown, the most frequent.
 const REASONS: usize = 20;

@@ -1,12 +1,11 @@
 //! Sending letters to their tables, with the sinks and the rows of the modules.
 
-use std::sync::Arc;
-
 use sipcapture_core::capture::{Capture, RowShape, record};
 use sipcapture_core::queue::spool::dead_letter::Entry;
 use sipcapture_core::sink::{self, Bisection, DatabaseUrl, Sink, SinkError, SinkOptions};
 use sipcapture_core::sip::HeaderNames;
 use sipcapture_core::table::{Layout, Row, RowText, make_row, name};
+use std::sync::Arc;
 
 /// Rows that one transaction holds.
 pub const BATCH: usize = 500;

@@ -1,9 +1,8 @@
 //! Which letters are meant: those that the database refused to which they are sent now, unless the operator says otherwise.
 
-use std::path::Path;
-
 use sipcapture_core::sink::DatabaseUrl;
 use sipcapture_core::sink::url::{Server, ServerHost};
+use std::path::Path;
 
 /// Chooses letters by the database that refused them.
 #[derive(Clone, Debug)]

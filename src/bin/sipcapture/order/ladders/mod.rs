@@ -10,12 +10,11 @@ mod dialogs;
 mod hops;
 mod transactions;
 
-use proptest::prelude::*;
-use proptest::test_runner::TestRunner;
-
 use super::sort;
 use crate::message::Message;
 use crate::message::tests::{reply, request};
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 
 /// The messages of a ladder, numbered as they happened. The correlation id has the line's number and text.
 pub fn ladder(text: &str) -> Vec<Message> {
