@@ -17,7 +17,8 @@
  *   -> sc_core_finish -> sc_core_free                                 main process, after its children have ended
  *
  *   sc_trace_bind                                                     before sc_core_check
- *   sc_trace_targets, sc_counter_at, sc_counter_exported              at any time, of what is set by then
+ *   sc_trace_targets, sc_counter_at, sc_counter_exported,
+ *   sc_counter_not_exported                                           at any time, of what is set by then
  *   sc_trace_is_on, sc_trace_lose, sc_command, sc_counter_value       any number, from any process, attached or not, once lanes are mapped
  *   sc_core_attach in a process that could not be told at its fork    before or after any of these three, or after an SC_ERR_WRONG_STATE of
  *                                                                     sc_trace_send, which is then called again
@@ -396,18 +397,29 @@ typedef struct sc_reply {
     void (*word)(void *context, sc_bytes name, sc_bytes text);      /* a field */
 } sc_reply;
 
-/* Runs command `name` ("status", "sip_capture", "stats") with its argument, empty for none. SC_OK also when the answer is a fault. */
+/* Most commands that a module has. */
+#define SC_COMMANDS 8u
+
+/* Command number `index`, from 0, of module `module` (as sc_core_new knows it): its name as operators call it and what they are told of it, terminated and
+ * static, and not 0 when it takes an argument. SC_ERR_UNKNOWN_NAME behind the last one. Needs no handle. */
+sc_status sc_command_at(const char *module, uint32_t index, const char **name, const char **description, uint8_t *takes_argument);
+
+/* Runs command `name` with its argument, empty for none. SC_OK also when the answer is a fault. */
 sc_status sc_command(sc_core *core, const char *name, sc_bytes argument, const sc_reply *reply);
 
 /* Counter number `index`, from 0: its name and description, terminated and valid as long as the handle. SC_ERR_UNKNOWN_NAME behind the
  * last one; after sc_core_check there are more, for the capture modes. */
 sc_status sc_counter_at(sc_core *core, uint32_t index, const char **name, const char **description);
 
-/* The name of counter `index` on the pages of an exporter that shows `shown` ("all", a group with a colon behind it, or the name of one counter),
- * terminated and valid as long as the handle. SC_ERR_UNKNOWN_NAME when it is not shown there, or when its own name will do. */
-sc_status sc_counter_exported(sc_core *core, uint32_t index, sc_bytes shown, const char **name);
+/* The name that a page of an exporter gives to the host's statistic `counter` of `group` in place of that name; `shown` is what the page shows ("all", a
+ * group with a colon behind it, or the name of one statistic). Terminated and valid as long as the handle. SC_ERR_UNKNOWN_NAME when the page does not
+ * show the statistic, or its own name will do. */
+sc_status sc_counter_exported(sc_core *core, sc_bytes group, sc_bytes counter, sc_bytes shown, const char **name);
 
-/* Its value; 0 until the lanes are mapped. */
+/* Tells the operator, in the log, that the host's exporter could not be given such names. */
+sc_status sc_counter_not_exported(sc_core *core);
+
+/* The value of counter `index`; 0 until the lanes are mapped. */
 sc_status sc_counter_value(sc_core *core, uint32_t index, uint64_t *value);
 
 #ifdef __cplusplus

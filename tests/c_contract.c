@@ -195,10 +195,10 @@ static void every_null_is_refused(sc_core *core)
     CHECK(sc_raw_receive(NULL, &packet) == SC_ERR_NULL_POINTER);
     CHECK(sc_raw_receive(core, NULL) == SC_ERR_NULL_POINTER);
     CHECK(sc_hep_end(core, broken) == SC_ERR_NULL_POINTER);
-    CHECK(sc_command(NULL, "stats", nothing, &reply) == SC_ERR_NULL_POINTER);
+    CHECK(sc_command(NULL, "sipcapture.stats", nothing, &reply) == SC_ERR_NULL_POINTER);
     CHECK(sc_command(core, NULL, nothing, &reply) == SC_ERR_NULL_POINTER);
-    CHECK(sc_command(core, "stats", nothing, NULL) == SC_ERR_NULL_POINTER);
-    CHECK(sc_command(core, "stats", nothing, &(sc_reply){ 0 }) == SC_ERR_NULL_POINTER);
+    CHECK(sc_command(core, "sipcapture.stats", nothing, NULL) == SC_ERR_NULL_POINTER);
+    CHECK(sc_command(core, "sipcapture.stats", nothing, &(sc_reply){ 0 }) == SC_ERR_NULL_POINTER);
     CHECK(sc_mode_find(NULL, nothing, &number) == SC_ERR_NULL_POINTER);
     CHECK(sc_mode_find(core, broken, &number) == SC_ERR_NULL_POINTER);
     CHECK(sc_mode_find(core, nothing, NULL) == SC_ERR_NULL_POINTER);
@@ -212,8 +212,12 @@ static void every_null_is_refused(sc_core *core)
     CHECK(sc_counter_at(NULL, 0, &name, &name) == SC_ERR_NULL_POINTER);
     CHECK(sc_counter_at(core, 0, NULL, &name) == SC_ERR_NULL_POINTER);
     CHECK(sc_counter_at(core, 0, &name, NULL) == SC_ERR_NULL_POINTER);
-    CHECK(sc_counter_exported(NULL, 0, bytes("all"), &name) == SC_ERR_NULL_POINTER);
-    CHECK(sc_counter_exported(core, 0, bytes("all"), NULL) == SC_ERR_NULL_POINTER);
+    CHECK(sc_counter_exported(NULL, bytes("g"), bytes("n"), bytes("all"), &name) == SC_ERR_NULL_POINTER);
+    CHECK(sc_counter_exported(core, broken, bytes("n"), bytes("all"), &name) == SC_ERR_NULL_POINTER);
+    CHECK(sc_counter_exported(core, bytes("g"), broken, bytes("all"), &name) == SC_ERR_NULL_POINTER);
+    CHECK(sc_counter_exported(core, bytes("g"), bytes("n"), broken, &name) == SC_ERR_NULL_POINTER);
+    CHECK(sc_counter_exported(core, bytes("g"), bytes("n"), bytes("all"), NULL) == SC_ERR_NULL_POINTER);
+    CHECK(sc_counter_not_exported(NULL) == SC_ERR_NULL_POINTER);
     CHECK(sc_counter_value(NULL, 0, &value) == SC_ERR_NULL_POINTER);
     CHECK(sc_counter_value(core, 0, NULL) == SC_ERR_NULL_POINTER);
     CHECK(number == 77 && value == 77);
@@ -283,6 +287,39 @@ static void parameters_are_listed_for_every_module(void)
     CHECK(lists(modules[0], "capture_mode", SC_PARAMETER_TEXTS) && !lists(modules[1], "capture_mode", SC_PARAMETER_TEXTS));
     CHECK(lists(modules[1], "hep_capture_id", SC_PARAMETER_NUMBER) && !lists(modules[0], "hep_capture_id", SC_PARAMETER_NUMBER));
     CHECK(lists(modules[0], "type_column", SC_PARAMETER_TEXT) && lists(modules[1], "direction_column", SC_PARAMETER_TEXT));
+}
+
+static void commands_are_listed_for_every_module(void)
+{
+    static const char *modules[] = { "kamailio/sipcapture", "kamailio/siptrace" };
+    static const char *switches[] = { "sip_capture", "sip_trace" };
+    const char *name = NULL;
+    const char *description = NULL;
+    uint8_t takes_argument = 77;
+
+    CHECK(sc_command_at(NULL, 0, &name, &description, &takes_argument) == SC_ERR_NULL_POINTER);
+    CHECK(sc_command_at(modules[0], 0, NULL, &description, &takes_argument) == SC_ERR_NULL_POINTER);
+    CHECK(sc_command_at(modules[0], 0, &name, NULL, &takes_argument) == SC_ERR_NULL_POINTER);
+    CHECK(sc_command_at(modules[0], 0, &name, &description, NULL) == SC_ERR_NULL_POINTER);
+    CHECK(sc_command_at("kamailio/nosuch", 0, &name, &description, &takes_argument) == SC_ERR_UNKNOWN_NAME);
+    CHECK(name == NULL && description == NULL && takes_argument == 77);
+    for (int i = 0; i < 2; i++) {
+        sc_core *core = NULL;
+        uint32_t count = 0;
+        int switches_found = 0;
+
+        CHECK(sc_core_new(&host, modules[i], &core) == SC_OK);
+        while (sc_command_at(modules[i], count, &name, &description, &takes_argument) == SC_OK) {
+            /* There are no lanes yet, but the command is known. */
+            heard[0] = 0;
+            CHECK(sc_command(core, name, nothing, &reply) == SC_OK && strcmp(heard, "fault Internal error;") == 0);
+            CHECK(description[0] != 0 && takes_argument <= 1);
+            switches_found += strcmp(name, switches[i]) == 0 && takes_argument;
+            count++;
+        }
+        CHECK(count == 3 && count <= SC_COMMANDS && switches_found == 1);
+        CHECK(sc_core_free(core) == SC_OK);
+    }
 }
 
 /* Sets parameter `name` as a host that reads its configuration. */
@@ -384,10 +421,10 @@ static void answers_are_built_of_what_the_host_has(sc_core *core)
     static const reply_builder builder = { build_text, build_fault, build_group, build_number, build_word, 3 };
 
     heard[0] = 0;
-    reply_to_command(core, "status", bytes("check"), &builder, &made);
+    reply_to_command(core, "sipcapture.status", bytes("check"), &builder, &made);
     CHECK(strcmp(heard, "Enabled;") == 0 || strcmp(heard, "Disabled;") == 0);
     heard[0] = 0;
-    reply_to_command(core, "stats", nothing, &builder, &made);
+    reply_to_command(core, "sipcapture.stats", nothing, &builder, &made);
     CHECK(strncmp(heard, "{;", 2) == 0 && strstr(heard, "{dropped_by_reason;queue_full;") != NULL);
     /* 8 is more than this host's numbers hold. */
     CHECK(strstr(heard, ";captured8;") != NULL && strstr(heard, ";queue_full;") != NULL);
@@ -396,7 +433,7 @@ static void answers_are_built_of_what_the_host_has(sc_core *core)
     reply_to_command(core, "nosuch", nothing, &builder, &made);
     CHECK(strcmp(heard, "fault Internal error;") == 0);
     heard[0] = 0;
-    reply_to_command(core, "status", bytes("nonsense"), &builder, &made);
+    reply_to_command(core, "sipcapture.status", bytes("nonsense"), &builder, &made);
     CHECK(strncmp(heard, "fault ", 6) == 0 && strstr(heard, "on, off or check") != NULL);
 }
 
@@ -449,7 +486,7 @@ static void order_is_kept(sc_core *core, const char *url, const char *mode)
     CHECK(sc_writer_supervise(core, 0) == SC_ERR_WRONG_STATE);
     CHECK(sc_capture_sip(core, &sip, nothing, 0) == SC_ERR_WRONG_STATE);
     CHECK(sc_core_finish(core) == SC_OK);
-    CHECK(strcmp(command(core, "status", "check"), "fault Internal error;") == 0);
+    CHECK(strcmp(command(core, "sipcapture.status", "check"), "fault Internal error;") == 0);
 
     CHECK(sc_core_set_text(core, "db_url", bytes(url)) == SC_OK);
     CHECK(sc_core_set_text(core, "capture_mode", bytes(mode)) == SC_OK);
@@ -554,13 +591,13 @@ static void captures_are_queued(sc_core *core)
     CHECK(sc_hep_variable_value(core, variable, &field) == SC_OK && field.kind == SC_HEP_NULL);
     CHECK(sc_hep_variable_value(core, UINT32_MAX, &field) == SC_OK && field.kind == SC_HEP_NULL);
 
-    CHECK(strcmp(command(core, "status", "OFFline"), "Disabled;") == 0);
+    CHECK(strcmp(command(core, "sipcapture.status", "OFFline"), "Disabled;") == 0);
     sip = message();
     CHECK(sc_capture_sip(core, &sip, nothing, 0) == SC_ERR_CAPTURE_OFF);
-    CHECK(strcmp(command(core, "status", "on"), "Enabled;") == 0);
-    CHECK(strcmp(command(core, "status", "check"), "Enabled;") == 0);
-    CHECK(strcmp(command(core, "status", ""), "fault Not enough parameters (on, off or check);") == 0);
-    CHECK(strcmp(command(core, "status", "x"), "fault Bad parameter (on, off or check);") == 0);
+    CHECK(strcmp(command(core, "sipcapture.status", "on"), "Enabled;") == 0);
+    CHECK(strcmp(command(core, "sipcapture.status", "check"), "Enabled;") == 0);
+    CHECK(strcmp(command(core, "sipcapture.status", ""), "fault Not enough parameters (on, off or check);") == 0);
+    CHECK(strcmp(command(core, "sipcapture.status", "x"), "fault Bad parameter (on, off or check);") == 0);
     CHECK(strcmp(command(core, "sip_capture", ""), "on;") == 0);
     CHECK(strcmp(command(core, "sip_capture", "off"), "off;") == 0);
     CHECK(strcmp(command(core, "sip_capture", "on"), "on;") == 0);
@@ -570,7 +607,7 @@ static void captures_are_queued(sc_core *core)
 static void numbers_add_up(sc_core *core, uint64_t stored, uint64_t queued)
 {
     char expected[128];
-    const char *stats = command(core, "stats", "");
+    const char *stats = command(core, "sipcapture.stats", "");
 
     snprintf(expected, sizeof(expected), "captured;=%llu;", (unsigned long long)(stored + queued + 1));
     CHECK(strstr(stats, expected) != NULL);
@@ -591,11 +628,8 @@ static void modes_are_counted_apart(sc_core *core)
         if (strcmp(name, "captured_requests") == 0) {
             CHECK(sc_counter_value(core, i, &value) == SC_OK && value == 4);
             found++;
-            CHECK(sc_counter_exported(core, i, bytes("all"), &name) == SC_ERR_UNKNOWN_NAME);
         } else if (strcmp(name, "captured_requests[other]") == 0) {
             CHECK(sc_counter_value(core, i, &value) == SC_OK && value == 2);
-            CHECK(sc_counter_exported(core, i, bytes("core:"), &name) == SC_ERR_UNKNOWN_NAME);
-            CHECK(sc_counter_exported(core, i, bytes("all"), &name) == SC_OK && strcmp(name, "captured_requests_other") == 0);
             found++;
         } else if (strcmp(name, "captured_replies[other]") == 0) {
             CHECK(sc_counter_value(core, i, &value) == SC_OK && value == 0);
@@ -603,6 +637,27 @@ static void modes_are_counted_apart(sc_core *core)
         }
     }
     CHECK(found == 3);
+}
+
+/* The name that a page that shows `shown` gives to `counter` of `group`; NULL for none of its own. */
+static const char *exported(sc_core *core, const char *group, const char *counter, const char *shown)
+{
+    const char *name = NULL;
+    return sc_counter_exported(core, bytes(group), bytes(counter), bytes(shown), &name) == SC_OK ? name : NULL;
+}
+
+static void pages_of_exporters_get_names_that_they_take(sc_core *core)
+{
+    const char *name = exported(core, "sipcapture", "captured_requests[other]", "all");
+
+    CHECK(name != NULL && strcmp(name, "captured_requests_other") == 0);
+    CHECK(exported(core, "sipcapture", "captured_requests[other]", "sipcapture:") == name);
+    CHECK(exported(core, "sipcapture", "captured_requests[other]", "captured_requests[other]") == name);
+    CHECK(exported(core, "sipcapture", "captured_requests[other]", "core:") == NULL);
+    CHECK(exported(core, "sipcapture", "captured_requests", "all") == NULL);
+    CHECK(exported(core, "sipcapture", "nosuch", "all") == NULL);
+    last_log[0] = 0;
+    CHECK(sc_counter_not_exported(core) == SC_OK && strstr(last_log, "mode_statistics=plain") != NULL);
 }
 
 static void the_end_is_final(sc_core *core)
@@ -737,11 +792,11 @@ static void a_capture_agent_is_a_module_of_its_own(sc_core *node, const char *di
     CHECK(counter_of(core, "dropped_no_lane") == 0 && sc_trace_lose(core, SC_LOSS_NO_LANE) == SC_OK);
     CHECK(counter_of(core, "dropped_no_lane") == 1 && sc_trace_lose(core, SC_LOSS_MALFORMED) == SC_OK && counter_of(core, "refused") == 2);
     CHECK(sc_counter_at(core, 0, &name, &name) == SC_OK);
-    CHECK(sc_counter_value(core, 0, &value) == SC_OK && value == 2);
+    CHECK(counter_of(core, "traced_requests") == 2);
     CHECK(sc_trace_copy_failed(core) == SC_OK);
     CHECK(counter_of(core, "copies_failed") == 1);
     CHECK(sc_core_finish(core) == SC_OK);
-    CHECK(sc_counter_value(core, 3, &value) == SC_OK && value == 4); /* stored: two messages, each for everybody and for alice */
+    CHECK(counter_of(core, "stored") == 4); /* two messages, each for everybody and for alice */
     CHECK(sc_core_free(core) == SC_OK && sc_trace_is_on(core, &on) == SC_ERR_UNKNOWN_HANDLE);
 }
 
@@ -765,6 +820,7 @@ int main(void)
     secrets_are_not_redacted();
     versions_and_names_are_checked(core);
     parameters_are_listed_for_every_module();
+    commands_are_listed_for_every_module();
     kept_values_reach_the_core_in_the_order_of_the_list();
     snprintf(mode, sizeof(mode), "other=>table_name=a|b;mt_mode=hash;db_url=%s;", url);
     order_is_kept(core, url, mode);
@@ -774,6 +830,7 @@ int main(void)
     CHECK(sc_core_finish(core) == SC_OK);
     numbers_add_up(core, 7, 0);
     modes_are_counted_apart(core);
+    pages_of_exporters_get_names_that_they_take(core);
     answers_are_built_of_what_the_host_has(core);
     a_capture_agent_is_a_module_of_its_own(core, directory);
     the_end_is_final(core);

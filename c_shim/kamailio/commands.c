@@ -59,55 +59,49 @@ static void build_word(void *to, void *group, const char *name, sc_bytes text)
 /* The host's binary protocol would cut what an int does not hold. */
 static const reply_builder builder = { build_text, build_fault, build_group, build_number, build_word, INT_MAX };
 
-static void run(const char *name, int takes_argument, rpc_t *rpc, void *context)
+/* ---- the commands ---- */
+
+static rpc_export_t exported[SC_COMMANDS + 1];
+static const char *descriptions[SC_COMMANDS][2];
+static uint8_t takes_argument[SC_COMMANDS];
+
+static void run(int index, rpc_t *rpc, void *context)
 {
     call caller = { rpc, context };
     sc_bytes argument = { NULL, 0 };
     str word = { NULL, 0 };
 
-    if (takes_argument && rpc->scan(context, "*S", &word) > 0) {
+    if (takes_argument[index] && rpc->scan(context, "*S", &word) > 0) {
         argument.ptr = word.s;
         argument.len = word.len;
     }
-    reply_to_command(core, name, argument, &builder, &caller);
+    reply_to_command(core, exported[index].name, argument, &builder, &caller);
 }
 
-/* ---- the commands ---- */
+/* The host calls a function without saying for which command, so each has its own. */
+#define RUN_FUNCTION(n)                            \
+    static void run_##n(rpc_t *rpc, void *context) \
+    {                                              \
+        run(n, rpc, context);                      \
+    }
+#define RUN_NAME(n) run_##n,
+#define EACH_COMMAND(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
 
-static const char *status_text[2];
-static const char *switch_text[2];
-static const char *stats_text[2];
+EACH_COMMAND(RUN_FUNCTION)
 
-static void run_status(rpc_t *rpc, void *context)
+static const rpc_function_t run_functions[] = { EACH_COMMAND(RUN_NAME) };
+
+_Static_assert(sizeof(run_functions) / sizeof(run_functions[0]) == SC_COMMANDS, "a function for each command");
+
+int commands_register(const char *module)
 {
-    run("status", 1, rpc, context);
-}
-
-static void run_stats(rpc_t *rpc, void *context)
-{
-    run("stats", 0, rpc, context);
-}
-
-static void run_switch(rpc_t *rpc, void *context);
-
-static rpc_export_t exported[] = {
-    { MOD_NAME ".status", run_status, status_text, 0 },
-    { MOD_NAME ".stats", run_stats, stats_text, 0 },
-    { NULL, run_switch, switch_text, 0 },
-    { 0, 0, 0, 0 }
-};
-
-static void run_switch(rpc_t *rpc, void *context)
-{
-    run(exported[2].name, 1, rpc, context);
-}
-
-int commands_register(const command_texts *texts)
-{
-    status_text[0] = texts->status;
-    stats_text[0] = texts->stats;
-    switch_text[0] = texts->switches;
-    exported[2].name = texts->switch_name;
+    for (uint32_t i = 0; i < SC_COMMANDS; i++) {
+        if (sc_command_at(module, i, &exported[i].name, &descriptions[i][0], &takes_argument[i]) != SC_OK) {
+            break;
+        }
+        exported[i].function = run_functions[i];
+        exported[i].doc_str = descriptions[i];
+    }
     if (rpc_register_array(exported) != 0) {
         LM_ERR("commands cannot be registered\n");
         return 0;

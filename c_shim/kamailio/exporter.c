@@ -11,9 +11,9 @@
 #include <string.h>
 
 #include "core/counters.h"
-#include "core/dprint.h"
 #include "core/sr_module.h"
 
+#include "convert.h"
 #include "exporter.h"
 #include "host.h"
 
@@ -26,34 +26,17 @@ struct walk {
     int unlisted;
 };
 
-/* The name for the page of the counter that is registered as `name`; NULL when it has none of its own. It lasts as long as the core, which
- * outlives the list's last reader. */
-static const char *exported_name(const str *shown, const str *name)
-{
-    const char *registered;
-    const char *exported;
-    const char *description;
-
-    for (uint32_t i = 0; sc_counter_at(core, i, &registered, &description) == SC_OK; i++) {
-        if (strlen(registered) == (size_t)name->len && strncmp(registered, name->s, name->len) == 0) {
-            int has_one = sc_counter_exported(core, i, (sc_bytes){ shown->s, shown->len }, &exported) == SC_OK;
-            return has_one && strcmp(exported, registered) != 0 ? exported : NULL;
-        }
-    }
-    return NULL;
-}
-
 static void visit(void *argument, str *group, str *name, counter_handle_t handle)
 {
     struct walk *walk = argument;
-    const char *exported = exported_name(walk->shown, name);
-    (void)group;
+    const char *exported;
     (void)handle;
 
-    if (exported == NULL) {
+    if (sc_counter_exported(core, to_bytes(group), to_bytes(name), to_bytes(walk->shown), &exported) != SC_OK) {
         return;
     }
     if (walk->renames) {
+        /* It lasts as long as the core, which outlives the list's last reader. */
         name->s = (char *)exported;
         name->len = strlen(exported);
     } else {
@@ -78,7 +61,6 @@ void exporter_name_counters(int rank, const char *group)
         counter_iterate_grp_vars(group, visit, &walk);
     }
     if (rank == 1 && (walk.shown == NULL || walk.unlisted > 0)) {
-        LM_WARN("the names of capture modes' statistics cannot be made plain for xhttp_prom of this Kamailio: Prometheus may refuse its page; "
-                "mode_statistics=plain makes them so everywhere\n");
+        sc_counter_not_exported(core);
     }
 }

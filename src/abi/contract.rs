@@ -9,6 +9,7 @@ pub const SC_COLUMNS: u32 = 64;
 pub const SC_SINKS: u32 = 256;
 pub const SC_PARAMETERS: u32 = 128;
 pub const SC_X_HEADERS: u32 = 512;
+pub const SC_COMMANDS: u32 = 8;
 impl sc_status {
     pub const SC_OK: sc_status = sc_status(0);
     pub const SC_ERR_NULL_POINTER: sc_status = sc_status(-1);
@@ -436,6 +437,15 @@ impl Default for sc_reply {
     }
 }
 unsafe extern "C" {
+    pub fn sc_command_at(
+        module: *const ::std::os::raw::c_char,
+        index: u32,
+        name: *mut *const ::std::os::raw::c_char,
+        description: *mut *const ::std::os::raw::c_char,
+        takes_argument: *mut u8,
+    ) -> sc_status;
+}
+unsafe extern "C" {
     pub fn sc_command(
         core: *mut sc_core,
         name: *const ::std::os::raw::c_char,
@@ -454,10 +464,14 @@ unsafe extern "C" {
 unsafe extern "C" {
     pub fn sc_counter_exported(
         core: *mut sc_core,
-        index: u32,
+        group: sc_bytes,
+        counter: sc_bytes,
         shown: sc_bytes,
         name: *mut *const ::std::os::raw::c_char,
     ) -> sc_status;
+}
+unsafe extern "C" {
+    pub fn sc_counter_not_exported(core: *mut sc_core) -> sc_status;
 }
 unsafe extern "C" {
     pub fn sc_counter_value(core: *mut sc_core, index: u32, value: *mut u64) -> sc_status;
@@ -498,9 +512,11 @@ macro_rules! each_function {
             sc_trace_lose,
             sc_trace_targets,
             sc_trace_copy_failed,
+            sc_command_at,
             sc_command,
             sc_counter_at,
             sc_counter_exported,
+            sc_counter_not_exported,
             sc_counter_value,
         }
     };

@@ -162,3 +162,17 @@ impl HostDriver for Driver {
         unsafe { (self.functions.close)(self.sink) };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::{ColumnNames, TraceColumnNames, report_layout, sip_layout, trace_layout};
+
+    #[test]
+    fn every_row_fits_the_columns_that_a_shim_has_room_for() {
+        let names = ColumnNames::default();
+        for layout in [sip_layout(&names), report_layout(&names), trace_layout(&TraceColumnNames::default())] {
+            assert!(layout.columns.len() <= contract::SC_COLUMNS as usize);
+        }
+    }
+}

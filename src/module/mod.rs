@@ -20,6 +20,7 @@ pub use engine::commands::Reply;
 pub use engine::common_settings::CommonSettings;
 pub use engine::counters::Counter;
 pub use engine::default_places::{EMBEDDED_URL, SPOOL_DIRECTORY};
+pub use engine::dialect::{Command, Dialect};
 pub use engine::masked::Unmaskable;
 pub use engine::modes::{Mode, Modes, TableSelection};
 pub use engine::owned_directory::Owner;
@@ -45,7 +46,6 @@ pub use raw::settings::{RawCapture, RawSettings};
 
 use crate::queue::counters::Totals;
 use crate::writer::WriterPlan;
-use engine::dialect::Dialect;
 use engine::{commands, pipeline, spool_place};
 use std::ffi::CStr;
 use std::time::Duration;
@@ -100,12 +100,18 @@ pub trait Module {
     /// Counter number `index`, from 0; `None` behind the last one. All are there once the parameters are checked.
     fn counter_at(&self, index: usize) -> Option<&Counter>;
 
-    /// The name of counter number `index` on the pages of an exporter that shows `shown` (`all`, a group with a colon behind it, or the name
-    /// of one statistic), when it is to be shown there and its own name will not do.
-    fn exported_name_at(&self, index: usize, shown: &[u8]) -> Option<&CStr> {
-        let _ = (index, shown);
-        None
+    /// The name that a page of an exporter gives to the statistic `counter` of `group`, as the host has them, in place of it. The page shows
+    /// `shown`: `all`, a group with a colon behind it, or the name of one statistic. `None` when it does not show this one, or its own name
+    /// will do.
+    fn exported_name(&self, group: &[u8], counter: &[u8], shown: &[u8]) -> Option<&CStr> {
+        let is_shown = shown == b"all" || shown.strip_suffix(b":") == Some(group) || shown == counter;
+        let mut counters = (0..).map_while(|index| self.counter_at(index));
+        let known = counters.find(|known| known.name.to_bytes() == counter)?;
+        known.exported_name.as_deref().filter(|_| is_shown)
     }
+
+    /// Tells the operator that the host's exporter could not be given such names.
+    fn warn_of_exporter(&self) {}
 
     /// Notes that lane `index` has become this process's own.
     fn note_lane(&mut self, index: usize) {

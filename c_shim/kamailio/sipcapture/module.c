@@ -37,13 +37,6 @@ const param_export_t own_parameters[] = {
     { 0, 0, 0 }
 };
 
-static const command_texts commands = {
-    .switch_name = "sip_capture",
-    .status = "Get status or turn on/off sipcapture.",
-    .switches = "Show whether capture is on, or switch it: on, off.",
-    .stats = "Show every counter, lag, rates and the state of the database."
-};
-
 /* ---- raw sockets ---- */
 
 static uint32_t raw_readers = 0;
@@ -94,7 +87,7 @@ static int mod_init(void)
             || !functions_bind_topoh(topoh_unmask)) {
         return -1;
     }
-    if (!commands_register(&commands) || !host_register_counters(GROUP)) {
+    if (!commands_register(core_module) || !host_register_counters(GROUP)) {
         return -1;
     }
     if (!hep_listen(parameters_number("nonsip_hook", 0) != 0, &event_callback) || !forward_reserve(FORWARD_BY_SERVICE, NULL)

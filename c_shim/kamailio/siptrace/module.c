@@ -73,13 +73,6 @@ const param_export_t own_parameters[] = {
     { 0, 0, 0 }
 };
 
-static const command_texts commands = {
-    .switch_name = "sip_trace",
-    .status = "Get status or turn on/off siptrace. Parameters: on, off or check.",
-    .switches = "Show whether tracing is on, or switch it: on, off.",
-    .stats = "Show every counter, lag, rates and the state of database and collectors."
-};
-
 /* ---- parameters ---- */
 
 /* What trace_init_mode says. */
@@ -200,7 +193,7 @@ static int mod_init(void)
     if (!check_own_parameters() || !life_start_core() || !bind_socket() || sc_core_check(core) != SC_OK) {
         return -1;
     }
-    if (!commands_register(&commands) || !host_register_counters("siptrace")) {
+    if (!commands_register(core_module) || !host_register_counters("siptrace")) {
         return -1;
     }
     if (!prepare_scripts() || !prepare_events() || !prepare_copies() || !processes_reserve(0)) {

@@ -2,9 +2,35 @@
 
 use crate::abi::contract::{sc_bytes, sc_core, sc_reply, sc_status};
 use crate::abi::convert::{bytes, output, reference, text, to_bytes};
+use crate::abi::guard::guard;
 use crate::abi::handle::with_core;
-use crate::module::Reply;
+use crate::module::{AnyModule, Reply};
 use std::ffi::{c_char, c_int};
+
+/// A command's name.
+///
+/// # Safety
+/// Pointers as the contract says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sc_command_at(
+    module: *const c_char,
+    index: u32,
+    name: *mut *const c_char,
+    description: *mut *const c_char,
+    takes_argument: *mut u8,
+) -> sc_status {
+    guard(|| {
+        // SAFETY: the contract's caller vouches for all of them.
+        let (module, name, description, takes_argument) =
+            unsafe { (text(module)?, output(name)?, output(description)?, output(takes_argument)?) };
+        let commands = AnyModule::named(module).ok_or(sc_status::SC_ERR_UNKNOWN_NAME)?.life().dialect().commands;
+        let command = commands.get(index as usize).ok_or(sc_status::SC_ERR_UNKNOWN_NAME)?;
+        *name = command.name.as_ptr();
+        *description = command.description.as_ptr();
+        *takes_argument = u8::from(command.takes_argument);
+        Ok(())
+    })
+}
 
 /// Runs a command.
 ///
@@ -53,15 +79,28 @@ pub unsafe extern "C" fn sc_counter_at(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sc_counter_exported(
     core: *mut sc_core,
-    index: u32,
+    group: sc_bytes,
+    counter: sc_bytes,
     shown: sc_bytes,
     name: *mut *const c_char,
 ) -> sc_status {
     with_core(core, |core| {
-        // SAFETY: the contract's caller vouches for both.
-        let (shown, name) = unsafe { (bytes(shown)?, output(name)?) };
-        let exported = core.module().exported_name_at(index as usize, shown);
+        // SAFETY: the contract's caller vouches for all of them.
+        let (group, counter, shown, name) = unsafe { (bytes(group)?, bytes(counter)?, bytes(shown)?, output(name)?) };
+        let exported = core.module().exported_name(group, counter, shown);
         *name = exported.ok_or(sc_status::SC_ERR_UNKNOWN_NAME)?.as_ptr();
+        Ok(())
+    })
+}
+
+/// Tells the operator of names that an exporter could not be given.
+///
+/// # Safety
+/// Pointers as the contract says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sc_counter_not_exported(core: *mut sc_core) -> sc_status {
+    with_core(core, |core| {
+        core.module().warn_of_exporter();
         Ok(())
     })
 }

@@ -1,6 +1,6 @@
 //! Commands that an operator sends to the running server, and their answers.
 
-use crate::module::engine::dialect::Dialect;
+use crate::module::engine::dialect::{CommandAction, Dialect};
 use crate::queue::counters::{self, Group, Observer, Totals};
 use crate::queue::lane::Lanes;
 use crate::writer::WriterPlan;
@@ -31,16 +31,15 @@ pub(in crate::module) fn run(
     reply: &mut dyn Reply,
     own_stats: impl FnOnce(&Totals, &mut dyn Reply),
 ) -> bool {
-    if !["status", "stats", dialect.switch_command].contains(&name) {
-        return false;
-    }
+    let mut commands = dialect.commands.iter();
+    let Some(command) = commands.find(|command| command.name.to_bytes() == name.as_bytes()) else { return false };
     let Some(lanes) = lanes else {
         fault(reply, dialect.answers.not_ready);
         return true;
     };
-    match name {
-        "status" => status(dialect, lanes, argument, reply),
-        "stats" => {
+    match command.action {
+        CommandAction::Status => status(dialect, lanes, argument, reply),
+        CommandAction::Stats => {
             let totals = lanes.totals();
             reply.open("");
             balance(dialect, lanes, &totals, reply);
@@ -49,7 +48,7 @@ pub(in crate::module) fn run(
             sinks(&plan(), lanes, reply);
             reply.close();
         }
-        _ => switch(dialect, lanes, argument, reply),
+        CommandAction::Switch => switch(dialect, lanes, argument, reply),
     }
     true
 }

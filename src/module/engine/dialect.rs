@@ -1,14 +1,15 @@
 //! What the modules of hosts do otherwise than each other, as data.
 
 use crate::queue::counters::Observer;
+use std::ffi::CStr;
 
 /// A module's own way where others have theirs. Each module of each host has one value.
 #[derive(Debug)]
 pub struct Dialect {
     /// What the switch turns on, as the answer of `stats` calls it.
     pub activity: &'static str,
-    /// The command that shows the switch and turns it.
-    pub switch_command: &'static str,
+    /// What operators can ask of the module.
+    pub commands: &'static [Command],
     /// Name of the spool that no parameter names: modules beside each other have different ones.
     pub spool_name: &'static str,
     /// The database of an empty `db_url`.
@@ -21,6 +22,30 @@ pub struct Dialect {
     pub observer: Observer,
     /// What commands answer.
     pub answers: Answers,
+}
+
+/// A command.
+#[derive(Debug)]
+pub struct Command {
+    /// How operators call it.
+    pub name: &'static CStr,
+    /// What it does.
+    pub action: CommandAction,
+    /// Whether it takes an argument.
+    pub takes_argument: bool,
+    /// What operators are told of it.
+    pub description: &'static CStr,
+}
+
+/// What a command does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommandAction {
+    /// Turns the switch, or shows it: `on`, `off` or `check`.
+    Status,
+    /// Shows the switch, or turns it: `on` or `off`.
+    Switch,
+    /// Shows all figures.
+    Stats,
 }
 
 /// What commands answer where there are no figures. Faults have a code.

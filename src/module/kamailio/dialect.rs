@@ -1,7 +1,7 @@
 //! What Kamailio's modules do otherwise than those of other hosts.
 
 use crate::module::engine::default_places::EMBEDDED_URL;
-use crate::module::engine::dialect::{Answers, Dialect};
+use crate::module::engine::dialect::{Answers, Command, CommandAction, Dialect};
 use crate::queue::counters::Observer;
 
 const ANSWERS: Answers = Answers {
@@ -16,7 +16,26 @@ const ANSWERS: Answers = Answers {
 /// Of `sipcapture`.
 pub(in crate::module) static SIPCAPTURE: Dialect = Dialect {
     activity: "capture",
-    switch_command: "sip_capture",
+    commands: &[
+        Command {
+            name: c"sipcapture.status",
+            action: CommandAction::Status,
+            takes_argument: true,
+            description: c"Get status or turn on/off sipcapture.",
+        },
+        Command {
+            name: c"sip_capture",
+            action: CommandAction::Switch,
+            takes_argument: true,
+            description: c"Show whether capture is on, or switch it: on, off.",
+        },
+        Command {
+            name: c"sipcapture.stats",
+            action: CommandAction::Stats,
+            takes_argument: false,
+            description: c"Show every counter, lag, rates and the state of the database.",
+        },
+    ],
     spool_name: "spool",
     default_url: EMBEDDED_URL,
     database_parameters: "db_url and capture_mode",
@@ -28,7 +47,26 @@ pub(in crate::module) static SIPCAPTURE: Dialect = Dialect {
 /// Of `siptrace`.
 pub(in crate::module) static SIPTRACE: Dialect = Dialect {
     activity: "trace",
-    switch_command: "sip_trace",
+    commands: &[
+        Command {
+            name: c"siptrace.status",
+            action: CommandAction::Status,
+            takes_argument: true,
+            description: c"Get status or turn on/off siptrace. Parameters: on, off or check.",
+        },
+        Command {
+            name: c"sip_trace",
+            action: CommandAction::Switch,
+            takes_argument: true,
+            description: c"Show whether tracing is on, or switch it: on, off.",
+        },
+        Command {
+            name: c"siptrace.stats",
+            action: CommandAction::Stats,
+            takes_argument: false,
+            description: c"Show every counter, lag, rates and the state of database and collectors.",
+        },
+    ],
     // A capture node beside it has a spool of its own.
     spool_name: "siptrace-spool",
     default_url: EMBEDDED_URL,

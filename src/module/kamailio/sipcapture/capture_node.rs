@@ -26,7 +26,6 @@ use crate::sip::{self, FirstLine};
 use crate::table::{self, NameError};
 use crate::writer::WriterPlan;
 use log::Level;
-use std::ffi::CStr;
 use std::net::{IpAddr, SocketAddr};
 
 /// Table names that the script used lately and that were found good; more than a script has.
@@ -363,9 +362,8 @@ impl Module for CaptureNode {
         common.get(index).or_else(|| self.mode_counters.get(index - common.len()))
     }
 
-    fn exported_name_at(&self, index: usize, shown: &[u8]) -> Option<&CStr> {
-        let counter = self.counter_at(index)?;
-        counter.exported_name.as_deref().filter(|_| mode_counters::is_shown(shown, counter))
+    fn warn_of_exporter(&self) {
+        log::warn!("{}", mode_counters::NOT_EXPORTED);
     }
 
     fn note_lane(&mut self, index: usize) {

@@ -14,8 +14,9 @@ use crate::module::engine::counters::Counter;
 use crate::module::engine::modes::Modes;
 use std::ffi::CString;
 
-/// The group of statistics that a capture node has.
-const GROUP: &[u8] = b"sipcapture";
+/// What the operator is told when an exporter cannot be given the plain names.
+pub(in crate::module) const NOT_EXPORTED: &str = "the names of capture modes' statistics cannot be made plain for xhttp_prom of this \
+     Kamailio: Prometheus may refuse its page; mode_statistics=plain makes them so everywhere";
 
 /// `mode_statistics`: the names of the statistics of named modes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,13 +58,6 @@ pub(in crate::module) fn of_modes(modes: &Modes, names: ModeStatistics) -> Vec<C
         }
     };
     (0..named.len()).flat_map(|index| [0, 1].map(|kind| counter(index, kind))).collect()
-}
-
-/// Whether an exporter that shows `shown` shows `counter`. `shown` is `all`, a group with a colon behind it, or the
-/// name of one statistic, as
-/// `xhttp_prom_stats` takes it.
-pub(in crate::module) fn is_shown(shown: &[u8], counter: &Counter) -> bool {
-    shown == b"all" || shown.strip_suffix(b":") == Some(GROUP) || shown == counter.name.to_bytes()
 }
 
 /// A name for each of the modes `names`, which differ; in their order.
@@ -150,24 +144,6 @@ mod tests {
             let names = shown(counters);
             assert!(names.iter().all(|name| is_metric_name(name)), "{names:?}");
             assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len());
-        }
-    }
-
-    #[test]
-    fn an_exporter_shows_all_one_group_or_one_statistic() {
-        let counters = of_modes(&modes(["m", "other"]), ModeStatistics::Stock);
-        for (text, expected) in [
-            ("all", 4),
-            ("sipcapture:", 4),
-            ("captured_replies[m]", 1),
-            ("", 0),
-            (":", 0),
-            ("core:", 0),
-            ("sipcapture", 0),
-            ("captured_requests", 0),
-        ] {
-            let found = counters.iter().filter(|counter| is_shown(text.as_bytes(), counter)).count();
-            assert_eq!(found, expected, "{text}");
         }
     }
 

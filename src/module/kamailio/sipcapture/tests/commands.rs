@@ -95,7 +95,7 @@ fn every_statistic_is_in_the_answer_of_stats_with_the_same_value() {
 
     let totals = lanes.totals();
     let mut answer = Answer::default();
-    assert!(node.command("stats", b"", &mut answer));
+    assert!(node.command("sipcapture.stats", b"", &mut answer));
     assert!(answer.groups.is_empty());
     let mut counters = 0;
     for counter in (0..).map_while(|index| node.counter_at(index)) {

@@ -153,3 +153,34 @@ fn malformed_messages_are_refused_only_where_the_operator_says_so() {
         assert_eq!(counted.captured(), 2 - refused);
     }
 }
+
+#[test]
+fn a_page_of_an_exporter_shows_all_one_group_or_one_statistic() {
+    let node = node(|settings| {
+        for name in ["m", "other"] {
+            let text = format!("{name}=>db_url=mysql://u:p@h/d;table_name=t;mt_mode=rand");
+            settings.set_text("capture_mode", text.as_bytes()).unwrap();
+        }
+    });
+    let counters: Vec<_> =
+        (0..).map_while(|index| node.counter_at(index)).map(|counter| counter.name.to_bytes().to_owned()).collect();
+    let renamed = |shown: &str| {
+        let names = counters.iter().filter_map(|name| node.exported_name(b"sipcapture", name, shown.as_bytes()));
+        names.map(|name| name.to_str().unwrap()).collect::<Vec<_>>()
+    };
+    let all = ["captured_requests_m", "captured_replies_m", "captured_requests_other", "captured_replies_other"];
+    for (shown, expected) in [
+        ("all", &all[..]),
+        ("sipcapture:", &all),
+        ("captured_replies[m]", &all[1..2]),
+        // Its own name will do.
+        ("captured_requests", &[]),
+        ("", &[]),
+        (":", &[]),
+        ("core:", &[]),
+        ("sipcapture", &[]),
+    ] {
+        assert_eq!(renamed(shown), expected, "{shown}");
+    }
+    assert_eq!(node.exported_name(b"sipcapture", b"captured_requests_m", b"all"), None);
+}
