@@ -722,7 +722,6 @@ static void a_capture_agent_is_a_module_of_its_own(sc_core *node, const char *di
     sc_copies copies = { NULL, 77, nothing };
     sc_core *core = NULL;
     const char *name = NULL;
-    uint64_t value = 77;
     uint32_t mode = 77;
     uint8_t on = 77;
     char url[300];
