@@ -11,14 +11,16 @@
  *   -> sc_raw_open                                                    as long as the server may open raw sockets
  *   -> sc_core_map_lanes                                              last call before the first fork
  *   -> sc_core_attach                                                 first call in each forked process, but see below
- *   -> sc_capture_*, sc_hep_*, sc_trace_send, sc_trace_copy_failed    any number, from any attached process
+ *   -> sc_capture_*, sc_hep_*, sc_trace_send                          any number, from any attached process
  *   -> sc_writer_supervise                                            in the processes that sc_core_writers asked for
  *   -> sc_raw_receive, sc_hep_end                                     in the attached processes that sc_raw_open asked for
  *   -> sc_core_finish -> sc_core_free                                 main process, after its children have ended
  *
  *   sc_trace_bind                                                     before sc_core_check
- *   sc_trace_targets, sc_counter_at, sc_counter_exported,
- *   sc_counter_not_exported                                           at any time, of what is set by then
+ *   sc_counter_at, sc_counter_exported, sc_counter_not_exported       at any time, of what is set by then
+ *   sc_forward_open -> sc_forward_expect, sc_forward_expect_any       before the first fork
+ *   -> sc_forward_next, sc_forward_found, sc_forward_not_found        in the process that sc_forward_needs_process asked for
+ *   sc_forward_find, sc_forward_failed                                any number, from any process
  *   sc_trace_is_on, sc_trace_lose, sc_command, sc_counter_value       any number, from any process, attached or not, once lanes are mapped
  *   sc_core_attach in a process that could not be told at its fork    before or after any of these three, or after an SC_ERR_WRONG_STATE of
  *                                                                     sc_trace_send, which is then called again
@@ -199,7 +201,7 @@ sc_status sc_core_attach(sc_core *core, uint32_t producer);
  * when the parent of this process is gone. */
 sc_status sc_writer_supervise(sc_core *core, uint32_t writer);
 
-/* Stores what the writers left in the lanes, within the parameter shutdown_timeout. Call it once the host's children have ended. */
+/* Stores what the writers left in the lanes, within the parameter shutdown_timeout, and logs how many messages are held for names and lost. Call it once the host's children have ended. */
 sc_status sc_core_finish(sc_core *core);
 
 /* ---- captures ---- */
@@ -341,7 +343,7 @@ typedef struct sc_trace {
     int64_t time_us;          /* microseconds since the Unix epoch; 0: now */
 } sc_trace;
 
-/* Plain copies that the host is to send from its own sockets. Valid until the next call with the handle. */
+/* Plain copies that the host is to send from its own sockets, by sc_forward_find. Valid until the next sc_trace_send. */
 typedef struct sc_copies {
     const sc_bytes *uris;     /* where to: SIP URIs with host, port and transport, and nothing else */
     uint32_t count;           /* 0: none */
@@ -378,11 +380,66 @@ typedef enum sc_loss {
 /* Counts such a message, from any process once lanes are mapped, and logs it at a limited rate. */
 sc_status sc_trace_lose(sc_core *core, sc_loss why);
 
-/* Where plain copies go that no script names a place for, without a body. Answers as soon as the parameters are set. */
-sc_status sc_trace_targets(sc_core *core, sc_copies *copies);
+/* ---- forwarding: what the host sends to SIP URIs from its own sockets, see src/module/engine/forward ---- */
 
-/* Counts a plain copy that could not be sent. */
-sc_status sc_trace_copy_failed(sc_core *core);
+/* Where bytes go. */
+typedef struct sc_forward_target {
+    sc_address address;
+    uint8_t transport;        /* as in sc_message */
+} sc_forward_target;
+
+/* What becomes of bytes. */
+typedef enum sc_forward_verdict {
+    SC_FORWARD_SEND = 0,      /* send them to the target, and call sc_forward_failed when that fails */
+    SC_FORWARD_HELD = 1,      /* kept until their name has been looked up: nothing is left to do */
+    SC_FORWARD_LOST = 2       /* they will not be sent, which is logged and counted: nothing is left to do */
+} sc_forward_verdict;
+
+/* Maps shared memory for the names that are looked up and for what is held meanwhile, and notes the URIs of parameters. Without it no name is ever
+ * known. Before the first fork, once the parameters are set. */
+sc_status sc_forward_open(sc_core *core);
+
+/* Notes a URI that the script will send to: its name, if it has one, is looked up at once. Before the first fork; does nothing before
+ * sc_forward_open. */
+sc_status sc_forward_expect(sc_core *core, sc_bytes uri);
+
+/* Notes that there will be URIs which only the traffic tells. Likewise. */
+sc_status sc_forward_expect_any(sc_core *core);
+
+/* Whether a process has to call sc_forward_next, and whether that will be asked to send, 0 or 1. */
+sc_status sc_forward_needs_process(sc_core *core, uint8_t *needed, uint8_t *sends);
+
+/* Tells where `message` goes that is for the SIP URI `uri`; with SC_FORWARD_SEND `target` is filled. Never waits. Modules that trace hold
+ * messages, and count what is lost (from an attached process); others do neither. */
+sc_status sc_forward_find(sc_core *core, sc_bytes uri, sc_bytes message, sc_forward_verdict *verdict, sc_forward_target *target);
+
+/* Logs, at a limited rate, and counts likewise that the host could not send what was for `uri`. */
+sc_status sc_forward_failed(sc_core *core, sc_bytes uri);
+
+/* What the process that looks names up is to do. */
+typedef enum sc_forward_step {
+    SC_FORWARD_WAIT = 0,      /* nothing as yet: ask again */
+    SC_FORWARD_LOOK_UP = 1,   /* look up `name`, then call sc_forward_found or sc_forward_not_found */
+    SC_FORWARD_SEND_HELD = 2  /* send `message` to `target`, and call sc_forward_failed with `uri` when that fails */
+} sc_forward_step;
+
+typedef struct sc_forward_work {
+    sc_forward_step step;
+    sc_bytes name;
+    uint16_t port;            /* that is asked for; 0 when the look-up is to tell */
+    uint8_t transport;        /* likewise, as in sc_message */
+    sc_forward_target target;
+    sc_bytes uri;
+    sc_bytes message;
+} sc_forward_work;
+
+/* Tells what is to be done next. Waits for 0.2 s when that is nothing. One process alone may call it; `work` points into the core, until the
+ * next sc_forward_ call. */
+sc_status sc_forward_next(sc_core *core, sc_forward_work *work);
+
+/* Ends the look-up that sc_forward_next has asked for. A target without a transport means that of the URI. */
+sc_status sc_forward_found(sc_core *core, const sc_forward_target *target);
+sc_status sc_forward_not_found(sc_core *core);
 
 /* ---- commands and counters ---- */
 

@@ -405,11 +405,80 @@ pub struct sc_loss(pub ::std::os::raw::c_uint);
 unsafe extern "C" {
     pub fn sc_trace_lose(core: *mut sc_core, why: sc_loss) -> sc_status;
 }
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone)]
+pub struct sc_forward_target {
+    pub address: sc_address,
+    pub transport: u8,
+}
+impl sc_forward_verdict {
+    pub const SC_FORWARD_SEND: sc_forward_verdict = sc_forward_verdict(0);
+    pub const SC_FORWARD_HELD: sc_forward_verdict = sc_forward_verdict(1);
+    pub const SC_FORWARD_LOST: sc_forward_verdict = sc_forward_verdict(2);
+}
+#[repr(transparent)]
+#[derive(Debug, Copy, Clone, Hash, PartialEq, Eq)]
+pub struct sc_forward_verdict(pub ::std::os::raw::c_uint);
 unsafe extern "C" {
-    pub fn sc_trace_targets(core: *mut sc_core, copies: *mut sc_copies) -> sc_status;
+    pub fn sc_forward_open(core: *mut sc_core) -> sc_status;
 }
 unsafe extern "C" {
-    pub fn sc_trace_copy_failed(core: *mut sc_core) -> sc_status;
+    pub fn sc_forward_expect(core: *mut sc_core, uri: sc_bytes) -> sc_status;
+}
+unsafe extern "C" {
+    pub fn sc_forward_expect_any(core: *mut sc_core) -> sc_status;
+}
+unsafe extern "C" {
+    pub fn sc_forward_needs_process(core: *mut sc_core, needed: *mut u8, sends: *mut u8) -> sc_status;
+}
+unsafe extern "C" {
+    pub fn sc_forward_find(
+        core: *mut sc_core,
+        uri: sc_bytes,
+        message: sc_bytes,
+        verdict: *mut sc_forward_verdict,
+        target: *mut sc_forward_target,
+    ) -> sc_status;
+}
+unsafe extern "C" {
+    pub fn sc_forward_failed(core: *mut sc_core, uri: sc_bytes) -> sc_status;
+}
+impl sc_forward_step {
+    pub const SC_FORWARD_WAIT: sc_forward_step = sc_forward_step(0);
+    pub const SC_FORWARD_LOOK_UP: sc_forward_step = sc_forward_step(1);
+    pub const SC_FORWARD_SEND_HELD: sc_forward_step = sc_forward_step(2);
+}
+#[repr(transparent)]
+#[derive(Debug, Copy, Clone, Hash, PartialEq, Eq)]
+pub struct sc_forward_step(pub ::std::os::raw::c_uint);
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct sc_forward_work {
+    pub step: sc_forward_step,
+    pub name: sc_bytes,
+    pub port: u16,
+    pub transport: u8,
+    pub target: sc_forward_target,
+    pub uri: sc_bytes,
+    pub message: sc_bytes,
+}
+impl Default for sc_forward_work {
+    fn default() -> Self {
+        let mut s = ::std::mem::MaybeUninit::<Self>::uninit();
+        unsafe {
+            ::std::ptr::write_bytes(s.as_mut_ptr(), 0, 1);
+            s.assume_init()
+        }
+    }
+}
+unsafe extern "C" {
+    pub fn sc_forward_next(core: *mut sc_core, work: *mut sc_forward_work) -> sc_status;
+}
+unsafe extern "C" {
+    pub fn sc_forward_found(core: *mut sc_core, target: *const sc_forward_target) -> sc_status;
+}
+unsafe extern "C" {
+    pub fn sc_forward_not_found(core: *mut sc_core) -> sc_status;
 }
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
@@ -510,8 +579,15 @@ macro_rules! each_function {
             sc_trace_headers,
             sc_trace_send,
             sc_trace_lose,
-            sc_trace_targets,
-            sc_trace_copy_failed,
+            sc_forward_open,
+            sc_forward_expect,
+            sc_forward_expect_any,
+            sc_forward_needs_process,
+            sc_forward_find,
+            sc_forward_failed,
+            sc_forward_next,
+            sc_forward_found,
+            sc_forward_not_found,
             sc_command_at,
             sc_command,
             sc_counter_at,

@@ -85,7 +85,7 @@ pub(super) fn address(address: &sc_address) -> Result<SocketAddr, sc_status> {
 }
 
 /// An address as the contract carries it.
-fn to_address(address: SocketAddr) -> sc_address {
+pub(super) fn to_address(address: SocketAddr) -> sc_address {
     let mut ip = [0; 16];
     let length = match address.ip() {
         IpAddr::V4(v4) => {

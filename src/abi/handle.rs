@@ -3,7 +3,8 @@
 use super::contract::{sc_bytes, sc_core, sc_status};
 use super::guard::guard;
 use super::host_drivers::HostDrivers;
-use crate::module::{AnyModule, CaptureNode, Copies, HostedSink, Module, Pipeline, TraceAgent};
+use super::shared::SharedForwardState;
+use crate::module::{AnyModule, CaptureNode, Copies, Forward, HostedSink, Module, Pipeline, TraceAgent};
 use crate::queue::lane::Lanes;
 use crate::writer::WriterPlan;
 use std::ptr::{NonNull, null_mut};
@@ -14,6 +15,8 @@ use std::time::Duration;
 /// What an `sc_core` handle points to.
 pub(super) struct Core {
     pub module: AnyModule,
+    /// Where goes what the host sends from its own sockets.
+    pub forward: Forward<SharedForwardState>,
     /// The copies that the last traced message asked of the host, and what the contract's struct points to.
     pub copies: (Copies, Vec<sc_bytes>),
     /// User and group that the server will run as.

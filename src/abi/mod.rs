@@ -16,6 +16,7 @@ mod host_database;
 mod host_drivers;
 mod host_log;
 mod process;
+mod shared;
 mod status;
 mod supervise;
 

@@ -21,6 +21,10 @@ pub use engine::common_settings::CommonSettings;
 pub use engine::counters::Counter;
 pub use engine::default_places::{EMBEDDED_URL, SPOOL_DIRECTORY};
 pub use engine::dialect::{Command, Dialect};
+pub use engine::forward::{
+    Forward, ForwardRules, Forwarded, LookUp, MOST_HELD_BYTES, MOST_NAMES, SendTo, SharedState, State as ForwardState,
+    Work,
+};
 pub use engine::masked::Unmaskable;
 pub use engine::modes::{Mode, Modes, TableSelection};
 pub use engine::owned_directory::Owner;

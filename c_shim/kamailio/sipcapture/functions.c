@@ -5,9 +5,14 @@
 #include <string.h>
 
 #include "core/dprint.h"
+#include "core/forward.h"
+#include "core/globals.h"
 #include "core/mod_fix.h"
 #include "core/route.h"
+#include "core/sctp_core.h"
 #include "core/sr_module.h"
+#include "core/tcp_server.h"
+#include "core/udp_server.h"
 #include "modules/topoh/api.h"
 
 #include "../convert.h"
@@ -70,6 +75,35 @@ static int multiply(const str *value, const str *factor)
     return sc_float2int(to_bytes(value), to_bytes(factor), &product) == SC_OK ? product : -1;
 }
 
+static int send_bytes(dest_info_t *to, const char *bytes, unsigned int len)
+{
+    switch (to->proto) {
+        case PROTO_UDP:
+            to->send_sock = get_send_socket(NULL, &to->to, PROTO_UDP);
+            return to->send_sock != NULL ? udp_send(to, (char *)bytes, len) : -1;
+#ifdef USE_TCP
+        case PROTO_TCP:
+            return tcp_disable ? -1 : tcp_send(to, NULL, (char *)bytes, len);
+#endif
+#ifdef USE_TLS
+        case PROTO_TLS:
+            return tls_disable ? -1 : tcp_send(to, NULL, (char *)bytes, len);
+#endif
+#ifdef USE_SCTP
+        case PROTO_SCTP:
+            to->send_sock = get_send_socket(NULL, &to->to, PROTO_SCTP);
+            return to->send_sock != NULL ? sctp_core_msg_send(to, (char *)bytes, len) : -1;
+#endif
+        default:
+            return -1;
+    }
+}
+
+int functions_prepare_forward(void)
+{
+    return forward_reserve(send_bytes);
+}
+
 static int send_on(struct sip_msg *msg, const str *uri)
 {
     sc_bytes payload = { msg->buf, msg->len };
@@ -77,7 +111,7 @@ static int send_on(struct sip_msg *msg, const str *uri)
     if (sc_message_redacted(core, payload, &payload) != SC_OK) {
         return -1;
     }
-    return forward_send(uri, payload.ptr, (unsigned int)payload.len);
+    return forward_send(to_bytes(uri), payload);
 }
 
 /* ---- for the host's own language ---- */
@@ -163,9 +197,7 @@ static int w_float2int(struct sip_msg *msg, char *value, char *factor)
 /* Texts without a variable in them are known before the first packet. */
 static int fixup_forward(void **uri, int number)
 {
-    str text = { *uri, strlen(*uri) };
-
-    forward_expect(strchr(text.s, '$') == NULL ? &text : NULL);
+    forward_expect(*uri);
     return fixup_spve_null(uri, number);
 }
 

@@ -90,7 +90,7 @@ static int mod_init(void)
     if (!commands_register(core_module) || !host_register_counters(GROUP)) {
         return -1;
     }
-    if (!hep_listen(parameters_number("nonsip_hook", 0) != 0, &event_callback) || !forward_reserve(FORWARD_BY_SERVICE, NULL)
+    if (!hep_listen(parameters_number("nonsip_hook", 0) != 0, &event_callback) || !functions_prepare_forward()
             || !processes_reserve(raw_readers)) {
         return -1;
     }

@@ -19,6 +19,9 @@ extern sr_kemi_t kemi_functions[];
 /* Finds topoh, if `unmask` is 1; 0 when it is not there. In mod_init. */
 int functions_bind_topoh(int unmask);
 
+/* Makes ready for sip_capture_forward(); 0 when there is no memory. In mod_init. */
+int functions_prepare_forward(void);
+
 /* ---- hep.c ---- */
 
 extern pv_export_t hep_variables[];

@@ -1,15 +1,13 @@
 /*
  * Plain SIP copies of what is traced, from the host's own sockets. Called by message.c.
  *
- * The events that show what the host sends are left out for them: they would be traced, and copied, again. Names are looked up by the process
- * of forward.c, which also sends what came before its name was looked up.
+ * The events that show what the host sends are left out for them: they would be traced, and copied, again. The process of forward.c sends those
+ * that came before their name was looked up.
  */
 #include "core/dprint.h"
 #include "core/forward.h"
-#include "core/pt.h"
 
 #include "../forward.h"
-#include "../host.h"
 #include "siptrace.h"
 
 /* msg_send_buffer: no events. */
@@ -36,7 +34,7 @@ static int fits_own_socket(const dest_info_t *to)
     return fits;
 }
 
-static int send_to(dest_info_t *to, const char *bytes, unsigned int len)
+static int send_copy(dest_info_t *to, const char *bytes, unsigned int len)
 {
     if (own_socket != NULL && fits_own_socket(to)) {
         to->send_sock = own_socket;
@@ -44,64 +42,17 @@ static int send_to(dest_info_t *to, const char *bytes, unsigned int len)
     } else {
         to->send_sock = get_send_socket(NULL, &to->to, to->proto);
     }
-    return to->send_sock != NULL && msg_send_buffer(to, (char *)bytes, len, UNSEEN) >= 0;
-}
-
-static void give_up(const str *uri, forward_found found)
-{
-    forward_failed(uri, found);
-    sc_trace_copy_failed(core);
-}
-
-static void send_one(const str *uri, const char *bytes, unsigned int len, int may_wait)
-{
-    dest_info_t to;
-    forward_found found = forward_find(uri, &to);
-
-    if (found == FORWARD_KNOWN ? send_to(&to, bytes, len) : found == FORWARD_AWAITED && may_wait && forward_hold(uri, bytes, len)) {
-        return;
-    }
-    give_up(uri, found);
-}
-
-/* In the process that looks names up, which counts too. */
-static void send_held(const str *uri, const char *bytes, unsigned int len)
-{
-    static int is_attached = 0;
-
-    if (!is_attached) {
-        is_attached = 1;
-        sc_core_attach(core, process_no);
-    }
-    send_one(uri, bytes, len, 0);
-}
-
-static void expect_all(void)
-{
-    sc_copies targets = { 0 };
-
-    if (sc_trace_targets(core, &targets) != SC_OK) {
-        return;
-    }
-    for (uint32_t i = 0; i < targets.count; i++) {
-        str uri = { (char *)targets.uris[i].ptr, targets.uris[i].len };
-        forward_expect(&uri);
-    }
+    return to->send_sock != NULL ? msg_send_buffer(to, (char *)bytes, len, UNSEEN) : -1;
 }
 
 int copies_prepare(void)
 {
-    if (!forward_reserve(FORWARD_BY_ADDRESS, send_held)) {
-        return 0;
-    }
-    expect_all();
-    return 1;
+    return forward_reserve(send_copy);
 }
 
 void copies_send(const sc_copies *copies)
 {
     for (uint32_t i = 0; i < copies->count; i++) {
-        str uri = { (char *)copies->uris[i].ptr, copies->uris[i].len };
-        send_one(&uri, copies->body.ptr, copies->body.len, 1);
+        forward_send(copies->uris[i], copies->body);
     }
 }

@@ -246,7 +246,7 @@ static int fix_sip_trace(void **parameter, int number)
         return extent == UNKNOWN ? -1 : 0;
     }
     if (number == 1) {
-        forward_expect(strchr(text.s, '$') == NULL ? &text : NULL);
+        forward_expect(text.s);
     }
     return fixup_spve_all(parameter, number);
 }

@@ -208,12 +208,6 @@ static int child_init(int rank)
     return life_child_init(rank, &steps);
 }
 
-static void end(void)
-{
-    forward_end();
-    host_end_core();
-}
-
 struct module_exports exports = {
     "siptrace",        /* name */
     DEFAULT_DLFLAGS,   /* how it is loaded */
@@ -224,5 +218,5 @@ struct module_exports exports = {
     0,                 /* no reply handler */
     mod_init,
     child_init,
-    end
+    host_end_core
 };

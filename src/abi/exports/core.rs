@@ -7,7 +7,7 @@ use crate::abi::handle::{Core, register, unregister, with_core};
 use crate::abi::host_database::HostProcesses;
 use crate::abi::host_drivers::HostDrivers;
 use crate::abi::{host_log, process, supervise};
-use crate::module::{AnyModule, ParameterKind, StateError};
+use crate::module::{AnyModule, Forward, ParameterKind, StateError};
 use std::ffi::c_char;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,7 +29,9 @@ pub unsafe extern "C" fn sc_core_new(host: *const sc_host, module: *const c_char
         let id = |id: i64| u32::try_from(id).ok();
         let kill_timeout = (host.kill_timeout > 0).then(|| Duration::from_secs(u64::from(host.kill_timeout)));
         let owner = (id(host.user), id(host.group));
-        let core = Core { module, copies: Default::default(), owner, kill_timeout, drivers: HostDrivers::new(host) };
+        let forward = Forward::new(module.life().dialect().forward);
+        let drivers = HostDrivers::new(host);
+        let core = Core { module, forward, copies: Default::default(), owner, kill_timeout, drivers };
         *out = register(core).ok_or(sc_status::SC_ERR_IO)?;
         Ok(())
     })
@@ -172,6 +174,7 @@ pub unsafe extern "C" fn sc_writer_supervise(core: *mut sc_core, writer: u32) ->
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sc_core_finish(core: *mut sc_core) -> sc_status {
     with_core(core, |core| {
+        core.forward.end();
         let is_needed = core.lanes().is_some_and(|lanes| lanes.totals().queued() > 0);
         let databases = is_needed.then(|| HostProcesses::start_once(core));
         let finished = process::without_signals(|| {

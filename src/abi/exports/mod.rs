@@ -3,6 +3,7 @@
 mod capture;
 mod command;
 mod core;
+mod forward;
 mod hep;
 mod trace;
 
@@ -10,6 +11,7 @@ use super::contract;
 pub use capture::*;
 pub use command::*;
 pub use core::*;
+pub use forward::*;
 pub use hep::*;
 pub use trace::*;
 

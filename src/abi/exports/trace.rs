@@ -101,34 +101,10 @@ pub unsafe extern "C" fn sc_trace_lose(core: *mut sc_core, why: sc_loss) -> sc_s
     })
 }
 
-/// Tells where plain copies go.
-///
-/// # Safety
-/// Pointers as the contract says.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn sc_trace_targets(core: *mut sc_core, copies: *mut sc_copies) -> sc_status {
-    with_core(core, |core| {
-        // SAFETY: the contract's caller vouches for it.
-        let out = unsafe { output(copies)? };
-        let uris = core.agent()?.copy_targets();
-        *out = hand_out(core, Copies { uris, body: Vec::new() });
-        Ok(())
-    })
-}
-
 /// Keeps `made` as long as the contract promises, and points to it.
 fn hand_out(core: &mut Core, made: Copies) -> sc_copies {
     core.copies = (made, Vec::new());
     let (made, uris) = &mut core.copies;
     uris.extend(made.uris.iter().map(|uri| to_bytes(uri.as_bytes())));
     sc_copies { uris: uris.as_ptr(), count: uris.len() as u32, body: to_bytes(&made.body) }
-}
-
-/// Counts a plain copy that could not be sent.
-///
-/// # Safety
-/// Pointers as the contract says.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn sc_trace_copy_failed(core: *mut sc_core) -> sc_status {
-    with_core(core, |core| Ok(core.agent()?.copy_failed()?))
 }

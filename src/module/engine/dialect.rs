@@ -1,5 +1,6 @@
 //! What the modules of hosts do otherwise than each other, as data.
 
+use crate::module::engine::forward::ForwardRules;
 use crate::queue::counters::Observer;
 use std::ffi::CStr;
 
@@ -22,6 +23,8 @@ pub struct Dialect {
     pub observer: Observer,
     /// What commands answer.
     pub answers: Answers,
+    /// How names are looked up that the host sends to, and whether messages wait for that.
+    pub forward: ForwardRules,
 }
 
 /// A command.

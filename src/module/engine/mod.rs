@@ -1,5 +1,5 @@
-//! What every module has: the way to the sinks, the settings that go with it, the place of the spool, commands, counters, and the choice of
-//! a table.
+//! What every module has: the way to the sinks, the settings that go with it, the place of the spool, commands, counters, the choice of a
+//! table, and what the host sends to SIP URIs.
 
 pub(in crate::module) mod capture_queue;
 pub(in crate::module) mod commands;
@@ -8,6 +8,7 @@ pub(in crate::module) mod counters;
 pub(in crate::module) mod database_files;
 pub(in crate::module) mod default_places;
 pub(in crate::module) mod dialect;
+pub(in crate::module) mod forward;
 pub(in crate::module) mod masked;
 pub(in crate::module) mod modes;
 pub(in crate::module) mod owned_directory;

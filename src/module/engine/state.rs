@@ -30,4 +30,13 @@ pub enum StateError {
     /// The module is one that cannot do this.
     #[error("this module cannot do that")]
     OtherModule,
+    /// Forwarding is opened once.
+    #[error("forwarding is open already")]
+    ForwardOpen,
+    /// Forwarding has to be opened first.
+    #[error("forwarding is not open yet")]
+    ForwardNotOpen,
+    /// An answer without a question: no name is to be looked up.
+    #[error("no name is being looked up")]
+    NothingAsked,
 }

@@ -2,6 +2,7 @@
 
 use crate::module::engine::default_places::EMBEDDED_URL;
 use crate::module::engine::dialect::{Answers, Command, CommandAction, Dialect};
+use crate::module::engine::forward::{ForwardRules, LookUp};
 use crate::queue::counters::Observer;
 
 const ANSWERS: Answers = Answers {
@@ -42,6 +43,8 @@ pub(in crate::module) static SIPCAPTURE: Dialect = Dialect {
     aliases: &[],
     observer: Observer::Node,
     answers: ANSWERS,
+    // `sip_capture_forward()` goes by the rules of SIP, and its answer tells the script that a name is not known yet.
+    forward: ForwardRules { look_up: LookUp::ByService, holds: false },
 };
 
 /// Of `siptrace`.
@@ -74,4 +77,6 @@ pub(in crate::module) static SIPTRACE: Dialect = Dialect {
     aliases: &[],
     observer: Observer::Agent,
     answers: ANSWERS,
+    // Plain copies go to the port that their URI names or leaves to its default, as the stock module sends them; nobody asks for their answer.
+    forward: ForwardRules { look_up: LookUp::ByAddress, holds: true },
 };

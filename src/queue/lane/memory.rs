@@ -359,7 +359,7 @@ pub(super) fn slot(commits: u64) -> usize {
 }
 
 /// Milliseconds on the monotonic clock, the same in every process of the machine; coarse, and cheap to read.
-pub(super) fn now_ms() -> u64 {
+pub(crate) fn now_ms() -> u64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::MonotonicCoarse);
     now.tv_sec as u64 * 1000 + now.tv_nsec as u64 / 1_000_000
 }

@@ -42,6 +42,7 @@ mod tests;
 mod thread;
 
 pub use consumer::{Consumer, Progress, Rest, Wait, split_record};
+pub(crate) use memory::now_ms;
 pub use memory::{Geometry, Lanes};
 pub use producer::{Producer, PushError};
 pub use readings::SinkState;

@@ -26,8 +26,9 @@ pub enum CollectorTransport {
 
 /// The host of a URI.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum CollectorHost {
+pub(crate) enum CollectorHost {
     Address(IpAddr),
+    /// In lower case.
     Name(String),
 }
 
@@ -56,7 +57,7 @@ pub struct Destination {
 
 /// How plain copies travel, which the host sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
+pub(crate) enum Way {
     /// As packets may.
     By(CollectorTransport),
     /// SCTP, which only the host speaks.
@@ -67,16 +68,28 @@ enum Way {
     Wss,
 }
 
-impl fmt::Display for Way {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Way {
+    /// The transport that a URI means by `name`, whatever its case.
+    pub fn parse(name: &str) -> Option<Way> {
+        let ways = [CollectorTransport::Udp, CollectorTransport::Tcp, CollectorTransport::Tls].map(Way::By).into_iter();
+        ways.chain([Way::Sctp, Way::Ws, Way::Wss]).find(|way| name.eq_ignore_ascii_case(way.name()))
+    }
+
+    fn name(self) -> &'static str {
+        match self {
             Way::By(CollectorTransport::Udp) => "udp",
             Way::By(CollectorTransport::Tcp) => "tcp",
             Way::By(CollectorTransport::Tls) => "tls",
             Way::Sctp => "sctp",
             Way::Ws => "ws",
             Way::Wss => "wss",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 
@@ -192,32 +205,67 @@ fn parse_place<T>(
     transports: &'static str,
     fit: impl Fn(Way) -> Option<T>,
 ) -> Result<(CollectorHost, u16, T), DestinationError> {
-    let text = uri.trim();
-    let (scheme, rest) = text.split_once(':').unwrap_or_default();
-    let is_secure = scheme.eq_ignore_ascii_case("sips");
-    // The user part may hold `;` and `?`, so it goes first.
-    let rest = rest.rsplit_once('@').map_or(rest, |(_, behind)| behind);
-    let shown = || if scheme.is_empty() { text.to_owned() } else { format!("{scheme}:{rest}") };
-    if !is_secure && !scheme.eq_ignore_ascii_case("sip") {
-        return Err(DestinationError::Scheme(shown()));
-    }
-    let (rest, _headers) = rest.split_once('?').unwrap_or((rest, ""));
-    let (place, parameters) = rest.split_once(';').unwrap_or((rest, ""));
-    let (host, port) = split_port(place);
-    let host = read_host(host)
-        .ok_or_else(|| DestinationError::Host { uri: shown(), host: host.unwrap_or(place).to_owned() })?;
-    let port = match port {
-        None if is_secure => DEFAULT_SECURE_PORT,
+    let uri = SipUri::parse(uri)?;
+    let port = match uri.port {
+        None if uri.is_secure => DEFAULT_SECURE_PORT,
         None => DEFAULT_PORT,
-        Some(port) => read_port(port).ok_or_else(|| DestinationError::Port { uri: shown(), port: port.to_owned() })?,
+        Some(port) => read_port(port)
+            .ok_or_else(|| DestinationError::Port { uri: without_user(uri.text), port: port.to_owned() })?,
     };
-    let (way, named) = read_transport(parameters, is_secure);
-    let way = way.and_then(fit).ok_or_else(|| DestinationError::Transport {
-        uri: shown(),
-        transport: named.to_owned(),
-        allowed: if is_secure { "tls, or none," } else { transports },
-    })?;
-    Ok((host, port, way))
+    let way =
+        read_transport(uri.transport, uri.is_secure).and_then(fit).ok_or_else(|| DestinationError::Transport {
+            uri: without_user(uri.text),
+            transport: uri.transport.unwrap_or_default().to_owned(),
+            allowed: if uri.is_secure { "tls, or none," } else { transports },
+        })?;
+    Ok((uri.host, port, way))
+}
+
+/// A SIP URI as it stands: what it leaves unsaid is `None`. A user part, headers and parameters but the transport are passed over.
+pub(crate) struct SipUri<'a> {
+    /// The URI.
+    text: &'a str,
+    /// Whether it is a `sips:` URI.
+    pub is_secure: bool,
+    pub host: CollectorHost,
+    /// What stands behind the colon, be it nothing, or no port.
+    pub port: Option<&'a str>,
+    /// What stands where the last parameter `transport` has its value, be it nothing, or no transport.
+    pub transport: Option<&'a str>,
+}
+
+impl SipUri<'_> {
+    /// Reads `sip:` or `sips:` and a host; blanks around it are passed over.
+    ///
+    /// # Errors
+    /// [`DestinationError::Scheme`] and [`DestinationError::Host`], without the user part.
+    pub fn parse(uri: &str) -> Result<SipUri<'_>, DestinationError> {
+        let text = uri.trim();
+        let (scheme, rest) = text.split_once(':').unwrap_or_default();
+        let is_secure = scheme.eq_ignore_ascii_case("sips");
+        if !is_secure && !scheme.eq_ignore_ascii_case("sip") {
+            return Err(DestinationError::Scheme(without_user(text)));
+        }
+        // The user part may hold `;` and `?`, so it goes first.
+        let rest = rest.rsplit_once('@').map_or(rest, |(_, behind)| behind);
+        let (rest, _headers) = rest.split_once('?').unwrap_or((rest, ""));
+        let (place, parameters) = rest.split_once(';').unwrap_or((rest, ""));
+        let (host, port) = split_port(place);
+        let host = read_host(host).ok_or_else(|| DestinationError::Host {
+            uri: without_user(text),
+            host: host.unwrap_or(place).to_owned(),
+        })?;
+        Ok(SipUri { text, is_secure, host, port, transport: named_transport(parameters) })
+    }
+}
+
+/// A URI as it may be shown: without what stands before its last `@`, which may hold a password, but with its scheme.
+pub(crate) fn without_user(uri: &str) -> String {
+    let Some((before, place)) = uri.rsplit_once('@') else { return uri.to_owned() };
+    match before.split_once(':') {
+        Some((scheme, _)) if !scheme.contains('@') => format!("{scheme}:{place}"),
+        _ => place.to_owned(),
+    }
 }
 
 /// `HOST[:PORT]` in two; no host when a bracket is not closed, or something else than a port follows it.
@@ -262,26 +310,26 @@ fn read_port(port: &str) -> Option<u16> {
     port.parse().ok().filter(|port| *port != 0)
 }
 
-/// The transport that the parameters name, or else the scheme's own, if it is one; and what stands there.
-fn read_transport(parameters: &str, is_secure: bool) -> (Option<Way>, &str) {
-    let named = parameters.split(';').rev().find_map(|parameter| {
+/// The value of the last parameter `transport`.
+fn named_transport(parameters: &str) -> Option<&str> {
+    parameters.split(';').rev().find_map(|parameter| {
         let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
         name.trim().eq_ignore_ascii_case("transport").then(|| value.trim())
-    });
+    })
+}
+
+/// The transport that is named, or else the scheme's own, if it is one.
+fn read_transport(named: Option<&str>, is_secure: bool) -> Option<Way> {
     let Some(named) = named else {
-        return (Some(Way::By(if is_secure { CollectorTransport::Tls } else { CollectorTransport::Udp })), "");
+        return Some(Way::By(if is_secure { CollectorTransport::Tls } else { CollectorTransport::Udp }));
     };
-    let way = match named.to_ascii_lowercase().as_str() {
+    match Way::parse(named)? {
         // With sips the parameter names what TLS runs over.
-        "tls" | "tcp" if is_secure => Some(Way::By(CollectorTransport::Tls)),
-        "wss" => Some(Way::Wss),
+        Way::By(CollectorTransport::Tls | CollectorTransport::Tcp) if is_secure => {
+            Some(Way::By(CollectorTransport::Tls))
+        }
+        Way::Wss => Some(Way::Wss),
         _ if is_secure => None,
-        "udp" => Some(Way::By(CollectorTransport::Udp)),
-        "tcp" => Some(Way::By(CollectorTransport::Tcp)),
-        "tls" => Some(Way::By(CollectorTransport::Tls)),
-        "sctp" => Some(Way::Sctp),
-        "ws" => Some(Way::Ws),
-        _ => None,
-    };
-    (way, named)
+        way => Some(way),
+    }
 }

@@ -47,6 +47,7 @@ use crate::hep::{ChunkOrder, Version};
 
 pub use address::{AddressError, parse_address, parse_endpoints};
 pub use collector::Collector;
+pub(crate) use destination::{CollectorHost, SipUri, Way, without_user};
 pub use destination::{CollectorTransport, Destination, DestinationError, copy_uri, named_copy_uri};
 pub use options::{CollectorOptions, Secret, TlsOptions};
 

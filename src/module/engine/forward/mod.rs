@@ -1,0 +1,381 @@
+//! Bytes that the host sends to SIP URIs from its own sockets: where they go, and what of them waits.
+//!
+//! Whoever handles SIP never waits for a resolver. A host that is an address is sent to at once. A name is looked up by one process of the
+//! server's own, by the host's means, and sent to once an address is known:
+//!
+//! ```text
+//! SIP worker ─ Forward::send() ─► Send: the host sends            process that looks names up
+//!                      │
+//!                      ├─ name, not looked up yet ──► State ────► Forward::next() ─► LookUp: the host looks up, Forward::answer()
+//!                      │        (names, held messages)                         └──► Send: the host sends what was held
+//!                      └─► Lost: logged
+//! ```
+//!
+//! * **Names.** [`MOST_NAMES`] are known at a time, each with the port and transport that it is asked for with. One more takes the place of the
+//!   one that was used longest ago, of a name that has been looked up if there is one. A name that was found is looked up again after 30 s, and
+//!   its address stays while that fails; one that was not found after 5 s; one that nobody has used for 600 s not at all.
+//! * **Held messages.** A module whose rules hold messages keeps those for a name that is to be looked up for the first time, up to
+//!   [`MOST_HELD_BYTES`] with their URIs. They are sent, or lost, in the order of their coming, once the name has been looked up. One for which
+//!   there is no room is lost. What is held when the server ends is lost, and a line in the log says how many.
+//! * **Log.** What is lost is logged, one line in five seconds; a name that cannot be looked up once, until it can be.
+//!
+//! [`Forward`] is a process's own, and a copy of what the main process had at the fork; [`State`] is one for the whole server, in memory that
+//! the caller provides ([`SharedState`]).
+
+mod endpoint;
+mod held;
+mod names;
+#[cfg(test)]
+mod tests;
+
+use self::endpoint::{Endpoint, or_udp};
+use self::held::HeldMessages;
+use self::names::{KnownName, NameTable, Query};
+use super::state::StateError;
+use crate::capture::Transport;
+use crate::log_limit::LogLimit;
+use crate::queue::lane::now_ms;
+use crate::sink::hep::{CollectorHost, without_user};
+use log::Level;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+pub use self::endpoint::LookUp;
+pub use self::held::MOST_HELD_BYTES;
+pub use self::names::MOST_NAMES;
+
+/// Time between two looks for work.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// What one module does otherwise than another.
+#[derive(Clone, Copy, Debug)]
+pub struct ForwardRules {
+    /// How names are looked up.
+    pub look_up: LookUp,
+    /// Whether messages for names that are yet to be looked up are held; else they are lost.
+    pub holds: bool,
+}
+
+/// What all processes of a server know. Holds plain numbers alone, and all zero is a state in which nothing is known.
+#[derive(Debug)]
+#[repr(C)]
+pub struct State {
+    names: NameTable,
+    held: HeldMessages,
+    /// Messages that were held when a process died in the midst of a change.
+    lost: u32,
+}
+
+/// Memory with a [`State`] that all processes of a server see, in each of them under the same lock.
+pub trait SharedState {
+    /// Runs `body` while no other process or thread has the state. `body` must not take long, nor ask for the state again.
+    fn with<R>(&self, body: impl FnOnce(&mut State) -> R) -> R;
+}
+
+/// Where a message goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SendTo {
+    /// The address.
+    pub address: SocketAddr,
+    /// By which transport; never [`Transport::None`].
+    pub transport: Transport,
+}
+
+/// What becomes of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Forwarded {
+    /// The host is to send it.
+    Send(SendTo),
+    /// It is held until its name has been looked up.
+    Held,
+    /// It will not be sent, which is logged.
+    Lost,
+}
+
+/// What the process that looks names up is to do next.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Work<'a> {
+    /// Nothing yet.
+    None,
+    /// Look this name up, and call [`Forward::answer`].
+    LookUp {
+        /// The name.
+        name: &'a str,
+        /// Port that the URI names; 0 for none.
+        port: u16,
+        /// Transport that the URI names; [`Transport::None`] for none.
+        transport: Transport,
+    },
+    /// Send what was held.
+    Send {
+        /// Where it goes.
+        to: SendTo,
+        /// The URI that it was for.
+        uri: &'a [u8],
+        /// The message.
+        message: &'a [u8],
+    },
+    /// One that was held is lost, which is logged.
+    Lost,
+}
+
+/// What is known of the host of a URI.
+enum Found {
+    At(SendTo),
+    /// It was looked up, and not found.
+    Nowhere,
+    /// It is to be looked up for the first time.
+    Awaited,
+}
+
+/// How far the process that looks names up has come.
+#[derive(Debug, Default)]
+struct Round {
+    /// Place of the name that is to be seen next.
+    name: usize,
+    /// The name that is being looked up, and its place.
+    asked: Option<(usize, KnownName)>,
+    /// The held message behind which the others are to be seen; 0 for the first.
+    held: u16,
+    /// Whether the message behind that one is at hand: it is removed once it is sent.
+    is_sending: bool,
+    /// URI and bytes of the held message at hand, and the length of the former.
+    read: (Vec<u8>, usize),
+}
+
+/// Forwarding of one module, as one process sees it.
+#[derive(Debug)]
+pub struct Forward<S> {
+    rules: ForwardRules,
+    state: Option<S>,
+    /// Whether names are expected, and not addresses alone.
+    expects_names: bool,
+    log: LogLimit,
+    round: Round,
+}
+
+impl State {
+    /// A state in which nothing is known.
+    #[cfg(test)]
+    const EMPTY: State = State { names: NameTable::EMPTY, held: HeldMessages::EMPTY, lost: 0 };
+
+    /// Messages that are held.
+    pub fn held(&self) -> u32 {
+        self.held.len()
+    }
+
+    /// Messages that [`State::clear`] has lost.
+    pub fn lost(&self) -> u32 {
+        self.lost
+    }
+
+    /// Forgets everything but how many messages are lost by that. For a state of which nobody knows whether it is whole: its process died in the midst of a
+    /// change.
+    pub fn clear(&mut self) {
+        self.lost = self.lost.saturating_add(self.held.len());
+        self.names.clear();
+        self.held.clear();
+    }
+
+    /// What is known of a name that is used now.
+    fn found(known: &KnownName, is_served: bool) -> Found {
+        match known.found() {
+            Some((address, transport)) => Found::At(SendTo { address, transport: or_udp(transport) }),
+            None if known.is_awaited() && is_served => Found::Awaited,
+            None => Found::Nowhere,
+        }
+    }
+}
+
+impl<S: SharedState> Forward<S> {
+    /// A module's forwarding, by `rules`. Before [`Forward::open`] it knows no name.
+    pub fn new(rules: ForwardRules) -> Forward<S> {
+        Forward { rules, state: None, expects_names: false, log: LogLimit::default(), round: Round::default() }
+    }
+
+    /// Has names known in `state`, which all later processes share.
+    ///
+    /// # Errors
+    /// [`StateError::ForwardOpen`] when that was done already.
+    pub fn open(&mut self, state: S) -> Result<(), StateError> {
+        if self.state.is_some() {
+            return Err(StateError::ForwardOpen);
+        }
+        self.state = Some(state);
+        Ok(())
+    }
+
+    /// Notes a URI that messages will go to: its name, if it has one, is looked up at once. Before the first fork.
+    pub fn expect(&mut self, uri: &[u8]) {
+        let (Some(state), Some(endpoint)) = (&self.state, Endpoint::parse(uri, self.rules.look_up)) else { return };
+        if let Some(query) = endpoint.query() {
+            self.expects_names = true;
+            state.with(|state| {
+                state.names.use_name(&query, now_ms());
+            });
+        }
+    }
+
+    /// Notes that messages will go to URIs that nobody knows yet. Before the first fork.
+    pub fn expect_any(&mut self) {
+        self.expects_names |= self.state.is_some();
+    }
+
+    /// Whether a process has to look names up.
+    pub fn needs_process(&self) -> bool {
+        self.expects_names
+    }
+
+    /// Whether messages are held, which the process that looks names up has to send.
+    pub fn holds(&self) -> bool {
+        self.rules.holds
+    }
+
+    /// Tells where `message` goes that is for `uri`, or holds it. Never waits.
+    pub fn send(&mut self, uri: &[u8], message: &[u8]) -> Forwarded {
+        let Some(endpoint) = Endpoint::parse(uri, self.rules.look_up) else {
+            let allowed = "sip:host[:port][;transport=udp|tcp|tls|sctp] and sips:host[:port] are allowed";
+            say(&mut self.log, Level::Error, uri, |uri| format!("\"{uri}\" is no SIP URI; {allowed}"));
+            return Forwarded::Lost;
+        };
+        match self.find(&endpoint) {
+            Found::At(to) => return Forwarded::Send(to),
+            Found::Awaited if self.rules.holds && self.hold(uri, message) => return Forwarded::Held,
+            Found::Awaited | Found::Nowhere => {}
+        }
+        say_unknown(&mut self.log, uri);
+        Forwarded::Lost
+    }
+
+    /// Logs that the host could not send what was for `uri`.
+    pub fn failed(&mut self, uri: &[u8]) {
+        let why = "no socket of that transport, or the send failed";
+        say(&mut self.log, Level::Error, uri, |uri| format!("nothing is sent to {uri}: {why}"));
+    }
+
+    /// What the process that looks names up is to do now: send what is held and can be sent, then look up what is to be looked up. When there
+    /// is nothing to do, runs `pause`, with the time to wait, and answers [`Work::None`]. Only one process may call this.
+    ///
+    /// # Errors
+    /// [`StateError::ForwardNotOpen`] before [`Forward::open`].
+    pub fn next(&mut self, pause: impl FnOnce(Duration)) -> Result<Work<'_>, StateError> {
+        if self.state.is_none() {
+            return Err(StateError::ForwardNotOpen);
+        }
+        self.end_held();
+        if let Some(found) = self.find_held() {
+            let (read, uri_length) = &self.round.read;
+            let (uri, message) = read.split_at(*uri_length);
+            return Ok(match found {
+                Found::At(to) => Work::Send { to, uri, message },
+                Found::Nowhere | Found::Awaited => {
+                    say_unknown(&mut self.log, uri);
+                    Work::Lost
+                }
+            });
+        }
+        let due = self.with_state(|state, round| state.names.due(round.name, now_ms())).flatten();
+        self.round.held = 0;
+        let Some((place, name)) = due else {
+            self.round.name = 0;
+            pause(PAUSE);
+            return Ok(Work::None);
+        };
+        self.round.name = place + 1;
+        let Query { name, port, transport } = self.round.asked.insert((place, name)).1.query();
+        Ok(Work::LookUp { name, port, transport })
+    }
+
+    /// Takes what the look-up of [`Work::LookUp`] has found, `None` for nothing. A transport that it does not tell is that of the URI.
+    ///
+    /// # Errors
+    /// [`StateError::NothingAsked`] when nothing is to be looked up.
+    pub fn answer(&mut self, found: Option<SendTo>) -> Result<(), StateError> {
+        let (place, asked) = self.round.asked.take().ok_or(StateError::NothingAsked)?;
+        if found.is_none() && !asked.has_failed() {
+            let name = asked.query().name;
+            let until =
+                if asked.found().is_some() { "but to the address that it had before" } else { "until it can be" };
+            log::error!("{name} cannot be resolved; nothing is sent there {until}");
+        }
+        let found = found.map(|to| (to.address, to.transport));
+        self.with_state(|state, _| state.names.answer(place, &asked, found, now_ms()));
+        Ok(())
+    }
+
+    /// Logs how many messages are still held, and lost now. At the end of the server.
+    pub fn end(&mut self) {
+        let held = self.with_state(|state, _| state.held().saturating_add(state.lost())).unwrap_or_default();
+        if held > 0 {
+            log::warn!("{held} copies for names that were not looked up yet are not sent");
+        }
+    }
+
+    fn with_state<R>(&mut self, body: impl FnOnce(&mut State, &Round) -> R) -> Option<R> {
+        let round = &self.round;
+        self.state.as_ref().map(|state| state.with(|state| body(state, round)))
+    }
+
+    fn find(&self, endpoint: &Endpoint) -> Found {
+        let query = match (&endpoint.host, endpoint.query()) {
+            (CollectorHost::Address(ip), _) => {
+                let address = SocketAddr::new(*ip, endpoint.port_or_default());
+                return Found::At(SendTo { address, transport: or_udp(endpoint.transport) });
+            }
+            (CollectorHost::Name(_), query) => query,
+        };
+        let (Some(state), Some(query)) = (&self.state, query) else { return Found::Nowhere };
+        state.with(|state| State::found(state.names.use_name(&query, now_ms()), self.expects_names))
+    }
+
+    fn hold(&mut self, uri: &[u8], message: &[u8]) -> bool {
+        self.with_state(|state, _| state.held.append(uri, message)).unwrap_or_default()
+    }
+
+    /// Removes the held message that was at hand.
+    fn end_held(&mut self) {
+        if std::mem::take(&mut self.round.is_sending) {
+            self.with_state(|state, round| state.held.remove_after(round.held));
+        }
+    }
+
+    /// Reads the next held message whose name has been looked up, and tells what was found.
+    fn find_held(&mut self) -> Option<Found> {
+        let state = self.state.as_ref().filter(|_| self.rules.holds)?;
+        let Round { held, read: (read, uri_length), .. } = &mut self.round;
+        loop {
+            let message = state.with(|state| {
+                let message = state.held.after(*held)?;
+                state.held.read_uri(message, read);
+                Some(message)
+            })?;
+            *uri_length = read.len();
+            let endpoint = Endpoint::parse(read, self.rules.look_up);
+            let found = match endpoint.as_ref().and_then(Endpoint::query) {
+                Some(query) => state.with(|state| match state.names.await_name(&query, now_ms()) {
+                    Some(known) => State::found(known, true),
+                    None => Found::Awaited,
+                }),
+                // Only what has a name is held.
+                None => Found::Nowhere,
+            };
+            if !matches!(found, Found::Awaited) {
+                state.with(|state| state.held.read(message, read));
+                self.round.is_sending = true;
+                return Some(found);
+            }
+            *held = message;
+        }
+    }
+}
+
+fn say_unknown(log: &mut LogLimit, uri: &[u8]) {
+    say(log, Level::Warn, uri, |uri| format!("nothing is sent to {uri}: its address is not known yet"));
+}
+
+/// Writes a line about `uri`, which is shown without the user part, at a limited rate.
+fn say(log: &mut LogLimit, level: Level, uri: &[u8], line: impl FnOnce(String) -> String) {
+    if log.allow(Instant::now()).is_some() {
+        log::log!(level, "{}", line(without_user(&String::from_utf8_lossy(uri))));
+    }
+}
