@@ -47,7 +47,8 @@ impl SharedForwardState {
 unsafe fn make_mutex(mutex: *mut libc::pthread_mutex_t) -> io::Result<()> {
     let mut attributes = MaybeUninit::uninit();
     let attributes = attributes.as_mut_ptr();
-    // SAFETY: `attributes` is initialised by the first call and not used after the last; the caller vouches for `mutex`.
+    // SAFETY: `attributes` is initialised by the first call and not used after the last; the caller vouches for
+    // `mutex`.
     unsafe {
         check(libc::pthread_mutexattr_init(attributes))?;
         let made = check(libc::pthread_mutexattr_setpshared(attributes, libc::PTHREAD_PROCESS_SHARED))
@@ -96,7 +97,8 @@ impl SharedState for SharedForwardState {
 
 impl Drop for SharedForwardState {
     fn drop(&mut self) {
-        // SAFETY: the mapping is this value's, and no reference to it is left. Other processes have mappings of their own.
+        // SAFETY: the mapping is this value's, and no reference to it is left. Other processes have mappings of their
+        // own.
         let _ = unsafe { munmap(self.region.as_ptr().cast(), size_of::<Region>()) };
     }
 }

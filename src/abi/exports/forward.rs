@@ -4,7 +4,7 @@ use crate::abi::contract::{
     sc_bytes, sc_core, sc_forward_step, sc_forward_target, sc_forward_verdict, sc_forward_work, sc_status,
 };
 use crate::abi::convert::{address, bytes, output, reference, to_address, to_bytes};
-use crate::abi::handle::{AnyModule, Core, with_core};
+use crate::abi::handle::{Core, with_core};
 use crate::abi::shared::SharedForwardState;
 use crate::capture::Transport;
 use crate::module::{Forwarded, SendTo, Work};
@@ -22,9 +22,8 @@ pub unsafe extern "C" fn sc_forward_open(core: *mut sc_core) -> sc_status {
             sc_status::SC_ERR_IO
         })?;
         core.forward.open(state)?;
-        if let AnyModule::Siptrace(agent) = &core.module {
-            agent.copy_targets().iter().for_each(|uri| core.forward.expect(uri.as_bytes()));
-        }
+        let targets = core.agent().map(|agent| agent.copy_targets()).unwrap_or_default();
+        targets.iter().for_each(|uri| core.forward.expect(uri.as_bytes()));
         Ok(())
     })
 }
@@ -158,7 +157,7 @@ pub unsafe extern "C" fn sc_forward_not_found(core: *mut sc_core) -> sc_status {
 
 /// Counts a message that is lost, where the module counts them.
 fn count_lost(core: &mut Core) {
-    if let AnyModule::Siptrace(agent) = &mut core.module {
+    if let Ok(agent) = core.agent() {
         // A process without a lane cannot count; the log has told.
         let _ = agent.copy_failed();
     }

@@ -43,7 +43,7 @@ pub(in crate::module) static SIPCAPTURE: Dialect = Dialect {
     aliases: &[],
     observer: Observer::Node,
     answers: ANSWERS,
-    // `sip_capture_forward()` goes by the rules of SIP, and its answer tells the script that a name is not known yet.
+    // `sip_capture_forward()` looks names up by the rules of SIP. It answers the script when one is not known yet.
     forward: ForwardRules { look_up: LookUp::ByService, holds: false },
 };
 
@@ -77,6 +77,7 @@ pub(in crate::module) static SIPTRACE: Dialect = Dialect {
     aliases: &[],
     observer: Observer::Agent,
     answers: ANSWERS,
-    // Plain copies go to the port that their URI names or leaves to its default, as the stock module sends them; nobody asks for their answer.
+    // Plain copies go to the port that their URI names or its default, as those of the stock module do. No script learns
+    // what becomes of them, so they wait for their name.
     forward: ForwardRules { look_up: LookUp::ByAddress, holds: true },
 };

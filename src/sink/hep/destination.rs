@@ -221,7 +221,8 @@ fn parse_place<T>(
     Ok((uri.host, port, way))
 }
 
-/// A SIP URI as it stands: what it leaves unsaid is `None`. A user part, headers and parameters but the transport are passed over.
+/// A SIP URI as it stands: what it leaves unsaid is `None`. User part, headers and parameters but the transport are
+/// passed over.
 pub(crate) struct SipUri<'a> {
     /// The URI.
     text: &'a str,
@@ -259,7 +260,7 @@ impl SipUri<'_> {
     }
 }
 
-/// A URI as it may be shown: without what stands before its last `@`, which may hold a password, but with its scheme.
+/// `uri` as it may be shown: its scheme, and what stands behind its last `@`. The user part may hold a password.
 pub(crate) fn without_user(uri: &str) -> String {
     let Some((before, place)) = uri.rsplit_once('@') else { return uri.to_owned() };
     match before.split_once(':') {

@@ -13,7 +13,8 @@ const SECURE_PORT: u16 = 5061;
 pub enum LookUp {
     /// By NAPTR and SRV where the URI names neither port nor transport, as RFC 3263 has it.
     ByService,
-    /// By A and AAAA alone. Where the URI is silent, the port is 5060, that of a `sips:` URI 5061, and the transport UDP.
+    /// By A and AAAA alone. Where the URI is silent, the port is 5060, that of a `sips:` URI 5061, and the transport
+    /// UDP.
     ByAddress,
 }
 
@@ -28,9 +29,10 @@ pub(super) struct Endpoint {
 }
 
 impl Endpoint {
-    /// Reads `sip:HOST[:PORT][;transport=udp|tcp|tls|sctp|ws|wss]` or `sips:HOST[:PORT]`. A user part, other parameters and headers are passed
-    /// over, as are port 0, a colon without a port, and a transport that nobody knows. A `sips:` URI is for TLS: one that asks for anything
-    /// else than `tls`, `wss`, or `tcp` (which TLS runs over) is none. `None` when `uri` is none.
+    /// Reads `sip:HOST[:PORT][;transport=udp|tcp|tls|sctp|ws|wss]` or `sips:HOST[:PORT]`. A user part, other parameters
+    /// and headers are passed over, as are port 0, a colon without a port, and a transport that nobody knows. A `sips:`
+    /// URI is for TLS: one that asks for anything else than `tls`, `wss`, or `tcp` (which TLS runs over) is none.
+    /// `None` when `uri` is none.
     pub fn parse(uri: &[u8], look_up: LookUp) -> Option<Endpoint> {
         let text = String::from_utf8_lossy(uri);
         let uri = SipUri::parse(&text).ok()?;

@@ -1,12 +1,14 @@
-//! Messages that wait for their name to be looked up for the first time: see [`super`] for the rules. Lives in memory that all processes of the
-//! server share, so everything here is a plain number, and all zero is a store without a message.
+//! Messages that wait for their name to be looked up for the first time: see [`super`] for the rules. Lives in memory
+//! that all processes of the server share, so everything here is a plain number, and all zero is a store without a
+//! message.
 //!
 //! ```text
 //! message   block ─next─► block ─next─► ...        its URI, then its bytes, 256 bytes a block
 //! store     first message ─► ... ─► last message   in the order of their coming
 //! ```
 //!
-//! Any process appends; one alone, which looks names up, reads and removes. Links are numbers of blocks, from 1; 0 is the end of a chain.
+//! Any process appends; one alone, which looks names up, reads and removes. Links are numbers of blocks, from 1; 0 is
+//! the end of a chain.
 
 /// Most bytes of messages and their URIs that are held at a time.
 pub const MOST_HELD_BYTES: usize = 1 << 20;
@@ -27,6 +29,10 @@ struct Head {
     message_bytes: u32,
     /// First block of the message that came next.
     later: Link,
+}
+
+impl Head {
+    const NONE: Head = Head { uri_bytes: 0, message_bytes: 0, later: 0 };
 }
 
 /// The messages.
@@ -64,7 +70,7 @@ impl HeldMessages {
         touched: 0,
         used_blocks: 0,
         next: [0; BLOCKS],
-        heads: [Head { uri_bytes: 0, message_bytes: 0, later: 0 }; BLOCKS],
+        heads: [Head::NONE; BLOCKS],
         blocks: [[0; BLOCK_BYTES]; BLOCKS],
     };
 
@@ -77,6 +83,8 @@ impl HeldMessages {
     pub fn clear(&mut self) {
         (self.bytes, self.messages) = (0, 0);
         (self.first, self.last, self.free, self.touched, self.used_blocks) = (0, 0, 0, 0, 0);
+        // Whoever still knows the number of a message finds nothing behind it.
+        self.heads.fill(Head::NONE);
     }
 
     /// Keeps `message` for `uri` behind the others; false when there is no room.

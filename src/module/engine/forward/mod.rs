@@ -1,25 +1,31 @@
-//! Bytes that the host sends to SIP URIs from its own sockets: where they go, and what of them waits.
+//! Messages that the host sends to SIP URIs from its own sockets: where each goes, and which of them wait.
 //!
-//! Whoever handles SIP never waits for a resolver. A host that is an address is sent to at once. A name is looked up by one process of the
-//! server's own, by the host's means, and sent to once an address is known:
+//! A process that handles SIP never waits for a resolver. When the host of a URI is an address, the message is sent at
+//! once. A name is looked up by one process of the server, by the host's own means; messages for it are sent once its
+//! address is known.
 //!
 //! ```text
-//! SIP worker ─ Forward::send() ─► Send: the host sends            process that looks names up
-//!                      │
-//!                      ├─ name, not looked up yet ──► State ────► Forward::next() ─► LookUp: the host looks up, Forward::answer()
-//!                      │        (names, held messages)                         └──► Send: the host sends what was held
-//!                      └─► Lost: logged
+//! SIP worker ─ Forward::send() ──► Send     the host sends it at once
+//!                             ├──► Held     it stays in State until its name has been looked up
+//!                             └──► Lost     it is logged
+//! resolver ─── Forward::next() ──► LookUp   the host looks the name up, then Forward::answer()
+//!                             ├──► Send     the host sends what was held
+//!                             └──► Lost     what was held is logged
 //! ```
 //!
-//! * **Names.** [`MOST_NAMES`] are known at a time, each with the port and transport that it is asked for with. One more takes the place of the
-//!   one that was used longest ago, of a name that has been looked up if there is one. A name that was found is looked up again after 30 s, and
-//!   its address stays while that fails; one that was not found after 5 s; one that nobody has used for 600 s not at all.
-//! * **Held messages.** A module whose rules hold messages keeps those for a name that is to be looked up for the first time, up to
-//!   [`MOST_HELD_BYTES`] with their URIs. They are sent, or lost, in the order of their coming, once the name has been looked up. One for which
-//!   there is no room is lost. What is held when the server ends is lost, and a line in the log says how many.
-//! * **Log.** What is lost is logged, one line in five seconds; a name that cannot be looked up once, until it can be.
+//! * **Names.** [`MOST_NAMES`] are known at a time, each with the port and transport that it is asked for with. When
+//!   all places are taken, a further name takes the place of the one that was used longest ago; names that have not
+//!   been looked up yet lose their places last. A name that was found is looked up again after 30 s, and keeps its
+//!   address while that fails. A name that was not found is looked up again after 5 s. A name that nobody has used for
+//!   600 s is not looked up again until it is used.
+//! * **Held messages.** A module whose rules hold messages keeps those for a name that has not been looked up yet, up to
+//!   [`MOST_HELD_BYTES`] with their URIs; a message for which there is no room is lost. Once the name has been looked
+//!   up, they are sent in the order in which they came, or lost when it was not found. Messages that are still held when
+//!   the server ends are lost, and a line in the log says how many.
+//! * **Log.** Lost messages are logged at a limited rate, one line in five seconds. A name that is not found is logged
+//!   at the first failure, and again at the first failure after a success.
 //!
-//! [`Forward`] is a process's own, and a copy of what the main process had at the fork; [`State`] is one for the whole server, in memory that
+//! Each process has its own [`Forward`], a copy of the main process's. All processes share one [`State`], in memory that
 //! the caller provides ([`SharedState`]).
 
 mod endpoint;
@@ -64,11 +70,14 @@ pub struct State {
     held: HeldMessages,
     /// Messages that were held when a process died in the midst of a change.
     lost: u32,
+    /// How often that has happened.
+    clears: u32,
 }
 
 /// Memory with a [`State`] that all processes of a server see, in each of them under the same lock.
 pub trait SharedState {
-    /// Runs `body` while no other process or thread has the state. `body` must not take long, nor ask for the state again.
+    /// Runs `body` while no other process or thread has the state. `body` must not take long, nor ask for the state
+    /// again.
     fn with<R>(&self, body: impl FnOnce(&mut State) -> R) -> R;
 }
 
@@ -141,6 +150,8 @@ struct Round {
     is_sending: bool,
     /// URI and bytes of the held message at hand, and the length of the former.
     read: (Vec<u8>, usize),
+    /// [`State::clear`]s that it knows of: what it noted before a further one says nothing.
+    clears: u32,
 }
 
 /// Forwarding of one module, as one process sees it.
@@ -157,7 +168,7 @@ pub struct Forward<S> {
 impl State {
     /// A state in which nothing is known.
     #[cfg(test)]
-    const EMPTY: State = State { names: NameTable::EMPTY, held: HeldMessages::EMPTY, lost: 0 };
+    const EMPTY: State = State { names: NameTable::EMPTY, held: HeldMessages::EMPTY, lost: 0, clears: 0 };
 
     /// Messages that are held.
     pub fn held(&self) -> u32 {
@@ -169,10 +180,11 @@ impl State {
         self.lost
     }
 
-    /// Forgets everything but how many messages are lost by that. For a state of which nobody knows whether it is whole: its process died in the midst of a
-    /// change.
+    /// Forgets everything but how many messages are lost by that. For a state of which nobody knows whether it is
+    /// whole: its process died in the midst of a change.
     pub fn clear(&mut self) {
         self.lost = self.lost.saturating_add(self.held.len());
+        self.clears = self.clears.wrapping_add(1);
         self.names.clear();
         self.held.clear();
     }
@@ -253,8 +265,9 @@ impl<S: SharedState> Forward<S> {
         say(&mut self.log, Level::Error, uri, |uri| format!("nothing is sent to {uri}: {why}"));
     }
 
-    /// What the process that looks names up is to do now: send what is held and can be sent, then look up what is to be looked up. When there
-    /// is nothing to do, runs `pause`, with the time to wait, and answers [`Work::None`]. Only one process may call this.
+    /// What the process that looks names up is to do now: send what is held and can be sent, then look up what is to be
+    /// looked up. When there is nothing to do, runs `pause`, with the time to wait, and answers [`Work::None`]. Only
+    /// one process may call this.
     ///
     /// # Errors
     /// [`StateError::ForwardNotOpen`] before [`Forward::open`].
@@ -286,7 +299,8 @@ impl<S: SharedState> Forward<S> {
         Ok(Work::LookUp { name, port, transport })
     }
 
-    /// Takes what the look-up of [`Work::LookUp`] has found, `None` for nothing. A transport that it does not tell is that of the URI.
+    /// Takes what the look-up of [`Work::LookUp`] has found, `None` for nothing. A transport that it does not tell is
+    /// that of the URI.
     ///
     /// # Errors
     /// [`StateError::NothingAsked`] when nothing is to be looked up.
@@ -334,8 +348,15 @@ impl<S: SharedState> Forward<S> {
 
     /// Removes the held message that was at hand.
     fn end_held(&mut self) {
-        if std::mem::take(&mut self.round.is_sending) {
-            self.with_state(|state, round| state.held.remove_after(round.held));
+        let clears = self.with_state(|state, round| {
+            if round.is_sending && state.clears == round.clears {
+                state.held.remove_after(round.held);
+            }
+            state.clears
+        });
+        self.round.is_sending = false;
+        if let Some(clears) = clears.filter(|clears| *clears != self.round.clears) {
+            self.round = Round { clears, ..Round::default() };
         }
     }
 
@@ -360,9 +381,13 @@ impl<S: SharedState> Forward<S> {
                 None => Found::Nowhere,
             };
             if !matches!(found, Found::Awaited) {
-                state.with(|state| state.held.read(message, read));
-                self.round.is_sending = true;
-                return Some(found);
+                // Nobody else removes it, but the state may have been cleared.
+                let is_there = state.with(|state| {
+                    state.held.read(message, read);
+                    state.held.after(*held) == Some(message)
+                });
+                self.round.is_sending = is_there;
+                return is_there.then_some(found);
             }
             *held = message;
         }

@@ -1,5 +1,5 @@
-//! The names that are known, and until when: see [`super`] for the rules. Lives in memory that all processes of the server share, so everything
-//! here is a plain number, and all zero is a table without a name.
+//! The names that are known, and until when: see [`super`] for the rules. Lives in memory that all processes of the
+//! server share, so everything here is a plain number, and all zero is a table without a name.
 
 use crate::capture::Transport;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -136,15 +136,15 @@ impl NameTable {
         self.names = [KnownName::FREE; MOST_NAMES];
     }
 
-    /// What is known of a name that is used now, be it nothing yet. One without a place gets that of the name that was used longest ago, of a
-    /// name that has been looked up if there is one.
+    /// What is known of a name that is used now, be it nothing yet. One without a place gets that of the name that was
+    /// used longest ago, of a name that has been looked up if there is one.
     pub fn use_name(&mut self, query: &Query<'_>, now_ms: u64) -> &KnownName {
         let index = self.position(query).unwrap_or_else(|| self.claim(self.most_dispensable(), query));
         self.touch(index, now_ms)
     }
 
-    /// The same for a name that a message waits for; `None` when it has no place, and could get none but that of another name that is yet to be
-    /// looked up.
+    /// The same for a name that a message waits for; `None` when it has no place, and could get none but that of
+    /// another name that is yet to be looked up.
     pub fn await_name(&mut self, query: &Query<'_>, now_ms: u64) -> Option<&KnownName> {
         let index = match self.position(query) {
             Some(index) => index,
@@ -165,7 +165,8 @@ impl NameTable {
         names.find(|(_, known)| known.is_due(now_ms)).map(|(index, known)| (index, *known))
     }
 
-    /// Takes what the look-up of `asked`, which was in place `index`, has found, unless another name has got that place meanwhile.
+    /// Takes what the look-up of `asked`, which was in place `index`, has found, unless another name has got that place
+    /// meanwhile.
     pub fn answer(&mut self, index: usize, asked: &KnownName, found: Option<(SocketAddr, Transport)>, now_ms: u64) {
         let Some(known) = self.names.get_mut(index).filter(|known| known.is(&asked.query())) else { return };
         known.tried_ms = now_ms.max(1);
@@ -190,7 +191,8 @@ impl NameTable {
         self.names.iter().position(|known| known.is(query))
     }
 
-    /// The place that makes room first: a free one, then that of the name that was used longest ago, and last those that are awaited.
+    /// The place that makes room first: a free one, then that of the name that was used longest ago, and last those
+    /// that are awaited.
     fn most_dispensable(&self) -> usize {
         let rank = |known: &KnownName| (known.is_awaited(), known.turn);
         let places = self.names.iter().enumerate().min_by_key(|(_, known)| rank(known));

@@ -170,3 +170,22 @@ fn a_state_that_is_cleared_knows_no_name_and_what_was_held_is_counted() {
     assert_eq!(next(&mut forward), "nothing");
     assert_eq!(forward.send(b"sip:a.example", b"message"), Forwarded::Held);
 }
+
+#[test]
+fn a_state_that_is_cleared_while_a_message_is_sent_keeps_what_comes_then() {
+    let state = own_state!();
+    let mut forward = served(BY_ADDRESS, state);
+    for uri in ["sip:a.example", "sip:b.example"] {
+        assert_eq!(forward.send(uri.as_bytes(), b"before"), Forwarded::Held);
+    }
+    assert_eq!(next(&mut forward), "look up a.example 5060 Udp");
+    forward.answer(Some(udp("192.0.2.1:5060"))).expect("it was asked");
+    assert!(next(&mut forward).starts_with("send before"));
+    state.with(State::clear);
+    assert_eq!(forward.send(b"sip:c.example", b"after"), Forwarded::Held);
+    assert_eq!(next(&mut forward), "look up c.example 5060 Udp");
+    forward.answer(Some(udp("192.0.2.3:5060"))).expect("it was asked");
+    assert_eq!(next(&mut forward), "send after for sip:c.example to 192.0.2.3:5060 Udp");
+    assert_eq!(next(&mut forward), "nothing");
+    assert_eq!(state.with(|state| (state.held(), state.lost())), (0, 2));
+}
