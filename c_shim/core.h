@@ -201,7 +201,8 @@ sc_status sc_core_attach(sc_core *core, uint32_t producer);
  * when the parent of this process is gone. */
 sc_status sc_writer_supervise(sc_core *core, uint32_t writer);
 
-/* Stores what the writers left in the lanes, within the parameter shutdown_timeout, and logs how many messages are held for names and lost. Call it once the host's children have ended. */
+/* Stores what the writers left in the lanes, within the parameter shutdown_timeout, and logs how many messages are still held for names, and
+ * lost. Call it once the host's children have ended. */
 sc_status sc_core_finish(sc_core *core);
 
 /* ---- captures ---- */
@@ -409,8 +410,8 @@ sc_status sc_forward_expect_any(sc_core *core);
 /* Whether a process has to call sc_forward_next, and whether that will be asked to send, 0 or 1. */
 sc_status sc_forward_needs_process(sc_core *core, uint8_t *needed, uint8_t *sends);
 
-/* Tells where `message` goes that is for the SIP URI `uri`; with SC_FORWARD_SEND `target` is filled. Never waits. Modules that trace hold
- * messages, and count what is lost (from an attached process); others do neither. */
+/* Tells where `message` goes that is for the SIP URI `uri`; with SC_FORWARD_SEND `target` is filled. Never waits. "kamailio/siptrace" holds
+ * messages, and counts those that are lost if the process is attached; "kamailio/sipcapture" does neither. */
 sc_status sc_forward_find(sc_core *core, sc_bytes uri, sc_bytes message, sc_forward_verdict *verdict, sc_forward_target *target);
 
 /* Logs, at a limited rate, and counts likewise that the host could not send what was for `uri`. */

@@ -18,25 +18,27 @@
 //!   been looked up yet lose their places last. A name that was found is looked up again after 30 s, and keeps its
 //!   address while that fails. A name that was not found is looked up again after 5 s. A name that nobody has used for
 //!   600 s is not looked up again until it is used.
-//! * **Held messages.** A module whose rules hold messages keeps those for a name that has not been looked up yet, up to
-//!   [`MOST_HELD_BYTES`] with their URIs; a message for which there is no room is lost. Once the name has been looked
-//!   up, they are sent in the order in which they came, or lost when it was not found. Messages that are still held when
-//!   the server ends are lost, and a line in the log says how many.
+//! * **Held messages.** A module whose rules hold messages keeps those for a name that has not been looked up yet, up
+//!   to [`MOST_HELD_BYTES`] with their URIs; a message for which there is no room is lost. Once the name has been
+//!   looked up, they are sent in the order in which they came, or lost when it was not found. Messages that are still
+//!   held when the server ends are lost, and a line in the log says how many.
 //! * **Log.** Lost messages are logged at a limited rate, one line in five seconds. A name that is not found is logged
 //!   at the first failure, and again at the first failure after a success.
 //!
-//! Each process has its own [`Forward`], a copy of the main process's. All processes share one [`State`], in memory that
-//! the caller provides ([`SharedState`]).
+//! Each process has its own [`Forward`], a copy of the main process's. All processes share one [`State`], in memory
+//! that the caller provides ([`SharedState`]).
 
 mod endpoint;
 mod held;
 mod names;
+mod resolver;
 #[cfg(test)]
 mod tests;
 
 use self::endpoint::{Endpoint, or_udp};
 use self::held::HeldMessages;
-use self::names::{KnownName, NameTable, Query};
+use self::names::{KnownName, NameTable};
+use self::resolver::Round;
 use super::state::StateError;
 use crate::capture::Transport;
 use crate::log_limit::LogLimit;
@@ -44,14 +46,12 @@ use crate::queue::lane::now_ms;
 use crate::sink::hep::{CollectorHost, without_user};
 use log::Level;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 pub use self::endpoint::LookUp;
 pub use self::held::MOST_HELD_BYTES;
 pub use self::names::MOST_NAMES;
-
-/// Time between two looks for work.
-const PAUSE: Duration = Duration::from_millis(200);
+pub use self::resolver::Work;
 
 /// What one module does otherwise than another.
 #[derive(Clone, Copy, Debug)]
@@ -101,33 +101,6 @@ pub enum Forwarded {
     Lost,
 }
 
-/// What the process that looks names up is to do next.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Work<'a> {
-    /// Nothing yet.
-    None,
-    /// Look this name up, and call [`Forward::answer`].
-    LookUp {
-        /// The name.
-        name: &'a str,
-        /// Port that the URI names; 0 for none.
-        port: u16,
-        /// Transport that the URI names; [`Transport::None`] for none.
-        transport: Transport,
-    },
-    /// Send what was held.
-    Send {
-        /// Where it goes.
-        to: SendTo,
-        /// The URI that it was for.
-        uri: &'a [u8],
-        /// The message.
-        message: &'a [u8],
-    },
-    /// One that was held is lost, which is logged.
-    Lost,
-}
-
 /// What is known of the host of a URI.
 enum Found {
     At(SendTo),
@@ -135,23 +108,6 @@ enum Found {
     Nowhere,
     /// It is to be looked up for the first time.
     Awaited,
-}
-
-/// How far the process that looks names up has come.
-#[derive(Debug, Default)]
-struct Round {
-    /// Place of the name that is to be seen next.
-    name: usize,
-    /// The name that is being looked up, and its place.
-    asked: Option<(usize, KnownName)>,
-    /// The held message behind which the others are to be seen; 0 for the first.
-    held: u16,
-    /// Whether the message behind that one is at hand: it is removed once it is sent.
-    is_sending: bool,
-    /// URI and bytes of the held message at hand, and the length of the former.
-    read: (Vec<u8>, usize),
-    /// [`State::clear`]s that it knows of: what it noted before a further one says nothing.
-    clears: u32,
 }
 
 /// Forwarding of one module, as one process sees it.
@@ -265,58 +221,6 @@ impl<S: SharedState> Forward<S> {
         say(&mut self.log, Level::Error, uri, |uri| format!("nothing is sent to {uri}: {why}"));
     }
 
-    /// What the process that looks names up is to do now: send what is held and can be sent, then look up what is to be
-    /// looked up. When there is nothing to do, runs `pause`, with the time to wait, and answers [`Work::None`]. Only
-    /// one process may call this.
-    ///
-    /// # Errors
-    /// [`StateError::ForwardNotOpen`] before [`Forward::open`].
-    pub fn next(&mut self, pause: impl FnOnce(Duration)) -> Result<Work<'_>, StateError> {
-        if self.state.is_none() {
-            return Err(StateError::ForwardNotOpen);
-        }
-        self.end_held();
-        if let Some(found) = self.find_held() {
-            let (read, uri_length) = &self.round.read;
-            let (uri, message) = read.split_at(*uri_length);
-            return Ok(match found {
-                Found::At(to) => Work::Send { to, uri, message },
-                Found::Nowhere | Found::Awaited => {
-                    say_unknown(&mut self.log, uri);
-                    Work::Lost
-                }
-            });
-        }
-        let due = self.with_state(|state, round| state.names.due(round.name, now_ms())).flatten();
-        self.round.held = 0;
-        let Some((place, name)) = due else {
-            self.round.name = 0;
-            pause(PAUSE);
-            return Ok(Work::None);
-        };
-        self.round.name = place + 1;
-        let Query { name, port, transport } = self.round.asked.insert((place, name)).1.query();
-        Ok(Work::LookUp { name, port, transport })
-    }
-
-    /// Takes what the look-up of [`Work::LookUp`] has found, `None` for nothing. A transport that it does not tell is
-    /// that of the URI.
-    ///
-    /// # Errors
-    /// [`StateError::NothingAsked`] when nothing is to be looked up.
-    pub fn answer(&mut self, found: Option<SendTo>) -> Result<(), StateError> {
-        let (place, asked) = self.round.asked.take().ok_or(StateError::NothingAsked)?;
-        if found.is_none() && !asked.has_failed() {
-            let name = asked.query().name;
-            let until =
-                if asked.found().is_some() { "but to the address that it had before" } else { "until it can be" };
-            log::error!("{name} cannot be resolved; nothing is sent there {until}");
-        }
-        let found = found.map(|to| (to.address, to.transport));
-        self.with_state(|state, _| state.names.answer(place, &asked, found, now_ms()));
-        Ok(())
-    }
-
     /// Logs how many messages are still held, and lost now. At the end of the server.
     pub fn end(&mut self) {
         let held = self.with_state(|state, _| state.held().saturating_add(state.lost())).unwrap_or_default();
@@ -344,53 +248,6 @@ impl<S: SharedState> Forward<S> {
 
     fn hold(&mut self, uri: &[u8], message: &[u8]) -> bool {
         self.with_state(|state, _| state.held.append(uri, message)).unwrap_or_default()
-    }
-
-    /// Removes the held message that was at hand.
-    fn end_held(&mut self) {
-        let clears = self.with_state(|state, round| {
-            if round.is_sending && state.clears == round.clears {
-                state.held.remove_after(round.held);
-            }
-            state.clears
-        });
-        self.round.is_sending = false;
-        if let Some(clears) = clears.filter(|clears| *clears != self.round.clears) {
-            self.round = Round { clears, ..Round::default() };
-        }
-    }
-
-    /// Reads the next held message whose name has been looked up, and tells what was found.
-    fn find_held(&mut self) -> Option<Found> {
-        let state = self.state.as_ref().filter(|_| self.rules.holds)?;
-        let Round { held, read: (read, uri_length), .. } = &mut self.round;
-        loop {
-            let message = state.with(|state| {
-                let message = state.held.after(*held)?;
-                state.held.read_uri(message, read);
-                Some(message)
-            })?;
-            *uri_length = read.len();
-            let endpoint = Endpoint::parse(read, self.rules.look_up);
-            let found = match endpoint.as_ref().and_then(Endpoint::query) {
-                Some(query) => state.with(|state| match state.names.await_name(&query, now_ms()) {
-                    Some(known) => State::found(known, true),
-                    None => Found::Awaited,
-                }),
-                // Only what has a name is held.
-                None => Found::Nowhere,
-            };
-            if !matches!(found, Found::Awaited) {
-                // Nobody else removes it, but the state may have been cleared.
-                let is_there = state.with(|state| {
-                    state.held.read(message, read);
-                    state.held.after(*held) == Some(message)
-                });
-                self.round.is_sending = is_there;
-                return is_there.then_some(found);
-            }
-            *held = message;
-        }
     }
 }
 

@@ -165,15 +165,15 @@ impl NameTable {
         names.find(|(_, known)| known.is_due(now_ms)).map(|(index, known)| (index, *known))
     }
 
-    /// Takes what the look-up of `asked`, which was in place `index`, has found, unless another name has got that place
-    /// meanwhile.
+    /// Takes what the look-up of `asked`, which was in place `index`, has found (without a transport: by the one that
+    /// was asked for), unless another name has got that place meanwhile.
     pub fn answer(&mut self, index: usize, asked: &KnownName, found: Option<(SocketAddr, Transport)>, now_ms: u64) {
         let Some(known) = self.names.get_mut(index).filter(|known| known.is(&asked.query())) else { return };
         known.tried_ms = now_ms.max(1);
         known.has_failed = found.is_none().into();
         let Some((address, transport)) = found else { return };
         known.found_port = address.port();
-        known.found_transport = transport as u8;
+        known.found_transport = if transport == Transport::None { known.transport } else { transport as u8 };
         known.found_ip = [0; 16];
         known.found_length = match address.ip() {
             IpAddr::V4(ip) => {

@@ -6,6 +6,7 @@ mod names;
 mod room;
 mod uris;
 
+use super::resolver::PAUSE;
 use super::*;
 use std::sync::{Mutex, PoisonError};
 
