@@ -1,4 +1,5 @@
-//! Is a datagram HEP? Asked of every datagram that reaches the server, so a few comparisons have to do.
+//! Tells HEP from other datagrams. This is asked of every datagram that reaches the server, so it takes only a few
+//! comparisons.
 
 use super::Version;
 use super::chunk::is_magic;
@@ -11,11 +12,11 @@ const IP_PROTOCOLS: [u8; 4] = [6, 17, 22, 132];
 const STUN_COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
 const STUN_HEADER_LENGTH: usize = 20;
 
-/// Whether `datagram` is meant to be HEP, well-formed or not: then nobody else can read it, and it is to be decoded or
-/// counted. Anything else (SIP, keep-alives, STUN, DNS, RTP) is for others.
+/// Whether `datagram` is meant to be HEP, well-formed or not. Such a datagram must be decoded or counted, since nothing
+/// else can read it. SIP, keep-alives, STUN, DNS and RTP are not HEP.
 ///
-/// Version 3 shows by its magic. Versions 1 and 2 have only a version byte; behind it, two of these three must hold: a
-/// header length of 16 or 40, a known address family, an IP protocol that carries SIP.
+/// Version 3 is recognised by its magic. Versions 1 and 2 have only a version byte; behind it, two of these three must
+/// hold: a header length of 16 or 40, a known address family, an IP protocol that carries SIP.
 pub fn looks_like_hep(datagram: &[u8]) -> bool {
     let Some(opening) = datagram.first_chunk::<4>() else { return false };
     if is_magic(opening) {
@@ -33,7 +34,7 @@ pub fn looks_like_hep(datagram: &[u8]) -> bool {
     signs >= 2 && (length_known || version == 2 || !is_stun(datagram))
 }
 
-/// The version that [`decode`](super::decode) reads `packet` as; `None` when it shows none.
+/// The version that [`decode`](super::decode) reads `packet` as; `None` when it looks like none.
 pub fn version_of(packet: &[u8]) -> Option<Version> {
     match packet {
         [1, ..] => Some(Version::V1),
@@ -42,7 +43,7 @@ pub fn version_of(packet: &[u8]) -> Option<Version> {
     }
 }
 
-/// STUN responses begin with 0x01; they say their own length, and the newer ones bear a cookie.
+/// STUN responses begin with 0x01. They contain their own length, and the newer ones a magic cookie.
 fn is_stun(datagram: &[u8]) -> bool {
     let Some(&[_, _, high, low, cookie @ ..]) = datagram.first_chunk::<8>() else { return false };
     cookie == STUN_COOKIE || usize::from(u16::from_be_bytes([high, low])) + STUN_HEADER_LENGTH == datagram.len()

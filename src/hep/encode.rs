@@ -1,4 +1,4 @@
-//! HEP out, byte for byte as the stock `siptrace` module of Kamailio orders it.
+//! Writes HEP packets, byte for byte in the order of Kamailio's stock `siptrace` module.
 
 use super::chunk::{CHUNK_HEADER_LENGTH, HEADER_LENGTH, kind};
 use super::{EncodeError, PAYLOAD_SIP, Packet, Payload, Version, family, v1v2};
@@ -14,7 +14,7 @@ enum Pair {
 }
 
 impl Pair {
-    /// The IPv4 side of a mixed pair goes out as an IPv4-mapped IPv6 address: no message is lost to its addresses.
+    /// The IPv4 side of a mixed pair is written as an IPv4-mapped IPv6 address, so that such a message is sent too.
     fn of(packet: &Packet<'_>) -> Pair {
         match (packet.source.ip(), packet.destination.ip()) {
             (IpAddr::V4(source), IpAddr::V4(destination)) => Pair::V4(source, destination),
@@ -44,14 +44,14 @@ fn as_v6(address: IpAddr) -> Ipv6Addr {
     }
 }
 
-/// Whose order the chunks of version 3 go out in: the stock module has two.
+/// The order of the chunks of version 3. The stock module has two.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ChunkOrder {
-    /// That of traced messages.
+    /// The order for traced messages.
     #[default]
     Message,
-    /// That of the script function `hlog`: the destination port before the source port, 17 (UDP) for the IP protocol
-    /// whatever the packet says, and a correlation id even when it is empty.
+    /// The order of the script function `hlog`: the destination port before the source port, 17 (UDP) for the IP
+    /// protocol whatever the packet says, and a correlation id even when it is empty.
     Log,
 }
 
@@ -72,13 +72,14 @@ pub fn encode(packet: &Packet<'_>, version: Version, out: &mut Vec<u8>) -> Resul
     encode_with(packet, version, &EncodeOptions::default(), out)
 }
 
-/// Appends `packet` to `out` in the form of `version`; `packet.version` and `packet.trailing` have no say.
+/// Appends `packet` to `out` in the form of `version`; `packet.version` and `packet.trailing` are not used.
 ///
 /// * Version 3 writes the chunks in this order: family, IP protocol, source and destination address, source and
-///   destination port, seconds, microseconds, payload type, capture agent, its name, correlation id, authentication key,
-///   payload. What is `None` or empty is left out, but for the payload. [`ChunkOrder::Log`] tells the other order.
-/// * Version 2 writes the low 16 bits of the capture agent, 0 for none, and 0 seconds for no time; no correlation id and
-///   no key.
+///   destination port, seconds, microseconds, payload type, capture agent, its name, correlation id, authentication
+///   key, payload. Fields that are `None` or empty are left out, except the payload. [`ChunkOrder::Log`] is the other
+///   order.
+/// * Version 2 writes the low 16 bits of the capture agent, 0 for none, and 0 seconds for no time; no correlation id
+///   and no key.
 /// * Version 1 writes addresses, ports and payload alone.
 ///
 /// Nothing is allocated when `out` has room.

@@ -2,8 +2,8 @@
 
 use thiserror::Error;
 
-/// Why bytes are not a HEP packet that can be captured. One variant a reason: [`reason`](DecodeError::reason) is its
-/// name in counters and logs.
+/// Why bytes are not a HEP packet that can be captured. There is one variant for each reason;
+/// [`reason`](DecodeError::reason) is its name in counters and logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum DecodeError {
     /// Neither a version 3 magic nor the version byte of 1 or 2 in front.
@@ -51,7 +51,7 @@ pub enum DecodeError {
         /// Body bytes that are there.
         found: usize,
     },
-    /// A generic chunk of type 0, which no sender of sense writes.
+    /// A generic chunk of type 0, which no correct sender writes.
     #[error("chunk type 0")]
     NullChunk,
     /// No chunk 0x0002.
@@ -103,7 +103,7 @@ impl DecodeError {
 /// Why a packet cannot be written in the version that was asked for. Nothing has been written then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum EncodeError {
-    /// The packet would be longer than a HEP length field, or a datagram, can say.
+    /// The packet would be longer than a HEP length field or a datagram allows.
     #[error("a HEP packet of {0} bytes, where 65535 is the most")]
     TooLong(usize),
     /// Versions 1 and 2 have no compressed payload.

@@ -14,7 +14,7 @@ pub(super) const IPV4: u8 = 2;
 /// The number that we write for IPv6: that of Linux, which the specification names.
 pub(super) const IPV6: u8 = 10;
 
-/// The family that some system calls by this number.
+/// The family that has this number on some system.
 pub(super) fn family_of(number: u8) -> Option<Family> {
     match number {
         IPV4 => Some(Family::V4),

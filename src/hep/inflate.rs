@@ -1,5 +1,5 @@
-//! Compressed payloads (HEP chunk 0x0010). Captagent sends zlib, the specification speaks of gzip and inflate, others send
-//! raw deflate: the bytes tell which.
+//! Compressed payloads (HEP chunk 0x0010). Captagent sends zlib, the specification speaks of gzip and inflate, others
+//! send raw deflate. The form is recognised from the bytes.
 
 use flate2::bufread::{DeflateDecoder, GzDecoder, ZlibDecoder};
 use std::io::{ErrorKind, Read};

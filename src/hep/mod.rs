@@ -1,8 +1,9 @@
-//! HEP, the Homer encapsulation protocol: versions 1, 2 and 3. Bytes in, borrowed fields out; and the way back.
+//! HEP, the Homer encapsulation protocol: versions 1, 2 and 3. Decodes bytes into borrowed fields, and encodes fields
+//! into bytes.
 //!
 //! The sources that receive HEP call [`looks_like_hep`] and [`decode`], the writer [`inflate`], and whatever sends HEP
-//! [`encode`] or [`encode_with`]. No state, no I/O; nothing but [`inflate`] and the growth of the caller's `Vec`
-//! allocates; no bytes make any of it panic.
+//! [`encode`] or [`encode_with`]. There is no state and no I/O. Only [`inflate`] and the growth of the caller's `Vec`
+//! allocate. No input makes any of it panic.
 //!
 //! ```text
 //! version 3, all numbers big endian
@@ -15,7 +16,7 @@
 //!         2       length, these 6 bytes included
 //!         ...     body
 //! ```
-//! The form of versions 1 and 2 stands at the top of `v1v2.rs`, the rules of version 3 at the top of `v3.rs`.
+//! The form of versions 1 and 2 is described at the top of `v1v2.rs`, the rules of version 3 at the top of `v3.rs`.
 
 mod chunk;
 mod detect;
@@ -85,13 +86,14 @@ pub struct Packet<'a> {
     /// What the payload is (HEP chunk 0x000b); 1, SIP, for versions 1 and 2.
     pub payload_type: u8,
     /// Capture time, microseconds since the Unix epoch (HEP chunks 0x0009 and 0x000a). `None` when the packet has none,
-    /// or 0 seconds: then the receiver's clock counts.
+    /// or 0 seconds; the receiver then uses its own clock.
     pub time_us: Option<i64>,
     /// Capture agent (HEP chunk 0x000c; 16 bits in version 2, none in version 1).
     pub agent_id: Option<u32>,
     /// Correlation id (HEP chunk 0x0011); `None` when absent or empty.
     pub correlation_id: Option<&'a [u8]>,
-    /// Authentication key of the sender (HEP chunk 0x000e); `None` when absent or empty. Neither to be stored nor logged.
+    /// Authentication key of the sender (HEP chunk 0x000e); `None` when absent or empty. It must not be stored or
+    /// logged.
     pub auth_key: Option<&'a [u8]>,
     /// The captured message (HEP chunk 0x000f or 0x0010); it may be empty.
     pub payload: Payload<'a>,
@@ -120,7 +122,7 @@ impl fmt::Debug for Packet<'_> {
 /// Decodes one HEP packet of any version: a datagram, or a frame of a stream that holds one packet.
 ///
 /// # Errors
-/// One [`DecodeError`] variant a reason; nothing is read past `datagram`, whatever its length fields say.
+/// One [`DecodeError`] variant for each reason. Nothing is read past `datagram`, whatever its length fields say.
 pub fn decode(datagram: &[u8]) -> Result<Packet<'_>, DecodeError> {
     match datagram.first() {
         Some(1) => v1v2::decode(datagram, Version::V1),
@@ -129,7 +131,7 @@ pub fn decode(datagram: &[u8]) -> Result<Packet<'_>, DecodeError> {
     }
 }
 
-/// Microseconds since the Unix epoch. 0 seconds are no time, whatever the microseconds: some agents send no clock.
+/// Microseconds since the Unix epoch. `None` for 0 seconds, whatever the microseconds: some agents send no time.
 fn time_us(seconds: u32, microseconds: u32) -> Option<i64> {
     (seconds != 0).then(|| i64::from(seconds) * 1_000_000 + i64::from(microseconds))
 }

@@ -1,4 +1,4 @@
-//! Versions 1 and 2 in.
+//! Decodes versions 1 and 2.
 //!
 //! ```text
 //! offset  bytes   field
@@ -27,26 +27,29 @@ pub(super) const FIXED_LENGTH: usize = 8;
 /// Bytes of the time structure of version 2.
 pub(super) const TIME_LENGTH: usize = 12;
 
-/// A datagram, eaten from the front.
+/// A datagram that is read from its front.
 struct ByteReader<'a> {
     left: &'a [u8],
-    eaten: usize,
+    position: usize,
 }
 
 impl<'a> ByteReader<'a> {
     fn take<const N: usize>(&mut self) -> Result<&'a [u8; N], DecodeError> {
         let Some((taken, left)) = self.left.split_first_chunk::<N>() else {
-            return Err(DecodeError::Truncated { needed: self.eaten + N, received: self.eaten + self.left.len() });
+            return Err(DecodeError::Truncated {
+                needed: self.position + N,
+                received: self.position + self.left.len(),
+            });
         };
         self.left = left;
-        self.eaten += N;
+        self.position += N;
         Ok(taken)
     }
 }
 
 /// Decodes a datagram of version 1 or 2.
 pub(super) fn decode(datagram: &[u8], version: Version) -> Result<Packet<'_>, DecodeError> {
-    let mut reader = ByteReader { left: datagram, eaten: 0 };
+    let mut reader = ByteReader { left: datagram, position: 0 };
     let &[_, _, family, ip_protocol, source_high, source_low, destination_high, destination_low] =
         reader.take::<FIXED_LENGTH>()?;
     let (source, destination) = match family_of(family).ok_or(DecodeError::UnknownFamily(family))? {

@@ -1,25 +1,26 @@
-//! Version 3 in: chunks to a [`Packet`].
+//! Decodes version 3: makes a [`Packet`] of chunks.
 //!
-//! Chunks of other vendors than 0 and types that are not listed in [`kind`] are skipped. A repeated chunk replaces the one
-//! before it. Of the chunks that are read, those of a fixed size must have exactly that size.
+//! Chunks of other vendors than 0 and types that are not listed in [`kind`] are skipped. A repeated chunk replaces the
+//! one before it. Of the chunks that are read, those of a fixed size must have exactly that size.
 //!
 //! **Addresses.** The family follows from the address chunks that are there, not from chunk 0x0001, whose value depends
 //! on the sender's system. With a complete pair of each family, chunk 0x0001 chooses when it names a family, else the
 //! pair of the last address chunk. Source and destination of different families are no pair.
 //!
-//! **Payload.** With both a plain and a compressed payload the plain one is taken, unless it is empty. An empty
-//! payload is a payload: whether it makes a row is the caller's matter.
+//! **Payload.** With both a plain and a compressed payload the plain one is taken, unless it is empty. An empty payload
+//! is a payload; the caller decides whether it makes a row.
 //!
-//! **The draft of 2013** (magic `EEP1`) has a numeric correlation id in chunk 0x0010 and an SS7 type in 0x0011. In such a
-//! packet chunk 0x0010 with a body of exactly four bytes, and 0x0011 with exactly two, are skipped: neither is a payload
-//! or a correlation id in text. [`Chunks`] still shows them. No deflate stream of use has four bytes.
+//! **The draft of 2013** (magic `EEP1`) has a numeric correlation id in chunk 0x0010 and an SS7 type in 0x0011. In such
+//! a packet chunk 0x0010 with a body of exactly four bytes, and 0x0011 with exactly two, are skipped: neither is a
+//! payload or a correlation id in text. [`Chunks`] still shows them. No deflate stream that holds a message is four
+//! bytes long.
 
 use super::chunk::{Chunk, Chunks, kind};
 use super::family::{Family, family_of};
 use super::{DecodeError, Packet, Payload, Version, time_us};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// What the chunks have said so far.
+/// What has been read from the chunks so far.
 #[derive(Default)]
 struct SeenChunks<'a> {
     family: Option<u8>,

@@ -1,11 +1,12 @@
-//! From a packet as a network carries it to the UDP datagram inside, by headers alone: no state, no allocation.
+//! Finds the UDP datagram inside a packet from a network, by its headers. It keeps no state and does not allocate.
 
 use super::link::{ether_type, ip_behind};
 use etherparse::{IpNumber, IpPayloadSlice, IpSlice, LaxIpSlice, LenSource, UdpSlice, err::LenError};
 use std::net::{IpAddr, SocketAddr};
 use thiserror::Error;
 
-/// Bytes of the shortest payload that is taken for a SIP message; what is shorter keeps an address translation open.
+/// Length in bytes of the shortest payload that is taken for a SIP message. Shorter ones are keep-alives for address
+/// translation.
 const SHORTEST_MESSAGE: usize = 32;
 /// IP protocols that carry whole packets: IP in IP, IPv6 in IP, GRE, ESP, the older IP in IP, EtherIP, L2TP, MPLS in
 /// IP.
@@ -17,10 +18,10 @@ pub enum Start {
     /// What follows this EtherType: an IP header, or the rest of a VLAN tag and what is tagged, and so on. Below
     /// 0x0600: LLC.
     EtherType(u16),
-    /// As [`Start::EtherType`], of a PPPoE session or a labelled path that ends at this machine, which has the same
-    /// IP packet again.
+    /// As [`Start::EtherType`], of a PPPoE session or an MPLS path that ends at this machine. The machine gets the same
+    /// IP packet once more without that header.
     Delivered(u16),
-    /// What an interface that is nothing like Ethernet has for frames, and that is not IP.
+    /// A frame of an interface whose link type is unlike Ethernet, and that is not IP.
     ForeignLink,
     /// An IP header, version 4 or 6.
     Ip,
@@ -42,7 +43,7 @@ pub struct Datagram<'a> {
 /// Why a packet holds no datagram that can be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum NoDatagram {
-    /// It is IP that carries something else than UDP, and no other packet.
+    /// It is IP that carries neither UDP nor another packet.
     #[error("IP without UDP")]
     Protocol,
     /// It is IP that carries another packet: one of [`TUNNELS`].
@@ -51,25 +52,25 @@ pub enum NoDatagram {
     /// It is ARP or RARP.
     #[error("ARP")]
     Arp,
-    /// It is PPPoE discovery, or PPP that is not plain IP: what negotiates a session above all.
+    /// It is PPPoE discovery, or PPP that is not plain IP: mostly the negotiation of a session.
     #[error("PPP without IP")]
     Ppp,
     /// It has MPLS labels, and no IP below them.
     #[error("MPLS without IP")]
     Mpls,
-    /// It is an 802.3 frame, and no IP in SNAP: spanning trees above all.
+    /// It is an 802.3 frame, without IP in SNAP: mostly spanning tree.
     #[error("LLC without IP")]
     Llc,
     /// It has another EtherType.
     #[error("another EtherType")]
     EtherType,
-    /// It is a frame of an interface that is nothing like Ethernet.
+    /// It is a frame of an interface whose link type is unlike Ethernet.
     #[error("another link type")]
     LinkType,
     /// It is one fragment of a UDP datagram.
     #[error("a fragment of a datagram")]
     Fragment,
-    /// It ends before its headers say so.
+    /// It is shorter than its headers say.
     #[error("cut short")]
     Truncated,
     /// Its headers contradict one another.
@@ -84,8 +85,8 @@ impl From<LenError> for NoDatagram {
 }
 
 impl<'a> Datagram<'a> {
-    /// Reads one packet. What follows behind the lengths that the headers give (an Ethernet frame's padding) is left out. Check sums
-    /// are not looked at: for packets that never left the machine nobody has made them.
+    /// Reads one packet. What follows behind the lengths that the headers give (an Ethernet frame's padding) is left
+    /// out. Check sums are not verified: packets that never left the machine have none.
     ///
     /// # Errors
     /// See [`NoDatagram`].
@@ -120,13 +121,13 @@ impl<'a> Datagram<'a> {
     }
 }
 
-/// An IP packet that carries one of `wanted`, and all of that.
+/// An IP packet that carries one of `wanted`, complete.
 fn ip_with<'a>(wanted: &[IpNumber], packet: &'a [u8]) -> Result<(IpSlice<'a>, &'a [u8]), NoDatagram> {
     use etherparse::err::ip::SliceError;
     let ip = IpSlice::from_slice(packet).map_err(|error| match error {
         SliceError::Len(_) if let Some(reason) = beyond_its_length(packet, wanted) => reason,
         SliceError::Len(error) => match (error.into(), LaxIpSlice::from_slice(packet)) {
-            // Of what is not wanted anyway, the beginning is enough to tell.
+            // The beginning is enough to recognise what is not wanted.
             (NoDatagram::Truncated, Ok((beginning, None))) => {
                 unwanted(beginning.payload().ip_number, wanted).unwrap_or(NoDatagram::Truncated)
             }
@@ -142,9 +143,8 @@ fn ip_with<'a>(wanted: &[IpNumber], packet: &'a [u8]) -> Result<(IpSlice<'a>, &'
     }
 }
 
-/// Why an IPv4 packet is none that carries one of `wanted`, if it is longer than its length can say: then Linux,
-/// which puts such packets together of
-/// what a network card has received (BIG TCP), says 0.
+/// Why an IPv4 packet is none that carries one of `wanted`, if it is longer than its length can say: then Linux, which
+/// puts such packets together of what a network card has received (BIG TCP), says 0.
 fn beyond_its_length(packet: &[u8], wanted: &[IpNumber]) -> Option<NoDatagram> {
     match packet {
         [version, _, 0, 0, _, _, _, _, _, number, ..] if version >> 4 == 4 => unwanted(IpNumber(*number), wanted),

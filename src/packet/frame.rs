@@ -4,9 +4,9 @@ use etherparse::PacketBuilder;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use thiserror::Error;
 
-/// Hops that a rebuilt packet may still take; the one that was seen is not known.
+/// Time to live of a rebuilt packet; that of the packet that was seen is not known.
 const HOP_LIMIT: u8 = 64;
-/// Bytes that a 16-bit length field can say.
+/// The most bytes that a 16-bit length field can hold.
 const LENGTH_LIMIT: usize = 65_535;
 const IP4_HEADER_LENGTH: usize = 20;
 const UDP_HEADER_LENGTH: usize = 8;

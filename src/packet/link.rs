@@ -1,4 +1,4 @@
-//! What stands between a link and an IP packet: VLAN tags, PPPoE and PPP, MPLS labels, LLC and SNAP.
+//! The headers between a link and an IP packet: VLAN tags, PPPoE and PPP, MPLS labels, LLC and SNAP.
 
 use super::NoDatagram;
 use etherparse::SingleVlanSlice;
@@ -25,7 +25,7 @@ pub mod ether_type {
     pub const MPLS: u16 = 0x8847;
     /// MPLS labels of a multicast tree.
     pub const MPLS_MULTICAST: u16 = 0x8848;
-    /// PPPoE, while a session is looked for.
+    /// PPPoE, in the discovery of a session.
     pub const PPPOE_DISCOVERY: u16 = 0x8863;
     /// PPPoE, within a session.
     pub const PPPOE_SESSION: u16 = 0x8864;
@@ -110,8 +110,8 @@ fn ip_in_session(frame: &[u8]) -> Result<&[u8], NoDatagram> {
     ip.get(..end).ok_or(NoDatagram::Truncated)
 }
 
-/// The IP packet below a stack of MPLS labels. No field says what is below: it is told, as by routers, from the
-/// version of an IP header.
+/// The IP packet below a stack of MPLS labels. No field says what is below. As in routers, the version of an IP header
+/// decides.
 fn ip_below_labels(mut rest: &[u8]) -> Result<&[u8], NoDatagram> {
     for _ in 0..MOST_LABELS {
         let (label, below) = rest.split_first_chunk::<4>().ok_or(NoDatagram::Truncated)?;

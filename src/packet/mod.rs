@@ -1,9 +1,8 @@
-//! Packets in both directions: the UDP datagram inside what a network carries, and packets for captures that are to be read by others, IP and
-//! UDP around a payload and the pcap file around packets.
+//! Reads the UDP datagram inside a packet from a network, and writes packets and pcap files for other programs.
 //!
-//! Raw capture reads, the operator's tool and the pcap sink write. A capture knows its addresses and its time, but the headers that its message
-//! travelled under are gone: what is written here is rebuilt, with right lengths and check sums. A message
-//! that came over TCP or TLS is rebuilt as UDP too, which carries it whole.
+//! Raw capture reads, the operator's tool writes. A capture has addresses and a time, but not the headers of its
+//! message: they are rebuilt here, with correct lengths and check sums. A message that came over TCP or TLS is rebuilt
+//! as one UDP datagram too.
 
 mod datagram;
 mod frame;

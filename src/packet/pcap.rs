@@ -24,7 +24,7 @@ const VERSION: (u16, u16) = (2, 4);
 /// No packet of a file is longer; it is what capture programs write by default.
 const SNAPSHOT_LENGTH: u32 = 262_144;
 
-/// What the packets of a file begin with, by the number that the file has for it.
+/// The header that the packets of a file begin with, by its link type number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum LinkType {
@@ -34,7 +34,7 @@ pub enum LinkType {
     Raw = 101,
 }
 
-/// The opening of a file whose packets begin as `link` says.
+/// The header of a file whose packets begin as `link` says.
 pub fn file_header(link: LinkType) -> [u8; FILE_HEADER_LENGTH] {
     let mut header = [0; FILE_HEADER_LENGTH];
     header[0..4].copy_from_slice(&MAGIC.to_le_bytes());
@@ -45,10 +45,10 @@ pub fn file_header(link: LinkType) -> [u8; FILE_HEADER_LENGTH] {
     header
 }
 
-/// What stands in front of a packet of which `written` bytes follow and that had `original` bytes.
+/// The header of a packet of which `written` bytes follow and that had `original` bytes.
 ///
 /// `time_us` is the capture time, microseconds since the Unix epoch. The file has 32 bits for the seconds: times before
-/// 1970 and after 2106 become the first and the last that it can say.
+/// 1970 and after 2106 are written as the earliest and the latest that it can hold.
 pub fn record_header(time_us: i64, written: u32, original: u32) -> [u8; RECORD_HEADER_LENGTH] {
     const LAST_TIME_US: i64 = u32::MAX as i64 * 1_000_000 + 999_999;
     let time_us = time_us.clamp(0, LAST_TIME_US);

@@ -105,7 +105,7 @@ impl<'a> SeenHeaders<'a> {
         body
     }
 
-    /// Takes in one header. `raw` is its body with the line break, `body` without.
+    /// Reads one header. `raw` is its body with the line break, `body` without.
     fn keep(&mut self, known: KnownHeader, raw: &'a [u8], body: &'a [u8], fields: &mut Fields<'a>) {
         match known {
             KnownHeader::From => {
@@ -157,7 +157,7 @@ impl<'a> SeenHeaders<'a> {
         }
     }
 
-    /// Takes in a header that is looked for by its name.
+    /// Reads a header that is looked for by its name.
     fn keep_named(&mut self, name: &'a [u8], body: &'a [u8], names: &HeaderNames, fields: &mut Fields<'a>) {
         match name.first() {
             Some(b'R') if is_named(name, b"Reason") => keep_first(&mut self.reason, &mut fields.reason, body),
@@ -179,16 +179,15 @@ impl<'a> SeenHeaders<'a> {
         }
     }
 
-    /// What can be said only when all headers have been seen.
+    /// Fills in what is known only after the last header.
     fn finish(self, fields: &mut Fields<'a>) {
         fields.malformed |= !(self.via && self.from && self.to && self.callid && self.cseq);
         fields.auth_user = self.proxy_authorization.or(self.authorization).map(digest::user).unwrap_or_default();
         fields.pid_user = self.identity().unwrap_or_default().user;
     }
 
-    /// The identity in the first of the headers for it that keeps to the grammar. Where it has none, or none of them
-    /// keeps to it, the first that
-    /// can be read in these and those before.
+    /// The identity in the first header for it that follows the grammar. If that has none, or no header follows the
+    /// grammar, the first identity that can be read in that header or one before it.
     fn identity(&self) -> Option<Uri<'a>> {
         let remote_party = self.remote_party.map(|address| uri::parse(trim_end(address.uri)));
         let by_grammar = [self.asserted.uri(), self.preferred.uri(), remote_party];
@@ -200,8 +199,8 @@ impl<'a> SeenHeaders<'a> {
         })
     }
 
-    /// Whether this is the first of a header that may come once; a second one makes a request malformed. In a reply
-    /// it is let pass, as Kamailio does.
+    /// Whether this is the first of a header that may come once; a second one makes a request malformed. In a reply it
+    /// is accepted, as by Kamailio.
     fn only(&mut self, flag: impl Fn(&mut Self) -> &mut bool, fields: &mut Fields<'a>) -> bool {
         let is_first = first(flag(self));
         fields.malformed |= !is_first && fields.first_line != FirstLine::Reply;
@@ -254,8 +253,8 @@ fn end_at<'a>(cursor: &mut HeaderCursor<'a>, end: Option<HeaderCursor<'a>>, fiel
     headers::body(cursor.since(start))
 }
 
-/// User, host and tag of a From or To with this body. What breaks the grammar, or has a name where its URI should be,
-/// gives what of it is plain.
+/// User, host and tag of a From or To with this body. Of a body that breaks the grammar, or has a name in place of its
+/// URI, what can be read without doubt.
 fn party<'a>(address: Option<NameAddr<'a>>, body: &'a [u8], malformed: &mut bool) -> (&'a [u8], &'a [u8], &'a [u8]) {
     let by_grammar = address.and_then(|address| uri::parse(address.uri));
     *malformed |= by_grammar.is_none();

@@ -104,8 +104,8 @@ fn params(behind: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// Moves over a parameter's value: a word, or a string in quotes of either kind. Nothing at the very end is a value
-/// too.
+/// Moves over a parameter's value: a word, or a string in quotes of either kind. At the very end of the header the
+/// value may be empty.
 fn param_value(value: &[u8]) -> Option<&[u8]> {
     match value.split_first() {
         None => Some(value),

@@ -1,20 +1,22 @@
 //! Credentials (RFC 3261, RFC 7616): where the secrets in them are. Called by `mask` alone.
 //!
-//! What cannot be read without doubt is a secret as a whole: parsers differ in what they make of a quote that is missing, or has a backslash
-//! before it, and whoever reads the message later may well find the response where this one does not.
+//! A value that cannot be read without doubt is a secret as a whole. Parsers differ where a quote is missing or has a
+//! backslash before it, and another program may find the response in a place that this parser takes for something else.
 
 use super::headers::NAME_END;
 use super::scan::{Class, find, is_space};
 use std::ops::Range;
 
-/// Parameters of digests that are secrets: the response, that of the server, and the keys that an IMS hands to its edge.
+/// Parameters of digests that are secrets: the response, that of the server, and the keys that an IMS core gives to its
+/// edge proxy.
 const SECRETS: [&[u8]; 4] = [b"response", b"rspauth", b"ik", b"ck"];
 const SPACE: Class = Class::space_and(b"");
-/// What ends a value without quotes; of these a comma or a blank alone is in its place there.
+/// What ends a value without quotes. Of these bytes only a comma or a blank may correctly stand there.
 const WORD_END: Class = Class::space_and(b",\"=;\\<>()");
 
-/// Where the secrets are in `value`, a header's without the blanks around it, that has a scheme and behind it parameters or a word: of a digest
-/// those of its parameters, of any other scheme what is behind it, and all of it where there is no scheme.
+/// Where the secrets are in `value`, the value of a header that has a scheme and, behind it, parameters or a word. Of a
+/// digest they are the secret parameters, of any other scheme all that follows it, and without a scheme the whole
+/// value. `value` has no blanks around it.
 pub(super) fn secrets(value: &[u8]) -> Vec<Range<usize>> {
     let scheme = SPACE.length_before(value);
     let behind = skip_spaces(value, scheme);
@@ -34,7 +36,8 @@ fn whole(range: Range<usize>) -> Vec<Range<usize>> {
     vec![range]
 }
 
-/// The values of all secrets among the parameters from `at` on, quotes not counted; `None` where they cannot be read without doubt.
+/// The values of all secrets among the parameters from `at` on, quotes not counted; `None` where they cannot be read
+/// without doubt.
 fn in_parameters(text: &[u8], mut at: usize) -> Option<Vec<Range<usize>>> {
     let mut found = Vec::new();
     loop {
@@ -77,9 +80,10 @@ fn quoted(text: &[u8], start: usize) -> Option<Range<usize>> {
     (text[end - 1] != b'\\').then_some(start..end)
 }
 
-/// Whether a quoted value holds what is a secret to whoever finds another end of the quotes.
+/// Whether a quoted value contains a secret for a parser that ends the quotes at another place.
 fn hides_secret(value: &[u8]) -> bool {
-    // Base64 has one byte that no name has, the slash, and no parameter begins behind it: one nonce in some thousands ends in `/ik=`.
+    // No parameter begins behind a slash, which base64 has and names have not: one nonce in some thousands ends in
+    // `/ik=`.
     let may_begin = |at: usize| at == 0 || (NAME_END.has(value[at - 1]) && value[at - 1] != b'/');
     (0..value.len()).filter(|&at| may_begin(at)).any(|at| {
         let end = at + NAME_END.length_before(&value[at..]);

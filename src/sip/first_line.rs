@@ -7,7 +7,7 @@ const VERSION: &[u8] = b"SIP/2.0";
 const SPACE: Class = Class::space_and(b"");
 const LINE_BREAK: Class = Class::of(b"\r\n");
 
-/// The shortest message that is looked at, blanks and empty lines before it not counted, bytes.
+/// Length in bytes of the shortest message that is read, without the blanks and empty lines before it.
 const SHORTEST: usize = 17;
 
 /// A message's first line.

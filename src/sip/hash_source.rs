@@ -1,4 +1,4 @@
-//! One field, looked for alone: what a capture mode shards by.
+//! Reads one field alone, by which a capture mode chooses a table.
 
 use super::headers::{self, KnownHeader};
 use super::name_addr::{self, Comma, NameAddr};
@@ -27,8 +27,8 @@ impl HashSource {
     }
 }
 
-/// The value that [`extract`](super::extract) gives for this field of `message`, without a look at anything behind it; empty when it is
-/// absent or cannot be read.
+/// The value that [`extract`](super::extract) gives for this field of `message`, without reading what follows it; empty
+/// when it is absent or cannot be read.
 pub fn hash_source(message: &[u8], source: HashSource) -> &[u8] {
     let wanted = source.header();
     let mut cursor = HeaderCursor::new(message, first_line::parse(message).headers);
@@ -144,7 +144,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_lines_a_message_has_its_fields_are_those_of_its_row(lines in prop::collection::vec(line(), 0..8), reply: bool) {
+        fn whatever_lines_a_message_has_its_fields_are_those_of_its_row(
+            lines in prop::collection::vec(line(), 0..8),
+            reply: bool,
+        ) {
             let first = if reply { "SIP/2.0 200 OK\r\n" } else { "INVITE sip:a@b SIP/2.0\r\n" };
             agrees_with_extract(format!("{first}{}", lines.concat()).as_bytes());
         }

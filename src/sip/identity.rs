@@ -12,14 +12,14 @@ pub(super) struct Identity<'a> {
     count: usize,
     /// The first address in the first of them.
     first: Option<Uri<'a>>,
-    /// Whether one of them breaks the grammar: then none counts, as long as there is another header to ask.
+    /// Whether one of them breaks the grammar. If so, none of them counts while another header can give the identity.
     broken: bool,
     /// The first URI that can be read in any of them, the plain one of a header that breaks the grammar too.
     readable: Option<Uri<'a>>,
 }
 
 impl<'a> Identity<'a> {
-    /// Takes in the body of one of them.
+    /// Reads the body of one of them.
     pub(super) fn read(&mut self, body: &'a [u8]) {
         let first = first_identity(body);
         self.broken |= first.is_none();
@@ -33,7 +33,7 @@ impl<'a> Identity<'a> {
         self.count += 1;
     }
 
-    /// As [`Identity::read`], but from the third header on nothing is looked at.
+    /// As [`Identity::read`], but the third header and those behind it are ignored.
     pub(super) fn read_of_two(&mut self, body: &'a [u8]) {
         if self.count < 2 {
             self.read(body);
@@ -46,7 +46,7 @@ impl<'a> Identity<'a> {
         (self.count > 0 && !self.broken).then_some(self.first)
     }
 
-    /// The URI that can be read all the same, for when there is none by the grammar.
+    /// The first URI that can be read, for use when the grammar gives none.
     pub(super) fn readable_uri(&self) -> Option<Uri<'a>> {
         self.readable
     }

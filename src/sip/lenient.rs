@@ -1,18 +1,18 @@
-//! Addresses that break the grammar and have a plain URI all the same: quotes without their partner, names in front
-//! of a URI without angle
-//! brackets, brackets that are not closed. Called where [`name_addr`](super::name_addr) and
-//! [`contact`](super::contact) have given up, or have
-//! found what is no URI.
+//! Addresses that break the grammar but have a plain URI: a quote without its partner, a name before a URI without
+//! angle brackets, or a bracket that is not closed. Called when [`name_addr`](super::name_addr) and
+//! [`contact`](super::contact) cannot read an address, or find something else than a URI.
 //!
-//! Such a header is not guessed at. Its URI must be one by itself ([`uri::parse`] judges), of the scheme sip, sips or
-//! tel, and it must be plain which
-//! one is meant: one without brackets at the very beginning; else, as long as every quote has its partner, the first
-//! outside quotes, one in angle
-//! brackets before one without; where a quote has none, nobody can say what it quotes, and there must be no other in
-//! brackets, or, where
-//! none is in brackets, no other at all. If that one cannot be read, is of another scheme, or has no brackets and a
-//! word behind the blank that ends it,
-//! which may be its torn end, no other is looked for. Such a header stays empty.
+//! Nothing is guessed. The URI must be valid by itself ([`uri::parse`] decides), of the scheme sip, sips or tel, and
+//! there must be no doubt which URI is meant:
+//!
+//! - A URI without brackets at the very beginning is taken.
+//! - Else, if every quote has its partner, the first URI outside quotes is taken; one in angle brackets goes before one
+//!   without.
+//! - Else it is unknown what the unpaired quote encloses. Then there must be only one URI in brackets or, if none is in
+//!   brackets, only one URI.
+//!
+//! If that URI cannot be read, is of another scheme, or has no brackets and is followed by a blank and a word, which
+//! may be its torn end, no other URI is tried, and the field stays empty.
 
 use super::scan::{Class, find, trim, trim_start};
 use super::uri::{self, Uri};
@@ -160,8 +160,8 @@ fn has_scheme(text: &[u8]) -> bool {
 }
 
 /// Reads a URI without brackets, which ends where the header's parameters begin. One without a user must stand in a
-/// body without an `@`: else
-/// it may be the torn beginning of one with a user. So may be one with a word behind the blank that ends it.
+/// body without an `@`: else it may be the torn beginning of one with a user. So may be one with a word behind the
+/// blank that ends it.
 fn bare(text: &[u8], has_user_somewhere: bool) -> Option<(Option<Uri<'_>>, &[u8])> {
     if !uri::is_of_party(text) {
         return None;
@@ -339,7 +339,7 @@ mod tests {
             "<sip:alice@a.example:70000>;tag=1",
             "<sip:al\r\n ice@a.example>;tag=1",
             "\"A\" sip:al ice@a.example;tag=1",
-            // What stands behind the blank may be its end.
+            // The word after the blank may be the end of the URI.
             "tel:+49 30 1234;tag=1",
             "\"A\" tel:+49 30 1234;tag=1",
             "\"A\" sip:gw example.net;tag=1",
@@ -357,7 +357,7 @@ mod tests {
             "\"A\" <mailto:alice@a.example> sip:bob@b.example",
             "<sip:alice@a.example:70000>;x=<sip:bob@b.example>;tag=1",
             "\"A\" sip:alice@a.example:70000;x=\"sip:bob@b.example\" sip:carol@c.example",
-            // Where the quotes do not tell, two are one too many.
+            // With an unpaired quote, two URIs are ambiguous.
             "\"x <sip:alice@a.example> <sip:bob@b.example>;tag=1",
             "\"sip:alice@a.example sip:bob@b.example;tag=1",
             // Which of them the semicolon belongs to cannot be told.

@@ -1,12 +1,12 @@
-//! One header, looked for by its name, and the stack of Vias.
+//! Finds one header by its name, and the branches of all Vias.
 
 use super::first_line;
 use super::headers::{self, KnownHeader};
 use super::scan::{self, HeaderCursor};
 use super::via;
 
-/// The value of the first header of `message` called `name`, in any case, long or compact, without the blanks around it; `None` when there is
-/// none, or it is empty.
+/// The value of the first header of `message` called `name`, in any case, long or compact, without the blanks around
+/// it; `None` when there is none, or it is empty.
 pub fn header<'a>(message: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     let mut cursor = HeaderCursor::new(message, first_line::parse(message).headers);
     while cursor.peek().is_some_and(|first| first != b'\r' && first != b'\n') {
@@ -57,8 +57,10 @@ mod tests {
 
     #[test]
     fn the_branches_of_all_vias_are_given_from_the_top() {
-        let message = b"INVITE sip:a SIP/2.0\r\nVia: SIP/2.0/UDP c;branch=3, ,\r\n SIP/2.0/TCP b\r\nSubject: x, Via: y\r\n\
-                        v:SIP/2.0/UDP a;branch=1\r\nVia: nonsense\r\nVia: SIP/2.0/UDP x;branch=0\r\n\r\nVia: SIP/2.0/UDP y;branch=9\r\n";
+        let message = b"INVITE sip:a SIP/2.0\r\n\
+                        Via: SIP/2.0/UDP c;branch=3, ,\r\n SIP/2.0/TCP b\r\nSubject: x, Via: y\r\n\
+                        v:SIP/2.0/UDP a;branch=1\r\nVia: nonsense\r\nVia: SIP/2.0/UDP x;branch=0\r\n\r\n\
+                        Via: SIP/2.0/UDP y;branch=9\r\n";
         assert_eq!(via_branches(message).collect::<Vec<_>>(), [&b"3"[..], b"", b"1"]);
         for end in 0..message.len() {
             assert!(via_branches(&message[..end]).count() <= 3);

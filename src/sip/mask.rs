@@ -1,23 +1,24 @@
-//! Secrets in messages, written over in place: whatever holds a message afterwards has its length and shape, and not its secrets.
+//! Overwrites secrets in messages in place. The message keeps its length and its lines.
 
 use super::scan::{self, HeaderCursor};
 use super::{FirstLine, credentials, first_line, headers};
 use std::ops::Range;
 
-/// What stands in for each byte of a secret.
+/// The byte that replaces each byte of a secret.
 const MASK: u8 = b'x';
 /// The requests whose bodies are secrets.
 const METHOD: &[u8] = b"MESSAGE";
-/// Headers with a scheme and what is behind it.
+/// Headers whose value begins with a scheme.
 const WITH_SCHEME: [&[u8]; 4] = [b"Authorization", b"Proxy-Authorization", b"WWW-Authenticate", b"Proxy-Authenticate"];
-/// Headers with the parameters of a digest, and no scheme.
+/// Headers whose value is the parameters of a digest, without a scheme.
 const WITHOUT_SCHEME: [&[u8]; 2] = [b"Authentication-Info", b"Proxy-Authentication-Info"];
 
-/// What is a secret.
+/// Which parts of a message are secrets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Masks {
-    /// Headers, by name, long or compact. Of those that authenticate somebody, the secrets of a digest are masked, of any other scheme what is
-    /// behind it, and what cannot be read as a whole; of any other header the value is.
+    /// Names of headers, long or compact. In headers with credentials the secret parameters of a digest are masked, of
+    /// any other scheme all that follows it, and a value that cannot be read without doubt as a whole. In other headers
+    /// the whole value is masked.
     pub headers: Vec<Vec<u8>>,
     /// Whether the bodies of MESSAGE requests are.
     pub message_bodies: bool,
@@ -34,9 +35,9 @@ impl Masks {
         self.headers.iter().any(|known| headers::are_one(known, name))
     }
 
-    /// Writes over the secrets of `message`, which may be cut short or no SIP at all. Scripts make texts of messages: of what has no first line
-    /// every line is taken for a header, and what follows an empty line for a body where a line before it asks for MESSAGE. Allocates nothing
-    /// where it finds no header of the list.
+    /// Overwrites the secrets of `message`, which may be cut short, or no SIP at all: a text that a script has made of
+    /// a message. Without a first line, every line is read as a header, and what follows an empty line as a body if a
+    /// line before it says MESSAGE. Allocates nothing unless it finds a listed header.
     pub fn apply(&self, message: &mut [u8]) {
         if self.is_empty() {
             return;
@@ -78,8 +79,9 @@ impl Masks {
     }
 }
 
-/// Whether `line`, folds and all, may be the first one of a MESSAGE request to somebody: it begins with that word, or has it somewhere with a blank,
-/// or what is none and looks like one, behind it, and further on a URI or a version. Lists of methods have neither.
+/// Whether `line`, with its folds, may be the first line of a MESSAGE request: it begins with that word, or contains it
+/// with a blank (or a byte that looks like one) behind it and a URI or a version after that. Lists of methods have
+/// neither.
 fn may_be_request(line: &[u8]) -> bool {
     let first = first_line::start(line);
     let words = line.windows(METHOD.len()).enumerate().filter(|(_, word)| word.eq_ignore_ascii_case(METHOD));
@@ -112,8 +114,8 @@ fn in_value(name: &[u8], value: &[u8]) -> Vec<Range<usize>> {
     secrets.into_iter().map(|secret| secret.start + start..secret.end + start).collect()
 }
 
-/// Writes over a header's value, or a part of it. Line breaks, and the blanks that make them folds, stay: the message has the headers that it
-/// had.
+/// Writes over a header's value, or a part of it. Line breaks, and the blanks that make them folds, stay, so that the
+/// message keeps its headers.
 fn write_over_value(secret: &mut [u8]) {
     let mut in_fold = false;
     for byte in secret {
@@ -273,7 +275,8 @@ mod tests {
     fn every_header_of_the_list_is_masked_folded_lines_too() {
         let message = "INVITE sip:a SIP/2.0\r\nX-Token: abc\r\nProxy-Authorization: Digest a=b,\r\n response=\"12\"\r\n\
                        Proxy-Authorization: Bearer t\r\nX-Other: abc\r\n\r\nX-Token: body\r\n";
-        let expected = "INVITE sip:a SIP/2.0\r\nX-Token: xxx\r\nProxy-Authorization: Digest a=b,\r\n response=\"xx\"\r\n\
+        let expected = "INVITE sip:a SIP/2.0\r\nX-Token: xxx\r\n\
+                        Proxy-Authorization: Digest a=b,\r\n response=\"xx\"\r\n\
                         Proxy-Authorization: Bearer x\r\nX-Other: abc\r\n\r\nX-Token: body\r\n";
         assert_eq!(masked(message, &["X-Token", "Proxy-Authorization"], true), expected);
     }
@@ -289,7 +292,8 @@ mod tests {
 
     #[test]
     fn columns_of_a_masked_header_are_empty_and_those_of_credentials_stay() {
-        let message = "INVITE sip:a SIP/2.0\r\nFrom: <sip:b@c>;tag=1\r\nCall-ID: one\r\nAuthorization: Digest username=\"b\", response=\"0\"\r\n\r\n";
+        let message = "INVITE sip:a SIP/2.0\r\nFrom: <sip:b@c>;tag=1\r\nCall-ID: one\r\n\
+                       Authorization: Digest username=\"b\", response=\"0\"\r\n\r\n";
         let bytes = masked(message, &["f", "Call-ID", "Authorization"], false).into_bytes();
         let fields = crate::sip::extract(&bytes, None, &crate::sip::HeaderNames::default());
         assert_eq!(
@@ -351,14 +355,20 @@ mod tests {
             let mut bytes = message.clone().into_bytes();
             all().apply(&mut bytes);
             prop_assert!(!bytes.iter().any(|byte| b"QZJ#".contains(byte)), "{}\n{}", message, bytes.escape_ascii());
-            let lines = |text: &[u8]| text.split(|byte| *byte == b'\n').map(|line| (line.len(), line.first().copied().filter(|byte| scan::is_blank(*byte)))).collect::<Vec<_>>();
+            let lines = |text: &[u8]| {
+                let blank = |line: &[u8]| line.first().copied().filter(|byte| scan::is_blank(*byte));
+                text.split(|byte| *byte == b'\n').map(|line| (line.len(), blank(line))).collect::<Vec<_>>()
+            };
             prop_assert_eq!(lines(&bytes), lines(message.as_bytes()));
             let again = { let mut again = bytes.clone(); all().apply(&mut again); again };
             prop_assert_eq!(again, bytes, "what is masked stays as it is");
         }
 
         #[test]
-        fn any_bytes_keep_their_length_and_their_line_breaks(mut bytes in proptest::collection::vec(any::<u8>(), 0..200), text in "[\r\n :,\"=A-DMmsx\\\\]{0,80}") {
+        fn any_bytes_keep_their_length_and_their_line_breaks(
+            mut bytes in proptest::collection::vec(any::<u8>(), 0..200),
+            text in "[\r\n :,\"=A-DMmsx\\\\]{0,80}",
+        ) {
             let whole = ["MESSAGE sip:a SIP/2.0\r\nAuthorization: Digest ", &text, "\r\n\r\n"].concat();
             let mut made = whole.clone().into_bytes();
             all().apply(&mut made);

@@ -1,15 +1,14 @@
-//! SIP field extraction: a message's bytes in, borrowed fields out. No state, no I/O, and no allocation but in what changes messages:
-//! [`x_headers`], which writes a copy, and [`Masks`].
+//! SIP field extraction: decodes a message's bytes into borrowed fields. It has no state and no I/O, and allocates only
+//! in what changes messages: [`x_headers`], which writes a copy, and [`Masks`].
 //!
 //! One pass goes over the headers ([`headers`] finds them, [`collect`] keeps those that count); what has a grammar of
 //! its own is read by the file named for it. The writer calls [`extract`] for every captured message; a source that
-//! only wants to know requests from replies calls [`first_line_kind`], one that shards by a field [`hash_source`].
+//! only tells requests from replies calls [`first_line_kind`], one that shards by a field [`hash_source`].
 //!
-//! Where that module's parser refuses an address, [`lenient`] reads what of it is plain. Else values equal those of
-//! Kamailio's sipcapture module, its
-//! habits included: the *last* contact of the *first* Contact
-//! header counts, of several tags the last, and a header that is looked up by its name (Reason, X-OIP, the statistics
-//! and the operator's own) must be written with the first letter in the case of the name looked for.
+//! Values equal those of Kamailio's sipcapture module, with its peculiarities: the *last* contact of the *first*
+//! Contact header counts, of several tags the last, and a header that is looked up by its name (Reason, X-OIP, the
+//! statistics and the operator's own) must be written with the first letter in the case of the name looked for. Where
+//! that module's parser refuses an address, [`lenient`] reads what is beyond doubt.
 
 mod collect;
 mod contact;
@@ -63,8 +62,8 @@ pub struct Fields<'a> {
     /// Request or reply.
     pub first_line: FirstLine,
     /// Whether the message breaks the grammar where it matters: the first line, the request URI, a header line or the
-    /// body of From, To, Via, CSeq, Contact, Content-Length or Retry-After is unreadable; Via, From, To, Call-ID or CSeq
-    /// is missing; in a request one that may come once (these but Via, Content-Length, Max-Forwards) comes twice.
+    /// body of From, To, Via, CSeq, Contact, Content-Length or Retry-After is unreadable; Via, From, To, Call-ID or
+    /// CSeq is missing; in a request one that may come once (these but Via, Content-Length, Max-Forwards) comes twice.
     pub malformed: bool,
     /// Request method, or the status code's text.
     pub method: &'a [u8],

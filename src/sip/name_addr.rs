@@ -25,7 +25,7 @@ pub(super) struct NameAddr<'a> {
 pub(super) enum Comma {
     /// The next address follows.
     Separates,
-    /// Nothing of its own; only a tag may hold one.
+    /// It has no meaning, and may stand in a tag only.
     Ordinary,
 }
 

@@ -203,8 +203,8 @@ impl<'a> HeaderCursor<'a> {
         }
     }
 
-    /// Whether the cursor, after [`HeaderCursor::skip_lws`], stands where the header ends: at a line break, a NUL or the
-    /// end of the bytes.
+    /// Whether the cursor, after [`HeaderCursor::skip_lws`], stands where the header ends: at a line break, a NUL or
+    /// the end of the bytes.
     pub(super) fn at_end_of_header(&self) -> bool {
         matches!(self.peek(), None | Some(b'\r' | b'\n' | 0))
     }

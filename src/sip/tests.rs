@@ -14,7 +14,8 @@ fn names() -> HeaderNames {
 fn with(headers: &str) -> String {
     format!(
         "INVITE sip:bob@b.example SIP/2.0\r\nVia: SIP/2.0/UDP a.example;branch=z9hG4bK1\r\n\
-         From: <sip:alice@a.example>;tag=f\r\nTo: <sip:bob@b.example>\r\nCall-ID: 1@a\r\nCSeq: 1 INVITE\r\n{headers}\r\n"
+         From: <sip:alice@a.example>;tag=f\r\nTo: <sip:bob@b.example>\r\nCall-ID: 1@a\r\nCSeq: 1 INVITE\r\n\
+         {headers}\r\n"
     )
 }
 

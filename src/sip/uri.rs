@@ -1,4 +1,4 @@
-//! URIs: sip, sips, tel and urn; who and where.
+//! URIs of the schemes sip, sips, tel and urn: user, host and port.
 
 use super::scan::{Class, find, port};
 
@@ -46,11 +46,10 @@ pub(super) fn parse(uri: &[u8]) -> Option<Uri<'_>> {
     }
     match scheme {
         Scheme::Tel => parsed = Uri { user: parsed.host, host: b"", port: parsed.port },
-        // RFC 3261 counts a semicolon in the user as part of it, and so it is here. Of a telephone number the columns
-        // have the number without
-        // its parameters (extension, number portability), as the stock module stores it: a number has one form
-        // whichever hop and whichever
-        // scheme wrote it, and tables that a mode shards by user keep their calls. doc/sipcapture.md says so.
+        // As in RFC 3261, a semicolon in the user is part of it. Of a telephone number the columns have the number
+        // without its parameters (extension, number portability), as the stock module stores it: a number then has one
+        // form whichever hop and scheme wrote it, and tables that a mode chooses by user keep their calls.
+        // doc/sipcapture.md says so.
         Scheme::Sip if is_phone(tail) => parsed.user = before(parsed.user, b';'),
         Scheme::Sip | Scheme::Urn => {}
     }

@@ -26,8 +26,7 @@ pub(super) fn parse<'a>(cursor: &mut HeaderCursor<'a>) -> Option<&'a [u8]> {
 }
 
 /// Reads one Via of a header at `cursor`, and moves to the next one in it or, behind the last one, behind the line
-/// break. Gives its branch and whether it
-/// was the last one.
+/// break. Gives its branch and whether it was the last one.
 pub(super) fn one<'a>(cursor: &mut HeaderCursor<'a>) -> Option<(&'a [u8], bool)> {
     sent_protocol(cursor)?;
     sent_by(cursor)?;
@@ -144,8 +143,8 @@ fn param<'a>(cursor: &mut HeaderCursor<'a>) -> Option<Option<&'a [u8]>> {
     Some(is(b"branch").then_some(value))
 }
 
-/// Reads a value behind the `=`: a word or a quoted string, in which a backslash is a byte like any other. Where no value
-/// is `needed`, it may be missing or its closing quote may.
+/// Reads a value behind the `=`: a word or a quoted string, in which a backslash is a byte like any other. Where no
+/// value is `needed`, it may be missing or its closing quote may.
 fn value<'a>(cursor: &mut HeaderCursor<'a>, needed: bool) -> Option<&'a [u8]> {
     cursor.skip_lws();
     if cursor.eat(b'"') {

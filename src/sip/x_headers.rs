@@ -25,9 +25,9 @@ pub struct XHeaders<'a> {
     pub from: &'a [u8],
     /// Where it went to.
     pub to: &'a [u8],
-    /// When, microseconds since the Unix epoch; 0 where nobody has looked.
+    /// When, microseconds since the Unix epoch; 0 when unknown.
     pub time_us: i64,
-    /// Its method; of a reply that of its CSeq; empty where nobody has looked.
+    /// Its method; of a reply that of its CSeq; empty when unknown.
     pub method: &'a [u8],
     /// Whether the server that wrote them had sent it.
     pub is_outgoing: bool,
@@ -53,8 +53,8 @@ pub fn insert(message: &[u8], headers: &XHeaders<'_>) -> Option<Vec<u8>> {
     Some(copy)
 }
 
-/// The headers of `message`, and the message without them in two pieces; `None` when it lacks one of them, one but the method is empty, or it has
-/// no empty line.
+/// The headers of `message`, and the message without them in two pieces; `None` when it lacks one of them, one but the
+/// method is empty, or it has no empty line.
 pub fn split(message: &[u8]) -> Option<(XHeaders<'_>, [&[u8]; 2])> {
     let head = &message[..head_end(message)?];
     let begin = find(head, b"\r\nX-Siptrace-Fromip: ")? + 2;

@@ -1,19 +1,22 @@
-//! Tells values that begin with a hyphen from options, before the command line parser sees them: a Call-ID or a user may begin with one.
+//! Tells values that begin with a hyphen from options, before the command line parser sees them: a Call-ID or a user
+//! may begin with one.
 //!
-//! Which words are options, and which of them take a value, is read from the parser's own description of the tool, so that no option can be forgotten:
+//! Which words are options, and which of them take a value, is read from the parser's own description of the tool, so
+//! that no option can be forgotten:
 //!
-//! - the word behind an option that takes a value is its value, unless it is exactly an option of the subcommand: then the value
-//!   was left out (`--from=--json` means a user of that name);
-//! - any other word that begins with a hyphen and is no option of the subcommand is its CALL-ID, if the subcommand takes one and no other
-//!   word looks more like it. Beside a CALL-ID it stays what it looks like, an option that does not exist, which the parser refuses; so it
-//!   does with a URL behind `=`, which is a mistyped `--db` and may hold a password;
+//! - the word behind an option that takes a value is its value, unless it is exactly an option of the subcommand: then
+//!   the value was left out (`--from=--json` means a user of that name);
+//! - any other word that begins with a hyphen and is no option of the subcommand is its CALL-ID, if the subcommand
+//!   takes one and no other word looks more like it. Beside a CALL-ID it stays what it looks like, an option that does
+//!   not exist, which the parser refuses; so it does with a URL behind `=`, which is a mistyped `--db` and may hold a
+//!   password;
 //! - behind `--` nothing is an option.
 
 use clap::{Arg, Command};
 use std::ffi::{OsStr, OsString};
 
-/// The words of a command line for `tool`, the first of them its name, with each such value joined to its option (`--from=-x`) or moved behind
-/// `--`. `tool` must have been built.
+/// The words of a command line for `tool`, the first of them its name, with each such value joined to its option
+/// (`--from=-x`) or moved behind `--`. `tool` must have been built.
 pub fn separate(tool: &Command, words: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut words = words.into_iter().peekable();
     let mut out: Vec<OsString> = words.next().into_iter().collect();
@@ -56,8 +59,8 @@ pub fn separate(tool: &Command, words: impl IntoIterator<Item = OsString>) -> Ve
     out
 }
 
-/// Which of the words at `free` is the CALL-ID, where it is one that begins with a hyphen: the only one, or the only one that begins with no more
-/// than one.
+/// Which of the words at `free` is the CALL-ID, where it is one that begins with a hyphen: the only one, or the only
+/// one that begins with no more than one.
 fn call_id(words: &[OsString], free: &[usize]) -> Option<usize> {
     let hyphens = |at: &&usize| words[**at].as_encoded_bytes().iter().take_while(|byte| **byte == b'-').count();
     let mut shorter = free.iter().filter(|at| hyphens(at) < 2);
@@ -181,7 +184,8 @@ mod tests {
                         let words: Vec<&str> = words.iter().map(String::as_str).collect();
                         match parse(&words) {
                             Ok(_) => assert_eq!(value(&words, option.get_id().as_str()), given, "{words:?}"),
-                            // A number, a column or a word of a list: the value has reached the option, which says what would be right.
+                            // A number, a column or a word of a list: the value has reached the option, which says what
+                            // would be right.
                             Err(error) => {
                                 let kinds = [ErrorKind::ValueValidation, ErrorKind::InvalidValue];
                                 let text = error.to_string();

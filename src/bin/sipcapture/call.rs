@@ -1,4 +1,4 @@
-//! What the messages under one Call-ID amount to: who called whom, and how it ended.
+//! Sums up the messages under one Call-ID: who called whom, and how it ended.
 
 use crate::message::{Message, Party};
 use crate::moment::rfc3339;

@@ -50,7 +50,13 @@ pub struct CallsOptions {
     #[arg(long, conflicts_with = "method")]
     all: bool,
     /// Lines to print, at most
-    #[arg(long, short = 'n', value_name = "COUNT", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(
+        long,
+        short = 'n',
+        value_name = "COUNT",
+        default_value_t = 20,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
     limit: u32,
 }
 

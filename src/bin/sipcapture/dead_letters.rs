@@ -52,9 +52,9 @@ fn read_all(directory: &Path) -> Result<FoundLetters, Error> {
     for file in files(directory)? {
         let entries = match read_file(&file.path) {
             Ok(entries) => entries,
-            // Begun, and not written to yet.
+            // The file is new, and nothing is written to it yet.
             Err(ReadError::Header { .. }) if file.bytes == 0 => continue,
-            // Sent again by somebody else in this moment.
+            // Another tool is sending it again at this moment.
             Err(ReadError::Io(error)) if error.source.kind() == std::io::ErrorKind::NotFound => continue,
             Err(error) => {
                 held.faults.push(error.to_string());
@@ -68,7 +68,7 @@ fn read_all(directory: &Path) -> Result<FoundLetters, Error> {
                 Ok(entry) => held.letters.push(Letter::of(&entry)),
                 Err(ReadError::Lost { entries, .. }) => held.damaged += entries,
                 Err(ReadError::Entry { .. }) => held.damaged += 1,
-                // As a rule the letter that is being written now.
+                // This is usually the letter that is being written now.
                 Err(ReadError::Torn { .. }) => {}
                 Err(error) => held.faults.push(error.to_string()),
             }

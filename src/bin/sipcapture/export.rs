@@ -1,4 +1,4 @@
-//! `sipcapture export CALL-ID -o FILE`: the messages as packets, for Wireshark and its relatives.
+//! `sipcapture export CALL-ID -o FILE`: the messages as packets, for Wireshark and similar programs.
 
 use crate::message::{Endpoint, Message};
 use crate::session::{CallSession, CommandResult, Error, Legs};
@@ -57,7 +57,7 @@ pub fn run(session: &mut CallSession, options: &ExportOptions) -> CommandResult 
 }
 
 /// The bytes of a pcap file of IP packets. Whatever carried a message, it is written as one UDP datagram: a row has no
-/// TCP sequence to rebuild, and no key to undo TLS with.
+/// TCP sequence to rebuild, and no key to decrypt TLS.
 fn pcap(messages: &[Message]) -> (Vec<u8>, PcapSummary) {
     let mut file = file_header(LinkType::Raw).to_vec();
     let mut written = PcapSummary::default();

@@ -91,7 +91,7 @@ enum LetterContent {
 pub struct Letter {
     /// When it was refused, microseconds since the Unix epoch.
     pub time_us: i64,
-    /// The table that it was bound for.
+    /// The table that it was meant for.
     pub table: String,
     /// URL of the database that refused it, without its password.
     pub database: String,
@@ -193,8 +193,8 @@ pub fn tally<T: Clone + Ord + std::hash::Hash>(things: impl IntoIterator<Item = 
     counts
 }
 
-/// A reason without the values of the row: rows that break one rule differ in nothing else. Values are what MySQL quotes, unless it names
-/// something so, and the line that PostgreSQL shows.
+/// A reason without the values of the row, so that all rows that break one rule have the same reason. Values are what
+/// MySQL quotes, unless that is a name, and the line in which PostgreSQL shows the row.
 pub fn shape(reason: &str) -> String {
     const NAMED: [&str; 5] = ["column ", "key ", "table ", "constraint ", "function "];
     let reason = reason.split(" (COPY ").next().unwrap_or(reason);

@@ -54,7 +54,8 @@ impl TextTable {
         self.widths.iter().sum::<usize>() + GAP * self.widths.len().saturating_sub(1)
     }
 
-    /// Takes the room that is missing from the widest columns of each of these kinds, down to its width, one after the other.
+    /// Takes the room that is missing from the widest columns of each of these kinds, down to its width, one after the
+    /// other.
     pub fn shrink(&mut self, width: usize, shrinking: &[(ColumnKind, usize)]) {
         for &(kind, least) in shrinking {
             while self.width() > width {

@@ -1,10 +1,9 @@
-//! The operator's tool: reads the rows that the modules wrote, and tends what they could not write.
+//! The operator's tool: shows the rows that the modules wrote, and handles what they could not write.
 //!
 //! One file a subcommand ([`calls`], [`flow`], [`show`], [`export`], [`schema`]); they ask [`archive`] for messages and
 //! print through [`terminal`]. [`order`] sorts them, [`ladder`] draws and [`call`] judges, all without I/O.
-//! [`dead_letters`], [`replay`] and [`spool`] look after
-//! the files of a server's spool; [`letters`] is what they share. [`arguments`] tells values from options,
-//! [`redaction`] hides passwords in errors.
+//! [`dead_letters`], [`replay`] and [`spool`] look after the files of a server's spool; [`letters`] is what they share.
+//! [`arguments`] tells values from options, [`redaction`] hides passwords in errors.
 
 mod archive;
 mod arguments;
@@ -90,7 +89,13 @@ struct Global {
     #[arg(long = "table", global = true, value_name = "NAME", help_heading = "Database", verbatim_doc_comment)]
     tables: Vec<String>,
     /// Column that you call otherwise, as callid=call_id; repeatable
-    #[arg(long = "column", global = true, value_name = "DEFAULT=NAME", help_heading = "Database", value_parser = renamed_column)]
+    #[arg(
+        long = "column",
+        global = true,
+        value_name = "DEFAULT=NAME",
+        help_heading = "Database",
+        value_parser = renamed_column
+    )]
     columns: Vec<(String, String)>,
     /// Print one JSON document
     #[arg(long, global = true, help_heading = "Output")]

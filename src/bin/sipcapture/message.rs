@@ -98,7 +98,7 @@ pub struct Message {
     pub reason: String,
     /// Call-ID.
     pub call_id: String,
-    /// What the capture agent says joins the legs of a call; the Call-ID where it says nothing.
+    /// Correlation id, the same for all legs of a call; the Call-ID where the capture agent gave none.
     pub correlation_id: String,
     /// CSeq: number and method.
     pub cseq: String,
@@ -184,7 +184,7 @@ impl Message {
         self.is_request && self.to.tag.is_empty() && self.method != "ACK" && self.method != "CANCEL"
     }
 
-    /// What a ladder says of it: `INVITE (SDP)`, `180 Ringing`.
+    /// Its label in a ladder: `INVITE (SDP)`, `180 Ringing`.
     pub fn label(&self) -> String {
         match self.body() {
             Some(body) => format!("{} ({body})", self.first_line()),
@@ -201,8 +201,8 @@ impl Message {
         }
     }
 
-    /// What its Content-Type says that its body is, where a ladder tells: a session description, or parts of which one
-    /// may be one.
+    /// What its body is by its Content-Type, where a ladder shows that: a session description, or a multipart body that
+    /// may contain one.
     pub fn body(&self) -> Option<&'static str> {
         let content_type = self.content_type.to_ascii_lowercase();
         match content_type.split(';').next().map(str::trim) {
@@ -234,7 +234,7 @@ impl Message {
         }
     }
 
-    /// Whether it went over a connection, whose opening side has a port that means nothing.
+    /// Whether it went over a connection. The port of the side that opened it means nothing.
     pub fn over_connection(&self) -> bool {
         matches!(self.transport, Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss)
     }

@@ -45,8 +45,8 @@ impl Clock {
         self.zoned(micro_ts).strftime("%H:%M:%S%.3f").to_string()
     }
 
-    /// Reads a moment, in microseconds since the Unix epoch: a span back from `now` (`90s`, `15m`, `2h`, `7d`), a time of
-    /// today (`08:30`), a date, a date and time, or an RFC 3339 timestamp with its offset.
+    /// Reads a moment, in microseconds since the Unix epoch: a span back from `now` (`90s`, `15m`, `2h`, `7d`), a time
+    /// of today (`08:30`), a date, a date and time, or an RFC 3339 timestamp with its offset.
     pub fn parse(&self, text: &str, now: i64) -> Result<i64, String> {
         let text = text.trim();
         if let Some(moment) = span_back(text, now) {
@@ -64,8 +64,8 @@ impl Clock {
             date.at(0, 0, 0, 0)
         } else {
             return Err(format!(
-                "\"{text}\" is not a time: give 15m, 2h or 7d (ago), 08:30 (today), 2026-11-21, \"2026-11-21 08:30\" or \
-                 2026-11-21T08:30:00Z"
+                "\"{text}\" is not a time: give 15m, 2h or 7d (ago), 08:30 (today), 2026-11-21, \
+                 \"2026-11-21 08:30\" or 2026-11-21T08:30:00Z"
             ));
         };
         let zoned =

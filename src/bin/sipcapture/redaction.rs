@@ -1,4 +1,4 @@
-//! Takes passwords out of what the tool says of its command line: a URL can stand where another value is meant.
+//! Removes passwords from errors about the command line: a URL can stand in place of another value.
 
 use std::borrow::Cow;
 use std::ffi::OsString;
@@ -6,9 +6,8 @@ use std::ffi::OsString;
 /// What begins the options of a URL.
 const OPTIONS: [char; 2] = ['?', ';'];
 
-/// An error's text in which no URL shows a password. `words` are those of the command line: they tell where a
-/// password ends that holds
-/// white space or a quote.
+/// An error's text in which no URL shows a password. `words` are those of the command line: they tell where a password
+/// ends that holds white space or a quote.
 pub fn redacted(text: &str, words: &[OsString]) -> String {
     let mut text = text.to_owned();
     for word in words.iter().map(|word| word.to_string_lossy()) {

@@ -48,7 +48,8 @@ fn option_hint(call_id: &str) -> &'static str {
 }
 
 impl Error {
-    /// The tool's exit code: 1 for a call that is not there and for a letter that is refused, 2 for all that went wrong.
+    /// The tool's exit code: 1 for a call that is not there and for a letter that is refused, 2 for all that went
+    /// wrong.
     pub fn exit_code(&self) -> u8 {
         match self {
             Error::NoSuchCall(_) | Error::Ambiguous(..) | Error::Refused(_) => 1,

@@ -48,7 +48,7 @@ fn look(directory: &Path) -> Result<FoundSpools, Error> {
     let mut spools = Vec::new();
     for place in all(directory).map_err(|error| unreadable(directory, &error))? {
         match inspect(&place.directory) {
-            // The server has done with it in this moment.
+            // The server has just emptied and removed it.
             Err(error) if error.source.kind() == ErrorKind::NotFound => {}
             looked => spools.push((place, looked.map_err(failed)?)),
         }
@@ -57,7 +57,8 @@ fn look(directory: &Path) -> Result<FoundSpools, Error> {
     let has_letters = letters.is_dir();
     if spools.is_empty() && !has_letters && !directory.join("lock").exists() {
         return Err(Error::Argument(format!(
-            "--dir: {} is no spool_dir: there is no spool in it, no {DEAD_LETTERS} and no lock; name the server's spool_dir with --dir",
+            "--dir: {} is no spool_dir: there is no spool in it, no {DEAD_LETTERS} and no lock; \
+             name the server's spool_dir with --dir",
             directory.display()
         )));
     }

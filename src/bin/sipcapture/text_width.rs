@@ -29,8 +29,8 @@ fn fitting_bytes<'a>(clusters: impl Iterator<Item = (&'a str, usize)>, width: us
     fitting.sum()
 }
 
-/// The parts of `text` that a terminal draws as one, each with the columns that it takes: a character with its combining
-/// marks, or a sequence that makes one emoji.
+/// The parts of `text` that a terminal draws as one, each with the columns that it takes: a character with its
+/// combining marks, or a sequence that makes one emoji.
 pub fn clusters(text: &str) -> impl Iterator<Item = (&str, usize)> {
     let mut rest = text;
     std::iter::from_fn(move || {
@@ -96,7 +96,7 @@ mod tests {
     proptest! {
         #[test]
         fn clusters_make_up_the_text_and_its_width(
-            text in prop_oneof![".{0,20}", "[a日😀👩👍☎لا\u{200d}\u{301}\u{fe0e}\u{fe0f}\u{1f3fd}\u{1f1e9}\u{1f1ea}]{0,20}"],
+            text in prop_oneof![".{0,20}", "[a日😀👩👍☎🇩🇪\u{627}\u{644}\u{200d}\u{301}\u{fe0e}\u{fe0f}\u{1f3fd}]{0,20}"],
             width in 0usize..30,
         ) {
             prop_assert_eq!(parts(&text).iter().map(|(cluster, _)| *cluster).collect::<String>(), text.clone());

@@ -1,6 +1,6 @@
-//! What the sinks warn of.
+//! Shows the warnings of the sinks.
 
-/// Shows what the sinks warn of from now on: columns that a table lacks, keys of a URL that are ignored.
+/// Shows the warnings of the sinks from now on: columns that a table lacks, keys of a URL that are ignored.
 pub fn say_warnings() {
     struct Warnings;
     impl log::Log for Warnings {

@@ -110,7 +110,8 @@ fn bytes_behind_the_stream_are_ignored() {
 
 #[test]
 fn a_raw_stream_that_begins_like_zlib_is_still_read() {
-    // A stored block whose padding bits happen to make 0x78 0x01 of its first two bytes: length 0x0001 follows the header.
+    // A stored block whose padding bits happen to make 0x78 0x01 of its first two bytes: length 0x0001 follows the
+    // header.
     let stored = [&[0x78, 0x01, 0x00, 0xfe, 0xff, b'x'][..], &[0x03, 0x00]].concat();
     let mut out = Vec::new();
     assert_eq!(inflate(&stored, &mut out), Ok(()));

@@ -1,4 +1,4 @@
-//! Proofs of the codec, and the packets that they share.
+//! Tests of the codec, and the packets that they share.
 
 mod encode_options;
 mod inflating;
@@ -11,7 +11,7 @@ use super::{Packet, Payload, Version};
 /// A SIP message, long enough to be one.
 pub const OPTIONS: &[u8] = b"OPTIONS sip:bob@example.com SIP/2.0\r\nCall-ID: 1\r\nContent-Length: 0\r\n\r\n";
 
-/// A packet with everything in it, IPv4.
+/// A packet with every field, IPv4.
 pub fn full() -> Packet<'static> {
     Packet {
         version: Version::V3,
@@ -75,7 +75,7 @@ pub fn good_chunks() -> Vec<(u16, Vec<u8>)> {
     ]
 }
 
-/// A good packet after `change` had its way with the chunks.
+/// A good packet whose chunks `change` has changed.
 pub fn changed(change: impl FnOnce(&mut Vec<(u16, Vec<u8>)>)) -> Vec<u8> {
     let mut chunks = good_chunks();
     change(&mut chunks);

@@ -71,7 +71,7 @@ fn packets() -> impl Strategy<Value = Owned> {
         })
 }
 
-/// Bytes that get past the first checks more often than chance would have it.
+/// Bytes that pass the first checks more often than random ones.
 fn hostile_bytes() -> impl Strategy<Value = Vec<u8>> {
     let magic = prop_oneof![
         Just(b"HEP3".to_vec()),
@@ -87,7 +87,7 @@ fn hostile_bytes() -> impl Strategy<Value = Vec<u8>> {
         .prop_map(|(magic, total, chunks)| [magic, total.to_be_bytes().to_vec(), chunks.concat()].concat())
 }
 
-/// Every answer that can be had from `bytes`; what they are does not matter here.
+/// Calls every function that reads `bytes`, whatever it answers.
 fn ask_everything(bytes: &[u8]) {
     let _ = looks_like_hep(bytes);
     if let Err(error) = decode(bytes) {

@@ -27,9 +27,9 @@ use std::time::Duration;
 
 /// Values in one IN list: within what each of the databases takes.
 const IN_LIST: usize = 200;
-/// More Call-IDs than this under one correlation id are no call any more, but an id that is not one.
+/// A correlation id that more Call-IDs than this share does not stand for one call, and is ignored.
 const MOST_LEGS: usize = 32;
-/// How long a server may take to let the tool in; an answer takes as long as it takes.
+/// How long a connection may take to be opened; the time of an answer is not limited.
 const DEADLINES: Deadlines = Deadlines { connect: Duration::from_secs(10), silence: None };
 
 /// What went wrong with the database.
@@ -37,8 +37,8 @@ const DEADLINES: Deadlines = Deadlines { connect: Duration::from_secs(10), silen
 pub enum ArchiveError {
     /// It could not be opened.
     #[error(
-        "cannot open {what}: {why}\nName the database with --db, for example --db {EMBEDDED_URL}, --db postgres://user@host/name \
-         or --db mysql://user@host/name."
+        "cannot open {what}: {why}\nName the database with --db, for example --db {EMBEDDED_URL}, \
+         --db postgres://user@host/name or --db mysql://user@host/name."
     )]
     Open {
         /// Path or URL, without a password.
@@ -46,7 +46,7 @@ pub enum ArchiveError {
         /// The operating system's or the driver's reason.
         why: String,
     },
-    /// Its URL says nothing.
+    /// Its URL cannot be read.
     #[error(transparent)]
     Url(#[from] UrlError),
     /// A statement failed.
@@ -81,8 +81,8 @@ pub struct Archive {
 
 impl Archive {
     /// Opens the database at `url` and finds its tables of captures: those that match one of `tables` (`*` and strftime
-    /// conversions stand for anything), or all whose name starts with `sip_capture`. `renamed` holds pairs of a column's
-    /// default name and the name that the operator gave it.
+    /// conversions stand for anything), or all whose name starts with `sip_capture`. `renamed` holds pairs of a
+    /// column's default name and the name that the operator gave it.
     pub fn open(url: &str, tables: &[String], renamed: &[(String, String)]) -> Result<Archive, ArchiveError> {
         let mut database = connect(url)?;
         let present = database.tables()?;
@@ -130,7 +130,7 @@ impl Archive {
     pub fn messages(&mut self, call_ids: &[String], whole: bool) -> Result<Vec<Message>, ArchiveError> {
         let mut messages = self.rows_of(call_ids, whole)?;
         if !whole {
-            // The order of equal times asks for more than the columns have.
+            // Messages with equal times are ordered by headers for which there is no column.
             let wanted: Vec<(String, i64)> = order::equal_times(&messages).into_iter().collect();
             let fetched = self.whole_rows_at(&wanted)?;
             let is_fetched: HashSet<_> = fetched.iter().map(|row| (row.call_id.as_str(), row.micro_ts)).collect();
@@ -265,7 +265,7 @@ impl Archive {
     }
 }
 
-/// Why a Call-ID leads nowhere.
+/// Why no call was found for a Call-ID.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Missing {
     /// No row has it.
@@ -313,9 +313,8 @@ pub fn parse_url(url: &str) -> Result<DatabaseUrl, UrlError> {
     }
 }
 
-/// Whether a text that is no URL looks like one with its slashes left out, or like libpq's `host=h password=x`:
-/// errors would show it as a
-/// file's path, password and all.
+/// Whether a text that is no URL looks like one with its slashes left out, or like libpq's `host=h password=x`: errors
+/// would show it as a file's path, password and all.
 fn may_name_a_server(text: &str) -> bool {
     let text = text.trim_start().to_ascii_lowercase();
     ["postgres:", "postgresql:", "mysql:"].iter().any(|scheme| text.starts_with(scheme))

@@ -27,7 +27,7 @@ impl Mysql {
     }
 }
 
-/// The server's own words, or the driver's.
+/// The server's error text, or the driver's.
 fn reason(error: &mysql::Error) -> String {
     match error {
         mysql::Error::MySqlError(answer) => answer.message.clone(),

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use tokio_postgres::Client;
 use tokio_postgres::types::{FromSql, ToSql, Type};
 
-/// An open connection, and what drives it.
+/// An open connection, and the runtime that drives it.
 pub struct Postgres {
     client: Client,
     runtime: Runtime,
@@ -48,7 +48,8 @@ impl Database for Postgres {
     fn tables(&mut self) -> Result<Vec<TableColumns>, ArchiveError> {
         // A partition shows its rows through its parent: reading both would show every message twice.
         let query = self.client.query(
-            "SELECT CASE WHEN pg_table_is_visible(c.oid) THEN c.relname ELSE n.nspname || '.' || c.relname END, a.attname \
+            "SELECT CASE WHEN pg_table_is_visible(c.oid) THEN c.relname ELSE n.nspname || '.' || c.relname END, \
+             a.attname \
              FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
              JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped \
              WHERE c.relkind IN ('r', 'p', 'f') AND NOT c.relispartition \

@@ -1,12 +1,12 @@
-//! The question for the newest calls: filters and order, so that an index answers it.
+//! The query for the newest calls, with filters and an order that an index serves.
 
 use super::sql::{Query, QueryParameter};
 use super::tables::CaptureTable;
 use crate::moment::utc_wall_clock;
 use sipcapture_core::table::Dialect;
 
-/// How far the `date` column, local time of the server that wrote it, may lie behind UTC and ahead of it: the time zones'
-/// own bounds and an hour.
+/// How far the `date` column, local time of the server that wrote it, may lie behind UTC and ahead of it: the time
+/// zones' own bounds and an hour.
 const DATE_BEHIND_HOURS: i64 = 13;
 /// See [`DATE_BEHIND_HOURS`].
 const DATE_AHEAD_HOURS: i64 = 15;
@@ -42,7 +42,7 @@ pub enum DateForms {
     Text,
     /// As Julian days, which the stock module's SQLite driver binds; SQLite compares numbers and texts apart.
     JulianDays,
-    /// Some rows so, some so.
+    /// Both forms, in different rows.
     Both,
 }
 

@@ -1,4 +1,5 @@
-//! Reads an SQLite file. Opened read-only: the tool never creates a file and never holds a lock that a writer waits for.
+//! Reads an SQLite file. Opened read-only: the tool never creates a file and never holds a lock that a writer waits
+//! for.
 
 use super::sql::{ColumnValue, Query, QueryParameter};
 use super::tables::TableColumns;

@@ -33,7 +33,8 @@ fn archive(directory: &tempfile::TempDir, calls: &[(&str, &[i64])]) -> (Archive,
     let file = rusqlite::Connection::open(&path).unwrap();
     for table in ["sip_capture_one", "sip_capture_two"] {
         file.execute_batch(&format!(
-            "CREATE TABLE {table} (id INTEGER PRIMARY KEY, micro_ts BIGINT, callid TEXT, method TEXT, cseq TEXT, msg TEXT)"
+            "CREATE TABLE {table} \
+             (id INTEGER PRIMARY KEY, micro_ts BIGINT, callid TEXT, method TEXT, cseq TEXT, msg TEXT)"
         ))
         .unwrap();
     }
@@ -100,7 +101,8 @@ fn times_that_are_no_numbers_are_read_as_before() {
     let file = rusqlite::Connection::open(&path).unwrap();
     file.execute_batch(
         "CREATE TABLE sip_capture (id INTEGER PRIMARY KEY, micro_ts BLOB, callid TEXT, method TEXT, msg TEXT);
-        INSERT INTO sip_capture (micro_ts, callid, method, msg) VALUES ('7', 'a', 'INFO', 'm'), ('7', 'a', 'INFO', 'm')",
+        INSERT INTO sip_capture (micro_ts, callid, method, msg) 
+        VALUES ('7', 'a', 'INFO', 'm'), ('7', 'a', 'INFO', 'm')",
     )
     .unwrap();
     let mut archive = Archive::open(path.to_str().unwrap(), &[], &[]).unwrap();

@@ -1,4 +1,4 @@
-//! The bytes of a message, out of whatever column they were put in.
+//! Reads the bytes of a message from a column of any type.
 
 use super::sql::ColumnValue;
 use sipcapture_core::sink::escape::unescape;
@@ -8,8 +8,8 @@ use sipcapture_core::table::Dialect;
 const LEAST_DIGITS: usize = 40;
 
 /// The message in a `msg` cell. A binary column holds its bytes, and SQLite's text is bytes too. The text of the other
-/// databases carries the sinks' escapes, or is what the stock module makes of a message in PostgreSQL: `\x` and hexadecimal
-/// digits.
+/// databases carries the sinks' escapes, or is what the stock module makes of a message in PostgreSQL: `\x` and
+/// hexadecimal digits.
 pub fn message_bytes(cell: ColumnValue, dialect: Dialect) -> Vec<u8> {
     match cell {
         ColumnValue::Null => Vec::new(),

@@ -4,8 +4,8 @@
 //! happened, which is when
 //!
 //! - a message goes from one of its ports to another (everything on one machine, a proxy beside its PBX), or
-//! - it sends a request that opens a dialog from one port and is later sent one at another (caller and callee behind one
-//!   NAT). A proxy with two ports does it the other way round and stays one column.
+//! - it sends a request that opens a dialog from one port and is later sent one at another (caller and callee behind
+//!   one NAT). A proxy with two ports does it the other way round and stays one column.
 //!
 //! The port from which a TCP, TLS or WebSocket connection was opened means nothing and changes with every connection:
 //! it stands for the address that its owner names in Via, and where that is the same IP address it is drawn as the port
@@ -79,7 +79,7 @@ impl Columns {
     }
 }
 
-/// What the two ends of connections call themselves.
+/// The addresses that both ends of connections give for themselves in Via.
 struct Aliases(HashMap<Endpoint, SentBy>);
 
 /// The address in a Via.

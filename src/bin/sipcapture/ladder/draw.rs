@@ -8,9 +8,9 @@
 //! 08:52:06.125 +0.002    │◄───── 100 Trying ──────│
 //! ```
 //!
-//! Hosts stand at equal distances: as far apart as the longest label between two of them asks for, and not farther
-//! than the terminal allows. Where it allows little, labels are cut; below that the deltas go; a flow of very many hosts
-//! may be wider than the terminal.
+//! Hosts stand at equal distances: as far apart as the longest label between two of them asks for, and not farther than
+//! the terminal allows. Where it is narrow, labels are cut, then the deltas are left out. A flow of very many hosts may
+//! be wider than the terminal.
 
 use super::Columns;
 use super::row::LadderRow;
@@ -21,7 +21,7 @@ use crate::text_width::text_width;
 
 /// Widest distance between two hosts.
 const MOST_SPACING: usize = 44;
-/// Distance below which the deltas give their room to the ladder.
+/// Distance below which the deltas are left out.
 const COMFORTABLE_SPACING: usize = 14;
 /// Smallest distance between two hosts: an arrow with three letters.
 const LEAST_SPACING: usize = 7;
@@ -33,7 +33,7 @@ const LEAST_TEXT: usize = 7;
 /// one of the two hosts.
 const ARROW: usize = 10;
 
-/// One message of a flow and what is to be said of it.
+/// One message of a flow, with the number of its leg and of its sending.
 #[derive(Clone, Copy, Debug)]
 pub struct LadderStep<'a> {
     /// The message.
@@ -78,7 +78,7 @@ pub fn draw(steps: &[LadderStep<'_>], columns: &Columns, clock: &Clock, terminal
 /// Width of `08:52:06.123`.
 const TIME_WIDTH: usize = 12;
 
-/// Where everything goes.
+/// The layout: where hosts, deltas and numbers of legs stand.
 struct Drawing<'t> {
     terminal: &'t Terminal,
     /// Column of each host's line.

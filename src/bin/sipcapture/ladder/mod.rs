@@ -1,4 +1,4 @@
-//! The ladder: one column a host, one line a message, time on the left. Pure: messages in, lines out.
+//! The ladder: one column a host, one line a message, time on the left. It makes lines of messages, without I/O.
 
 mod columns;
 mod draw;

@@ -1,4 +1,4 @@
-//! What is known of a call from its other messages, those of other times too, by their columns alone.
+//! What the columns of other messages of a call tell about a message, also those of other times.
 
 use super::step::INVITE;
 use crate::message::Message;
@@ -16,7 +16,7 @@ pub(super) enum Fact {
     Sent,
 }
 
-/// Facts, as hashes of what they are about. Where two are taken for one, messages stay as they were stored.
+/// Facts, as hashes of what they are about. When two have the same hash, messages only stay as they were stored.
 #[derive(Debug, Default)]
 pub(super) struct History(HashSet<u64>);
 

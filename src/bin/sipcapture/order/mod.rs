@@ -1,14 +1,11 @@
 //! The order of messages, for every subcommand: by time; with the same microsecond, as their transactions demand;
 //! then as they were stored.
 //!
-//! Agents whose clocks tick in milliseconds or seconds give one time to many messages, and several workers store them
-//! in any order. What must have
-//! come first can still be told ([`rules`]). These rules say nothing of many pairs, so that they are no order to sort
-//! by: [`sort`]
-//! takes, again and again, the message that was stored first of those before which no other must come; where each
-//! waits for another, which no
-//! real call brings about, the one that was stored first. The outcome depends on the messages alone, not on the order
-//! in which they come in.
+//! Agents whose clocks count milliseconds or seconds give one time to many messages, and several workers store them in
+//! any order. The [`rules`] tell of some pairs which message came first. They say nothing of many others, so that a
+//! plain sort cannot use them: [`sort`] takes, again and again, the message that was stored first among those that no
+//! other remaining message must precede. If each of them waits for another, which no real call causes, it takes the one
+//! that was stored first. The result depends on the messages alone, not on the order of the input.
 
 mod history;
 #[cfg(test)]
@@ -65,9 +62,8 @@ fn content(message: &Message) -> impl Ord {
     (texts, more, &message.source, &message.destination, &message.payload)
 }
 
-/// The order of messages with one time, which come as they were stored. Calls do not mind one another: of what comes
-/// next in each of
-/// them, the message that was stored first is taken.
+/// The order of messages with one time, which come as they were stored. Calls are independent: of the next messages of
+/// all calls, the one that was stored first is taken.
 fn order_of_group(group: &[Message], history: &History) -> Vec<usize> {
     let mut calls: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (index, message) in group.iter().enumerate() {

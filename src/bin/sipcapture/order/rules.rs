@@ -1,8 +1,7 @@
 //! What must have come first of two messages of a call that have the same time.
 //!
-//! Each rule is a cause and what it causes, as RFC 3261 and RFC 3262 have it; what two messages do not tell by
-//! themselves stays as it was
-//! stored. So a call that was stored as it happened is left alone, whatever its hosts do.
+//! Each rule is a cause and its effect by RFC 3261 and RFC 3262. Pairs of which the messages tell nothing stay as they
+//! were stored, so that a call that was stored as it happened is not changed, whatever its hosts do.
 
 use super::step::{Copied, INVITE, Phase, Step};
 
@@ -23,7 +22,7 @@ impl Step<'_> {
         }
     }
 
-    /// Of two messages of one transaction at one hop.
+    /// The rule for two messages of one transaction at one hop.
     fn precedes_at_hop(&self, other: &Step<'_>) -> bool {
         use Phase::{Ack, Cancel, CancelReply, Failure, Provisional, Request, Success, Trying};
         self.hop == other.hop
@@ -44,7 +43,8 @@ impl Step<'_> {
             }
     }
 
-    /// Of two messages of one transaction at several hops: a request goes on from hop to hop, and a reply comes back.
+    /// The rule for two messages of one transaction at several hops: a request goes on from hop to hop, and a reply
+    /// comes back.
     fn precedes_along_hops(&self, other: &Step<'_>) -> bool {
         use Phase::{Ack, Failure, Provisional, Request, Success, Trying};
         let is_one_transaction = self.message.from.tag == other.message.from.tag
@@ -54,8 +54,8 @@ impl Step<'_> {
                 // A CANCEL is each hop's own: a proxy sends one by itself, too.
                 (Request, Request | Trying | Provisional | Success | Failure) => other.came_through(self),
                 (Ack, Ack) => self.is_ack_of_answer && other.is_ack_of_answer && other.came_through(self),
-                // So are a 100 and the reply to a CANCEL. Of different replies, a hop can receive the next before it
-                // passes the first on.
+                // A 100 and the reply to a CANCEL are each hop's own too. Of different replies, a hop can receive the
+                // next before it passes the first on.
                 (Provisional, Provisional) | (Success, Success) | (Failure, Failure) => {
                     self.message.status() == other.message.status()
                         && self.message.to.tag == other.message.to.tag
@@ -72,9 +72,9 @@ impl Step<'_> {
             && self.branches.ends_with(&other.branches)
     }
 
-    /// Of a request with a higher CSeq that went the same way: whoever sends another one has sent the first, and, of
-    /// INVITE and REGISTER,
-    /// has its replies; of one within a dialog, those of the same dialog, since other callees may answer later.
+    /// The rule for a request with a higher CSeq that went the same way: its sender has sent the first one before and,
+    /// for INVITE and REGISTER, has received its replies; within a dialog, those of the same dialog, since other
+    /// callees may answer later.
     fn precedes_next_request(&self, other: &Step<'_>) -> bool {
         let is_ended = match self.phase {
             Phase::Request => true,
@@ -93,7 +93,7 @@ impl Step<'_> {
             && self.way() == other.way()
     }
 
-    /// Of an ACK or a PRACK that is no part of the transaction, and the reply that its sender has received.
+    /// The rule for an ACK or a PRACK outside the transaction and the reply that its sender has received.
     fn is_acknowledged_by(&self, other: &Step<'_>) -> bool {
         let is_of_it = match (self.phase, other.phase) {
             (Phase::Success, Phase::Ack) => {
@@ -107,10 +107,9 @@ impl Step<'_> {
         is_of_it && self.has_direction_of(other) && self.hosts()[1] == other.hosts()[0]
     }
 
-    /// Of an answer or its ACK and the requests within the dialog, whichever side sends these. Most can be sent while
-    /// the call rings, so that
-    /// they may cross the answer; and whether a provisional reply opened the dialog cannot be told: it may not have
-    /// been captured.
+    /// The rule for an answer or its ACK and the requests within the dialog, of either side. Most requests can be sent
+    /// while the call rings, so that they may cross the answer; and a provisional reply that opened the dialog may not
+    /// have been captured.
     fn precedes_in_dialog(&self, other: &Step<'_>) -> bool {
         let is_request = other.phase == Phase::Request && !other.message.to.tag.is_empty();
         if !is_request || self.family != INVITE {

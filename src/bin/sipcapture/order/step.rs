@@ -161,9 +161,8 @@ fn lengthen_branches(steps: &mut [Step<'_>]) {
     }
 }
 
-/// Tells transactions at hops apart: by all branches, so that one that is used again at the next hop does no harm.
-/// Where the topmost Via
-/// has none, by the hosts.
+/// Numbers transactions at hops: by all branches, so that a branch that the next hop uses again is another one. Where
+/// the topmost Via has no branch, the hosts decide.
 fn number_hops(steps: &mut [Step<'_>]) {
     let mut hops = HashMap::new();
     for step in steps {

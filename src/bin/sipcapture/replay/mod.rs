@@ -1,7 +1,8 @@
 //! `sipcapture replay-dead-letters`: sends what a database has refused once more, and takes away what it stores now.
 //!
-//! One file of letters after the other is taken, sent and written again without what was stored ([`report`] counts), so that the server can go on
-//! meanwhile and a tool that is killed loses nothing: what it had sent of one file is sent once more then.
+//! One file of letters after the other is taken, sent and written again without what was stored ([`report`] counts), so
+//! that the server can go on meanwhile and a tool that is killed loses nothing: what it had sent of one file is sent
+//! once more then.
 
 mod report;
 mod send;
@@ -105,8 +106,8 @@ fn database(url: &str, create: bool) -> Result<DatabaseUrl, Error> {
             path.display()
         ))),
         _ if !is_ours => Err(Error::Argument(format!(
-            "--db: {url} is served by a driver of the SIP server, which this tool cannot use; name an SQLite file, a PostgreSQL or \
-             a MySQL server"
+            "--db: {url} is served by a driver of the SIP server, which this tool cannot use; \
+             name an SQLite file, a PostgreSQL or a MySQL server"
         ))),
         _ => {
             say_warnings();
@@ -238,7 +239,7 @@ impl LetterReplay {
             Ok(entry) => return Some(entry),
             Err(ReadError::Lost { entries, .. }) => self.report.unreadable += entries,
             Err(ReadError::Entry { .. }) => self.report.unreadable += 1,
-            // Never was a letter: its writer died before it was whole, or is at it now.
+            // This is no whole letter: its writer died before its end, or is writing it now.
             Err(ReadError::Torn { .. }) => {}
             Err(error) => self.report.faults.push(error.to_string()),
         }
@@ -261,7 +262,7 @@ impl LetterReplay {
 
     fn note_fault(&mut self, file: &LetterFile, error: ReadError) {
         match &error {
-            // Begun, and not written to yet.
+            // The file is new, and nothing is written to it yet.
             ReadError::Header { .. } if file.bytes == 0 => {}
             ReadError::Io(error) if error.source.kind() == io::ErrorKind::NotFound => {}
             _ => self.report.faults.push(error.to_string()),
@@ -269,11 +270,12 @@ impl LetterReplay {
     }
 }
 
-/// Gives a file that was written again, when there is one, the owner that it had: the server must be able to read its spool when this tool runs as root.
+/// Gives a file that was written again, when there is one, the owner that it had: the server must be able to read its
+/// spool when this tool runs as root.
 fn keep_owner(path: &Path, owner: io::Result<(u32, u32)>) -> Result<(), SpoolError> {
     let failed = |source| SpoolError { act: "give its owner back to", path: PathBuf::from(path), source };
     let (uid, gid) = owner.map_err(failed)?;
-    // The directory is that owner's: what has this name by now may be a link to something else.
+    // The directory belongs to that owner, who may have put a link to something else in the file's place.
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = match rustix::fs::open(path, flags, Mode::empty()) {
         Ok(file) => std::fs::File::from(file),

@@ -29,7 +29,7 @@ pub struct Report {
     pub waiting: u64,
     /// The database of each letter that was not meant.
     pub others: Vec<String>,
-    /// Files that another tool has in hand.
+    /// Files that another tool is working on.
     pub busy: u64,
     /// What is wrong with files.
     pub faults: Vec<String>,
@@ -68,7 +68,7 @@ impl Report {
         self.wanted.push(entry.table.to_string());
     }
 
-    /// Tells all; an error when letters stay that were meant to go.
+    /// Prints the counts; an error when letters are left that should have been sent.
     pub fn finish(self, output: &Output, truncated: u64, away: Option<String>) -> CommandResult {
         match output.json {
             true => output.document(self.document(truncated, away.as_deref()))?,

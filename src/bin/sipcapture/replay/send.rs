@@ -41,7 +41,7 @@ pub struct RowSettings {
 }
 
 impl RowSettings {
-    /// The table of a letter; the reason why its name will not do.
+    /// The table of a letter, or why its name is not valid.
     pub fn table(&self, entry: &Entry<'_>, capture: &Capture<'_>) -> Result<String, String> {
         let named = match &self.table {
             Some(template) => name::expand(template.as_bytes(), capture.time_us),
@@ -51,7 +51,7 @@ impl RowSettings {
     }
 }
 
-/// The way into a database.
+/// Sends letters to a database.
 pub struct Sender {
     sink: Box<dyn Sink>,
     making: RowSettings,

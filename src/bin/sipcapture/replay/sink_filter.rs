@@ -1,4 +1,4 @@
-//! Which letters are meant: those that the database refused to which they are sent now, unless the operator says otherwise.
+//! Selects letters by the database that refused them: by default the one to which they are sent now.
 
 use sipcapture_core::sink::DatabaseUrl;
 use sipcapture_core::sink::url::{Server, ServerHost};
@@ -69,7 +69,7 @@ mod tests {
             ("postgresql://db1:5432/homer", "postgres://kamailio:xxxx@db1/homer"),
             ("mysql://root@/run/mysqld/mysqld.sock/homer", "mysql://k:xxxx@/run/mysqld/mysqld.sock/homer"),
             ("sqlite:////var/lib/x.db", "sqlite:////var/lib/x.db"),
-            // As a server shows it that has left the database to its own driver.
+            // As a server shows it whose own driver serves the database.
             ("postgres://admin:secret@db1/homer", "postgres://...@db1/homer"),
             ("unixodbc://admin:secret@localhost/dsn", "unixodbc://...@localhost/dsn"),
             ("text:///var/lib/x", "text:///var/lib/x"),

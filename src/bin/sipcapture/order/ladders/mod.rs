@@ -1,10 +1,9 @@
-//! Calls as they happen, all with one time: stored as they happened they stay, stored in any other way what is
-//! certain of them holds.
+//! Calls whose messages all have one time. Stored in the order in which they happened, they keep it. Stored in any
+//! other order, the pairs whose order is certain come right.
 //!
-//! A line of a ladder has: from whom to whom (hosts are A, B, C, the proxy P, the server S; a port may follow),
-//! method or status, CSeq, branches of
-//! the Vias with the topmost first (`-` for a Via without one), From tag and To tag, and a header. Pairs are numbers
-//! of lines, from 0.
+//! A line of a ladder has: from whom to whom (hosts are A, B, C, the proxy P, the server S; a port may follow), method
+//! or status, CSeq, branches of the Vias with the topmost first (`-` for a Via without one), From tag and To tag, and a
+//! header. Pairs are numbers of lines, from 0.
 
 mod dialogs;
 mod hops;
@@ -70,8 +69,7 @@ pub fn stored(mut messages: Vec<Message>) -> Vec<Message> {
 }
 
 /// Asserts that the ladder stays as it is when it was stored so, whichever of its messages are missing, and that it
-/// keeps each of `pairs`
-/// in whatever order it was stored.
+/// keeps each of `pairs` in whatever order it was stored.
 fn holds(text: &str, pairs: &[(usize, usize)]) {
     stays(text);
     stays(&on_one_host(text));
