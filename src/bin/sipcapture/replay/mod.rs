@@ -299,7 +299,7 @@ mod tests {
         let [letters, victim] = ["letters", "victim"].map(|name| directory.path().join(name));
         std::fs::write(&victim, "").unwrap();
         let metadata = victim.metadata().unwrap();
-        // An owner that it has not.
+        // An owner other than that of the file.
         let other = (metadata.uid() ^ 1, metadata.gid() ^ 1);
         assert!(keep_owner(&letters, Ok(other)).is_ok(), "nothing is there");
         std::os::unix::fs::symlink(&victim, &letters).unwrap();
