@@ -128,7 +128,7 @@ impl<'a> Chunks<'a> {
         self.trailing
     }
 
-    /// Whether the packet bears the magic of the 2013 draft, which numbers two chunks differently.
+    /// Whether the packet has the magic of the 2013 draft, which numbers two chunks differently.
     pub fn is_eep1(&self) -> bool {
         self.eep1
     }

@@ -12,7 +12,7 @@
 //!   brackets, only one URI.
 //!
 //! If that URI cannot be read, is of another scheme, or has no brackets and is followed by a blank and a word, which
-//! may be its torn end, no other URI is tried, and the field stays empty.
+//! may be its end, no other URI is tried, and the field stays empty.
 
 use super::scan::{Class, find, trim, trim_start};
 use super::uri::{self, Uri};
@@ -148,7 +148,7 @@ fn enclosed(text: &[u8]) -> Option<(Option<Uri<'_>>, &[u8])> {
     }
     let whole = uri::parse(inside).filter(|uri| BARE_END.length_before(uri.host) == uri.host.len());
     let word = || Some(BARE_END.before(inside)).filter(|word| find(word, b'@').is_some());
-    // A port there may be torn.
+    // A port there may be cut off.
     let cut = || uri::parse(word()?).filter(|uri| uri.port == 0);
     Some((whole.or_else(cut), behind))
 }
@@ -160,8 +160,8 @@ fn has_scheme(text: &[u8]) -> bool {
 }
 
 /// Reads a URI without brackets, which ends where the header's parameters begin. One without a user must stand in a
-/// body without an `@`: else it may be the torn beginning of one with a user. So may be one with a word behind the
-/// blank that ends it.
+/// body without an `@`: else it may be the beginning of a URI with a user that is cut off. The same holds for one with a
+/// word after the blank that ends it.
 fn bare(text: &[u8], has_user_somewhere: bool) -> Option<(Option<Uri<'_>>, &[u8])> {
     if !uri::is_of_party(text) {
         return None;

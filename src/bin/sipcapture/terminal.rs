@@ -134,7 +134,7 @@ pub struct Terminal {
     width: Option<usize>,
     /// Whether styles are written.
     colour: bool,
-    /// Whether somebody looks at it directly.
+    /// Whether it is a terminal, not a file or a pipe.
     pub is_terminal: bool,
     /// What to draw with.
     pub glyphs: Glyphs,
