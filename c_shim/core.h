@@ -7,6 +7,7 @@
  *
  * Order of calls (one handle a module):
  *
+ *   sc_parameter_at, sc_command_at                                    at any time, without a handle
  *   sc_core_new -> sc_core_set_text / sc_core_set_number (any number) -> sc_core_check     configuration, main process
  *   -> sc_raw_open                                                    as long as the server may open raw sockets
  *   -> sc_core_map_lanes                                              last call before the first fork

@@ -237,7 +237,7 @@ static void versions_and_names_are_checked(sc_core *core)
     other.contract_version++;
     CHECK(sc_core_new(&other, "kamailio/sipcapture", &out) == SC_ERR_CONTRACT_VERSION);
     /* Shims of these lack the answers that sc_trace_send has now. */
-    for (uint32_t older = 0; older < 4; older++) {
+    for (uint32_t older = 0; older < SC_CONTRACT_VERSION; older++) {
         other.contract_version = older;
         CHECK(sc_core_new(&other, "kamailio/siptrace", &out) == SC_ERR_CONTRACT_VERSION);
     }
