@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::table_schema::{ColumnTarget, InsertPlan, InsertPlans, MissingColumns, TableSchema, match_columns};
 use super::{Sink, SinkError, SinkOptions, Written};
-use crate::table::{Dialect, Layout, Row, ddl};
+use crate::table::{Layout, Row, SqlDialect, ddl};
 
 /// Why a database did not do what it was asked.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ pub(super) trait Session: Sized {
     /// What is prepared once for a table; dies with the connection.
     type Statement: Send;
     /// The SQL that it speaks.
-    const DIALECT: Dialect;
+    const DIALECT: SqlDialect;
 
     /// Connects.
     fn connect(address: &Self::Address, options: &SinkOptions) -> Result<Self, Fault>;
@@ -199,7 +199,7 @@ mod tests {
     impl Session for Touchy {
         type Address = ();
         type Statement = ();
-        const DIALECT: Dialect = Dialect::Sqlite;
+        const DIALECT: SqlDialect = SqlDialect::Sqlite;
 
         fn connect((): &(), _: &SinkOptions) -> Result<Touchy, Fault> {
             Ok(Touchy)

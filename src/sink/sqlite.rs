@@ -16,7 +16,7 @@ use super::session::{Fault, Session};
 use super::sqlite_file;
 use super::table_schema::{ColumnTarget, ColumnType, InsertPlan, SchemaColumn, TableSchema, column_list};
 use super::{SinkOptions, Written};
-use crate::table::{Dialect, Row, Value};
+use crate::table::{Row, SqlDialect, Value};
 
 /// How long to wait for another process that is writing to the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -40,7 +40,7 @@ pub(super) struct InsertSql(String);
 impl Session for File {
     type Address = PathBuf;
     type Statement = InsertSql;
-    const DIALECT: Dialect = Dialect::Sqlite;
+    const DIALECT: SqlDialect = SqlDialect::Sqlite;
 
     fn connect(path: &PathBuf, options: &SinkOptions) -> Result<File, Fault> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -61,8 +61,8 @@ impl Session for File {
     }
 
     fn describe(&mut self, table: &str) -> Result<Option<TableSchema>, Fault> {
-        let sql_name = Dialect::Sqlite.quote_table(table);
-        let parts = Dialect::Sqlite.table_parts(table);
+        let sql_name = SqlDialect::Sqlite.quote_table(table);
+        let parts = SqlDialect::Sqlite.table_parts(table);
         let (schema, table) = match parts.as_slice() {
             [schema, table] => (*schema, *table),
             _ => ("main", table),
@@ -88,7 +88,7 @@ impl Session for File {
 
     fn prepare(&mut self, table: &TableSchema, targets: &[ColumnTarget]) -> Result<InsertSql, Fault> {
         let places = vec!["?"; targets.len()].join(", ");
-        let (table, columns) = (&table.sql_name, column_list(Dialect::Sqlite, targets));
+        let (table, columns) = (&table.sql_name, column_list(SqlDialect::Sqlite, targets));
         Ok(InsertSql(format!("INSERT INTO {table} ({columns}) VALUES ({places})")))
     }
 

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Instant;
 
 use super::escape::TextWidth;
-use crate::table::{ColumnKind, Dialect, Layout};
+use crate::table::{ColumnKind, Layout, SqlDialect};
 
 /// How many tables keep their plan. A strftime template makes new names for ever; old ones are hardly written again.
 const KEPT_PLANS: usize = 64;
@@ -78,7 +78,7 @@ pub(super) fn match_columns<'a>(layout: &'a Layout, real: &[SchemaColumn]) -> (V
 }
 
 /// The names of the targets, quoted, with commas between them: the column list of an INSERT or a COPY.
-pub(super) fn column_list(dialect: Dialect, targets: &[ColumnTarget]) -> String {
+pub(super) fn column_list(dialect: SqlDialect, targets: &[ColumnTarget]) -> String {
     targets.iter().map(|target| dialect.quote(&target.column.name)).collect::<Vec<_>>().join(", ")
 }
 

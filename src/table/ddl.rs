@@ -23,7 +23,7 @@ const POSTGRES_IDENTIFIER: usize = 63;
 
 /// The SQL that a database speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dialect {
+pub enum SqlDialect {
     /// SQLite 3.
     Sqlite,
     /// PostgreSQL 9.6 and later.
@@ -32,22 +32,22 @@ pub enum Dialect {
     Mysql,
 }
 
-impl Dialect {
+impl SqlDialect {
     /// Every dialect.
-    pub const ALL: [Dialect; 3] = [Dialect::Sqlite, Dialect::Postgres, Dialect::Mysql];
+    pub const ALL: [SqlDialect; 3] = [SqlDialect::Sqlite, SqlDialect::Postgres, SqlDialect::Mysql];
 
     /// The name that `sipcapture schema --dialect` takes.
     pub fn name(self) -> &'static str {
         match self {
-            Dialect::Sqlite => "sqlite",
-            Dialect::Postgres => "postgres",
-            Dialect::Mysql => "mysql",
+            SqlDialect::Sqlite => "sqlite",
+            SqlDialect::Postgres => "postgres",
+            SqlDialect::Mysql => "mysql",
         }
     }
 
     /// Quotes one identifier, whatever it contains.
     pub fn quote(self, identifier: &str) -> String {
-        let quote = if self == Dialect::Mysql { '`' } else { '"' };
+        let quote = if self == SqlDialect::Mysql { '`' } else { '"' };
         let mut quoted = String::with_capacity(identifier.len() + 2);
         quoted.push(quote);
         for character in identifier.chars() {
@@ -70,49 +70,49 @@ impl Dialect {
     /// The parts of a table name: its schema, if it has one, and the table.
     pub fn table_parts(self, table: &str) -> Vec<&str> {
         match (self, table.split_once('.')) {
-            (Dialect::Sqlite, Some(("main" | "temp", _))) => table.splitn(2, '.').collect(),
-            (Dialect::Sqlite, _) => vec![table],
+            (SqlDialect::Sqlite, Some(("main" | "temp", _))) => table.splitn(2, '.').collect(),
+            (SqlDialect::Sqlite, _) => vec![table],
             _ => table.split('.').collect(),
         }
     }
 }
 
 /// The statements that create `table` for the rows of `layout`, with its indexes, in the order to run them.
-pub fn create_table(dialect: Dialect, table: &str, layout: &Layout) -> Vec<String> {
+pub fn create_table(dialect: SqlDialect, table: &str, layout: &Layout) -> Vec<String> {
     let indexed: Vec<&Column> =
         INDEXED.iter().filter_map(|key| layout.columns.iter().find(|column| column.key == *key)).collect();
     let mut lines = vec![id_column(dialect).to_owned()];
     lines.extend(
         layout.columns.iter().map(|column| format!("{} {}", dialect.quote(&column.name), column_type(dialect, column))),
     );
-    if dialect == Dialect::Mysql {
+    if dialect == SqlDialect::Mysql {
         lines.extend(indexed.iter().map(|column| mysql_index(column)));
     }
     let quoted_table = dialect.quote_table(table);
-    let tail = if dialect == Dialect::Mysql {
+    let tail = if dialect == SqlDialect::Mysql {
         " ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin"
     } else {
         ""
     };
     let mut statements =
         vec![format!("CREATE TABLE IF NOT EXISTS {quoted_table} (\n    {}\n){tail}", lines.join(",\n    "))];
-    if dialect != Dialect::Mysql {
+    if dialect != SqlDialect::Mysql {
         statements.extend(indexed.iter().map(|column| create_index(dialect, table, column)));
     }
     statements
 }
 
-fn id_column(dialect: Dialect) -> &'static str {
+fn id_column(dialect: SqlDialect) -> &'static str {
     match dialect {
-        Dialect::Sqlite => "\"id\" INTEGER PRIMARY KEY AUTOINCREMENT",
-        Dialect::Postgres => "\"id\" bigserial PRIMARY KEY",
-        Dialect::Mysql => "`id` BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY",
+        SqlDialect::Sqlite => "\"id\" INTEGER PRIMARY KEY AUTOINCREMENT",
+        SqlDialect::Postgres => "\"id\" bigserial PRIMARY KEY",
+        SqlDialect::Mysql => "`id` BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY",
     }
 }
 
-fn column_type(dialect: Dialect, column: &Column) -> &'static str {
+fn column_type(dialect: SqlDialect, column: &Column) -> &'static str {
     use ColumnKind::{Int, Message, Text, Time};
-    use Dialect::{Mysql, Postgres, Sqlite};
+    use SqlDialect::{Mysql, Postgres, Sqlite};
     let wide = column.key == "micro_ts";
     match (dialect, column.kind) {
         (Sqlite, Time) => "DATETIME NOT NULL",
@@ -134,14 +134,14 @@ fn column_type(dialect: Dialect, column: &Column) -> &'static str {
 
 /// A text index covers the first 191 characters: 764 bytes of utf8mb4, below the limit of every InnoDB row format.
 fn mysql_index(column: &Column) -> String {
-    let name = Dialect::Mysql.quote(&column.name);
+    let name = SqlDialect::Mysql.quote(&column.name);
     match column.kind {
         ColumnKind::Text => format!("KEY {name} ({name}(191))"),
         _ => format!("KEY {name} ({name})"),
     }
 }
 
-fn create_index(dialect: Dialect, table: &str, column: &Column) -> String {
+fn create_index(dialect: SqlDialect, table: &str, column: &Column) -> String {
     let parts = dialect.table_parts(table);
     let (schema, table_name) = match parts.as_slice() {
         [schema, table_name] => (Some(*schema), *table_name),
@@ -151,7 +151,7 @@ fn create_index(dialect: Dialect, table: &str, column: &Column) -> String {
     let column = dialect.quote(&column.name);
     // SQLite names the schema with the index, PostgreSQL with the table.
     match (dialect, schema) {
-        (Dialect::Sqlite, Some(schema)) => {
+        (SqlDialect::Sqlite, Some(schema)) => {
             let (schema, table) = (dialect.quote(schema), dialect.quote(table_name));
             format!("CREATE INDEX IF NOT EXISTS {schema}.{index} ON {table} ({column})")
         }
@@ -161,9 +161,9 @@ fn create_index(dialect: Dialect, table: &str, column: &Column) -> String {
 
 /// `<table>_<column>_idx`. Index names are unique in their schema, so a name that PostgreSQL would cut keeps its
 /// difference in a checksum: tables of a strftime template differ at their end.
-fn index_name(dialect: Dialect, table: &str, column: &Column) -> String {
+fn index_name(dialect: SqlDialect, table: &str, column: &Column) -> String {
     let name = format!("{table}_{}_idx", column.name);
-    if dialect != Dialect::Postgres || name.len() <= POSTGRES_IDENTIFIER {
+    if dialect != SqlDialect::Postgres || name.len() <= POSTGRES_IDENTIFIER {
         return name;
     }
     // FNV-1a, 32 bit.
@@ -185,7 +185,7 @@ mod tests {
     fn every_dialect_creates_every_column_and_index_under_its_own_name() {
         let mut names = ColumnNames::default();
         assert!(names.set("callid_column", "Call \"ID` x"));
-        for dialect in Dialect::ALL {
+        for dialect in SqlDialect::ALL {
             for (layout, indexes) in [(sip_layout(&names), 5), (report_layout(&names), 2)] {
                 let statements = create_table(dialect, "sip_capture", &layout);
                 let sql = statements.join(";\n");
@@ -193,7 +193,7 @@ mod tests {
                     assert!(sql.contains(&format!("\n    {} ", dialect.quote(&column.name))), "{sql}");
                 }
                 let found = match dialect {
-                    Dialect::Mysql => sql.matches("KEY `").count(),
+                    SqlDialect::Mysql => sql.matches("KEY `").count(),
                     _ => sql.matches("CREATE INDEX IF NOT EXISTS").count(),
                 };
                 assert_eq!(found, indexes, "{sql}");
@@ -203,10 +203,10 @@ mod tests {
 
     #[test]
     fn a_dot_separates_the_schema_from_the_table() {
-        assert_eq!(Dialect::Postgres.quote_table("homer.sip_1"), "\"homer\".\"sip_1\"");
-        assert_eq!(Dialect::Mysql.quote_table("homer.sip-1"), "`homer`.`sip-1`");
-        assert_eq!(Dialect::Sqlite.quote_table("main.sip"), "\"main\".\"sip\"");
-        assert_eq!(Dialect::Sqlite.quote_table("homer.sip"), "\"homer.sip\"");
+        assert_eq!(SqlDialect::Postgres.quote_table("homer.sip_1"), "\"homer\".\"sip_1\"");
+        assert_eq!(SqlDialect::Mysql.quote_table("homer.sip-1"), "`homer`.`sip-1`");
+        assert_eq!(SqlDialect::Sqlite.quote_table("main.sip"), "\"main\".\"sip\"");
+        assert_eq!(SqlDialect::Sqlite.quote_table("homer.sip"), "\"homer.sip\"");
     }
 
     #[test]
@@ -216,7 +216,7 @@ mod tests {
         let mut seen = std::collections::HashSet::new();
         for day in ["20240101", "20240102"] {
             for column in &layout.columns {
-                let name = index_name(Dialect::Postgres, &format!("{long}{day}"), column);
+                let name = index_name(SqlDialect::Postgres, &format!("{long}{day}"), column);
                 assert!(name.len() <= POSTGRES_IDENTIFIER, "{name}");
                 assert!(seen.insert(name));
             }

@@ -8,7 +8,7 @@ mod make_row;
 pub mod name;
 pub mod row;
 
-pub use ddl::Dialect;
+pub use ddl::SqlDialect;
 pub use layout::{Column, ColumnKind, ColumnNames, Layout, TraceColumnNames, report_layout, sip_layout, trace_layout};
 pub use make_row::make_row;
 pub use name::{NameError, TableNames};

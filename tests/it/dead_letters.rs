@@ -15,7 +15,7 @@ use crate::common::sip::answered_call;
 use crate::common::wait::within;
 use crate::tool::running::{Run, command, run};
 use sipcapture_core::table::ddl::create_table;
-use sipcapture_core::table::{ColumnNames, Dialect, report_layout, sip_layout};
+use sipcapture_core::table::{ColumnNames, SqlDialect, report_layout, sip_layout};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -50,9 +50,9 @@ fn replace_first(text: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
 /// Makes a table as `sipcapture schema` does.
 fn make_table(url: &str, table: &str) {
     let dialect = match url.split("://").next() {
-        Some("mysql") => Dialect::Mysql,
-        Some("postgres") => Dialect::Postgres,
-        _ => Dialect::Sqlite,
+        Some("mysql") => SqlDialect::Mysql,
+        Some("postgres") => SqlDialect::Postgres,
+        _ => SqlDialect::Sqlite,
     };
     let layout = match table.starts_with("report") {
         true => report_layout(&ColumnNames::default()),

@@ -10,7 +10,7 @@ use crate::common::sip::{answered_call, options_ping};
 use crate::common::wait::within;
 use rustix::process::Signal;
 use sipcapture_core::table::ddl::create_table;
-use sipcapture_core::table::{ColumnNames, Dialect, sip_layout};
+use sipcapture_core::table::{ColumnNames, SqlDialect, sip_layout};
 use std::collections::BTreeSet;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -52,8 +52,8 @@ impl Database {
 
     fn make_table(&self) {
         let dialect = match self {
-            Database::MariaDb(_) => Dialect::Mysql,
-            Database::Postgres(_) => Dialect::Postgres,
+            Database::MariaDb(_) => SqlDialect::Mysql,
+            Database::Postgres(_) => SqlDialect::Postgres,
         };
         let statements = create_table(dialect, "sip_capture", &sip_layout(&ColumnNames::default()));
         execute(&self.url(), &statements.join(";\n"));

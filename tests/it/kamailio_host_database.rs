@@ -9,7 +9,7 @@ use crate::common::sip::{answered_call, call_id};
 use crate::common::wait::within;
 use rustix::process::Signal;
 use sipcapture_core::table::ddl::create_table;
-use sipcapture_core::table::{ColumnKind, ColumnNames, Dialect, report_layout, sip_layout};
+use sipcapture_core::table::{ColumnKind, ColumnNames, SqlDialect, report_layout, sip_layout};
 use std::collections::BTreeSet;
 use std::fs;
 use std::net::SocketAddr;
@@ -108,7 +108,7 @@ fn sqlite_node(url: &str) -> ConfigBuilder {
 }
 
 fn make_sqlite_table(url: &str) {
-    let statements = create_table(Dialect::Sqlite, "sip_capture", &sip_layout(&ColumnNames::default()));
+    let statements = create_table(SqlDialect::Sqlite, "sip_capture", &sip_layout(&ColumnNames::default()));
     execute(url, &statements.join(";\n"));
     // A look from here must not find the file locked.
     execute(url, "PRAGMA journal_mode = WAL");
@@ -282,7 +282,7 @@ fn short_alarm(directory: &Path) -> String {
 
 /// Our module over Kamailio's MySQL driver.
 fn mysql_node(url: &str) -> ConfigBuilder {
-    execute(url, &create_table(Dialect::Mysql, "sip_capture", &sip_layout(&ColumnNames::default())).join(";\n"));
+    execute(url, &create_table(SqlDialect::Mysql, "sip_capture", &sip_layout(&ColumnNames::default())).join(";\n"));
     ConfigBuilder::capture_node(Module::Ours, url).load_first("db_mysql.so").set("db_driver", "host")
 }
 

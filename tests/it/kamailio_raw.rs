@@ -10,7 +10,7 @@ mod tunnels;
 use crate::common::kamailio::{ConfigBuilder, Kamailio, Module};
 use crate::common::rows::{SqliteFile, StoredRow, execute, select, text};
 use crate::common::wait::within;
-use sipcapture_core::table::{ColumnNames, Dialect, ddl, sip_layout};
+use sipcapture_core::table::{ColumnNames, SqlDialect, ddl, sip_layout};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ impl Node {
     /// Starts one with what `set` adds to its configuration.
     fn start(module: Module, set: impl FnOnce(ConfigBuilder) -> ConfigBuilder) -> Node {
         let file = SqliteFile::new();
-        for statement in ddl::create_table(Dialect::Sqlite, "sip_capture", &sip_layout(&ColumnNames::default())) {
+        for statement in ddl::create_table(SqlDialect::Sqlite, "sip_capture", &sip_layout(&ColumnNames::default())) {
             // The stock SQLite driver stores what is empty as NULL.
             execute(file.url(), &statement.replace(" NOT NULL", ""));
         }

@@ -35,7 +35,7 @@ fn send(server: &Kamailio, numbers: std::ops::Range<u64>) -> u64 {
 /// The table of our own scheme, which both modules write to.
 fn make_table(url: &str) {
     let (layout, postgres) =
-        (sipcapture_core::table::sip_layout(&Default::default()), sipcapture_core::table::Dialect::Postgres);
+        (sipcapture_core::table::sip_layout(&Default::default()), sipcapture_core::table::SqlDialect::Postgres);
     execute(url, &sipcapture_core::table::ddl::create_table(postgres, "sip_capture", &layout).join(";"));
 }
 

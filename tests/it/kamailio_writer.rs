@@ -10,7 +10,7 @@ use crate::common::rows::{SqliteFile, count, execute, select, text};
 use crate::common::sip::{answered_call, call_id};
 use crate::common::wait::within;
 use sipcapture_core::table::ddl::create_table;
-use sipcapture_core::table::{ColumnNames, Dialect, sip_layout};
+use sipcapture_core::table::{ColumnNames, SqlDialect, sip_layout};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -133,7 +133,7 @@ fn insert_delayed_is_used_where_the_engine_takes_it_and_plain_insert_said_once_e
         ("byes", "Aria TRANSACTIONAL=0"),
         ("replies", "MyISAM"),
     ] {
-        execute(&url, &create_table(Dialect::Mysql, table, &sip_layout(&ColumnNames::default())).join(";\n"));
+        execute(&url, &create_table(SqlDialect::Mysql, table, &sip_layout(&ColumnNames::default())).join(";\n"));
         execute(&url, &format!("ALTER TABLE {table} ENGINE={engine}"));
     }
     let delayed = || {

@@ -10,7 +10,7 @@ use crate::common::sip::answered_call;
 use crate::common::wait::within;
 use crate::hep_table;
 use sipcapture_core::table::ddl::create_table;
-use sipcapture_core::table::{ColumnNames, Dialect, report_layout, sip_layout};
+use sipcapture_core::table::{ColumnNames, SqlDialect, report_layout, sip_layout};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -46,7 +46,7 @@ fn endpoints() -> (SocketAddr, SocketAddr) {
     (SocketAddr::from(([192, 0, 2, 10], 5060)), SocketAddr::from(([198, 51, 100, 20], 5060)))
 }
 
-fn make_tables(url: &str, dialect: Dialect) {
+fn make_tables(url: &str, dialect: SqlDialect) {
     let names = ColumnNames::default();
     let year = jiff::Timestamp::now().strftime("%Y").to_string();
     let acks = ["acks_2025".to_owned(), format!("acks_{year}")];
@@ -141,7 +141,7 @@ fn end(mut server: Kamailio) {
     }
 }
 
-fn everything(url: &str, dialect: Dialect, calls: u64, mut restart: impl FnMut(bool)) {
+fn everything(url: &str, dialect: SqlDialect, calls: u64, mut restart: impl FnMut(bool)) {
     make_tables(url, dialect);
     let server = node(url).start();
     let sender = HepSender::to(server.address());
@@ -163,29 +163,23 @@ fn everything(url: &str, dialect: Dialect, calls: u64, mut restart: impl FnMut(b
 #[test]
 fn everything_from_outside_with_mariadb_going_away_in_between() {
     let mut database = MariaDb::start();
-    everything(
-        &database.url(),
-        Dialect::Mysql,
-        calls(),
-        |back| if back { database.start_again() } else { database.stop() },
-    );
+    everything(&database.url(), SqlDialect::Mysql, calls(), |back| {
+        if back { database.start_again() } else { database.stop() }
+    });
 }
 
 #[test]
 fn everything_from_outside_with_postgresql_going_away_in_between() {
     let mut database = Postgres::start();
     let calls = calls() / 5;
-    everything(
-        &database.url(),
-        Dialect::Postgres,
-        calls,
-        |back| if back { database.start_again() } else { database.stop() },
-    );
+    everything(&database.url(), SqlDialect::Postgres, calls, |back| {
+        if back { database.start_again() } else { database.stop() }
+    });
 }
 
 #[test]
 fn everything_from_outside_into_sqlite() {
     let file = SqliteFile::new();
     execute(file.url(), "PRAGMA journal_mode = WAL");
-    everything(file.url(), Dialect::Sqlite, calls() / 5, |_| {});
+    everything(file.url(), SqlDialect::Sqlite, calls() / 5, |_| {});
 }

@@ -11,7 +11,7 @@ use crate::common::database::{MariaDb, Postgres};
 use crate::common::rows::{self, StoredRow};
 use rusqlite::Connection;
 use sipcapture_core::sink::{self, DatabaseUrl, Sink, SinkError, SinkOptions, Written};
-use sipcapture_core::table::{ColumnKind, ColumnNames, Dialect, Layout, Row, Value, report_layout, sip_layout};
+use sipcapture_core::table::{ColumnKind, ColumnNames, Layout, Row, SqlDialect, Value, report_layout, sip_layout};
 use std::any::Any;
 use std::sync::atomic::{AtomicU32, Ordering};
 use tempfile::TempDir;
@@ -22,7 +22,7 @@ const MOMENT: i64 = 1_700_000_000_123_456;
 /// An empty database of one test.
 struct Place {
     url: String,
-    dialect: Dialect,
+    dialect: SqlDialect,
     /// Keeps the server, or the file's directory, for as long as the test runs.
     _keep: Box<dyn Any + Sync>,
 }
@@ -31,17 +31,17 @@ impl Place {
     fn sqlite() -> Place {
         let directory = TempDir::new().expect("a private directory");
         let url = format!("sqlite:///{}/capture.db", directory.path().display());
-        Place { url, dialect: Dialect::Sqlite, _keep: Box::new(directory) }
+        Place { url, dialect: SqlDialect::Sqlite, _keep: Box::new(directory) }
     }
 
     fn mariadb() -> Place {
         let server = MariaDb::shared();
-        Place { url: server.create_database(&fresh_name()), dialect: Dialect::Mysql, _keep: Box::new(server) }
+        Place { url: server.create_database(&fresh_name()), dialect: SqlDialect::Mysql, _keep: Box::new(server) }
     }
 
     fn postgres() -> Place {
         let server = Postgres::shared();
-        Place { url: server.create_database(&fresh_name()), dialect: Dialect::Postgres, _keep: Box::new(server) }
+        Place { url: server.create_database(&fresh_name()), dialect: SqlDialect::Postgres, _keep: Box::new(server) }
     }
 
     /// A sink that creates tables.

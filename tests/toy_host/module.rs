@@ -5,7 +5,7 @@
 use super::engine::capture_queue::now_us;
 use super::engine::common_settings::{self, CommonSettings};
 use super::engine::counters::{self, Counter};
-use super::engine::dialect::{Answers, Dialect};
+use super::engine::dialect::{Answers, SqlDialect};
 use super::engine::pipeline::Pipeline;
 use super::{CaptureError, Module, ParameterError, ParameterList, Reply, SipMessage};
 use crate::capture::Capture;
@@ -14,7 +14,7 @@ use crate::writer::WriterPlan;
 use std::sync::LazyLock;
 
 /// What this host does otherwise than others.
-static DIALECT: Dialect = Dialect {
+static DIALECT: SqlDialect = SqlDialect {
     activity: "capture",
     switch_command: "switch",
     spool_name: "toy-spool",
@@ -64,7 +64,7 @@ impl ToyModule {
 }
 
 impl Module for ToyModule {
-    fn dialect(&self) -> &'static Dialect {
+    fn dialect(&self) -> &'static SqlDialect {
         &DIALECT
     }
 

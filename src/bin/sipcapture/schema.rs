@@ -4,7 +4,7 @@ use crate::session::{CommandResult, Error};
 use crate::terminal::print;
 use clap::{Args, ValueEnum};
 use serde_json::json;
-use sipcapture_core::table::{ColumnNames, Dialect, Layout, ddl, report_layout, sip_layout};
+use sipcapture_core::table::{ColumnNames, Layout, SqlDialect, ddl, report_layout, sip_layout};
 
 /// Name of the table when none is asked for.
 const DEFAULT_TABLE: &str = "sip_capture";
@@ -34,12 +34,12 @@ enum DialectName {
     Mysql,
 }
 
-impl From<DialectName> for Dialect {
-    fn from(name: DialectName) -> Dialect {
+impl From<DialectName> for SqlDialect {
+    fn from(name: DialectName) -> SqlDialect {
         match name {
-            DialectName::Sqlite => Dialect::Sqlite,
-            DialectName::Postgres => Dialect::Postgres,
-            DialectName::Mysql => Dialect::Mysql,
+            DialectName::Sqlite => SqlDialect::Sqlite,
+            DialectName::Postgres => SqlDialect::Postgres,
+            DialectName::Mysql => SqlDialect::Mysql,
         }
     }
 }
@@ -50,7 +50,7 @@ pub fn run(options: &SchemaOptions, tables: &[String], renamed: &[(String, Strin
     let names = ColumnNames::default();
     let mut layout = if options.report { report_layout(&names) } else { sip_layout(&names) };
     rename(&mut layout, renamed);
-    let dialect = Dialect::from(options.dialect);
+    let dialect = SqlDialect::from(options.dialect);
     let default = [DEFAULT_TABLE.to_owned()];
     let tables = if tables.is_empty() { &default[..] } else { tables };
     let statements: Vec<String> = tables.iter().flat_map(|table| ddl::create_table(dialect, table, &layout)).collect();

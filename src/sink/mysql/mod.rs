@@ -22,7 +22,7 @@ use super::session::{Fault, Session};
 use super::table_schema::{ColumnTarget, ColumnType, InsertPlan, SchemaColumn, TableSchema, column_list};
 use super::url::Server;
 use super::{Deadlines, SinkOptions, Written};
-use crate::table::{Dialect, Row};
+use crate::table::{Row, SqlDialect};
 
 /// Room that a statement leaves in a packet for the protocol's own bytes.
 const PACKET_SLACK: usize = 1024;
@@ -64,7 +64,7 @@ pub(super) struct InsertHead {
 impl Session for Connection {
     type Address = Server;
     type Statement = InsertHead;
-    const DIALECT: Dialect = Dialect::Mysql;
+    const DIALECT: SqlDialect = SqlDialect::Mysql;
 
     fn connect(server: &Server, options: &SinkOptions) -> Result<Connection, Fault> {
         let mut connection = open::open(server, &Deadlines::of(options), None).map_err(Fault::Unavailable)?;
@@ -115,7 +115,7 @@ impl Session for Connection {
             return Ok(None);
         }
         let delayed = self.insert_delayed && self.takes_delayed(table)?;
-        Ok(Some(TableSchema { sql_name: Dialect::Mysql.quote_table(table), columns, delayed }))
+        Ok(Some(TableSchema { sql_name: SqlDialect::Mysql.quote_table(table), columns, delayed }))
     }
 
     fn create(&mut self, statements: &[String]) -> Result<(), Fault> {
@@ -124,7 +124,7 @@ impl Session for Connection {
 
     fn prepare(&mut self, table: &TableSchema, targets: &[ColumnTarget]) -> Result<InsertHead, Fault> {
         let verb = if table.delayed { "INSERT DELAYED INTO" } else { "INSERT INTO" };
-        let (name, columns) = (&table.sql_name, column_list(Dialect::Mysql, targets));
+        let (name, columns) = (&table.sql_name, column_list(SqlDialect::Mysql, targets));
         Ok(InsertHead { sql: format!("{verb} {name} ({columns}) VALUES "), delayed: table.delayed })
     }
 

@@ -24,7 +24,7 @@ use super::session::{Fault, Session};
 use super::table_schema::{ColumnTarget, ColumnType, InsertPlan, SchemaColumn, TableSchema, column_list};
 use super::url::Server;
 use super::{Deadlines, SinkOptions, Written};
-use crate::table::{Dialect, Row};
+use crate::table::{Row, SqlDialect};
 
 /// What a B-tree takes of a text, in bytes: a third of a page, a little less for what else an entry holds.
 const INDEX_WIDTH: usize = 2600;
@@ -76,7 +76,7 @@ impl Connection {
 impl Session for Connection {
     type Address = Server;
     type Statement = Statement;
-    const DIALECT: Dialect = Dialect::Postgres;
+    const DIALECT: SqlDialect = SqlDialect::Postgres;
 
     fn connect(server: &Server, options: &SinkOptions) -> Result<Connection, Fault> {
         let (client, runtime) = open::open(server, &Deadlines::of(options)).map_err(Fault::Unavailable)?;
@@ -101,7 +101,7 @@ impl Session for Connection {
     }
 
     fn describe(&mut self, table: &str) -> Result<Option<TableSchema>, Fault> {
-        let mut sql_name = Dialect::Postgres.quote_table(table);
+        let mut sql_name = SqlDialect::Postgres.quote_table(table);
         let mut rows = self.wait(self.client.query(COLUMNS, &[&sql_name]))?;
         if rows.is_empty() && table.contains(|letter: char| letter.is_ascii_uppercase()) {
             // A name that was created without quotes is in lower case.
@@ -125,7 +125,7 @@ impl Session for Connection {
     }
 
     fn prepare(&mut self, table: &TableSchema, targets: &[ColumnTarget]) -> Result<Statement, Fault> {
-        let (table, columns) = (&table.sql_name, column_list(Dialect::Postgres, targets));
+        let (table, columns) = (&table.sql_name, column_list(SqlDialect::Postgres, targets));
         self.wait(self.client.prepare(&format!("COPY {table} ({columns}) FROM STDIN")))
     }
 

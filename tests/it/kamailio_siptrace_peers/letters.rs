@@ -5,7 +5,7 @@ use crate::common::database::{MariaDb, Postgres};
 use crate::common::rows::{SqliteFile, count, execute, select, text};
 use crate::tool::running::{Run, command, run};
 use sipcapture_core::table::ddl::create_table;
-use sipcapture_core::table::{Dialect, TraceColumnNames, trace_layout};
+use sipcapture_core::table::{SqlDialect, TraceColumnNames, trace_layout};
 use std::path::Path;
 
 /// Of a call's messages, the ACK that comes and the one that goes.
@@ -22,7 +22,7 @@ fn listed(spool: &Path) -> serde_json::Value {
 }
 
 /// A table that `strict` makes refuse ACKs, for `reason`, until `lenient` is run.
-fn assert_refused_rows_are_sent_again(dialect: Dialect, url: &str, strict: &str, lenient: &str, reason: &str) {
+fn assert_refused_rows_are_sent_again(dialect: SqlDialect, url: &str, strict: &str, lenient: &str, reason: &str) {
     let layout = trace_layout(&TraceColumnNames::default());
     execute(url, &create_table(dialect, "sip_trace", &layout).join(";\n"));
     execute(url, strict);
@@ -71,7 +71,7 @@ fn assert_refused_rows_are_sent_again(dialect: Dialect, url: &str, strict: &str,
 #[test]
 fn rows_that_postgres_refuses_are_stored_once_it_takes_them() {
     assert_refused_rows_are_sent_again(
-        Dialect::Postgres,
+        SqlDialect::Postgres,
         &Postgres::shared().create_database("trace_letters"),
         "ALTER TABLE sip_trace ADD CONSTRAINT no_ack CHECK (method <> 'ACK')",
         "ALTER TABLE sip_trace DROP CONSTRAINT no_ack",
@@ -82,7 +82,7 @@ fn rows_that_postgres_refuses_are_stored_once_it_takes_them() {
 #[test]
 fn rows_that_mariadb_refuses_are_stored_once_it_takes_them() {
     assert_refused_rows_are_sent_again(
-        Dialect::Mysql,
+        SqlDialect::Mysql,
         &MariaDb::shared().create_database("trace_letters"),
         "ALTER TABLE sip_trace ADD CONSTRAINT no_ack CHECK (method <> 'ACK')",
         "ALTER TABLE sip_trace DROP CONSTRAINT no_ack",
@@ -93,7 +93,7 @@ fn rows_that_mariadb_refuses_are_stored_once_it_takes_them() {
 #[test]
 fn rows_that_sqlite_refuses_are_stored_once_it_takes_them() {
     assert_refused_rows_are_sent_again(
-        Dialect::Sqlite,
+        SqlDialect::Sqlite,
         SqliteFile::new().url(),
         "CREATE TRIGGER no_ack BEFORE INSERT ON sip_trace WHEN NEW.method = 'ACK'
          BEGIN SELECT RAISE(ABORT, 'no ACK here'); END",

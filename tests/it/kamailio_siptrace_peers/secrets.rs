@@ -6,7 +6,7 @@ use crate::common::ports::free_address;
 use crate::common::rows::{SqliteFile, execute};
 use crate::common::wait::within;
 use sipcapture_core::table::ddl::create_table;
-use sipcapture_core::table::{Dialect, TraceColumnNames, trace_layout};
+use sipcapture_core::table::{SqlDialect, TraceColumnNames, trace_layout};
 use std::fs;
 use std::path::Path;
 
@@ -88,7 +88,7 @@ fn what_waits_on_the_disk_what_is_sent_and_what_is_logged_hold_no_secret() {
 fn leaks_of_an_agent_whose_rows_are_refused(is_masked: bool) -> Vec<&'static str> {
     let (file, spool) = (SqliteFile::new(), tempfile::tempdir().expect("a private directory"));
     let layout = trace_layout(&TraceColumnNames::default());
-    execute(file.url(), &create_table(Dialect::Sqlite, "sip_trace", &layout).join(";\n"));
+    execute(file.url(), &create_table(SqlDialect::Sqlite, "sip_trace", &layout).join(";\n"));
     execute(
         file.url(),
         "CREATE TRIGGER no_ping BEFORE INSERT ON sip_trace WHEN NEW.method = 'OPTIONS' AND NEW.status = ''

@@ -9,7 +9,7 @@ use crate::common::tls_database::ServerFiles;
 use crate::common::wait::within;
 use mysql::prelude::Queryable as _;
 use sipcapture_core::table::ddl::create_table;
-use sipcapture_core::table::{ColumnNames, Dialect, sip_layout};
+use sipcapture_core::table::{ColumnNames, SqlDialect, sip_layout};
 use std::ops::RangeInclusive;
 
 /// Kamailio's login.
@@ -330,9 +330,9 @@ impl Database {
 
     fn create_table(&self, name: &str) -> String {
         let dialect = match self.engine {
-            Engine::MariaDb(_) => Dialect::Mysql,
-            Engine::Postgres(_) => Dialect::Postgres,
-            Engine::Sqlite(_) => Dialect::Sqlite,
+            Engine::MariaDb(_) => SqlDialect::Mysql,
+            Engine::Postgres(_) => SqlDialect::Postgres,
+            Engine::Sqlite(_) => SqlDialect::Sqlite,
         };
         create_table(dialect, name, &sip_layout(&ColumnNames::default())).join(";\n")
     }

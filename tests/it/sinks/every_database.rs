@@ -35,9 +35,9 @@ on_every_database!(
 /// What was stored in a text column or, with `message`, in the message's, of a table of our own schema.
 fn original(place: &Place, stored: &[u8], message: bool) -> Vec<u8> {
     match place.dialect {
-        Dialect::Sqlite => stored.to_vec(),
-        Dialect::Mysql if message => stored.to_vec(),
-        Dialect::Mysql | Dialect::Postgres => {
+        SqlDialect::Sqlite => stored.to_vec(),
+        SqlDialect::Mysql if message => stored.to_vec(),
+        SqlDialect::Mysql | SqlDialect::Postgres => {
             escape::unescape(std::str::from_utf8(stored).expect("a text column holds UTF-8")).into_owned()
         }
     }
@@ -99,21 +99,21 @@ fn awkward_bytes_come_back_and_are_found(place: &Place) {
             assert_eq!(original(place, bytes, column == "msg"), *value, "{column}");
         }
     }
-    let width = if place.dialect == Dialect::Postgres { TextWidth::POSTGRES } else { TextWidth::MYSQL };
+    let width = if place.dialect == SqlDialect::Postgres { TextWidth::POSTGRES } else { TextWidth::MYSQL };
     for value in &values {
         let literal = match place.dialect {
-            Dialect::Sqlite => {
+            SqlDialect::Sqlite => {
                 let hex: String = value.iter().map(|byte| format!("{byte:02x}")).collect();
                 format!("CAST(X'{hex}' AS TEXT)")
             }
-            Dialect::Mysql => {
+            SqlDialect::Mysql => {
                 let hex: String = escape::escape(value, width).bytes().map(|byte| format!("{byte:02x}")).collect();
                 format!("CONVERT(X'{hex}' USING utf8mb4)")
             }
-            Dialect::Postgres => format!("'{}'", escape::escape(value, width).replace('\'', "''")),
+            SqlDialect::Postgres => format!("'{}'", escape::escape(value, width).replace('\'', "''")),
         };
         // MySQL compares texts with their trailing blanks taken off.
-        let expected = if place.dialect == Dialect::Mysql {
+        let expected = if place.dialect == SqlDialect::Mysql {
             let trimmed = |value: &[u8]| value.trim_ascii_end().to_vec();
             values
                 .iter()
@@ -155,8 +155,8 @@ fn our_own_schema_cuts_nothing_but_what_no_index_holds(place: &Place) {
         .collect();
     let written = write(&mut *place.open(), "sip_capture", &[row]).expect("the row is written");
     // An entry of a B-tree of PostgreSQL has to fit into a page.
-    let indexed = |key| place.dialect == Dialect::Postgres && INDEXED_TEXTS.contains(&key);
-    assert_eq!(written.truncated, if place.dialect == Dialect::Postgres { 4 } else { 0 });
+    let indexed = |key| place.dialect == SqlDialect::Postgres && INDEXED_TEXTS.contains(&key);
+    assert_eq!(written.truncated, if place.dialect == SqlDialect::Postgres { 4 } else { 0 });
     let stored = place.select("SELECT * FROM sip_capture").remove(0);
     for column in sip().columns.iter().filter(|column| matches!(column.kind, ColumnKind::Text | ColumnKind::Message)) {
         let expected = if indexed(column.key) { &long[..2600] } else { &long[..] };
@@ -218,7 +218,7 @@ fn columns_that_come_and_go_are_followed(place: &Place) {
     write(&mut *sink, "changing", &rows).expect("one column");
     place.execute("DROP TABLE changing; CREATE TABLE changing (method varchar(3))");
     let written = write(&mut *sink, "changing", &rows).expect("another column");
-    if place.dialect == Dialect::Sqlite {
+    if place.dialect == SqlDialect::Sqlite {
         assert_eq!(place.value("SELECT method FROM changing"), b"INVITE");
     } else {
         assert_eq!((place.value("SELECT method FROM changing"), written.truncated), (b"INV".to_vec(), 1));

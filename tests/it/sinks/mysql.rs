@@ -170,7 +170,7 @@ fn any_bytes_survive_the_literals_in_every_sql_mode() {
         server.query(&format!("SET GLOBAL sql_mode = '{sql_mode}'"));
         server.query("DROP TABLE IF EXISTS t");
         server.query("CREATE TABLE t (id int AUTO_INCREMENT PRIMARY KEY, callid text CHARACTER SET utf8mb4, msg blob)");
-        any_bytes_survive(&Place { url: server.url(), dialect: Dialect::Mysql, _keep: Box::new(()) });
+        any_bytes_survive(&Place { url: server.url(), dialect: SqlDialect::Mysql, _keep: Box::new(()) });
     }
     server.stop();
 }
@@ -178,7 +178,7 @@ fn any_bytes_survive_the_literals_in_every_sql_mode() {
 #[test]
 fn a_slice_larger_than_a_packet_is_split_and_still_one_transaction() {
     let server = MariaDb::start_with(&["--max-allowed-packet=1M"]);
-    let place = Place { url: server.url(), dialect: Dialect::Mysql, _keep: Box::new(server) };
+    let place = Place { url: server.url(), dialect: SqlDialect::Mysql, _keep: Box::new(server) };
     let mut sink = place.open();
     let big = vec![b'm'; 60_000];
     let rows: Vec<Row<'_>> = (0..100).map(|_| texts(&[("callid", b"c"), ("msg", &big)])).collect();
@@ -271,7 +271,7 @@ fn the_unix_socket_is_taken_by_its_path() {
 #[test]
 fn an_hour_that_the_servers_clock_skips_is_stored_as_its_end() {
     let server = MariaDb::start_in_zone("XST0XDT,M3.5.0/0,M10.5.0", &["--sql-mode=STRICT_ALL_TABLES"]);
-    let place = Place { url: server.url(), dialect: Dialect::Mysql, _keep: Box::new(server) };
+    let place = Place { url: server.url(), dialect: SqlDialect::Mysql, _keep: Box::new(server) };
     place.execute("CREATE TABLE t (callid varchar(100), date timestamp NOT NULL)");
     // Whatever our own time zone, one of these has a local time between 00:00 and 01:00 of 2024-03-31.
     let hours: Vec<i64> = (-14..=14).map(|hour| (1_711_843_200 + hour * 3600 + 1020) * 1_000_000).collect();

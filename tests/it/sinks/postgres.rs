@@ -91,7 +91,7 @@ fn a_database_in_another_encoding_gives_the_bytes_back() {
     for encoding in ["LATIN1", "KOI8R", "SQL_ASCII"] {
         let name = fresh_name();
         server.query(&format!("CREATE DATABASE {name} TEMPLATE template0 ENCODING '{encoding}'"));
-        let place = Place { url: server.url_of(&name), dialect: Dialect::Postgres, _keep: Box::new(server.clone()) };
+        let place = Place { url: server.url_of(&name), dialect: SqlDialect::Postgres, _keep: Box::new(server.clone()) };
         let values = awkward_values();
         let rows: Vec<Row<'_>> = values.iter().map(|value| texts(&[("callid", value), ("msg", value)])).collect();
         write(&mut *place.open(), "sip_capture", &rows).unwrap_or_else(|error| panic!("{encoding}: {error}"));

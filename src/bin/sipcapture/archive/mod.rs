@@ -21,7 +21,7 @@ use crate::order;
 use crate::warnings::say_warnings;
 use sipcapture_core::module::EMBEDDED_URL;
 use sipcapture_core::sink::{DatabaseUrl, Deadlines, UrlError, check};
-use sipcapture_core::table::Dialect;
+use sipcapture_core::table::SqlDialect;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
@@ -66,7 +66,7 @@ impl ArchiveError {
 /// One of the three databases.
 trait Database {
     /// Which SQL it speaks.
-    fn dialect(&self) -> Dialect;
+    fn dialect(&self) -> SqlDialect;
     /// Every table with its columns, by name.
     fn tables(&mut self) -> Result<Vec<TableColumns>, ArchiveError>;
     /// Runs a SELECT.
@@ -276,9 +276,11 @@ pub enum Missing {
 
 /// In which forms the table's dates are. Only SQLite has more than one, and looks them up in the index.
 fn date_forms(database: &mut dyn Database, table: &CaptureTable) -> Result<DateForms, ArchiveError> {
-    let (Dialect::Sqlite, Some(date)) = (database.dialect(), table.column("date")) else { return Ok(DateForms::Text) };
+    let (SqlDialect::Sqlite, Some(date)) = (database.dialect(), table.column("date")) else {
+        return Ok(DateForms::Text);
+    };
     let mut has = |operator: &str| {
-        let mut query = Query::new(Dialect::Sqlite);
+        let mut query = Query::new(SqlDialect::Sqlite);
         query.push("SELECT 1 FROM ").table(&table.name).push(" WHERE ").name(date).push(operator).push(" LIMIT 1");
         Ok::<bool, ArchiveError>(!database.select(&query)?.is_empty())
     };
@@ -296,7 +298,7 @@ fn select_fields(query: &mut Query, table: &CaptureTable, whole: bool) {
         query.push(if index == 0 { "" } else { ", " });
         match table.column(field).filter(|_| whole || *field != MESSAGE_FIELD) {
             // Whatever its type is; one that is no number becomes none.
-            Some(column) if *field == ROW_FIELD && query.dialect() == Dialect::Postgres => {
+            Some(column) if *field == ROW_FIELD && query.dialect() == SqlDialect::Postgres => {
                 query.name(column).push("::text")
             }
             Some(column) => query.name(column),

@@ -8,7 +8,7 @@ use mysql::prelude::Queryable;
 use mysql::{Conn, Params, Row, Value};
 use sipcapture_core::sink::open_mysql;
 use sipcapture_core::sink::url::Server;
-use sipcapture_core::table::Dialect;
+use sipcapture_core::table::SqlDialect;
 
 /// The character set number of binary columns.
 const BINARY_CHARACTER_SET: u16 = 63;
@@ -37,8 +37,8 @@ fn reason(error: &mysql::Error) -> String {
 }
 
 impl Database for Mysql {
-    fn dialect(&self) -> Dialect {
-        Dialect::Mysql
+    fn dialect(&self) -> SqlDialect {
+        SqlDialect::Mysql
     }
 
     fn tables(&mut self) -> Result<Vec<TableColumns>, ArchiveError> {

@@ -5,7 +5,7 @@ use super::tables::TableColumns;
 use super::{ArchiveError, DEADLINES, Database};
 use sipcapture_core::sink::open_postgres;
 use sipcapture_core::sink::url::Server;
-use sipcapture_core::table::Dialect;
+use sipcapture_core::table::SqlDialect;
 use std::error::Error;
 use tokio::runtime::Runtime;
 use tokio::time::timeout;
@@ -41,8 +41,8 @@ fn reason(error: &tokio_postgres::Error) -> String {
 }
 
 impl Database for Postgres {
-    fn dialect(&self) -> Dialect {
-        Dialect::Postgres
+    fn dialect(&self) -> SqlDialect {
+        SqlDialect::Postgres
     }
 
     fn tables(&mut self) -> Result<Vec<TableColumns>, ArchiveError> {

@@ -3,7 +3,7 @@
 use super::sql::{Query, QueryParameter};
 use super::tables::CaptureTable;
 use crate::moment::utc_wall_clock;
-use sipcapture_core::table::Dialect;
+use sipcapture_core::table::SqlDialect;
 
 /// How far the `date` column, local time of the server that wrote it, may lie behind UTC and ahead of it: the time
 /// zones' own bounds and an hour.
@@ -60,7 +60,7 @@ pub enum Beginning {
 
 /// Selects Call-ID and time of the `rows` newest rows of `table` that pass `filter`, newest first.
 pub fn recent_query(
-    dialect: Dialect,
+    dialect: SqlDialect,
     table: &CaptureTable,
     filter: &CallFilter,
     dates: DateForms,
@@ -147,8 +147,8 @@ fn newest_first(query: &mut Query, table: &CaptureTable) {
     match (table.column("date"), query.dialect(), table.column("id")) {
         (None, _, _) => query.name(micro_ts).push(" DESC"),
         // InnoDB's index on date holds the primary key too, and MySQL would sort the whole table for any other order.
-        (Some(date), Dialect::Mysql, Some(id)) => query.name(date).push(" DESC, ").name(id).push(" DESC"),
-        (Some(date), Dialect::Mysql, None) => query.name(date).push(" DESC"),
+        (Some(date), SqlDialect::Mysql, Some(id)) => query.name(date).push(" DESC, ").name(id).push(" DESC"),
+        (Some(date), SqlDialect::Mysql, None) => query.name(date).push(" DESC"),
         (Some(date), _, _) => query.name(date).push(" DESC, ").name(micro_ts).push(" DESC"),
     };
 }
@@ -173,7 +173,7 @@ mod tests {
             until: None,
             beginning: Beginning::Call,
         };
-        let query = recent_query(Dialect::Postgres, &tables[0], &filter, DateForms::Text, 200);
+        let query = recent_query(SqlDialect::Postgres, &tables[0], &filter, DateForms::Text, 200);
         assert_eq!(
             query.sql,
             "SELECT \"callid\", \"micro_ts\" FROM \"sip_capture\" WHERE \"method\" = $1::text \

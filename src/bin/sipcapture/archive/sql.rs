@@ -1,6 +1,6 @@
 //! SELECT statements for three databases: what they call things, how they take values, what they give back.
 
-use sipcapture_core::table::Dialect;
+use sipcapture_core::table::SqlDialect;
 
 /// A value that goes into a statement through a placeholder.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,7 +63,7 @@ impl ColumnValue {
 /// A statement that is being written, with the values of its placeholders.
 #[derive(Debug)]
 pub struct Query {
-    dialect: Dialect,
+    dialect: SqlDialect,
     /// The statement's text so far.
     pub sql: String,
     /// Values, in the order of their placeholders.
@@ -72,12 +72,12 @@ pub struct Query {
 
 impl Query {
     /// An empty statement.
-    pub fn new(dialect: Dialect) -> Query {
+    pub fn new(dialect: SqlDialect) -> Query {
         Query { dialect, sql: String::new(), parameters: Vec::new() }
     }
 
     /// Which SQL this is.
-    pub fn dialect(&self) -> Dialect {
+    pub fn dialect(&self) -> SqlDialect {
         self.dialect
     }
 
@@ -102,9 +102,9 @@ impl Query {
     /// Adds a placeholder and its value.
     pub fn value(&mut self, value: QueryParameter) -> &mut Query {
         let placeholder = match (self.dialect, &value) {
-            (Dialect::Postgres, QueryParameter::Text(_)) => format!("${}::text", self.parameters.len() + 1),
-            (Dialect::Postgres, QueryParameter::Int(_)) => format!("${}::bigint", self.parameters.len() + 1),
-            (Dialect::Postgres, QueryParameter::Real(_)) => format!("${}::float8", self.parameters.len() + 1),
+            (SqlDialect::Postgres, QueryParameter::Text(_)) => format!("${}::text", self.parameters.len() + 1),
+            (SqlDialect::Postgres, QueryParameter::Int(_)) => format!("${}::bigint", self.parameters.len() + 1),
+            (SqlDialect::Postgres, QueryParameter::Real(_)) => format!("${}::float8", self.parameters.len() + 1),
             _ => "?".to_owned(),
         };
         self.parameters.push(value);
@@ -126,7 +126,7 @@ impl Query {
         if !pattern.contains('*') {
             return self.push(" = ").value(QueryParameter::Text(pattern.to_owned()));
         }
-        if self.dialect == Dialect::Sqlite {
+        if self.dialect == SqlDialect::Sqlite {
             // GLOB, unlike LIKE, minds case and can use an index.
             let glob = pattern.replace('[', "[[]").replace('?', "[?]");
             return self.push(" GLOB ").value(QueryParameter::Text(glob));
@@ -138,7 +138,7 @@ impl Query {
     /// Adds `column operator bound` for the `date` column, with `bound` as `YYYY-MM-DD HH:MM:SS`.
     pub fn date_bound(&mut self, column: &str, operator: &str, bound: String) -> &mut Query {
         self.name(column).push(operator).value(QueryParameter::Text(bound));
-        self.push(if self.dialect == Dialect::Postgres { "::timestamp" } else { "" })
+        self.push(if self.dialect == SqlDialect::Postgres { "::timestamp" } else { "" })
     }
 }
 
@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn values_travel_beside_the_statement() {
-        let mut query = Query::new(Dialect::Postgres);
+        let mut query = Query::new(SqlDialect::Postgres);
         query.push("SELECT 1 WHERE ").one_of("callid", &["a'b".to_owned(), "c".to_owned()]);
         assert_eq!(query.sql, "SELECT 1 WHERE \"callid\" IN ($1::text, $2::text)");
         assert_eq!(query.parameters, [QueryParameter::Text("a'b".into()), QueryParameter::Text("c".into())]);
@@ -162,10 +162,10 @@ mod tests {
             (query.sql, query.parameters)
         };
         let text = |value: &str| vec![QueryParameter::Text(value.into())];
-        assert_eq!(written(Dialect::Sqlite, "+49_*"), ("\"from_user\" GLOB ?".into(), text("+49_*")));
-        assert_eq!(written(Dialect::Sqlite, "a?[b]*"), ("\"from_user\" GLOB ?".into(), text("a[?][[]b]*")));
-        assert_eq!(written(Dialect::Mysql, "+49_%*"), ("`from_user` LIKE ? ESCAPE '!'".into(), text("+49!_!%%")));
-        assert_eq!(written(Dialect::Mysql, "50%"), ("`from_user` = ?".into(), text("50%")));
+        assert_eq!(written(SqlDialect::Sqlite, "+49_*"), ("\"from_user\" GLOB ?".into(), text("+49_*")));
+        assert_eq!(written(SqlDialect::Sqlite, "a?[b]*"), ("\"from_user\" GLOB ?".into(), text("a[?][[]b]*")));
+        assert_eq!(written(SqlDialect::Mysql, "+49_%*"), ("`from_user` LIKE ? ESCAPE '!'".into(), text("+49!_!%%")));
+        assert_eq!(written(SqlDialect::Mysql, "50%"), ("`from_user` = ?".into(), text("50%")));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::tables::TableColumns;
 use super::{ArchiveError, Database};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
-use sipcapture_core::table::Dialect;
+use sipcapture_core::table::SqlDialect;
 use std::path::Path;
 use std::time::Duration;
 
@@ -74,8 +74,8 @@ fn path_uri(path: &Path, query: &str) -> String {
 }
 
 impl Database for Sqlite {
-    fn dialect(&self) -> Dialect {
-        Dialect::Sqlite
+    fn dialect(&self) -> SqlDialect {
+        SqlDialect::Sqlite
     }
 
     fn tables(&mut self) -> Result<Vec<TableColumns>, ArchiveError> {
@@ -106,7 +106,7 @@ impl Sqlite {
     fn columns(&self, table: String) -> Result<TableColumns, ArchiveError> {
         let columns: Vec<String> = self
             .connection
-            .prepare(&format!("PRAGMA table_info({})", Dialect::Sqlite.quote(&table)))
+            .prepare(&format!("PRAGMA table_info({})", SqlDialect::Sqlite.quote(&table)))
             .and_then(|mut statement| statement.query_map([], |row| row.get("name"))?.collect())
             .map_err(ArchiveError::read)?;
         Ok(TableColumns { table, columns })

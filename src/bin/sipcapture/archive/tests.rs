@@ -11,7 +11,7 @@ struct Counting {
 }
 
 impl Database for Counting {
-    fn dialect(&self) -> Dialect {
+    fn dialect(&self) -> SqlDialect {
         self.database.dialect()
     }
 
