@@ -100,11 +100,29 @@ pub(super) fn to_address(address: SocketAddr) -> sc_address {
     sc_address { length, ip, port: address.port() }
 }
 
+/// Every transport that the contract numbers.
+const TRANSPORTS: [(Transport, u8); 6] = [
+    (Transport::Udp, 1),
+    (Transport::Tcp, 2),
+    (Transport::Tls, 3),
+    (Transport::Sctp, 4),
+    (Transport::Ws, 5),
+    (Transport::Wss, 6),
+];
+
+fn number_of(transport: Transport) -> u8 {
+    TRANSPORTS.iter().find(|(known, _)| *known == transport).map_or(0, |(_, number)| *number)
+}
+
+fn transport_of(number: u8) -> Transport {
+    TRANSPORTS.iter().find(|(_, known)| *known == number).map_or(Transport::UNKNOWN, |(transport, _)| *transport)
+}
+
 /// A packet as the contract carries it.
 pub(super) fn to_packet(packet: &HepPacket<'_>) -> sc_hep_packet {
     sc_hep_packet {
         version: packet.version,
-        transport: packet.transport as u8,
+        transport: number_of(packet.transport),
         source: to_address(packet.source),
         destination: to_address(packet.destination),
         payload: to_bytes(packet.payload),
@@ -122,7 +140,7 @@ pub(super) unsafe fn message<'a>(message: &sc_message) -> Result<SipMessage<'a>,
     Ok(SipMessage {
         source: address(&message.source)?,
         destination: address(&message.destination)?,
-        transport: Transport::from_number(message.transport),
+        transport: transport_of(message.transport),
         payload,
         rewritten_uri: (!uri.is_empty()).then_some(uri),
         call_id: (!call_id.is_empty()).then_some(call_id),

@@ -5,66 +5,24 @@
 
 pub mod record;
 mod trace;
+mod transport;
 
 use std::net::SocketAddr;
 
 pub use trace::Trace;
+pub use transport::Transport;
 
-/// Transport of the observed message, numbered as the `proto` column stores it (the numbers of Kamailio's core).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Transport {
-    /// Not known.
-    #[default]
-    None = 0,
-    /// UDP, IP protocol 17.
-    Udp = 1,
-    /// TCP, IP protocol 6.
-    Tcp = 2,
-    /// TLS, IP protocol 22 on the HEP wire.
-    Tls = 3,
-    /// SCTP, IP protocol 132.
-    Sctp = 4,
-    /// WebSocket.
-    Ws = 5,
-    /// WebSocket over TLS.
-    Wss = 6,
-}
-
-impl Transport {
-    /// The transport that a HEP packet's IP protocol number means; `None` for a number that carries no SIP.
-    pub fn from_ip_protocol(number: u8) -> Transport {
-        match number {
-            17 => Transport::Udp,
-            6 => Transport::Tcp,
-            22 => Transport::Tls,
-            132 => Transport::Sctp,
-            _ => Transport::None,
-        }
-    }
-
-    /// The transport with this number in the `proto` column; `None` for any other.
-    pub fn from_number(number: u8) -> Transport {
-        match number {
-            1 => Transport::Udp,
-            2 => Transport::Tcp,
-            3 => Transport::Tls,
-            4 => Transport::Sctp,
-            5 => Transport::Ws,
-            6 => Transport::Wss,
-            _ => Transport::None,
-        }
-    }
-}
+/// Custom fields that a capture can have values of its own for.
+pub const CUSTOM_FIELDS: usize = 3;
 
 /// Which row a capture becomes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RowKind {
-    /// The 44 columns of a SIP message.
+    /// That of a SIP message.
     Sip,
-    /// The 12 columns of a report, an RTCP summary or a log line; the number is the `type` column.
+    /// That of a report, an RTCP summary or a log line; the number is the `type` column.
     Report(u8),
-    /// The 12 columns of a traced message.
+    /// That of a traced message.
     Trace,
     /// No row: a HEP packet to a collector.
     Packet,
@@ -106,6 +64,8 @@ pub struct Capture<'a> {
     pub destination: SocketAddr,
     /// What carried it.
     pub transport: Transport,
+    /// Version of the HEP packet that it came in, 1 to 3; `None` when it came without, or nobody has told.
+    pub hep_version: Option<u8>,
     /// Which row it becomes.
     pub kind: RowKind,
     /// Capture agent id (HEP chunk 0x000c), present when the packet carried its own time; shown behind the node name.
@@ -116,6 +76,8 @@ pub struct Capture<'a> {
     pub rewritten_uri: Option<&'a [u8]>,
     /// The Call-ID as it was before topology hiding masked it, when the host has told.
     pub call_id: Option<&'a [u8]>,
+    /// Values of the custom fields that the script has given, in place of what headers of the message say.
+    pub custom: [Option<&'a [u8]>; CUSTOM_FIELDS],
     /// Number of the sink that it is bound for, in the order of the writer's plan.
     pub sink: u8,
     /// Table name before expansion; `None` for the plan's first. Of a packet, the SIP URI of a collector that the script named.
@@ -140,11 +102,13 @@ impl<'a> Capture<'a> {
             source,
             destination,
             transport,
+            hep_version: None,
             kind: RowKind::Sip,
             agent_id: None,
             correlation_id: None,
             rewritten_uri: None,
             call_id: None,
+            custom: [None; CUSTOM_FIELDS],
             sink: 0,
             table: None,
             trace: None,

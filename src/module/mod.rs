@@ -33,6 +33,7 @@ pub use engine::state::StateError;
 pub use hep::access::{AllowList, AuthKey};
 pub use hep::intake::{HepPacket, Verdict};
 pub use hep::variable::{ALLOWED as HEP_VARIABLES, HepValue, HepVariable};
+pub use kamailio::rows::ROWS as KAMAILIO_ROWS;
 pub use kamailio::sipcapture::capture_node::{CaptureError, CaptureNode, SipMessage};
 pub use kamailio::sipcapture::float2int::float2int;
 pub use kamailio::sipcapture::parameters::PARAMETERS as SIPCAPTURE_PARAMETERS;

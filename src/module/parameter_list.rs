@@ -52,7 +52,7 @@ impl ParameterList {
     }
 
     /// The list with the `*_column` parameters called `names` behind the others.
-    pub(super) fn columns(self, names: impl Iterator<Item = String>) -> ParameterList {
+    pub(super) fn columns(self, names: impl Iterator<Item = &'static str>) -> ParameterList {
         let terminated = |name| Cow::Owned(CString::new(name).expect("the name of a column has no zero byte"));
         self.with(ParameterKind::Text, names.map(terminated))
     }

@@ -60,7 +60,7 @@ pub(super) struct ColumnTarget {
 }
 
 /// Matches the columns of `layout` to those of the table: by exact name, else regardless of ASCII case, as SQL does with
-/// names that are not quoted. Also returns the names that the table lacks.
+/// names that are not quoted. Also returns the names of those that the table lacks and should have.
 pub(super) fn match_columns<'a>(layout: &'a Layout, real: &[SchemaColumn]) -> (Vec<ColumnTarget>, Vec<&'a str>) {
     let mut targets = Vec::with_capacity(layout.columns.len());
     let mut missing = Vec::new();
@@ -71,6 +71,7 @@ pub(super) fn match_columns<'a>(layout: &'a Layout, real: &[SchemaColumn]) -> (V
                 let message = column.kind == ColumnKind::Message;
                 targets.push(ColumnTarget { value, message, column: found.clone() });
             }
+            None if column.is_optional => {}
             None => missing.push(column.name.as_str()),
         }
     }
@@ -169,6 +170,16 @@ mod tests {
         assert_eq!(found, [(0, "date"), (10, "NODE"), (11, "MSG")]);
         assert_eq!(missing.len(), 9);
         assert_eq!(missing[..2], ["micro_ts", "correlation_id"]);
+    }
+
+    #[test]
+    fn an_optional_column_is_written_where_the_table_has_it_and_not_missed_where_it_lacks_it() {
+        let mut layout = report_layout(&ColumnNames::default());
+        layout.columns[11].is_optional = true;
+        let (targets, missing) = match_columns(&layout, &real(&["msg"]));
+        assert_eq!((targets.len(), targets[0].value, missing.len()), (1, 11, 11));
+        let (targets, missing) = match_columns(&layout, &real(&["node"]));
+        assert_eq!((targets.len(), targets[0].value, missing.len()), (1, 10, 10));
     }
 
     #[test]

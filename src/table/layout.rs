@@ -1,5 +1,9 @@
-//! Layouts: the columns of a SIP row and of a report row, in the order of the stock module's INSERT, under the names
-//! that the operator gave them.
+//! Layouts: the columns of a row in the order of the INSERT, under the names that the operator gave them.
+
+use super::column::{ColumnSpec, Kind, ReportValue, SipValue, TraceValue};
+use super::dialect::RowDialect;
+use super::{homer5, sip_trace};
+use std::collections::BTreeMap;
 
 /// What a column holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,12 +27,14 @@ pub struct Column {
     pub name: String,
     /// What it holds.
     pub kind: ColumnKind,
+    /// Whether tables may lack it without a warning.
+    pub is_optional: bool,
 }
 
-/// The columns of a row, in the order of the stock module's INSERT.
+/// The columns of a row, in the order of the INSERT.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
-    /// 44 columns for SIP, 12 for reports.
+    /// One for each value of the row.
     pub columns: Vec<Column>,
 }
 
@@ -39,179 +45,109 @@ impl Layout {
     }
 }
 
-use ColumnKind::{Int, Message, Text, Time};
+/// What the operator calls columns: names by parameter.
+type Names = BTreeMap<&'static str, String>;
 
-/// The 44 columns of a SIP row. Positions are used by [`row`](super::row).
-pub(super) const SIP_COLUMNS: [(&str, ColumnKind); 44] = [
-    ("date", Time),
-    ("micro_ts", Int),
-    ("method", Text),
-    ("reply_reason", Text),
-    ("ruri", Text),
-    ("ruri_user", Text),
-    ("from_user", Text),
-    ("from_tag", Text),
-    ("to_user", Text),
-    ("to_tag", Text),
-    ("pid_user", Text),
-    ("contact_user", Text),
-    ("auth_user", Text),
-    ("callid", Text),
-    ("callid_aleg", Text),
-    ("via_1", Text),
-    ("via_1_branch", Text),
-    ("cseq", Text),
-    ("reason", Text),
-    ("content_type", Text),
-    ("auth", Text),
-    ("user_agent", Text),
-    ("source_ip", Text),
-    ("source_port", Int),
-    ("destination_ip", Text),
-    ("destination_port", Int),
-    ("contact_ip", Text),
-    ("contact_port", Int),
-    ("originator_ip", Text),
-    ("originator_port", Int),
-    ("proto", Int),
-    ("family", Int),
-    ("rtp_stat", Text),
-    ("type", Int),
-    ("node", Text),
-    ("correlation_id", Text),
-    ("from_domain", Text),
-    ("to_domain", Text),
-    ("ruri_domain", Text),
-    ("diversion", Text),
-    ("msg", Message),
-    ("custom_field1", Text),
-    ("custom_field2", Text),
-    ("custom_field3", Text),
-];
-
-/// The 12 columns of a report row, all of them columns of a SIP row too.
-pub(super) const REPORT_COLUMNS: [&str; 12] = [
-    "date",
-    "micro_ts",
-    "correlation_id",
-    "source_ip",
-    "source_port",
-    "destination_ip",
-    "destination_port",
-    "proto",
-    "family",
-    "type",
-    "node",
-    "msg",
-];
-
-/// The 12 columns of a traced message.
-const TRACE_COLUMNS: [(&str, ColumnKind); 12] = [
-    ("msg", Message),
-    ("callid", Text),
-    ("method", Text),
-    ("status", Text),
-    ("fromip", Text),
-    ("toip", Text),
-    ("time_stamp", Time),
-    ("direction", Text),
-    ("fromtag", Text),
-    ("traced_user", Text),
-    ("time_us", Int),
-    ("totag", Text),
-];
-
-/// What the operator calls the columns of a traced message: the values of the `*_column` parameters of a capture agent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TraceColumnNames {
-    names: [String; TRACE_COLUMNS.len()],
+fn parameters<V>(columns: &'static [ColumnSpec<V>]) -> impl Iterator<Item = &'static str> {
+    columns.iter().map(|column| column.parameter).filter(|parameter| !parameter.is_empty())
 }
 
-impl Default for TraceColumnNames {
-    /// Every column under its default name.
-    fn default() -> TraceColumnNames {
-        TraceColumnNames { names: TRACE_COLUMNS.map(|(key, _)| key.to_owned()) }
-    }
+/// Takes the value of one parameter, if there is such a one among `known`.
+fn set(names: &mut Names, mut known: impl Iterator<Item = &'static str>, parameter: &str, name: &str) -> bool {
+    let found = known.find(|known| *known == parameter);
+    found.map(|parameter| names.insert(parameter, name.to_owned())).is_some()
 }
 
-impl TraceColumnNames {
-    /// The parameter names, in the order of the columns. `time_us` has none, and that of `time_stamp` is called `date_column`.
-    pub fn parameters() -> impl Iterator<Item = String> {
-        let stem = |key| if key == "time_stamp" { "date" } else { key };
-        let named = TRACE_COLUMNS.iter().map(|(key, _)| *key).filter(|key| *key != "time_us");
-        named.map(move |key| format!("{}_column", stem(key)))
-    }
-
-    /// Takes the value of one `*_column` parameter; false if there is no such parameter.
-    pub fn set(&mut self, parameter: &str, name: &str) -> bool {
-        let key = match parameter.strip_suffix("_column") {
-            None | Some("time_us" | "time_stamp") => return false,
-            Some("date") => "time_stamp",
-            Some(key) => key,
-        };
-        let Some(position) = TRACE_COLUMNS.iter().position(|(known, _)| *known == key) else { return false };
-        name.clone_into(&mut self.names[position]);
-        true
-    }
+fn layout<V: Kind>(columns: &'static [ColumnSpec<V>], names: &Names) -> Layout {
+    let column = |spec: &ColumnSpec<V>| Column {
+        key: spec.key,
+        name: names.get(spec.parameter).map_or(spec.key, String::as_str).to_owned(),
+        kind: spec.value.kind(),
+        is_optional: spec.is_optional,
+    };
+    Layout { columns: columns.iter().map(column).collect() }
 }
 
-/// The 12 columns of a traced message (`sip_trace`).
-pub fn trace_layout(names: &TraceColumnNames) -> Layout {
-    let columns = TRACE_COLUMNS.iter().zip(&names.names);
-    Layout { columns: columns.map(|(&(key, kind), name)| Column { key, name: name.clone(), kind }).collect() }
-}
-
-/// What the operator calls the columns: the values of the `*_column` parameters.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The columns of a capture node's rows and what the operator calls them: the values of the `*_column` parameters. Reports and SIP
+/// messages share the parameters of the columns that both have.
+#[derive(Clone, Debug)]
 pub struct ColumnNames {
-    names: [String; SIP_COLUMNS.len()],
+    sip: &'static [ColumnSpec<SipValue>],
+    report: &'static [ColumnSpec<ReportValue>],
+    names: Names,
 }
 
 impl Default for ColumnNames {
-    /// Every column under its default name.
+    /// The columns of the tables that `create_tables` makes, every one under its default name.
     fn default() -> ColumnNames {
-        ColumnNames { names: SIP_COLUMNS.map(|(key, _)| key.to_owned()) }
+        ColumnNames { sip: homer5::SIP, report: homer5::REPORT, names: Names::new() }
     }
 }
 
 impl ColumnNames {
-    /// The parameter names, in the order of the columns: `date_column`, `micro_ts_column`, ...
-    pub fn parameters() -> impl Iterator<Item = String> {
-        SIP_COLUMNS.iter().map(|(key, _)| format!("{}_column", parameter_stem(key)))
+    /// The columns of this dialect, every one under its default name.
+    pub fn of(dialect: &RowDialect) -> ColumnNames {
+        ColumnNames { sip: dialect.sip, report: dialect.report, names: Names::new() }
+    }
+
+    /// The parameter names, in the order of the columns: `date_column`, `micro_ts_column`, ...; those of reports alone behind them.
+    pub fn parameters(&self) -> impl Iterator<Item = &'static str> {
+        let sip = self.sip;
+        let is_new = move |parameter: &&str| !sip.iter().any(|column| column.parameter == *parameter);
+        parameters(self.sip).chain(parameters(self.report).filter(is_new))
     }
 
     /// Takes the value of one `*_column` parameter; false if there is no such parameter.
     pub fn set(&mut self, parameter: &str, name: &str) -> bool {
-        let Some(stem) = parameter.strip_suffix("_column") else { return false };
-        let Some(position) = SIP_COLUMNS.iter().position(|(key, _)| parameter_stem(key) == stem) else { return false };
-        name.clone_into(&mut self.names[position]);
-        true
-    }
-
-    fn column(&self, position: usize) -> Column {
-        let (key, kind) = SIP_COLUMNS[position];
-        Column { key, name: self.names[position].clone(), kind }
+        let known = parameters(self.sip).chain(parameters(self.report));
+        set(&mut self.names, known, parameter, name)
     }
 }
 
-/// What stands before `_column` in the parameter of a column. Two of the stock module's differ from the column.
-fn parameter_stem(key: &str) -> &str {
-    match key {
-        "correlation_id" => "correlation",
-        "auth" => "authorization",
-        _ => key,
+/// The columns of a capture agent's rows and what the operator calls them.
+#[derive(Clone, Debug)]
+pub struct TraceColumnNames {
+    trace: &'static [ColumnSpec<TraceValue>],
+    names: Names,
+}
+
+impl Default for TraceColumnNames {
+    /// The columns of the table that `create_tables` makes, every one under its default name.
+    fn default() -> TraceColumnNames {
+        TraceColumnNames { trace: sip_trace::TRACE, names: Names::new() }
     }
 }
 
-/// The 44 columns of a SIP row.
+impl TraceColumnNames {
+    /// The columns of this dialect, every one under its default name.
+    pub fn of(dialect: &RowDialect) -> TraceColumnNames {
+        TraceColumnNames { trace: dialect.trace, names: Names::new() }
+    }
+
+    /// The parameter names, in the order of the columns that have one.
+    pub fn parameters(&self) -> impl Iterator<Item = &'static str> {
+        parameters(self.trace)
+    }
+
+    /// Takes the value of one `*_column` parameter; false if there is no such parameter.
+    pub fn set(&mut self, parameter: &str, name: &str) -> bool {
+        set(&mut self.names, parameters(self.trace), parameter, name)
+    }
+}
+
+/// The columns of a SIP message's row.
 pub fn sip_layout(names: &ColumnNames) -> Layout {
-    Layout { columns: (0..SIP_COLUMNS.len()).map(|position| names.column(position)).collect() }
+    layout(names.sip, &names.names)
 }
 
-/// The 12 columns of a report row (`rtcp_capture`, `report_capture`, `logs_capture`).
+/// The columns of a report's row (`rtcp_capture`, `report_capture`, `logs_capture`).
 pub fn report_layout(names: &ColumnNames) -> Layout {
-    let position = |key: &&str| SIP_COLUMNS.iter().position(|(sip_key, _)| sip_key == key);
-    Layout { columns: REPORT_COLUMNS.iter().filter_map(position).map(|position| names.column(position)).collect() }
+    layout(names.report, &names.names)
+}
+
+/// The columns of a traced message's row (`sip_trace`).
+pub fn trace_layout(names: &TraceColumnNames) -> Layout {
+    layout(names.trace, &names.names)
 }
 
 #[cfg(test)]
@@ -223,7 +159,21 @@ mod tests {
         let names = ColumnNames::default();
         assert_eq!(sip_layout(&names).columns.len(), 44);
         let report = report_layout(&names);
-        assert_eq!(report.columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>(), REPORT_COLUMNS);
+        let expected = [
+            "date",
+            "micro_ts",
+            "correlation_id",
+            "source_ip",
+            "source_port",
+            "destination_ip",
+            "destination_port",
+            "proto",
+            "family",
+            "type",
+            "node",
+            "msg",
+        ];
+        assert_eq!(report.columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>(), expected);
         assert_eq!(report.columns[11].kind, ColumnKind::Message);
     }
 
@@ -244,11 +194,16 @@ mod tests {
     #[test]
     fn every_parameter_renames_its_own_column_in_both_layouts() {
         let mut names = ColumnNames::default();
-        for parameter in ColumnNames::parameters() {
-            assert!(names.set(&parameter, &format!("x_{parameter}")), "{parameter}");
+        for parameter in ColumnNames::default().parameters() {
+            assert!(names.set(parameter, &format!("x_{parameter}")), "{parameter}");
         }
         for column in sip_layout(&names).columns {
-            assert_eq!(column.name, format!("x_{}_column", parameter_stem(column.key)));
+            let stem = match column.key {
+                "correlation_id" => "correlation",
+                "auth" => "authorization",
+                key => key,
+            };
+            assert_eq!(column.name, format!("x_{stem}_column"));
         }
         assert_eq!(report_layout(&names).name_of("correlation_id"), Some("x_correlation_column"));
     }

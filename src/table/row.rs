@@ -11,6 +11,8 @@
 use std::fmt::{self, Write};
 use std::net::IpAddr;
 
+use super::column::{CaptureValue, ReportValue, SipValue, TraceValue};
+use super::dialect::{AgentIdForm, CorrelationSource, RowDialect};
 use crate::capture::{Capture, RowKind};
 use crate::sip::Fields;
 
@@ -72,22 +74,26 @@ pub struct RowText {
 }
 
 impl RowText {
-    /// Writes out the addresses of `capture`, and `capture_node` with the capture agent's id behind it if there is one,
-    /// cut to 99 bytes then; without an agent the node is not cut (see [`fill_sip`]).
-    pub fn new(capture: &Capture<'_>, capture_node: &[u8]) -> RowText {
+    /// Writes out the addresses of `capture`, and `capture_node` with the capture agent's id behind it if there is one, in the
+    /// form of `dialect`, cut to 99 bytes then; without an agent the node is not cut (see [`fill_sip`]).
+    pub fn new(dialect: &RowDialect, capture: &Capture<'_>, capture_node: &[u8]) -> RowText {
         let mut text =
             RowText { source_ip: ShortText::EMPTY, destination_ip: ShortText::EMPTY, node: ShortText::EMPTY };
         write_ip(&mut text.source_ip, capture.source.ip());
         write_ip(&mut text.destination_ip, capture.destination.ip());
         if let Some(agent_id) = capture.agent_id {
             text.node.push(capture_node);
-            text.write_agent(agent_id);
+            text.write_agent(dialect.agent_id, agent_id);
         }
         text
     }
 
-    fn write_agent(&mut self, agent_id: u32) {
-        write!(self.node, ":{agent_id}").expect("a short text takes any write");
+    fn write_agent(&mut self, form: AgentIdForm, agent_id: u32) {
+        let written = match form {
+            AgentIdForm::Unsigned => write!(self.node, ":{agent_id}"),
+            AgentIdForm::Signed => write!(self.node, ":{}", agent_id.cast_signed()),
+        };
+        written.expect("a short text takes any write");
     }
 
     fn node<'a>(&'a self, capture: &Capture<'_>, capture_node: &'a [u8]) -> &'a [u8] {
@@ -120,116 +126,121 @@ fn family(ip: IpAddr) -> i64 {
     }
 }
 
-/// Fills `row` with the 44 values of a SIP message, in the order of [`sip_layout`](super::sip_layout).
+/// What every capture has, whatever its row.
+#[derive(Clone, Copy)]
+struct Common<'r, 'a> {
+    dialect: &'r RowDialect,
+    capture: &'r Capture<'a>,
+    text: &'a RowText,
+    capture_node: &'a [u8],
+}
+
+impl<'a> Common<'_, 'a> {
+    fn value(&self, value: CaptureValue) -> Value<'a> {
+        use Value::{Bytes, Int, Time};
+        let Common { dialect, capture, text, capture_node } = *self;
+        match value {
+            CaptureValue::Time => Time(capture.time_us),
+            CaptureValue::Micros => Int(capture.time_us),
+            CaptureValue::MicrosOfSecond => Int(capture.time_us.rem_euclid(1_000_000)),
+            CaptureValue::SourceIp => Bytes(text.source_ip.as_bytes()),
+            CaptureValue::SourcePort => Int(capture.source.port().into()),
+            CaptureValue::DestinationIp => Bytes(text.destination_ip.as_bytes()),
+            CaptureValue::DestinationPort => Int(capture.destination.port().into()),
+            CaptureValue::Transport => Int(dialect.transports.number(capture).into()),
+            CaptureValue::Family => Int(family(capture.source.ip())),
+            CaptureValue::Node => Bytes(text.node(capture, capture_node)),
+            CaptureValue::NodeName => Bytes(capture_node),
+            CaptureValue::AgentId => Int(capture.agent_id.unwrap_or(0).into()),
+            CaptureValue::Message => Bytes(capture.payload),
+            CaptureValue::MessageLength => Int(capture.payload.len() as i64),
+        }
+    }
+}
+
+fn custom<'a>(capture: &Capture<'a>, number: usize) -> Option<&'a [u8]> {
+    capture.custom.get(number).copied().flatten()
+}
+
+/// Fills `row` with the values of a SIP message, in the order of [`RowDialect::sip`].
 ///
-/// `text` is [`RowText::new`] of the same capture and `capture_node`. The correlation id is the capture's own, else the
-/// Call-ID; a Call-ID that the host has unmasked stands in for the message's. What is absent is empty or 0.
+/// `text` is [`RowText::new`] of the same dialect, capture and `capture_node`. A Call-ID that the host has unmasked stands in for the
+/// message's, and a custom value that the script gave for the header's. What is absent is empty or 0.
 pub fn fill_sip<'a>(
     row: &mut Row<'a>,
+    dialect: &RowDialect,
     capture: &Capture<'a>,
     fields: &Fields<'a>,
     text: &'a RowText,
     capture_node: &'a [u8],
 ) {
-    use Value::{Bytes, Int, Time};
+    use Value::{Bytes, Int};
+    let common = Common { dialect, capture, text, capture_node };
     let call_id = capture.call_id.unwrap_or(fields.callid);
-    let correlation_id = capture.correlation_id.filter(|id| !id.is_empty()).unwrap_or(call_id);
+    let fallback = match dialect.correlation {
+        CorrelationSource::CaptureOrCallId => call_id,
+        CorrelationSource::Capture => b"",
+    };
+    let correlation_id = capture.correlation_id.filter(|id| !id.is_empty()).unwrap_or(fallback);
     row.clear();
-    row.extend_from_slice(&[
-        Time(capture.time_us),
-        Int(capture.time_us),
-        Bytes(fields.method),
-        Bytes(fields.reply_reason),
-        Bytes(fields.ruri),
-        Bytes(fields.ruri_user),
-        Bytes(fields.from_user),
-        Bytes(fields.from_tag),
-        Bytes(fields.to_user),
-        Bytes(fields.to_tag),
-        Bytes(fields.pid_user),
-        Bytes(fields.contact_user),
-        Bytes(fields.auth_user),
-        Bytes(call_id),
-        Bytes(fields.callid_aleg),
-        Bytes(fields.via_1),
-        Bytes(fields.via_1_branch),
-        Bytes(fields.cseq),
-        Bytes(fields.reason),
-        Bytes(fields.content_type),
-        // The stock module has the column and never fills it.
-        Bytes(b""),
-        Bytes(fields.user_agent),
-        Bytes(text.source_ip.as_bytes()),
-        Int(capture.source.port().into()),
-        Bytes(text.destination_ip.as_bytes()),
-        Int(capture.destination.port().into()),
-        Bytes(fields.contact_ip),
-        Int(fields.contact_port.into()),
-        Bytes(fields.originator_ip),
-        Int(fields.originator_port.into()),
-        Int(capture.transport as i64),
-        Int(family(capture.source.ip())),
-        Bytes(fields.rtp_stat),
-        Int(fields.first_line as i64),
-        Bytes(text.node(capture, capture_node)),
-        Bytes(correlation_id),
-        Bytes(fields.from_domain),
-        Bytes(fields.to_domain),
-        Bytes(fields.ruri_domain),
-        Bytes(fields.diversion),
-        Bytes(capture.payload),
-        Bytes(fields.custom[0]),
-        Bytes(fields.custom[1]),
-        Bytes(fields.custom[2]),
-    ]);
+    row.extend(dialect.sip.iter().map(|column| match column.value {
+        SipValue::Capture(value) => common.value(value),
+        SipValue::Text(text) => Bytes(text(fields)),
+        SipValue::Number(number) => Int(number(fields)),
+        SipValue::CallId => Bytes(call_id),
+        SipValue::CorrelationId => Bytes(correlation_id),
+        SipValue::Custom(number) => {
+            Bytes(custom(capture, number).or(fields.custom.get(number).copied()).unwrap_or_default())
+        }
+        SipValue::Empty => Bytes(b""),
+    }));
 }
 
-/// Fills `row` with the 12 values of a report, in the order of [`report_layout`](super::report_layout).
+/// Fills `row` with the values of a report, in the order of [`RowDialect::report`].
 ///
-/// `text` is [`RowText::new`] of the same capture and `capture_node`. The correlation id is the capture's alone. The type
-/// is that of [`RowKind::Report`]; a capture of another kind gets 0.
-pub fn fill_report<'a>(row: &mut Row<'a>, capture: &Capture<'a>, text: &'a RowText, capture_node: &'a [u8]) {
-    use Value::{Bytes, Int, Time};
+/// `text` is as in [`fill_sip`]. The correlation id is the capture's alone. The type is that of [`RowKind::Report`]; a capture of
+/// another kind gets 0.
+pub fn fill_report<'a>(
+    row: &mut Row<'a>,
+    dialect: &RowDialect,
+    capture: &Capture<'a>,
+    text: &'a RowText,
+    capture_node: &'a [u8],
+) {
+    use Value::{Bytes, Int};
+    let common = Common { dialect, capture, text, capture_node };
     let report_type = match capture.kind {
         RowKind::Report(number) => number.into(),
         _ => 0,
     };
     row.clear();
-    row.extend_from_slice(&[
-        Time(capture.time_us),
-        Int(capture.time_us),
-        Bytes(capture.correlation_id.unwrap_or_default()),
-        Bytes(text.source_ip.as_bytes()),
-        Int(capture.source.port().into()),
-        Bytes(text.destination_ip.as_bytes()),
-        Int(capture.destination.port().into()),
-        Int(capture.transport as i64),
-        Int(family(capture.source.ip())),
-        Int(report_type),
-        Bytes(text.node(capture, capture_node)),
-        Bytes(capture.payload),
-    ]);
+    row.extend(dialect.report.iter().map(|column| match column.value {
+        ReportValue::Capture(value) => common.value(value),
+        ReportValue::CorrelationId => Bytes(capture.correlation_id.unwrap_or_default()),
+        ReportValue::Type => Int(report_type),
+        ReportValue::Custom(number) => Bytes(custom(capture, number).unwrap_or_default()),
+    }));
 }
 
-/// Fills `row` with the 12 values of a traced message, in the order of [`trace_layout`](super::trace_layout). What is absent is empty.
-pub fn fill_trace<'a>(row: &mut Row<'a>, capture: &Capture<'a>) {
-    use Value::{Bytes, Int, Time};
+/// Fills `row` with the values of a traced message, in the order of [`RowDialect::trace`]. `text` is as in [`fill_sip`]. What is absent
+/// is empty.
+pub fn fill_trace<'a>(
+    row: &mut Row<'a>,
+    dialect: &RowDialect,
+    capture: &Capture<'a>,
+    text: &'a RowText,
+    capture_node: &'a [u8],
+) {
+    use Value::Bytes;
+    let common = Common { dialect, capture, text, capture_node };
     let trace = capture.trace.unwrap_or_default();
     row.clear();
-    row.extend_from_slice(&[
-        Bytes(capture.payload),
-        Bytes(capture.call_id.unwrap_or_default()),
-        Bytes(trace.method),
-        Bytes(trace.status),
-        Bytes(trace.from),
-        Bytes(trace.to),
-        Time(capture.time_us),
-        Bytes(if trace.is_outgoing { b"out" } else { b"in" }),
-        Bytes(trace.from_tag),
-        Bytes(trace.user),
-        Int(capture.time_us.rem_euclid(1_000_000)),
-        Bytes(trace.to_tag),
-    ]);
+    row.extend(dialect.trace.iter().map(|column| match column.value {
+        TraceValue::Capture(value) => common.value(value),
+        TraceValue::CallId => Bytes(capture.call_id.unwrap_or_default()),
+        TraceValue::Direction => Bytes(if trace.is_outgoing { b"out" } else { b"in" }),
+        TraceValue::Text(text) => Bytes(text(&trace)),
+    }));
 }
 
 #[cfg(test)]
@@ -237,24 +248,12 @@ mod tests {
     use super::*;
     use crate::capture::Transport;
     use crate::sip::FirstLine;
+    use crate::table::test_dialect::DIALECT;
     use crate::table::{ColumnKind, ColumnNames, Layout, report_layout, sip_layout};
 
     fn capture(payload: &[u8]) -> Capture<'_> {
-        Capture {
-            time_us: 1_700_000_000_123_456,
-            source: "192.0.2.1:5060".parse().unwrap(),
-            destination: "192.0.2.2:5080".parse().unwrap(),
-            transport: Transport::Tcp,
-            kind: RowKind::Sip,
-            agent_id: None,
-            correlation_id: None,
-            rewritten_uri: None,
-            call_id: None,
-            sink: 0,
-            table: None,
-            trace: None,
-            payload,
-        }
+        let (source, destination) = ("192.0.2.1:5060".parse().unwrap(), "192.0.2.2:5080".parse().unwrap());
+        Capture::sip(1_700_000_000_123_456, source, destination, Transport::Tcp, payload)
     }
 
     fn value<'a>(layout: &Layout, row: &Row<'a>, key: &str) -> Value<'a> {
@@ -298,9 +297,9 @@ mod tests {
             custom: [b"custom_field1", b"custom_field2", b"custom_field3"],
         };
         let capture = Capture { correlation_id: Some(b"correlation_id"), ..capture(b"msg") };
-        let text = RowText::new(&capture, b"node");
+        let text = RowText::new(&DIALECT, &capture, b"node");
         let mut row = vec![Value::Int(7)];
-        fill_sip(&mut row, &capture, &fields, &text, b"node");
+        fill_sip(&mut row, &DIALECT, &capture, &fields, &text, b"node");
         assert_eq!(row.len(), 44);
         for (column, value) in layout.columns.iter().zip(&row) {
             let expected = match column.key {
@@ -333,9 +332,9 @@ mod tests {
             agent_id: Some(42),
             ..capture(b"{}")
         };
-        let text = RowText::new(&capture, b"homer01");
+        let text = RowText::new(&DIALECT, &capture, b"homer01");
         let mut row = Row::new();
-        fill_report(&mut row, &capture, &text, b"homer01");
+        fill_report(&mut row, &DIALECT, &capture, &text, b"homer01");
         let expected = [
             ("date", Value::Time(1_700_000_000_123_456)),
             ("micro_ts", Value::Int(1_700_000_000_123_456)),
@@ -360,11 +359,23 @@ mod tests {
     fn an_unmasked_call_id_takes_the_place_of_the_messages_own() {
         let layout = sip_layout(&ColumnNames::default());
         let capture = Capture { call_id: Some(b"plain"), ..capture(b"") };
-        let text = RowText::new(&capture, b"n");
+        let text = RowText::new(&DIALECT, &capture, b"n");
         let mut row = Row::new();
-        fill_sip(&mut row, &capture, &Fields { callid: b"masked", ..Fields::default() }, &text, b"n");
+        fill_sip(&mut row, &DIALECT, &capture, &Fields { callid: b"masked", ..Fields::default() }, &text, b"n");
         assert_eq!(value(&layout, &row, "callid"), Value::Bytes(b"plain"));
         assert_eq!(value(&layout, &row, "correlation_id"), Value::Bytes(b"plain"));
+    }
+
+    #[test]
+    fn a_custom_value_of_the_capture_takes_the_place_of_the_headers_own() {
+        let layout = sip_layout(&ColumnNames::default());
+        let capture = Capture { custom: [Some(b"given"), None, Some(b"")], ..capture(b"") };
+        let fields = Fields { custom: [b"one", b"two", b"three"], ..Fields::default() };
+        let text = RowText::new(&DIALECT, &capture, b"n");
+        let mut row = Row::new();
+        fill_sip(&mut row, &DIALECT, &capture, &fields, &text, b"n");
+        let values = ["custom_field1", "custom_field2", "custom_field3"].map(|key| value(&layout, &row, key));
+        assert_eq!(values, [&b"given"[..], b"two", b""].map(Value::Bytes));
     }
 
     #[test]
@@ -373,9 +384,9 @@ mod tests {
         let fields = Fields { callid: b"c1", ..Fields::default() };
         for correlation_id in [None, Some(&b""[..])] {
             let capture = Capture { correlation_id, ..capture(b"") };
-            let text = RowText::new(&capture, b"");
+            let text = RowText::new(&DIALECT, &capture, b"");
             let mut row = Row::new();
-            fill_sip(&mut row, &capture, &fields, &text, b"");
+            fill_sip(&mut row, &DIALECT, &capture, &fields, &text, b"");
             assert_eq!(value(&layout, &row, "correlation_id"), Value::Bytes(b"c1"));
         }
     }
@@ -386,9 +397,9 @@ mod tests {
         let node = vec![b'n'; 120];
         for (agent_id, length) in [(Some(7), 99), (None, 120)] {
             let capture = Capture { agent_id, ..capture(b"") };
-            let text = RowText::new(&capture, &node);
+            let text = RowText::new(&DIALECT, &capture, &node);
             let mut row = Row::new();
-            fill_report(&mut row, &capture, &text, &node);
+            fill_report(&mut row, &DIALECT, &capture, &text, &node);
             assert_eq!(value(&layout, &row, "node"), Value::Bytes(&node[..length]));
         }
     }

@@ -140,7 +140,8 @@ fn deliver(delivery: &mut Delivery, plan: &WriterPlan, job: &Job) -> Delivered {
 /// Delivers the captures of `batch`, numbered from `first`.
 fn deliver_batch(store: &mut Store, plan: &WriterPlan, batch: &Batch, first: usize, delivered: &mut Delivered) {
     let captures: Vec<Option<Capture<'_>>> = batch.records().map(|bytes| record::decode(bytes).ok()).collect();
-    let text = |capture: &Option<Capture<'_>>| capture.map(|capture| RowText::new(&capture, plan.node.as_bytes()));
+    let text =
+        |capture: &Option<Capture<'_>>| capture.map(|capture| RowText::new(&plan.rows, &capture, plan.node.as_bytes()));
     let texts: Vec<Option<RowText>> = captures.iter().map(text).collect();
     let mut rows: Vec<Row<'_>> = Vec::with_capacity(captures.len());
     // Number of each row's capture, and whether parts of it could not be read.
@@ -148,7 +149,8 @@ fn deliver_batch(store: &mut Store, plan: &WriterPlan, batch: &Batch, first: usi
     let mut refused: Vec<Refused> = Vec::new();
     for (number, (capture, text)) in (first..).zip(captures.iter().zip(&texts)) {
         let both = capture.as_ref().zip(text.as_ref());
-        let row = both.and_then(|(capture, text)| make_row(capture, text, plan.node.as_bytes(), &plan.headers));
+        let row =
+            both.and_then(|(capture, text)| make_row(&plan.rows, capture, text, plan.node.as_bytes(), &plan.headers));
         match row {
             Some((row, malformed)) => {
                 rows.push(row);

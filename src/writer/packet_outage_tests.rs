@@ -198,7 +198,7 @@ fn packet(from: &[u8]) -> Vec<u8> {
     let capture = Capture {
         kind: RowKind::Packet,
         trace: Some(trace),
-        ..Capture::sip(1_700_000_000_000_000, nowhere, nowhere, Transport::None, text)
+        ..Capture::sip(1_700_000_000_000_000, nowhere, nowhere, Transport::UNKNOWN, text)
     };
     let mut bytes = vec![0; record::encoded_len(&capture).unwrap()];
     record::encode(&capture, &mut bytes);

@@ -111,7 +111,7 @@ impl Bench {
             trace: Some(trace),
             sink,
             table: uri.map(str::as_bytes),
-            ..Capture::sip(time_us, nowhere, nowhere, Transport::None, payload.as_bytes())
+            ..Capture::sip(time_us, nowhere, nowhere, Transport::UNKNOWN, payload.as_bytes())
         };
         self.producer.push(&capture).is_ok()
     }

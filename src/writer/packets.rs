@@ -305,7 +305,7 @@ mod tests {
         let headers = [b"X-Cid".to_vec()];
         let id = |payload: &[u8], own: Option<&'static [u8]>, payload_type: u8| {
             let capture =
-                Capture { correlation_id: own, ..Capture::sip(0, nowhere, nowhere, Transport::None, payload) };
+                Capture { correlation_id: own, ..Capture::sip(0, nowhere, nowhere, Transport::UNKNOWN, payload) };
             correlation_of(&capture, &Trace { payload_type, ..Trace::default() }, &headers).map(<[u8]>::to_vec)
         };
         let message = b"INVITE sip:a SIP/2.0\r\nX-Cid: one\r\n two\r\n\r\n";

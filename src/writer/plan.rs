@@ -5,7 +5,7 @@ use crate::sink::hep::{CollectorOptions, Destination};
 use crate::sink::host::HostLink;
 use crate::sink::{DatabaseUrl, SinkOptions};
 use crate::sip::HeaderNames;
-use crate::table::Layout;
+use crate::table::{Layout, RowDialect};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,6 +22,8 @@ pub struct WriterPlan {
     pub node: String,
     /// Extra headers to read.
     pub headers: HeaderNames,
+    /// What rows hold, of the host that captures.
+    pub rows: RowDialect,
     /// Columns of SIP rows.
     pub sip: Layout,
     /// Columns of report rows.

@@ -9,6 +9,7 @@ use crate::capture::{Capture, RowKind, Transport};
 use crate::queue::lane::{Geometry, Producer};
 use crate::sink::{DatabaseUrl, Sink, SinkError, SinkOptions, Written};
 use crate::sip::HeaderNames;
+use crate::table::test_dialect::DIALECT;
 use crate::table::{ColumnNames, Layout, Row, TraceColumnNames, Value, report_layout, sip_layout, trace_layout};
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -306,6 +307,7 @@ pub(super) fn plan(directory: &tempfile::TempDir, create_tables: bool) -> Writer
         table: "sip_capture".to_owned(),
         node: "node".to_owned(),
         headers: HeaderNames::default(),
+        rows: DIALECT,
         sip: sip_layout(&ColumnNames::default()),
         report: report_layout(&ColumnNames::default()),
         trace: trace_layout(&TraceColumnNames::default()),

@@ -5,6 +5,7 @@ use crate::moment::rfc3339;
 use crate::terminal::Style;
 use serde_json::{Value, json};
 use sipcapture_core::capture::Transport;
+use sipcapture_core::module::KAMAILIO_ROWS;
 
 /// The fields that the tool reads, by the default names of their columns, in the order of [`Message::from_cells`].
 pub const FIELDS: [&str; 23] = [
@@ -156,7 +157,7 @@ impl Message {
             content_type: cell().text(),
             source: Endpoint { ip: cell().text(), port: port(cell()) },
             destination: Endpoint { ip: cell().text(), port: port(cell()) },
-            transport: Transport::from_number(u8::try_from(cell().int()).unwrap_or(0)),
+            transport: KAMAILIO_ROWS.transports.plain.transport(u8::try_from(cell().int()).unwrap_or(0)),
             id: cell().int(),
             payload,
             table: table.to_owned(),
@@ -224,13 +225,13 @@ impl Message {
     /// Name of the transport, `?` when it is not known.
     pub fn transport_name(&self) -> &'static str {
         match self.transport {
-            Transport::None => "?",
             Transport::Udp => "UDP",
             Transport::Tcp => "TCP",
             Transport::Tls => "TLS",
             Transport::Sctp => "SCTP",
             Transport::Ws => "WS",
             Transport::Wss => "WSS",
+            Transport::Other(_) => "?",
         }
     }
 

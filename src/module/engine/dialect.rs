@@ -2,6 +2,7 @@
 
 use crate::module::engine::forward::ForwardRules;
 use crate::queue::counters::Observer;
+use crate::table::RowDialect;
 use std::ffi::CStr;
 
 /// A module's own way where others have theirs. Each module of each host has one value.
@@ -19,6 +20,8 @@ pub struct Dialect {
     pub database_parameters: &'static str,
     /// Other names of parameters, each with the one that it stands for.
     pub aliases: &'static [(&'static str, &'static str)],
+    /// What its rows look like.
+    pub rows: RowDialect,
     /// Which counters it shows, and how it describes them.
     pub observer: Observer,
     /// What commands answer.

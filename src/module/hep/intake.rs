@@ -220,7 +220,7 @@ impl HepContext {
         };
         let transport = match Transport::from_ip_protocol(packet.ip_protocol) {
             known @ (Transport::Udp | Transport::Tcp) => known,
-            _ => Transport::None,
+            _ => Transport::UNKNOWN,
         };
         let time_us = packet.time_us.unwrap_or_else(now_us);
         let capture = Capture {

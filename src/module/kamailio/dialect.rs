@@ -3,6 +3,7 @@
 use crate::module::engine::default_places::EMBEDDED_URL;
 use crate::module::engine::dialect::{Answers, Command, CommandAction, Dialect};
 use crate::module::engine::forward::{ForwardRules, LookUp};
+use crate::module::kamailio::rows::ROWS;
 use crate::queue::counters::Observer;
 
 const ANSWERS: Answers = Answers {
@@ -41,6 +42,7 @@ pub(in crate::module) static SIPCAPTURE: Dialect = Dialect {
     default_url: EMBEDDED_URL,
     database_parameters: "db_url and capture_mode",
     aliases: &[],
+    rows: ROWS,
     observer: Observer::Node,
     answers: ANSWERS,
     // `sip_capture_forward()` looks names up by the rules of SIP. It answers the script when one is not known yet.
@@ -75,6 +77,7 @@ pub(in crate::module) static SIPTRACE: Dialect = Dialect {
     default_url: EMBEDDED_URL,
     database_parameters: "db_url",
     aliases: &[],
+    rows: ROWS,
     observer: Observer::Agent,
     answers: ANSWERS,
     // Plain copies go to the port that their URI names or its default, as those of the stock module do. No script learns

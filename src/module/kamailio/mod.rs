@@ -1,5 +1,6 @@
 //! The modules of Kamailio.
 
 mod dialect;
+pub(in crate::module) mod rows;
 pub(in crate::module) mod sipcapture;
 pub(in crate::module) mod siptrace;

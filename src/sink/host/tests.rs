@@ -120,7 +120,8 @@ const SHORT: Duration = Duration::from_millis(50);
 fn layout() -> Layout {
     use ColumnKind::{Int, Message, Text, Time};
     let columns = [("date", Time), ("micro_ts", Int), ("source_port", Int), ("callid", Text), ("msg", Message)];
-    let column = |(key, kind): (&'static str, ColumnKind)| Column { key, name: format!("my_{key}"), kind };
+    let column =
+        |(key, kind): (&'static str, ColumnKind)| Column { key, name: format!("my_{key}"), kind, is_optional: false };
     Layout { columns: columns.map(column).to_vec() }
 }
 

@@ -2,7 +2,8 @@
 
 use std::net::SocketAddr;
 
-use sipcapture_core::capture::{Capture, RowKind, Transport};
+use sipcapture_core::capture::{Capture, Transport};
+use sipcapture_core::module::KAMAILIO_ROWS;
 use sipcapture_core::sink::{self, DatabaseUrl, SinkOptions};
 use sipcapture_core::sip::{HeaderNames, extract};
 use sipcapture_core::table::{ColumnNames, RowText, fill_sip, sip_layout};
@@ -159,29 +160,19 @@ pub fn store_as(url: &str, table: &str, messages: &[Recorded], names: &ColumnNam
     let captures: Vec<Capture<'_>> = messages
         .iter()
         .map(|message| Capture {
-            time_us: message.time_us,
-            source: message.source,
-            destination: message.destination,
-            transport: message.transport,
-            kind: RowKind::Sip,
             agent_id: Some(7),
             correlation_id: message.correlation_id.as_deref().map(str::as_bytes),
-            rewritten_uri: None,
-            call_id: None,
-            sink: 0,
-            table: None,
-            trace: None,
-            payload: &message.payload,
+            ..Capture::sip(message.time_us, message.source, message.destination, message.transport, &message.payload)
         })
         .collect();
-    let texts: Vec<RowText> = captures.iter().map(|capture| RowText::new(capture, b"node")).collect();
+    let texts: Vec<RowText> = captures.iter().map(|capture| RowText::new(&KAMAILIO_ROWS, capture, b"node")).collect();
     let headers = HeaderNames::default();
     let rows: Vec<_> = captures
         .iter()
         .zip(&texts)
         .map(|(capture, text)| {
             let mut row = Vec::new();
-            fill_sip(&mut row, capture, &extract(capture.payload, None, &headers), text, b"node");
+            fill_sip(&mut row, &KAMAILIO_ROWS, capture, &extract(capture.payload, None, &headers), text, b"node");
             row
         })
         .collect();

@@ -145,7 +145,7 @@ fn making(options: &ReplayOptions, tables: &[String], renamed: &[(String, String
     let plan = settings.plan();
     let (mut sip, mut report, mut trace) = (plan.sip, plan.report, plan.trace);
     [&mut sip, &mut report, &mut trace].into_iter().for_each(|layout| rename(layout, renamed));
-    Ok(RowSettings { table, node: plan.node, headers: plan.headers, sip, report, trace })
+    Ok(RowSettings { table, node: plan.node, headers: plan.headers, rows: plan.rows, sip, report, trace })
 }
 
 fn sink_filter(options: &ReplayOptions, url: &DatabaseUrl) -> Result<SinkFilter, Error> {

@@ -4,7 +4,7 @@ use sipcapture_core::capture::{Capture, RowShape, record};
 use sipcapture_core::queue::spool::dead_letter::Entry;
 use sipcapture_core::sink::{self, Bisection, DatabaseUrl, Sink, SinkError, SinkOptions};
 use sipcapture_core::sip::HeaderNames;
-use sipcapture_core::table::{Layout, Row, RowText, make_row, name};
+use sipcapture_core::table::{Layout, Row, RowDialect, RowText, make_row, name};
 use std::sync::Arc;
 
 /// Rows that one transaction holds.
@@ -32,6 +32,8 @@ pub struct RowSettings {
     pub node: String,
     /// Extra headers to read.
     pub headers: HeaderNames,
+    /// What rows hold.
+    pub rows: RowDialect,
     /// Columns of SIP rows.
     pub sip: Layout,
     /// Columns of report rows.
@@ -107,13 +109,14 @@ impl Sender {
     fn send_group(&mut self, group: &TableLetters, captures: &[Option<Capture<'_>>], fates: &mut [LetterResult]) {
         let node = self.making.node.as_bytes();
         let readable = group.numbers.iter().filter_map(|&number| Some((number, captures[number]?)));
-        let texts: Vec<(usize, Capture<'_>, RowText)> =
-            readable.map(|(number, capture)| (number, capture, RowText::new(&capture, node))).collect();
+        let texts: Vec<(usize, Capture<'_>, RowText)> = readable
+            .map(|(number, capture)| (number, capture, RowText::new(&self.making.rows, &capture, node)))
+            .collect();
         let mut rows: Vec<Row<'_>> = Vec::with_capacity(texts.len());
         // The letter of each row.
         let mut made: Vec<usize> = Vec::with_capacity(texts.len());
         for (number, capture, text) in &texts {
-            match make_row(capture, text, node, &self.making.headers) {
+            match make_row(&self.making.rows, capture, text, node, &self.making.headers) {
                 None => fates[*number] = LetterResult::Unreadable,
                 Some((row, _)) => {
                     rows.push(row);

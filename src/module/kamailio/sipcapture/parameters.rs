@@ -2,6 +2,7 @@
 
 use crate::module::engine::common_settings;
 use crate::module::hep::settings as hep;
+use crate::module::kamailio::dialect::SIPCAPTURE;
 use crate::module::parameter_list::ParameterList;
 use crate::module::raw::settings as raw;
 use crate::table::ColumnNames;
@@ -24,7 +25,7 @@ pub static PARAMETERS: LazyLock<ParameterList> = LazyLock::new(|| {
             c"custom_field2_header",
             c"custom_field3_header",
         ])
-        .columns(ColumnNames::parameters())
+        .columns(ColumnNames::of(&SIPCAPTURE.rows).parameters())
         .texts(hep::TEXTS)
         .texts(raw::TEXTS)
         .numbers(&[c"capture_on", c"capture_bad_msgs", c"db_insert_mode"])

@@ -64,7 +64,7 @@ impl Default for CaptureSettings {
             capture_on: false,
             hep: HepSettings::default(),
             capture_node: "homer01".to_owned(),
-            columns: ColumnNames::default(),
+            columns: ColumnNames::of(&SIPCAPTURE.rows),
             headers: HeaderNames {
                 callid_aleg: vec![b"X-CID".to_vec()],
                 custom: [Some(b"Mac".to_vec()), Some(b"IP".to_vec()), Some(b"Port".to_vec())],

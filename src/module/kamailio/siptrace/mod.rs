@@ -291,7 +291,7 @@ impl TraceAgent {
             call_id: Some(message.call_id),
             correlation_id: (!message.correlation_id.is_empty()).then_some(message.correlation_id),
             trace: Some(trace),
-            ..Capture::sip(time_us, NOWHERE, NOWHERE, Transport::None, body)
+            ..Capture::sip(time_us, NOWHERE, NOWHERE, Transport::UNKNOWN, body)
         };
         self.spread(message, &named, &capture, &of_packets, is_on)
     }

@@ -1,6 +1,7 @@
 //! The names and types of the capture agent's parameters.
 
 use crate::module::engine::common_settings;
+use crate::module::kamailio::dialect::SIPTRACE;
 use crate::module::parameter_list::ParameterList;
 use crate::table::TraceColumnNames;
 use std::sync::LazyLock;
@@ -18,7 +19,7 @@ pub static PARAMETERS: LazyLock<ParameterList> = LazyLock::new(|| {
             c"correlation_header",
             c"tls_ca",
         ])
-        .columns(TraceColumnNames::parameters())
+        .columns(TraceColumnNames::of(&SIPTRACE.rows).parameters())
         .numbers(&[
             c"trace_on",
             c"trace_to_database",

@@ -126,7 +126,7 @@ impl Default for TraceSettings {
         TraceSettings {
             common: CommonSettings::new(&SIPTRACE),
             table: "sip_trace".to_owned(),
-            columns: TraceColumnNames::default(),
+            columns: TraceColumnNames::of(&SIPTRACE.rows),
             trace_on: false,
             to_database: true,
             insert_delayed: false,

@@ -1,0 +1,45 @@
+//! Kamailio's rows: the first value of the dialect.
+
+use crate::capture::Transport;
+use crate::table::{
+    AgentIdForm, CorrelationSource, OtherTransports, RowDialect, RowTransports, TransportNumbers, homer5, sip_trace,
+};
+
+/// Kamailio's core numbers transports so, and its modules store these numbers.
+const TRANSPORTS: TransportNumbers = TransportNumbers {
+    known: &[
+        (Transport::Udp, 1),
+        (Transport::Tcp, 2),
+        (Transport::Tls, 3),
+        (Transport::Sctp, 4),
+        (Transport::Ws, 5),
+        (Transport::Wss, 6),
+    ],
+    others: OtherTransports::Zero,
+};
+
+/// The rows of `sipcapture` and `siptrace`.
+pub const ROWS: RowDialect = RowDialect {
+    sip: homer5::SIP,
+    report: homer5::REPORT,
+    trace: sip_trace::TRACE,
+    transports: RowTransports::all(&TRANSPORTS),
+    agent_id: AgentIdForm::Unsigned,
+    correlation: CorrelationSource::CaptureOrCallId,
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn transports_have_the_numbers_of_kamailios_core_however_the_message_came() {
+        let transports =
+            [Transport::Udp, Transport::Tcp, Transport::Tls, Transport::Sctp, Transport::Ws, Transport::Wss];
+        let tables = [ROWS.transports.plain, ROWS.transports.report].into_iter().chain(ROWS.transports.hep);
+        for numbers in tables {
+            assert_eq!(transports.map(|transport| numbers.number(transport)), [1, 2, 3, 4, 5, 6]);
+            assert_eq!([Transport::Other(50), Transport::UNKNOWN].map(|transport| numbers.number(transport)), [0, 0]);
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! What rows of one host's modules look like, where they differ from another host's: a value of [`RowDialect`] for each host, in the
+//! host's own room.
+
+use super::column::{ColumnSpec, ReportValue, SipValue, TraceValue};
+use crate::capture::{Capture, RowKind, Transport};
+
+/// The rows of one host's modules.
+#[derive(Clone, Copy, Debug)]
+pub struct RowDialect {
+    /// Columns of a SIP message, in the order of the INSERT.
+    pub sip: &'static [ColumnSpec<SipValue>],
+    /// Columns of a report.
+    pub report: &'static [ColumnSpec<ReportValue>],
+    /// Columns of a traced message.
+    pub trace: &'static [ColumnSpec<TraceValue>],
+    /// Numbers of transports.
+    pub transports: RowTransports,
+    /// How the capture agent's id is written behind the node's name.
+    pub agent_id: AgentIdForm,
+    /// Where the correlation id of a SIP message comes from.
+    pub correlation: CorrelationSource,
+}
+
+/// How a capture agent's id is written behind the capture node's name and a colon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AgentIdForm {
+    /// As it is: 0 to 4,294,967,295.
+    Unsigned,
+    /// As a signed number of 32 bits: an id from 2,147,483,648 on is negative.
+    Signed,
+}
+
+/// Where the correlation id of a SIP message comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CorrelationSource {
+    /// The capture's own, else the Call-ID.
+    CaptureOrCallId,
+    /// The capture's own alone.
+    Capture,
+}
+
+/// Which numbers rows have for transports, by how the message came.
+#[derive(Clone, Copy, Debug)]
+pub struct RowTransports {
+    /// SIP messages that came without HEP, or nobody has told how.
+    pub plain: &'static TransportNumbers,
+    /// SIP messages inside HEP of version 1, 2 and 3.
+    pub hep: [&'static TransportNumbers; 3],
+    /// Reports.
+    pub report: &'static TransportNumbers,
+}
+
+impl RowTransports {
+    /// The same numbers for every row.
+    pub const fn all(numbers: &'static TransportNumbers) -> RowTransports {
+        RowTransports { plain: numbers, hep: [numbers; 3], report: numbers }
+    }
+
+    /// The number that the row of `capture` has for its transport.
+    pub(super) fn number(&self, capture: &Capture<'_>) -> u8 {
+        let of_version = |version: u8| self.hep.get(usize::from(version).checked_sub(1)?).copied();
+        let numbers = match capture.kind {
+            RowKind::Report(_) => self.report,
+            _ => capture.hep_version.and_then(of_version).unwrap_or(self.plain),
+        };
+        numbers.number(capture.transport)
+    }
+}
+
+/// One way to number transports.
+#[derive(Clone, Copy, Debug)]
+pub struct TransportNumbers {
+    /// Those that have a number.
+    pub known: &'static [(Transport, u8)],
+    /// What becomes of the others.
+    pub others: OtherTransports,
+}
+
+/// The number of a transport that has none of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OtherTransports {
+    /// 0.
+    Zero,
+    /// Its IP protocol number, as the packet had it; 0 when that is not known.
+    IpProtocol,
+}
+
+impl TransportNumbers {
+    /// The number of `transport`.
+    pub fn number(&self, transport: Transport) -> u8 {
+        match (self.known.iter().find(|(known, _)| *known == transport), self.others, transport) {
+            (Some((_, number)), ..) => *number,
+            (None, OtherTransports::IpProtocol, Transport::Other(ip_protocol)) => ip_protocol,
+            (None, ..) => 0,
+        }
+    }
+
+    /// The transport with this number, for whoever reads a row.
+    pub fn transport(&self, number: u8) -> Transport {
+        let known = self.known.iter().find(|(_, known)| *known == number);
+        match (known, self.others) {
+            (Some((transport, _)), _) => *transport,
+            (None, OtherTransports::IpProtocol) => Transport::Other(number),
+            (None, OtherTransports::Zero) => Transport::UNKNOWN,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
