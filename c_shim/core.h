@@ -215,6 +215,26 @@ typedef struct sc_address {
     uint16_t port;     /* host order */
 } sc_address;
 
+/* Fields of sc_metadata that a caller fills. */
+#define SC_GIVEN_HEP_VERSION 1u
+#define SC_GIVEN_IP_PROTOCOL 2u
+#define SC_GIVEN_TIME 4u
+#define SC_GIVEN_AGENT 8u
+#define SC_GIVEN_CORRELATION 16u
+
+/* What a caller knows of a message beyond the message itself. A field that is absent is as the HEP packet at hand has it, if there is one. */
+typedef struct sc_metadata {
+    uint32_t given;            /* the SC_GIVEN_ bits of the fields that count; the others are absent. 0: all are */
+    uint8_t hep_version;       /* version of the HEP packet that the message came in: 1 to 3; 0: it came without */
+    uint8_t ip_protocol;       /* what carried the message, as an IP protocol number (HEP chunk 0x0002), in place of sc_message.transport */
+    int64_t time_us;           /* capture time, microseconds since the Unix epoch */
+    uint32_t agent;            /* id of the capture agent (HEP chunk 0x000c) */
+    sc_bytes correlation;      /* correlation id; empty: the message has none, whatever the packet at hand says */
+} sc_metadata;
+
+/* Custom fields that a message can bring values for. */
+#define SC_CUSTOM_FIELDS 3
+
 /* One SIP message as the host's script sees it. */
 typedef struct sc_message {
     sc_address source;
@@ -223,6 +243,10 @@ typedef struct sc_message {
     sc_bytes payload;          /* the message as received */
     sc_bytes rewritten_uri;    /* the request URI that the script put in place of the first line's; empty for none */
     sc_bytes call_id;          /* the Call-ID as it was before topology hiding masked it; empty for none */
+    sc_metadata metadata;      /* all absent: as the HEP packet at hand has it */
+    /* Values of the custom fields in place of what headers of the message say. Absent where `ptr` is null; with another `ptr` and `len` 0
+     * the field is to be empty. */
+    sc_bytes custom[SC_CUSTOM_FIELDS];
 } sc_message;
 
 /* Number of the capture mode `name`, empty for the one that db_url makes, which is 0. Valid after sc_core_check. An unknown one is

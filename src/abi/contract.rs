@@ -8,6 +8,12 @@ pub const SC_DRIVER_SELECT: u32 = 8;
 pub const SC_COLUMNS: u32 = 64;
 pub const SC_SINKS: u32 = 256;
 pub const SC_PARAMETERS: u32 = 128;
+pub const SC_GIVEN_HEP_VERSION: u32 = 1;
+pub const SC_GIVEN_IP_PROTOCOL: u32 = 2;
+pub const SC_GIVEN_TIME: u32 = 4;
+pub const SC_GIVEN_AGENT: u32 = 8;
+pub const SC_GIVEN_CORRELATION: u32 = 16;
+pub const SC_CUSTOM_FIELDS: u32 = 3;
 pub const SC_X_HEADERS: u32 = 512;
 pub const SC_COMMANDS: u32 = 8;
 impl sc_status {
@@ -195,6 +201,25 @@ pub struct sc_address {
 }
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
+pub struct sc_metadata {
+    pub given: u32,
+    pub hep_version: u8,
+    pub ip_protocol: u8,
+    pub time_us: i64,
+    pub agent: u32,
+    pub correlation: sc_bytes,
+}
+impl Default for sc_metadata {
+    fn default() -> Self {
+        let mut s = ::std::mem::MaybeUninit::<Self>::uninit();
+        unsafe {
+            ::std::ptr::write_bytes(s.as_mut_ptr(), 0, 1);
+            s.assume_init()
+        }
+    }
+}
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
 pub struct sc_message {
     pub source: sc_address,
     pub destination: sc_address,
@@ -202,6 +227,8 @@ pub struct sc_message {
     pub payload: sc_bytes,
     pub rewritten_uri: sc_bytes,
     pub call_id: sc_bytes,
+    pub metadata: sc_metadata,
+    pub custom: [sc_bytes; 3usize],
 }
 impl Default for sc_message {
     fn default() -> Self {

@@ -1,8 +1,11 @@
 //! Pointers and structs of the contract, as Rust types and back. Null is always checked.
 
-use super::contract::{sc_address, sc_bytes, sc_hep_packet, sc_message, sc_status, sc_trace, sc_tracer};
-use crate::capture::{Trace, Transport};
-use crate::module::{HepPacket, SipMessage, TracedMessage, Tracer};
+use super::contract::{
+    SC_GIVEN_AGENT, SC_GIVEN_CORRELATION, SC_GIVEN_HEP_VERSION, SC_GIVEN_IP_PROTOCOL, SC_GIVEN_TIME, sc_address,
+    sc_bytes, sc_hep_packet, sc_message, sc_metadata, sc_status, sc_trace, sc_tracer,
+};
+use crate::capture::{CUSTOM_FIELDS, Trace, Transport};
+use crate::module::{HepPacket, Metadata, SipMessage, TracedMessage, Tracer};
 use std::ffi::{CStr, c_char};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -134,9 +137,14 @@ pub(super) fn to_packet(packet: &HepPacket<'_>) -> sc_hep_packet {
 /// # Safety
 /// Its bytes must be as for [`bytes`].
 pub(super) unsafe fn message<'a>(message: &sc_message) -> Result<SipMessage<'a>, sc_status> {
-    // SAFETY: the caller vouches for all three.
+    // SAFETY: the caller vouches for all of them.
     let (payload, uri, call_id) =
         unsafe { (bytes(message.payload)?, bytes(message.rewritten_uri)?, bytes(message.call_id)?) };
+    let mut custom = [None; CUSTOM_FIELDS];
+    for (value, given) in custom.iter_mut().zip(&message.custom) {
+        // SAFETY: as above.
+        *value = if given.ptr.is_null() && given.len == 0 { None } else { Some(unsafe { bytes(*given)? }) };
+    }
     Ok(SipMessage {
         source: address(&message.source)?,
         destination: address(&message.destination)?,
@@ -144,6 +152,32 @@ pub(super) unsafe fn message<'a>(message: &sc_message) -> Result<SipMessage<'a>,
         payload,
         rewritten_uri: (!uri.is_empty()).then_some(uri),
         call_id: (!call_id.is_empty()).then_some(call_id),
+        // SAFETY: as above.
+        metadata: unsafe { metadata(&message.metadata)? },
+        custom,
+    })
+}
+
+/// What a caller of the contract says of a message.
+///
+/// # Safety
+/// Its bytes must be as for [`bytes`].
+unsafe fn metadata<'a>(metadata: &sc_metadata) -> Result<Metadata<'a>, sc_status> {
+    let is_given = |bit: u32| metadata.given & bit != 0;
+    let correlation_id = is_given(SC_GIVEN_CORRELATION)
+        // SAFETY: the caller vouches for them.
+        .then(|| unsafe { bytes(metadata.correlation) })
+        .transpose()?;
+    let hep_version = is_given(SC_GIVEN_HEP_VERSION).then_some(metadata.hep_version);
+    if hep_version.is_some_and(|version| version > 3) {
+        return Err(sc_status::SC_ERR_INVALID_VALUE);
+    }
+    Ok(Metadata {
+        hep_version,
+        transport: is_given(SC_GIVEN_IP_PROTOCOL).then(|| Transport::from_ip_protocol(metadata.ip_protocol)),
+        time_us: is_given(SC_GIVEN_TIME).then_some(metadata.time_us),
+        agent_id: is_given(SC_GIVEN_AGENT).then_some(metadata.agent),
+        correlation_id,
     })
 }
 

@@ -32,6 +32,7 @@ pub use engine::pipeline::{HostedSink, MapError, Pause, Pipeline};
 pub use engine::state::StateError;
 pub use hep::access::{AllowList, AuthKey};
 pub use hep::intake::{HepPacket, Verdict};
+pub use hep::metadata::Metadata;
 pub use hep::variable::{ALLOWED as HEP_VARIABLES, HepValue, HepVariable};
 pub use kamailio::rows::ROWS as KAMAILIO_ROWS;
 pub use kamailio::sipcapture::capture_node::{CaptureError, CaptureNode, SipMessage};

@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn parameters_keep_the_order_in_which_they_are_to_be_set() {
-        let list = list().columns(["date_column".to_owned()].into_iter());
+        let list = list().columns(["date_column"].into_iter());
         let names: Vec<_> = list.iter().map(|parameter| parameter.name.to_str().unwrap()).collect();
         assert_eq!(names, ["db_url", "batch_size", "capture_mode", "date_column"]);
         assert_eq!(list.at(2).unwrap().kind, ParameterKind::Texts);

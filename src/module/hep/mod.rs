@@ -3,5 +3,6 @@
 pub(in crate::module) mod access;
 pub(in crate::module) mod context;
 pub(in crate::module) mod intake;
+pub(in crate::module) mod metadata;
 pub(in crate::module) mod settings;
 pub(in crate::module) mod variable;

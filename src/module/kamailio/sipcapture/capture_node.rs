@@ -1,9 +1,8 @@
 //! The capture node: what stands behind `sip_capture()`, from configuration to shutdown.
 
-use crate::capture::{Capture, RowKind, Transport};
+use crate::capture::{CUSTOM_FIELDS, Capture, RowKind, Transport};
 use crate::log_limit::LogLimit;
 use crate::module::Module;
-use crate::module::engine::capture_queue::now_us;
 use crate::module::engine::commands::{self, Reply};
 use crate::module::engine::common_settings::CommonSettings;
 use crate::module::engine::counters::{self, Counter};
@@ -14,6 +13,7 @@ use crate::module::engine::pipeline::Pipeline;
 use crate::module::engine::state::StateError;
 use crate::module::hep::context::{Addresses, HepContext};
 use crate::module::hep::intake::{HepPacket, Verdict, sip_inside};
+use crate::module::hep::metadata::Metadata;
 use crate::module::hep::variable::{HepValue, HepVariable};
 use crate::module::kamailio::dialect::SIPCAPTURE;
 use crate::module::kamailio::sipcapture::mode_counters;
@@ -46,13 +46,26 @@ pub struct SipMessage<'a> {
     pub rewritten_uri: Option<&'a [u8]>,
     /// The Call-ID as it was before topology hiding masked it, when the host has told.
     pub call_id: Option<&'a [u8]>,
+    /// What else the host says of it, in place of what the HEP packet at hand says.
+    pub metadata: Metadata<'a>,
+    /// Values of the custom fields in place of what its headers say.
+    pub custom: [Option<&'a [u8]>; CUSTOM_FIELDS],
 }
 
 impl<'a> SipMessage<'a> {
-    /// The message `payload` that went between `addresses`; `call_id` stands in for its own.
-    fn of(addresses: Addresses, payload: &'a [u8], call_id: Option<&'a [u8]>) -> SipMessage<'a> {
+    /// The message `payload` that went between `addresses`, without anything else.
+    pub(in crate::module) fn of(addresses: Addresses, payload: &'a [u8]) -> SipMessage<'a> {
         let Addresses { source, destination, transport } = addresses;
-        SipMessage { source, destination, transport, payload, rewritten_uri: None, call_id }
+        SipMessage {
+            source,
+            destination,
+            transport,
+            payload,
+            rewritten_uri: None,
+            call_id: None,
+            metadata: Metadata::default(),
+            custom: [None; CUSTOM_FIELDS],
+        }
     }
 }
 
@@ -137,7 +150,7 @@ impl CaptureNode {
     /// the default one). Never waits.
     pub fn capture_sip(&mut self, message: &SipMessage<'_>, table: &[u8], mode: usize) -> Result<(), CaptureError> {
         if self.hep.is_asked_about(message.payload) {
-            return self.capture_asked(table, mode, message.call_id);
+            return self.capture_asked(message, table, mode);
         }
         if !self.pipeline.mapped()?.capture_on() {
             return Err(CaptureError::Off);
@@ -160,16 +173,15 @@ impl CaptureNode {
         } else {
             table
         };
-        let time_us = self.hep.time_us().unwrap_or_else(now_us);
         let capture = Capture {
-            agent_id: self.hep.agent_id(),
-            correlation_id: self.hep.correlation_id(),
             rewritten_uri: message.rewritten_uri,
             call_id: message.call_id,
+            custom: message.custom,
             sink: chosen.sink,
             table: Some(table),
-            ..Capture::sip(time_us, message.source, message.destination, message.transport, message.payload)
+            ..Capture::sip(0, message.source, message.destination, message.transport, message.payload)
         };
+        let capture = self.hep.described(&message.metadata, capture);
         let pushed = self.pipeline.queue.push(&capture)?;
         if pushed.is_ok() {
             let is_reply = sip::first_line_kind(message.payload) == FirstLine::Reply;
@@ -194,14 +206,16 @@ impl CaptureNode {
         self.check_table(table)?;
         // Scripts for old versions name the function itself where they mean no body.
         let payload = if b"report_capture".starts_with(body) { message.payload } else { body };
-        let time_us = self.hep.time_us().unwrap_or_else(now_us);
         let capture = Capture {
             kind: RowKind::Report(sip::first_line_kind(message.payload) as u8),
-            agent_id: self.hep.agent_id(),
-            correlation_id: if correlation.is_empty() { self.hep.correlation_id() } else { Some(correlation) },
+            custom: message.custom,
             table: Some(if table.is_empty() { b"report_capture" } else { table }),
-            ..Capture::sip(time_us, message.source, message.destination, message.transport, payload)
+            ..Capture::sip(0, message.source, message.destination, message.transport, payload)
         };
+        let mut capture = self.hep.described(&message.metadata, capture);
+        if !correlation.is_empty() {
+            capture.correlation_id = Some(correlation);
+        }
         Ok(self.pipeline.queue.push(&capture)??)
     }
 
@@ -244,16 +258,20 @@ impl CaptureNode {
         let Some((addresses, counter)) = self.hep.refused() else { return Ok(()) };
         self.pipeline.queue.count(counter)?;
         let table = self.settings.bad_table.clone().unwrap_or_default();
-        self.capture_sip(&SipMessage::of(addresses, payload, None), table.as_bytes(), 0)
+        self.capture_sip(&SipMessage::of(addresses, payload), table.as_bytes(), 0)
     }
 
-    /// Queues the SIP message inside the packet that the script is looking at; `call_id` stands in for its own.
-    fn capture_asked(&mut self, table: &[u8], mode: usize, call_id: Option<&[u8]>) -> Result<(), CaptureError> {
+    /// Queues the SIP message inside the packet that the script is looking at, with what the host says of it in `message`.
+    fn capture_asked(&mut self, message: &SipMessage<'_>, table: &[u8], mode: usize) -> Result<(), CaptureError> {
         // Out of the way for the call below, which may look at everything else.
         let packet = std::mem::take(&mut self.hep.packet);
         let mut inflated = std::mem::take(&mut self.hep.inflated);
         let answer = match sip_inside(&packet, &mut inflated) {
-            Some((addresses, payload)) => self.capture_sip(&SipMessage::of(addresses, payload, call_id), table, mode),
+            Some((addresses, payload)) => {
+                let SipMessage { call_id, metadata, custom, .. } = *message;
+                let inside = SipMessage { call_id, metadata, custom, ..SipMessage::of(addresses, payload) };
+                self.capture_sip(&inside, table, mode)
+            }
             None => Err(CaptureError::NoSip),
         };
         (self.hep.packet, self.hep.inflated) = (packet, inflated);

@@ -2,10 +2,12 @@
 
 mod commands;
 mod hooks;
+mod metadata;
 mod modes;
 
 use crate::capture::{Capture, RowKind, Transport, record};
 use crate::hep::{self, Packet, Payload, Version};
+use crate::module::hep::context::Addresses;
 use crate::module::*;
 use crate::queue::counters::Totals;
 use crate::queue::lane::Consumer;
@@ -69,14 +71,7 @@ fn datagram(packet: &Packet<'_>) -> Vec<u8> {
 
 fn message(payload: &[u8]) -> SipMessage<'_> {
     let endpoint: SocketAddr = "127.0.0.1:5060".parse().unwrap();
-    SipMessage {
-        source: endpoint,
-        destination: endpoint,
-        transport: Transport::Udp,
-        payload,
-        rewritten_uri: None,
-        call_id: None,
-    }
+    SipMessage::of(Addresses { source: endpoint, destination: endpoint, transport: Transport::Udp }, payload)
 }
 
 #[test]
