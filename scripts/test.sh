@@ -61,6 +61,7 @@ step tool make tool
 step setup scripts/test-setup.sh
 step build scripts/test-build.sh
 step contract make contract
+step toy-host scripts/toy-host.sh
 step tests scripts/cargo-test.sh --no-fail-fast
 step demo make demo
 

@@ -113,11 +113,11 @@ const TRANSPORTS: [(Transport, u8); 6] = [
     (Transport::Wss, 6),
 ];
 
-fn number_of(transport: Transport) -> u8 {
+pub(super) fn number_of(transport: Transport) -> u8 {
     TRANSPORTS.iter().find(|(known, _)| *known == transport).map_or(0, |(_, number)| *number)
 }
 
-fn transport_of(number: u8) -> Transport {
+pub(super) fn transport_of(number: u8) -> Transport {
     TRANSPORTS.iter().find(|(_, known)| *known == number).map_or(Transport::UNKNOWN, |(transport, _)| *transport)
 }
 

@@ -40,3 +40,4 @@ mod peers_hep;
 mod sanitize;
 mod sinks;
 mod tool;
+mod toy_host;

@@ -5,7 +5,8 @@
 use super::engine::capture_queue::now_us;
 use super::engine::common_settings::{self, CommonSettings};
 use super::engine::counters::{self, Counter};
-use super::engine::dialect::{Answers, SqlDialect};
+use super::engine::dialect::{Answers, Dialect};
+use super::engine::forward::{ForwardRules, LookUp};
 use super::engine::pipeline::Pipeline;
 use super::{CaptureError, Module, ParameterError, ParameterList, Reply, SipMessage};
 use crate::capture::Capture;
@@ -14,13 +15,14 @@ use crate::writer::WriterPlan;
 use std::sync::LazyLock;
 
 /// What this host does otherwise than others.
-static DIALECT: SqlDialect = SqlDialect {
+static DIALECT: Dialect = Dialect {
     activity: "capture",
-    switch_command: "switch",
+    commands: &[],
     spool_name: "toy-spool",
     default_url: "sqlite:////var/lib/toy/sip.db",
     database_parameters: "db_url",
     aliases: &[("database", "db_url")],
+    rows: super::kamailio::rows::ROWS,
     observer: Observer::Node,
     answers: Answers {
         not_ready: (503, "not yet"),
@@ -30,6 +32,7 @@ static DIALECT: SqlDialect = SqlDialect {
         status: ["asleep", "awake"],
         switch: ["off", "on"],
     },
+    forward: ForwardRules { look_up: LookUp::ByAddress, holds: false },
 };
 
 /// Every parameter.
@@ -64,7 +67,7 @@ impl ToyModule {
 }
 
 impl Module for ToyModule {
-    fn dialect(&self) -> &'static SqlDialect {
+    fn dialect(&self) -> &'static Dialect {
         &DIALECT
     }
 

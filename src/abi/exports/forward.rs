@@ -3,10 +3,9 @@
 use crate::abi::contract::{
     sc_bytes, sc_core, sc_forward_step, sc_forward_target, sc_forward_verdict, sc_forward_work, sc_status,
 };
-use crate::abi::convert::{address, bytes, output, reference, to_address, to_bytes};
+use crate::abi::convert::{address, bytes, number_of, output, reference, to_address, to_bytes, transport_of};
 use crate::abi::handle::{Core, with_core};
 use crate::abi::shared::SharedForwardState;
-use crate::capture::Transport;
 use crate::module::{Forwarded, SendTo, Work};
 use std::thread::sleep;
 
@@ -141,7 +140,7 @@ pub unsafe extern "C" fn sc_forward_found(core: *mut sc_core, target: *const sc_
     with_core(core, |core| {
         // SAFETY: the contract's caller vouches for it.
         let target = unsafe { reference(target)? };
-        let found = SendTo { address: address(&target.address)?, transport: Transport::from_number(target.transport) };
+        let found = SendTo { address: address(&target.address)?, transport: transport_of(target.transport) };
         Ok(core.forward.answer(Some(found))?)
     })
 }
@@ -164,7 +163,7 @@ fn count_lost(core: &mut Core) {
 }
 
 fn to_target(to: SendTo) -> sc_forward_target {
-    sc_forward_target { address: to_address(to.address), transport: to.transport as u8 }
+    sc_forward_target { address: to_address(to.address), transport: number_of(to.transport) }
 }
 
 fn to_work(work: &Work<'_>) -> sc_forward_work {
@@ -173,7 +172,7 @@ fn to_work(work: &Work<'_>) -> sc_forward_work {
             step: sc_forward_step::SC_FORWARD_LOOK_UP,
             name: to_bytes(name.as_bytes()),
             port,
-            transport: transport as u8,
+            transport: number_of(transport),
             ..Default::default()
         },
         Work::Send { to, uri, message } => sc_forward_work {

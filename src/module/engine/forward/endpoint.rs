@@ -24,7 +24,7 @@ pub(super) struct Endpoint {
     pub host: CollectorHost,
     /// 0: the look-up is to tell.
     pub port: u16,
-    /// [`Transport::None`]: the look-up is to tell.
+    /// [`Transport::UNKNOWN`]: the look-up is to tell.
     pub transport: Transport,
 }
 
@@ -36,7 +36,7 @@ impl Endpoint {
     pub fn parse(uri: &[u8], look_up: LookUp) -> Option<Endpoint> {
         let text = String::from_utf8_lossy(uri);
         let uri = SipUri::parse(&text).ok()?;
-        let transport = uri.transport.and_then(Way::parse).map_or(Transport::None, transport_of);
+        let transport = uri.transport.and_then(Way::parse).map_or(Transport::UNKNOWN, transport_of);
         let transport = if uri.is_secure { secure(transport)? } else { transport };
         let port = port(uri.port)?;
         let (port, transport) = match look_up {
@@ -62,7 +62,7 @@ impl Endpoint {
 
 /// The transport to send by when neither URI nor look-up has told one.
 pub(super) fn or_udp(transport: Transport) -> Transport {
-    if transport == Transport::None { Transport::Udp } else { transport }
+    if transport == Transport::UNKNOWN { Transport::Udp } else { transport }
 }
 
 fn default_port(is_secure: bool) -> u16 {
@@ -92,7 +92,7 @@ fn transport_of(way: Way) -> Transport {
 /// The transport of a `sips:` URI that names this one.
 fn secure(named: Transport) -> Option<Transport> {
     match named {
-        Transport::None | Transport::Tcp | Transport::Tls => Some(Transport::Tls),
+        Transport::UNKNOWN | Transport::Tcp | Transport::Tls => Some(Transport::Tls),
         Transport::Wss => Some(Transport::Wss),
         _ => None,
     }

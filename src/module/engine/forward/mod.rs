@@ -86,7 +86,7 @@ pub trait SharedState {
 pub struct SendTo {
     /// The address.
     pub address: SocketAddr,
-    /// By which transport; never [`Transport::None`].
+    /// By which transport; never [`Transport::UNKNOWN`].
     pub transport: Transport,
 }
 

@@ -16,13 +16,29 @@ const UNUSED: Duration = Duration::from_secs(600);
 /// Longest name, bytes: that of DNS, with the dot at its end.
 pub(super) const LONGEST_NAME: usize = 254;
 
+/// Transports by their numbers in a [`KnownName`], from 1; 0 for none.
+const TRANSPORTS: [Transport; 6] =
+    [Transport::Udp, Transport::Tcp, Transport::Tls, Transport::Sctp, Transport::Ws, Transport::Wss];
+
+fn number_of(transport: Transport) -> u8 {
+    TRANSPORTS.iter().zip(1..).find(|(known, _)| **known == transport).map_or(0, |(_, number)| number)
+}
+
+fn transport_of(number: u8) -> Transport {
+    TRANSPORTS
+        .iter()
+        .zip(1..)
+        .find(|(_, known)| *known == number)
+        .map_or(Transport::UNKNOWN, |(transport, _)| *transport)
+}
+
 /// What is looked up: a name, and the port and transport that it is asked for with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Query<'a> {
     pub name: &'a str,
     /// 0: the answer tells.
     pub port: u16,
-    /// [`Transport::None`]: the answer tells.
+    /// [`Transport::UNKNOWN`]: the answer tells.
     pub transport: Transport,
 }
 
@@ -79,7 +95,7 @@ impl KnownName {
     }
 
     fn is(&self, query: &Query<'_>) -> bool {
-        self.port == query.port && self.transport == query.transport as u8 && self.name() == query.name.as_bytes()
+        self.port == query.port && self.transport == number_of(query.transport) && self.name() == query.name.as_bytes()
     }
 
     /// Whether it is yet to be looked up for the first time.
@@ -94,7 +110,7 @@ impl KnownName {
             16 => IpAddr::V6(Ipv6Addr::from_octets(self.found_ip)),
             _ => return None,
         };
-        Some((SocketAddr::new(ip, self.found_port), Transport::from_number(self.found_transport)))
+        Some((SocketAddr::new(ip, self.found_port), transport_of(self.found_transport)))
     }
 
     /// What is to be looked up for it.
@@ -102,7 +118,7 @@ impl KnownName {
         Query {
             name: std::str::from_utf8(self.name()).unwrap_or_default(),
             port: self.port,
-            transport: Transport::from_number(self.transport),
+            transport: transport_of(self.transport),
         }
     }
 
@@ -173,7 +189,7 @@ impl NameTable {
         known.has_failed = found.is_none().into();
         let Some((address, transport)) = found else { return };
         known.found_port = address.port();
-        known.found_transport = if transport == Transport::None { known.transport } else { transport as u8 };
+        known.found_transport = if transport == Transport::UNKNOWN { known.transport } else { number_of(transport) };
         known.found_ip = [0; 16];
         known.found_length = match address.ip() {
             IpAddr::V4(ip) => {
@@ -201,7 +217,7 @@ impl NameTable {
 
     fn claim(&mut self, index: usize, query: &Query<'_>) -> usize {
         let place = &mut self.names[index];
-        *place = KnownName { port: query.port, transport: query.transport as u8, ..KnownName::FREE };
+        *place = KnownName { port: query.port, transport: number_of(query.transport), ..KnownName::FREE };
         // `Endpoint` has no longer ones; a cut one is not found by its name, and does no harm.
         let name = query.name.as_bytes();
         let length = name.len().min(LONGEST_NAME);

@@ -22,7 +22,7 @@ pub enum Work<'a> {
         name: &'a str,
         /// Port that the URI names; 0 for none.
         port: u16,
-        /// Transport that the URI names; [`Transport::None`] for none.
+        /// Transport that the URI names; [`Transport::UNKNOWN`] for none.
         transport: Transport,
     },
     /// Send what was held.

@@ -76,7 +76,7 @@ fn every_name_gets_its_turn() {
 fn a_look_up_by_service_tells_port_and_transport_or_it_is_udp() {
     let mut forward = served(BY_SERVICE, own_state!());
     for (uri, transport, expected) in
-        [("sip:a.example", Transport::Tcp, Transport::Tcp), ("sip:b.example", Transport::None, Transport::Udp)]
+        [("sip:a.example", Transport::Tcp, Transport::Tcp), ("sip:b.example", Transport::UNKNOWN, Transport::Udp)]
     {
         assert_eq!(forward.send(uri.as_bytes(), b"message"), Forwarded::Lost, "nothing is held by these rules");
         assert!(next(&mut forward).starts_with("look up"));

@@ -96,7 +96,7 @@ fn names_with_another_port_or_transport_are_others() {
     table.use_name(&query("a.example"), START);
     answer(&mut table, Some("192.0.2.1:5060"), START);
     assert!(table.use_name(&Query { port: 0, ..query("a.example") }, START).is_awaited());
-    assert!(table.use_name(&Query { transport: Transport::None, ..query("a.example") }, START).is_awaited());
+    assert!(table.use_name(&Query { transport: Transport::UNKNOWN, ..query("a.example") }, START).is_awaited());
     assert!(!table.use_name(&query("a.example"), START).is_awaited());
 }
 

@@ -9,11 +9,12 @@ fn parsed(uri: &str, look_up: LookUp) -> Option<(String, u16, Transport)> {
 
 #[test]
 fn by_service_what_a_uri_leaves_unsaid_is_left_to_the_look_up() {
-    use Transport::{None, Sctp, Tcp, Tls, Udp, Ws, Wss};
+    use Transport::{Sctp, Tcp, Tls, Udp, Ws, Wss};
+    const UNKNOWN: Transport = Transport::UNKNOWN;
     for (uri, host, port, transport) in [
-        ("sip:a.example", "a.example", 0, None),
-        (" SIP:A.Example ", "a.example", 0, None),
-        ("sip:a.example:5070", "a.example", 5070, None),
+        ("sip:a.example", "a.example", 0, UNKNOWN),
+        (" SIP:A.Example ", "a.example", 0, UNKNOWN),
+        ("sip:a.example:5070", "a.example", 5070, UNKNOWN),
         ("sip:a.example;transport=udp", "a.example", 0, Udp),
         ("sip:a.example:9;lr;transport=TCP;x=y?h=v", "a.example", 9, Tcp),
         ("sip:a.example;transport=tls", "a.example", 0, Tls),
@@ -21,15 +22,15 @@ fn by_service_what_a_uri_leaves_unsaid_is_left_to_the_look_up() {
         ("sip:a.example;transport=ws", "a.example", 0, Ws),
         ("sip:a.example;transport=wss", "a.example", 0, Wss),
         ("sip:a.example;transport=tcp;transport=udp", "a.example", 0, Udp),
-        ("sip:me:pass;word@a.example", "a.example", 0, None),
-        ("sip:under_score.example.", "under_score.example.", 0, None),
-        ("sip:192.0.2.1:5070", "192.0.2.1", 5070, None),
-        ("sip:[2001:DB8::1]:5070", "[2001:db8::1]", 5070, None),
+        ("sip:me:pass;word@a.example", "a.example", 0, UNKNOWN),
+        ("sip:under_score.example.", "under_score.example.", 0, UNKNOWN),
+        ("sip:192.0.2.1:5070", "192.0.2.1", 5070, UNKNOWN),
+        ("sip:[2001:DB8::1]:5070", "[2001:db8::1]", 5070, UNKNOWN),
         // As the host's parser has them.
-        ("sip:a.example:", "a.example", 0, None),
-        ("sip:a.example:0", "a.example", 0, None),
-        ("sip:a.example;transport=", "a.example", 0, None),
-        ("sip:a.example;transport=xyz", "a.example", 0, None),
+        ("sip:a.example:", "a.example", 0, UNKNOWN),
+        ("sip:a.example:0", "a.example", 0, UNKNOWN),
+        ("sip:a.example;transport=", "a.example", 0, UNKNOWN),
+        ("sip:a.example;transport=xyz", "a.example", 0, UNKNOWN),
     ] {
         assert_eq!(parsed(uri, LookUp::ByService), Some((host.to_owned(), port, transport)), "{uri}");
     }

@@ -1,0 +1,109 @@
+//! The toy host of `tests/toy_host`, built by `scripts/toy-host.sh`: the whole way from a host that nobody else knows to rows.
+
+use crate::common::rows::{SqliteFile, select, text};
+use crate::common::wait::within;
+use rustix::process::{Pid, Signal, kill_process};
+use std::io::{BufRead as _, BufReader};
+use std::net::UdpSocket;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn program() -> Command {
+    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("build/toy-host");
+    assert!(program.is_file(), "no {}: scripts/toy-host.sh builds it", program.display());
+    Command::new(program)
+}
+
+/// A host that runs, and the port that it listens on.
+struct ToyHost {
+    process: Child,
+    port: u16,
+}
+
+impl ToyHost {
+    fn start(parameters: &[String]) -> ToyHost {
+        let mut process = program().args(parameters).stdout(Stdio::piped()).spawn().expect("the toy host starts");
+        let mut line = String::new();
+        let out = process.stdout.as_mut().expect("its output is piped");
+        BufReader::new(out).read_line(&mut line).expect("it says its port");
+        ToyHost { process, port: line.trim().parse().expect("a port") }
+    }
+
+    /// Sends `message`, and waits until the host says that it is queued.
+    fn capture(&self, message: &str) {
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
+        socket.set_read_timeout(Some(PATIENCE)).expect("a socket takes a time limit");
+        socket.send_to(message.as_bytes(), ("127.0.0.1", self.port)).expect("a datagram leaves");
+        assert_eq!(socket.recv(&mut [0; 1]).expect("the message is queued"), 0);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let id = Pid::from_child(&self.process);
+        kill_process(id, signal).expect("the host is there");
+    }
+
+    /// Ends the host as an operator does; true when it says that all went well.
+    fn end(mut self) -> bool {
+        self.signal(Signal::TERM);
+        self.process.wait().expect("the host ends").success()
+    }
+}
+
+impl Drop for ToyHost {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn invite(number: u32) -> String {
+    format!(
+        "INVITE sip:b@example.org SIP/2.0\r\nFrom: <sip:a@example.org>;tag=1\r\nCall-ID: toy-{number}\r\nCSeq: 1 INVITE\r\n\r\n"
+    )
+}
+
+#[test]
+fn what_a_host_captures_that_was_added_by_the_book_is_stored() {
+    let file = SqliteFile::new();
+    // An alias of its own dialect.
+    let host = ToyHost::start(&[format!("database={}", file.url())]);
+    (1..=3).for_each(|number| host.capture(&invite(number)));
+    let rows = || select(file.url(), "SELECT callid, method, source_ip, destination_port FROM sip_capture ORDER BY id");
+    within(PATIENCE, "three rows are stored", || rows().is_ok_and(|rows| rows.len() == 3));
+    for (row, number) in rows().expect("rows").iter().zip(1..) {
+        assert_eq!(text(row, "callid"), format!("toy-{number}"));
+        assert_eq!((text(row, "method"), text(row, "source_ip")), ("INVITE".into(), "127.0.0.1".into()));
+        assert_eq!(text(row, "destination_port"), host.port.to_string());
+    }
+    assert!(host.end());
+}
+
+#[test]
+fn what_is_queued_when_the_host_is_told_to_end_is_stored_too() {
+    let file = SqliteFile::new();
+    let host = ToyHost::start(&[format!("db_url={}", file.url())]);
+    (1..=200).for_each(|number| host.capture(&invite(number)));
+    assert!(host.end());
+    assert_eq!(select(file.url(), "SELECT id FROM sip_capture").expect("rows").len(), 200);
+}
+
+#[test]
+fn a_parameter_that_will_not_do_stops_the_start_and_is_named_as_in_every_host() {
+    let file = SqliteFile::new();
+    let url = format!("db_url={}", file.url());
+    for (parameter, said) in [
+        (
+            "spool_sync=never",
+            "parameter spool_sync: the value \"never\" is not allowed: batch, interval and off are allowed",
+        ),
+        ("capture_node=x", "parameter capture_node: there is no such parameter of type string"),
+    ] {
+        let output =
+            program().args([&url[..], parameter]).stderr(Stdio::piped()).output().expect("the toy host starts");
+        let log = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && log.contains(said), "{log}");
+    }
+}
