@@ -29,7 +29,21 @@
  * A call out of order answers SC_ERR_WRONG_STATE and changes nothing. Every function accepts null pointers and freed handles and
  * answers SC_ERR_NULL_POINTER or SC_ERR_UNKNOWN_HANDLE. A panic in the core ends as SC_ERR_PANIC. Outputs stay untouched
  * unless the answer is SC_OK. No function keeps a pointer that it was given. None may be called from a signal handler.
- * A handle belongs to one thread of each process.
+ *
+ * Threads. In each process a handle belongs to one thread, its owner:
+ *
+ *   - the thread that called sc_core_new; in a forked process the first thread that calls one of the owner's functions;
+ *   - from its sc_core_attach on, the thread that called it: any thread, unless the owner has attached and still runs;
+ *   - once the owner has ended, the next thread that calls one of the owner's functions.
+ *
+ * Any thread may call, at any time, whatever another one is doing with the handle:
+ *   sc_command, sc_counter_at, sc_counter_exported, sc_counter_value, sc_trace_is_on, sc_trace_lose
+ * and what needs no handle. Any thread may call sc_core_free, but while the owner is in a call.
+ * All other functions are the owner's.
+ *
+ * A call that is another thread's to make, or that is made while another thread is in one of the owner's functions, answers
+ * SC_ERR_WRONG_THREAD and changes nothing. From a callback of the core (log, sc_reply, database_*) only what any thread may call may be
+ * called with the same handle: the rest answers SC_ERR_WRONG_STATE.
  */
 #ifndef SIPCAPTURE_CORE_H
 #define SIPCAPTURE_CORE_H
@@ -130,8 +144,8 @@ typedef struct sc_host {
     int64_t user;              /* user id that the server will run as after its start, or -1 for the present one */
     int64_t group;             /* group id likewise */
     uint32_t kill_timeout;     /* seconds after which the host kills processes that have not ended, or 0 when it does not */
-    /* Writes one line, `text` of `len` bytes without a line end, to the host's log. Called only from the thread that called the
-     * core, or from the main thread of a writer process. */
+    /* Writes one line, `text` of `len` bytes without a line end, to the host's log. Called only from threads that have called the
+     * core, several at once where several do, or from the main thread of a writer process. */
     void (*log)(sc_log_level level, const char *text, size_t len);
 
     /* The host's own database drivers; all null when it has none. Sinks are named by their number. */
@@ -175,7 +189,8 @@ sc_status sc_parameter_at(const char *module, uint32_t index, const char **name,
  * have answers SC_ERR_WRONG_STATE. */
 sc_status sc_core_new(const sc_host *host, const char *module, sc_core **out);
 
-/* Frees the handle and unmaps its lanes in this process. */
+/* Frees the handle and unmaps its lanes in this process, once no other thread is in a call with it. SC_ERR_WRONG_THREAD while the owner is in
+ * a call. */
 sc_status sc_core_free(sc_core *core);
 
 /* Sets a parameter. An unknown name, a wrong type or a value that is not allowed is logged with what would be right. */
@@ -195,7 +210,8 @@ sc_status sc_core_map_lanes(sc_core *core, uint32_t producers);
 
 /* ---- processes ---- */
 
-/* Makes lane `producer` (0 to producers - 1) this process's own. No two live processes may share one. */
+/* Makes lane `producer` (0 to producers - 1) this process's own, and the thread that calls the handle's owner. A lane whose owner, a thread of
+ * whatever process, still runs is not given to another: SC_ERR_WRONG_STATE. One whose owner has ended is, with what it had queued. */
 sc_status sc_core_attach(sc_core *core, uint32_t producer);
 
 /* Runs writer number `writer` in a child of this process and restarts it when it dies. Returns when the server ends: on SIGTERM, or

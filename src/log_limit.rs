@@ -1,6 +1,7 @@
 //! Keeps the log readable under a flood of bad packets or refused rows. Any part of the tree may use it.
 
 use std::fmt::Arguments;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 /// Lets one line through in each interval and says how many it held back.
@@ -39,6 +40,19 @@ impl LogLimit {
         }
         self.last = Some(now);
         Some(std::mem::take(&mut self.held_back))
+    }
+}
+
+/// A [`LogLimit`] that several threads share.
+#[derive(Debug, Default)]
+pub(crate) struct SharedLogLimit(Mutex<LogLimit>);
+
+impl SharedLogLimit {
+    /// As [`LogLimit::log`], but holds `line` back uncounted while another thread, or this one in a call from its log, writes one.
+    pub fn log(&self, level: log::Level, line: Arguments<'_>) {
+        if let Ok(mut limit) = self.0.try_lock() {
+            limit.log(level, line);
+        }
     }
 }
 

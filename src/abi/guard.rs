@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Runs `body`; a panic becomes [`sc_status::SC_ERR_PANIC`] and a line in the log.
 pub(super) fn guard(body: impl FnOnce() -> Result<(), sc_status>) -> sc_status {
+    host_log::enter();
     match catch_unwind(AssertUnwindSafe(body)) {
         Ok(Ok(())) => sc_status::SC_OK,
         Ok(Err(status)) => status,

@@ -1,18 +1,21 @@
-//! What an `sc_core` handle points to, and the register of the handles that are alive.
+//! What an `sc_core` handle points to, and which threads may use it.
 
 use super::contract::{sc_bytes, sc_core, sc_status};
+use super::gate::{Entry, Gate, Refused};
 use super::guard::guard;
 use super::host_drivers::HostDrivers;
+use super::register::{InUse, Register};
 use super::shared::SharedForwardState;
-use crate::module::{AnyModule, CaptureNode, Copies, Forward, HostedSink, Module, Pipeline, TraceAgent};
+use crate::module::{
+    AnyModule, CaptureNode, Copies, Dialect, Forward, HostedSink, Module, Overview, Pipeline, TraceAgent,
+};
+use crate::queue::counters::Observer;
 use crate::queue::lane::Lanes;
 use crate::writer::WriterPlan;
-use std::ptr::{NonNull, null_mut};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicPtr, Ordering};
 use std::time::Duration;
 
-/// What an `sc_core` handle points to.
+/// What the thread that a handle belongs to works with.
 pub(super) struct Core {
     pub module: AnyModule,
     /// Where goes what the host sends from its own sockets.
@@ -74,52 +77,74 @@ impl Core {
     }
 }
 
-/// Handles alive in this process; a server loads one module, a test a few.
-static LIVE: [AtomicPtr<Core>; 16] = [const { AtomicPtr::new(null_mut()) }; 16];
+/// What a handle points to: a part for the thread that it belongs to, and one for all.
+pub(super) struct Handle {
+    core: Gate<Core>,
+    shared: Shared,
+}
 
-/// Makes a handle; `None` when the register is full.
-pub(super) fn register(core: Core) -> Option<*mut sc_core> {
-    let handle = Box::into_raw(Box::new(core));
-    let place = |cell: &&AtomicPtr<Core>| {
-        cell.compare_exchange(null_mut(), handle, Ordering::AcqRel, Ordering::Relaxed).is_ok()
-    };
-    if LIVE.iter().find(place).is_some() {
-        return Some(handle.cast());
+/// What any thread may ask, whatever another is doing with the handle.
+pub(super) struct Shared {
+    /// What the module does otherwise than others.
+    pub dialect: &'static Dialect,
+    /// Its switch, counters and commands.
+    pub overview: Arc<Overview>,
+}
+
+impl Shared {
+    /// An error when the handle does not belong to a capture agent.
+    pub fn check_is_agent(&self) -> Result<(), sc_status> {
+        if self.dialect.observer == Observer::Agent { Ok(()) } else { Err(sc_status::SC_ERR_WRONG_STATE) }
     }
-    // SAFETY: the pointer came from `Box::into_raw` above and nobody else has it.
-    drop(unsafe { Box::from_raw(handle) });
-    None
 }
 
-/// Ends a handle; false when it is not alive.
-pub(super) fn unregister(handle: *mut sc_core) -> bool {
-    let handle = handle.cast::<Core>();
-    let take = |cell: &&AtomicPtr<Core>| {
-        cell.compare_exchange(handle, null_mut(), Ordering::AcqRel, Ordering::Relaxed).is_ok()
-    };
-    let found = !handle.is_null() && LIVE.iter().find(take).is_some();
-    if found {
-        // SAFETY:
-        // * the register held the pointer, so it came from `Box::into_raw` and is not freed;
-        // * it was taken out in one step, so nobody frees it twice.
-        drop(unsafe { Box::from_raw(handle) });
+/// Handles alive in this process.
+static HANDLES: Register<Handle> = Register::new();
+
+/// Makes a handle, which belongs to the thread that calls.
+pub(super) fn register(core: Core) -> *mut sc_core {
+    let module = core.module();
+    let shared = Shared { dialect: module.dialect(), overview: Arc::clone(module.pipeline().overview()) };
+    HANDLES.put(Handle { core: Gate::new(core), shared }).as_ptr().cast()
+}
+
+fn find(handle: *mut sc_core) -> Result<InUse<Handle>, sc_status> {
+    if handle.is_null() {
+        return Err(sc_status::SC_ERR_NULL_POINTER);
     }
-    found
+    HANDLES.find(handle.cast()).ok_or(sc_status::SC_ERR_UNKNOWN_HANDLE)
 }
 
-fn live(handle: *mut sc_core) -> Result<NonNull<Core>, sc_status> {
-    let core = NonNull::new(handle.cast::<Core>()).ok_or(sc_status::SC_ERR_NULL_POINTER)?;
-    let known = LIVE.iter().any(|cell| cell.load(Ordering::Acquire) == core.as_ptr());
-    if known { Ok(core) } else { Err(sc_status::SC_ERR_UNKNOWN_HANDLE) }
-}
-
-/// [`guard`] with the state behind a handle.
-pub(super) fn with_core(handle: *mut sc_core, body: impl FnOnce(&mut Core) -> Result<(), sc_status>) -> sc_status {
+/// Ends a handle, while nobody is in a call of its owner. Whoever still reads counters is not disturbed.
+pub(super) fn end(handle: *mut sc_core) -> sc_status {
     guard(|| {
-        let mut core = live(handle)?;
-        // SAFETY:
-        // * the register knows the pointer: it is valid, aligned and not freed;
-        // * the contract gives a handle to one thread, and no export calls back into another with the same handle.
-        body(unsafe { core.as_mut() })
+        let handle = find(handle)?;
+        // Nobody gets in after this, for nobody finds it, and who is in keeps this thread out.
+        handle.get().core.enter(Entry::Anyone, |_| ())?;
+        if handle.end() { Ok(()) } else { Err(sc_status::SC_ERR_UNKNOWN_HANDLE) }
     })
+}
+
+/// [`guard`] with the state behind a handle, for the thread that it belongs to.
+pub(super) fn with_core(handle: *mut sc_core, body: impl FnOnce(&mut Core) -> Result<(), sc_status>) -> sc_status {
+    guard(|| find(handle)?.get().core.enter(Entry::Owner, body)?)
+}
+
+/// [`with_core`] for the thread that is to have a lane: when `body` succeeds, the handle belongs to it.
+pub(super) fn attaching(handle: *mut sc_core, body: impl FnOnce(&mut Core) -> Result<(), sc_status>) -> sc_status {
+    guard(|| find(handle)?.get().core.hand_over(body)?)
+}
+
+/// [`guard`] with what any thread may ask.
+pub(super) fn with_shared(handle: *mut sc_core, body: impl FnOnce(&Shared) -> Result<(), sc_status>) -> sc_status {
+    guard(|| body(&find(handle)?.get().shared))
+}
+
+impl From<Refused> for sc_status {
+    fn from(refused: Refused) -> sc_status {
+        match refused {
+            Refused::OtherThread => sc_status::SC_ERR_WRONG_THREAD,
+            Refused::Reentered => sc_status::SC_ERR_WRONG_STATE,
+        }
+    }
 }

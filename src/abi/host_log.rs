@@ -1,5 +1,5 @@
-//! Hands the core's log on to the host's. Only the thread that the host knows may call it; what other threads log waits in a
-//! bounded queue until that thread flushes.
+//! Hands the core's log on to the host's. Only threads that the host knows may call it: those that have called the core. What the core's own
+//! threads log waits in a bounded queue until one of those flushes.
 
 use super::contract::{sc_host, sc_log_level};
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -27,9 +27,13 @@ struct HostLog {
 
 static HOST_LOG: OnceLock<HostLog> = OnceLock::new();
 
-/// Sends the log to `host` from now on, and lets this thread call it. A later host takes the place of an earlier one.
-pub(super) fn install(host: &sc_host) {
+/// Notes that this thread has entered from the host, and so may call it.
+pub(super) fn enter() {
     MAY_CALL_HOST.set(true);
+}
+
+/// Sends the log to `host` from now on. A later host takes the place of an earlier one.
+pub(super) fn install(host: &sc_host) {
     let log = HOST_LOG.get_or_init(|| {
         let (sender, receiver) = bounded(WAITING);
         HostLog { function: AtomicPtr::default(), sender, receiver, lost: AtomicU64::new(0) }
@@ -41,7 +45,7 @@ pub(super) fn install(host: &sc_host) {
     }
 }
 
-/// Writes what other threads have logged; does nothing on any thread but the host's.
+/// Writes what the core's own threads have logged; does nothing on these.
 pub(super) fn flush() {
     let Some(log) = HOST_LOG.get().filter(|_| MAY_CALL_HOST.get()) else { return };
     while let Ok((level, line)) = log.receiver.try_recv() {

@@ -10,12 +10,14 @@
 pub mod contract;
 mod convert;
 mod exports;
+mod gate;
 mod guard;
 mod handle;
 mod host_database;
 mod host_drivers;
 mod host_log;
 mod process;
+mod register;
 mod shared;
 mod status;
 mod supervise;

@@ -27,6 +27,7 @@ pub use engine::forward::{
 };
 pub use engine::masked::Unmaskable;
 pub use engine::modes::{Mode, Modes, TableSelection};
+pub use engine::overview::Overview;
 pub use engine::owned_directory::Owner;
 pub use engine::pipeline::{HostedSink, MapError, Pause, Pipeline};
 pub use engine::state::StateError;
@@ -50,10 +51,9 @@ pub use parameter_list::{Parameter, ParameterKind, ParameterList};
 pub use raw::input::RawError;
 pub use raw::settings::{RawCapture, RawSettings};
 
-use crate::queue::counters::Totals;
 use crate::writer::WriterPlan;
-use engine::{commands, pipeline, spool_place};
-use std::ffi::CStr;
+use engine::overview::Named;
+use engine::{pipeline, spool_place};
 use std::time::Duration;
 
 /// The life of a module, from its parameters to its counters.
@@ -100,20 +100,9 @@ pub trait Module {
     /// Whether the switch is on at start.
     fn is_on_at_start(&self) -> bool;
 
-    /// Adds what the module has of its own to the answer of the command `stats`.
-    fn add_stats(&self, totals: &Totals, reply: &mut dyn Reply);
-
-    /// Counter number `index`, from 0; `None` behind the last one. All are there once the parameters are checked.
-    fn counter_at(&self, index: usize) -> Option<&Counter>;
-
-    /// The name that a page of an exporter gives to the statistic `counter` of `group`, as the host has them, in place of it. The page shows
-    /// `shown`: `all`, a group with a colon behind it, or the name of one statistic. `None` when it does not show this one, or its own name
-    /// will do.
-    fn exported_name(&self, group: &[u8], counter: &[u8], shown: &[u8]) -> Option<&CStr> {
-        let is_shown = shown == b"all" || shown.strip_suffix(b":") == Some(group) || shown == counter;
-        let mut counters = (0..).map_while(|index| self.counter_at(index));
-        let known = counters.find(|known| known.name.to_bytes() == counter)?;
-        known.exported_name.as_deref().filter(|_| is_shown)
+    /// Names of the capture modes, by number, and counters beside those that every module has which shows the same.
+    fn modes_and_counters(&self) -> (Vec<String>, Vec<Counter>) {
+        Default::default()
     }
 
     /// Tells the operator that the host's exporter could not be given such names.
@@ -162,7 +151,9 @@ pub trait Module {
         let mut common = self.common().clone();
         self.pipeline_mut().prepare_spool(&mut common, beside, owner)?;
         *self.common_mut() = common;
-        self.pipeline_mut().note_checked();
+        let (modes, counters) = self.modes_and_counters();
+        let sinks = plan.sinks.iter().map(|sink| sink.target.to_string()).collect();
+        self.pipeline().overview().note_parameters(Named { sinks, modes, counters });
         Ok(())
     }
 
@@ -195,13 +186,6 @@ pub trait Module {
         self.pipeline_mut().attach(index)?;
         self.note_lane(index);
         Ok(())
-    }
-
-    /// Runs the command `name` with `argument` (empty for none); false when there is no such command.
-    fn command(&mut self, name: &str, argument: &[u8], reply: &mut dyn Reply) -> bool {
-        let lanes = self.pipeline().lanes().map(|lanes| &**lanes);
-        let own_stats = |totals: &Totals, reply: &mut dyn Reply| self.add_stats(totals, reply);
-        commands::run(self.dialect(), lanes, || self.plan(), (name, argument), reply, own_stats)
     }
 
     /// The sinks that the host's own drivers serve. Known once all parameters are set.

@@ -4,13 +4,12 @@
 
 use super::engine::capture_queue::now_us;
 use super::engine::common_settings::{self, CommonSettings};
-use super::engine::counters::{self, Counter};
 use super::engine::dialect::{Answers, Dialect};
 use super::engine::forward::{ForwardRules, LookUp};
 use super::engine::pipeline::Pipeline;
-use super::{CaptureError, Module, ParameterError, ParameterList, Reply, SipMessage};
+use super::{CaptureError, Module, ParameterError, ParameterList, SipMessage};
 use crate::capture::Capture;
-use crate::queue::counters::{Observer, Totals};
+use crate::queue::counters::Observer;
 use crate::writer::WriterPlan;
 use std::sync::LazyLock;
 
@@ -23,6 +22,7 @@ static DIALECT: Dialect = Dialect {
     database_parameters: "db_url",
     aliases: &[("database", "db_url")],
     rows: super::kamailio::rows::ROWS,
+    stats: &[],
     observer: Observer::Node,
     answers: Answers {
         not_ready: (503, "not yet"),
@@ -105,12 +105,6 @@ impl Module for ToyModule {
 
     fn is_on_at_start(&self) -> bool {
         true
-    }
-
-    fn add_stats(&self, _: &Totals, _: &mut dyn Reply) {}
-
-    fn counter_at(&self, index: usize) -> Option<&Counter> {
-        counters::of(Observer::Node).get(index)
     }
 }
 

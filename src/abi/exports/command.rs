@@ -3,7 +3,7 @@
 use crate::abi::contract::{sc_bytes, sc_core, sc_reply, sc_status};
 use crate::abi::convert::{bytes, output, reference, text, to_bytes};
 use crate::abi::guard::guard;
-use crate::abi::handle::with_core;
+use crate::abi::handle::{with_core, with_shared};
 use crate::module::{AnyModule, Reply};
 use std::ffi::{c_char, c_int};
 
@@ -43,11 +43,12 @@ pub unsafe extern "C" fn sc_command(
     argument: sc_bytes,
     reply: *const sc_reply,
 ) -> sc_status {
-    with_core(core, |core| {
+    with_shared(core, |shared| {
         // SAFETY: the contract's caller vouches for all of them.
         let (name, argument, reply) = unsafe { (text(name)?, bytes(argument)?, reference(reply)?) };
         let mut reply = HostReply::new(reply).ok_or(sc_status::SC_ERR_NULL_POINTER)?;
-        if core.module_mut().command(name, argument, &mut reply) { Ok(()) } else { Err(sc_status::SC_ERR_UNKNOWN_NAME) }
+        let is_known = shared.overview.command(shared.dialect, name, argument, &mut reply);
+        if is_known { Ok(()) } else { Err(sc_status::SC_ERR_UNKNOWN_NAME) }
     })
 }
 
@@ -62,10 +63,11 @@ pub unsafe extern "C" fn sc_counter_at(
     name: *mut *const c_char,
     description: *mut *const c_char,
 ) -> sc_status {
-    with_core(core, |core| {
+    with_shared(core, |shared| {
         // SAFETY: the contract's caller vouches for both.
         let (name, description) = unsafe { (output(name)?, output(description)?) };
-        let counter = core.module().counter_at(index as usize).ok_or(sc_status::SC_ERR_UNKNOWN_NAME)?;
+        let counter = shared.overview.counter_at(shared.dialect, index as usize);
+        let counter = counter.ok_or(sc_status::SC_ERR_UNKNOWN_NAME)?;
         *name = counter.name.as_ptr();
         *description = counter.description.as_ptr();
         Ok(())
@@ -84,10 +86,10 @@ pub unsafe extern "C" fn sc_counter_exported(
     shown: sc_bytes,
     name: *mut *const c_char,
 ) -> sc_status {
-    with_core(core, |core| {
+    with_shared(core, |shared| {
         // SAFETY: the contract's caller vouches for all of them.
         let (group, counter, shown, name) = unsafe { (bytes(group)?, bytes(counter)?, bytes(shown)?, output(name)?) };
-        let exported = core.module().exported_name(group, counter, shown);
+        let exported = shared.overview.exported_name(shared.dialect, group, counter, shown);
         *name = exported.ok_or(sc_status::SC_ERR_UNKNOWN_NAME)?.as_ptr();
         Ok(())
     })
@@ -111,11 +113,11 @@ pub unsafe extern "C" fn sc_counter_not_exported(core: *mut sc_core) -> sc_statu
 /// Pointers as the contract says.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sc_counter_value(core: *mut sc_core, index: u32, value: *mut u64) -> sc_status {
-    with_core(core, |core| {
+    with_shared(core, |shared| {
         // SAFETY: the contract's caller vouches for it.
         let value = unsafe { output(value)? };
-        let counter = core.module().counter_at(index as usize).ok_or(sc_status::SC_ERR_UNKNOWN_NAME)?;
-        *value = core.lanes().map_or(0, |lanes| counter.value(&lanes.totals()));
+        let found = shared.overview.value_at(shared.dialect, index as usize);
+        *value = found.ok_or(sc_status::SC_ERR_UNKNOWN_NAME)?;
         Ok(())
     })
 }

@@ -3,7 +3,7 @@
 use crate::abi::contract::{self, sc_bytes, sc_core, sc_host, sc_parameter_kind, sc_status};
 use crate::abi::convert::{bytes, output, reference, text};
 use crate::abi::guard::guard;
-use crate::abi::handle::{Core, register, unregister, with_core};
+use crate::abi::handle::{Core, attaching, end, register, with_core};
 use crate::abi::host_database::HostProcesses;
 use crate::abi::host_drivers::HostDrivers;
 use crate::abi::{host_log, process, supervise};
@@ -32,7 +32,7 @@ pub unsafe extern "C" fn sc_core_new(host: *const sc_host, module: *const c_char
         let forward = Forward::new(module.life().dialect().forward);
         let drivers = HostDrivers::new(host);
         let core = Core { module, forward, copies: Default::default(), owner, kill_timeout, drivers };
-        *out = register(core).ok_or(sc_status::SC_ERR_IO)?;
+        *out = register(core);
         Ok(())
     })
 }
@@ -40,14 +40,10 @@ pub unsafe extern "C" fn sc_core_new(host: *const sc_host, module: *const c_char
 /// Frees a handle.
 ///
 /// # Safety
-/// No other thread may be using it.
+/// What the core has handed out of it may not be used any more.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sc_core_free(core: *mut sc_core) -> sc_status {
-    guard(|| match core.is_null() {
-        true => Err(sc_status::SC_ERR_NULL_POINTER),
-        false if unregister(core) => Ok(()),
-        false => Err(sc_status::SC_ERR_UNKNOWN_HANDLE),
-    })
+    end(core)
 }
 
 /// A parameter's name and type.
@@ -148,7 +144,7 @@ pub unsafe extern "C" fn sc_core_map_lanes(core: *mut sc_core, producers: u32) -
 /// Pointers as the contract says.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sc_core_attach(core: *mut sc_core, producer: u32) -> sc_status {
-    with_core(core, |core| Ok(core.module_mut().attach(producer as usize)?))
+    attaching(core, |core| Ok(core.module_mut().attach(producer as usize)?))
 }
 
 /// Supervises a writer.

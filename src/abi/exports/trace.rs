@@ -3,7 +3,7 @@
 use crate::abi::contract::{sc_address, sc_copies, sc_core, sc_loss, sc_status, sc_trace};
 use crate::abi::convert::{address, output, reference, slices, to_bytes, traced, write};
 use crate::abi::guard::guard;
-use crate::abi::handle::{Core, with_core};
+use crate::abi::handle::{Core, with_core, with_shared};
 use crate::module::{self, Copies, Loss, TraceError};
 use std::ffi::c_char;
 
@@ -13,10 +13,11 @@ use std::ffi::c_char;
 /// Pointers as the contract says.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sc_trace_is_on(core: *mut sc_core, on: *mut u8) -> sc_status {
-    with_core(core, |core| {
+    with_shared(core, |shared| {
+        shared.check_is_agent()?;
         // SAFETY: the contract's caller vouches for it.
         let on = unsafe { output(on)? };
-        *on = u8::from(core.agent()?.is_on()?);
+        *on = u8::from(shared.overview.is_on()?);
         Ok(())
     })
 }
@@ -91,13 +92,14 @@ pub unsafe extern "C" fn sc_trace_send(
 /// Pointers as the contract says.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sc_trace_lose(core: *mut sc_core, why: sc_loss) -> sc_status {
-    with_core(core, |core| {
+    with_shared(core, |shared| {
+        shared.check_is_agent()?;
         let why = match why {
             sc_loss::SC_LOSS_MALFORMED => Loss::Malformed,
             sc_loss::SC_LOSS_NO_LANE => Loss::NoLane,
             _ => return Err(sc_status::SC_ERR_INVALID_VALUE),
         };
-        Ok(core.agent()?.lose(why)?)
+        Ok(why.count(&shared.overview)?)
     })
 }
 

@@ -1,9 +1,9 @@
 //! Commands that an operator sends to the running server, and their answers.
 
 use crate::module::engine::dialect::{CommandAction, Dialect};
+use crate::module::engine::overview::Overview;
 use crate::queue::counters::{self, Group, Observer, Totals};
 use crate::queue::lane::Lanes;
-use crate::writer::WriterPlan;
 
 /// How an answer reaches the host.
 pub trait Reply {
@@ -21,36 +21,31 @@ pub trait Reply {
     fn word(&mut self, name: &str, text: &str);
 }
 
-/// Runs the command `name` with `argument` (empty for none); false when there is no such command. `own_stats` adds to the answer of `stats`
-/// what the module has of its own.
-pub(in crate::module) fn run(
-    dialect: &Dialect,
-    lanes: Option<&Lanes>,
-    plan: impl FnOnce() -> WriterPlan,
-    (name, argument): (&str, &[u8]),
-    reply: &mut dyn Reply,
-    own_stats: impl FnOnce(&Totals, &mut dyn Reply),
-) -> bool {
-    let mut commands = dialect.commands.iter();
-    let Some(command) = commands.find(|command| command.name.to_bytes() == name.as_bytes()) else { return false };
-    let Some(lanes) = lanes else {
-        fault(reply, dialect.answers.not_ready);
-        return true;
-    };
-    match command.action {
-        CommandAction::Status => status(dialect, lanes, argument, reply),
-        CommandAction::Stats => {
-            let totals = lanes.totals();
-            reply.open("");
-            balance(dialect, lanes, &totals, reply);
-            own_stats(&totals, reply);
-            fields(dialect.observer, &[Group::Writer], &totals, reply);
-            sinks(&plan(), lanes, reply);
-            reply.close();
+impl Overview {
+    /// Runs the command `name` of a module of `dialect` with `argument` (empty for none); false when there is no such command.
+    pub fn command(&self, dialect: &Dialect, name: &str, argument: &[u8], reply: &mut dyn Reply) -> bool {
+        let mut commands = dialect.commands.iter();
+        let Some(command) = commands.find(|command| command.name.to_bytes() == name.as_bytes()) else { return false };
+        let Some(lanes) = self.lanes() else {
+            fault(reply, dialect.answers.not_ready);
+            return true;
+        };
+        match command.action {
+            CommandAction::Status => status(dialect, lanes, argument, reply),
+            CommandAction::Stats => {
+                let totals = lanes.totals();
+                reply.open("");
+                balance(dialect, lanes, &totals, reply);
+                dialect.stats.iter().for_each(|groups| fields(dialect.observer, groups, &totals, reply));
+                modes(self.modes(), &totals, reply);
+                fields(dialect.observer, &[Group::Writer], &totals, reply);
+                sinks(self.sinks(), lanes, reply);
+                reply.close();
+            }
+            CommandAction::Switch => switch(dialect, lanes, argument, reply),
         }
-        CommandAction::Switch => switch(dialect, lanes, argument, reply),
+        true
     }
-    true
 }
 
 fn fault(reply: &mut dyn Reply, (code, text): (i32, &str)) {
@@ -58,7 +53,7 @@ fn fault(reply: &mut dyn Reply, (code, text): (i32, &str)) {
 }
 
 /// Answers the fields of `groups` in the table of counters, which are in one object, or at the top.
-pub(in crate::module) fn fields(observer: Observer, groups: &[Group], totals: &Totals, reply: &mut dyn Reply) {
+fn fields(observer: Observer, groups: &[Group], totals: &Totals, reply: &mut dyn Reply) {
     let object = groups.first().and_then(|group| group.object());
     if let Some(name) = object {
         reply.open(name);
@@ -110,8 +105,18 @@ fn balance(dialect: &Dialect, lanes: &Lanes, totals: &Totals, reply: &mut dyn Re
     reply.word("stored_per_second", &format!("{stored_rate:.1}"));
 }
 
-fn sinks(plan: &WriterPlan, lanes: &Lanes, reply: &mut dyn Reply) {
-    let urls: Vec<String> = plan.sinks.iter().map(|sink| sink.target.to_string()).collect();
+/// The requests and replies of each capture mode.
+fn modes(names: &[String], totals: &Totals, reply: &mut dyn Reply) {
+    for (number, (name, [requests, replies])) in names.iter().zip(totals.modes).enumerate() {
+        reply.open(&format!("mode_{number}"));
+        reply.word("name", name);
+        reply.number("requests", requests);
+        reply.number("replies", replies);
+        reply.close();
+    }
+}
+
+fn sinks(urls: &[String], lanes: &Lanes, reply: &mut dyn Reply) {
     for (writer, sink, state) in lanes.sink_states() {
         let number = writer * lanes.geometry().sinks + sink;
         reply.open(&format!("sink_{number}"));

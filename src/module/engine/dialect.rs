@@ -1,7 +1,7 @@
 //! What the modules of hosts do otherwise than each other, as data.
 
 use crate::module::engine::forward::ForwardRules;
-use crate::queue::counters::Observer;
+use crate::queue::counters::{Group, Observer};
 use crate::table::RowDialect;
 use std::ffi::CStr;
 
@@ -22,6 +22,8 @@ pub struct Dialect {
     pub aliases: &'static [(&'static str, &'static str)],
     /// What its rows look like.
     pub rows: RowDialect,
+    /// What its answer of `stats` has of its own, an object a line.
+    pub stats: &'static [&'static [Group]],
     /// Which counters it shows, and how it describes them.
     pub observer: Observer,
     /// What commands answer.

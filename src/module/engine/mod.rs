@@ -11,6 +11,7 @@ pub(in crate::module) mod dialect;
 pub(in crate::module) mod forward;
 pub(in crate::module) mod masked;
 pub(in crate::module) mod modes;
+pub(in crate::module) mod overview;
 pub(in crate::module) mod owned_directory;
 pub(in crate::module) mod pipeline;
 pub(in crate::module) mod spool_place;

@@ -3,6 +3,7 @@
 use crate::module::engine::capture_queue::CaptureQueue;
 use crate::module::engine::common_settings::CommonSettings;
 use crate::module::engine::database_files;
+use crate::module::engine::overview::Overview;
 use crate::module::engine::spool_place::SpoolLock;
 use crate::module::engine::state::StateError;
 use crate::module::parameter::{ParameterError, refuse};
@@ -65,40 +66,39 @@ impl HostedSink {
 /// Lanes and spool of one module; every process of the server has its copy, and the lanes in common.
 #[derive(Debug, Default)]
 pub struct Pipeline {
-    is_checked: bool,
     /// Whether the operator named the spool's directory.
     pub(in crate::module) spool_is_named: bool,
     pub(in crate::module) spool_lock: Option<SpoolLock>,
-    lanes: Option<Arc<Lanes>>,
+    overview: Arc<Overview>,
     host_links: Vec<(usize, Arc<HostLink>)>,
     /// Where this process puts its captures.
     pub(in crate::module) queue: CaptureQueue,
 }
 
 impl Pipeline {
-    /// Notes that the parameters are checked and stay as they are.
-    pub(in crate::module) fn note_checked(&mut self) {
-        self.is_checked = true;
+    /// What any thread may ask.
+    pub fn overview(&self) -> &Arc<Overview> {
+        &self.overview
     }
 
     /// An error once the parameters are checked.
     pub(in crate::module) fn check_is_open(&self) -> Result<(), StateError> {
-        if self.is_checked { Err(StateError::Checked) } else { Ok(()) }
+        if self.overview.is_checked() { Err(StateError::Checked) } else { Ok(()) }
     }
 
     /// An error until the parameters are checked.
     pub(in crate::module) fn check_is_checked(&self) -> Result<(), StateError> {
-        if self.is_checked { Ok(()) } else { Err(StateError::NotChecked) }
+        if self.overview.is_checked() { Ok(()) } else { Err(StateError::NotChecked) }
     }
 
     /// The lanes, once mapped.
     pub fn lanes(&self) -> Option<&Arc<Lanes>> {
-        self.lanes.as_ref()
+        self.overview.lanes()
     }
 
     /// The lanes, or the error of a module that has none yet.
     pub(in crate::module) fn mapped(&self) -> Result<&Arc<Lanes>, StateError> {
-        self.lanes.as_ref().ok_or(StateError::NotMapped)
+        self.overview.mapped()
     }
 
     /// Maps one lane for each of `producers` processes, with the switch at `is_on`, after a look, as the user that the server runs as by
@@ -111,7 +111,7 @@ impl Pipeline {
         is_on: bool,
         pause: Pause<'_>,
     ) -> Result<(), MapError> {
-        if self.lanes.is_some() {
+        if self.lanes().is_some() {
             return Err(StateError::Mapped.into());
         }
         database_files::check_access(plan)?;
@@ -127,14 +127,13 @@ impl Pipeline {
         let lanes = Lanes::map(geometry)?;
         lanes.set_capture_on(is_on);
         self.queue.mask(common.masks.clone());
-        self.lanes = Some(Arc::new(lanes));
+        self.overview.note_lanes(Arc::new(lanes));
         Ok(())
     }
 
     /// Makes lane `index` this process's own. Attaching again to the same lane is no error.
     pub fn attach(&mut self, index: usize) -> Result<(), StateError> {
-        let lanes = self.lanes.as_ref().ok_or(StateError::NotMapped)?;
-        if self.queue.attach(lanes, index)? {
+        if self.queue.attach(self.overview.mapped()?, index)? {
             self.let_go_of_spool();
         }
         Ok(())
@@ -147,7 +146,7 @@ impl Pipeline {
         plan: WriterPlan,
         stop: Arc<AtomicBool>,
     ) -> Result<Option<Writer>, WriterError> {
-        let Some(lanes) = &self.lanes else { return Ok(None) };
+        let Some(lanes) = self.lanes() else { return Ok(None) };
         let consumer = Consumer::take(lanes, index)?;
         consumer.map(|consumer| Writer::start(consumer, index, self.linked(plan), stop)).transpose()
     }
@@ -175,7 +174,7 @@ impl Pipeline {
     /// Stores what is left in the lanes when all other processes have ended; what cannot be stored in the shutdown's time is counted
     /// and said.
     pub fn finish(&mut self, plan: &WriterPlan, flush_log: &mut dyn FnMut()) -> Result<(), WriterError> {
-        let Some(lanes) = self.lanes.clone() else { return Ok(()) };
+        let Some(lanes) = self.lanes().cloned() else { return Ok(()) };
         lanes.begin_shutdown(plan.shutdown_timeout);
         let mut answer = Ok(());
         for index in 0..lanes.geometry().writers {

@@ -4,7 +4,7 @@ use crate::module::engine::default_places::EMBEDDED_URL;
 use crate::module::engine::dialect::{Answers, Command, CommandAction, Dialect};
 use crate::module::engine::forward::{ForwardRules, LookUp};
 use crate::module::kamailio::rows::ROWS;
-use crate::queue::counters::Observer;
+use crate::queue::counters::{Group, Observer};
 
 const ANSWERS: Answers = Answers {
     not_ready: (500, "Internal error"),
@@ -43,6 +43,7 @@ pub(in crate::module) static SIPCAPTURE: Dialect = Dialect {
     database_parameters: "db_url and capture_mode",
     aliases: &[],
     rows: ROWS,
+    stats: &[&[Group::Sip], &[Group::Hep], &[Group::Raw, Group::RawIgnored]],
     observer: Observer::Node,
     answers: ANSWERS,
     // `sip_capture_forward()` looks names up by the rules of SIP. It answers the script when one is not known yet.
@@ -78,6 +79,7 @@ pub(in crate::module) static SIPTRACE: Dialect = Dialect {
     database_parameters: "db_url",
     aliases: &[],
     rows: ROWS,
+    stats: &[&[Group::Trace]],
     observer: Observer::Agent,
     answers: ANSWERS,
     // Plain copies go to the port that their URI names or its default, as those of the stock module do. No script learns

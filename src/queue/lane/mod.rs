@@ -47,3 +47,4 @@ pub use memory::{Geometry, Lanes};
 pub use producer::{Producer, PushError};
 pub use readings::SinkState;
 pub use thread::ThreadIdentity;
+pub(crate) use thread::process_tag;

@@ -3,9 +3,8 @@
 use crate::capture::{CUSTOM_FIELDS, Capture, RowKind, Transport};
 use crate::log_limit::LogLimit;
 use crate::module::Module;
-use crate::module::engine::commands::{self, Reply};
 use crate::module::engine::common_settings::CommonSettings;
-use crate::module::engine::counters::{self, Counter};
+use crate::module::engine::counters::Counter;
 use crate::module::engine::dialect::Dialect;
 use crate::module::engine::masked::{self, Unmaskable};
 use crate::module::engine::modes::{Modes, TableSelector};
@@ -20,7 +19,7 @@ use crate::module::kamailio::sipcapture::mode_counters;
 use crate::module::kamailio::sipcapture::settings::CaptureSettings;
 use crate::module::parameter::ParameterError;
 use crate::module::raw::input::{RawError, RawInput};
-use crate::queue::counters::{Group, Produced, Totals};
+use crate::queue::counters::Produced;
 use crate::queue::lane::PushError;
 use crate::sip::{self, FirstLine};
 use crate::table::{self, NameError};
@@ -107,7 +106,6 @@ pub struct CaptureNode {
     settings: CaptureSettings,
     pipeline: Pipeline,
     modes: Modes,
-    mode_counters: Vec<Counter>,
     selector: TableSelector,
     hep: HepContext,
     raw: RawInput,
@@ -349,7 +347,6 @@ impl Module for CaptureNode {
     fn check_module(&mut self) -> Result<(), ParameterError> {
         self.settings.raw.capture()?;
         self.modes = self.settings.modes();
-        self.mode_counters = mode_counters::of_modes(&self.modes, self.settings.mode_statistics);
         Ok(())
     }
 
@@ -361,23 +358,9 @@ impl Module for CaptureNode {
         self.settings.capture_on
     }
 
-    fn add_stats(&self, totals: &Totals, reply: &mut dyn Reply) {
-        for groups in [&[Group::Sip][..], &[Group::Hep], &[Group::Raw, Group::RawIgnored]] {
-            commands::fields(SIPCAPTURE.observer, groups, totals, reply);
-        }
-        for (number, (mode, [requests, replies])) in self.settings.modes().iter().zip(totals.modes).enumerate() {
-            reply.open(&format!("mode_{number}"));
-            reply.word("name", &mode.name);
-            reply.number("requests", requests);
-            reply.number("replies", replies);
-            reply.close();
-        }
-    }
-
-    fn counter_at(&self, index: usize) -> Option<&Counter> {
-        let common = counters::of(SIPCAPTURE.observer);
-        // Those of named modes come last.
-        common.get(index).or_else(|| self.mode_counters.get(index - common.len()))
+    fn modes_and_counters(&self) -> (Vec<String>, Vec<Counter>) {
+        let names = self.modes.iter().map(|mode| mode.name.clone()).collect();
+        (names, mode_counters::of_modes(&self.modes, self.settings.mode_statistics))
     }
 
     fn warn_of_exporter(&self) {

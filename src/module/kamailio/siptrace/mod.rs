@@ -13,18 +13,16 @@ pub use settings::{LocalAddress, TraceMode, TraceSettings};
 
 use self::named::{Destinations, Known, Named};
 use crate::capture::{Capture, RowKind, Trace, Transport};
-use crate::log_limit::LogLimit;
 use crate::module::Module;
 use crate::module::engine::capture_queue::now_us;
-use crate::module::engine::commands::{self, Reply};
 use crate::module::engine::common_settings::CommonSettings;
-use crate::module::engine::counters::{self, Counter};
 use crate::module::engine::dialect::Dialect;
+use crate::module::engine::overview::Overview;
 use crate::module::engine::pipeline::Pipeline;
 use crate::module::engine::state::StateError;
 use crate::module::kamailio::dialect::SIPTRACE;
 use crate::module::parameter::ParameterError;
-use crate::queue::counters::{Group, Produced, Totals};
+use crate::queue::counters::Produced;
 use crate::queue::lane::PushError;
 use crate::sink::hep::DestinationError;
 use crate::sip::x_headers::{self, XHeaders};
@@ -94,6 +92,27 @@ pub enum Loss {
     /// This process has no lane, and cannot get one.
     #[error("this process has no queue, and cannot get one: it was not made by the server's own means")]
     NoLane,
+}
+
+impl Loss {
+    /// Counts and says, from whichever thread, that the host could not hand a message over.
+    ///
+    /// # Errors
+    /// The lanes are not mapped yet.
+    pub fn count(self, overview: &Overview) -> Result<(), StateError> {
+        let lanes = overview.mapped()?;
+        match self {
+            Loss::Malformed => lanes.count_refused(),
+            Loss::NoLane => lanes.count_without_lane(),
+        }
+        say(overview, &self);
+        Ok(())
+    }
+}
+
+/// Logs at a limited rate what became of a message.
+fn say(overview: &Overview, why: &dyn Display) {
+    overview.log.log(Level::Error, format_args!("a message is not traced, or not to the full: {why}"));
 }
 
 /// Copies that the host is to send.
@@ -191,7 +210,6 @@ pub struct TraceAgent {
     pipeline: Pipeline,
     destinations: Destinations,
     tables: Known<()>,
-    log: LogLimit,
 }
 
 impl TraceAgent {
@@ -206,11 +224,6 @@ impl TraceAgent {
         Ok(&mut self.settings)
     }
 
-    /// The switch `trace_on` as it stands.
-    pub fn is_on(&self) -> Result<bool, StateError> {
-        Ok(self.pipeline.mapped()?.capture_on())
-    }
-
     /// Queues `message` for wherever it is bound, and answers the plain copies that the host is to send. Never waits. What one row, packet or copy
     /// is denied does not keep the others back.
     ///
@@ -220,17 +233,6 @@ impl TraceAgent {
             self.say(&error);
             Traced { copies: None, answer: Err(error) }
         })
-    }
-
-    /// Counts and says that the host could not hand a message over.
-    pub fn lose(&mut self, why: Loss) -> Result<(), StateError> {
-        let lanes = self.pipeline.mapped()?;
-        match why {
-            Loss::Malformed => lanes.count_refused(),
-            Loss::NoLane => lanes.count_without_lane(),
-        }
-        self.say_limited(&why);
-        Ok(())
     }
 
     fn say(&mut self, error: &TraceError) {
@@ -244,15 +246,11 @@ impl TraceAgent {
             }
             TraceError::NoDestination | TraceError::Table(_) => {}
         }
-        self.say_limited(error);
-    }
-
-    fn say_limited(&mut self, error: &dyn Display) {
-        self.log.log(Level::Error, format_args!("a message is not traced, or not to the full: {error}"));
+        say(self.pipeline.overview(), error);
     }
 
     fn try_trace(&mut self, message: &TracedMessage<'_>) -> Result<Traced, TraceError> {
-        let is_on = self.is_on()?;
+        let is_on = self.pipeline.overview().is_on()?;
         // What the script names has to be something, whatever else there is to say of the message.
         let named = self.named(message)?;
         let needs_switch = matches!(message.tracer, Tracer::Script | Tracer::Core);
@@ -509,13 +507,5 @@ impl Module for TraceAgent {
 
     fn is_on_at_start(&self) -> bool {
         self.settings.trace_on
-    }
-
-    fn add_stats(&self, totals: &Totals, reply: &mut dyn Reply) {
-        commands::fields(SIPTRACE.observer, &[Group::Trace], totals, reply);
-    }
-
-    fn counter_at(&self, index: usize) -> Option<&Counter> {
-        counters::of(SIPTRACE.observer).get(index)
     }
 }

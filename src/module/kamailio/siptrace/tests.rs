@@ -255,13 +255,14 @@ fn a_copy_that_cannot_have_headers_keeps_no_row_back() {
 #[test]
 fn what_never_came_to_a_lane_is_counted() {
     let mut bench = Bench::new(&[], &[("trace_on", 1), ("xheaders_read", 1)]);
-    bench.agent.lose(Loss::NoLane).unwrap();
-    bench.agent.lose(Loss::Malformed).unwrap();
+    let overview = bench.agent.pipeline().overview().clone();
+    Loss::NoLane.count(&overview).unwrap();
+    Loss::Malformed.count(&overview).unwrap();
     assert!(matches!(bench.trace(&message(Tracer::Script)), Err(TraceError::NoXHeaders)));
     let totals = bench.totals();
     assert_eq!((totals.captured(), totals.dropped(), totals.without_lane, totals.refused), (1, 1, 1, 2));
-    let mut fresh = TraceAgent::default();
-    assert_eq!(fresh.lose(Loss::NoLane), Err(StateError::NotMapped));
+    let fresh = TraceAgent::default();
+    assert_eq!(Loss::NoLane.count(fresh.pipeline().overview()), Err(StateError::NotMapped));
 }
 
 #[test]

@@ -75,7 +75,7 @@ fn path(name: &str) -> String {
 
 #[test]
 fn every_statistic_is_in_the_answer_of_stats_with_the_same_value() {
-    let mut node = node(|settings| {
+    let node = node(|settings| {
         let archive = b"archive=>db_url=mysql://u:p@127.0.0.1/d;table_name=a;mt_mode=rand";
         settings.set_text("capture_mode", archive).unwrap();
     });
@@ -95,10 +95,10 @@ fn every_statistic_is_in_the_answer_of_stats_with_the_same_value() {
 
     let totals = lanes.totals();
     let mut answer = Answer::default();
-    assert!(node.command("sipcapture.stats", b"", &mut answer));
+    assert!(node.pipeline().overview().command(node.dialect(), "sipcapture.stats", b"", &mut answer));
     assert!(answer.groups.is_empty());
     let mut counters = 0;
-    for counter in (0..).map_while(|index| node.counter_at(index)) {
+    for counter in (0..).map_while(|index| node.pipeline().overview().counter_at(node.dialect(), index)) {
         let name = counter.name.to_str().unwrap();
         assert_eq!(answer.numbers.get(&path(name)), Some(&counter.value(&totals)), "{name}");
         counters += 1;

@@ -125,7 +125,8 @@ fn a_capture_carries_table_and_sink_of_its_mode_and_is_counted_there() {
     let counted = totals(&node);
     assert_eq!(counted.modes[..4], [[1, 0], [4, 0], [1, 1], [0, 0]]);
     assert_eq!(counted.produced(Produced::HashRefused), 1);
-    let counters: Vec<_> = (0..).map_while(|index| node.counter_at(index)).collect();
+    let counters: Vec<_> =
+        (0..).map_while(|index| node.pipeline().overview().counter_at(node.dialect(), index)).collect();
     let value = |name: &str| {
         let counter = counters.iter().find(|counter| counter.name.to_str() == Ok(name)).unwrap();
         counter.value(&counted)
@@ -162,10 +163,14 @@ fn a_page_of_an_exporter_shows_all_one_group_or_one_statistic() {
             settings.set_text("capture_mode", text.as_bytes()).unwrap();
         }
     });
-    let counters: Vec<_> =
-        (0..).map_while(|index| node.counter_at(index)).map(|counter| counter.name.to_bytes().to_owned()).collect();
+    let counters: Vec<_> = (0..)
+        .map_while(|index| node.pipeline().overview().counter_at(node.dialect(), index))
+        .map(|counter| counter.name.to_bytes().to_owned())
+        .collect();
     let renamed = |shown: &str| {
-        let names = counters.iter().filter_map(|name| node.exported_name(b"sipcapture", name, shown.as_bytes()));
+        let names = counters.iter().filter_map(|name| {
+            node.pipeline().overview().exported_name(node.dialect(), b"sipcapture", name, shown.as_bytes())
+        });
         names.map(|name| name.to_str().unwrap()).collect::<Vec<_>>()
     };
     let all = ["captured_requests_m", "captured_replies_m", "captured_requests_other", "captured_replies_other"];
@@ -182,5 +187,8 @@ fn a_page_of_an_exporter_shows_all_one_group_or_one_statistic() {
     ] {
         assert_eq!(renamed(shown), expected, "{shown}");
     }
-    assert_eq!(node.exported_name(b"sipcapture", b"captured_requests_m", b"all"), None);
+    assert_eq!(
+        node.pipeline().overview().exported_name(node.dialect(), b"sipcapture", b"captured_requests_m", b"all"),
+        None
+    );
 }
