@@ -10,7 +10,7 @@
 //! |---|---|---|
 //! | [`abi`] | every `extern "C"` function, the panic guard, process control | everything |
 //! | [`module`] | what the host modules offer: parameters, functions, commands, their rules and errors | writer and below |
-//! | [`writer`] | drains lanes, batches, delivers, retries, shuts down | sink, queue and below |
+//! | [`writer`] | drains lanes, batches, delivers, retries, shuts down; its own room [`writer::sinks`] lists what captures end in | sink, queue and below |
 //! | [`sink`] | where captures end: one room or file a database, one for HEP collectors, and one for TLS, which both speak | table and below |
 //! | [`queue`] | the lane: a byte ring in shared memory from one process to a writer | capture |
 //! | [`table`] | table names, layouts (columns of a row), creation | capture and below |
@@ -26,6 +26,7 @@ pub mod capture;
 pub mod hep;
 mod log_limit;
 pub mod module;
+mod owned_directory;
 pub mod packet;
 pub mod queue;
 pub mod sink;

@@ -28,31 +28,6 @@ pub enum RowKind {
     Packet,
 }
 
-/// The layout of a capture's row, without what else [`RowKind`] says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RowShape {
-    /// The 44 columns of a SIP message.
-    Sip,
-    /// The 12 columns of a report.
-    Report,
-    /// The 12 columns of a traced message.
-    Trace,
-    /// No row.
-    Packet,
-}
-
-impl RowKind {
-    /// Which layout it has.
-    pub fn shape(self) -> RowShape {
-        match self {
-            RowKind::Sip => RowShape::Sip,
-            RowKind::Report(_) => RowShape::Report,
-            RowKind::Trace => RowShape::Trace,
-            RowKind::Packet => RowShape::Packet,
-        }
-    }
-}
-
 /// One observed message. Byte fields borrow from the datagram, the host's message buffer or a lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capture<'a> {

@@ -16,6 +16,7 @@ mod raw;
 #[path = "../../tests/toy_host/module.rs"]
 mod toy;
 
+pub use crate::owned_directory::Owner;
 pub use engine::commands::Reply;
 pub use engine::common_settings::CommonSettings;
 pub use engine::counters::Counter;
@@ -28,7 +29,6 @@ pub use engine::forward::{
 pub use engine::masked::Unmaskable;
 pub use engine::modes::{Mode, Modes, TableSelection};
 pub use engine::overview::Overview;
-pub use engine::owned_directory::Owner;
 pub use engine::pipeline::{HostedSink, MapError, Pause, Pipeline};
 pub use engine::state::StateError;
 pub use hep::access::{AllowList, AuthKey};
@@ -145,14 +145,13 @@ pub trait Module {
         }
         self.check_module()?;
         let plan = self.plan();
-        pipeline::check_databases(&plan)?;
-        engine::database_files::prepare(&plan, owner)?;
+        pipeline::prepare_sinks(&plan, owner)?;
         let beside = spool_place::beside(&self.common().db_url, self.dialect().spool_name);
         let mut common = self.common().clone();
         self.pipeline_mut().prepare_spool(&mut common, beside, owner)?;
         *self.common_mut() = common;
         let (modes, counters) = self.modes_and_counters();
-        let sinks = plan.sinks.iter().map(|sink| sink.target.to_string()).collect();
+        let sinks = plan.sinks.iter().map(|sink| sink.to_string()).collect();
         self.pipeline().overview().note_parameters(Named { sinks, modes, counters });
         Ok(())
     }
@@ -190,7 +189,7 @@ pub trait Module {
 
     /// The sinks that the host's own drivers serve. Known once all parameters are set.
     fn hosted_sinks(&self) -> Vec<HostedSink> {
-        pipeline::hosted_sinks(self.plan())
+        pipeline::hosted_sinks(&self.plan())
     }
 }
 

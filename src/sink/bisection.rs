@@ -48,8 +48,8 @@ impl Bisection {
 mod tests {
     use super::*;
 
-    /// Writes `rows` rows to a sink that refuses every slice with one of `bad` in it; answers the rows written, in order, and the
-    /// slices that were refused for good.
+    /// Writes `rows` rows to a sink that refuses every slice with one of `bad` in it; answers the rows written, in
+    /// order, and the slices that were refused for good.
     fn write(rows: usize, most: usize, bad: &[usize]) -> (Vec<usize>, Vec<Range<usize>>) {
         let mut bisection = Bisection::new(rows, most);
         let (mut written, mut refused) = (Vec::new(), Vec::new());

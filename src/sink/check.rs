@@ -1,14 +1,12 @@
 //! What can be told of a database URL before anybody connects: whether what it says of TLS can be had.
 
-use super::DatabaseUrl;
 use super::postgres::open::is_local;
 use super::tls::{ClientTls, TlsFault, libpq, mysql};
-use super::url::{Server, ServerHost};
+use super::url::{DatabaseUrl, Server, ServerHost};
 
 /// Checks what `url` says of TLS, what the environment and option files add to it, and the files that they name. What
-/// is ignored, and files
-/// that this process may not read, though the one that connects may, are told by warnings; `parameter` names the URL
-/// in them.
+/// is ignored, and files that this process may not read, though the one that connects may, are told by warnings;
+/// `parameter` names the URL in them.
 ///
 /// # Errors
 /// A name, its value, and what would be right.
@@ -19,7 +17,7 @@ pub fn check(url: &DatabaseUrl, parameter: &str) -> Result<(), String> {
         DatabaseUrl::Sqlite(_) | DatabaseUrl::Host(_) => return Ok(()),
     };
     for key in server.parameters.unknown() {
-        // A key is shown as an operator wrote it, its value never: nobody knows what is in it.
+        // A key is shown as an operator wrote it, its value never: it may be a secret.
         log::warn!("parameter {parameter}: {url}: {key:?} behind the ? is not known and ignored");
     }
     match checked {

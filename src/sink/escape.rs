@@ -8,9 +8,9 @@
 //! ```
 //!
 //! An escape stands for each byte of a character that the charset lacks, for each byte that is no UTF-8, and for a
-//! backslash that is followed by `x` and two lower-case hexadecimal digits. Everything else stands for itself, any other
-//! backslash too: ordinary text is stored as it is. [`unescape`] is the exact inverse, whichever charset was used, and
-//! in SQL a search for a value is a search for its escaped form.
+//! backslash that is followed by `x` and two lower-case hexadecimal digits. Everything else stands for itself, any
+//! other backslash too: ordinary text is stored as it is. [`unescape`] is the exact inverse, whichever charset was
+//! used, and in SQL a search for a value is a search for its escaped form.
 //!
 //! It is unambiguous because a backslash that stands for itself is never followed by `xHH` in the output: those three
 //! characters always stand for themselves, so they would have followed it in the input.

@@ -9,9 +9,8 @@
 //! !includedir /etc/mysql/conf.d/
 //! ```
 //!
-//! Of the options, `user`, `password`, `host`, `port`, `socket` and those of TLS ([`tls`](super::tls)) are taken;
-//! what the URL says itself
-//! comes first. As the client libraries do, a file that everybody may write to is not read.
+//! Of the options, `user`, `password`, `host`, `port`, `socket` and those of TLS ([`tls`](super::tls)) are taken; what
+//! the URL says itself comes first. As the client libraries do, a file that everybody may write to is not read.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -28,8 +27,8 @@ const MOST_INCLUDES: u32 = 10;
 const COMMON_GROUPS: [&str; 3] = ["client", "client-server", "client-mariadb"];
 
 impl Server {
-    /// The same server, with what the option files say where the URL names a group and says nothing itself. Without a group,
-    /// no file is read.
+    /// The same server, with what the option files say where the URL names a group and says nothing itself. Without a
+    /// group, no file is read.
     pub fn with_option_files(&self) -> Server {
         let home = std::env::var_os("HOME").map(|home| Path::new(&home).join(".my.cnf"));
         let system = ["/etc/my.cnf", "/etc/mysql/my.cnf"].map(PathBuf::from);

@@ -3,8 +3,9 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
+use super::options::SinkOptions;
 use super::table_schema::{ColumnTarget, InsertPlan, InsertPlans, MissingColumns, TableSchema, match_columns};
-use super::{Sink, SinkError, SinkOptions, Written};
+use super::write::{Sink, SinkError, Written};
 use crate::table::{Layout, Row, SqlDialect, ddl};
 
 /// Why a database did not do what it was asked.
@@ -76,12 +77,12 @@ impl<S: Session> Reconnecting<S> {
         self.session = None;
     }
 
-    /// As [`Reconnecting::try_write`]. A row that makes a driver panic is refused as one that the database refuses: otherwise the writer
-    /// would die of it, read it again and die again.
+    /// As [`Reconnecting::try_write`]. A row that makes a driver panic is refused as one that the database refuses:
+    /// otherwise the writer would die of it, read it again and die again.
     fn contained_write(&mut self, table: &str, layout: &Layout, rows: &[Row<'_>]) -> Result<Written, Fault> {
         let write = AssertUnwindSafe(|| self.try_write(table, layout, rows));
         catch_unwind(write).unwrap_or_else(|_| {
-            // Nobody knows what state the connection is in.
+            // The state of the connection is not known.
             self.disconnect();
             Err(Fault::Rejected("the database driver panicked, which is a fault of this module".to_owned()))
         })

@@ -1,8 +1,8 @@
 //! SQLite: one transaction a slice, one prepared INSERT a table.
 //!
-//! SQLite stores bytes as they come, however wide and whatever they are: texts are bound as TEXT without looking at their
-//! encoding, messages as BLOB, the date as `YYYY-MM-DD HH:MM:SS` in local time. Nothing is cut; a declared width means
-//! nothing to SQLite.
+//! SQLite stores bytes as they come, however wide and whatever they are: texts are bound as TEXT without looking at
+//! their encoding, messages as BLOB, the date as `YYYY-MM-DD HH:MM:SS` in local time. Nothing is cut; a declared width
+//! means nothing to SQLite.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -12,17 +12,18 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql, TransactionBehavior};
 
 use super::local_time::LocalTime;
+use super::options::SinkOptions;
 use super::session::{Fault, Session};
 use super::sqlite_file;
 use super::table_schema::{ColumnTarget, ColumnType, InsertPlan, SchemaColumn, TableSchema, column_list};
-use super::{SinkOptions, Written};
+use super::write::Written;
 use crate::table::{Row, SqlDialect, Value};
 
 /// How long to wait for another process that is writing to the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// WAL, so that the operator's tool reads while we write; NORMAL, so that a commit costs no disk flush: what a power cut
-/// takes back is whole transactions. A longer log between checkpoints writes each index page less often.
+/// WAL, so that the operator's tool reads while we write; NORMAL, so that a commit costs no disk flush: what a power
+/// cut takes back is whole transactions. A longer log between checkpoints writes each index page less often.
 const PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 4000; \
                        PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -16000;";
 
@@ -155,7 +156,8 @@ fn fault(error: rusqlite::Error) -> Fault {
             | ErrorCode::Unknown,
         )
         | None => Fault::Rejected(text),
-        // Busy, locked, full, read-only, I/O error, not a database, out of memory ...: a matter of the file, not the rows.
+        // Busy, locked, full, read-only, I/O error, not a database, out of memory ...: a matter of the file, not the
+        // rows.
         Some(_) => Fault::Unavailable(text),
     }
 }

@@ -1,14 +1,17 @@
 //! The file of an SQLite database: for its owner to write and its group to read, since SIP bears secrets.
 //!
-//! It is made before SQLite opens it, so that there is no moment in which others can read it. SQLite gives the mode
-//! of the database to the
-//! files that it keeps beside it (`-wal`, `-shm`, `-journal`).
+//! It is made before SQLite opens it, so that there is no moment in which others can read it. SQLite gives the mode of
+//! the database to the files that it keeps beside it (`-wal`, `-shm`, `-journal`).
+//!
+//! [`prepare`] makes it at start, with the privileges that the server still has then; [`check_access`] looks at it once
+//! the server has given them up.
 
-use rustix::fs::{CWD, Mode, OFlags, openat};
-use std::fs::File;
+use crate::owned_directory::{OwnedDirectory, Owner, SHARED};
+use rustix::fs::{Access, CWD, Mode, OFlags, access, openat};
+use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::fd::BorrowedFd;
-use std::os::unix::fs::PermissionsExt;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::{PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 /// Its mode when it is made; the process's umask can take away, and never add.
@@ -19,6 +22,41 @@ const READ_BY_ALL: u32 = 0o004;
 const ENTERED_BY_ALL: u32 = 0o001;
 /// What SQLite adds to the name for the files beside it.
 const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
+
+/// Makes the file at `path` and its directory where they are missing, owned by `owner`, and sees that it can be
+/// written. A warning tells of a file that was there and that every user may read.
+pub fn prepare(path: &Path, owner: Owner) -> io::Result<()> {
+    let directory = OwnedDirectory::make(path.parent().unwrap_or(Path::new("")), SHARED)?;
+    let name = path.file_name().ok_or(io::ErrorKind::IsADirectory)?;
+    let made = make_in(directory.innermost().as_fd(), name)?;
+    // The file first: the owner of the directory can put something else in its place.
+    if let Some(file) = &made {
+        fchown(file, owner.0, owner.1)?;
+    }
+    directory.give(owner)?;
+    if made.is_none() {
+        OpenOptions::new().append(true).open(path)?;
+        if let Some((file, mode)) = readable_by_all(path) {
+            log::warn!(
+                "{} can be read by every user of this machine (mode {mode:04o}), and SIP bears secrets: chmod o-rwx takes \
+                 that away; a file that this module makes has the mode 0640",
+                file.display()
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Sees, as the present user, that the file at `path` and its directory can be written.
+///
+/// # Errors
+/// Which of the two cannot, and what the system said.
+pub fn check_access(path: &Path) -> Result<(), String> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    [path, directory].into_iter().try_for_each(|place| {
+        access(place, Access::WRITE_OK).map_err(|error| format!("{}: {}", place.display(), io::Error::from(error)))
+    })
+}
 
 /// Makes the file at `path`. `None` when something of that name is there, be it a symbolic link to nothing.
 pub fn make(path: &Path) -> io::Result<Option<File>> {

@@ -1,4 +1,5 @@
-//! Database URLs: `scheme://[user[:password]@]host[:port]/database`, in the forms that the SIP servers' own parsers take.
+//! Database URLs: `scheme://[user[:password]@]host[:port]/database`, in the forms that the SIP servers' own parsers
+//! take.
 //!
 //! ```text
 //! sqlite:////var/lib/sipcapture/sipcapture.db     a file; with three slashes the path is relative
@@ -11,14 +12,13 @@
 //! postgres://user@/var/run/postgresql/database    its Unix socket in this directory
 //! ```
 //!
-//! Any other scheme (`text://`, `unixodbc://`, `cassandra://`, ...), and every one with [`Driver::Host`], is left to the host's own driver,
-//! which reads the URL itself.
+//! Any other scheme (`text://`, `unixodbc://`, `cassandra://`, ...), and every one with [`Driver::Host`], is left to
+//! the host's own driver, which reads the URL itself.
 //!
-//! As in the hosts, nothing is percent-decoded but a socket path in the host (`%2Frun%2Fmysqld`); `@`, `:` and `/` may stand in
-//! a password as long as no `@` follows the real one; an IPv6 host stands in brackets. What follows a `?` behind the
-//! database says how TLS is spoken ([`tls`](super::tls)); other keys are ignored, with a warning when the URL is
-//! checked. Neither
-//! `Display` nor `Debug` nor an error shows a password, or a value that may be one.
+//! As in the hosts, nothing is percent-decoded but a socket path in the host (`%2Frun%2Fmysqld`); `@`, `:` and `/` may
+//! stand in a password as long as no `@` follows the real one; an IPv6 host stands in brackets. What follows a `?`
+//! behind the database says how TLS is spoken ([`tls`](super::tls)); other keys are ignored, with a warning when the
+//! URL is checked. Neither `Display` nor `Debug` nor an error shows a password, or a value that may be one.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -306,8 +306,7 @@ fn plain_host(host: &str) -> ServerHost {
 }
 
 /// The URL with everything left out that may be a login: up to the last `@`, or else what follows a colon; and what a
-/// query holds. Any
-/// text that holds one URL will do.
+/// query holds. Any text that holds one URL will do.
 pub fn redact(url: &str) -> String {
     let shown = redact_login(url);
     match shown.split_once('?') {
@@ -328,8 +327,8 @@ fn redact_login(url: &str) -> String {
     }
 }
 
-/// As [`redact`], of a URL whose form only its driver knows: options, which may hold a password too, are left out as well, and a sign
-/// that may begin them or stand in a password hides all but the scheme.
+/// As [`redact`], of a URL whose form only its driver knows: options, which may hold a password too, are left out as
+/// well, and a sign that may begin them or stand in a password hides all but the scheme.
 fn redact_foreign(url: &str) -> String {
     match url.find(['?', ';', '&', '=', '#']) {
         None => redact_login(url),

@@ -1,30 +1,51 @@
-//! Captures on their way to a sink: batches by table, and the batch set of batches that travels together.
+//! Captures on their way to a sink: batches by destination, and the set of batches that travels together.
 
-use super::WriterPlan;
-use crate::capture::{RowShape, record};
-use crate::table::TableNames;
-use std::cell::RefCell;
+use crate::capture::record;
+use std::borrow::Cow;
 use std::ops::Range;
 
-/// Captures for one table, in the order in which they were read.
+/// Which batch a capture belongs to: what has the same key goes to the sink in one call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BatchKey<'a> {
+    /// Where it goes within the sink: a table, a collector's URI; empty where there is one destination. Dead letters
+    /// name it too.
+    pub destination: Cow<'a, str>,
+    /// Keeps captures of one destination apart that cannot go there in one call. Its meaning is the sink's.
+    pub form: u8,
+    /// Whether the captures of a window are put in the order of their times: the processes that a call goes through
+    /// have lanes of their own, which are read one after the other.
+    pub by_time: bool,
+}
+
+/// Captures with one key, in the order in which they were read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batch {
-    /// The table's name, expanded; of packets, the SIP URI of a collector that a script named, or nothing.
-    pub table: String,
-    /// Which rows they become.
-    pub shape: RowShape,
+    /// See [`BatchKey::destination`].
+    pub destination: String,
+    form: u8,
+    by_time: bool,
     records: Vec<u8>,
     ends: Vec<usize>,
 }
 
 impl Batch {
-    fn new(table: &str, shape: RowShape) -> Batch {
-        Batch { table: table.to_owned(), shape, records: Vec::new(), ends: Vec::new() }
+    fn new(destination: &str, form: u8, by_time: bool) -> Batch {
+        Batch { destination: destination.to_owned(), form, by_time, records: Vec::new(), ends: Vec::new() }
     }
 
-    /// Captures in it.
+    /// An empty one with the same key.
+    fn like(&self) -> Batch {
+        Batch::new(&self.destination, self.form, self.by_time)
+    }
+
+    /// How many captures it holds.
     pub fn len(&self) -> usize {
         self.ends.len()
+    }
+
+    /// Whether it holds none.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
     }
 
     /// The byte form of each capture.
@@ -44,7 +65,7 @@ impl Batch {
         }
         let mut order: Vec<usize> = (0..self.len()).collect();
         order.sort_by_key(|&index| record::time_us(self.record(index)));
-        let mut sorted = Batch::new(&self.table, self.shape);
+        let mut sorted = self.like();
         order.into_iter().for_each(|index| sorted.push(self.record(index)));
         *self = sorted;
     }
@@ -61,67 +82,45 @@ pub struct BatchSet {
     batches: Vec<Batch>,
 }
 
-thread_local! {
-    /// Names expanded lately: most captures of a second share theirs.
-    static NAMES: RefCell<TableNames> = RefCell::new(TableNames::new());
-}
-
 impl BatchSet {
-    /// The batches, in the order in which their tables first came.
+    /// The batches, in the order in which their keys first came.
     pub fn batches(&self) -> &[Batch] {
         &self.batches
     }
 
-    /// Captures in it.
+    /// How many captures it holds.
     pub fn len(&self) -> usize {
         self.batches.iter().map(Batch::len).sum()
     }
 
-    /// Whether there is none.
+    /// Whether it holds none.
     pub fn is_empty(&self) -> bool {
         self.batches.is_empty()
     }
 
-    /// Adds the byte form of a capture, and answers how many now go to its table; the reason when it is none, or its table's name will
-    /// not do.
-    pub fn add(&mut self, bytes: &[u8], plan: &WriterPlan) -> Result<usize, String> {
-        let capture = record::decode(bytes).map_err(|error| error.to_string())?;
-        let shape = capture.kind.shape();
-        if let RowShape::Trace | RowShape::Packet = shape {
-            // Whoever made it has checked the name; nothing in it is a template.
-            let fallback = if shape == RowShape::Trace { plan.table.as_bytes() } else { b"" };
-            let name = str::from_utf8(capture.table.unwrap_or(fallback)).map_err(|error| error.to_string())?;
-            let batch = self.batch(name, shape);
-            batch.push(bytes);
-            return Ok(batch.len());
-        }
-        let template = capture.table.unwrap_or(plan.table.as_bytes());
-        NAMES.with_borrow_mut(|names| {
-            let name = names.expand(template, capture.time_us).map_err(|error| error.to_string())?;
-            let batch = self.batch(name, shape);
-            batch.push(bytes);
-            Ok(batch.len())
-        })
+    /// Adds the byte form of a capture with this key, and answers how many are in its batch now.
+    pub fn add(&mut self, bytes: &[u8], key: &BatchKey<'_>) -> usize {
+        let batch = self.batch(&key.destination, key.form, key.by_time);
+        batch.push(bytes);
+        batch.len()
     }
 
-    /// Puts traced messages in the order of their times: the processes that a call goes through have lanes of their own, which are read one after
-    /// the other.
-    pub fn sort_traces(&mut self) {
-        let traced = |batch: &&mut Batch| matches!(batch.shape, RowShape::Trace | RowShape::Packet);
-        self.batches.iter_mut().filter(traced).for_each(Batch::sort);
+    /// Puts captures in the order of their times, in the batches whose key asks for that.
+    pub fn sort_by_time(&mut self) {
+        self.batches.iter_mut().filter(|batch| batch.by_time).for_each(Batch::sort);
     }
 
-    /// A batch set for each batch.
+    /// Splits it into sets of one batch each.
     pub fn split(self) -> impl Iterator<Item = BatchSet> {
         self.batches.into_iter().map(|batch| BatchSet { batches: vec![batch] })
     }
 
-    /// The batches that `keeps` says yes to.
+    /// A copy of the batches for which `keeps` is true.
     pub fn filtered(&self, keeps: impl Fn(&Batch) -> bool) -> BatchSet {
         BatchSet { batches: self.batches.iter().filter(|batch| keeps(batch)).cloned().collect() }
     }
 
-    /// Takes the batches of `other`, which go to other tables, behind its own.
+    /// Takes the batches of `other`, which have other keys, behind its own.
     pub fn join(&mut self, other: BatchSet) {
         self.batches.extend(other.batches);
     }
@@ -149,16 +148,16 @@ impl BatchSet {
         let mut selected = BatchSet::default();
         for number in ranges.iter().cloned().flatten() {
             if let Some((batch, record)) = self.record(number) {
-                selected.batch(&batch.table, batch.shape).push(record);
+                selected.batch(&batch.destination, batch.form, batch.by_time).push(record);
             }
         }
         selected
     }
 
-    fn batch(&mut self, table: &str, shape: RowShape) -> &mut Batch {
-        let found = self.batches.iter().position(|batch| batch.shape == shape && batch.table == table);
+    fn batch(&mut self, destination: &str, form: u8, by_time: bool) -> &mut Batch {
+        let found = self.batches.iter().position(|batch| batch.form == form && batch.destination == destination);
         let index = found.unwrap_or_else(|| {
-            self.batches.push(Batch::new(table, shape));
+            self.batches.push(Batch::new(destination, form, by_time));
             self.batches.len() - 1
         });
         &mut self.batches[index]

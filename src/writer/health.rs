@@ -15,12 +15,10 @@ pub struct SinkPlace {
     pub lanes: Arc<Lanes>,
     /// The writer that feeds it.
     pub writer: usize,
-    /// Its number.
+    /// The sink's number.
     pub number: usize,
-    /// Whether there is a spool.
+    /// Whether the sink has a spool.
     pub has_spool: Arc<AtomicBool>,
-    /// What the log calls it.
-    pub name: &'static str,
     /// How many with this number are away: of the collectors that scripts name, many have the same.
     pub away: Arc<Mutex<usize>>,
 }
@@ -30,16 +28,18 @@ struct Outage {
     said: Instant,
 }
 
-/// How one sink fares.
+/// Whether one sink answers.
 pub struct Health {
     place: SinkPlace,
+    /// What the log calls it.
+    name: &'static str,
     outage: Option<Outage>,
 }
 
 impl Health {
-    /// Nothing is known of it yet.
-    pub fn new(place: SinkPlace) -> Health {
-        Health { place, outage: None }
+    /// A sink that was not asked yet; `name` is what the log calls it.
+    pub fn new(place: SinkPlace, name: &'static str) -> Health {
+        Health { place, name, outage: None }
     }
 
     /// Whether what is not delivered has a spool to go to.
@@ -47,12 +47,18 @@ impl Health {
         self.place.has_spool.load(Ordering::Relaxed)
     }
 
+    /// Whether it need not be asked: it was away when it was last asked, and what is not delivered has a spool to go
+    /// to, or the server ends.
+    pub fn turns_away(&self, give_up: &AtomicBool) -> bool {
+        self.is_away() && (self.has_spool() || give_up.load(Ordering::Relaxed))
+    }
+
     /// Whether it was away when it was last asked.
     pub fn is_away(&self) -> bool {
         self.outage.is_some()
     }
 
-    /// It answered, whatever it said.
+    /// Notes that the sink has answered, be it with a refusal.
     pub fn note_answer(&mut self) {
         let ended = self.outage.take();
         let mut away = count(&self.place);
@@ -62,11 +68,11 @@ impl Health {
         }
         drop(away);
         if let Some(outage) = ended {
-            log::info!("{} is back after {} s", self.place.name, outage.since.elapsed().as_secs());
+            log::info!("{} is back after {} s", self.name, outage.since.elapsed().as_secs());
         }
     }
 
-    /// It does not answer: says so, now and then.
+    /// Notes that the sink does not answer, and logs it when that begins and once a minute while it lasts.
     pub fn note_away(&mut self, why: &str) {
         let mut away = count(&self.place);
         *away += usize::from(self.outage.is_none());
@@ -76,12 +82,12 @@ impl Health {
         match &mut self.outage {
             None => {
                 let then = if self.has_spool() { "go to the spool" } else { "wait" };
-                log::error!("{} is away, captures {then}: {why}", self.place.name);
+                log::error!("{} is away, captures {then}: {why}", self.name);
                 self.outage = Some(Outage { since: now, said: now });
             }
             Some(outage) if outage.said.elapsed() >= REMIND => {
                 outage.said = now;
-                log::error!("{} is away for {} s: {why}", self.place.name, outage.since.elapsed().as_secs());
+                log::error!("{} is away for {} s: {why}", self.name, outage.since.elapsed().as_secs());
             }
             Some(_) => {}
         }
@@ -96,7 +102,7 @@ impl Drop for Health {
     }
 }
 
-/// How many are away; what is held keeps others from showing their state.
+/// How many are away. While the caller holds the lock, no other worker shows the sink's state.
 fn count(place: &SinkPlace) -> MutexGuard<'_, usize> {
     place.away.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,16 +1,23 @@
 //! How long packets wait for a collector that is away: with a spool and without one, of parameters and of scripts.
 
 use super::batch::BatchSet;
-use super::deliver::Delivered;
-use super::health::{Health, SinkPlace};
+use super::batching::add_record;
+use super::health::SinkPlace;
 use super::packet_tests::{Bench, NAMED, accept, closed_place, read_packet, read_packets};
-use super::packets::{CollectorSelection, PacketStore};
+use super::sink_workers::SinkWorkers;
+use super::sinks::packets::{CollectorPlan, CollectorSink};
+use super::table_waits::TableWaits;
+use super::tries::RetryLimit;
 use super::*;
 use crate::capture::{Capture, RowKind, Trace, Transport, record};
-use crate::queue::lane::Geometry;
+use crate::queue::counters::Committed;
+use crate::queue::lane::{Consumer, Geometry, Lanes};
 use crate::sink::hep::{CollectorOptions, Destination};
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::thread;
+use std::time::{Duration, Instant};
 
 /// Longer than a few tries take.
 const WHILE: Duration = Duration::from_millis(1500);
@@ -19,7 +26,7 @@ const WHILE: Duration = Duration::from_millis(1500);
 fn what_a_collector_that_scripts_name_misses_waits_for_it_however_long() {
     let (place, uri) = closed_place();
     let mut bench = Bench::new("sip:127.0.0.1:9".to_owned());
-    bench.patience = Duration::from_millis(50);
+    bench.table_wait = Duration::from_millis(50);
     bench.while_running(|bench| {
         bench.push(0..10, NAMED, Some(&uri));
         bench.until("they are spooled", |totals| totals.spooled() == 10 && totals.queued() == 0);
@@ -40,7 +47,7 @@ fn where_collectors_share_a_spool_one_that_stays_away_holds_up_the_others_no_lon
     let well = TcpListener::bind("127.0.0.1:0").unwrap();
     let well_uri = format!("sip:{};transport=tcp", well.local_addr().unwrap());
     let mut bench = Bench::new("sip:127.0.0.1:9".to_owned());
-    bench.patience = Duration::from_secs(1);
+    bench.table_wait = Duration::from_secs(1);
     bench.while_running(|bench| {
         // As many as have spools of their own.
         for number in 0..64 {
@@ -109,7 +116,7 @@ fn without_a_spool_a_collector_that_scripts_name_holds_up_others_no_longer_than_
     let well_uri = format!("sip:{};transport=tcp", well.local_addr().unwrap());
     let mut bench = Bench::new("sip:127.0.0.1:9".to_owned());
     bench.has_spool = false;
-    bench.patience = WHILE;
+    bench.table_wait = WHILE;
     bench.while_running(|bench| {
         bench.push(0..10, NAMED, Some(&gone));
         thread::sleep(WHILE / 3);
@@ -184,7 +191,7 @@ fn one_collector_has_neighbours_only_when_a_script_names_others() {
     let mut workers = SinkWorkers::start(&plan, 0, &mut consumer, &give_up, outbox).unwrap();
     assert!(!workers.has_neighbours(&plan));
     let mut named = BatchSet::default();
-    named.add(&packet(b"udp:192.0.2.1:5060"), &plan).unwrap();
+    add_record(&mut named, &packet(b"udp:192.0.2.1:5060"), &*plan.sinks[usize::from(NAMED)].kind).unwrap();
     workers.part(&plan, vec![BatchSet::default(), named], Instant::now());
     assert!(workers.has_neighbours(&plan));
     workers.end(Instant::now() + WHILE);
@@ -216,20 +223,21 @@ fn packets_without_a_form_break_the_rest_into_runs_and_say_nothing_of_the_collec
         writer: 0,
         number: 0,
         has_spool: Arc::new(AtomicBool::new(true)),
-        name: "the collector",
         away: Arc::default(),
     };
-    let destination = [Destination::parse(&closed_place().1).unwrap()];
+    let destinations = vec![Destination::parse(&closed_place().1).unwrap()];
     let collectors = CollectorPlan { options: CollectorOptions::default(), correlation_headers: Vec::new() };
-    let selection = CollectorSelection::Fixed(&destination);
-    let mut store = PacketStore::new(&plan, &collectors, selection, Health::new(place), Arc::default());
+    let sink = CollectorSink { destinations, collectors };
+    let (waits, give_up) = (TableWaits::new(Duration::ZERO, "sink"), Arc::default());
+    let retry_limits = RetryLimit::of(plan.insert_retries, plan.insert_retry_timeout);
+    let table_wait = plan.table_wait;
+    let opening = Opening { place, is_for_one: false, retry_limits, table_wait, waits, link: None, give_up };
+    let mut delivery = sink.open(opening);
     let mut deliver = |packets: &[&[u8]]| {
         let mut set = BatchSet::default();
-        packets.iter().for_each(|from| assert!(set.add(&packet(from), &plan).is_ok()));
-        let mut delivered =
-            Delivered { worker: 0, job: 0, counters: [0; COMMITTED], refused: vec![], left: vec![], away: false };
-        store.deliver(&set.batches()[0], 0, &mut delivered);
-        (delivered.left, delivered.refused.len(), delivered.away)
+        packets.iter().for_each(|from| assert!(add_record(&mut set, &packet(from), &sink).is_ok()));
+        let outcome = delivery.deliver(&set.batches()[0]);
+        (outcome.left, outcome.refused.len(), outcome.away)
     };
     let (good, bad): (&[u8], &[u8]) = (b"udp:192.0.2.1:5060", b"nowhere");
     assert_eq!(deliver(&[bad]), (vec![], 1, false));

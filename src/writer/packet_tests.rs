@@ -1,16 +1,19 @@
 //! The writer before collectors: packets in order over real sockets, outages in the spool.
 
+use super::sinks::packets::{CollectorPlan, CollectorSink, NamedCollectorSink};
 use super::tests::{die_at_turn, plan};
 use super::*;
 use crate::capture::{Capture, RowKind, Trace, Transport};
 use crate::hep::{self, Version};
-use crate::queue::counters::Totals;
-use crate::queue::lane::{Geometry, Producer};
-use crate::sink::SinkOptions;
+use crate::queue::counters::{Committed, Totals};
+use crate::queue::lane::{Consumer, Geometry, Lanes, Producer};
 use crate::sink::hep::{CollectorOptions, Destination};
 use std::io::Read;
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
 /// One collector that parameters name, and those that scripts name.
 pub(super) struct Bench {
@@ -19,7 +22,7 @@ pub(super) struct Bench {
     /// Whether there is a spool.
     pub has_spool: bool,
     pub insert_retries: u32,
-    pub patience: Duration,
+    pub table_wait: Duration,
     pub lanes: Arc<Lanes>,
     pub producer: Producer,
     collector: String,
@@ -38,7 +41,7 @@ impl Bench {
             spool_bytes: 64 << 20,
             has_spool: true,
             insert_retries: 0,
-            patience: Duration::from_secs(60),
+            table_wait: Duration::from_secs(60),
             lanes,
             producer,
             collector,
@@ -47,8 +50,8 @@ impl Bench {
 
     /// A server that starts anew where this one has ended: it knows nothing but what is on the disk.
     pub fn restart(self) -> Bench {
-        let Bench { directory, spool_bytes, patience, collector, .. } = self;
-        Bench { directory, spool_bytes, patience, ..Bench::new(collector) }
+        let Bench { directory, spool_bytes, table_wait, collector, .. } = self;
+        Bench { directory, spool_bytes, table_wait, ..Bench::new(collector) }
     }
 
     /// Pushes packets in such portions that the lane has room for them.
@@ -78,18 +81,17 @@ impl Bench {
             options: CollectorOptions { version: Version::V3, capture_id: 7, ..CollectorOptions::default() },
             correlation_headers: vec![b"X-Cid".to_vec()],
         };
-        let sink = |target| SinkPlan { target, options: SinkOptions::default(), link: None };
-        let destination = Destination::parse(&self.collector).unwrap();
+        let destinations = vec![Destination::parse(&self.collector).unwrap()];
         let sinks = vec![
-            sink(SinkTarget::Collectors(vec![destination], collectors.clone())),
-            sink(SinkTarget::NamedCollectors(collectors)),
+            SinkPlan::new(CollectorSink { destinations, collectors: collectors.clone() }, "duplicate_uri"),
+            SinkPlan::new(NamedCollectorSink { collectors }, "duplicate_uri"),
         ];
         let place = self.directory.path().join("spool");
         let spool = SpoolPlan { directory: place, limit_bytes: self.spool_bytes, sync: SpoolSync::Off };
         WriterPlan {
             sinks,
             spool: self.has_spool.then_some(spool),
-            table_wait: self.patience,
+            table_wait: self.table_wait,
             insert_retries: self.insert_retries,
             ..plan(&self.directory, true)
         }

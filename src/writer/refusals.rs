@@ -1,8 +1,10 @@
 //! Captures that a database refused: into the dead letters, or, without them, counted as lost.
 
 use super::batch::BatchSet;
-use super::deliver::Refused;
-use super::{Counters, SpoolPlan, SpoolSync, add, spools};
+use super::counters::{Counters, add};
+use super::delivered::Refused;
+use super::plan::{SpoolPlan, SpoolSync};
+use super::spools;
 use crate::log_limit::LogLimit;
 use crate::queue::counters::Committed;
 use crate::queue::spool::dead_letter::{DeadLetters, Entry};
@@ -32,7 +34,8 @@ impl std::fmt::Debug for Refusals {
 }
 
 impl Refusals {
-    /// Refused captures go to the dead letters of `spool`; without it, or while they cannot be opened, which is said, they are lost.
+    /// Refused captures go to the dead letters of `spool`; without it, or while they cannot be opened, which is said,
+    /// they are lost.
     pub fn open(spool: Option<&SpoolPlan>, urls: Vec<String>) -> Refusals {
         let log = LogLimit::default();
         let mut refusals = Refusals { letters: None, place: spool.cloned(), failed: None, urls, log };
@@ -59,7 +62,7 @@ impl Refusals {
     pub fn put_away(&mut self, sink: usize, set: &BatchSet, refused: &[Refused], counters: &mut Counters) {
         for refused in refused {
             if let Some((batch, record)) = set.record(refused.number) {
-                self.write(sink, &batch.table, record, &refused.why, counters);
+                self.write(sink, &batch.destination, record, &refused.why, counters);
             }
         }
         self.sync();

@@ -1,9 +1,12 @@
 //! The replay: reads a spool chunk by chunk, and remembers of each chunk what is still to be sent.
 
 use super::batch::{Batch, BatchSet};
-use super::deliver::{Delivered, Refused};
+use super::batching::add_record;
+use super::counters::{Counters, add, add_all};
+use super::delivered::{Delivered, Refused};
+use super::kind::SinkKind;
 use super::window::WINDOW_BYTES;
-use super::{Counters, WriterPlan, add, add_all};
+
 use crate::log_limit::LogLimit;
 use crate::queue::counters::{COMMITTED, Committed};
 use crate::queue::spool::{OnDisk, Spool, SpoolError};
@@ -15,7 +18,7 @@ use std::time::{Duration, Instant};
 /// What is to be done next.
 #[derive(Debug)]
 pub enum Chunk {
-    /// Nothing, for now.
+    /// Nothing can be sent now.
     Nothing,
     /// This batch set is to be sent.
     Send(Arc<BatchSet>),
@@ -37,7 +40,7 @@ pub enum Acked {
 pub struct Finished {
     /// What became of its captures.
     pub counters: Counters,
-    /// What it was the last of.
+    /// The records that are done with by now.
     pub acked: Option<Acked>,
     /// Records that are no captures, and why.
     pub unreadable: Vec<(Vec<u8>, String)>,
@@ -65,6 +68,10 @@ struct Current {
 /// The state of a sink's replay.
 #[derive(Debug)]
 pub struct Replay {
+    /// The sink that its captures are for.
+    kind: Arc<dyn SinkKind>,
+    /// Most records of a chunk.
+    batch_size: usize,
     /// Spools of writers that are no more.
     earlier: Vec<Spool>,
     /// Whether they come before the sink's own.
@@ -78,8 +85,10 @@ pub struct Replay {
 
 impl Replay {
     /// Nothing on its way. `earlier` are replayed before the sink's own spool, or after it.
-    pub fn new(earlier: Vec<Spool>, earlier_first: bool) -> Replay {
+    pub fn new(kind: Arc<dyn SinkKind>, batch_size: usize, earlier: Vec<Spool>, earlier_first: bool) -> Replay {
         Replay {
+            kind,
+            batch_size,
             earlier,
             earlier_first,
             current: None,
@@ -153,26 +162,26 @@ impl Replay {
 
     /// What is still to be sent of the chunk at hand; reads on when the last one is done with, but no id from `below`
     /// on.
-    pub fn at_hand(&mut self, spool: &mut Spool, plan: &WriterPlan, below: u64) -> Option<&Arc<BatchSet>> {
+    pub fn at_hand(&mut self, spool: &mut Spool, below: u64) -> Option<&Arc<BatchSet>> {
         if self.current.is_none() {
             self.current = if self.earlier_first {
-                let earlier = self.read_earlier(plan);
+                let earlier = self.read_earlier();
                 // One that cannot be read now is still to come before the others.
-                if self.earlier.is_empty() { self.read_own(spool, plan, below) } else { earlier }
+                if self.earlier.is_empty() { self.read_own(spool, below) } else { earlier }
             } else {
-                self.read_own(spool, plan, below).or_else(|| self.read_earlier(plan))
+                self.read_own(spool, below).or_else(|| self.read_earlier())
             };
         }
         self.current.as_ref().map(|current| &current.set)
     }
 
     /// The next thing to do; `below` as in [`Replay::at_hand`].
-    pub fn next(&mut self, spool: &mut Spool, plan: &WriterPlan, below: u64, now: Instant) -> Chunk {
+    pub fn next(&mut self, spool: &mut Spool, below: u64, now: Instant) -> Chunk {
         if self.not_before.is_some_and(|moment| now < moment) {
             return Chunk::Nothing;
         }
         self.not_before = None;
-        let set = self.at_hand(spool, plan, below).map(Arc::clone);
+        let set = self.at_hand(spool, below).map(Arc::clone);
         match set {
             None => Chunk::Nothing,
             Some(set) if !set.is_empty() => Chunk::Send(set),
@@ -199,7 +208,7 @@ impl Replay {
     pub fn tables(&self) -> Vec<String> {
         let batches =
             self.current.iter().flat_map(|current| current.set.batches().iter().chain(current.aside.batches()));
-        let mut tables: Vec<_> = batches.map(|batch| batch.table.clone()).collect();
+        let mut tables: Vec<_> = batches.map(|batch| batch.destination.clone()).collect();
         tables.sort_unstable();
         tables.dedup();
         tables
@@ -208,7 +217,7 @@ impl Replay {
     /// Leaves what is for `tables` aside, to be handed over once the rest of the chunk at hand is done with.
     pub fn set_aside(&mut self, tables: &[String]) {
         let Some(current) = &mut self.current else { return };
-        let is_for_them = |batch: &Batch| tables.contains(&batch.table);
+        let is_for_them = |batch: &Batch| tables.contains(&batch.destination);
         if !current.set.batches().iter().any(is_for_them) && current.aside.batches().iter().all(is_for_them) {
             return;
         }
@@ -227,8 +236,8 @@ impl Replay {
     /// Another worker has taken over what was left aside for `table`: it is done with here once it is `on_disk`.
     pub fn hand_over(&mut self, table: &str, on_disk: OnDisk) {
         let Some(current) = &mut self.current else { return };
-        let rest = current.aside.filtered(|batch| batch.table != table);
-        let set = current.aside.filtered(|batch| batch.table == table);
+        let rest = current.aside.filtered(|batch| batch.destination != table);
+        let set = current.aside.filtered(|batch| batch.destination == table);
         add(&mut current.counters, Committed::Spooled, set.len() as u64);
         current.moved += set.len() as u64;
         current.aside = rest;
@@ -263,7 +272,8 @@ impl Replay {
         self.current.as_ref().map(|current| &*current.set)
     }
 
-    /// Takes in an answer; true when the chunk is done with. What is left of it may be tried again at `again`, unless the sink is away.
+    /// Takes in an answer; true when the chunk is done with. What is left of it may be tried again at `again`, unless
+    /// the sink is away.
     pub fn note(
         &mut self,
         delivered: Delivered,
@@ -285,7 +295,8 @@ impl Replay {
         false
     }
 
-    /// What is still to be sent of a chunk of the sink's own spool, when a part of it is done with and nothing is behind it in `spool`.
+    /// What is still to be sent of a chunk of the sink's own spool, when a part of it is done with and nothing is
+    /// behind it in `spool`.
     pub fn rest_of_last_chunk(&self, spool: &Spool) -> Option<BatchSet> {
         let current = self.current.as_ref().filter(|current| !current.earlier)?;
         let is_partial = ((current.set.len() + current.aside.len()) as u64) < current.ids.end - current.ids.start;
@@ -311,12 +322,12 @@ impl Replay {
         Finished { counters: current.counters, acked: Some(acked), unreadable: current.unreadable }
     }
 
-    fn read_own(&mut self, spool: &mut Spool, plan: &WriterPlan, below: u64) -> Option<Current> {
+    fn read_own(&mut self, spool: &mut Spool, below: u64) -> Option<Current> {
         let most = below.saturating_sub(spool.marks().acked);
         if most == 0 || spool.pending() == 0 {
             return None;
         }
-        let current = read(spool, plan, most, &self.delivered, &mut self.log)?;
+        let current = read(spool, (&*self.kind, self.batch_size), most, &self.delivered, &mut self.log)?;
         // Damage in the spool can make a chunk longer than asked for.
         if current.ids.end > below {
             spool.rewind();
@@ -325,9 +336,9 @@ impl Replay {
         Some(current)
     }
 
-    fn read_earlier(&mut self, plan: &WriterPlan) -> Option<Current> {
+    fn read_earlier(&mut self) -> Option<Current> {
         while let Some(spool) = self.earlier.first_mut() {
-            if let Some(current) = read(spool, plan, u64::MAX, &[], &mut self.log) {
+            if let Some(current) = read(spool, (&*self.kind, self.batch_size), u64::MAX, &[], &mut self.log) {
                 return Some(Current { earlier: true, ..current });
             }
             // What cannot be read now is asked for again: the spool gives up by itself.
@@ -340,10 +351,10 @@ impl Replay {
     }
 }
 
-/// Reads a chunk of at most `most` records.
+/// Reads a chunk of at most `batch_size` records, and at most `most`, for a sink of this kind.
 fn read(
     spool: &mut Spool,
-    plan: &WriterPlan,
+    (kind, batch_size): (&dyn SinkKind, usize),
     most: u64,
     delivered: &[Range<u64>],
     log: &mut LogLimit,
@@ -351,12 +362,12 @@ fn read(
     let mut set = BatchSet::default();
     let mut unreadable = Vec::new();
     let (mut found, mut passed) = (0, 0);
-    let records = plan.batch_size.min(usize::try_from(most).unwrap_or(usize::MAX));
+    let records = batch_size.min(usize::try_from(most).unwrap_or(usize::MAX));
     let ids = spool.read(records, WINDOW_BYTES, |id, record| {
         found += 1;
         if delivered.iter().any(|range| range.contains(&id)) {
             passed += 1;
-        } else if let Err(why) = set.add(record, plan) {
+        } else if let Err(why) = add_record(&mut set, record, kind) {
             unreadable.push((record.to_vec(), why));
         }
     });
@@ -402,23 +413,23 @@ mod tests {
         record::encode(&capture, &mut bytes);
         spool.append([&bytes[..]].into_iter()).unwrap();
         let (plan, now) = (plan(&place, false), Instant::now());
-        let mut replay = Replay::new(Vec::new(), false);
-        assert!(replay.at_hand(&mut spool, &plan, 2).is_some());
+        let mut replay = Replay::new(plan.sinks[0].kind.clone(), plan.batch_size, Vec::new(), false);
+        assert!(replay.at_hand(&mut spool, 2).is_some());
         replay.set_aside(&replay.tables());
         let failing = OnDisk::new(false);
         replay.hand_over("other", failing.clone());
         assert!(replay.aside().is_none());
         failing.decide(false);
-        assert!(matches!(replay.next(&mut spool, &plan, 2, now), Chunk::Nothing), "nor when the disk does not take it");
+        assert!(matches!(replay.next(&mut spool, 2, now), Chunk::Nothing), "nor when the disk does not take it");
         replay.take_back_failed(now + Duration::from_secs(1));
         assert_eq!(replay.aside().map(BatchSet::len), Some(1), "it is to be handed over once more");
         assert!(replay.is_put_off(now) && !replay.is_put_off(now + Duration::from_secs(1)));
         let on_disk = OnDisk::new(false);
         replay.hand_over("other", on_disk.clone());
-        assert!(matches!(replay.next(&mut spool, &plan, 2, now), Chunk::Nothing));
+        assert!(matches!(replay.next(&mut spool, 2, now), Chunk::Nothing));
         assert!(!replay.is_handed_over(now), "nor does the end let go of it");
         on_disk.decide(true);
-        assert!(matches!(replay.next(&mut spool, &plan, 2, now), Chunk::Done));
+        assert!(matches!(replay.next(&mut spool, 2, now), Chunk::Done));
         let finished = replay.finish();
         assert_eq!(finished.acked, Some(Acked::Own(2)));
         let [spooled, unspooled, recovered] = [Committed::Spooled, Committed::Unspooled, Committed::Recovered]

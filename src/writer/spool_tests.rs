@@ -1,13 +1,16 @@
 //! The writer with a spool: sinks that go away and come back, and writers that die in between.
 
-use super::tests::{capture, die_at_turn, plan};
+use super::tests::{capture, die_at_turn, plan, row_sink};
 use super::*;
 use crate::capture::Capture;
-use crate::queue::counters::Totals;
-use crate::queue::lane::{Geometry, Producer};
-use crate::sink::{DatabaseUrl, SinkOptions};
+use crate::queue::counters::{Committed, Totals};
+use crate::queue::lane::{Consumer, Geometry, Lanes, Producer};
+use crate::sink::DatabaseUrl;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
 /// Two sinks, SQLite files in directories that may be missing.
 pub(super) struct Bench {
@@ -32,12 +35,7 @@ impl Bench {
     pub(super) fn plan(&self) -> WriterPlan {
         let sink = |number| {
             let url = format!("sqlite:///{}/capture.db", self.place(number).display());
-            let options = SinkOptions { create_tables: true, ..SinkOptions::default() };
-            SinkPlan {
-                target: SinkTarget::Database(DatabaseUrl::parse(&url).unwrap()),
-                options,
-                ..plan(&self.directory, true).sinks[0].clone()
-            }
+            row_sink(DatabaseUrl::parse(&url).unwrap(), true)
         };
         let spool =
             SpoolPlan { directory: self.directory.path().join("spool"), limit_bytes: 64 << 20, sync: SpoolSync::Off };
@@ -215,7 +213,8 @@ fn what_a_writer_had_stored_and_could_not_note_comes_again_and_counts_as_recover
     bench.push(0, 0..50);
     bench.while_running(plan.clone(), |_| {});
     let place = plan.spool.as_ref().unwrap().directory.join(&spools::names(&plan)[0]);
-    // As if a third writer had left it, and a copy of it as it is when its captures are stored and that is not noted in it.
+    // As if a third writer had left it, and a copy of it as it is when its captures are stored and that is not noted in
+    // it.
     std::fs::rename(place.join("0"), place.join("2")).unwrap();
     let copy = place.join("copy");
     std::fs::create_dir(&copy).unwrap();
@@ -262,7 +261,7 @@ fn two_databases_that_differ_in_the_password_alone_have_spools_of_their_own() {
     let bench = Bench::new();
     let mut plan = bench.plan();
     for (sink, url) in ["mysql://u:one@h/d", "mysql://u:two@h/d"].iter().enumerate() {
-        plan.sinks[sink].target = SinkTarget::Database(DatabaseUrl::parse(url).unwrap());
+        plan.sinks[sink] = row_sink(DatabaseUrl::parse(url).unwrap(), false);
     }
     let names = spools::names(&plan);
     assert_ne!(names[0], names[1]);

@@ -10,7 +10,9 @@
 //!
 //! A server that has fewer writers than the one before lets its first writer replay what the others left.
 
-use super::{SinkTarget, SpoolPlan, SpoolSync, WriterPlan};
+use super::kind::Destinations;
+use super::plan::{SpoolPlan, SpoolSync, WriterPlan};
+use super::spool_names::{NAMED, TABLE, name_of};
 use crate::queue::spool::{POSITION, Spool, SpoolError, SpoolMarks, SpoolOptions, SyncPolicy};
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -20,18 +22,13 @@ use std::time::Duration;
 
 /// Name of the dead letters' directory.
 pub const DEAD_LETTERS: &str = "dead-letter";
-/// How directory names of collectors begin that scripts name.
-const NAMED: &str = "script-";
-/// How directory names begin of what waits for one table, in the directory of its sink.
-const TABLE: &str = "table-";
-/// Longest part of a URL in a directory's name, bytes.
-const NAME_LENGTH: usize = 80;
 /// Most bytes of one segment file.
 const SEGMENT_BYTES: u64 = 64 << 20;
 /// At least so many segments make up a spool, so that space comes back in good time.
 const SEGMENTS: u64 = 8;
 
-/// The directory name of each sink's spools: the URL without its password, and a check sum of it that keeps names apart.
+/// The directory name of each sink's spools: the URL without its password, and a check sum of it that keeps names
+/// apart.
 pub fn names(plan: &WriterPlan) -> Vec<String> {
     let mut taken = HashSet::new();
     let mut unique_name_of = |url: &str| {
@@ -45,21 +42,11 @@ pub fn names(plan: &WriterPlan) -> Vec<String> {
         }
         unique
     };
-    plan.sinks.iter().map(|sink| unique_name_of(&sink.target.to_string())).collect()
+    plan.sinks.iter().map(|sink| unique_name_of(&sink.to_string())).collect()
 }
 
-/// The directory name of the spools of a collector that scripts name.
-pub fn name_of_named(uri: &str) -> String {
-    format!("{NAMED}{}", name_of(uri))
-}
-
-/// The directory name of the spools of what waits for `table` of the sink whose spools' directory is called `sink`.
-pub fn name_of_table(sink: &str, table: &str) -> String {
-    format!("{sink}/{TABLE}{}", name_of(table))
-}
-
-/// Directory names of the spools of such collectors that writer `writer` of `writers` finds filled, its own or those of writers that are
-/// no more.
+/// Directory names of the spools of such collectors that writer `writer` of `writers` finds filled, its own or those of
+/// writers that are no more.
 pub fn filled_of_named(spool: &SpoolPlan, writers: (usize, usize)) -> Vec<String> {
     filled(&spool.directory, NAMED, writers).collect()
 }
@@ -95,7 +82,7 @@ pub fn remove_empty(spool: &SpoolPlan, name: &str, (writer, writers): (usize, us
         number.is_some_and(|number| number == writer || (writer == 0 && number >= writers)) && !holds_something(path)
     };
     for own in directories(&place).filter(is_done_with) {
-        // Left there, it would only be in the way of whoever looks. A directory goes only when nothing else is in it.
+        // An empty directory would mislead whoever lists the spool. One that holds anything else is kept.
         if !holds_more_than(&own, POSITION) {
             let _ = std::fs::remove_file(own.join(POSITION));
             let _ = std::fs::remove_dir(&own);
@@ -114,14 +101,9 @@ pub fn remove_empty_of_tables(spool: &SpoolPlan, sink: &str, writers: (usize, us
     }
 }
 
-fn name_of(url: &str) -> String {
-    let readable = url.chars().take(NAME_LENGTH).map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { '_' });
-    format!("{}-{:08x}", readable.collect::<String>(), crc32fast::hash(url.as_bytes()))
-}
-
-/// Opens the spool of the sink called `name` ([`names`], [`name_of_named`]) for writer `writer` of `writers`, and those of writers that are no more, which
-/// must not keep it from its own. `marks` are those that a predecessor in this run of the server has committed, with `next` 0 where
-/// there was none.
+/// Opens the spool of the sink called `name` ([`names`], or a name of `spool_names`) for writer `writer` of `writers`, and those
+/// of writers that are no more, which must not keep it from its own. `marks` are those that a predecessor in this run
+/// of the server has committed, with `next` 0 where there was none.
 pub fn open(
     spool: &SpoolPlan,
     name: &str,
@@ -148,7 +130,7 @@ pub fn dead_letters(spool: &SpoolPlan) -> PathBuf {
 /// Directories with spools that no sink of `plan` will replay.
 pub fn unclaimed(plan: &WriterPlan, spool: &SpoolPlan) -> Vec<PathBuf> {
     let names = names(plan);
-    let has_named = plan.sinks.iter().any(|sink| matches!(sink.target, SinkTarget::NamedCollectors(_)));
+    let has_named = plan.sinks.iter().any(|sink| sink.kind.destinations() == Destinations::Apart);
     let is_known = |name: &OsStr| name == DEAD_LETTERS || names.iter().any(|known| name == known.as_str());
     let found = directories(&spool.directory)
         .filter(|path| !(has_named && is_named(path)) && path.file_name().is_some_and(|name| !is_known(name)));
@@ -159,13 +141,12 @@ pub fn unclaimed(plan: &WriterPlan, spool: &SpoolPlan) -> Vec<PathBuf> {
 /// One spool on the disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// The directory's name for the sink: its URL, in which signs are replaced, and a check sum; of what waits for
-    /// one table, that table's
-    /// directory in it.
+    /// The directory's name for the sink: its URL, in which signs are replaced, and a check sum; of what waits for one
+    /// table, that table's directory in it.
     pub sink: String,
     /// The writer's number.
     pub writer: usize,
-    /// Where it is.
+    /// Its path.
     pub directory: PathBuf,
 }
 

@@ -1,14 +1,22 @@
 //! Tables that cannot take rows while their database is well: only their own rows wait.
 
+use super::batching::add_record;
+use super::delivery_thread::DeliveryThread;
+use super::replay::Acked;
+use super::sink_worker::SinkWorker;
 use super::spool_tests::Bench;
 use super::tests::{capture, die_at_turn};
 use super::*;
 use crate::capture::Capture;
+use crate::queue::counters::Committed;
+use crate::queue::lane::{Consumer, Lanes};
 use crate::queue::spool::{SYNCS, inspect};
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::thread;
+use std::time::{Duration, Instant};
 
 /// A table that cannot be made while an index has its name.
 const TAKEN: &str = "taken";
@@ -335,10 +343,10 @@ fn a_table_that_is_waited_for_costs_its_database_no_slow_loads_and_its_thread_is
     writer.workers.wait_for(&plan, 0, &names, Instant::now()).unwrap();
     assert_eq!(writer.workers.iter().count(), 10);
     assert!(!writer.workers.has_neighbours(&plan));
-    let lines: Vec<_> = writer.workers.iter().map(SinkWorker::line).collect();
+    let threads: Vec<_> = writer.workers.iter().map(SinkWorker::delivery_thread).collect();
     let sharers =
-        |line: &deliver::DeliveryThread| lines.iter().filter(|other| Arc::ptr_eq(&other.thread, &line.thread)).count();
-    assert_eq!(lines.iter().map(sharers).max(), Some(2), "the ninth has no thread of its own");
+        |thread: &DeliveryThread| threads.iter().filter(|other| Arc::ptr_eq(&other.handle, &thread.handle)).count();
+    assert_eq!(threads.iter().map(sharers).max(), Some(2), "the ninth has no thread of its own");
 }
 
 #[test]
@@ -357,7 +365,7 @@ fn a_writer_that_dies_between_handing_over_and_acknowledging_leaves_rows_twice_a
         assert!(Instant::now() < deadline, "nothing is handed over");
         writer.take_results();
         let marks = writer.workers.marks(0, &writer.consumer);
-        writer.workers.hand_over(&plan, 0, marks, Instant::now());
+        writer.workers.hand_over(0, marks, Instant::now());
         if writer.workers.iter().any(|worker| worker.moved() == 30) {
             break;
         }
@@ -379,15 +387,6 @@ fn a_writer_that_dies_between_handing_over_and_acknowledging_leaves_rows_twice_a
 }
 
 #[test]
-fn all_outlets_share_one_time_to_wait_for_the_disk_and_have_none_once_the_shutdown_is_due() {
-    let now = Instant::now();
-    assert_eq!(last_sync_by(now, now + LONG), now + LAST_SYNC);
-    assert_eq!(last_sync_by(now, now + LAST_SYNC / 2), now + LAST_SYNC / 2);
-    let late = now + LAST_SYNC;
-    assert!(last_sync_by(late, now) <= late, "nothing is left");
-}
-
-#[test]
 fn tables_whose_spools_cannot_be_made_share_one_wait_and_the_others_have_their_own() {
     let bench = Bench::new();
     let plan = WriterPlan { table_wait: LONG, ..bench.plan() };
@@ -403,14 +402,14 @@ fn tables_whose_spools_cannot_be_made_share_one_wait_and_the_others_have_their_o
         is_over
     };
     for table in ["one", "two", "three"] {
-        let place = spools::name_of_table("", table);
+        let place = spool_names::name_of_table("", table);
         std::fs::write(sink.join(place.trim_start_matches('/')), "in the way").unwrap();
     }
     assert!(!is_over("one"));
     waits.expire();
     assert!(is_over("two") && is_over("three"), "they hold up the others no more");
     assert!(is_over("one"));
-    let place = sink.join(spools::name_of_table("", "one").trim_start_matches('/'));
+    let place = sink.join(spool_names::name_of_table("", "one").trim_start_matches('/'));
     std::fs::remove_file(place).unwrap();
     writer.workers.wait_for(&plan, 0, &["one".to_owned()], Instant::now()).unwrap();
     assert!(!waits.is_over("one", "missing"), "its wait holds up only its own rows");
@@ -429,7 +428,7 @@ fn the_positions_of_many_spools_that_are_due_at_once_are_brought_to_the_disk_one
     let mut set = batch::BatchSet::default();
     let mut bytes = vec![0; crate::capture::record::encoded_len(&capture(b"OPTIONS")).unwrap()];
     crate::capture::record::encode(&capture(b"OPTIONS"), &mut bytes);
-    set.add(&bytes, &plan).unwrap();
+    add_record(&mut set, &bytes, &*plan.sinks[0].kind).unwrap();
     let syncs = SYNCS.get();
     for number in &numbers {
         let worker = writer.workers.get_mut(*number).unwrap();

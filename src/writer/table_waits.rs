@@ -1,12 +1,12 @@
 //! How long captures wait for tables that are missing or may not be written: one clock for all delivery threads of a
 //! sink.
 //!
-//! A table that has taken rows before has a wait of its own, and one that has a worker of its own too, since it
-//! holds up nothing but its own rows. The others have one together: their names can come from traffic, and whoever makes names up must
-//! not make rows wait again and again.
+//! A table that has taken rows before has a wait of its own, and one that has a worker of its own too, since it holds
+//! up nothing but its own rows. The others have one together: their names can come from traffic, and whoever makes
+//! names up must not make rows wait again and again.
 
 use super::health::REMIND;
-use super::spools;
+use super::spool_names;
 use crate::log_limit::LogLimit;
 use log::Level;
 use std::collections::{HashSet, VecDeque};
@@ -107,15 +107,15 @@ impl TableWaits {
         let mut state = self.lock();
         state.alone.insert(directory.to_owned());
         let State { shared, own, .. } = &mut *state;
-        // It waits with the others no more, nor they with it.
+        // Its wait is taken out of the shared one.
         if let Some(wait) = shared {
-            let is_its = |table: &mut String| spools::name_of_table(&self.sink, table) == directory;
+            let is_its = |table: &mut String| spool_names::name_of_table(&self.sink, table) == directory;
             own.extend(wait.tables.extract_if(.., is_its).map(|table| Wait::of(&table)));
         }
         shared.take_if(|wait| wait.tables.is_empty());
     }
 
-    /// It has none any more.
+    /// The table whose spool's directory has this name has no worker of its own any more.
     pub fn note_not_alone(&self, directory: &str) {
         self.lock().alone.remove(directory);
     }
@@ -129,7 +129,7 @@ impl TableWaits {
         own.retain(|wait| !wait.is_stale());
         shared.take_if(|wait| wait.is_stale());
         let position = own.iter().position(|wait| wait.names(table)).or_else(|| {
-            let gets_own = is_proven || alone.contains(&spools::name_of_table(&self.sink, table));
+            let gets_own = is_proven || alone.contains(&spool_names::name_of_table(&self.sink, table));
             gets_own.then(|| {
                 own.push(Wait::begin(table, longest, why, log));
                 own.len() - 1
@@ -182,22 +182,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tables_wait_together_until_they_have_outlets_of_their_own() {
+    fn tables_wait_together_until_they_have_workers_of_their_own() {
         let waits = TableWaits::new(UNKNOWN_TABLE_WAIT, "sink");
         assert!(!waits.is_over("one", "missing"));
         waits.expire();
         assert!(waits.is_over("other", "missing"), "it waits with the first");
-        let own = spools::name_of_table("sink", "one");
+        let own = spool_names::name_of_table("sink", "one");
         waits.note_alone(&own);
         assert!(!waits.is_over("one", "missing"), "its own wait begins");
         waits.expire();
         assert!(waits.is_over("one", "missing"));
-        waits.note_alone(&spools::name_of_table("sink", "other"));
+        waits.note_alone(&spool_names::name_of_table("sink", "other"));
         assert!(!waits.is_over("third", "missing"), "nobody else is left of those that waited together");
         waits.expire();
         waits.note_not_alone(&own);
         waits.note_written("one");
-        waits.note_alone(&spools::name_of_table("sink", "fourth"));
+        waits.note_alone(&spool_names::name_of_table("sink", "fourth"));
         assert!(!waits.is_over("fourth", "missing"));
         assert!(waits.is_over("fifth", "missing"));
     }

@@ -1,19 +1,23 @@
 //! The writer around sinks that fail on purpose.
 
 use super::health::{Health, SinkPlace};
-use super::store::{Store, WriteOutcome};
+use super::sinks::rows::store::{Store, WriteOutcome};
+use super::sinks::rows::{RowFormat, RowSink};
 use super::table_waits::TableWaits;
 use super::tries::RetryLimit;
 use super::*;
 use crate::capture::{Capture, RowKind, Transport};
-use crate::queue::lane::{Geometry, Producer};
+use crate::queue::counters::Committed;
+use crate::queue::lane::{Consumer, Geometry, Lanes, Producer};
 use crate::sink::{DatabaseUrl, Sink, SinkError, SinkOptions, Written};
 use crate::sip::HeaderNames;
 use crate::table::test_dialect::DIALECT;
 use crate::table::{ColumnNames, Layout, Row, TraceColumnNames, Value, report_layout, sip_layout, trace_layout};
 use std::collections::VecDeque;
 use std::ops::Range;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// What a scripted sink answers to one write; afterwards it takes everything it may.
 enum Answer {
@@ -63,28 +67,21 @@ fn lanes() -> Arc<Lanes> {
 }
 
 fn health(lanes: &Arc<Lanes>) -> Health {
-    Health::new(place(lanes))
+    Health::new(place(lanes), "the database")
 }
 
 /// Where what the sink cannot take has no spool to go to.
 fn place(lanes: &Arc<Lanes>) -> SinkPlace {
-    SinkPlace {
-        lanes: Arc::clone(lanes),
-        writer: 0,
-        number: 0,
-        has_spool: Arc::default(),
-        name: "the database",
-        away: Arc::default(),
-    }
+    SinkPlace { lanes: Arc::clone(lanes), writer: 0, number: 0, has_spool: Arc::default(), away: Arc::default() }
 }
 
 fn store(script: &Arc<Mutex<Scripted>>, lanes: &Arc<Lanes>, table_wait: Duration) -> (Store, Arc<AtomicBool>) {
     let give_up = Arc::new(AtomicBool::new(false));
     let sink = Box::new(ScriptedSink(Arc::clone(script)));
     (
-        Store::with_sink(
+        Store::new(
             sink,
-            RetryLimit::Unlimited,
+            [RetryLimit::Unlimited; 2],
             TableWaits::new(table_wait, "sink"),
             health(lanes),
             Arc::clone(&give_up),
@@ -154,7 +151,8 @@ fn rows_for_a_locked_table_are_asked_for_again_without_a_spool_and_left_with_one
     let spooled = SinkPlace { has_spool: Arc::new(AtomicBool::new(true)), ..place(&lanes) };
     let sink = Box::new(ScriptedSink(Arc::clone(&script)));
     let waits = TableWaits::new(Duration::ZERO, "sink");
-    let mut store = Store::with_sink(sink, RetryLimit::Unlimited, waits, Health::new(spooled), Arc::default());
+    let mut store =
+        Store::new(sink, [RetryLimit::Unlimited; 2], waits, Health::new(spooled, "the database"), Arc::default());
     let done = store.write("t", &layout, &rows(&messages));
     assert_eq!((done.left.iter().map(Range::len).sum::<usize>(), refused(&done).len(), done.away), (3, 0, false));
 }
@@ -191,7 +189,7 @@ fn tries_in_vain(retry_limit: RetryLimit) -> [usize; 2] {
     let script = Arc::new(Mutex::new(Scripted { answers, ..Default::default() }));
     let sink = Box::new(ScriptedSink(Arc::clone(&script)));
     let mut store =
-        Store::with_sink(sink, retry_limit, TableWaits::new(Duration::ZERO, "sink"), health(&lanes()), Arc::default());
+        Store::new(sink, [retry_limit; 2], TableWaits::new(Duration::ZERO, "sink"), health(&lanes()), Arc::default());
     let messages = messages(5);
     [(); 2].map(|()| {
         let before = script.lock().unwrap().writes;
@@ -224,7 +222,7 @@ fn a_sink_that_comes_back_within_the_tries_gets_all_rows() {
     let sink = Box::new(ScriptedSink(Arc::clone(&script)));
     let retry_limit = RetryLimit::Bounded { retries: 2, within: Duration::from_secs(600) };
     let mut store =
-        Store::with_sink(sink, retry_limit, TableWaits::new(Duration::ZERO, "sink"), health(&lanes()), Arc::default());
+        Store::new(sink, [retry_limit; 2], TableWaits::new(Duration::ZERO, "sink"), health(&lanes()), Arc::default());
     let messages = messages(5);
     let done = store.write("t", &report_layout(&ColumnNames::default()), &rows(&messages));
     assert_eq!((done.left.len(), done.away), (0, false));
@@ -248,19 +246,19 @@ fn a_table_that_has_taken_rows_is_waited_for_although_another_is_missing_for_lon
 }
 
 #[test]
-fn a_table_with_an_outlet_of_its_own_is_waited_for_apart_and_all_others_together() {
+fn a_table_with_a_worker_of_its_own_is_waited_for_apart_and_all_others_together() {
     let lanes = lanes();
     let spooled = SinkPlace { has_spool: Arc::new(AtomicBool::new(true)), ..place(&lanes) };
     let script = Arc::new(Mutex::new(Scripted::default()));
     script.lock().unwrap().answers = (0..1000).map(|_| Answer::TableUnusable).collect();
     let waits = TableWaits::new(Duration::from_secs(1), "sink");
     let sink = Box::new(ScriptedSink(Arc::clone(&script)));
-    let health = Health::new(spooled);
-    let mut store = Store::with_sink(sink, RetryLimit::Unlimited, Arc::clone(&waits), health, Arc::default());
+    let health = Health::new(spooled, "the database");
+    let mut store = Store::new(sink, [RetryLimit::Unlimited; 2], Arc::clone(&waits), health, Arc::default());
     let (messages, layout) = (messages(1), report_layout(&ColumnNames::default()));
     let mut is_refused = |table: &str| !refused(&store.write(table, &layout, &rows(&messages))).is_empty();
     assert!(!is_refused("never made"));
-    waits.note_alone(&spools::name_of_table("sink", "never made"));
+    waits.note_alone(&spool_names::name_of_table("sink", "never made"));
     assert!(!is_refused("never made"));
     waits.expire();
     assert!(is_refused("never made"), "its wait is over");
@@ -296,14 +294,9 @@ pub(super) fn die_at_turn(writer: Writer, fatal_turn: u32) {
     assert!(died.is_err());
 }
 
-pub(super) fn plan(directory: &tempfile::TempDir, create_tables: bool) -> WriterPlan {
-    let path = directory.path().join("capture.db");
-    WriterPlan {
-        sinks: vec![SinkPlan {
-            target: SinkTarget::Database(DatabaseUrl::parse(&format!("sqlite:///{}", path.display())).unwrap()),
-            options: SinkOptions { create_tables, ..SinkOptions::default() },
-            link: None,
-        }],
+/// A database that gets rows.
+pub(super) fn row_sink(url: DatabaseUrl, create_tables: bool) -> SinkPlan {
+    let format = RowFormat {
         table: "sip_capture".to_owned(),
         node: "node".to_owned(),
         headers: HeaderNames::default(),
@@ -311,6 +304,15 @@ pub(super) fn plan(directory: &tempfile::TempDir, create_tables: bool) -> Writer
         sip: sip_layout(&ColumnNames::default()),
         report: report_layout(&ColumnNames::default()),
         trace: trace_layout(&TraceColumnNames::default()),
+    };
+    let options = SinkOptions { create_tables, ..SinkOptions::default() };
+    SinkPlan::new(RowSink { url, options, format: Arc::new(format) }, "db_url")
+}
+
+pub(super) fn plan(directory: &tempfile::TempDir, create_tables: bool) -> WriterPlan {
+    let path = directory.path().join("capture.db");
+    WriterPlan {
+        sinks: vec![row_sink(DatabaseUrl::parse(&format!("sqlite:///{}", path.display())).unwrap(), create_tables)],
         batch_size: 50,
         flush_interval: Duration::from_millis(5),
         shutdown_timeout: Duration::from_secs(30),
@@ -323,7 +325,7 @@ pub(super) fn plan(directory: &tempfile::TempDir, create_tables: bool) -> Writer
 
 fn nowhere() -> Vec<SinkPlan> {
     let url = DatabaseUrl::parse("postgres://nobody@127.0.0.1:1/none").unwrap();
-    vec![SinkPlan { target: SinkTarget::Database(url), options: SinkOptions::default(), link: None }]
+    vec![row_sink(url, false)]
 }
 
 pub(super) fn capture(payload: &[u8]) -> Capture<'_> {

@@ -1,7 +1,6 @@
-//! How often a sink that is away is asked again by its delivery thread, and how long that waits in between: the same for databases and
-//! collectors.
+//! How often a sink that is away is asked again by its delivery thread, and how long that waits in between: the same
+//! for databases and collectors.
 
-use super::WriterPlan;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -24,9 +23,9 @@ pub enum RetryLimit {
 
 impl RetryLimit {
     /// As `insert_retries` and `insert_retry_timeout` say: without a spool, and with one.
-    pub fn of(plan: &WriterPlan) -> [RetryLimit; 2] {
-        let bounded = RetryLimit::Bounded { retries: plan.insert_retries, within: plan.insert_retry_timeout };
-        [if plan.insert_retries > 0 { bounded } else { RetryLimit::Unlimited }, bounded]
+    pub fn of(retries: u32, within: Duration) -> [RetryLimit; 2] {
+        let bounded = RetryLimit::Bounded { retries, within };
+        [if retries > 0 { bounded } else { RetryLimit::Unlimited }, bounded]
     }
 }
 
@@ -39,7 +38,7 @@ pub struct Tries {
 }
 
 impl Tries {
-    /// The first is to come.
+    /// None is made yet.
     pub fn new() -> Tries {
         Tries { since: Instant::now(), made: 0, back_off: BACK_OFF.0 }
     }

@@ -1,7 +1,9 @@
 //! A window: what one turn of the drain read, in batch sets by sink, and what became of it.
 
 use super::batch::BatchSet;
-use super::{Counters, WriterPlan, add, add_all};
+use super::batching::add_record;
+use super::counters::{Counters, add, add_all};
+use super::plan::WriterPlan;
 use crate::capture::record;
 use crate::log_limit::LogLimit;
 use crate::queue::counters::{COMMITTED, Committed};
@@ -9,6 +11,8 @@ use crate::queue::lane::{Consumer, Progress};
 use log::Level;
 use std::time::Instant;
 
+/// Windows on the way to the sinks at one time.
+pub const WINDOWS: usize = 2;
 /// Bytes of one window, about: keeps a burst of large messages from growing the process.
 pub const WINDOW_BYTES: usize = 8 << 20;
 
@@ -41,7 +45,8 @@ pub struct Window {
 }
 
 impl Window {
-    /// Reads up to a full batch for some table, or all that is queued. The batch sets come one a sink, in the sinks' order.
+    /// Reads up to a full batch for some destination, or all that is queued. The batch sets come one a sink, in the
+    /// sinks' order.
     pub fn fill(
         number: u64,
         consumer: &mut Consumer,
@@ -55,8 +60,8 @@ impl Window {
             waited_ms = waited_ms.max(waited);
             bytes += record.len();
             let sink = usize::from(record::sink(record));
-            let placed = match sets.get_mut(sink) {
-                Some(set) => set.add(record, plan),
+            let placed = match sets.get_mut(sink).zip(plan.sinks.get(sink)) {
+                Some((set, sink)) => add_record(set, record, &*sink.kind),
                 None => Err(format!("there is no sink {sink}")),
             };
             let full = match placed {
@@ -69,7 +74,7 @@ impl Window {
             };
             !full && bytes < WINDOW_BYTES
         });
-        sets.iter_mut().for_each(BatchSet::sort_traces);
+        sets.iter_mut().for_each(BatchSet::sort_by_time);
         add(&mut counters, Committed::Corrupt, corrupt);
         let window = Window {
             number,
@@ -106,7 +111,7 @@ impl Window {
         &self.spool_next
     }
 
-    /// Captures in it.
+    /// How many captures it holds.
     pub fn records(&self) -> u64 {
         self.records
     }
@@ -116,7 +121,7 @@ impl Window {
         self.waited_ms + self.read_at.elapsed().as_millis() as u64
     }
 
-    /// It has so many parts, each of which is settled by itself.
+    /// Sets how many parts it has, each of which is settled by itself.
     pub fn expect(&mut self, parts: usize) {
         self.parts = parts;
     }

@@ -164,6 +164,49 @@ pub fn time_us(record: &[u8]) -> i64 {
     record.get(TIME).and_then(|bytes| bytes.try_into().ok()).map_or(0, i64::from_le_bytes)
 }
 
+/// What a record tells of its capture before it is decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head<'a> {
+    /// Time of the capture, microseconds since the Unix epoch.
+    pub time_us: i64,
+    /// Which row it becomes.
+    pub kind: RowKind,
+    /// Table name before expansion; of a packet, the SIP URI of a collector that the script named.
+    pub table: Option<&'a [u8]>,
+}
+
+/// Reads the head of `record`, of this version or an earlier one, and sees that all parts of the record are there; what is in them is left
+/// to [`decode`].
+///
+/// # Errors
+/// As [`decode`], but for a trace that cannot be read.
+pub fn head(record: &[u8]) -> Result<Head<'_>, RecordError> {
+    match record.first() {
+        Some(&VERSION) => head_present(record),
+        Some(&version1::VERSION) => version1::head(record),
+        Some(&other) => Err(RecordError::Version(other)),
+        None => Err(RecordError::Short),
+    }
+}
+
+fn head_present(record: &[u8]) -> Result<Head<'_>, RecordError> {
+    let (head, mut rest) = Reader::behind(record, HEADER)?;
+    let flags = head.u16(2);
+    let kind = row_kind(head.u8(1), head.u8(4))?;
+    rest.address(flags & SOURCE_V6 != 0)?;
+    rest.address(flags & DESTINATION_V6 != 0)?;
+    let mut table = None;
+    for (index, flag) in PART_FLAGS.into_iter().enumerate() {
+        let bytes = rest.take(head.u16(PART_LENGTHS.start + 2 * index).into())?;
+        if flag == TABLE {
+            table = (flags & TABLE != 0).then_some(bytes);
+        }
+    }
+    rest.take(head.u16(44).into())?;
+    rest.take(head.u32(40) as usize)?;
+    Ok(Head { time_us: time_us(record), kind, table })
+}
+
 /// Reads the capture that `record` holds, of this version or an earlier one; the result borrows from it.
 pub fn decode(record: &[u8]) -> Result<Capture<'_>, RecordError> {
     match record.first() {

@@ -47,16 +47,19 @@ proptest! {
         };
         let record = encoded(&capture);
         prop_assert_eq!(decode(&record).unwrap(), capture);
+        let Capture { kind, table, .. } = capture;
+        prop_assert_eq!(head(&record).unwrap(), Head { time_us, kind, table });
         prop_assert_eq!((super::sink(&record), super::time_us(&record)), (sink, time_us));
         for cut in 0..record.len() {
             prop_assert_eq!(decode(&record[..cut]), Err(RecordError::Short));
+            prop_assert_eq!(head(&record[..cut]), Err(RecordError::Short));
         }
     }
 
     #[test]
     fn arbitrary_bytes_never_panic(record in bytes(400), version in 0u8..4) {
-        let _ = decode(&record);
-        let _ = decode(&[&[version], &record[..]].concat());
+        let versioned = [&[version], &record[..]].concat();
+        let _ = (decode(&record), head(&record), decode(&versioned), head(&versioned));
     }
 }
 
@@ -108,9 +111,12 @@ fn a_record_of_version_1_reads_as_the_capture_it_was_made_from() {
         )
     };
     assert_eq!(decode(VERSION_1), Ok(capture));
-    assert_eq!((sink(VERSION_1), time_us(VERSION_1)), (9, 123_456));
+    assert_eq!((sink(VERSION_1), super::time_us(VERSION_1)), (9, 123_456));
+    let Capture { time_us, kind, table, .. } = capture;
+    assert_eq!(head(VERSION_1), Ok(Head { time_us, kind, table }));
     for cut in 0..VERSION_1.len() {
         assert_eq!(decode(&VERSION_1[..cut]), Err(RecordError::Short));
+        assert_eq!(head(&VERSION_1[..cut]), Err(RecordError::Short));
     }
     // Written anew, it is the same capture.
     assert_eq!(decode(&encoded(&capture)), Ok(capture));
@@ -121,6 +127,7 @@ fn a_version_that_is_not_known_is_named() {
     for version in [0, 3, 255] {
         let record = [&[version], &VERSION_1[1..]].concat();
         assert_eq!(decode(&record), Err(RecordError::Version(version)));
+        assert_eq!(head(&record), Err(RecordError::Version(version)));
     }
     let record = [&VERSION_1[..3], &[4], &VERSION_1[4..]].concat();
     assert_eq!(decode(&record), Err(RecordError::Kind(4)));

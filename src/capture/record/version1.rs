@@ -26,8 +26,8 @@
 
 use super::reader::Reader;
 use super::{
-    AGENT, CALL_ID, CORRELATION, DESTINATION_V6, RecordError, SOURCE_V6, TABLE, URI, row_kind, sink, time_us, trace_of,
-    transport_of,
+    AGENT, CALL_ID, CORRELATION, DESTINATION_V6, Head, RecordError, SOURCE_V6, TABLE, URI, row_kind, sink, time_us,
+    trace_of, transport_of,
 };
 use crate::capture::{CUSTOM_FIELDS, Capture};
 use std::net::SocketAddr;
@@ -35,6 +35,22 @@ use std::net::SocketAddr;
 /// The number of the version.
 pub(super) const VERSION: u8 = 1;
 const HEADER: usize = 36;
+
+/// Reads the head of `record`, of this version.
+pub(super) fn head(record: &[u8]) -> Result<Head<'_>, RecordError> {
+    let (head, mut rest) = Reader::behind(record, HEADER)?;
+    let flags = u16::from(head.u8(1));
+    let kind = row_kind(head.u8(3), head.u8(4))?;
+    rest.address(flags & SOURCE_V6 != 0)?;
+    rest.address(flags & DESTINATION_V6 != 0)?;
+    rest.take(head.u16(6).into())?;
+    rest.take(head.u16(24).into())?;
+    let table = rest.take(head.u16(26).into())?;
+    rest.take(head.u16(32).into())?;
+    rest.take(head.u16(34).into())?;
+    rest.take(head.u32(28) as usize)?;
+    Ok(Head { time_us: time_us(record), kind, table: (flags & TABLE != 0).then_some(table) })
+}
 
 /// Reads the capture that `record`, of this version, holds. The flags mean what they mean in the next version.
 pub(super) fn decode(record: &[u8]) -> Result<Capture<'_>, RecordError> {

@@ -6,9 +6,11 @@ use crate::sink::url::Driver;
 use crate::sink::{DatabaseUrl, SinkOptions};
 use crate::sip::{HeaderNames, Masks};
 use crate::table::{self, ColumnNames, TraceColumnNames};
-use crate::writer::{SinkPlan, SinkTarget, SpoolPlan, SpoolSync, WriterPlan};
+use crate::writer::sinks::rows::{RowFormat, RowSink};
+use crate::writer::{SinkPlan, SpoolPlan, SpoolSync, WriterPlan};
 use std::ffi::CStr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The texts among these parameters; those that hold URLs come after `db_driver`, in every list.
@@ -190,18 +192,10 @@ impl CommonSettings {
         self.create_tables.unwrap_or_else(|| url.sqlite_path().is_some())
     }
 
-    /// What these parameters ask of a writer that feeds `sinks`: SIP captures that name no table go to `table`, with the columns that a capture
-    /// node has without parameters.
-    pub fn plan(&self, sinks: Vec<SinkPlan>, table: &str) -> WriterPlan {
+    /// What these parameters ask of a writer with these sinks.
+    pub fn plan(&self, sinks: Vec<SinkPlan>) -> WriterPlan {
         WriterPlan {
             sinks,
-            table: table.to_owned(),
-            node: String::new(),
-            headers: HeaderNames::default(),
-            rows: self.dialect.rows,
-            sip: table::sip_layout(&ColumnNames::of(&self.dialect.rows)),
-            report: table::report_layout(&ColumnNames::of(&self.dialect.rows)),
-            trace: table::trace_layout(&TraceColumnNames::of(&self.dialect.rows)),
             batch_size: self.batch_size,
             flush_interval: self.flush_interval,
             shutdown_timeout: self.shutdown_timeout,
@@ -212,11 +206,24 @@ impl CommonSettings {
         }
     }
 
+    /// How captures become rows, as far as no parameter of a module says otherwise. `table` is the one of captures that name none.
+    pub fn row_format(&self, table: &str) -> RowFormat {
+        RowFormat {
+            table: table.to_owned(),
+            node: String::new(),
+            headers: HeaderNames::default(),
+            rows: self.dialect.rows,
+            sip: table::sip_layout(&ColumnNames::of(&self.dialect.rows)),
+            report: table::report_layout(&ColumnNames::of(&self.dialect.rows)),
+            trace: table::trace_layout(&TraceColumnNames::of(&self.dialect.rows)),
+        }
+    }
+
     /// The sink of the database at `url`.
-    pub fn database_sink(&self, url: &DatabaseUrl, insert_delayed: bool) -> SinkPlan {
+    pub fn database_sink(&self, url: &DatabaseUrl, insert_delayed: bool, format: &Arc<RowFormat>) -> RowSink {
         let create_tables = self.creates_tables(url);
         let options = SinkOptions { create_tables, insert_delayed, ..SinkOptions::default() };
-        SinkPlan { target: SinkTarget::Database(url.clone()), options, link: None }
+        RowSink { url: url.clone(), options, format: Arc::clone(format) }
     }
 
     /// Where captures wait that a sink cannot take.

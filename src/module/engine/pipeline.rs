@@ -2,17 +2,17 @@
 
 use crate::module::engine::capture_queue::CaptureQueue;
 use crate::module::engine::common_settings::CommonSettings;
-use crate::module::engine::database_files;
 use crate::module::engine::overview::Overview;
 use crate::module::engine::spool_place::SpoolLock;
 use crate::module::engine::state::StateError;
 use crate::module::parameter::{ParameterError, refuse};
+use crate::owned_directory::Owner;
 use crate::queue::counters::Committed;
 use crate::queue::lane::{Consumer, Geometry, Lanes};
 use crate::sink::DatabaseUrl;
 use crate::sink::host::{DriverFault, HostLink, driver_module};
 use crate::sink::url::HostedUrl;
-use crate::writer::{SinkPlan, SinkTarget, Writer, WriterError, WriterPlan};
+use crate::writer::{FileFault, SinkPlan, Writer, WriterError, WriterPlan};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -114,7 +114,7 @@ impl Pipeline {
         if self.lanes().is_some() {
             return Err(StateError::Mapped.into());
         }
-        database_files::check_access(plan)?;
+        check_access(plan)?;
         self.take_spool(common, plan, pause)?;
         let geometry = Geometry {
             lanes: producers,
@@ -212,26 +212,31 @@ impl Pipeline {
 }
 
 /// The sinks of `plan` that the host's own drivers serve.
-pub(in crate::module) fn hosted_sinks(plan: WriterPlan) -> Vec<HostedSink> {
-    let sinks = plan.sinks.into_iter().enumerate();
-    let hosted = |(number, sink): (usize, SinkPlan)| match sink.target {
-        SinkTarget::Database(DatabaseUrl::Host(url)) => Some(HostedSink {
-            number,
-            parameter: database_files::database_parameter(number),
-            url,
-            io_timeout: sink.options.io_timeout,
-        }),
-        _ => None,
+pub(in crate::module) fn hosted_sinks(plan: &WriterPlan) -> Vec<HostedSink> {
+    let hosted = |(number, sink): (usize, &SinkPlan)| {
+        let (url, io_timeout) = sink.kind.hosted()?;
+        Some(HostedSink { number, parameter: sink.parameter, url: url.clone(), io_timeout })
     };
-    sinks.filter_map(hosted).collect()
+    plan.sinks.iter().enumerate().filter_map(hosted).collect()
 }
 
-/// Checks what the database URLs of `plan` say of TLS.
-pub(in crate::module) fn check_databases(plan: &WriterPlan) -> Result<(), ParameterError> {
-    let databases = plan.sinks.iter().enumerate().filter_map(|(number, sink)| Some((number, sink.target.database()?)));
-    for (number, url) in databases {
-        let name = database_files::database_parameter(number);
-        crate::sink::check(url, name).map_err(|why| refuse(name, url.to_string(), why))?;
+/// Checks what the sinks of `plan` can tell before they connect, and makes the files that they write to where they are missing, owned by
+/// `owner`.
+pub(in crate::module) fn prepare_sinks(plan: &WriterPlan, owner: Owner) -> Result<(), ParameterError> {
+    for SinkPlan { kind, parameter, .. } in &plan.sinks {
+        kind.check(parameter).map_err(|why| refuse(parameter, kind.to_string(), why))?;
+    }
+    for SinkPlan { kind, parameter, .. } in &plan.sinks {
+        kind.prepare(owner).map_err(|fault| path_error(parameter, fault))?;
     }
     Ok(())
+}
+
+/// Sees, as the user that the server runs as by now, that the sinks of `plan` can write their files.
+fn check_access(plan: &WriterPlan) -> Result<(), ParameterError> {
+    plan.sinks.iter().try_for_each(|sink| sink.kind.check_access().map_err(|fault| path_error(sink.parameter, fault)))
+}
+
+fn path_error(parameter: &'static str, fault: FileFault) -> ParameterError {
+    ParameterError::Path { name: parameter, path: fault.path, why: fault.why }
 }

@@ -2,10 +2,9 @@
 
 use crate::module::engine::common_settings::CommonSettings;
 use crate::module::engine::default_places;
-use crate::module::engine::owned_directory::Owner;
-use crate::module::engine::owned_directory::{OwnedDirectory, PRIVATE};
 use crate::module::engine::pipeline::{MapError, Pause, Pipeline};
 use crate::module::parameter::ParameterError;
+use crate::owned_directory::{OwnedDirectory, Owner, PRIVATE};
 use crate::queue::spool::{DirectoryLock, LockError};
 use crate::sink::DatabaseUrl;
 use crate::writer::{WriterPlan, spools};

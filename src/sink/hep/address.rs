@@ -4,7 +4,8 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use thiserror::Error;
 
-/// IP protocol numbers (HEP chunk 0x0002) by the names of transports. TLS, WS and WSS go out as 22 (IDP), as the stock module sends them.
+/// IP protocol numbers (HEP chunk 0x0002) by the names of transports. TLS, WS and WSS go out as 22 (IDP), as the stock
+/// module sends them.
 const PROTOCOLS: [(&str, u8); 7] =
     [("udp", 17), ("tcp", 6), ("tls", 22), ("ws", 22), ("wss", 22), ("sctp", 132), ("any", 17)];
 
@@ -13,9 +14,9 @@ const PROTOCOLS: [(&str, u8); 7] =
 #[error("`{0}` is no address of a message: write PROTO:IP:PORT, where PROTO is udp, tcp, tls, ws, wss, sctp or any")]
 pub struct AddressError(String);
 
-/// Reads `proto:ip:port`, as `udp:192.0.2.1:5060`, `tls:[2001:db8::1]:5061` or `tcp:2001:db8::1:5060`: an IPv6 address may
-/// stand without brackets, and then what follows the last colon is the port. The port may be absent: 0. The protocol is the IP
-/// protocol number as HEP has it: udp and any 17, tcp 6, sctp 132, tls, ws and wss 22.
+/// Reads `proto:ip:port`, as `udp:192.0.2.1:5060`, `tls:[2001:db8::1]:5061` or `tcp:2001:db8::1:5060`: an IPv6 address
+/// may stand without brackets, and then what follows the last colon is the port. The port may be absent: 0. The
+/// protocol is the IP protocol number as HEP has it: udp and any 17, tcp 6, sctp 132, tls, ws and wss 22.
 ///
 /// # Errors
 /// [`AddressError`] shows the text.

@@ -6,21 +6,24 @@ use std::time::Instant;
 use super::deadline::Deadline;
 use super::destination::Destination;
 use super::encoder::{Encoder, Group};
-use super::link::{Link, Opening, Passed};
+use super::link::{Link, Opening};
 use super::names::Names;
+use super::options::CollectorOptions;
+use super::outgoing::{Outgoing, Sent};
+use super::passed::Passed;
 use super::probe::{Candidate, Probe};
 use super::resolver::{Asker, Resolver};
 use super::setup::Setup;
-use super::{CollectorOptions, Outgoing, Sent};
 
-/// Where packets go to: one destination, or several in the order of preference. The first that works gets them; when it fails, what
-/// it has not got goes to the next that works, in the same call. While another than the first is in use, those before
-/// it are looked at now and then, beside the packets, and the first that is well again takes over; the more seldom, the oftener they have failed
-/// again at once.
+/// Where packets go to: one destination, or several in the order of preference. The first that works gets them; when it
+/// fails, what it has not got goes to the next that works, in the same call. While another than the first is in use,
+/// those before it are looked at now and then, beside the packets, and the first that is well again takes over; the
+/// more seldom, the oftener they have failed again at once.
 ///
-/// One of several that is reached over UDP fails when a few reports in a row say that nobody listens: it is *unreachable*, and gets nothing before a look
-/// has found it well. What was sent to it before is lost, as always over UDP. A look sends datagrams that say nothing, some time after the
-/// last packet, and finds it well when none of them brings a report. When nothing works, one look follows the other.
+/// One of several that is reached over UDP fails when a few reports in a row say that nobody listens: it is
+/// *unreachable*, and gets nothing before a look has found it well. What was sent to it before is lost, as always over
+/// UDP. A look sends datagrams that say nothing, some time after the last packet, and finds it well when none of them
+/// brings a report. When nothing works, one look follows the other.
 pub struct Collector {
     targets: Vec<Member>,
     /// The target that got the last packets.
@@ -77,8 +80,8 @@ impl Collector {
 
     /// Sends `packets` in their order; connects when it has to. [`Sent`] says how far it came.
     ///
-    /// Returns within `connect_timeout` (twice for a name) for each destination that is away, and `io_timeout` (twice at most) for
-    /// what is being written. For one that is unreachable it does not wait.
+    /// Returns within `connect_timeout` (twice for a name) for each destination that is away, and `io_timeout` (twice
+    /// at most) for what is being written. For one that is unreachable it does not wait.
     pub fn send(&mut self, packets: &[Outgoing<'_>]) -> Sent {
         let mut sent = Sent::default();
         if packets.is_empty() {

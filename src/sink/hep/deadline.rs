@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-/// A point in time after which nobody waits any more.
+/// A point in time at which a wait ends.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Deadline {
     at: Instant,
@@ -35,8 +35,8 @@ impl Deadline {
     }
 }
 
-/// Waits until `socket` is ready for `events`, or has failed, and answers what it is ready for; nothing when the deadline has passed
-/// before.
+/// Waits until `socket` is ready for `events`, or has failed, and answers what it is ready for; nothing when the
+/// deadline has passed before.
 pub(super) fn wait(socket: impl AsFd, events: PollFlags, deadline: Deadline) -> io::Result<PollFlags> {
     let socket = socket.as_fd();
     loop {

@@ -1,5 +1,5 @@
-//! Where a collector listens: the SIP URIs that the stock module takes for `duplicate_uri`. A port that is not named is 5060, as there,
-//! over TLS too; `sips:`, which the stock module sends in clear, is TLS here, on port 5061.
+//! Where a collector listens: the SIP URIs that the stock module takes for `duplicate_uri`. A port that is not named is
+//! 5060, as there, over TLS too; `sips:`, which the stock module sends in clear, is TLS here, on port 5061.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
@@ -47,7 +47,8 @@ impl fmt::Display for CollectorHost {
     }
 }
 
-/// Where a collector listens. [`Display`](fmt::Display) gives `sip:HOST:PORT[;transport=tcp|tls]`, so that two URIs of one collector read alike.
+/// Where a collector listens. [`Display`](fmt::Display) gives `sip:HOST:PORT[;transport=tcp|tls]`, so that two URIs of
+/// one collector read alike.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Destination {
     host: CollectorHost,
@@ -128,8 +129,8 @@ pub enum DestinationError {
 }
 
 impl Destination {
-    /// Reads `sip:HOST[:PORT][;transport=udp|tcp|tls]` or `sips:HOST[:PORT]` (TLS). A user part, other parameters and headers are
-    /// passed over. UDP and port 5060, for `sips:` 5061, where the URI is silent.
+    /// Reads `sip:HOST[:PORT][;transport=udp|tcp|tls]` or `sips:HOST[:PORT]` (TLS). A user part, other parameters and
+    /// headers are passed over. UDP and port 5060, for `sips:` 5061, where the URI is silent.
     ///
     /// # Errors
     /// [`DestinationError`], whose text shows the URI without its user part, which may hold a password.
@@ -179,8 +180,8 @@ impl fmt::Display for Destination {
     }
 }
 
-/// The URI that plain copies for `uri` go to: `sip:HOST:PORT;transport=udp|tcp|tls|sctp`, in which nothing is left to the host's defaults.
-/// What [`Destination::parse`] takes, and `;transport=sctp`.
+/// The URI that plain copies for `uri` go to: `sip:HOST:PORT;transport=udp|tcp|tls|sctp`, in which nothing is left to
+/// the host's defaults. What [`Destination::parse`] takes, and `;transport=sctp`.
 ///
 /// # Errors
 /// As there.
@@ -190,7 +191,8 @@ pub fn copy_uri(uri: &str) -> Result<String, DestinationError> {
     Ok(format!("sip:{host}:{port};transport={way}"))
 }
 
-/// The same for a URI that a script names: `ws` and `wss` pass too, since only the host knows what it has connections for.
+/// The same for a URI that a script names: `ws` and `wss` pass too, since only the host knows what it has connections
+/// for.
 ///
 /// # Errors
 /// As there.

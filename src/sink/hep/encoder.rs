@@ -4,7 +4,10 @@ use std::net::SocketAddr;
 
 use flate2::{Compress, Compression, FlushCompress, Status};
 
-use super::{CollectorOptions, CollectorTransport, Origin, Outgoing, parse_address};
+use super::address::parse_address;
+use super::destination::CollectorTransport;
+use super::options::CollectorOptions;
+use super::outgoing::{Origin, Outgoing};
 use crate::hep::{self, EncodeError, EncodeOptions, Packet, Payload, Version};
 
 /// Most packets of a group: the kernel is asked once for all of them.

@@ -8,26 +8,10 @@ use super::deadline::Deadline;
 use super::destination::{CollectorTransport, Destination};
 use super::encoder::{Ends, Frames};
 use super::names::Names;
+use super::passed::Passed;
 use super::setup::Setup;
 use super::stream::Stream;
 use super::udp::Datagrams;
-
-/// What became of some frames.
-#[derive(Debug, Default)]
-pub(super) struct Passed {
-    /// How many of the first left as a whole, or are in `too_long`.
-    pub whole: usize,
-    /// Frames that are too long for a datagram; in order.
-    pub too_long: Vec<usize>,
-    /// Datagrams that were reported to have reached nobody.
-    pub port_unreachable: u64,
-    /// Whether such reports say that nobody listens: then there is a failure too.
-    pub is_unreachable: bool,
-    /// Why the frames behind `whole` did not leave. The link is of no use any more, unless it is kept.
-    pub failure: Option<String>,
-    /// Whether the link is to be used again though it takes nothing now.
-    pub is_kept: bool,
-}
 
 /// An open way to a collector.
 pub(super) enum Link {
@@ -38,10 +22,10 @@ pub(super) enum Link {
 /// How a way is opened that needs no connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Opening {
-    /// Just so: the packets will show who listens.
+    /// Without a probe: the packets themselves will bring reports if nothing listens.
     Unprobed,
-    /// After datagrams that say nothing, some time after this moment, when packets were last sent: one that is reported opens no
-    /// way. That takes [`Datagrams::probe`] its time, and is not for those who have packets to send.
+    /// After datagrams that say nothing, some time after this moment, when packets were last sent: one that is reported
+    /// opens no way. That takes [`Datagrams::probe`] its time, and is not for those who have packets to send.
     Probed(Option<Instant>),
 }
 
@@ -95,8 +79,8 @@ impl Link {
         }
     }
 
-    /// Whether the way still leads to the collector, as far as can be told without sending: a stream is open, and the address is
-    /// still one of the destination's.
+    /// Whether the way still leads to the collector, as far as can be told without sending: a stream is open, and the
+    /// address is still one of the destination's.
     pub fn is_current(&mut self, names: &mut Names) -> bool {
         let peer = self.ends().peer;
         if let Link::Stream(stream) = self

@@ -1,7 +1,7 @@
 //! Names to addresses, without waiting longer than agreed for a resolver that hangs.
 //!
-//! [`resolver`](super::resolver) asks, once a name whoever wants to know. Whoever has addresses from before does not wait for it: they are
-//! used until the answer is there, and further when the resolver fails.
+//! [`resolver`](super::resolver) asks, once a name whoever wants to know. Whoever has addresses from before does not
+//! wait for it: they are used until the answer is there, and further when the resolver fails.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -33,8 +33,8 @@ pub(super) struct Names {
 impl Names {
     /// Asks nothing yet.
     pub fn new(destination: &Destination, resolver: Arc<Resolver>, asker: Asker) -> Names {
-        // No SRV records, also where the URI names no port: the stock module asks for the addresses of the name alone, and the same
-        // configuration has to reach the same collector.
+        // No SRV records, also where the URI names no port: the stock module asks for the addresses of the name alone,
+        // and the same configuration has to reach the same collector.
         Names {
             host: destination.host().clone(),
             port: destination.port(),
@@ -47,8 +47,8 @@ impl Names {
         }
     }
 
-    /// The addresses, in the order in which they are to be tried; at least one. Waits for the resolver, `limit` at most, when there is
-    /// none, or those that there are have failed.
+    /// The addresses, in the order in which they are to be tried; at least one. Waits for the resolver, `limit` at
+    /// most, when there is none, or those that there are have failed.
     ///
     /// # Errors
     /// Why there is no address.

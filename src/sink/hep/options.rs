@@ -71,7 +71,8 @@ pub struct CollectorOptions {
 }
 
 impl Default for CollectorOptions {
-    /// The stock module's version 1 and agent 1; 5 s to connect, 10 s to write, a look at better destinations every 10 s.
+    /// The stock module's version 1 and agent 1; 5 s to connect, 10 s to write, a look at better destinations every 10
+    /// s.
     fn default() -> CollectorOptions {
         CollectorOptions {
             version: Version::V1,

@@ -44,7 +44,8 @@ impl Probe {
         Probe { pace: Pace::new(every, Instant::now()), running: None }
     }
 
-    /// What a look at `candidates` has found since the last call. Starts one when it is time to, or `is_urgent`. Never waits.
+    /// What a look at `candidates` has found since the last call. Starts one when it is time to, or `is_urgent`. Never
+    /// waits.
     pub fn look(
         &mut self,
         candidates: impl FnOnce() -> Vec<Candidate>,

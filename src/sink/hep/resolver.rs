@@ -1,7 +1,8 @@
 //! Questions to the system's resolver, of which no caller can ask too many.
 //!
-//! The resolver has no deadline, so each question is asked on a thread of its own. All who want to know the same share one, and there
-//! are [`MOST_QUESTIONS`] at a time at most: a resolver that never answers costs a process no more than these, however often it is asked.
+//! The resolver has no deadline, so each question is asked on a thread of its own. All who want to know the same share
+//! one, and there are [`MOST_QUESTIONS`] at a time at most: a resolver that never answers costs a process no more than
+//! these, however often it is asked.
 
 use std::collections::HashMap;
 use std::io;
@@ -13,7 +14,8 @@ use std::time::Duration;
 
 /// Most questions that wait for an answer at one time.
 pub(super) const MOST_QUESTIONS: usize = 64;
-/// How many of these are never asked for scripts, so that names that they make up keep no parameter's name from being asked for.
+/// How many of these are never asked for scripts, so that names that they make up keep no parameter's name from being
+/// asked for.
 pub(super) const KEPT_PLACES: usize = 8;
 
 /// For whom a name is asked.

@@ -14,8 +14,8 @@ use super::deadline::{Deadline, wait};
 
 /// Bytes that the kernel is asked to keep for datagrams not yet sent; it may give less.
 const UDP_SEND_BUFFER: usize = 1 << 20;
-/// Bytes that the kernel may keep of a stream: without a bound it takes megabytes for a collector that reads nothing, which are lost when that
-/// one ends.
+/// Bytes that the kernel may keep of a stream: without a bound it takes megabytes for a collector that reads nothing,
+/// which are lost when that one ends.
 const TCP_SEND_BUFFER: usize = 192 * 1024;
 /// How long a silent connection lasts before the kernel asks whether the peer is there.
 const KEEP_ALIVE_IDLE: Duration = Duration::from_secs(30);
@@ -33,7 +33,8 @@ pub(super) fn udp(address: SocketAddr, local: Option<IpAddr>) -> io::Result<UdpS
     Ok(UdpSocket::from(socket))
 }
 
-/// A connection to `address`, non-blocking. The kernel gives it up when nothing is acknowledged, or nothing taken, for `given_up_after`.
+/// A connection to `address`, non-blocking. The kernel gives it up when nothing is acknowledged, or nothing taken, for
+/// `given_up_after`.
 ///
 /// # Errors
 /// [`io::ErrorKind::TimedOut`] when the deadline has passed, else what the kernel says.

@@ -1,10 +1,11 @@
-//! Packets back to back in a stream, plain or inside TLS. Packets of version 3 carry their own length; those of versions 1 and 2 do
-//! not, and go out as the stock module sends them.
+//! Packets back to back in a stream, plain or inside TLS. Packets of version 3 carry their own length; those of
+//! versions 1 and 2 do not, and go out as the stock module sends them.
 //!
-//! A packet counts as sent when the kernel has taken all of it. HEP has no acknowledgement: what the kernel still holds when a
-//! connection breaks is lost, and nobody can tell. So a connection is not given up because a collector hangs, for the next one would swallow
-//! as much again: it is kept for as long as the kernel keeps it, with what the kernel has not taken of a packet. That one counts as sent when it
-//! comes again and the rest has left. Only where another collector can stand in, a connection is given up.
+//! A packet counts as sent when the kernel has taken all of it. HEP has no acknowledgement: what the kernel still holds
+//! when a connection breaks is lost, and nobody can tell. So a connection is not given up because a collector hangs,
+//! for the next one would swallow as much again: it is kept for as long as the kernel keeps it, with what the kernel
+//! has not taken of a packet. That one counts as sent when it comes again and the rest has left. Only where another
+//! collector can stand in, a connection is given up.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -13,12 +14,13 @@ use std::time::Duration;
 use super::deadline::Deadline;
 use super::destination::{CollectorTransport, Destination};
 use super::encoder::{Ends, Frames};
-use super::link::Passed;
+use super::passed::Passed;
 use super::setup::Setup;
 use super::tcp::{Tcp, Unwritten};
 use super::tls::Tls;
 
-/// After what time the kernel gives a connection up whose peer takes nothing; with another collector to stand in, and without.
+/// After what time the kernel gives a connection up whose peer takes nothing; with another collector to stand in, and
+/// without.
 const GIVEN_UP: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(600));
 /// How long a collector may take to close its end when we close ours.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -48,7 +50,7 @@ impl Stream {
         setup: &Setup,
     ) -> Result<Stream, String> {
         let options = &setup.options;
-        // Before the connection: a configuration that cannot be made bothers nobody.
+        // Made before the connection: a configuration that cannot be used shall not reach the collector.
         let config = (destination.transport() == CollectorTransport::Tls).then(|| setup.tls()).transpose()?;
         let given_up = if setup.has_stand_ins { GIVEN_UP.0 } else { GIVEN_UP.1 };
         // Longer than we wait ourselves: what the kernel has taken may still arrive after we have given up.
@@ -73,8 +75,8 @@ impl Stream {
         Ends { transport, ..self.tcp.ends() }
     }
 
-    /// Receives what the collector has sent, and throws it away: otherwise its window would fill, and with it a collector
-    /// that waits for room would stop reading.
+    /// Receives what the collector has sent, and throws it away: otherwise its window would fill, and with it a
+    /// collector that waits for room would stop reading.
     ///
     /// # Errors
     /// The connection is closed or broken.
@@ -151,8 +153,8 @@ impl Stream {
 }
 
 impl Drop for Stream {
-    /// Takes leave of a collector that is well: what it says after we have closed, be it a session ticket, would make the
-    /// kernel throw away what it has still to send. So it has a moment to read that and to close.
+    /// Takes leave of a collector that is well: what it says after we have closed, be it a session ticket, would make
+    /// the kernel throw away what it has still to send. So it has a moment to read that and to close.
     fn drop(&mut self) {
         // One that does not read would not make use of the moment; but nothing is to be unread.
         if self.listen().is_err() || self.is_broken || !self.rest.is_empty() {

@@ -58,8 +58,8 @@ impl Tcp {
         self.ends
     }
 
-    /// Writes all of `bytes`; answers how many the kernel took, and why not more. With `listens`, what arrives while it waits is
-    /// received, so that a collector that talks before it reads is no deadlock.
+    /// Writes all of `bytes`; answers how many the kernel took, and why not more. With `listens`, what arrives while it
+    /// waits is received, so that a collector that talks before it reads is no deadlock.
     pub fn write(
         &mut self,
         bytes: &[u8],

@@ -13,7 +13,7 @@ use rustix::net::{MMsgHdr, SendAncillaryBuffer, SendFlags, sendmmsg};
 use super::deadline::{Deadline, wait};
 use super::destination::CollectorTransport;
 use super::encoder::{Ends, Frames, GROUP_PACKETS};
-use super::link::Passed;
+use super::passed::Passed;
 use super::socket;
 use super::unreachable::UnreachableReports;
 
@@ -23,24 +23,25 @@ const TRIES: u32 = 3;
 const MEMORY_WAIT: Duration = Duration::from_millis(1);
 /// What is sent to learn whether anybody listens: SIP's keep-alive, which is no HEP packet and no message.
 const PROBE: &[u8] = b"\r\n\r\n";
-/// How many of these go unreported where somebody listens: hosts hold reports back that are more than about one a second, and other writers' packets
-/// may use up some of these.
+/// How many of these go unreported where somebody listens: hosts hold reports back that are more than about one a
+/// second, and other writers' packets may use up some of these.
 pub(super) const PROBES: usize = 4;
 /// How long after each a report may come.
 const PROBE_WAIT: Duration = Duration::from_secs(1);
-/// How long after packets the first may be sent: their reports have used up what the host lets pass, and its own would be held back.
+/// How long after packets the first may be sent: their reports have used up what the host lets pass, and its own would
+/// be held back.
 const QUIET: Duration = Duration::from_secs(3);
 
 /// A socket whose datagrams all go to one address.
 pub(super) struct Datagrams {
     socket: UdpSocket,
     ends: Ends,
-    /// Whether anybody listens, where another collector can stand in.
+    /// Reports that the address is unreachable; counted where another collector can stand in.
     unreachable_reports: Option<UnreachableReports>,
 }
 
 impl Datagrams {
-    /// With `gives_up`, an address where nobody listens is a failure; otherwise it is counted, and no more.
+    /// With `gives_up`, an address that is unreachable is a failure; otherwise its reports are counted, and no more.
     pub fn open(address: SocketAddr, local: Option<IpAddr>, gives_up: bool) -> io::Result<Datagrams> {
         let socket = socket::udp(address, local)?;
         let ends = Ends { local: socket.local_addr()?, peer: address, transport: CollectorTransport::Udp };
@@ -51,8 +52,9 @@ impl Datagrams {
         self.ends
     }
 
-    /// Sends a few datagrams that say nothing, and waits after each for the report that nobody listens; the first not too soon after
-    /// `sent_at`, when packets were last sent. Takes [`QUIET`] and [`PROBES`] times [`PROBE_WAIT`] at most.
+    /// Sends a few datagrams that say nothing, and waits after each for the report that nobody listens; the first not
+    /// too soon after `sent_at`, when packets were last sent. Takes [`QUIET`] and [`PROBES`] times [`PROBE_WAIT`] at
+    /// most.
     ///
     /// # Errors
     /// The report.
@@ -117,9 +119,9 @@ impl Kernel for UdpSocket {
 
 /// Hands `frames` to the kernel by `deadline`.
 ///
-/// The kernel tells the report of a datagram that has left instead of sending the next one. "Port unreachable" is counted, and the next
-/// one is tried again; one that meets only such reports is as lost as they are, and left behind. The other reports read like the
-/// kernel's own refusal for want of a way: only that one comes again at once.
+/// The kernel tells the report of a datagram that has left instead of sending the next one. "Port unreachable" is
+/// counted, and the next one is tried again; one that meets only such reports is as lost as they are, and left behind.
+/// The other reports read like the kernel's own refusal for want of a way: only that one comes again at once.
 pub(super) fn pass(kernel: &impl Kernel, frames: &Frames, deadline: Deadline) -> Passed {
     let mut passed = Passed::default();
     let (mut refused, mut host_unreachable) = (0, 0);
@@ -132,7 +134,8 @@ pub(super) fn pass(kernel: &impl Kernel, frames: &Frames, deadline: Deadline) ->
                 passed.port_unreachable += host_unreachable + u64::from(was_interrupted);
                 passed.whole += count;
                 (refused, host_unreachable) = (0, 0);
-                // With room in the send buffer it was not for the lack of it that the kernel stopped, but for a report, which is used up.
+                // With room in the send buffer it was not for the lack of it that the kernel stopped, but for a report,
+                // which is used up.
                 was_interrupted =
                     count < asked && kernel.has_room(Deadline::after(Duration::ZERO)).is_ok_and(|has_room| has_room);
                 continue;

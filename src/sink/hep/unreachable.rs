@@ -1,24 +1,25 @@
-//! Whether anybody listens where datagrams go to.
+//! Counts reports of ICMP, to tell whether anything listens where datagrams go to.
 
 use std::time::{Duration, Instant};
 
-/// So many reports in a row, and nobody listens.
+/// After so many reports in a row the address counts as unreachable.
 const REPORTS: u64 = 3;
-/// A datagram of which nothing is reported for so long has been heard. Hosts hold reports back that are more than about one a second, and other
-/// writers, who send there too, get a share of these.
+/// A datagram of which nothing is reported for so long has arrived. Hosts hold reports back that are more than about
+/// one a second, and other writers, who send there too, get a share of these.
 const GRACE: Duration = Duration::from_secs(15);
 
-/// Reports that nobody listens, of datagrams to one address.
+/// Reports that a port is unreachable, for datagrams to one address.
 #[derive(Debug, Default)]
 pub(super) struct UnreachableReports {
-    /// Those since a datagram was heard.
+    /// Reports since a datagram arrived.
     reports: u64,
     /// When the first datagram was sent that may still be reported.
     sent_since: Option<Instant>,
 }
 
 impl UnreachableReports {
-    /// Notes that datagrams were sent, and how many reports came meanwhile. Answers whether nobody listens.
+    /// Notes that datagrams were sent, and how many reports came meanwhile. Answers whether the
+    /// address counts as unreachable.
     pub fn note(&mut self, reports: u64, now: Instant) -> bool {
         if reports > 0 {
             self.reports += reports;

@@ -67,7 +67,8 @@ pub trait HostDriver {
     /// Runs a statement, whose rows do not matter; false when the driver would not.
     fn run(&mut self, statement: &[u8]) -> bool;
 
-    /// Selects the rows of `table` whose `column` is `number`, which do not matter either; false when the driver would not.
+    /// Selects the rows of `table` whose `column` is `number`, which do not matter either; false when the driver would
+    /// not.
     fn select(&mut self, table: &[u8], column: &[u8], number: i32) -> bool;
 
     /// Closes the connection.

@@ -1,9 +1,10 @@
 //! Databases that the host's own drivers serve.
 //!
-//! The host's allocator and its drivers belong to processes of one thread, and a driver may wait for ever or crash. So no thread of
-//! the writer calls them: each such sink has a *host database process*, forked by the writer's supervisor (`abi::host_database`),
-//! in which [`serve`] alone runs, around a [`DriverDatabase`], which knows what each driver wants. The sink's thread and this process talk over a pair of sockets that keep packets apart
-//! (`SOCK_SEQPACKET`), which outlives both: when one of them dies, its successor takes its place at the same end.
+//! The host's allocator and its drivers belong to processes of one thread, and a driver may wait for ever or crash. So
+//! no thread of the writer calls them: each such sink has a *host database process*, forked by the writer's supervisor
+//! (`abi::host_database`), in which [`serve`] alone runs, around a [`DriverDatabase`], which knows what each driver
+//! wants. The sink's thread and this process talk over a pair of sockets that keep packets apart (`SOCK_SEQPACKET`),
+//! which outlives both: when one of them dies, its successor takes its place at the same end.
 //!
 //! A body, request or answer, goes in parts of at most 16 KiB (numbers are little endian):
 //!
@@ -19,12 +20,14 @@
 //! answer   outcome (1: 0 stored, 1 refused, 2 table unusable, 3 unavailable, 4 process ended, 5 process crashed)  text
 //! ```
 //!
-//! One request is under way at a time, and its answer carries its number, so that a late answer is never taken for another's. The
-//! supervisor speaks for a process that has ended: outcomes 4 and 5 with number 0, after it has thrown away what the process had not read.
+//! One request is under way at a time, and its answer carries its number, so that a late answer is never taken for
+//! another's. The supervisor speaks for a process that has ended: outcomes 4 and 5 with number 0, after it has thrown
+//! away what the process had not read.
 //!
-//! Rules of the sink: a row a request, because the host's interface knows no batches; a process that does not answer within
-//! `io_timeout` makes the database unavailable, and its late answer counts only if the same row is asked for again; a row at which the
-//! driver crashes [`CRASHES`] times in a row is refused. The process itself is ended by an alarm when one request takes twice as long.
+//! Rules of the sink: a row a request, because the host's interface knows no batches; a process that does not answer
+//! within `io_timeout` makes the database unavailable, and its late answer counts only if the same row is asked for
+//! again; a row at which the driver crashes [`CRASHES`] times in a row is refused. The process itself is ended by an
+//! alarm when one request takes twice as long.
 
 mod driver;
 mod frame;
@@ -39,7 +42,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use super::{Sink, SinkError, SinkOptions, Written};
+use super::options::SinkOptions;
+use super::write::{Sink, SinkError, Written};
 use crate::table::{Layout, Row};
 pub use driver::{DriverAbilities, DriverDatabase, DriverFault, HostDriver, driver_module};
 use frame::{DriverAnswer, Inbox, Received};
@@ -156,7 +160,8 @@ impl HostSink {
         self.away(&format!("the host's driver has not answered for {} s", self.options.io_timeout.as_secs()))
     }
 
-    /// Waits for the answer to request `number`, or for the news that the process has ended; `None` when neither comes in time.
+    /// Waits for the answer to request `number`, or for the news that the process has ended; `None` when neither comes
+    /// in time.
     fn answer_to(&mut self, link: &HostLink, number: u64) -> Result<Option<(DriverAnswer, String)>, SinkError> {
         let deadline = Instant::now() + self.options.io_timeout;
         loop {

@@ -53,8 +53,8 @@ pub fn serve(socket: impl AsFd, database: &mut dyn HostDatabase) {
     }
 }
 
-/// Inserts a row. A driver says no more than that it failed: whether the database is away shows when it does not connect again, and
-/// whether the table is missing when it cannot be looked at.
+/// Inserts a row. A driver says no more than that it failed: whether the database is away shows when it does not
+/// connect again, and whether the table is missing when it cannot be looked at.
 fn insert(database: &mut dyn HostDatabase, connected: &mut bool, row: &Request<'_>) -> (DriverAnswer, &'static str) {
     const AWAY: (DriverAnswer, &str) = (DriverAnswer::Unavailable, "the host's driver does not connect");
     let fresh = !*connected;

@@ -1,10 +1,11 @@
 //! MySQL and MariaDB: a multi-row INSERT a slice, or as many as `max_allowed_packet` asks for, in one transaction.
 //!
-//! Statements are text with literals of our own, built in one buffer that is kept. Texts are characters in utf8mb4, which
-//! the server converts to the column's charset; what that charset lacks is escaped before (see [`escape`](super::escape)), so that
-//! strict mode refuses nothing. The server's `sql_mode` stays as the operator set it, with one exception: a TIMESTAMP column
-//! takes our local time for the server's, and where the server's clock skips an hour that ours does not, strict mode refuses
-//! the date. Such rows are written without strict mode, and the server stores the end of the gap.
+//! Statements are text with literals of our own, built in one buffer that is kept. Texts are characters in utf8mb4,
+//! which the server converts to the column's charset; what that charset lacks is escaped before (see
+//! [`escape`](super::escape)), so that strict mode refuses nothing. The server's `sql_mode` stays as the operator set
+//! it, with one exception: a TIMESTAMP column takes our local time for the server's, and where the server's clock skips
+//! an hour that ours does not, strict mode refuses the date. Such rows are written without strict mode, and the server
+//! stores the end of the gap.
 //!
 //! A MyISAM, Aria or MEMORY table knows no transactions: if the server refuses a row of it, the rows before stay.
 
@@ -18,10 +19,11 @@ use mysql::{Conn, Error};
 
 use super::encode::{ColumnEncoder, Notation, push_hex, push_integer, push_replacing};
 use super::escape::{Charset, TextWidth};
+use super::options::{Deadlines, SinkOptions};
 use super::session::{Fault, Session};
 use super::table_schema::{ColumnTarget, ColumnType, InsertPlan, SchemaColumn, TableSchema, column_list};
 use super::url::Server;
-use super::{Deadlines, SinkOptions, Written};
+use super::write::Written;
 use crate::table::{Row, SqlDialect};
 
 /// Room that a statement leaves in a packet for the protocol's own bytes.
@@ -76,9 +78,10 @@ impl Session for Connection {
         let Some((version, max_allowed_packet, sql_mode)) = settings else {
             return Err(Fault::Unavailable("the server does not tell its settings".to_owned()));
         };
-        // A lock that somebody holds for long ends in an error of the server, and not in a connection that we give up. Of one
-        // that we have given up, because the network swallows packets, the server soon takes back what it has, before a late
-        // COMMIT can come through and double it. A server without InnoDB, an old one, or one of MySQL lacks one or the other.
+        // A lock that somebody holds for long ends in an error of the server, and not in a connection that we give up.
+        // Of one that we have given up, because the network swallows packets, the server soon takes back what it has,
+        // before a late COMMIT can come through and double it. A server without InnoDB, an old one, or one of MySQL
+        // lacks one or the other.
         let lock_timeout = (options.io_timeout.as_secs() / 2).max(1);
         let timeout = (options.io_timeout.as_secs() * 5 / 6).max(1);
         for (setting, seconds) in [

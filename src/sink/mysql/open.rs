@@ -10,7 +10,7 @@ use std::time::Instant;
 use mysql::{Conn, DriverError, Error, OptsBuilder, SslOpts};
 
 use super::refusals::refusals;
-use crate::sink::Deadlines;
+use crate::sink::options::Deadlines;
 use crate::sink::tls::mysql::{MysqlMode, MysqlSettings};
 use crate::sink::tls::{describe_broken, say_downgrade};
 use crate::sink::under_way::UnderWay;
@@ -22,8 +22,7 @@ const SOCKETS: [&str; 3] = ["/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.soc
 const PORT: u16 = 3306;
 
 /// Connects, and executes `first`, within the deadline: on a thread of its own, since the client has no deadline for
-/// all that a connection
-/// takes, and the system's resolver none at all.
+/// all that a connection takes, and the system's resolver none at all.
 ///
 /// # Errors
 /// What went wrong, in words, with the parameter where one is at fault.
@@ -48,11 +47,9 @@ pub(in crate::sink) fn open(
     }
 }
 
-/// Connects over the Unix socket where `localhost` or nothing is said, over TCP otherwise or if there is no socket.
-/// Who asks for TLS by
-/// `ssl-mode` gets TCP where there is a choice: over a Unix socket the client has none. Certificates that an option
-/// file names for servers elsewhere
-/// are no such wish.
+/// Connects over the Unix socket where `localhost` or nothing is said, over TCP otherwise or if there is no socket. Who
+/// asks for TLS by `ssl-mode` gets TCP where there is a choice: over a Unix socket the client has none. Certificates
+/// that an option file names for servers elsewhere are no such wish.
 fn attempt(server: &Server, deadlines: &Deadlines, first: Option<&str>) -> Result<Conn, String> {
     let server = &server.with_option_files();
     let settings = MysqlSettings::resolve(&server.parameters)?;
@@ -151,9 +148,8 @@ pub(super) fn words(error: &Error) -> String {
     io_error(error).map_or_else(|| error.to_string(), describe_broken)
 }
 
-/// Whether a handshake has failed, and not the way to the server. A connection that ends in the middle of one counts
-/// as the latter: the
-/// client does not tell how far it was, and a server that is going ends connections too.
+/// Whether a handshake has failed, and not the way to the server. A connection that ends in the middle of one counts as
+/// the latter: the client does not tell how far it was, and a server that is going ends connections too.
 fn is_of_tls(error: &Error) -> bool {
     let is_rustls = |cause: &io::Error| cause.get_ref().is_some_and(|cause| cause.is::<rustls::Error>());
     matches!(error, Error::TlsError(_)) || io_error(error).is_some_and(is_rustls)

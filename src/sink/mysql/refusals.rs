@@ -1,10 +1,8 @@
 //! Which servers had no TLS for us, and when to ask them again.
 //!
 //! A server counts connections that end before a login, and at `max_connect_errors` refuses the client's whole host,
-//! other programs on it too.
-//! Only a login that succeeds sets the count back. A client learns in just such a connection that there is no TLS, or
-//! that the two do not come
-//! to terms, so it must not ask at every attempt.
+//! other programs on it too. Only a login that succeeds sets the count back. A client learns in just such a connection
+//! that there is no TLS, or that the two do not come to terms, so it must not ask at every attempt.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -3,8 +3,8 @@
 //! The driver is asynchronous underneath, and a runtime of its own, on this thread alone, drives it: that is what gives
 //! every exchange a deadline, also with a server that is stopped or behind a network that swallows packets.
 //!
-//! COPY runs between BEGIN and COMMIT. When the deadline passes before COMMIT is sent, the server takes everything back,
-//! and the repeated write makes no duplicates.
+//! COPY runs between BEGIN and COMMIT. When the deadline passes before COMMIT is sent, the server takes everything
+//! back, and the repeated write makes no duplicates.
 
 pub(super) mod open;
 
@@ -20,10 +20,11 @@ use tokio_postgres::{Client, Error, Statement};
 
 use super::encode::{ColumnEncoder, Notation, push_hex, push_integer, push_replacing};
 use super::escape::{Charset, TextWidth};
+use super::options::{Deadlines, SinkOptions};
 use super::session::{Fault, Session};
 use super::table_schema::{ColumnTarget, ColumnType, InsertPlan, SchemaColumn, TableSchema, column_list};
 use super::url::Server;
-use super::{Deadlines, SinkOptions, Written};
+use super::write::Written;
 use crate::table::{Row, SqlDialect};
 
 /// What a B-tree takes of a text, in bytes: a third of a page, a little less for what else an entry holds.
@@ -53,8 +54,8 @@ pub(super) struct Connection {
     io_timeout: Duration,
     charset: Charset,
     encoder: ColumnEncoder,
-    /// Whether a COPY was refused before it began. The driver then sends one Sync too many, and an answer that it does not
-    /// expect confuses it sooner or later: such a connection is given up.
+    /// Whether a COPY was refused before it began. The driver then sends one Sync too many, and an answer that it does
+    /// not expect confuses it sooner or later: such a connection is given up.
     out_of_step: bool,
     /// Size of the last batch: the next one's buffer.
     last_length: usize,
@@ -274,8 +275,8 @@ fn fault(error: &Error) -> Fault {
     if *code == SqlState::LOCK_NOT_AVAILABLE {
         return Fault::TableLocked(text);
     }
-    // 08 connection, 25 read-only or broken transaction, 28 login, 3D no such database, 40 rollback (deadlock), 53 out of
-    // resources, 55 locked or not ready, 57 shutdown or cancelled, 58 system error, XX internal error or corruption.
+    // 08 connection, 25 read-only or broken transaction, 28 login, 3D no such database, 40 rollback (deadlock), 53 out
+    // of resources, 55 locked or not ready, 57 shutdown or cancelled, 58 system error, XX internal error or corruption.
     match code.code().get(..2) {
         Some("08" | "25" | "28" | "3D" | "40" | "53" | "55" | "57" | "58" | "XX") => Fault::Unavailable(text),
         _ => Fault::Rejected(text),

@@ -9,7 +9,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio_postgres::config::{Config, SslMode};
 use tokio_postgres::{Client, Error, NoTls};
 
-use crate::sink::Deadlines;
+use crate::sink::options::Deadlines;
 use crate::sink::tls::libpq::{LibpqMode, LibpqSettings};
 use crate::sink::tls::stream::Connector;
 use crate::sink::tls::{Verification, describe_broken, say_downgrade};
@@ -193,8 +193,7 @@ impl Attempts<'_> {
 }
 
 /// Whether the server has answered that it does not want this client this way. That it has no room (class 53), or is
-/// starting or stopping
-/// (class 57), passes, and is no reason to try another way.
+/// starting or stopping (class 57), passes, and is no reason to try another way.
 fn is_refused(error: &Error) -> bool {
     error
         .as_db_error()

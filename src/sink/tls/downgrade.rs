@@ -1,6 +1,5 @@
 //! Tells of connections that go on in clear though TLS was preferred: a server with which that happens once may do so
-//! at each connection,
-//! and one line is enough for a while.
+//! at each connection, and one line is enough for a while.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

@@ -24,8 +24,7 @@ const ALGORITHMS: [(&[u8], &Algorithm); 9] = [
 ];
 
 /// The digest of `certificate`, in DER; `None` for algorithms that name no digest (Ed25519), or hide it in parameters
-/// (RSASSA-PSS): a login goes
-/// on without a binding then.
+/// (RSASSA-PSS): a login goes on without a binding then.
 pub(super) fn end_point(certificate: &[u8]) -> Option<Vec<u8>> {
     const SEQUENCE: u8 = 0x30;
     const OBJECT_IDENTIFIER: u8 = 0x06;

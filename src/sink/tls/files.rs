@@ -18,9 +18,8 @@ use super::{ClientCertificate, NamedPath, TlsFault};
 /// What names of trusted certificates may be.
 const PEM_OR_DIRECTORY: &str = "a PEM file, or a directory of such, is needed";
 
-/// The certificates of a file, or of the files of a directory; else those that the system trusts. Those that cannot
-/// be used are left out,
-/// with a warning where they were named. `parameter` is what could name them.
+/// The certificates of a file, or of the files of a directory; else those that the system trusts. Those that cannot be
+/// used are left out, with a warning where they were named. `parameter` is what could name them.
 pub(in crate::sink) fn usable_certificates(
     trust: Option<&NamedPath>,
     parameter: &str,
@@ -65,8 +64,7 @@ fn is_denied(path: &Path) -> bool {
 }
 
 /// A client's certificate chain and its key. Whether they belong together is seen where the certificate can be read:
-/// what a server takes is
-/// for the server to say, and those of X.509 version 1 cannot be read here.
+/// what a server takes is for the server to say, and those of X.509 version 1 cannot be read here.
 pub(in crate::sink) fn identity(
     identity: &ClientCertificate,
     provider: &CryptoProvider,

@@ -1,6 +1,5 @@
-//! TLS to PostgreSQL by the names of its client library, libpq: keys of the URL's query, then the environment, then
-//! the files in
-//! `~/.postgresql`, each only where the one before says nothing.
+//! TLS to PostgreSQL by the names of its client library, libpq: keys of the URL's query, then the environment, then the
+//! files in `~/.postgresql`, each only where the one before says nothing.
 //!
 //! What libpq does and this does not is an error wherever somebody asks for it, never left out in silence.
 
@@ -220,8 +219,7 @@ impl Lookup<'_> {
     }
 
     /// `sslmode`; with the system's certificates (`sslrootcert=system`) nothing but the strictest makes sense, since
-    /// anybody can have one
-    /// of those.
+    /// anybody can have one of those.
     fn mode(&self, by_system: bool) -> Result<(LibpqMode, String), String> {
         let ssl = self.parameters.get(SSL);
         if let Some(text) = ssl.filter(|text| *text != "true") {

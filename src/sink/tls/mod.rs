@@ -6,9 +6,8 @@
 //! tls_ca, tls_verify ───────────────────────────────────────────────────┘
 //! ```
 //!
-//! The sinks call this room; it reads the files that parameters name and opens no connection. [`stream`] puts a
-//! session into a connection of
-//! the PostgreSQL client; the MySQL client does that itself, and HEP links in [`hep`](super::hep).
+//! The sinks call this room; it reads the files that parameters name and opens no connection. [`stream`] puts a session
+//! into a connection of the PostgreSQL client; the MySQL client does that itself, and HEP links in [`hep`](super::hep).
 
 mod downgrade;
 mod end_point;
@@ -131,8 +130,7 @@ impl ClientTls {
     }
 
     /// What an operator should know of that is no error: nobody looks at the server's name, and anybody can have a
-    /// certificate that the
-    /// system trusts.
+    /// certificate that the system trusts.
     pub fn weakness(&self) -> Option<String> {
         let is_weak = self.verification == Verification::Chain && self.trust.is_none();
         is_weak.then(|| {

@@ -1,8 +1,7 @@
 //! What the query of a database URL says: `?key=value&key=value` behind the database.
 //!
-//! Values may be percent-encoded, as libpq and MySQL's clients take them; an `@` must be (`%40`), since the last `@`
-//! of a URL that has a `/`
-//! behind it ends the login. The last of several values of a key counts.
+//! Values may be percent-encoded, as libpq and MySQL's clients take them; an `@` must be (`%40`), since the last `@` of
+//! a URL that has a `/` behind it ends the login. The last of several values of a key counts.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,7 +10,7 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Parameters {
     values: BTreeMap<&'static str, Given>,
-    /// Keys that no driver of ours reads. Their values are not kept: nobody knows what is in them.
+    /// Keys that no driver of ours reads. Their values are not kept: they may be secrets.
     unknown: Vec<String>,
 }
 
@@ -44,7 +43,7 @@ impl Parameters {
         self.values.get(key).map(|value| value.text.as_str()).filter(|text| !text.is_empty())
     }
 
-    /// Refuses what is given without a value: nobody can tell what was meant, and the default may be less than that.
+    /// Refuses a key without a value: what was meant is not known, and the default may be less secure.
     pub(in crate::sink) fn refuse_empty(&self) -> Result<(), String> {
         let empty = self.values.iter().find(|(_, value)| value.text.is_empty());
         empty.map_or(Ok(()), |(key, _)| {

@@ -68,7 +68,7 @@ where
             Err(_) if self.by_name => {
                 return Err(io::Error::other(format!("`{domain}` cannot be the name in a certificate")));
             }
-            // Nobody looks at it, and an address is not sent.
+            // The name is not verified, and an address is not sent.
             Err(_) => ServerName::IpAddress(std::net::Ipv4Addr::UNSPECIFIED.into()),
         };
         Ok(Handshake { connector: self.clone(), name })

@@ -1,4 +1,4 @@
-//! Verifiers of servers' certificates, for what rustls does not offer: nobody is looked at, or the name is not.
+//! Verifiers of servers' certificates, for what rustls does not offer: any certificate passes, or any name does.
 
 use std::sync::Arc;
 

@@ -142,10 +142,9 @@ fn making(options: &ReplayOptions, tables: &[String], renamed: &[(String, String
     if let Some(template) = &table {
         name::expand(template.as_bytes(), now()).map_err(|error| Error::Argument(format!("--table: {error}")))?;
     }
-    let plan = settings.plan();
-    let (mut sip, mut report, mut trace) = (plan.sip, plan.report, plan.trace);
-    [&mut sip, &mut report, &mut trace].into_iter().for_each(|layout| rename(layout, renamed));
-    Ok(RowSettings { table, node: plan.node, headers: plan.headers, rows: plan.rows, sip, report, trace })
+    let mut format = settings.row_format();
+    [&mut format.sip, &mut format.report, &mut format.trace].into_iter().for_each(|layout| rename(layout, renamed));
+    Ok(RowSettings { table, format })
 }
 
 fn sink_filter(options: &ReplayOptions, url: &DatabaseUrl) -> Result<SinkFilter, Error> {

@@ -1,10 +1,10 @@
 //! Sending letters to their tables, with the sinks and the rows of the modules.
 
-use sipcapture_core::capture::{Capture, RowShape, record};
+use sipcapture_core::capture::{Capture, RowKind, record};
 use sipcapture_core::queue::spool::dead_letter::Entry;
 use sipcapture_core::sink::{self, Bisection, DatabaseUrl, Sink, SinkError, SinkOptions};
-use sipcapture_core::sip::HeaderNames;
-use sipcapture_core::table::{Layout, Row, RowDialect, RowText, make_row, name};
+use sipcapture_core::table::{Row, RowText, make_row, name};
+use sipcapture_core::writer::sinks::rows::{RowFormat, form};
 use std::sync::Arc;
 
 /// Rows that one transaction holds.
@@ -28,18 +28,8 @@ pub enum LetterResult {
 pub struct RowSettings {
     /// The table for all letters, a strftime template; `None` for each letter's own.
     pub table: Option<String>,
-    /// The `node` column's beginning.
-    pub node: String,
-    /// Extra headers to read.
-    pub headers: HeaderNames,
-    /// What rows hold.
-    pub rows: RowDialect,
-    /// Columns of SIP rows.
-    pub sip: Layout,
-    /// Columns of report rows.
-    pub report: Layout,
-    /// Columns of traced messages.
-    pub trace: Layout,
+    /// Columns, and what is read for them.
+    pub format: RowFormat,
 }
 
 impl RowSettings {
@@ -63,10 +53,10 @@ pub struct Sender {
     pub away: Option<String>,
 }
 
-/// Letters of one batch that go to one table.
+/// Letters of one batch whose rows have the same columns and go to one table.
 struct TableLetters {
     table: String,
-    shape: RowShape,
+    kind: RowKind,
     numbers: Vec<usize>,
 }
 
@@ -87,17 +77,20 @@ impl Sender {
                 fates[number] = LetterResult::Unreadable;
                 continue;
             };
-            let shape = capture.kind.shape();
-            if shape == RowShape::Packet {
+            if capture.kind == RowKind::Packet {
                 fates[number] = LetterResult::Refused("it is a packet for a collector, and no row".into());
                 continue;
             }
             match self.making.table(entry, capture) {
                 Err(why) => fates[number] = LetterResult::Refused(why.into()),
-                Ok(table) => match groups.iter_mut().find(|group| group.shape == shape && group.table == table) {
-                    Some(group) => group.numbers.push(number),
-                    None => groups.push(TableLetters { table, shape, numbers: vec![number] }),
-                },
+                Ok(table) => {
+                    let is_its =
+                        |group: &&mut TableLetters| form(group.kind) == form(capture.kind) && group.table == table;
+                    match groups.iter_mut().find(is_its) {
+                        Some(group) => group.numbers.push(number),
+                        None => groups.push(TableLetters { table, kind: capture.kind, numbers: vec![number] }),
+                    }
+                }
             }
         }
         for group in groups {
@@ -107,16 +100,16 @@ impl Sender {
     }
 
     fn send_group(&mut self, group: &TableLetters, captures: &[Option<Capture<'_>>], fates: &mut [LetterResult]) {
-        let node = self.making.node.as_bytes();
+        let node = self.making.format.node.as_bytes();
         let readable = group.numbers.iter().filter_map(|&number| Some((number, captures[number]?)));
         let texts: Vec<(usize, Capture<'_>, RowText)> = readable
-            .map(|(number, capture)| (number, capture, RowText::new(&self.making.rows, &capture, node)))
+            .map(|(number, capture)| (number, capture, RowText::new(&self.making.format.rows, &capture, node)))
             .collect();
         let mut rows: Vec<Row<'_>> = Vec::with_capacity(texts.len());
         // The letter of each row.
         let mut made: Vec<usize> = Vec::with_capacity(texts.len());
         for (number, capture, text) in &texts {
-            match make_row(&self.making.rows, capture, text, node, &self.making.headers) {
+            match make_row(&self.making.format.rows, capture, text, node, &self.making.format.headers) {
                 None => fates[*number] = LetterResult::Unreadable,
                 Some((row, _)) => {
                     rows.push(row);
@@ -124,11 +117,7 @@ impl Sender {
                 }
             }
         }
-        let layout = match group.shape {
-            RowShape::Sip => &self.making.sip,
-            RowShape::Report => &self.making.report,
-            RowShape::Trace | RowShape::Packet => &self.making.trace,
-        };
+        let layout = self.making.format.layout(group.kind);
         let mut bisection = Bisection::new(rows.len(), self.sink.most_rows());
         while self.away.is_none()
             && let Some(slice) = bisection.take()

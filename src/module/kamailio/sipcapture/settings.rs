@@ -13,7 +13,10 @@ use crate::queue::counters::MODES;
 use crate::sink::url::redact;
 use crate::sip::{HashSource, HeaderNames};
 use crate::table::{self, ColumnNames};
-use crate::writer::WriterPlan;
+use crate::writer::sinks::rows::{RowFormat, RowSink};
+use crate::writer::{SinkPlan, WriterPlan};
+use std::iter;
+use std::sync::Arc;
 
 /// All parameters, as set so far.
 #[derive(Clone, Debug)]
@@ -166,17 +169,29 @@ impl CaptureSettings {
         Modes::new([default].into_iter().chain(self.named_modes.iter().cloned()).collect())
     }
 
-    /// What these parameters ask of a writer.
-    pub fn plan(&self) -> WriterPlan {
-        let sinks =
-            self.modes().sinks().map(|mode| self.common.database_sink(&mode.url, self.insert_delayed)).collect();
-        WriterPlan {
+    /// How captures become rows.
+    pub fn row_format(&self) -> RowFormat {
+        RowFormat {
             node: self.capture_node.clone(),
             headers: self.headers.clone(),
             sip: table::sip_layout(&self.columns),
             report: table::report_layout(&self.columns),
-            ..self.common.plan(sinks, &self.tables[0])
+            ..self.common.row_format(&self.tables[0])
         }
+    }
+
+    /// The databases that get rows, in the order of the writer's sinks.
+    pub fn row_sinks(&self) -> Vec<RowSink> {
+        let format = Arc::new(self.row_format());
+        let sink = |mode: &Mode| self.common.database_sink(&mode.url, self.insert_delayed, &format);
+        self.modes().sinks().map(sink).collect()
+    }
+
+    /// What these parameters ask of a writer.
+    pub fn plan(&self) -> WriterPlan {
+        let parameters = iter::once("db_url").chain(iter::repeat("capture_mode"));
+        let sinks = self.row_sinks().into_iter().zip(parameters);
+        self.common.plan(sinks.map(|(sink, parameter)| SinkPlan::new(sink, parameter)).collect())
     }
 
     fn add_mode(&mut self, text: &str) -> Result<(), ParameterError> {

@@ -138,7 +138,7 @@ fn numbers_that_the_stock_module_takes_start_as_they_are() {
     for (value, delayed) in [(0, false), (1, true), (2, false), (3, false), (-1, false)] {
         let mut settings = CaptureSettings::default();
         settings.set_number("db_insert_mode", value).unwrap();
-        assert_eq!(settings.plan().sinks[0].options.insert_delayed, delayed, "{value}");
+        assert_eq!(settings.row_sinks()[0].options.insert_delayed, delayed, "{value}");
     }
 }
 

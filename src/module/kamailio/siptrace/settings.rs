@@ -5,17 +5,21 @@ use crate::module::engine::common_settings::{CommonSettings, header_list};
 use crate::module::kamailio::dialect::SIPTRACE;
 use crate::module::kamailio::siptrace::parameters::PARAMETERS;
 use crate::module::parameter::{ParameterError, ranged, refuse, set_column, utf8};
-use crate::sink::SinkOptions;
 use crate::sink::hep::{
     CollectorOptions, CollectorTransport, Destination, Secret, TlsOptions, copy_uri, parse_address,
 };
 use crate::sink::url::redact;
 use crate::table::{self, TraceColumnNames};
-use crate::writer::{CollectorPlan, SinkPlan, SinkTarget, WriterPlan};
+use crate::writer::sinks::packets::{CollectorPlan, CollectorSink, NamedCollectorSink};
+use crate::writer::sinks::rows::{RowFormat, RowSink};
+use crate::writer::{SinkPlan, WriterPlan};
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+
+/// The parameter that names collectors.
+const COLLECTORS: &str = "duplicate_uri";
 
 /// What the core's own messages become (`trace_mode`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -300,30 +304,34 @@ impl TraceSettings {
         Some(self.databases() + if self.has_failover { 0 } else { position })
     }
 
+    /// How packets are sent.
+    pub fn collector_plan(&self) -> CollectorPlan {
+        // What is masked is the same in every message, and holds nothing together.
+        let headers = self.correlation_headers.iter().filter(|name| !self.common.masks.covers(name));
+        CollectorPlan { options: self.hep.clone(), correlation_headers: headers.cloned().collect() }
+    }
+
+    fn row_sink(&self) -> RowSink {
+        let trace = table::trace_layout(&self.columns);
+        let format = Arc::new(RowFormat { trace, ..self.common.row_format(&self.table) });
+        self.common.database_sink(&self.common.db_url, self.insert_delayed || self.trace_delayed, &format)
+    }
+
     /// What these parameters ask of a writer.
     pub fn plan(&self) -> WriterPlan {
-        let sink = |target| SinkPlan { target, options: SinkOptions::default(), link: None };
-        let collectors = CollectorPlan {
-            options: self.hep.clone(),
-            // What is masked is the same in every message, and holds nothing together.
-            correlation_headers: self
-                .correlation_headers
-                .iter()
-                .filter(|name| !self.common.masks.covers(name))
-                .cloned()
-                .collect(),
+        let collectors = self.collector_plan();
+        let collector_sink = |destinations: &[Destination]| {
+            let sink = CollectorSink { destinations: destinations.to_vec(), collectors: collectors.clone() };
+            SinkPlan::new(sink, COLLECTORS)
         };
         let mut sinks = Vec::new();
         if self.has_database() {
-            sinks.push(self.common.database_sink(&self.common.db_url, self.insert_delayed || self.trace_delayed));
+            sinks.push(SinkPlan::new(self.row_sink(), "db_url"));
         }
-        if self.has_failover && !self.collectors.is_empty() {
-            sinks.push(sink(SinkTarget::Collectors(self.collectors.clone(), collectors.clone())));
-        } else {
-            let each = self.collectors.iter();
-            sinks.extend(each.map(|one| sink(SinkTarget::Collectors(vec![one.clone()], collectors.clone()))));
-        }
-        sinks.push(sink(SinkTarget::NamedCollectors(collectors)));
-        WriterPlan { trace: table::trace_layout(&self.columns), ..self.common.plan(sinks, &self.table) }
+        // Those that stand in for each other have one sink.
+        let at_once = if self.has_failover { self.collectors.len() } else { 1 };
+        sinks.extend(self.collectors.chunks(at_once.max(1)).map(collector_sink));
+        sinks.push(SinkPlan::new(NamedCollectorSink { collectors }, COLLECTORS));
+        self.common.plan(sinks)
     }
 }

@@ -4,7 +4,6 @@ use super::*;
 use crate::capture::record;
 use crate::queue::counters::Totals;
 use crate::queue::lane::Consumer;
-use crate::writer::SinkTarget;
 
 /// An agent at work in a private directory, and the consumer of its lane.
 struct Bench {
@@ -350,12 +349,7 @@ fn a_header_that_is_masked_gives_no_correlation_id() {
     settings.set_text("duplicate_uri", b"sip:192.0.2.9").unwrap();
     settings.set_text("correlation_header", b"X-Leg, s, Call-ID").unwrap();
     settings.set_text("mask", b"Subject, x-leg").unwrap();
-    let plan = settings.plan();
-    let headers = plan.sinks.iter().filter_map(|sink| match &sink.target {
-        crate::writer::SinkTarget::Collectors(_, plan) => Some(plan.correlation_headers.clone()),
-        _ => None,
-    });
-    assert_eq!(headers.collect::<Vec<_>>()[0], [b"Call-ID".to_vec()]);
+    assert_eq!(settings.collector_plan().correlation_headers, [b"Call-ID".to_vec()]);
 }
 
 #[test]
@@ -400,8 +394,7 @@ fn a_capture_id_has_32_bits_whatever_sign_the_host_gives_them() {
         let mut settings = TraceSettings::default();
         settings.set_text("duplicate_uri", b"sip:192.0.2.9").unwrap();
         settings.set_number("hep_capture_id", given).unwrap();
-        let SinkTarget::Collectors(_, plan) = settings.plan().sinks.remove(1).target else { panic!("no collector") };
-        assert_eq!(plan.options.capture_id, id);
+        assert_eq!(settings.collector_plan().options.capture_id, id);
     }
 }
 

@@ -11,7 +11,7 @@ use rustix::net::sockopt::{self, Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery};
 
 use super::super::deadline::Deadline;
 use super::super::encoder::Frames;
-use super::super::link::Passed;
+use super::super::passed::Passed;
 use super::super::udp::{Kernel, pass};
 use super::super::{Collector, CollectorOptions, socket};
 use super::{

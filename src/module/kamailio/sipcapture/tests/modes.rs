@@ -55,8 +55,8 @@ fn each_database_is_one_sink_and_only_sqlite_makes_its_tables_by_itself() {
         let quoted = text.replace("db_url=", "db_url='").replace(";table_name", "';table_name");
         settings.set_text("capture_mode", quoted.as_bytes()).unwrap();
     }
-    let plan = settings.plan();
-    let sinks: Vec<_> = plan.sinks.iter().map(|sink| (sink.target.to_string(), sink.options.create_tables)).collect();
+    let sinks = settings.row_sinks();
+    let sinks: Vec<_> = sinks.iter().map(|sink| (sink.to_string(), sink.options.create_tables)).collect();
     assert_eq!(sinks, [("mysql://u:xxxx@h/d".to_owned(), false), ("sqlite:///x.db".to_owned(), true)]);
     assert_eq!(settings.modes().iter().map(|mode| mode.sink).collect::<Vec<_>>(), [0, 1, 0]);
 }

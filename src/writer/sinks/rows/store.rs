@@ -1,14 +1,14 @@
-//! Getting rows into a sink: tries again as often as it may, and halves what the sink refuses until the bad rows stand alone.
+//! Getting rows into a sink: tries again as often as it may, and halves what the sink refuses until the bad rows stand
+//! alone.
 
-use super::WriterPlan;
-use super::health::{Health, SinkPlace};
-use super::table_waits::TableWaits;
-use super::tries::{BACK_OFF, RetryLimit, Tries, pause};
-use crate::sink::{self, Bisection, DatabaseUrl, Sink, SinkError};
+use crate::sink::{Bisection, Sink, SinkError};
 use crate::table::{Layout, Row};
+use crate::writer::health::Health;
+use crate::writer::table_waits::TableWaits;
+use crate::writer::tries::{BACK_OFF, RetryLimit, Tries, pause};
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 /// Refused rows that are logged in one interval.
@@ -36,58 +36,33 @@ pub struct WriteOutcome {
     pub away: bool,
 }
 
-/// A sink that is tried again as often as the parameters allow.
+/// A database that is tried again as often as the parameters allow.
 pub struct Store {
     sink: Box<dyn Sink>,
     health: Health,
     give_up: Arc<AtomicBool>,
     waits: Arc<TableWaits>,
-    retry_limit: RetryLimit,
-    /// How often rows are tried again while there is a spool.
-    spooled_retry_limit: RetryLimit,
+    /// How often rows are tried again without a spool, and with one.
+    retry_limits: [RetryLimit; 2],
     last_refusal: Option<Instant>,
     silent_refusals: u64,
 }
 
 impl Store {
-    /// Opens the sink of `plan` at `place`, a database at `url`; it connects with the first write.
-    /// `waits` are those of the sink's tables.
+    /// Around `sink`, whose tables are waited for as `waits` says.
     pub fn new(
-        plan: &WriterPlan,
-        url: &DatabaseUrl,
-        place: SinkPlace,
-        waits: Arc<TableWaits>,
-        give_up: Arc<AtomicBool>,
-    ) -> Store {
-        let sink = sink::open_linked(url, &plan.sinks[place.number].options, plan.sinks[place.number].link.clone());
-        let [retry_limit, spooled_retry_limit] = RetryLimit::of(plan);
-        let store = Store::with_sink(sink, retry_limit, waits, Health::new(place), give_up);
-        Store { spooled_retry_limit, ..store }
-    }
-
-    /// The same around any sink.
-    pub fn with_sink(
         sink: Box<dyn Sink>,
-        retry_limit: RetryLimit,
+        retry_limits: [RetryLimit; 2],
         waits: Arc<TableWaits>,
         health: Health,
         give_up: Arc<AtomicBool>,
     ) -> Store {
-        Store {
-            sink,
-            health,
-            give_up,
-            waits,
-            retry_limit,
-            spooled_retry_limit: retry_limit,
-            last_refusal: None,
-            silent_refusals: 0,
-        }
+        Store { sink, health, give_up, waits, retry_limits, last_refusal: None, silent_refusals: 0 }
     }
 
-    /// Whether rows need not come here: the sink was away when it was last asked, and they have a spool to go to, or the server ends.
+    /// See [`Delivery::turns_away`](crate::writer::kind::Delivery::turns_away).
     pub fn turns_away(&self) -> bool {
-        self.health.is_away() && (self.health.has_spool() || self.give_up.load(Ordering::Relaxed))
+        self.health.turns_away(&self.give_up)
     }
 
     /// Writes `rows`; comes back when each is stored, refused, or left for later.
@@ -151,7 +126,7 @@ impl Store {
     }
 
     fn retry_limit(&self) -> RetryLimit {
-        if self.health.has_spool() { self.spooled_retry_limit } else { self.retry_limit }
+        self.retry_limits[usize::from(self.health.has_spool())]
     }
 
     /// Says at a limited rate that rows are refused.

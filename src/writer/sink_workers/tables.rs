@@ -1,5 +1,5 @@
-//! Workers of tables that are waited for, so that nothing else waits: a table that is missing, that may not be written, or that somebody has
-//! locked, while its database is well.
+//! Workers of tables that are waited for, so that nothing else waits: a table that is missing, that may not be written,
+//! or that somebody has locked, while its database is well.
 //!
 //! ```text
 //!                    ┌──────────────► the sink's worker ──► sink           what is for other tables
@@ -8,25 +8,34 @@
 //! ```
 //!
 //! Rules:
-//! * The first batch that comes back names the table. From then on it has a spool of its own (`SINK/table-NAME/WRITER`), and a delivery thread
-//!   and connection beside the sink's: what a lock holds up is only what is behind that lock. Beyond [`MOST_CONNECTIONS`] tables share these.
-//! * The replay of the sink's spool hands over what is for the table: it is appended to the table's spool, then acknowledged in the sink's,
-//!   once it is on the disk, and when the disk fails is appended there once more. The two are one commit. A writer that dies in between finds it in both: it comes twice, as with every commit. It comes last in its chunk, when
-//!   the rest is stored: a chunk that the sink does not take, and so stays, must not be handed over again by each writer that comes.
-//! * What comes live goes to the table's worker too, unless the sink's may hold something older: then it goes to the sink's spool, behind that.
-//!   So rows of the table that went through a spool keep their order.
-//! * With the first rows that the table takes, live ones go straight to the sink again. What the replay of the sink's spool finds still goes
-//!   behind what the table's holds. A worker whose spool is empty and whose table is well ends, and its directory goes with it.
-//! * All spools of a sink share the limit of one. What is handed over is not asked for room: it leaves as much as it takes.
-//! * There are at most [`MOST_TABLES`] of them for one sink; names can come from traffic. What is for further tables, or for one whose
-//!   spool cannot be made, holds up the sink's spool until the one wait that all such tables share is over ([`TableWaits`](super::table_waits::TableWaits)).
+//! * The first batch that comes back names the table. From then on it has a spool of its own
+//!   (`SINK/table-NAME/WRITER`), and a delivery thread and connection beside the sink's: what a lock holds up is only
+//!   what is behind that lock. Beyond [`MOST_CONNECTIONS`] tables share these.
+//! * The replay of the sink's spool hands over what is for the table: it is appended to the table's spool, then
+//!   acknowledged in the sink's, once it is on the disk, and when the disk fails is appended there once more. The two
+//!   are one commit. A writer that dies in between finds it in both: it comes twice, as with every commit. It comes
+//!   last in its chunk, when the rest is stored: a chunk that the sink does not take, and so stays, must not be handed
+//!   over again by each writer that comes.
+//! * What comes live goes to the table's worker too, unless the sink's may hold something older: then it goes to the
+//!   sink's spool, behind that. So rows of the table that went through a spool keep their order.
+//! * With the first rows that the table takes, live ones go straight to the sink again. What the replay of the sink's
+//!   spool finds still goes behind what the table's holds. A worker whose spool is empty and whose table is well ends,
+//!   and its directory goes with it.
+//! * All spools of a sink share the limit of one. What is handed over is not asked for room: it leaves as much as it
+//!   takes.
+//! * There are at most [`MOST_TABLES`] of them for one sink; names can come from traffic. What is for further tables,
+//!   or for one whose spool cannot be made, holds up the sink's spool until the one wait that all such tables share is
+//!   over ([`TableWaits`](crate::writer::table_waits::TableWaits)).
 
-use super::batch::BatchSet;
-use super::deliver::DeliveryThread;
-use super::sink_worker::SinkWorker;
-use super::sink_workers::{Part, SinkWorkers, add_part};
-use super::{SpoolPlan, WriterError, WriterPlan, spools};
+use super::{Part, SinkWorkers, add_part};
 use crate::queue::spool::SpoolMarks;
+use crate::writer::batch::BatchSet;
+use crate::writer::delivery_thread::DeliveryThread;
+use crate::writer::error::WriterError;
+use crate::writer::kind::Destinations;
+use crate::writer::plan::{SpoolPlan, WriterPlan};
+use crate::writer::sink_worker::SinkWorker;
+use crate::writer::{spool_names, spools};
 use log::Level;
 use std::time::{Duration, Instant};
 
@@ -38,8 +47,8 @@ const MOST_CONNECTIONS: usize = 8;
 const IDLE: Duration = Duration::from_secs(10);
 
 impl SinkWorkers {
-    /// Gives workers to `tables` of `sink`, which could not take what was for them though the sink is there. True when the spool of one holds
-    /// what no commit knows.
+    /// Gives workers to `tables` of `sink`, which could not take what was for them though the sink is there. True when
+    /// the spool of one holds what no commit knows.
     pub fn wait_for(
         &mut self,
         plan: &WriterPlan,
@@ -47,11 +56,12 @@ impl SinkWorkers {
         tables: &[String],
         now: Instant,
     ) -> Result<bool, WriterError> {
-        let is_database = plan.sinks.get(sink).is_some_and(|sink| sink.target.database().is_some());
-        let Some(spool) = plan.spool.as_ref().filter(|_| is_database) else { return Ok(false) };
+        let are_parted =
+            plan.sinks.get(sink).is_some_and(|sink| sink.kind.destinations() == Destinations::ApartWhenBlocked);
+        let Some(spool) = plan.spool.as_ref().filter(|_| are_parted) else { return Ok(false) };
         let mut has_found = false;
         for table in tables {
-            let name = spools::name_of_table(&self.names[sink], table);
+            let name = spool_names::name_of_table(&self.names[sink], table);
             if let Some(worker) = self.tables.get(&name).and_then(|number| self.all.get_mut(number)) {
                 worker.note_trouble(now);
             } else if self.tables.values().filter(|number| self.is_of(**number, sink)).count() < MOST_TABLES {
@@ -65,16 +75,20 @@ impl SinkWorkers {
         self.all.get(&number).is_some_and(|worker| worker.sink() == sink)
     }
 
-    /// The delivery thread that another table of `sink` shares with those that have a worker; `None` when it gets its own.
-    pub(super) fn line_of_tables(&self, sink: usize) -> Option<DeliveryThread> {
-        let mut lines: Vec<DeliveryThread> = Vec::new();
+    /// The delivery thread that another table of `sink` shares with those that have a worker; `None` when it gets its
+    /// own.
+    pub(super) fn thread_of_tables(&self, sink: usize) -> Option<DeliveryThread> {
+        let mut threads: Vec<DeliveryThread> = Vec::new();
         let workers = self.tables.values().filter_map(|number| self.all.get(number));
-        for line in workers.filter(|worker| worker.sink() == sink).map(SinkWorker::line) {
-            if !lines.iter().any(|known| known.jobs.same_channel(&line.jobs)) {
-                lines.push(line);
+        for thread in workers.filter(|worker| worker.sink() == sink).map(SinkWorker::delivery_thread) {
+            if !threads.iter().any(|known| known.jobs.same_channel(&thread.jobs)) {
+                threads.push(thread);
             }
         }
-        if lines.len() < MOST_CONNECTIONS { None } else { Some(lines.swap_remove(self.tables.len() % lines.len())) }
+        if threads.len() < MOST_CONNECTIONS {
+            return None;
+        }
+        Some(threads.swap_remove(self.tables.len() % threads.len()))
     }
 
     fn make_table(
@@ -94,8 +108,8 @@ impl SinkWorkers {
         };
         let has_found = spools.0.pending() > 0 || !spools.1.is_empty();
         let number = self.free_number();
-        let line = self.line_of_tables(sink);
-        let worker = self.start_one(plan, (sink, number), Some(&name), Some(spools), line)?;
+        let thread = self.thread_of_tables(sink);
+        let worker = self.start_one(plan, (sink, number), Some(&name), Some(spools), thread)?;
         self.all.insert(number, worker);
         self.add_table(sink, name, number);
         Ok(has_found)
@@ -109,13 +123,13 @@ impl SinkWorkers {
 
     /// The worker of `table`, if it has one.
     fn of_table(&self, sink: usize, table: &str) -> Option<usize> {
-        self.tables.get(&spools::name_of_table(&self.names[sink], table)).copied()
+        self.tables.get(&spool_names::name_of_table(&self.names[sink], table)).copied()
     }
 
     /// Parts what a window holds for `sink`: what is for tables that are waited for, and the rest.
     pub(super) fn part_by_table(&self, sink: usize, set: BatchSet, parts: &mut Vec<Part>) {
         for set in set.split() {
-            let table = set.batches().first().map_or("", |batch| batch.table.as_str());
+            let table = set.batches().first().map_or("", |batch| batch.destination.as_str());
             let waiting = self
                 .of_table(sink, table)
                 .filter(|number| self.all.get(number).is_some_and(|worker| worker.is_troubled()));
@@ -125,13 +139,14 @@ impl SinkWorkers {
         }
     }
 
-    /// Hands over what the replay of worker `number` has at hand for tables that have a worker, once the rest of its chunk is done with. False
-    /// when one of these cannot take it now, and so nothing behind it may be sent. `committed` are the marks of the last commit.
-    pub fn hand_over(&mut self, plan: &WriterPlan, number: usize, committed: SpoolMarks, now: Instant) -> bool {
+    /// Hands over what the replay of worker `number` has at hand for tables that have a worker, once the rest of its
+    /// chunk is done with. False when one of these cannot take it now, and so nothing behind it may be sent.
+    /// `committed` are the marks of the last commit.
+    pub fn hand_over(&mut self, number: usize, committed: SpoolMarks, now: Instant) -> bool {
         if number >= self.sinks {
             return true;
         }
-        let tables = self.all.get_mut(&number).map(|worker| worker.tables_at_hand(plan, committed, now));
+        let tables = self.all.get_mut(&number).map(|worker| worker.tables_at_hand(committed, now));
         let mut tables = tables.unwrap_or_default();
         if tables.is_empty() {
             return true;
@@ -144,7 +159,7 @@ impl SinkWorkers {
         let workers: Vec<_> = tables.iter().filter_map(|table| Some((table, self.of_table(number, table)?))).collect();
         let can_all = workers.iter().all(|(_, to)| self.all.get(to).is_some_and(SinkWorker::can_take_over));
         for (table, to) in workers {
-            let part = aside.filtered(|batch| batch.table == *table);
+            let part = aside.filtered(|batch| batch.destination == *table);
             let taken = self.all.get_mut(&to).filter(|_| can_all).and_then(|to| to.take_over(&part, now));
             let Some(from) = self.all.get_mut(&number) else { continue };
             let Some(on_disk) = taken else {

@@ -1,9 +1,8 @@
 //! Directories that are made at start, with the privileges that the server still has, and given to the user that it
-//! goes on as.
+//! goes on as. Any part of the tree may use it.
 //!
-//! That user may be somebody who wants more than that. So no directory is given away before all that is to be in it
-//! is made, a directory is
-//! given by its descriptor, and a symbolic link in place of one that was just made is an error.
+//! That user may be somebody who wants more than that. So no directory is given away before all that is to be in it is
+//! made, a directory is given by its descriptor, and a symbolic link in place of one that was just made is an error.
 
 use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat};
 use std::io;
@@ -16,13 +15,13 @@ pub type Owner = (Option<u32>, Option<u32>);
 
 /// Mode of a directory in which the owner's group may read, and of one that is the owner's alone; the umask can take
 /// away.
-pub(in crate::module) const SHARED: u32 = 0o750;
+pub(crate) const SHARED: u32 = 0o750;
 /// See [`SHARED`].
-pub(in crate::module) const PRIVATE: u32 = 0o700;
+pub(crate) const PRIVATE: u32 = 0o700;
 
 /// A directory, and those on the way to it that had to be made.
 #[derive(Debug)]
-pub(in crate::module) struct OwnedDirectory {
+pub(crate) struct OwnedDirectory {
     /// What was there, and may have been reached by links.
     there: OwnedFd,
     /// What was missing at first, the innermost last; others than the last have the mode [`SHARED`].

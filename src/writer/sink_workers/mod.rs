@@ -1,21 +1,26 @@
-//! All ways out of a writer: one for each sink, one for each collector that scripts name, made when it first comes,
-//! and one for each table that
-//! is waited for, see [`table_workers`](super::table_workers).
+//! All ways out of a writer: one for each sink, one for each collector that scripts name, made when it first comes, and
+//! one for each table that is waited for, see [`tables`].
 //!
-//! Collectors that scripts name share a sink, and so its marks in shared memory; but each has a delivery thread and a spool of its own, so that
-//! none waits for another, and its packets keep their order. What a writer had put into such a spool and not committed when it was killed
-//! is not cut off: it comes twice. When there are [`MOST_NAMED`] of them, the one that has been idle for longest makes room; where none is idle,
-//! further collectors share the worker of the sink, and the fate of each other: there packets wait for a limited time.
+//! Collectors that scripts name share a sink, and so its marks in shared memory; but each has a delivery thread and a
+//! spool of its own, so that none waits for another, and its packets keep their order. What a writer had put into such
+//! a spool and not committed when it was killed is not cut off: it comes twice. When there are [`MOST_NAMED`] of them,
+//! the one that has been idle for longest makes room; where none is idle, further collectors share the worker of the
+//! sink, and the fate of each other: there packets wait for a limited time.
 
-use super::batch::BatchSet;
-use super::deliver::{Delivered, DeliveryThread};
-use super::sink_worker::{SinkWorker, SinkWorkerId, SpoolLocation};
-use super::table_waits::TableWaits;
-use super::{SinkTarget, WriterError, WriterPlan, open_spool, spools};
+mod tables;
+
 use crate::log_limit::LogLimit;
 use crate::queue::lane::{Consumer, Lanes};
-use crate::queue::spool::{Spool, SpoolMarks};
-use crate::sink::DatabaseUrl;
+use crate::queue::spool::{SpoolError, SpoolMarks};
+use crate::writer::batch::BatchSet;
+use crate::writer::delivered::Delivered;
+use crate::writer::delivery_thread::DeliveryThread;
+use crate::writer::error::WriterError;
+use crate::writer::kind::Destinations;
+use crate::writer::plan::WriterPlan;
+use crate::writer::sink_worker::{SinkWorker, SinkWorkerId, SpoolLocation, Spools, Start};
+use crate::writer::table_waits::TableWaits;
+use crate::writer::{spool_names, spools};
 use crossbeam_channel::Sender;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -44,31 +49,30 @@ pub struct Part {
 /// The workers of one writer, by number: those of the sinks first, in their order.
 #[derive(Debug)]
 pub struct SinkWorkers {
-    pub(super) all: BTreeMap<usize, SinkWorker>,
-    pub(super) sinks: usize,
+    all: BTreeMap<usize, SinkWorker>,
+    sinks: usize,
     /// Names of the sinks' directories in the spool's.
-    pub(super) names: Vec<String>,
+    names: Vec<String>,
     /// How long the tables of each sink are waited for.
-    pub(super) waits: Vec<Arc<TableWaits>>,
+    pub(in crate::writer) waits: Vec<Arc<TableWaits>>,
     /// Numbers of the workers of tables that are waited for, by the names of their spools' directories.
-    pub(super) tables: HashMap<String, usize>,
+    pub(in crate::writer) tables: HashMap<String, usize>,
     /// Numbers of the workers of collectors that scripts name, by the names of their spools' directories.
     named: HashMap<String, usize>,
     /// How many of the workers of each sink are away.
     away: Vec<Arc<Mutex<usize>>>,
     /// The worker whose spool's position was last brought to the disk.
     synced: usize,
-    pub(super) writer: usize,
-    pub(super) lanes: Arc<Lanes>,
+    writer: usize,
+    lanes: Arc<Lanes>,
     give_up: Arc<AtomicBool>,
     results: Sender<Delivered>,
-    pub(super) log: LogLimit,
+    log: LogLimit,
 }
 
 impl SinkWorkers {
-    /// Opens the spools of writer `writer` and starts the delivery threads, those of collectors that scripts have
-    /// named and of tables included
-    /// whose spools are not empty.
+    /// Opens the spools of writer `writer` and starts the delivery threads, those of collectors that scripts have named
+    /// and of tables included whose spools are not empty.
     pub fn start(
         plan: &WriterPlan,
         writer: usize,
@@ -108,25 +112,25 @@ impl SinkWorkers {
         Ok(workers)
     }
 
-    /// Starts those whose spools hold something.
+    /// Starts the workers beside the sinks' own whose spools hold something.
     fn start_filled(&mut self, plan: &WriterPlan) -> io::Result<()> {
         let Some(spool) = &plan.spool else { return Ok(()) };
         let writers = (self.writer, self.lanes.geometry().writers);
         for sink in self.sinks() {
-            let (is_table, names) = match plan.sinks[sink].target {
-                SinkTarget::NamedCollectors(_) => (false, spools::filled_of_named(spool, writers)),
-                SinkTarget::Database(_) => {
+            let (is_table, names) = match plan.sinks[sink].kind.destinations() {
+                Destinations::Apart => (false, spools::filled_of_named(spool, writers)),
+                Destinations::ApartWhenBlocked => {
                     spools::remove_empty_of_tables(spool, &self.names[sink], writers);
                     (true, spools::filled_of_tables(spool, &self.names[sink], writers))
                 }
-                SinkTarget::Collectors(..) => continue,
+                Destinations::Together => continue,
             };
             for name in names {
                 match spools::open(spool, &name, writers, SpoolMarks::default()) {
                     Ok(spools) => {
                         let number = self.free_number();
-                        let line = if is_table { self.line_of_tables(sink) } else { None };
-                        let worker = self.start_one(plan, (sink, number), Some(&name), Some(spools), line)?;
+                        let thread = if is_table { self.thread_of_tables(sink) } else { None };
+                        let worker = self.start_one(plan, (sink, number), Some(&name), Some(spools), thread)?;
                         self.all.insert(number, worker);
                         if is_table {
                             self.add_table(sink, name, number);
@@ -141,67 +145,70 @@ impl SinkWorkers {
         Ok(())
     }
 
-    /// Starts worker `number` of a sink; `name` is that of its spool's directory, where that is not the sink's own,
-    /// and `line` is that to the
-    /// delivery thread that it shares.
-    pub(super) fn start_one(
+    /// Starts worker `number` of a sink; `name` is that of its spool's directory, where that is not the sink's own, and
+    /// `thread` the delivery thread that it shares.
+    fn start_one(
         &self,
         plan: &WriterPlan,
         (sink, number): (usize, usize),
         name: Option<&str>,
-        spools: Option<(Spool, Vec<Spool>)>,
-        line: Option<DeliveryThread>,
+        spools: Option<Spools>,
+        thread: Option<DeliveryThread>,
     ) -> io::Result<SinkWorker> {
         let writers = self.lanes.geometry().writers;
-        let location = name.map(|name| SpoolLocation { name: name.to_owned(), writers, spool: plan.spool.clone() });
-        // The way to a host database process is one, and for one thread.
-        let is_hosted = matches!(plan.sinks[sink].target, SinkTarget::Database(DatabaseUrl::Host(_)));
-        let line = line.or_else(|| self.all.get(&sink).filter(|_| is_hosted).map(SinkWorker::line));
-        let (away, waits) = (Arc::clone(&self.away[sink]), Arc::clone(&self.waits[sink]));
-        let id = SinkWorkerId { writer: self.writer, number, sink, location, away, waits, line };
-        SinkWorker::start(plan, id, &self.lanes, spools, &self.give_up, self.results.clone())
+        let has_one_thread = plan.sinks[sink].kind.has_one_thread();
+        let shared = || self.all.get(&sink).filter(|_| has_one_thread).map(SinkWorker::delivery_thread);
+        let start = Start {
+            id: SinkWorkerId { writer: self.writer, number, sink },
+            location: name.map(|name| SpoolLocation { name: name.to_owned(), writers, spool: plan.spool.clone() }),
+            spools,
+            away: Arc::clone(&self.away[sink]),
+            waits: Arc::clone(&self.waits[sink]),
+            thread: thread.or_else(shared),
+            give_up: Arc::clone(&self.give_up),
+        };
+        SinkWorker::start(plan, start, &self.lanes, self.results.clone())
     }
 
     /// The lowest number that no worker has.
-    pub(super) fn free_number(&self) -> usize {
+    fn free_number(&self) -> usize {
         (self.sinks..).find(|number| !self.all.contains_key(number)).unwrap_or(self.sinks)
     }
 
-    /// The numbers of all that there are.
+    /// The numbers of all workers.
     pub fn numbers(&self) -> Vec<usize> {
         self.all.keys().copied().collect()
     }
 
-    /// Numbers of the sinks' own.
+    /// The numbers of the sinks' own workers.
     pub fn sinks(&self) -> Range<usize> {
         0..self.sinks
     }
 
-    /// One of them, unless it is there no more.
+    /// The worker with this number, if there is one.
     pub fn get_mut(&mut self, number: usize) -> Option<&mut SinkWorker> {
         self.all.get_mut(&number)
     }
 
-    /// All of them.
+    /// All workers.
     pub fn iter(&self) -> impl Iterator<Item = &SinkWorker> {
         self.all.values()
     }
 
     /// Whether what holds up one of them holds up others. That of the sink of collectors that scripts name is none
-    /// while nothing comes there, and
-    /// those of tables never hold up anything.
+    /// while nothing comes there, and those of tables never hold up anything.
     pub fn has_neighbours(&self, plan: &WriterPlan) -> bool {
         let is_used = |(number, worker): &(&usize, &SinkWorker)| {
             if self.tables.values().any(|table| table == *number) {
                 return false;
             }
-            let sink = plan.sinks.get(**number).map(|sink| &sink.target);
-            !matches!(sink, Some(SinkTarget::NamedCollectors(_))) || worker.idle_since().is_none()
+            let sink = plan.sinks.get(**number);
+            sink.is_none_or(|sink| sink.kind.destinations() != Destinations::Apart) || worker.idle_since().is_none()
         };
         self.all.iter().filter(is_used).count() > 1
     }
 
-    /// Ends all of them; see [`SinkWorker::end`].
+    /// Ends all workers; see [`SinkWorker::end`].
     pub fn end(&mut self, deadline: Instant) {
         // All are told before the first is waited for: they share the time.
         self.all.values_mut().for_each(SinkWorker::announce_end);
@@ -229,15 +236,15 @@ impl SinkWorkers {
     pub fn part(&mut self, plan: &WriterPlan, sets: Vec<BatchSet>, now: Instant) -> Vec<Part> {
         let mut parts: Vec<Part> = Vec::new();
         for (sink, set) in sets.into_iter().enumerate().filter(|(_, set)| !set.is_empty()) {
-            match plan.sinks[sink].target {
-                SinkTarget::NamedCollectors(_) => {
+            match plan.sinks[sink].kind.destinations() {
+                Destinations::Apart => {
                     for part in set.split() {
                         let number = self.number_of(plan, sink, &part, now);
                         add_part(&mut parts, Part { worker: number, set: part, is_held: false });
                     }
                 }
-                SinkTarget::Database(_) if !self.tables.is_empty() => self.part_by_table(sink, set, &mut parts),
-                SinkTarget::Database(_) | SinkTarget::Collectors(..) => {
+                Destinations::ApartWhenBlocked if !self.tables.is_empty() => self.part_by_table(sink, set, &mut parts),
+                Destinations::ApartWhenBlocked | Destinations::Together => {
                     parts.push(Part { worker: sink, set, is_held: false });
                 }
             }
@@ -247,8 +254,8 @@ impl SinkWorkers {
 
     /// The worker of the collector that the packets of `part` name.
     fn number_of(&mut self, plan: &WriterPlan, sink: usize, part: &BatchSet, now: Instant) -> usize {
-        let uri = part.batches().first().map_or("", |batch| batch.table.as_str());
-        let name = spools::name_of_named(uri);
+        let uri = part.batches().first().map_or("", |batch| batch.destination.as_str());
+        let name = spool_names::name_of_named(uri);
         if let Some(&number) = self.named.get(&name) {
             if let Some(worker) = self.all.get_mut(&number) {
                 worker.touch(now);
@@ -265,7 +272,8 @@ impl SinkWorkers {
         })
     }
 
-    /// Makes a worker for the collector whose spool's directory is called `name`; that of the sink when there are too many.
+    /// Makes a worker for the collector whose spool's directory is called `name`; that of the sink when there are too
+    /// many.
     fn make(&mut self, plan: &WriterPlan, sink: usize, name: String, now: Instant) -> Result<usize, WriterError> {
         let idle = self.named.values().filter_map(|number| Some((self.all.get(number)?.idle_since()?, *number)));
         let idle = idle.filter(|(since, _)| now.duration_since(*since) >= IDLE);
@@ -285,7 +293,8 @@ impl SinkWorkers {
         Ok(number)
     }
 
-    /// Waits for the disk for one worker whose spool's position is due, in turn: for many at once the lanes would fill meanwhile.
+    /// Waits for the disk for one worker whose spool's position is due, in turn: for many at once the lanes would fill
+    /// meanwhile.
     fn sync_one_position(&mut self) {
         let is_due = |(_, worker): &(&usize, &SinkWorker)| worker.is_position_due();
         let due = self.all.range(self.synced + 1..).chain(self.all.range(..=self.synced)).find(is_due);
@@ -296,7 +305,7 @@ impl SinkWorkers {
         }
     }
 
-    /// Housekeeping, once a turn.
+    /// Does what is due once a turn: syncs a spool's position, ends idle workers, shows what the spools hold.
     pub fn tick(&mut self, now: Instant) -> Result<(), WriterError> {
         self.all.values_mut().try_for_each(SinkWorker::tick)?;
         self.sync_one_position();
@@ -317,9 +326,26 @@ impl SinkWorkers {
 }
 
 /// Adds a part to those that are known, or to the one of the same worker that goes the same way.
-pub(super) fn add_part(parts: &mut Vec<Part>, part: Part) {
+fn add_part(parts: &mut Vec<Part>, part: Part) {
     match parts.iter_mut().find(|known| known.worker == part.worker && known.is_held == part.is_held) {
         Some(known) => known.set.join(part.set),
         None => parts.push(part),
     }
+}
+
+/// Opens the spools of a sink, its own and those of earlier writers; `None` when there are to be none. A spool that is
+/// new in this run of the server leaves its marks to the next commit.
+pub(super) fn open_spool(
+    plan: &WriterPlan,
+    writer: usize,
+    consumer: &mut Consumer,
+    sink: usize,
+) -> Option<Result<Spools, SpoolError>> {
+    let spool = plan.spool.as_ref()?;
+    let writers = consumer.lanes().geometry().writers;
+    let opened = spools::open(spool, &spools::names(plan)[sink], (writer, writers), consumer.marks(sink));
+    if let Ok((own, _)) = &opened {
+        consumer.set_marks(sink, own.marks());
+    }
+    Some(opened)
 }
