@@ -47,6 +47,7 @@ fn next(forward: &mut Forward<&'static Mutex<State>>) -> String {
     let told = match &work {
         Work::None => "nothing".to_owned(),
         Work::Lost => "lost".to_owned(),
+        Work::LookUp { name, port, transport: Transport::UNKNOWN } => format!("look up {name} {port} any"),
         Work::LookUp { name, port, transport } => format!("look up {name} {port} {transport:?}"),
         Work::Send { to, uri, message } => {
             let [uri, message] = [uri, message].map(|bytes| String::from_utf8_lossy(bytes));

@@ -100,6 +100,21 @@ fn names_with_another_port_or_transport_are_others() {
     assert!(!table.use_name(&query("a.example"), START).is_awaited());
 }
 
+#[test]
+fn a_transport_is_known_as_it_was_found() {
+    use Transport::{Sctp, Tcp, Tls, Udp, Ws, Wss};
+    for transport in [Udp, Tcp, Tls, Sctp, Ws, Wss] {
+        let mut table = NameTable::EMPTY;
+        let query = Query { name: "a.example", port: 0, transport: Transport::UNKNOWN };
+        table.use_name(&query, START);
+        let (place, asked) = due(&table, START).expect("it is to be looked up");
+        assert_eq!(asked.query(), query);
+        let found = (udp("192.0.2.1:5060").address, transport);
+        table.answer(place, &asked, Some(found), START);
+        assert_eq!(table.use_name(&query, START).found(), Some(found));
+    }
+}
+
 /// A table whose `MOST_NAMES` places are taken by names that have been looked up, `n0` first.
 fn full() -> NameTable {
     let mut table = NameTable::EMPTY;
