@@ -25,6 +25,8 @@ pub mod abi;
 pub mod capture;
 pub mod hep;
 mod log_limit;
+#[cfg(test)]
+mod logged;
 pub mod module;
 mod owned_directory;
 pub mod packet;

@@ -178,6 +178,7 @@ impl<D: HostDriver> HostDatabase for DriverDatabase<D> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::logged;
 
     /// Notes what it is asked for, and does it unless told otherwise.
     #[derive(Default)]
@@ -247,9 +248,13 @@ mod tests {
 
     #[test]
     fn a_driver_without_insert_delayed_gets_plain_inserts_and_the_log_says_so_once() {
+        logged::listen();
         let mut database = database("postgres", PLAIN, b"\"");
-        assert!(database.insert(&row(false)) && !database.lack_of_delayed_is_said);
-        assert!(database.insert(&row(true)) && database.lack_of_delayed_is_said && database.insert(&row(true)));
+        assert!(database.insert(&row(false)));
+        assert_eq!(logged::lines(), []);
+        assert!(database.insert(&row(true)) && database.insert(&row(true)));
+        let said = "db_postgres has no INSERT DELAYED: plain INSERT is used".to_owned();
+        assert_eq!(logged::lines(), [(log::Level::Info, said)]);
         assert!(database.driver.calls.iter().all(|call| call.starts_with("insert [")), "{:?}", database.driver.calls);
     }
 

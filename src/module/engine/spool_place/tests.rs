@@ -1,32 +1,17 @@
 //! Where the spool is, and whose.
 
 use super::*;
+use crate::logged;
 use crate::module::CaptureSettings;
-use std::cell::RefCell;
+use log::Level;
 
-/// Keeps what is logged, for the thread that logs it.
-struct Ears;
-
-thread_local! {
-    static WARNINGS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
-}
-
-impl log::Log for Ears {
-    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
-        metadata.level() == log::Level::Warn
-    }
-
-    fn log(&self, record: &log::Record<'_>) {
-        if self.enabled(record.metadata()) {
-            WARNINGS.with_borrow_mut(|warnings| warnings.push(record.args().to_string()));
-        }
-    }
-
-    fn flush(&self) {}
+/// The warnings among `lines`.
+fn warnings_of(lines: Vec<(Level, String)>) -> Vec<String> {
+    lines.into_iter().filter(|(level, _)| *level == Level::Warn).map(|(_, line)| line).collect()
 }
 
 fn warnings() -> Vec<String> {
-    WARNINGS.take()
+    warnings_of(logged::lines())
 }
 
 /// A module with an SQLite file in a directory, and with a spool there if it is named.
@@ -37,9 +22,7 @@ struct Module {
 
 impl Module {
     fn new(directory: &Path, spool: Option<&Path>) -> Module {
-        // The first test sets it for all.
-        let _ = log::set_logger(&Ears);
-        log::set_max_level(log::LevelFilter::Warn);
+        logged::listen();
         let mut settings = CaptureSettings::default();
         settings.set_text("db_url", format!("sqlite:///{}/capture.db", directory.display()).as_bytes()).unwrap();
         if let Some(spool) = spool {
@@ -185,7 +168,7 @@ fn a_wait_for_another_server_is_said_at_once_and_a_server_that_is_told_to_end_do
         let mut pauses = 0;
         let ended = node.take_waiting(&mut |_| {
             pauses += 1;
-            let said = WARNINGS.with_borrow(Vec::clone);
+            let said = warnings_of(logged::lines_so_far());
             let [line] = &said[..] else { panic!("one line is said before the first pause, and no more: {said:?}") };
             for part in ["spool_dir", place.to_str().unwrap(), "process 1", "up to 15 s", then] {
                 assert!(line.contains(part), "{line} does not say {part}");

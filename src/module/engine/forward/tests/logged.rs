@@ -1,41 +1,13 @@
 //! What the log says of what is lost.
 
 use super::*;
-use log::{Log, Metadata, Record};
-use std::cell::RefCell;
-
-thread_local! {
-    /// The lines of this thread, while somebody wants to know them.
-    static LINES: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
-}
-
-struct ToThread;
-
-impl Log for ToThread {
-    fn enabled(&self, _: &Metadata<'_>) -> bool {
-        true
-    }
-
-    fn log(&self, record: &Record<'_>) {
-        LINES.with_borrow_mut(|lines| {
-            if let Some(lines) = lines {
-                lines.push(format!("{} {}", record.level(), record.args()));
-            }
-        });
-    }
-
-    fn flush(&self) {}
-}
+use crate::logged;
 
 /// The lines that `body` logs.
 fn lines_of(body: impl FnOnce()) -> Vec<String> {
-    static LOG: ToThread = ToThread;
-    if log::set_logger(&LOG).is_ok() {
-        log::set_max_level(log::LevelFilter::Info);
-    }
-    LINES.set(Some(Vec::new()));
+    logged::listen();
     body();
-    LINES.take().unwrap_or_default()
+    logged::lines().into_iter().map(|(level, line)| format!("{level} {line}")).collect()
 }
 
 #[test]
