@@ -985,9 +985,9 @@ static void *call_what_is_the_owners(void *argument)
     CHECK(sc_raw_open(core, &number) == SC_ERR_WRONG_THREAD && sc_raw_receive(core, &packet) == SC_ERR_WRONG_THREAD);
     CHECK(number == 77 && verdict == SC_HEP_DONE && text.ptr == NULL && text.len == 5);
     /* These are everybody's. */
-    CHECK(strcmp(command(core, "status", "check"), "Enabled;") == 0);
+    CHECK(strcmp(command(core, "sipcapture.status", "check"), "Enabled;") == 0);
     CHECK(sc_counter_at(core, 0, &name, &description) == SC_OK && sc_counter_value(core, 0, &value) == SC_OK && value == 4);
-    CHECK(sc_counter_exported(core, 0, bytes("all"), &name) == SC_ERR_UNKNOWN_NAME);
+    CHECK(sc_counter_exported(core, bytes("sipcapture"), bytes("captured"), bytes("all"), &name) == SC_ERR_UNKNOWN_NAME);
     return NULL;
 }
 
@@ -1049,7 +1049,7 @@ static void *read_all_the_time(void *argument)
         uint64_t value;
         int good = sc_counter_at(reader->core, reader->rounds % 20, &name, &description) == SC_OK && strlen(name) > 0;
         good = good && sc_counter_value(reader->core, reader->rounds % 20, &value) == SC_OK;
-        good = good && sc_command(reader->core, "stats", nothing, &quiet) == SC_OK && closed > 0;
+        good = good && sc_command(reader->core, "sipcapture.stats", nothing, &quiet) == SC_OK && closed > 0;
         good = good && sc_capture_sip(reader->core, &sip, nothing, 0) == SC_ERR_WRONG_THREAD;
         good = good && sc_core_attach(reader->core, 1) == SC_ERR_WRONG_THREAD;
         reader->surprises += !good;
