@@ -3,10 +3,20 @@
 use crate::queue::spool::{DirectoryLock, LockError, LockHolder};
 use std::os::fd::AsFd;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 /// Locks a directory that nobody else has.
 fn take(directory: &Path) -> Result<DirectoryLock, LockError> {
     DirectoryLock::take(directory, |_| false)
+}
+
+/// Locks a directory that has just been let go of. A child of another test shares its lock until it starts a program or ends.
+fn take_again(directory: &Path) -> Result<DirectoryLock, LockError> {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    DirectoryLock::take(directory, |_| {
+        std::thread::sleep(Duration::from_millis(20));
+        Instant::now() < deadline
+    })
 }
 
 #[test]
@@ -54,16 +64,16 @@ fn a_child_that_shares_the_open_file_keeps_the_lock() {
     drop(first);
     assert!(take(directory.path()).is_err());
     drop(inherited);
-    take(directory.path()).unwrap();
+    take_again(directory.path()).unwrap();
 }
 
 #[test]
 fn a_program_that_is_started_does_not_share_the_lock() {
     let directory = tempfile::tempdir().unwrap();
     let first = take(directory.path()).unwrap();
-    let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+    let mut child = std::process::Command::new("sleep").arg("600").spawn().unwrap();
     drop(first);
-    let taken = take(directory.path());
+    let taken = take_again(directory.path());
     child.kill().unwrap();
     child.wait().unwrap();
     taken.unwrap();
