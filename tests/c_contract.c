@@ -981,6 +981,7 @@ static void *call_what_is_the_owners(void *argument)
     CHECK(sc_hep_receive(core, nothing, &sender, &verdict, &packet) == SC_ERR_WRONG_THREAD);
     CHECK(sc_hep_accept(core, nothing, &verdict, &packet) == SC_ERR_WRONG_THREAD);
     CHECK(sc_hep_end(core, nothing) == SC_ERR_WRONG_THREAD);
+    CHECK(sc_counter_not_exported(core) == SC_ERR_WRONG_THREAD);
     CHECK(sc_hep_variable_value(core, 0, &field) == SC_ERR_WRONG_THREAD);
     CHECK(sc_raw_open(core, &number) == SC_ERR_WRONG_THREAD && sc_raw_receive(core, &packet) == SC_ERR_WRONG_THREAD);
     CHECK(number == 77 && verdict == SC_HEP_DONE && text.ptr == NULL && text.len == 5);
