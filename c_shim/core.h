@@ -18,11 +18,13 @@
  *   -> sc_core_finish -> sc_core_free                                 main process, after its children have ended
  *
  *   sc_trace_bind                                                     before sc_core_check
+ *   sc_capture_setup, sc_trace_setup, sc_core_refuse,
  *   sc_counter_at, sc_counter_exported, sc_counter_not_exported       at any time, of what is set by then
  *   sc_forward_open -> sc_forward_expect, sc_forward_expect_any       before the first fork
  *   -> sc_forward_next, sc_forward_found, sc_forward_not_found        in the process that sc_forward_needs_process asked for
  *   sc_forward_find, sc_forward_failed                                any number, from any process
  *   sc_trace_is_on, sc_trace_lose, sc_command, sc_counter_value       any number, from any process, attached or not, once lanes are mapped
+ *   sc_trace_scope, sc_trace_decide, sc_trace_variable_value          any number, from any process, at any time
  *   sc_core_attach in a process that could not be told at its fork    before or after any of these three, or after an SC_ERR_WRONG_STATE of
  *                                                                     sc_trace_send, which is then called again
  *
@@ -138,9 +140,18 @@ typedef struct sc_row {
 /* Most sinks that a host's drivers can serve: sinks are numbered below it. */
 #define SC_SINKS 256u
 
+/* How the host writes IPv6 addresses. */
+typedef enum sc_ipv6_style {
+    SC_IPV6_SHORT = 0, /* 2001:db8::1, as inet_ntop writes it */
+    SC_IPV6_LOWER = 1, /* 2001:db8:0:0:0:0:0:1 */
+    SC_IPV6_UPPER = 2  /* 2001:DB8:0:0:0:0:0:1 */
+} sc_ipv6_style;
+
 /* What the host lends to the core. */
 typedef struct sc_host {
     uint32_t contract_version; /* SC_CONTRACT_VERSION as the shim was compiled */
+    uint32_t release;          /* the host's own: major * 1000000 + minor * 1000 + patch; 0: not known, and so the newest */
+    sc_ipv6_style ipv6_style;
     int64_t user;              /* user id that the server will run as after its start, or -1 for the present one */
     int64_t group;             /* group id likewise */
     uint32_t kill_timeout;     /* seconds after which the host kills processes that have not ended, or 0 when it does not */
@@ -197,6 +208,22 @@ sc_status sc_core_free(sc_core *core);
 sc_status sc_core_set_text(sc_core *core, const char *name, sc_bytes value);
 sc_status sc_core_set_number(sc_core *core, const char *name, int64_t value);
 
+/* Why the host cannot do what a parameter asks of it. */
+typedef enum sc_refusal {
+    SC_REFUSAL_NO_ENGINE = 0,    /* there is no script engine that could run the function it names */
+    SC_REFUSAL_NO_ROUTE = 1,     /* the event route that it needs is not there */
+    SC_REFUSAL_EMPTY_ROUTE = 2,  /* or is empty */
+    SC_REFUSAL_EVENT_TAKEN = 3,  /* another module has taken the events that it needs */
+    SC_REFUSAL_NO_MODULE = 4,    /* a module that it needs is not loaded */
+    SC_REFUSAL_NO_AVP = 5,       /* its value is no AVP */
+    SC_REFUSAL_NO_URI = 6,       /* its value is no URI */
+    SC_REFUSAL_NO_SOCKET = 7     /* the server does not listen at the socket that it names: a warning, and no more */
+} sc_refusal;
+
+/* Logs that parameter `name` with `value` cannot be used, for a reason that the host alone can tell, and what would be right. SC_ERR_UNKNOWN_NAME
+ * when this cannot be said of that parameter. */
+sc_status sc_core_refuse(sc_core *core, const char *name, sc_bytes value, sc_refusal why);
+
 /* Checks the parameters together, binds the host's drivers that they need, and prepares the embedded database's directory. */
 sc_status sc_core_check(sc_core *core);
 
@@ -221,6 +248,22 @@ sc_status sc_writer_supervise(sc_core *core, uint32_t writer);
 /* Stores what the writers left in the lanes, within the parameter shutdown_timeout, and logs how many messages are still held for names, and
  * lost. Call it once the host's children have ended. */
 sc_status sc_core_finish(sc_core *core);
+
+/* ---- pseudo-variables ---- */
+
+/* What a pseudo-variable answers. */
+typedef enum sc_variable_kind {
+    SC_VARIABLE_NULL = 0,    /* there is nothing that could be asked about, or it has no such field */
+    SC_VARIABLE_NUMBER = 1,
+    SC_VARIABLE_TEXT = 2,
+    SC_VARIABLE_BOTH = 3     /* a text that stands for a number */
+} sc_variable_kind;
+
+typedef struct sc_variable_value {
+    sc_variable_kind kind;
+    int64_t number;     /* -1: the field is there, and has no form of its own or cannot be read */
+    sc_bytes text;      /* each function says how long it is valid */
+} sc_variable_value;
 
 /* ---- captures ---- */
 
@@ -264,6 +307,15 @@ typedef struct sc_message {
      * the field is to be empty. */
     sc_bytes custom[SC_CUSTOM_FIELDS];
 } sc_message;
+
+/* What the parameters ask of the host, beside what the core does by itself. */
+typedef struct sc_capture_needs {
+    uint8_t asks_script;  /* not 0: what is no SIP is for the script to look at first (parameter nonsip_hook) */
+    uint8_t unmasks;      /* not 0: Call-IDs that topology hiding has masked are unmasked (parameter topoh_unmask) */
+} sc_capture_needs;
+
+/* Tells it. */
+sc_status sc_capture_setup(sc_core *core, sc_capture_needs *needs);
 
 /* Number of the capture mode `name`, empty for the one that db_url makes, which is 0. Valid after sc_core_check. An unknown one is
  * SC_ERR_UNKNOWN_NAME and logged, at a limited rate. */
@@ -320,27 +372,16 @@ sc_status sc_hep_accept(sc_core *core, sc_bytes datagram, sc_hep_verdict *verdic
  * refused payload is captured, in the mode that db_url makes, unless something has captured it meanwhile. */
 sc_status sc_hep_end(sc_core *core, sc_bytes refused);
 
-/* What a field of a HEP packet answers. */
-typedef enum sc_hep_kind {
-    SC_HEP_NULL = 0,    /* there is no packet at hand, or no such field in it */
-    SC_HEP_NUMBER = 1,
-    SC_HEP_TEXT = 2
-} sc_hep_kind;
-
-typedef struct sc_hep_value {
-    sc_hep_kind kind;
-    int64_t number;     /* -1: the field is there, and has no form of its own or cannot be read */
-    sc_bytes text;      /* points into the core; valid until the packet ends or the same field is asked for again */
-} sc_hep_value;
-
 /* The number of the field that $hep(name) means. SC_ERR_UNKNOWN_NAME when there is none. Needs no handle. */
 sc_status sc_hep_variable(sc_bytes name, uint32_t *variable);
 
 /* The names that sc_hep_variable knows: terminated, static, to be put into an error. */
 sc_status sc_hep_variable_names(const char **names);
 
-/* What field `variable` of the HEP packet at hand answers. */
-sc_status sc_hep_variable_value(sc_core *core, uint32_t variable, sc_hep_value *value);
+/* What field `variable` of the HEP packet at hand answers. `packet` is that packet: what sc_hep_receive was given, still the same; empty for a
+ * message of sc_raw_receive, and where the host has none. A text points into `packet` or into the core; it is valid until the packet ends or the
+ * same field is asked for again. */
+sc_status sc_hep_variable_value(sc_core *core, uint32_t variable, sc_bytes packet, sc_variable_value *value);
 
 /* ---- raw sockets ---- */
 
@@ -363,25 +404,37 @@ typedef enum sc_tracer {
     SC_TRACER_FOLLOW = 4  /* the transaction that sip_trace() has marked, and its stateless replies: traced whatever the switch trace_on says */
 } sc_tracer;
 
-/* One message. Addresses are `proto:ip:port`; `from` of a log line is several, separated by blanks: the sockets that the host would send it
- * from, of which the one of the collector's transport and family counts, or one of the transport `any` for every collector. */
+/* One end of a message's way, as a row or packet shows it: `proto:ip:port`. */
+typedef struct sc_endpoint {
+    uint8_t transport;   /* as in sc_message; 0 of a listen socket: any; else what is not known is shown as UDP */
+    uint8_t is_socket;   /* not 0: a listen socket of the host */
+    sc_address address;  /* length 0: not known */
+    sc_bytes name;       /* the host name that a listen socket is advertised by; empty: `address` counts */
+    sc_bytes text;       /* the whole end as the script has written it (SC_TRACER_TEXT); empty: the fields above count */
+} sc_endpoint;
+
+/* One message. */
 typedef struct sc_trace {
     sc_tracer tracer;
-    sc_bytes body;            /* as on the wire */
+    sc_bytes body;            /* as on the wire; empty when the host has lost it (SC_TRACER_FOLLOW) */
     sc_bytes call_id;
     sc_bytes method;          /* of a reply that of its CSeq */
     sc_bytes status;          /* reply code; empty for a request */
     sc_bytes from_tag;
     sc_bytes to_tag;
-    sc_bytes from;
-    sc_bytes to;
+    sc_endpoint from;
+    sc_endpoint to;
     uint8_t outgoing;         /* not 0: the server sends it */
     uint8_t has_destination;  /* not 0: the script has named one, be it empty */
+    uint8_t has_correlation;  /* not 0: the script has named a correlation id, be it empty; without one a line of hlog() has the Call-ID */
     sc_bytes destination;     /* SIP URI of a collector; empty: those that parameters name */
     sc_bytes correlation;     /* correlation id; empty for none */
     sc_bytes table;           /* empty: parameter table */
     const sc_bytes *users;    /* whom it is traced for, beside everybody; may be null when there is none */
     uint32_t user_count;
+    const sc_endpoint *sockets; /* of a line of hlog(): the host's sockets that it could leave from; one of the collector's transport and family
+                                 * counts, or one of any transport for every collector. May be null when there is none */
+    uint32_t socket_count;
     int64_t time_us;          /* microseconds since the Unix epoch; 0: now */
 } sc_trace;
 
@@ -391,6 +444,26 @@ typedef struct sc_copies {
     uint32_t count;           /* 0: none */
     sc_bytes body;
 } sc_copies;
+
+/* What the parameters ask of the host, beside what the core does by itself. Not 0 is yes. */
+typedef struct sc_trace_needs {
+    uint8_t follows_scripts;    /* what scripts trace is followed: AVPs, transactions, dialogs and stateless replies are asked for */
+    uint8_t stateless_acks;     /* ACKs to stateless replies are traced (trace_sl_acks) */
+    uint8_t dialog_acks;        /* and ACKs of dialogs (trace_dialog_ack) */
+    uint8_t dialog_spirals;     /* requests that pass the server twice make a dialog traced each time (trace_dialog_spiral) */
+    uint32_t transaction_flags; /* bits of a message's flags that make sip_trace() without a type trace the transaction (trace_flag) */
+    uint8_t traces_traffic;     /* all that the host's core receives and sends is traced (trace_mode) */
+    uint8_t traffic_rows;       /* with rows, for which it is parsed */
+    uint8_t traffic_headers;    /* the script sees it with the X-Siptrace headers */
+    uint8_t advertised;         /* listen sockets are told by their advertised addresses (data_mode) */
+    uint8_t ephemeral;          /* and by the port that a connection really has (trace_ephemeral_socket) */
+    uint8_t sends_copies;       /* there may be plain copies to send: names that they go to are looked up */
+    sc_bytes socket_name;       /* the listen socket that copies leave from, by its name (send_sock_name), or */
+    sc_bytes socket_uri;        /* by its SIP URI (send_sock_addr); both empty: one that fits. Valid as long as the handle */
+} sc_trace_needs;
+
+/* Tells it. */
+sc_status sc_trace_setup(sc_core *core, sc_trace_needs *needs);
 
 /* Tells the source address of packets to collectors, before sc_core_check. */
 sc_status sc_trace_bind(sc_core *core, const sc_address *from);
@@ -402,15 +475,94 @@ sc_status sc_trace_is_on(sc_core *core, uint8_t *on);
 #define SC_X_HEADERS 512u
 
 /* Writes the body of `trace` with the X-Siptrace headers into `buffer` of `room` bytes, for what the script is to see of it first. They say
- * what `trace` says, be it nothing: time_us 0 is the time 0. Needs no handle. SC_ERR_INVALID_VALUE when the body has no end of headers, they
+ * what `trace` says, be it nothing: time_us 0 is the time 0. SC_ERR_INVALID_VALUE when the body has no end of headers, they
  * would be too long, or there is no room. */
-sc_status sc_trace_headers(const sc_trace *trace, char *buffer, size_t room, size_t *length);
+sc_status sc_trace_headers(sc_core *core, const sc_trace *trace, char *buffer, size_t room, size_t *length);
+
+/* The functions of scripts that trace. */
+typedef enum sc_trace_function {
+    SC_FUNCTION_SIP_TRACE = 0,
+    SC_FUNCTION_SIP_TRACE_MODE = 1,
+    SC_FUNCTION_SIP_TRACE_MSG = 2,
+    SC_FUNCTION_HLOG = 3
+} sc_trace_function;
+
+/* What a script wants traced from a message on. */
+typedef enum sc_scope {
+    SC_SCOPE_DEFAULT = 0,     /* the script has not said */
+    SC_SCOPE_UNKNOWN = 1,     /* it has said something that is not known */
+    SC_SCOPE_MESSAGE = 2,
+    SC_SCOPE_TRANSACTION = 3,
+    SC_SCOPE_DIALOG = 4
+} sc_scope;
+
+/* Reads what a script gives `function` for a scope: the type of sip_trace(), m, t or d in either case, blanks around it, or the mode of
+ * sip_trace_mode(), whose first letter counts. Anything else is logged; as a type it is SC_SCOPE_UNKNOWN, which a host may refuse at start, and
+ * as a mode the message. */
+sc_status sc_trace_scope(sc_core *core, sc_trace_function function, sc_bytes text, sc_scope *scope);
+
+/* What the host knows of a question. */
+typedef enum sc_known {
+    SC_NOT_ASKED = 0,
+    SC_NO = 1,
+    SC_YES = 2
+} sc_known;
+
+/* A call of sip_trace() or sip_trace_mode(). Not 0 is yes. */
+typedef struct sc_trace_call {
+    sc_trace_function function;
+    sc_scope scope;
+    sc_bytes method;             /* of the request; empty for a reply */
+    uint8_t has_flag;            /* the message has one of sc_trace_needs.transaction_flags */
+    uint8_t is_followed;         /* it belongs to what is followed already: its own mark says so */
+    uint8_t knows_transactions;  /* the host has a module for them */
+    uint8_t knows_dialogs;
+    sc_known is_seen_to;         /* of a CANCEL or ACK: the transaction that it is about is followed, and traces it too */
+} sc_trace_call;
+
+/* What such a call begins with. */
+typedef enum sc_trace_step {
+    SC_STEP_LOOK_UP = 0, /* the host finds sc_trace_call.is_seen_to, and asks again */
+    SC_STEP_ANSWER = 1,  /* nothing is traced: the script gets sc_trace_decision.answer */
+    SC_STEP_TRACE = 2    /* the message is traced; sc_trace_conclude says what comes then */
+} sc_trace_step;
+
+typedef struct sc_trace_decision {
+    sc_trace_step step;
+    sc_scope follow;     /* SC_SCOPE_MESSAGE: nothing; a dialog includes its first transaction */
+    int32_t answer;
+} sc_trace_decision;
+
+/* Decides what a call comes to. What a script should know, such as a module that is missing, is logged at a limited rate. */
+sc_status sc_trace_decide(sc_core *core, const sc_trace_call *call, sc_trace_decision *decision);
+
+/* What is left to do once a message is handed over. */
+typedef struct sc_trace_conclusion {
+    sc_scope follow;              /* what the host must have followed now, as in sc_trace_decision; when it cannot, the script gets -1 */
+    uint8_t forgets_destination;  /* not 0: the script's destination is none, and counts for nothing that follows */
+    int32_t answer;               /* what the script gets */
+} sc_trace_conclusion;
+
+/* Says it, of a message that `function` had traced: `follow` is what sc_trace_decide said, SC_SCOPE_MESSAGE for other functions, and `sent` what
+ * sc_trace_send answered. Needs no handle. */
+sc_status sc_trace_conclude(sc_trace_function function, sc_scope follow, sc_status sent, sc_trace_conclusion *conclusion);
+
+/* The number of the field that $siptrace(name) means. SC_ERR_UNKNOWN_NAME when there is none. Needs no handle. */
+sc_status sc_trace_variable(sc_bytes name, uint32_t *variable);
+
+/* The names that sc_trace_variable knows: terminated, static, to be put into an error. */
+sc_status sc_trace_variable_names(const char **names);
+
+/* What field `variable` answers of `shown`, the message that the script looks at; null when it looks at none. Texts point into `shown` or the core;
+ * valid until the same field is asked for again. */
+sc_status sc_trace_variable_value(sc_core *core, uint32_t variable, const sc_trace *shown, sc_variable_value *value);
 
 /* Queues a message as rows and packets, as parameters and `trace` ask, and fills `copies`. Never waits. What one of them is denied does not keep
  * the others back: from an attached process `copies` is filled whatever the answer, which is that of the rows where there are any, and else the first
  * error; with rows, SC_ERR_REFUSED also when the X-Siptrace headers do not fit into a copy. SC_ERR_INVALID_VALUE when the script's destination is no
- * URI that packets or copies could go to, whether tracing is on or off, and SC_ERR_CAPTURE_OFF when it is off and the message is traced for no user:
- * nothing of it is queued then, nor copied. SC_ERR_WRONG_STATE when this process is not attached: nothing is counted, and it may attach and try again. */
+ * URI that packets or copies could go to, a line of hlog() has nothing to correlate it by, or sip_trace_msg() lacks its message or an address, whether
+ * tracing is on or off, and SC_ERR_CAPTURE_OFF when it is off and the message is traced for no user: nothing of it is queued then, nor copied.
+ * SC_ERR_WRONG_STATE when this process is not attached: nothing is counted, and it may attach and try again. */
 sc_status sc_trace_send(sc_core *core, const sc_trace *trace, sc_copies *copies);
 
 /* Why a message is not handed over. */

@@ -135,7 +135,8 @@ static void every_null_is_refused(sc_core *core)
     sc_message sip = message();
     sc_hep_verdict verdict = SC_HEP_DONE;
     sc_hep_packet packet;
-    sc_hep_value field;
+    sc_variable_value field;
+    sc_capture_needs needs = { 0 };
     uint32_t number = 77;
     int32_t product = 77;
     uint64_t value = 77;
@@ -191,8 +192,14 @@ static void every_null_is_refused(sc_core *core)
     CHECK(sc_hep_variable(bytes("no such field"), &number) == SC_ERR_UNKNOWN_NAME);
     CHECK(sc_hep_variable(nothing, &number) == SC_ERR_UNKNOWN_NAME && number == 77);
     CHECK(sc_hep_variable_names(NULL) == SC_ERR_NULL_POINTER);
-    CHECK(sc_hep_variable_value(NULL, 0, &field) == SC_ERR_NULL_POINTER);
-    CHECK(sc_hep_variable_value(core, 0, NULL) == SC_ERR_NULL_POINTER);
+    CHECK(sc_hep_variable_value(NULL, 0, nothing, &field) == SC_ERR_NULL_POINTER);
+    CHECK(sc_hep_variable_value(core, 0, broken, &field) == SC_ERR_NULL_POINTER);
+    CHECK(sc_hep_variable_value(core, 0, nothing, NULL) == SC_ERR_NULL_POINTER);
+    CHECK(sc_capture_setup(NULL, &needs) == SC_ERR_NULL_POINTER);
+    CHECK(sc_capture_setup(core, NULL) == SC_ERR_NULL_POINTER);
+    CHECK(sc_core_refuse(NULL, "nonsip_hook", nothing, SC_REFUSAL_NO_ROUTE) == SC_ERR_NULL_POINTER);
+    CHECK(sc_core_refuse(core, NULL, nothing, SC_REFUSAL_NO_ROUTE) == SC_ERR_NULL_POINTER);
+    CHECK(sc_core_refuse(core, "nonsip_hook", broken, SC_REFUSAL_NO_ROUTE) == SC_ERR_NULL_POINTER);
     CHECK(sc_hep_end(NULL, nothing) == SC_ERR_NULL_POINTER);
     CHECK(sc_raw_open(NULL, &number) == SC_ERR_NULL_POINTER);
     CHECK(sc_raw_open(core, NULL) == SC_ERR_NULL_POINTER);
@@ -441,6 +448,20 @@ static void answers_are_built_of_what_the_host_has(sc_core *core)
     CHECK(strncmp(heard, "fault ", 6) == 0 && strstr(heard, "on, off or check") != NULL);
 }
 
+/* What only the host can find out, in the core's words. */
+static void what_the_host_refuses_is_said_by_the_core(sc_core *core)
+{
+    sc_capture_needs needs = { 77, 77 };
+
+    CHECK(sc_capture_setup(core, &needs) == SC_OK && needs.asks_script == 0 && needs.unmasks == 0);
+    CHECK(sc_core_refuse(core, "event_callback", bytes("on_hep"), SC_REFUSAL_NO_ENGINE) == SC_OK);
+    CHECK(strstr(last_log, "event_callback") != NULL && strstr(last_log, "\"on_hep\"") != NULL && strstr(last_log, "cfgengine") != NULL);
+    CHECK(sc_core_refuse(core, "nonsip_hook", nothing, SC_REFUSAL_EMPTY_ROUTE) == SC_OK);
+    CHECK(strstr(last_log, "event_route[sipcapture:request] is empty") != NULL);
+    CHECK(sc_core_refuse(core, "capture_on", nothing, SC_REFUSAL_NO_ROUTE) == SC_ERR_UNKNOWN_NAME);
+    CHECK(sc_core_refuse(core, "nonsip_hook", nothing, 99) == SC_ERR_INVALID_VALUE);
+}
+
 /* This host has no database drivers to lend. */
 static void a_database_that_nobody_serves_stops_the_start(void)
 {
@@ -542,7 +563,7 @@ static void captures_are_queued(sc_core *core)
     sc_message sip = message();
     sc_hep_verdict verdict = SC_HEP_DONE;
     sc_hep_packet packet;
-    sc_hep_value field;
+    sc_variable_value field;
     const char *names = NULL;
     sc_bytes text = nothing;
     uint32_t variable = 0;
@@ -599,15 +620,16 @@ static void captures_are_queued(sc_core *core)
     CHECK(packet.payload.ptr == datagram + 16 && packet.payload.len == sizeof(invite) - 1);
     CHECK(sc_hep_accept(core, hep, &verdict, &packet) == SC_ERR_WRONG_STATE); /* the script was not asked */
     CHECK(sc_hep_variable(bytes("src_port"), &variable) == SC_OK);
-    CHECK(sc_hep_variable_value(core, variable, &field) == SC_OK && field.kind == SC_HEP_NUMBER && field.number == 5060);
+    CHECK(sc_hep_variable_value(core, variable, hep, &field) == SC_OK && field.kind == SC_VARIABLE_NUMBER && field.number == 5060);
     CHECK(sc_hep_variable(bytes("0x00f"), &variable) == SC_OK);
-    CHECK(sc_hep_variable_value(core, variable, &field) == SC_OK && field.kind == SC_HEP_TEXT);
-    CHECK(field.text.len == sizeof(invite) - 1 && memcmp(field.text.ptr, invite, field.text.len) == 0);
+    CHECK(sc_hep_variable_value(core, variable, hep, &field) == SC_OK && field.kind == SC_VARIABLE_TEXT);
+    CHECK(field.text.len == sizeof(invite) - 1 && field.text.ptr == datagram + 16); /* the packet's own bytes, of which nobody has made a copy */
+    CHECK(sc_hep_variable_value(core, variable, nothing, &field) == SC_OK && field.kind == SC_VARIABLE_NULL);
     CHECK(sc_hep_variable_names(&names) == SC_OK && strstr(names, "correlation_id") != NULL);
     CHECK(sc_hep_end(core, packet.payload) == SC_OK); /* refused by the host: captured all the same */
     CHECK(sc_hep_end(core, packet.payload) == SC_OK); /* nothing is at hand any more */
-    CHECK(sc_hep_variable_value(core, variable, &field) == SC_OK && field.kind == SC_HEP_NULL);
-    CHECK(sc_hep_variable_value(core, UINT32_MAX, &field) == SC_OK && field.kind == SC_HEP_NULL);
+    CHECK(sc_hep_variable_value(core, variable, hep, &field) == SC_OK && field.kind == SC_VARIABLE_NULL);
+    CHECK(sc_hep_variable_value(core, UINT32_MAX, hep, &field) == SC_OK && field.kind == SC_VARIABLE_NULL);
 
     CHECK(strcmp(command(core, "sipcapture.status", "OFFline"), "Disabled;") == 0);
     sip = message();
@@ -820,6 +842,84 @@ static void what_cannot_be_sent_is_counted(sc_core *core)
     CHECK(held == 15 && verdict == SC_FORWARD_LOST && counter_of(core, "copies_failed") == 3);
 }
 
+/* $siptrace(...), of which the host hands in the message that its script looks at. */
+static void the_script_is_shown_the_ends_of_a_message(sc_core *core, const sc_trace *shown)
+{
+    sc_variable_value field = { .kind = 77 };
+    const char *names = NULL;
+    uint32_t variable = 77;
+
+    CHECK(sc_trace_variable(broken, &variable) == SC_ERR_NULL_POINTER && sc_trace_variable(bytes("direction"), NULL) == SC_ERR_NULL_POINTER);
+    CHECK(sc_trace_variable(bytes("src_ip"), &variable) == SC_ERR_UNKNOWN_NAME && variable == 77);
+    CHECK(sc_trace_variable_names(NULL) == SC_ERR_NULL_POINTER);
+    CHECK(sc_trace_variable_names(&names) == SC_OK && strstr(names, "hostip") != NULL);
+    CHECK(sc_trace_variable(bytes("src_port"), &variable) == SC_OK);
+    CHECK(sc_trace_variable_value(NULL, variable, shown, &field) == SC_ERR_NULL_POINTER);
+    CHECK(sc_trace_variable_value(core, variable, shown, NULL) == SC_ERR_NULL_POINTER && field.kind == 77);
+    CHECK(sc_trace_variable_value(core, variable, NULL, &field) == SC_OK && field.kind == SC_VARIABLE_NULL);
+    CHECK(sc_trace_variable_value(core, variable, shown, &field) == SC_OK && field.kind == SC_VARIABLE_NUMBER && field.number == 5060);
+    CHECK(sc_trace_variable(bytes("dst_proto"), &variable) == SC_OK);
+    CHECK(sc_trace_variable_value(core, variable, shown, &field) == SC_OK && field.kind == SC_VARIABLE_BOTH && field.number == 1);
+    CHECK(field.text.len == 3 && memcmp(field.text.ptr, "udp", 3) == 0);
+    CHECK(sc_trace_variable_value(core, UINT32_MAX, shown, &field) == SC_OK && field.kind == SC_VARIABLE_NULL);
+}
+
+/* What a script asks for, from its words to its answer. */
+static void a_call_is_decided_and_concluded(sc_core *node, sc_core *core)
+{
+    sc_trace_call call = { .function = SC_FUNCTION_SIP_TRACE };
+    sc_trace_decision decision = { 77, 77, 77 };
+    sc_trace_conclusion conclusion = { 77, 77, 77 };
+    sc_scope scope = 77;
+
+    CHECK(sc_trace_scope(NULL, SC_FUNCTION_SIP_TRACE, bytes("t"), &scope) == SC_ERR_NULL_POINTER);
+    CHECK(sc_trace_scope(node, SC_FUNCTION_SIP_TRACE, bytes("t"), &scope) == SC_ERR_WRONG_STATE);
+    CHECK(sc_trace_scope(core, SC_FUNCTION_SIP_TRACE, broken, &scope) == SC_ERR_NULL_POINTER);
+    CHECK(sc_trace_scope(core, SC_FUNCTION_SIP_TRACE, bytes("t"), NULL) == SC_ERR_NULL_POINTER);
+    CHECK(sc_trace_scope(core, 99, bytes("t"), &scope) == SC_ERR_INVALID_VALUE && scope == 77);
+    CHECK(sc_trace_scope(core, SC_FUNCTION_SIP_TRACE, bytes("x"), &scope) == SC_OK && scope == SC_SCOPE_UNKNOWN);
+    CHECK(strstr(last_log, "the type \"x\" is not known") != NULL);
+    CHECK(sc_trace_scope(core, SC_FUNCTION_SIP_TRACE, bytes(" T"), &call.scope) == SC_OK && call.scope == SC_SCOPE_TRANSACTION);
+    CHECK(sc_trace_decide(NULL, &call, &decision) == SC_ERR_NULL_POINTER && sc_trace_decide(node, &call, &decision) == SC_ERR_WRONG_STATE);
+    CHECK(sc_trace_decide(core, NULL, &decision) == SC_ERR_NULL_POINTER && sc_trace_decide(core, &call, NULL) == SC_ERR_NULL_POINTER);
+    call.method = broken;
+    CHECK(sc_trace_decide(core, &call, &decision) == SC_ERR_NULL_POINTER && decision.step == 77);
+    call.method = bytes("CANCEL");
+    CHECK(sc_trace_decide(core, &call, &decision) == SC_OK && decision.step == SC_STEP_TRACE && decision.follow == SC_SCOPE_MESSAGE);
+    CHECK(strstr(last_log, "without tm.so") != NULL);
+    call.knows_transactions = 1;
+    CHECK(sc_trace_decide(core, &call, &decision) == SC_OK && decision.step == SC_STEP_LOOK_UP);
+    call.is_seen_to = SC_YES;
+    CHECK(sc_trace_decide(core, &call, &decision) == SC_OK && decision.step == SC_STEP_ANSWER && decision.answer == 1);
+    call.is_seen_to = 99;
+    CHECK(sc_trace_decide(core, &call, &decision) == SC_ERR_INVALID_VALUE);
+    call.is_seen_to = SC_NO;
+    CHECK(sc_trace_decide(core, &call, &decision) == SC_OK && decision.step == SC_STEP_TRACE && decision.follow == SC_SCOPE_TRANSACTION);
+    CHECK(sc_trace_conclude(call.function, decision.follow, SC_OK, NULL) == SC_ERR_NULL_POINTER);
+    CHECK(sc_trace_conclude(99, decision.follow, SC_OK, &conclusion) == SC_ERR_INVALID_VALUE);
+    CHECK(sc_trace_conclude(call.function, 99, SC_OK, &conclusion) == SC_ERR_INVALID_VALUE && conclusion.answer == 77);
+    CHECK(sc_trace_conclude(call.function, decision.follow, SC_OK, &conclusion) == SC_OK && conclusion.answer == 1);
+    CHECK(conclusion.follow == SC_SCOPE_TRANSACTION && conclusion.forgets_destination == 0);
+    CHECK(sc_trace_conclude(call.function, decision.follow, SC_ERR_INVALID_VALUE, &conclusion) == SC_OK && conclusion.answer == -1);
+    CHECK(conclusion.follow == SC_SCOPE_MESSAGE && conclusion.forgets_destination == 1);
+    CHECK(sc_trace_conclude(call.function, decision.follow, SC_ERR_NO_COLLECTOR, &conclusion) == SC_OK && conclusion.answer == -1);
+    CHECK(sc_trace_conclude(SC_FUNCTION_SIP_TRACE_MODE, decision.follow, SC_ERR_NO_COLLECTOR, &conclusion) == SC_OK && conclusion.answer == 1);
+}
+
+static void the_parameters_say_what_the_host_does(sc_core *node, sc_core *core)
+{
+    sc_trace_needs needs = { 0 };
+
+    CHECK(sc_trace_setup(NULL, &needs) == SC_ERR_NULL_POINTER && sc_trace_setup(core, NULL) == SC_ERR_NULL_POINTER);
+    CHECK(sc_trace_setup(node, &needs) == SC_ERR_WRONG_STATE);
+    CHECK(sc_core_set_number(core, "trace_flag", 5) == SC_OK && sc_core_set_text(core, "send_sock_name", bytes("second")) == SC_OK);
+    CHECK(sc_trace_setup(core, &needs) == SC_OK && needs.follows_scripts == 1 && needs.transaction_flags == 1u << 5);
+    CHECK(needs.dialog_acks == 1 && needs.traces_traffic == 0 && needs.sends_copies == 1); /* this host's release is not known: the newest */
+    CHECK(needs.socket_uri.len == 0 && needs.socket_name.len == 6 && memcmp(needs.socket_name.ptr, "second", 6) == 0);
+    CHECK(sc_core_refuse(core, "send_sock_name", needs.socket_name, SC_REFUSAL_NO_SOCKET) == SC_OK);
+    CHECK(strstr(last_log, "no listen socket \"second\"") != NULL);
+}
+
 /* The capture agent: a handle of another module, with functions that a capture node lacks, and the other way round. */
 static void a_capture_agent_is_a_module_of_its_own(sc_core *node, const char *directory)
 {
@@ -831,6 +931,8 @@ static void a_capture_agent_is_a_module_of_its_own(sc_core *node, const char *di
     const char *name = NULL;
     uint32_t mode = 77;
     uint8_t on = 77;
+    const sc_address local = { 4, { 127, 0, 0, 1 }, 5060 };
+    const sc_endpoint sockets[2] = { { .transport = 1, .is_socket = 1, .address = local }, { .is_socket = 1, .address = local } };
     char url[300];
     char room[1000];
     size_t length = 77;
@@ -850,6 +952,8 @@ static void a_capture_agent_is_a_module_of_its_own(sc_core *node, const char *di
     CHECK(sc_core_set_text(core, "duplicate_uri", bytes(" sip:127.0.0.1;transport=sctp, sip:[::1];transport=sctp")) == SC_OK);
     CHECK(sc_core_set_text(core, "duplicate_uri", bytes("sip:parameter.example;transport=sctp")) == SC_OK);
     CHECK(sc_core_set_number(core, "capture_on", 1) == SC_ERR_UNKNOWN_NAME);
+    the_parameters_say_what_the_host_does(node, core);
+    a_call_is_decided_and_concluded(node, core);
     snprintf(url, sizeof(url), "sqlite:///%s/trace/trace.db", directory);
     CHECK(sc_core_set_text(core, "db_url", bytes(url)) == SC_OK && sc_core_set_text(core, "spool_dir", nothing) == SC_OK);
     CHECK(sc_core_set_number(core, "trace_on", 1) == SC_OK && sc_trace_bind(core, &from) == SC_OK);
@@ -861,7 +965,8 @@ static void a_capture_agent_is_a_module_of_its_own(sc_core *node, const char *di
     CHECK(sc_trace_is_on(core, &on) == SC_OK && on == 1);
     trace.body = bytes("OPTIONS sip:a SIP/2.0\r\n\r\n");
     trace.method = bytes("OPTIONS");
-    trace.from = trace.to = bytes("udp:127.0.0.1:5060");
+    trace.from.transport = trace.to.transport = 1;
+    trace.from.address = trace.to.address = local;
     trace.user_count = 1;
     CHECK(sc_trace_send(core, &trace, &copies) == SC_ERR_NULL_POINTER);
     trace.users = &user;
@@ -873,17 +978,25 @@ static void a_capture_agent_is_a_module_of_its_own(sc_core *node, const char *di
     CHECK(copies.body.len == trace.body.len);
     trace.destination = nothing;
     trace.has_destination = 0;
-    CHECK(sc_trace_headers(NULL, room, sizeof(room), &length) == SC_ERR_NULL_POINTER);
-    CHECK(sc_trace_headers(&trace, NULL, sizeof(room), &length) == SC_ERR_NULL_POINTER);
-    CHECK(sc_trace_headers(&trace, room, sizeof(room), NULL) == SC_ERR_NULL_POINTER);
-    CHECK(sc_trace_headers(&trace, room, trace.body.len, &length) == SC_ERR_INVALID_VALUE && length == 77);
-    CHECK(sc_trace_headers(&trace, room, trace.body.len + SC_X_HEADERS, &length) == SC_OK);
+    CHECK(sc_trace_headers(NULL, &trace, room, sizeof(room), &length) == SC_ERR_NULL_POINTER);
+    CHECK(sc_trace_headers(node, &trace, room, sizeof(room), &length) == SC_ERR_WRONG_STATE);
+    CHECK(sc_trace_headers(core, NULL, room, sizeof(room), &length) == SC_ERR_NULL_POINTER);
+    CHECK(sc_trace_headers(core, &trace, NULL, sizeof(room), &length) == SC_ERR_NULL_POINTER);
+    CHECK(sc_trace_headers(core, &trace, room, sizeof(room), NULL) == SC_ERR_NULL_POINTER);
+    CHECK(sc_trace_headers(core, &trace, room, trace.body.len, &length) == SC_ERR_INVALID_VALUE && length == 77);
+    CHECK(sc_trace_headers(core, &trace, room, trace.body.len + SC_X_HEADERS, &length) == SC_OK);
     CHECK(length == strlen(headed) && memcmp(room, headed, length) == 0);
     trace.body = bytes("no end of headers");
-    CHECK(sc_trace_headers(&trace, room, sizeof(room), &length) == SC_ERR_INVALID_VALUE);
+    CHECK(sc_trace_headers(core, &trace, room, sizeof(room), &length) == SC_ERR_INVALID_VALUE);
+    the_script_is_shown_the_ends_of_a_message(core, &trace);
     trace.tracer = SC_TRACER_LOG;
-    trace.from = bytes("udp:127.0.0.1:5060 udp:::1:5061");
+    trace.call_id = bytes("contract@example.com");
+    trace.socket_count = 2;
+    CHECK(sc_trace_send(core, &trace, &copies) == SC_ERR_NULL_POINTER);
+    trace.sockets = sockets;
     CHECK(sc_trace_send(core, &trace, &copies) == SC_ERR_NO_COLLECTOR && strstr(last_log, "duplicate_uri") != NULL && copies.count == 0);
+    trace.call_id = nothing;
+    CHECK(sc_trace_send(core, &trace, &copies) == SC_ERR_INVALID_VALUE && copies.count == 0); /* nothing to correlate the line by */
     copies.count = 77;
     trace.tracer = 99;
     CHECK(sc_trace_send(core, &trace, &copies) == SC_ERR_INVALID_VALUE && copies.count == 77);
@@ -960,7 +1073,8 @@ static void *call_what_is_the_owners(void *argument)
     sc_message sip = message();
     sc_hep_verdict verdict = SC_HEP_DONE;
     sc_hep_packet packet;
-    sc_hep_value field;
+    sc_variable_value field;
+    sc_capture_needs needs;
     sc_bytes text = broken;
     uint32_t number = 77;
     uint64_t value = 77;
@@ -982,7 +1096,9 @@ static void *call_what_is_the_owners(void *argument)
     CHECK(sc_hep_accept(core, nothing, &verdict, &packet) == SC_ERR_WRONG_THREAD);
     CHECK(sc_hep_end(core, nothing) == SC_ERR_WRONG_THREAD);
     CHECK(sc_counter_not_exported(core) == SC_ERR_WRONG_THREAD);
-    CHECK(sc_hep_variable_value(core, 0, &field) == SC_ERR_WRONG_THREAD);
+    CHECK(sc_hep_variable_value(core, 0, nothing, &field) == SC_ERR_WRONG_THREAD);
+    CHECK(sc_capture_setup(core, &needs) == SC_ERR_WRONG_THREAD);
+    CHECK(sc_core_refuse(core, "nonsip_hook", nothing, SC_REFUSAL_NO_ROUTE) == SC_ERR_WRONG_THREAD);
     CHECK(sc_raw_open(core, &number) == SC_ERR_WRONG_THREAD && sc_raw_receive(core, &packet) == SC_ERR_WRONG_THREAD);
     CHECK(number == 77 && verdict == SC_HEP_DONE && text.ptr == NULL && text.len == 5);
     /* These are everybody's. */
@@ -1194,6 +1310,7 @@ int main(void)
     a_database_that_nobody_serves_stops_the_start();
     secrets_are_not_redacted();
     versions_and_names_are_checked(core);
+    what_the_host_refuses_is_said_by_the_core(core);
     parameters_are_listed_for_every_module();
     commands_are_listed_for_every_module();
     kept_values_reach_the_core_in_the_order_of_the_list();

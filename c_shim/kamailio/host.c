@@ -26,9 +26,23 @@ static void host_log(sc_log_level level, const char *text, size_t len)
     }
 }
 
+/* How ip_addr2a() writes addresses (ipv6_hex_style). */
+static sc_ipv6_style ipv6_style(void)
+{
+    switch (ksr_ipv6_hex_style.s[0]) {
+        case 'a':
+            return SC_IPV6_LOWER;
+        case 'A':
+            return SC_IPV6_UPPER;
+        default:
+            return SC_IPV6_SHORT;
+    }
+}
+
 int host_make_core(const char *module)
 {
-    sc_host host = { .contract_version = SC_CONTRACT_VERSION, .user = uid > 0 ? uid : -1, .group = gid > 0 ? gid : -1,
+    sc_host host = { .contract_version = SC_CONTRACT_VERSION, .release = VERSIONVAL, .ipv6_style = ipv6_style(),
+            .user = uid > 0 ? uid : -1, .group = gid > 0 ? gid : -1,
             .kill_timeout = ser_kill_timeout > 0 ? ser_kill_timeout : 0, .log = host_log };
 
     database_offer(&host);

@@ -113,10 +113,20 @@ impl Default for sc_row {
         }
     }
 }
+impl sc_ipv6_style {
+    pub const SC_IPV6_SHORT: sc_ipv6_style = sc_ipv6_style(0);
+    pub const SC_IPV6_LOWER: sc_ipv6_style = sc_ipv6_style(1);
+    pub const SC_IPV6_UPPER: sc_ipv6_style = sc_ipv6_style(2);
+}
+#[repr(transparent)]
+#[derive(Debug, Copy, Clone, Hash, PartialEq, Eq)]
+pub struct sc_ipv6_style(pub ::std::os::raw::c_uint);
 #[repr(C)]
-#[derive(Debug, Default, Copy, Clone)]
+#[derive(Debug, Copy, Clone)]
 pub struct sc_host {
     pub contract_version: u32,
+    pub release: u32,
+    pub ipv6_style: sc_ipv6_style,
     pub user: i64,
     pub group: i64,
     pub kill_timeout: u32,
@@ -136,6 +146,15 @@ pub struct sc_host {
         unsafe extern "C" fn(sink: u32, table: sc_bytes, column: sc_bytes, number: i32) -> sc_database_answer,
     >,
     pub database_close: ::std::option::Option<unsafe extern "C" fn(sink: u32)>,
+}
+impl Default for sc_host {
+    fn default() -> Self {
+        let mut s = ::std::mem::MaybeUninit::<Self>::uninit();
+        unsafe {
+            ::std::ptr::write_bytes(s.as_mut_ptr(), 0, 1);
+            s.assume_init()
+        }
+    }
 }
 #[repr(C)]
 #[derive(Debug)]
@@ -174,6 +193,27 @@ unsafe extern "C" {
 unsafe extern "C" {
     pub fn sc_core_set_number(core: *mut sc_core, name: *const ::std::os::raw::c_char, value: i64) -> sc_status;
 }
+impl sc_refusal {
+    pub const SC_REFUSAL_NO_ENGINE: sc_refusal = sc_refusal(0);
+    pub const SC_REFUSAL_NO_ROUTE: sc_refusal = sc_refusal(1);
+    pub const SC_REFUSAL_EMPTY_ROUTE: sc_refusal = sc_refusal(2);
+    pub const SC_REFUSAL_EVENT_TAKEN: sc_refusal = sc_refusal(3);
+    pub const SC_REFUSAL_NO_MODULE: sc_refusal = sc_refusal(4);
+    pub const SC_REFUSAL_NO_AVP: sc_refusal = sc_refusal(5);
+    pub const SC_REFUSAL_NO_URI: sc_refusal = sc_refusal(6);
+    pub const SC_REFUSAL_NO_SOCKET: sc_refusal = sc_refusal(7);
+}
+#[repr(transparent)]
+#[derive(Debug, Copy, Clone, Hash, PartialEq, Eq)]
+pub struct sc_refusal(pub ::std::os::raw::c_uint);
+unsafe extern "C" {
+    pub fn sc_core_refuse(
+        core: *mut sc_core,
+        name: *const ::std::os::raw::c_char,
+        value: sc_bytes,
+        why: sc_refusal,
+    ) -> sc_status;
+}
 unsafe extern "C" {
     pub fn sc_core_check(core: *mut sc_core) -> sc_status;
 }
@@ -191,6 +231,31 @@ unsafe extern "C" {
 }
 unsafe extern "C" {
     pub fn sc_core_finish(core: *mut sc_core) -> sc_status;
+}
+impl sc_variable_kind {
+    pub const SC_VARIABLE_NULL: sc_variable_kind = sc_variable_kind(0);
+    pub const SC_VARIABLE_NUMBER: sc_variable_kind = sc_variable_kind(1);
+    pub const SC_VARIABLE_TEXT: sc_variable_kind = sc_variable_kind(2);
+    pub const SC_VARIABLE_BOTH: sc_variable_kind = sc_variable_kind(3);
+}
+#[repr(transparent)]
+#[derive(Debug, Copy, Clone, Hash, PartialEq, Eq)]
+pub struct sc_variable_kind(pub ::std::os::raw::c_uint);
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct sc_variable_value {
+    pub kind: sc_variable_kind,
+    pub number: i64,
+    pub text: sc_bytes,
+}
+impl Default for sc_variable_value {
+    fn default() -> Self {
+        let mut s = ::std::mem::MaybeUninit::<Self>::uninit();
+        unsafe {
+            ::std::ptr::write_bytes(s.as_mut_ptr(), 0, 1);
+            s.assume_init()
+        }
+    }
 }
 #[repr(C)]
 #[derive(Debug, Default, Copy, Clone)]
@@ -238,6 +303,15 @@ impl Default for sc_message {
             s.assume_init()
         }
     }
+}
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone)]
+pub struct sc_capture_needs {
+    pub asks_script: u8,
+    pub unmasks: u8,
+}
+unsafe extern "C" {
+    pub fn sc_capture_setup(core: *mut sc_core, needs: *mut sc_capture_needs) -> sc_status;
 }
 unsafe extern "C" {
     pub fn sc_mode_find(core: *mut sc_core, name: sc_bytes, out: *mut u32) -> sc_status;
@@ -310,30 +384,6 @@ unsafe extern "C" {
 unsafe extern "C" {
     pub fn sc_hep_end(core: *mut sc_core, refused: sc_bytes) -> sc_status;
 }
-impl sc_hep_kind {
-    pub const SC_HEP_NULL: sc_hep_kind = sc_hep_kind(0);
-    pub const SC_HEP_NUMBER: sc_hep_kind = sc_hep_kind(1);
-    pub const SC_HEP_TEXT: sc_hep_kind = sc_hep_kind(2);
-}
-#[repr(transparent)]
-#[derive(Debug, Copy, Clone, Hash, PartialEq, Eq)]
-pub struct sc_hep_kind(pub ::std::os::raw::c_uint);
-#[repr(C)]
-#[derive(Debug, Copy, Clone)]
-pub struct sc_hep_value {
-    pub kind: sc_hep_kind,
-    pub number: i64,
-    pub text: sc_bytes,
-}
-impl Default for sc_hep_value {
-    fn default() -> Self {
-        let mut s = ::std::mem::MaybeUninit::<Self>::uninit();
-        unsafe {
-            ::std::ptr::write_bytes(s.as_mut_ptr(), 0, 1);
-            s.assume_init()
-        }
-    }
-}
 unsafe extern "C" {
     pub fn sc_hep_variable(name: sc_bytes, variable: *mut u32) -> sc_status;
 }
@@ -341,7 +391,12 @@ unsafe extern "C" {
     pub fn sc_hep_variable_names(names: *mut *const ::std::os::raw::c_char) -> sc_status;
 }
 unsafe extern "C" {
-    pub fn sc_hep_variable_value(core: *mut sc_core, variable: u32, value: *mut sc_hep_value) -> sc_status;
+    pub fn sc_hep_variable_value(
+        core: *mut sc_core,
+        variable: u32,
+        packet: sc_bytes,
+        value: *mut sc_variable_value,
+    ) -> sc_status;
 }
 unsafe extern "C" {
     pub fn sc_raw_open(core: *mut sc_core, readers: *mut u32) -> sc_status;
@@ -361,6 +416,24 @@ impl sc_tracer {
 pub struct sc_tracer(pub ::std::os::raw::c_uint);
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
+pub struct sc_endpoint {
+    pub transport: u8,
+    pub is_socket: u8,
+    pub address: sc_address,
+    pub name: sc_bytes,
+    pub text: sc_bytes,
+}
+impl Default for sc_endpoint {
+    fn default() -> Self {
+        let mut s = ::std::mem::MaybeUninit::<Self>::uninit();
+        unsafe {
+            ::std::ptr::write_bytes(s.as_mut_ptr(), 0, 1);
+            s.assume_init()
+        }
+    }
+}
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
 pub struct sc_trace {
     pub tracer: sc_tracer,
     pub body: sc_bytes,
@@ -369,15 +442,18 @@ pub struct sc_trace {
     pub status: sc_bytes,
     pub from_tag: sc_bytes,
     pub to_tag: sc_bytes,
-    pub from: sc_bytes,
-    pub to: sc_bytes,
+    pub from: sc_endpoint,
+    pub to: sc_endpoint,
     pub outgoing: u8,
     pub has_destination: u8,
+    pub has_correlation: u8,
     pub destination: sc_bytes,
     pub correlation: sc_bytes,
     pub table: sc_bytes,
     pub users: *const sc_bytes,
     pub user_count: u32,
+    pub sockets: *const sc_endpoint,
+    pub socket_count: u32,
     pub time_us: i64,
 }
 impl Default for sc_trace {
@@ -405,6 +481,35 @@ impl Default for sc_copies {
         }
     }
 }
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct sc_trace_needs {
+    pub follows_scripts: u8,
+    pub stateless_acks: u8,
+    pub dialog_acks: u8,
+    pub dialog_spirals: u8,
+    pub transaction_flags: u32,
+    pub traces_traffic: u8,
+    pub traffic_rows: u8,
+    pub traffic_headers: u8,
+    pub advertised: u8,
+    pub ephemeral: u8,
+    pub sends_copies: u8,
+    pub socket_name: sc_bytes,
+    pub socket_uri: sc_bytes,
+}
+impl Default for sc_trace_needs {
+    fn default() -> Self {
+        let mut s = ::std::mem::MaybeUninit::<Self>::uninit();
+        unsafe {
+            ::std::ptr::write_bytes(s.as_mut_ptr(), 0, 1);
+            s.assume_init()
+        }
+    }
+}
+unsafe extern "C" {
+    pub fn sc_trace_setup(core: *mut sc_core, needs: *mut sc_trace_needs) -> sc_status;
+}
 unsafe extern "C" {
     pub fn sc_trace_bind(core: *mut sc_core, from: *const sc_address) -> sc_status;
 }
@@ -413,10 +518,136 @@ unsafe extern "C" {
 }
 unsafe extern "C" {
     pub fn sc_trace_headers(
+        core: *mut sc_core,
         trace: *const sc_trace,
         buffer: *mut ::std::os::raw::c_char,
         room: usize,
         length: *mut usize,
+    ) -> sc_status;
+}
+impl sc_trace_function {
+    pub const SC_FUNCTION_SIP_TRACE: sc_trace_function = sc_trace_function(0);
+    pub const SC_FUNCTION_SIP_TRACE_MODE: sc_trace_function = sc_trace_function(1);
+    pub const SC_FUNCTION_SIP_TRACE_MSG: sc_trace_function = sc_trace_function(2);
+    pub const SC_FUNCTION_HLOG: sc_trace_function = sc_trace_function(3);
+}
+#[repr(transparent)]
+#[derive(Debug, Copy, Clone, Hash, PartialEq, Eq)]
+pub struct sc_trace_function(pub ::std::os::raw::c_uint);
+impl sc_scope {
+    pub const SC_SCOPE_DEFAULT: sc_scope = sc_scope(0);
+    pub const SC_SCOPE_UNKNOWN: sc_scope = sc_scope(1);
+    pub const SC_SCOPE_MESSAGE: sc_scope = sc_scope(2);
+    pub const SC_SCOPE_TRANSACTION: sc_scope = sc_scope(3);
+    pub const SC_SCOPE_DIALOG: sc_scope = sc_scope(4);
+}
+#[repr(transparent)]
+#[derive(Debug, Copy, Clone, Hash, PartialEq, Eq)]
+pub struct sc_scope(pub ::std::os::raw::c_uint);
+unsafe extern "C" {
+    pub fn sc_trace_scope(
+        core: *mut sc_core,
+        function: sc_trace_function,
+        text: sc_bytes,
+        scope: *mut sc_scope,
+    ) -> sc_status;
+}
+impl sc_known {
+    pub const SC_NOT_ASKED: sc_known = sc_known(0);
+    pub const SC_NO: sc_known = sc_known(1);
+    pub const SC_YES: sc_known = sc_known(2);
+}
+#[repr(transparent)]
+#[derive(Debug, Copy, Clone, Hash, PartialEq, Eq)]
+pub struct sc_known(pub ::std::os::raw::c_uint);
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct sc_trace_call {
+    pub function: sc_trace_function,
+    pub scope: sc_scope,
+    pub method: sc_bytes,
+    pub has_flag: u8,
+    pub is_followed: u8,
+    pub knows_transactions: u8,
+    pub knows_dialogs: u8,
+    pub is_seen_to: sc_known,
+}
+impl Default for sc_trace_call {
+    fn default() -> Self {
+        let mut s = ::std::mem::MaybeUninit::<Self>::uninit();
+        unsafe {
+            ::std::ptr::write_bytes(s.as_mut_ptr(), 0, 1);
+            s.assume_init()
+        }
+    }
+}
+impl sc_trace_step {
+    pub const SC_STEP_LOOK_UP: sc_trace_step = sc_trace_step(0);
+    pub const SC_STEP_ANSWER: sc_trace_step = sc_trace_step(1);
+    pub const SC_STEP_TRACE: sc_trace_step = sc_trace_step(2);
+}
+#[repr(transparent)]
+#[derive(Debug, Copy, Clone, Hash, PartialEq, Eq)]
+pub struct sc_trace_step(pub ::std::os::raw::c_uint);
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct sc_trace_decision {
+    pub step: sc_trace_step,
+    pub follow: sc_scope,
+    pub answer: i32,
+}
+impl Default for sc_trace_decision {
+    fn default() -> Self {
+        let mut s = ::std::mem::MaybeUninit::<Self>::uninit();
+        unsafe {
+            ::std::ptr::write_bytes(s.as_mut_ptr(), 0, 1);
+            s.assume_init()
+        }
+    }
+}
+unsafe extern "C" {
+    pub fn sc_trace_decide(
+        core: *mut sc_core,
+        call: *const sc_trace_call,
+        decision: *mut sc_trace_decision,
+    ) -> sc_status;
+}
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct sc_trace_conclusion {
+    pub follow: sc_scope,
+    pub forgets_destination: u8,
+    pub answer: i32,
+}
+impl Default for sc_trace_conclusion {
+    fn default() -> Self {
+        let mut s = ::std::mem::MaybeUninit::<Self>::uninit();
+        unsafe {
+            ::std::ptr::write_bytes(s.as_mut_ptr(), 0, 1);
+            s.assume_init()
+        }
+    }
+}
+unsafe extern "C" {
+    pub fn sc_trace_conclude(
+        function: sc_trace_function,
+        follow: sc_scope,
+        sent: sc_status,
+        conclusion: *mut sc_trace_conclusion,
+    ) -> sc_status;
+}
+unsafe extern "C" {
+    pub fn sc_trace_variable(name: sc_bytes, variable: *mut u32) -> sc_status;
+}
+unsafe extern "C" {
+    pub fn sc_trace_variable_names(names: *mut *const ::std::os::raw::c_char) -> sc_status;
+}
+unsafe extern "C" {
+    pub fn sc_trace_variable_value(
+        core: *mut sc_core,
+        variable: u32,
+        shown: *const sc_trace,
+        value: *mut sc_variable_value,
     ) -> sc_status;
 }
 unsafe extern "C" {
@@ -581,12 +812,14 @@ macro_rules! each_function {
             sc_core_free,
             sc_core_set_text,
             sc_core_set_number,
+            sc_core_refuse,
             sc_core_check,
             sc_core_writers,
             sc_core_map_lanes,
             sc_core_attach,
             sc_writer_supervise,
             sc_core_finish,
+            sc_capture_setup,
             sc_mode_find,
             sc_message_call_id,
             sc_message_redacted,
@@ -601,9 +834,16 @@ macro_rules! each_function {
             sc_hep_variable_value,
             sc_raw_open,
             sc_raw_receive,
+            sc_trace_setup,
             sc_trace_bind,
             sc_trace_is_on,
             sc_trace_headers,
+            sc_trace_scope,
+            sc_trace_decide,
+            sc_trace_conclude,
+            sc_trace_variable,
+            sc_trace_variable_names,
+            sc_trace_variable_value,
             sc_trace_send,
             sc_trace_lose,
             sc_forward_open,

@@ -2,10 +2,11 @@
 
 use super::contract::{
     SC_GIVEN_AGENT, SC_GIVEN_CORRELATION, SC_GIVEN_HEP_VERSION, SC_GIVEN_IP_PROTOCOL, SC_GIVEN_TIME, sc_address,
-    sc_bytes, sc_hep_packet, sc_message, sc_metadata, sc_status, sc_trace, sc_tracer,
+    sc_bytes, sc_endpoint, sc_hep_packet, sc_message, sc_metadata, sc_status, sc_trace, sc_tracer, sc_variable_kind,
+    sc_variable_value,
 };
-use crate::capture::{CUSTOM_FIELDS, Trace, Transport};
-use crate::module::{HepPacket, Metadata, SipMessage, TracedMessage, Tracer};
+use crate::capture::{CUSTOM_FIELDS, Transport};
+use crate::module::{Endpoint, HepPacket, Metadata, SipMessage, TracedMessage, Tracer, VariableValue};
 use std::ffi::{CStr, c_char};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -132,6 +133,17 @@ pub(super) fn to_packet(packet: &HepPacket<'_>) -> sc_hep_packet {
     }
 }
 
+/// What a pseudo-variable answers, as the contract carries it.
+pub(super) fn to_variable(value: VariableValue<'_>) -> sc_variable_value {
+    let (kind, number, text): (_, _, &[u8]) = match value {
+        VariableValue::Null => (sc_variable_kind::SC_VARIABLE_NULL, 0, b""),
+        VariableValue::Number(number) => (sc_variable_kind::SC_VARIABLE_NUMBER, number, b""),
+        VariableValue::Text(text) => (sc_variable_kind::SC_VARIABLE_TEXT, 0, text),
+        VariableValue::Both(text, number) => (sc_variable_kind::SC_VARIABLE_BOTH, number, text),
+    };
+    sc_variable_value { kind, number, text: to_bytes(text) }
+}
+
 /// A message of the contract.
 ///
 /// # Safety
@@ -196,13 +208,52 @@ pub(super) unsafe fn slices<'a>(first: *const sc_bytes, count: u32) -> Result<Ve
     unsafe { std::slice::from_raw_parts(first, count as usize).iter().map(|each| bytes(*each)).collect() }
 }
 
+/// An end of a message's way.
+///
+/// # Safety
+/// Its bytes must be as for [`bytes`].
+pub(super) unsafe fn endpoint<'a>(end: &sc_endpoint) -> Result<Endpoint<'a>, sc_status> {
+    // SAFETY: the caller vouches for both.
+    let (name, text) = unsafe { (bytes::<'a>(end.name)?, bytes::<'a>(end.text)?) };
+    let transport = transport_of(end.transport);
+    Ok(match (text, name, end.address.length) {
+        (b"", b"", 0) => Endpoint::Unknown,
+        (b"", b"", _) => {
+            Endpoint::Address { transport, address: address(&end.address)?, is_socket: end.is_socket != 0 }
+        }
+        (b"", name, _) => Endpoint::Named { transport, name, port: end.address.port },
+        (text, _, _) => Endpoint::Text(text),
+    })
+}
+
+/// Reads a list of such ends.
+///
+/// # Safety
+/// `first` points to `count` structs, unless `count` is 0, and their bytes are valid as long as the result is used.
+pub(super) unsafe fn endpoints<'a>(first: *const sc_endpoint, count: u32) -> Result<Vec<Endpoint<'a>>, sc_status> {
+    if count == 0 {
+        return Ok(Vec::new());
+    }
+    if first.is_null() {
+        return Err(sc_status::SC_ERR_NULL_POINTER);
+    }
+    // SAFETY: the caller vouches for the list, and for the bytes of each.
+    unsafe { std::slice::from_raw_parts(first, count as usize).iter().map(|each| endpoint(each)).collect() }
+}
+
 /// Reads a traced message.
 ///
 /// # Safety
 /// The bytes in it are valid as long as the result is used.
-pub(super) unsafe fn traced<'a>(trace: &sc_trace, users: &'a [&'a [u8]]) -> Result<TracedMessage<'a>, sc_status> {
+pub(super) unsafe fn traced<'a>(
+    trace: &sc_trace,
+    users: &'a [&'a [u8]],
+    sockets: &'a [Endpoint<'a>],
+) -> Result<TracedMessage<'a>, sc_status> {
     // SAFETY: the caller vouches for all of them.
     let of = |part: sc_bytes| unsafe { bytes::<'a>(part) };
+    // SAFETY: as above.
+    let (from, to) = unsafe { (endpoint(&trace.from)?, endpoint(&trace.to)?) };
     Ok(TracedMessage {
         tracer: match trace.tracer {
             sc_tracer::SC_TRACER_SCRIPT => Tracer::Script,
@@ -214,18 +265,16 @@ pub(super) unsafe fn traced<'a>(trace: &sc_trace, users: &'a [&'a [u8]]) -> Resu
         },
         body: of(trace.body)?,
         call_id: of(trace.call_id)?,
-        trace: Trace {
-            is_outgoing: trace.outgoing != 0,
-            method: of(trace.method)?,
-            status: of(trace.status)?,
-            from: of(trace.from)?,
-            to: of(trace.to)?,
-            from_tag: of(trace.from_tag)?,
-            to_tag: of(trace.to_tag)?,
-            ..Trace::default()
-        },
+        is_outgoing: trace.outgoing != 0,
+        method: of(trace.method)?,
+        status: of(trace.status)?,
+        from_tag: of(trace.from_tag)?,
+        to_tag: of(trace.to_tag)?,
+        from,
+        to,
+        sockets,
         destination: (trace.has_destination != 0).then(|| of(trace.destination)).transpose()?,
-        correlation_id: of(trace.correlation)?,
+        correlation_id: (trace.has_correlation != 0).then(|| of(trace.correlation)).transpose()?,
         table: of(trace.table)?,
         users,
         time_us: (trace.time_us != 0).then_some(trace.time_us),

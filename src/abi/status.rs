@@ -86,7 +86,7 @@ impl From<TraceError> for sc_status {
             // The host may help itself, and need not be told each time.
             TraceError::State(_) => sc_status::SC_ERR_WRONG_STATE,
             TraceError::NoDestination => sc_status::SC_ERR_NO_COLLECTOR,
-            TraceError::Destination(_) => sc_status::SC_ERR_INVALID_VALUE,
+            TraceError::Destination(_) | TraceError::NoCallId | TraceError::NoText => sc_status::SC_ERR_INVALID_VALUE,
             TraceError::Table(_) => sc_status::SC_ERR_NO_TABLE,
             TraceError::NoXHeaders | TraceError::XHeaders => sc_status::SC_ERR_REFUSED,
         }

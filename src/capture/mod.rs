@@ -4,11 +4,13 @@
 //! points into the datagram or the lane that holds its bytes.
 
 pub mod record;
+mod sockets;
 mod trace;
 mod transport;
 
 use std::net::SocketAddr;
 
+pub use sockets::{SocketList, Sockets};
 pub use trace::Trace;
 pub use transport::Transport;
 

@@ -7,7 +7,11 @@
 //!  1     version of HEP that it must leave in; 0 for the collector's own
 //!  1     1 when its packet is to get the X-Siptrace headers, else 0
 //!  2 + n each of method, status, from, to, From tag, To tag, traced user: length, bytes
+//!  2 + n sockets of the host (see `sockets.rs`), of a log line alone: length, bytes
 //! ```
+//! Log lines of earlier builds have no sockets; `from` is several texts there, separated by blanks.
+
+use super::Sockets;
 
 /// One traced message, beside what every capture has. The bytes are the host's words, as they end up in the row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,8 +28,7 @@ pub struct Trace<'a> {
     pub method: &'a [u8],
     /// Reply code; empty for a request.
     pub status: &'a [u8],
-    /// Where it came from: `proto:ip:port`. Of a log line the host's sockets, separated by blanks: the one of the collector's
-    /// transport and family is where it came from, and one of the transport `any` is so for every collector.
+    /// Where it came from: `proto:ip:port`.
     pub from: &'a [u8],
     /// Where it went to: `proto:ip:port`.
     pub to: &'a [u8],
@@ -35,6 +38,9 @@ pub struct Trace<'a> {
     pub to_tag: &'a [u8],
     /// Whom it is traced for; empty for everybody.
     pub user: &'a [u8],
+    /// Of a log line: the host's sockets that it could leave from. The one of the collector's transport and family is where it came from,
+    /// and one without a transport is so for every collector.
+    pub sockets: Sockets<'a>,
 }
 
 const FIXED: usize = 4;
@@ -46,13 +52,15 @@ impl<'a> Trace<'a> {
 
     /// Bytes of its byte form.
     pub(super) fn encoded_len(&self) -> usize {
-        FIXED + self.parts().iter().map(|part| 2 + part.len()).sum::<usize>()
+        let sockets = if self.sockets.is_empty() { 0 } else { 2 + self.sockets.0.len() };
+        FIXED + self.parts().iter().map(|part| 2 + part.len()).sum::<usize>() + sockets
     }
 
     /// Hands the pieces of its byte form to `put`. Every part must be shorter than 64 KiB.
     pub(super) fn encode(&self, mut put: impl FnMut(&[u8])) {
         put(&[u8::from(self.is_outgoing), self.payload_type, self.hep_version, u8::from(self.wants_x_headers)]);
-        for part in self.parts() {
+        let sockets = Some(self.sockets.0).filter(|sockets| !sockets.is_empty());
+        for part in self.parts().into_iter().chain(sockets) {
             put(&(part.len() as u16).to_le_bytes());
             put(part);
         }
@@ -79,7 +87,13 @@ impl<'a> Trace<'a> {
             from_tag: part()?,
             to_tag: part()?,
             user: part()?,
+            sockets: Sockets::default(),
         };
-        rest.is_empty().then_some(trace)
+        if rest.is_empty() {
+            return Some(trace);
+        }
+        let (len, rest) = rest.split_first_chunk()?;
+        let trace = Trace { sockets: Sockets(rest), ..trace };
+        (rest.len() == usize::from(u16::from_le_bytes(*len))).then_some(trace)
     }
 }

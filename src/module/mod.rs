@@ -7,6 +7,7 @@
 
 mod engine;
 mod hep;
+mod host_facts;
 mod kamailio;
 mod list;
 pub mod parameter;
@@ -15,6 +16,7 @@ mod raw;
 #[cfg(feature = "toy-host")]
 #[path = "../../tests/toy_host/module.rs"]
 mod toy;
+mod variable;
 
 pub use crate::owned_directory::Owner;
 pub use engine::commands::Reply;
@@ -34,7 +36,9 @@ pub use engine::state::StateError;
 pub use hep::access::{AllowList, AuthKey};
 pub use hep::intake::{HepPacket, Verdict};
 pub use hep::metadata::Metadata;
-pub use hep::variable::{ALLOWED as HEP_VARIABLES, HepValue, HepVariable};
+pub use hep::variable::{ALLOWED as HEP_VARIABLES, HepVariable};
+pub use host_facts::{HostFacts, Ipv6Style};
+pub use kamailio::refusal::{HostRefusal, refusal};
 pub use kamailio::rows::ROWS as KAMAILIO_ROWS;
 pub use kamailio::sipcapture::capture_node::{CaptureError, CaptureNode, SipMessage};
 pub use kamailio::sipcapture::float2int::float2int;
@@ -42,14 +46,16 @@ pub use kamailio::sipcapture::parameters::PARAMETERS as SIPCAPTURE_PARAMETERS;
 pub use kamailio::sipcapture::settings::CaptureSettings;
 pub use kamailio::siptrace::parameters::PARAMETERS as SIPTRACE_PARAMETERS;
 pub use kamailio::siptrace::{
-    Copies, LocalAddress, Loss, TraceAgent, TraceError, TraceMode, TraceSettings, Traced, TracedMessage, Tracer,
-    with_x_headers,
+    Conclusion, Copies, Decision, Endpoint, HostNeeds, LocalAddress, Loss, Scope, Sent, TRACE_VARIABLES, TraceAgent,
+    TraceCall, TraceError, TraceFunction, TraceMode, TraceSettings, TraceVariable, Traced, TracedMessage, Tracer,
+    conclude,
 };
 pub use list::AnyModule;
 pub use parameter::ParameterError;
 pub use parameter_list::{Parameter, ParameterKind, ParameterList};
 pub use raw::input::RawError;
 pub use raw::settings::{RawCapture, RawSettings};
+pub use variable::VariableValue;
 
 use crate::writer::WriterPlan;
 use engine::overview::Named;
@@ -107,6 +113,11 @@ pub trait Module {
 
     /// Tells the operator that the host's exporter could not be given such names.
     fn warn_of_exporter(&self) {}
+
+    /// Notes what the host is like. Comes before all else.
+    fn note_host(&mut self, host: HostFacts) {
+        let _ = host;
+    }
 
     /// Notes that lane `index` has become this process's own.
     fn note_lane(&mut self, index: usize) {

@@ -121,6 +121,32 @@ fn routes_see_the_fields_of_the_packet_that_brought_the_message_and_null_without
 }
 
 #[test]
+fn branches_see_the_fields_and_a_failure_after_the_packet_has_ended_sees_none() {
+    let file = SqliteFile::new();
+    let seen = |place: &str| {
+        format!(
+            "xlog(\"L_ERR\", \"seen {place} $hep(version) $hep(capture_id) $hep(correlation_id) $hep(payload)\\n\");"
+        )
+    };
+    let relay = r#"t_on_branch("1"); t_on_failure("1"); $du = "sip:127.0.0.1:9"; t_relay(); exit;"#;
+    let server = ConfigBuilder::capture_module(Module::Ours, file.url())
+        .children(1)
+        .load("tm.so")
+        .param("tm", "fr_timer", 500)
+        .route("request_route", relay)
+        .route("branch_route[1]", &seen("branch"))
+        .route("failure_route[1]", &format!("{} exit;", seen("failure")))
+        .start();
+    let local = |port: u16| std::net::SocketAddr::from(([127, 0, 0, 1], port));
+    let observed = Observed { source: local(5071), destination: local(5072), ..invite(1) };
+    HepSender::to(server.address()).send(&Observed { correlation: Some(b"leg-a".to_vec()), ..observed }.v3());
+    let lines = wait_for_lines(&server, "seen ", 2);
+    assert!(lines[0].starts_with("branch 3 1 leg-a INVITE "), "{lines:?}");
+    // It runs in a timer, long after the packet.
+    assert_eq!(lines[1], "failure <null> <null> <null> <null>");
+}
+
+#[test]
 fn every_chunk_of_the_specification_has_a_name() {
     let file = SqliteFile::new();
     let names = [

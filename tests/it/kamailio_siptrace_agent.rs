@@ -440,6 +440,16 @@ fn what_goes_out_is_traced_in_an_onsend_route_as_in_the_stock_module() {
 
 #[test]
 fn addresses_of_ipv6_are_written_as_the_stock_module_writes_them() {
+    assert_ipv6_is_written("c", "::1");
+}
+
+#[test]
+fn addresses_of_ipv6_are_written_in_the_style_that_the_server_is_told() {
+    assert_ipv6_is_written("A", "0:0:0:0:0:0:0:1");
+}
+
+/// Rows and packets of a call over IPv6 with `ipv6_hex_style`, in which its address is `loopback`.
+fn assert_ipv6_is_written(style: &str, loopback: &str) {
     let ends = Call::ends_at("[::1]");
     let proxy = SocketAddr::from((Ipv6Addr::LOCALHOST, free_port()));
     let of = |module| {
@@ -448,6 +458,7 @@ fn addresses_of_ipv6_are_written_as_the_stock_module_writes_them() {
         let server = Proxy::of(module, &collector).stored(&file).param("trace_mode", 3);
         let server = server.on_all(r#"if (is_method("INVITE|BYE")) { sip_trace_mode("t"); }"#);
         let server = server.with(|config| config.first_line(&format!("listen=udp:{proxy}")));
+        let server = server.with(|config| config.first_line(&format!("ipv6_hex_style=\"{style}\"")));
         let mut server = server.start(ends[1].local_addr().expect("a bound socket"));
         Call::new(&ends, proxy, 1).answer_and_end();
         end_at(proxy);
@@ -460,7 +471,9 @@ fn addresses_of_ipv6_are_written_as_the_stock_module_writes_them() {
     let (stock, ours) = (of(Module::Stock), of(Module::Ours));
     assert_eq!(ours, stock);
     let written = |form: &str| ours.0.iter().flatten().any(|text| text == form);
-    assert!(written(&format!("udp:{proxy}")) && written(&format!("udp:::1:{}", proxy.port())), "{ours:#?}");
+    let port = proxy.port();
+    let forms = [format!("udp:[{loopback}]:{port}"), format!("udp:{loopback}:{port}")];
+    assert!(forms.iter().all(|form| written(form)), "{ours:#?}");
 }
 
 #[test]

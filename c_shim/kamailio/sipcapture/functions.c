@@ -27,10 +27,9 @@ static int unmasks = 0; /* whether topoh is asked */
 
 int functions_bind_topoh(int unmask)
 {
-    unmasks = unmask == 1;
+    unmasks = unmask;
     if (unmasks && topoh_load_api(&topoh) != 0) {
-        LM_ERR("parameter topoh_unmask: there is no module topoh that could unmask: load topoh.so with the mask_key of the "
-               "server that masks, or set 0\n");
+        sc_core_refuse(core, "topoh_unmask", to_bytes(&nothing), SC_REFUSAL_NO_MODULE);
         return 0;
     }
     return 1;

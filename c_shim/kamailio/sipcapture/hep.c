@@ -13,29 +13,38 @@
 #include "core/mem/shm_mem.h"
 #include "core/nonsip_hooks.h"
 #include "core/pt.h"
-#include "core/pvar.h"
 #include "core/receive.h"
 #include "core/route.h"
 #include "core/script_cb.h"
 
 #include "../convert.h"
 #include "../host.h"
+#include "../variable.h"
 #include "sipcapture.h"
 
 /* ---- routing ---- */
 
-/* What a captured message seems to have been received on. In shared memory, one a process: whatever keeps a pointer to it, such as a
- * transaction that another process ends, finds it there. */
-typedef struct seeming_socket {
+/* The listen socket that a captured message is routed as received on: one with the message's own address. In shared memory, one a process:
+ * whatever keeps a pointer to it, such as a transaction that another process ends, finds it there. */
+typedef struct pseudo_socket {
     struct socket_info socket;
     char address[IP_ADDR_MAX_STRZ_SIZE];
     char port[8];
     char whole[IP_ADDR_MAX_STRZ_SIZE + 24];
-} seeming_socket;
+} pseudo_socket;
 
-static seeming_socket *seeming = NULL;
+static pseudo_socket *pseudo = NULL;
 static int routing = 0; /* whether the payload of a HEP packet is being routed */
 static int routed = 0;  /* whether the payload at hand got past the parser */
+
+/* The HEP packet at hand, for $hep(...): nobody writes to it before it ends. */
+static sc_bytes packet_at_hand = { NULL, 0 };
+
+static void end_packet(sc_bytes refused)
+{
+    packet_at_hand = to_bytes(&nothing);
+    sc_hep_end(core, refused);
+}
 
 static int on_route_begins(struct sip_msg *msg, unsigned int flags, void *param)
 {
@@ -54,31 +63,31 @@ static const char *transport_name(uint8_t transport)
 
 int hep_attach(void)
 {
-    if (seeming == NULL && (seeming = shm_malloc(sizeof(*seeming))) == NULL) {
+    if (pseudo == NULL && (pseudo = shm_malloc(sizeof(*pseudo))) == NULL) {
         LM_ERR("no shared memory left\n");
         return 0;
     }
     return 1;
 }
 
-static void seem_received(receive_info_t *info, const sc_hep_packet *packet)
+static void receive_on_pseudo_socket(receive_info_t *info, const sc_hep_packet *packet)
 {
-    struct socket_info *socket = &seeming->socket;
+    struct socket_info *socket = &pseudo->socket;
 
-    memset(seeming, 0, sizeof(*seeming));
+    memset(pseudo, 0, sizeof(*pseudo));
     socket->socket = -1;
     socket->address = info->dst_ip;
     socket->port_no = info->dst_port;
     socket->proto = packet->transport;
-    socket->address_str.s = seeming->address;
-    socket->address_str.len = ip_addr2sbuf(&info->dst_ip, seeming->address, sizeof(seeming->address) - 1);
+    socket->address_str.s = pseudo->address;
+    socket->address_str.len = ip_addr2sbuf(&info->dst_ip, pseudo->address, sizeof(pseudo->address) - 1);
     socket->name = socket->address_str;
-    socket->port_no_str.s = seeming->port;
-    socket->port_no_str.len = snprintf(seeming->port, sizeof(seeming->port), "%u", (unsigned)info->dst_port);
-    socket->sock_str.s = seeming->whole;
-    socket->sock_str.len = snprintf(seeming->whole, sizeof(seeming->whole),
+    socket->port_no_str.s = pseudo->port;
+    socket->port_no_str.len = snprintf(pseudo->port, sizeof(pseudo->port), "%u", (unsigned)info->dst_port);
+    socket->sock_str.s = pseudo->whole;
+    socket->sock_str.len = snprintf(pseudo->whole, sizeof(pseudo->whole),
             info->dst_ip.af == AF_INET6 ? "%s:[%s]:%s" : "%s:%s:%s", transport_name(packet->transport),
-            seeming->address, seeming->port);
+            pseudo->address, pseudo->port);
     init_su(&socket->su, &info->dst_ip, info->dst_port);
     init_su(&info->src_su, &info->src_ip, info->src_port);
     info->bind_address = socket;
@@ -95,7 +104,7 @@ void hep_route(const sc_hep_packet *packet, const receive_info_t *real)
     size_t len = packet->payload.len;
 
     if (len > BUF_SIZE) { /* more than the host can parse */
-        sc_hep_end(core, packet->payload);
+        end_packet(packet->payload);
         return;
     }
     memcpy(routed_message, packet->payload.ptr, len);
@@ -110,7 +119,7 @@ void hep_route(const sc_hep_packet *packet, const receive_info_t *real)
     info.proto_reserved1 = 0;
     info.proto_reserved2 = 0;
     if (packet->version == 3 || packet->version == 0) {
-        seem_received(&info, packet);
+        receive_on_pseudo_socket(&info, packet);
     }
     routed = 0;
     routing = 1;
@@ -119,7 +128,7 @@ void hep_route(const sc_hep_packet *packet, const receive_info_t *real)
         refused = packet->payload;
     }
     routing = 0;
-    sc_hep_end(core, refused);
+    end_packet(refused);
 }
 
 /* ---- the script's look at a HEP packet: event_route[sipcapture:request], or the KEMI function event_callback ---- */
@@ -166,7 +175,7 @@ static int ask(sip_msg_t *msg, sc_bytes datagram, const receive_info_t *real)
     if (answer == 1 && sc_hep_accept(core, datagram, &verdict, &packet) == SC_OK && verdict == SC_HEP_ROUTE) {
         hep_route(&packet, real);
     } else {
-        sc_hep_end(core, to_bytes(&nothing));
+        end_packet(to_bytes(&nothing));
         ksr_msg_env_reset();
     }
     return answer;
@@ -186,6 +195,7 @@ static int on_datagram(sr_event_param_t *event)
     if (sc_hep_receive(core, datagram, &sender, &verdict, &packet) != SC_OK || verdict == SC_HEP_PASS) {
         return 0;
     }
+    packet_at_hand = verdict == SC_HEP_DONE ? to_bytes(&nothing) : datagram;
     if (verdict == SC_HEP_ROUTE) {
         hep_route(&packet, real);
     } else if (verdict == SC_HEP_NEEDS_SCRIPT) {
@@ -224,6 +234,7 @@ static int on_no_sip(sr_event_param_t *event)
     }
     switch (verdict) {
         case SC_HEP_NEEDS_SCRIPT:
+            packet_at_hand = datagram;
             msg->id = inc_msg_no();
             answer = ask(msg, datagram, &msg->rcv);
             return answer == 0 || answer == 1 ? NONSIP_MSG_DROP : NONSIP_MSG_ERROR;
@@ -240,35 +251,32 @@ static int find_event_route(void)
 {
     if (event_callback.len > 0) {
         if (sr_kemi_eng_get() == NULL) {
-            LM_ERR("parameter event_callback: there is no script engine to run \"%.*s\": load one (app_lua.so, ...) and "
-                   "name it with cfgengine (\"lua\", ...), or leave the parameter out\n",
-                    event_callback.len, event_callback.s);
+            sc_core_refuse(core, "event_callback", to_bytes(&event_callback), SC_REFUSAL_NO_ENGINE);
             return 0;
         }
         return 1;
     }
     event_route = route_lookup(&event_rt, "sipcapture:request");
     if (event_route < 0 || event_rt.rlist[event_route] == NULL) {
-        LM_ERR("parameter nonsip_hook: event_route[sipcapture:request] is %s: write one that returns 1 for each packet that is "
-               "to be taken, or set event_callback to a function of a KEMI script\n", event_route < 0 ? "not there" : "empty");
+        sc_core_refuse(core, "nonsip_hook", to_bytes(&nothing), event_route < 0 ? SC_REFUSAL_NO_ROUTE : SC_REFUSAL_EMPTY_ROUTE);
         return 0;
     }
     return 1;
 }
 
-int hep_listen(int nonsip_hook, const str *callback)
+int hep_listen(int asks_script, const str *callback)
 {
     if (sr_event_register_cb(SREV_NET_DGRAM_IN, on_datagram) != 0) {
         LM_ERR("another module takes the datagrams already\n");
         return 0;
     }
-    if (nonsip_hook) {
+    if (asks_script) {
         event_callback = *callback;
         if (!find_event_route()) {
             return 0;
         }
         if (sr_event_register_cb(SREV_RCV_NOSIP, on_no_sip) != 0) {
-            LM_ERR("parameter nonsip_hook: another module (nosip.so?) takes what is not SIP already\n");
+            sc_core_refuse(core, "nonsip_hook", to_bytes(&nothing), SC_REFUSAL_EVENT_TAKEN);
             return 0;
         }
     }
@@ -283,39 +291,15 @@ int hep_listen(int nonsip_hook, const str *callback)
 
 static int parse_hep_name(pv_spec_p spec, str *name)
 {
-    uint32_t variable;
-    const char *names = "";
-
-    if (sc_hep_variable(to_bytes(name), &variable) != SC_OK) {
-        sc_hep_variable_names(&names);
-        LM_ERR("$hep(%.*s): there is no such field; allowed are %s\n", name->len, name->s, names);
-        return -1;
-    }
-    spec->pvp.pvn.type = PV_NAME_INTSTR;
-    spec->pvp.pvn.u.isname.type = 0;
-    spec->pvp.pvn.u.isname.name.n = (int)variable;
-    return 0;
+    return variable_parse(spec, name, "hep", sc_hep_variable, sc_hep_variable_names);
 }
 
 static int get_hep(struct sip_msg *msg, pv_param_t *param, pv_value_t *value)
 {
-    sc_hep_value field;
-    str text;
+    sc_variable_value field = { .kind = SC_VARIABLE_NULL };
 
-    if (sc_hep_variable_value(core, (uint32_t)param->pvn.u.isname.name.n, &field) != SC_OK) {
-        return pv_get_null(msg, param, value);
-    }
-    switch (field.kind) {
-        case SC_HEP_NUMBER:
-            /* The host's numbers are unsigned here, of 32 bits before version 5.7 and of 64 since. */
-            return pv_get_uintval(msg, param, value, field.number);
-        case SC_HEP_TEXT:
-            text.s = (char *)field.text.ptr;
-            text.len = field.text.len;
-            return pv_get_strval(msg, param, value, &text);
-        default:
-            return pv_get_null(msg, param, value);
-    }
+    sc_hep_variable_value(core, variable_number(param), packet_at_hand, &field);
+    return variable_answer(msg, param, value, &field);
 }
 
 pv_export_t hep_variables[] = {

@@ -9,7 +9,6 @@
 #include "core/pt.h"
 #include "core/sr_module.h"
 
-#include "../../shared/parameters.h"
 #include "../commands.h"
 #include "../exporter.h"
 #include "../forward.h"
@@ -27,13 +26,11 @@ MODULE_VERSION
 
 const char core_module[] = "kamailio/sipcapture";
 
-/* The host's own affairs. */
+/* The core cannot use it, for it names a function of the host's script. */
 static str event_callback;
-static int topoh_unmask = 0;
 
 const param_export_t own_parameters[] = {
     { "event_callback", PARAM_STR, &event_callback },
-    { "topoh_unmask", PARAM_INT, &topoh_unmask },
     { 0, 0, 0 }
 };
 
@@ -83,14 +80,16 @@ static int start_raw_readers(const sigset_t *signals)
 
 static int mod_init(void)
 {
+    sc_capture_needs needs;
+
     if (!life_start_core() || sc_core_check(core) != SC_OK || sc_raw_open(core, &raw_readers) != SC_OK
-            || !functions_bind_topoh(topoh_unmask)) {
+            || sc_capture_setup(core, &needs) != SC_OK || !functions_bind_topoh(needs.unmasks)) {
         return -1;
     }
     if (!commands_register(core_module) || !host_register_counters(GROUP)) {
         return -1;
     }
-    if (!hep_listen(parameters_number("nonsip_hook", 0) != 0, &event_callback) || !functions_prepare_forward()
+    if (!hep_listen(needs.asks_script, &event_callback) || !functions_prepare_forward()
             || !processes_reserve(raw_readers)) {
         return -1;
     }

@@ -16,7 +16,7 @@
 extern cmd_export_t functions[];
 extern sr_kemi_t kemi_functions[];
 
-/* Finds topoh, if `unmask` is 1; 0 when it is not there. In mod_init. */
+/* Finds topoh, if Call-IDs are to be unmasked; 0 when it is not there. In mod_init. */
 int functions_bind_topoh(int unmask);
 
 /* Makes ready for sip_capture_forward(); 0 when there is no memory. In mod_init. */
@@ -26,9 +26,9 @@ int functions_prepare_forward(void);
 
 extern pv_export_t hep_variables[];
 
-/* Has the host show what comes in, with `nonsip_hook` also what is no SIP, for the script's event route or the KEMI function `callback`; 0 when
+/* Has the host show what comes in, with `asks_script` also what is no SIP, for the script's event route or the KEMI function `callback`; 0 when
  * that cannot be. In mod_init. */
-int hep_listen(int nonsip_hook, const str *callback);
+int hep_listen(int asks_script, const str *callback);
 
 /* Makes this process ready for hep_route; 0 when there is no memory. */
 int hep_attach(void);

@@ -2,7 +2,7 @@
  * What follows of sip_trace(): the messages of transactions (tm), of dialogs (dialog), and stateless replies (sl). These modules call back;
  * functions.c asks for it.
  *
- * What a callback is given is counted (tracing.c), so that nothing here depends on whether a dialog or one of its transactions ends first.
+ * What a callback is given is counted (trace_context.c), so that nothing here depends on whether a dialog or one of its transactions ends first.
  */
 #include <string.h>
 
@@ -21,7 +21,7 @@
 static struct tm_binds tm;
 static struct dlg_binds dialog;
 static sl_api_t sl;
-static dialog_options options;
+static sc_trace_needs needs;
 
 int callbacks_know_transactions(void)
 {
@@ -42,20 +42,15 @@ static sc_bytes first_word(const str *text)
     return (sc_bytes){ text->s, blank != NULL ? (size_t)(blank - text->s) : 10 };
 }
 
-static sc_bytes literal(const char *text)
-{
-    return (sc_bytes){ text, strlen(text) };
-}
-
 /* What every message of a transaction has in common. */
-static void complete(sc_trace *trace, const tracing *what)
+static void complete(sc_trace *trace, const trace_context *context)
 {
     trace->tracer = SC_TRACER_FOLLOW;
-    message_follow(trace, what);
+    message_follow(trace, context);
     message_read_table(trace);
 }
 
-static void on_request_sent(struct cell *t, const tracing *what, struct tmcb_params *ps)
+static void on_request_sent(struct cell *t, const trace_context *context, struct tmcb_params *ps)
 {
     dest_info_t *to = ps->dst;
     sip_msg_t *msg = ps->req;
@@ -73,23 +68,23 @@ static void on_request_sent(struct cell *t, const tracing *what, struct tmcb_par
         msg = t->uas.request;
     }
     if (message_begin(&trace, &room, msg)) {
-        complete(&trace, what);
+        complete(&trace, context);
         message_read_users(&trace);
         trace.outgoing = 1;
-        trace.body = ps->send_buf.len > 0 ? to_bytes(&ps->send_buf) : literal("No request buffer");
+        trace.body = to_bytes(&ps->send_buf);
         trace.method = ps->send_buf.len > 10 ? first_word(&ps->send_buf) : to_bytes(&t->method);
         if (to == NULL || to->send_sock == NULL || to->send_sock->sock_str.s == NULL) {
-            trace.from = message_address(room.from, msg->rcv.proto, &msg->rcv.dst_ip, msg->rcv.dst_port);
+            trace.from = message_address(msg->rcv.proto, &msg->rcv.dst_ip, msg->rcv.dst_port);
         } else {
-            trace.from = to_bytes(&to->send_sock->sock_str);
+            trace.from = message_socket(to->send_sock);
         }
-        trace.to = message_peer(room.to, to != NULL ? to->proto : PROTO_NONE, to != NULL ? &to->to : NULL);
+        trace.to = message_peer(to != NULL ? to->proto : PROTO_NONE, to != NULL ? &to->to : NULL);
         message_send(&trace);
     }
     message_end(&room);
 }
 
-static void on_reply_in(struct cell *t, const tracing *what, struct tmcb_params *ps)
+static void on_reply_in(struct cell *t, const trace_context *context, struct tmcb_params *ps)
 {
     sip_msg_t *msg = ps->rpl;
     message_room room;
@@ -99,18 +94,18 @@ static void on_reply_in(struct cell *t, const tracing *what, struct tmcb_params 
         return;
     }
     if (message_begin(&trace, &room, msg)) {
-        complete(&trace, what);
+        complete(&trace, context);
         message_read_users(&trace);
         trace.body = (sc_bytes){ msg->buf, msg->len };
         trace.status = message_status(&room, ps->code);
-        trace.from = message_address(room.from, msg->rcv.proto, &msg->rcv.src_ip, msg->rcv.src_port);
-        trace.to = message_address(room.to, msg->rcv.proto, &msg->rcv.dst_ip, msg->rcv.dst_port);
+        trace.from = message_address(msg->rcv.proto, &msg->rcv.src_ip, msg->rcv.src_port);
+        trace.to = message_address(msg->rcv.proto, &msg->rcv.dst_ip, msg->rcv.dst_port);
         message_send(&trace);
     }
     message_end(&room);
 }
 
-/* What went out as a reply: what the host says it sent, or holds to send again, or has relayed. */
+/* What went out as a reply: what the host says it sent, or holds to send again, or has relayed; empty when it has none of them. */
 static sc_bytes sent_reply(struct cell *t, const sip_msg_t *relayed, const str *sent)
 {
     if (sent->len > 0) {
@@ -122,11 +117,11 @@ static sc_bytes sent_reply(struct cell *t, const sip_msg_t *relayed, const str *
     if (relayed != NULL && relayed->len > 0) {
         return (sc_bytes){ relayed->buf, relayed->len };
     }
-    return literal("No reply buffer");
+    return (sc_bytes){ NULL, 0 };
 }
 
 /* A reply of the server's own is told about by the request. */
-static void on_reply_sent(struct cell *t, const tracing *what, struct tmcb_params *ps, int has_users)
+static void on_reply_sent(struct cell *t, const trace_context *context, struct tmcb_params *ps, int has_users)
 {
     sip_msg_t *relayed = ps->rpl == FAKED_REPLY ? NULL : ps->rpl;
     sip_msg_t *request = ps->req != NULL ? ps->req : t->uas.request;
@@ -138,15 +133,15 @@ static void on_reply_sent(struct cell *t, const tracing *what, struct tmcb_param
         return;
     }
     if (message_begin(&trace, &room, msg)) {
-        complete(&trace, what);
+        complete(&trace, context);
         if (has_users) {
             message_read_users(&trace);
         }
         trace.outgoing = 1;
         trace.body = sent_reply(t, relayed, &ps->send_buf);
         trace.status = message_status(&room, ps->code);
-        trace.from = message_address(room.from, msg->rcv.proto, &request->rcv.dst_ip, request->rcv.dst_port);
-        trace.to = message_peer(room.to, ps->dst != NULL ? ps->dst->proto : PROTO_NONE, ps->dst != NULL ? &ps->dst->to : NULL);
+        trace.from = message_address(msg->rcv.proto, &request->rcv.dst_ip, request->rcv.dst_port);
+        trace.to = message_peer(ps->dst != NULL ? ps->dst->proto : PROTO_NONE, ps->dst != NULL ? &ps->dst->to : NULL);
         message_send(&trace);
     }
     message_end(&room);
@@ -155,51 +150,51 @@ static void on_reply_sent(struct cell *t, const tracing *what, struct tmcb_param
 static void on_transaction(struct cell *t, int type, struct tmcb_params *ps);
 
 /* A CANCEL has a transaction of its own, whose reply nobody else follows. */
-static void on_cancel_in(tracing *what, struct tmcb_params *ps)
+static void on_cancel_in(trace_context *context, struct tmcb_params *ps)
 {
     if (ps->req == NULL || ps->flags & TMCB_RETR_F) {
         return;
     }
-    if (tm.register_tmcb(ps->req, NULL, TMCB_RESPONSE_READY, on_transaction, tracing_hold(what), tracing_release) <= 0) {
+    if (tm.register_tmcb(ps->req, NULL, TMCB_RESPONSE_READY, on_transaction, trace_context_hold(context), trace_context_release) <= 0) {
         LM_ERR("the reply to a CANCEL cannot be traced\n");
-        tracing_release(what);
+        trace_context_release(context);
     }
     ps->req->msg_flags |= FL_SIPTRACE;
-    message_trace(ps->req, what);
+    message_trace(ps->req, context);
 }
 
 static void on_transaction(struct cell *t, int type, struct tmcb_params *ps)
 {
-    tracing *what;
+    trace_context *context;
 
     if (t == NULL || ps == NULL || ps->param == NULL || *ps->param == NULL) {
         return;
     }
-    what = *ps->param;
+    context = *ps->param;
     switch (type) {
         case TMCB_REQUEST_SENT:
-            on_request_sent(t, what, ps);
+            on_request_sent(t, context, ps);
             break;
         case TMCB_RESPONSE_IN:
-            on_reply_in(t, what, ps);
+            on_reply_in(t, context, ps);
             break;
         case TMCB_RESPONSE_SENT:
         case TMCB_RESPONSE_READY:
-            on_reply_sent(t, what, ps, type == TMCB_RESPONSE_SENT);
+            on_reply_sent(t, context, ps, type == TMCB_RESPONSE_SENT);
             break;
         case TMCB_ACK_NEG_IN:
             /* The host lets other requests in here too. */
             if (ps->req != NULL && ps->req->REQ_METHOD == METHOD_ACK) {
-                message_trace(ps->req, what);
+                message_trace(ps->req, context);
             }
             break;
         case TMCB_E2ECANCEL_IN:
-            on_cancel_in(what, ps);
+            on_cancel_in(context, ps);
             break;
     }
 }
 
-int callbacks_follow_transaction(sip_msg_t *msg, tracing *what)
+int callbacks_follow_transaction(sip_msg_t *msg, trace_context *context)
 {
     struct cell *t = tm.t_gett();
 
@@ -208,9 +203,9 @@ int callbacks_follow_transaction(sip_msg_t *msg, tracing *what)
         /* It was made before: its own copy of the request has not got the flag. */
         t->uas.request->msg_flags |= FL_SIPTRACE;
     }
-    if (tm.register_tmcb(msg, NULL, OF_TRANSACTIONS, on_transaction, tracing_hold(what), tracing_release) <= 0) {
+    if (tm.register_tmcb(msg, NULL, OF_TRANSACTIONS, on_transaction, trace_context_hold(context), trace_context_release) <= 0) {
         LM_ERR("a transaction cannot be traced\n");
-        tracing_release(what);
+        trace_context_release(context);
         return 0;
     }
     return 1;
@@ -250,38 +245,38 @@ int callbacks_see_to(sip_msg_t *msg)
 static void on_dialog_request(struct dlg_cell *dlg, int type, struct dlg_cb_params *params)
 {
     sip_msg_t *msg = params != NULL ? params->req : NULL;
-    tracing *what = params != NULL && params->param != NULL ? *params->param : NULL;
+    trace_context *context = params != NULL && params->param != NULL ? *params->param : NULL;
 
     (void)dlg;
     (void)type;
-    if (msg == NULL || msg == FAKED_REPLY || what == NULL) { /* a BYE that the server has made up has no request */
+    if (msg == NULL || msg == FAKED_REPLY || context == NULL) { /* a BYE that the server has made up has no request */
         return;
     }
     if (msg->REQ_METHOD != METHOD_ACK) { /* which has no transaction */
-        callbacks_follow_transaction(msg, what);
+        callbacks_follow_transaction(msg, context);
     }
-    message_trace(msg, what);
+    message_trace(msg, context);
 }
 
 static void follow_dialog(struct dlg_cell *dlg, sip_msg_t *msg)
 {
     static const int events[] = { DLGCB_REQ_WITHIN, DLGCB_CONFIRMED, DLGCB_TERMINATED };
-    tracing *what;
+    trace_context *context;
 
-    if (!options.spirals && (msg == NULL || !(msg->msg_flags & FL_SIPTRACE))) {
+    if (!needs.dialog_spirals && (msg == NULL || !(msg->msg_flags & FL_SIPTRACE))) {
         return;
     }
-    what = tracing_left();
-    if (what == NULL) {
+    context = trace_context_of_message();
+    if (context == NULL) {
         return;
     }
     for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
-        if (events[i] == DLGCB_CONFIRMED && !options.acks) {
+        if (events[i] == DLGCB_CONFIRMED && !needs.dialog_acks) {
             continue;
         }
-        if (dialog.register_dlgcb(dlg, events[i], on_dialog_request, tracing_hold(what), tracing_release) != 0) {
+        if (dialog.register_dlgcb(dlg, events[i], on_dialog_request, trace_context_hold(context), trace_context_release) != 0) {
             LM_ERR("a dialog cannot be traced\n");
-            tracing_release(what);
+            trace_context_release(context);
             return;
         }
     }
@@ -296,7 +291,7 @@ static void on_dialog_spiralled(struct dlg_cell *dlg, int type, struct dlg_cb_pa
 static void on_dialog_created(struct dlg_cell *dlg, int type, struct dlg_cb_params *params)
 {
     (void)type;
-    if (options.spirals && dialog.register_dlgcb(dlg, DLGCB_SPIRALED, on_dialog_spiralled, NULL, NULL) != 0) {
+    if (needs.dialog_spirals && dialog.register_dlgcb(dlg, DLGCB_SPIRALED, on_dialog_spiralled, NULL, NULL) != 0) {
         LM_ERR("the spirals of a dialog cannot be traced\n");
     }
     follow_dialog(dlg, params != NULL ? params->req : NULL);
@@ -304,47 +299,47 @@ static void on_dialog_created(struct dlg_cell *dlg, int type, struct dlg_cb_para
 
 /* ---- stateless replies ---- */
 
-/* What sip_trace() was told last, and for which message. In private memory, as much as was ever needed. */
+/* What sip_trace() was given last, and for which message. In private memory, as much as was ever needed. */
 static struct {
     unsigned int id;
     int pid;
-    tracing what;
+    trace_context context;
     int room;
-} noted;
+} remembered;
 
-void callbacks_note(const sip_msg_t *msg, const tracing *what)
+void callbacks_remember(const sip_msg_t *msg, const trace_context *context)
 {
-    int needed = what->destination.len + what->correlation.len;
-    char *room = noted.what.destination.s;
+    int needed = context->destination.len + context->correlation.len;
+    char *room = remembered.context.destination.s;
 
     if (msg->pid == 0) { /* what an event route is shown is no message that is replied to */
         return;
     }
-    noted.pid = 0;
-    if (needed > noted.room) {
+    remembered.pid = 0;
+    if (needed > remembered.room) {
         room = pkg_realloc(room, needed);
         if (room == NULL) {
             LM_ERR("no private memory left\n");
             return;
         }
-        noted.room = needed;
+        remembered.room = needed;
     }
-    noted.what = *what;
-    noted.what.destination.s = room;
-    if (what->destination.len > 0) {
-        memcpy(room, what->destination.s, what->destination.len);
+    remembered.context = *context;
+    remembered.context.destination.s = room;
+    if (context->destination.len > 0) {
+        memcpy(room, context->destination.s, context->destination.len);
     }
-    noted.what.correlation.s = room != NULL ? room + what->destination.len : NULL;
-    if (what->correlation.len > 0) {
-        memcpy(noted.what.correlation.s, what->correlation.s, what->correlation.len);
+    remembered.context.correlation.s = room != NULL ? room + context->destination.len : NULL;
+    if (context->correlation.len > 0) {
+        memcpy(remembered.context.correlation.s, context->correlation.s, context->correlation.len);
     }
-    noted.id = msg->id;
-    noted.pid = msg->pid;
+    remembered.id = msg->id;
+    remembered.pid = msg->pid;
 }
 
 static void on_stateless_reply(sl_cbp_t *event)
 {
-    static const tracing nothing_noted;
+    static const trace_context no_context;
     sip_msg_t *msg = event->req;
     message_room room;
     sc_trace trace;
@@ -355,12 +350,12 @@ static void on_stateless_reply(sl_cbp_t *event)
     if (message_begin(&trace, &room, msg)) {
         message_read_users(&trace);
         if (trace.user_count > 0 || msg->msg_flags & FL_SIPTRACE) {
-            complete(&trace, noted.pid != 0 && noted.id == msg->id && noted.pid == msg->pid ? &noted.what : &nothing_noted);
+            complete(&trace, remembered.pid != 0 && remembered.id == msg->id && remembered.pid == msg->pid ? &remembered.context : &no_context);
             trace.outgoing = 1;
             trace.body = to_bytes(event->reply);
             trace.status = message_status(&room, event->code);
-            trace.from = message_address(room.from, msg->rcv.proto, &msg->rcv.dst_ip, msg->rcv.dst_port);
-            trace.to = message_peer(room.to, msg->rcv.proto, event->dst != NULL ? &event->dst->to : NULL);
+            trace.from = message_address(msg->rcv.proto, &msg->rcv.dst_ip, msg->rcv.dst_port);
+            trace.to = message_peer(msg->rcv.proto, event->dst != NULL ? &event->dst->to : NULL);
             message_send(&trace);
         }
     }
@@ -369,14 +364,14 @@ static void on_stateless_reply(sl_cbp_t *event)
 
 static void on_stateless_ack(sl_cbp_t *event)
 {
-    static const tracing nothing_said;
+    static const trace_context no_context;
 
     if (event->req != NULL) {
-        message_trace(event->req, &nothing_said);
+        message_trace(event->req, &no_context);
     }
 }
 
-static int bind_stateless(int acks)
+static int bind_stateless(void)
 {
     sl_cbelem_t callback;
 
@@ -393,16 +388,16 @@ static int bind_stateless(int acks)
     }
     callback.type = SLCB_ACK_FILTERED;
     callback.cbf = on_stateless_ack;
-    if (acks && sl.register_cb(&callback) != 0) {
+    if (needs.stateless_acks && sl.register_cb(&callback) != 0) {
         LM_ERR("ACKs to stateless replies cannot be traced\n");
         return 0;
     }
     return 1;
 }
 
-int callbacks_bind(int acks, const dialog_options *dialogs)
+int callbacks_bind(const sc_trace_needs *wanted)
 {
-    options = *dialogs;
+    needs = *wanted;
     if (load_tm_api(&tm) != 0) {
         LM_WARN("without tm.so transactions and dialogs are not traced\n");
         memset(&tm, 0, sizeof(tm));
@@ -413,5 +408,5 @@ int callbacks_bind(int acks, const dialog_options *dialogs)
     } else if (dialog.register_dlgcb(NULL, DLGCB_CREATED, on_dialog_created, NULL, NULL) != 0) {
         LM_ERR("dialogs cannot be traced\n");
     }
-    return bind_stateless(acks);
+    return bind_stateless();
 }

@@ -19,10 +19,11 @@
 
 #include "../convert.h"
 #include "../host.h"
+#include "../variable.h"
 #include "siptrace.h"
 
 /* What the parameters ask for. */
-static event_options options;
+static sc_trace_needs needs;
 
 static int event_route = -1;
 static str event_callback = { NULL, 0 };
@@ -76,7 +77,7 @@ static int write_headers(sc_trace *trace, char **with_headers)
         LM_ERR("no private memory left\n");
         return 0;
     }
-    if (sc_trace_headers(trace, *with_headers, room, &len) != SC_OK) {
+    if (sc_trace_headers(core, trace, *with_headers, room, &len) != SC_OK) {
         return 0;
     }
     (*with_headers)[len] = 0; /* the headers are shorter than their room */
@@ -102,7 +103,7 @@ static verdict ask_script(sc_trace *trace, char **with_headers)
     if (event_route < 0 && event_callback.len <= 0) {
         return TRACE_IT;
     }
-    if (options.headers && !write_headers(trace, with_headers)) {
+    if (needs.traffic_headers && !write_headers(trace, with_headers)) {
         return UNREADABLE;
     }
     memset(&msg, 0, sizeof(msg));
@@ -149,7 +150,7 @@ static void send_event(sc_trace *trace, message_room *room)
 {
     sip_msg_t msg;
 
-    if (!options.rows) {
+    if (!needs.traffic_rows) {
         message_send(trace);
         return;
     }
@@ -172,13 +173,10 @@ static int trace_event(sc_trace *trace, message_room *room)
     return said == UNREADABLE ? -1 : 0;
 }
 
-/* How a listen socket is told about; NULL when it is not known. */
-static const str *socket_text(const struct socket_info *socket)
+/* A listen socket as it is shown. */
+static sc_endpoint shown_socket(const struct socket_info *socket)
 {
-    if (socket == NULL) {
-        return NULL;
-    }
-    return options.advertised && socket->useinfo.sock_str.len > 0 ? &socket->useinfo.sock_str : &socket->sock_str;
+    return needs.advertised && socket->useinfo.sock_str.len > 0 ? message_advertised(socket) : message_socket(socket);
 }
 
 static int on_received(sr_event_param_t *event)
@@ -196,28 +194,28 @@ static int on_received(sr_event_param_t *event)
     }
     rcv = info->rcv;
     trace.body = to_bytes(&info->data);
-    trace.from = message_host(room.from, rcv->proto, ip_addr2strz(&rcv->src_ip), rcv->src_port);
-    if (options.advertised && rcv->bind_address != NULL && rcv->bind_address->useinfo.sock_str.len > 0) {
-        trace.to = message_socket(room.to, &rcv->bind_address->useinfo.sock_str);
+    trace.from = message_address(rcv->proto, &rcv->src_ip, rcv->src_port);
+    if (needs.advertised && rcv->bind_address != NULL && rcv->bind_address->useinfo.sock_str.len > 0) {
+        trace.to = message_advertised(rcv->bind_address);
     } else {
-        trace.to = message_host(room.to, rcv->proto, ip_addr2strz(&rcv->dst_ip), rcv->dst_port);
+        trace.to = message_address(rcv->proto, &rcv->dst_ip, rcv->dst_port);
     }
     return trace_event(&trace, &room);
 }
 
-/* Where a message was sent from, in `text`, and its transport. */
-static sc_bytes sender(char *text, dest_info_t *to, int *proto)
+/* Where a message was sent from, and its transport. */
+static sc_endpoint sender(dest_info_t *to, int *proto)
 {
     struct socket_info *socket = to->send_sock != NULL ? to->send_sock : get_send_socket(NULL, &to->to, to->proto);
 
 #if VERSIONVAL >= 6002000
-    if (options.ephemeral && to->ephemeral.vset) {
+    if (needs.ephemeral && to->ephemeral.vset) {
         *proto = to->ephemeral.proto;
-        return message_host(text, to->ephemeral.proto, ip_addr2strz(&to->ephemeral.ip), to->ephemeral.port);
+        return message_address(to->ephemeral.proto, &to->ephemeral.ip, to->ephemeral.port);
     }
 #endif
     *proto = socket != NULL ? socket->proto : PROTO_UDP;
-    return socket != NULL ? message_socket(text, socket_text(socket)) : message_nowhere();
+    return socket != NULL ? shown_socket(socket) : (sc_endpoint){ 0 };
 }
 
 static int on_sent(sr_event_param_t *event)
@@ -234,28 +232,27 @@ static int on_sent(sr_event_param_t *event)
         return 0;
     }
     trace.body = to_bytes(&info->data);
-    trace.from = sender(room.from, info->dst, &proto);
-    trace.to = message_host(room.to, proto, suip2a(&info->dst->to, sizeof(info->dst->to)), su_getport(&info->dst->to));
+    trace.from = sender(info->dst, &proto);
+    trace.to = message_peer(proto, &info->dst->to);
     return trace_event(&trace, &room);
 }
 
-int events_listen(const event_options *wanted, const str *callback)
+int events_listen(const sc_trace_needs *wanted, const str *callback)
 {
-    options = *wanted;
+    needs = *wanted;
     event_route = route_lookup(&event_rt, "siptrace:msg");
     if (event_route >= 0 && event_rt.rlist[event_route] == NULL) {
         event_route = -1;
     }
     if (callback->len > 0) {
         if (sr_kemi_eng_get() == NULL) {
-            LM_ERR("parameter evcb_msg: there is no script engine to run \"%.*s\": load one (app_lua.so, ...) and name it with "
-                   "cfgengine (\"lua\", ...), or leave the parameter out\n", callback->len, callback->s);
+            sc_core_refuse(core, "evcb_msg", to_bytes(callback), SC_REFUSAL_NO_ENGINE);
             return 0;
         }
         event_callback = *callback;
     }
     if (sr_event_register_cb(SREV_NET_DATA_RECV, on_received) != 0 || sr_event_register_cb(SREV_NET_DATA_SENT, on_sent) != 0) {
-        LM_ERR("parameter trace_mode: another module takes what is received and sent already\n");
+        sc_core_refuse(core, "trace_mode", to_bytes(&nothing), SC_REFUSAL_EVENT_TAKEN);
         return 0;
     }
     return 1;
@@ -263,95 +260,17 @@ int events_listen(const event_options *wanted, const str *callback)
 
 /* ---- $siptrace(...) ---- */
 
-/* Fields of an address; each is there of the source and of the destination. */
-typedef enum field {
-    ADDRESS,
-    HOST,
-    HOST_IP,
-    PORT,
-    PROTO,
-    DIRECTION /* of the message */
-} field;
-
-static const char *const field_names[] = { "addr", "host", "hostip", "port", "proto" };
-
-/* Of the destination, and not of the source. */
-#define OF_DESTINATION 16
-
 static int parse_name(pv_spec_p spec, str *name)
 {
-    int found = -1;
-    str rest = { name->s + 4, name->len - 4 };
-
-    if (name->len == 9 && memcmp(name->s, "direction", 9) == 0) {
-        found = DIRECTION;
-    }
-    for (int i = 0; found < 0 && name->len > 4 && i < DIRECTION; i++) {
-        if ((size_t)rest.len != strlen(field_names[i]) || memcmp(rest.s, field_names[i], rest.len) != 0) {
-            continue;
-        }
-        if (memcmp(name->s, "src_", 4) == 0) {
-            found = i;
-        } else if (memcmp(name->s, "dst_", 4) == 0) {
-            found = i | OF_DESTINATION;
-        }
-    }
-    if (found < 0) {
-        LM_ERR("$siptrace(%.*s): there is no such field; allowed are direction, and src_ or dst_ with addr, host, hostip, port and "
-               "proto\n", name->len, name->s);
-        return -1;
-    }
-    spec->pvp.pvn.type = PV_NAME_INTSTR;
-    spec->pvp.pvn.u.isname.type = 0;
-    spec->pvp.pvn.u.isname.name.n = found;
-    return 0;
-}
-
-static int get_of_address(sip_msg_t *msg, pv_param_t *param, pv_value_t *value, field what, sc_bytes address)
-{
-    str text = { (char *)address.ptr, address.len };
-    str host, transport;
-    int port, proto;
-
-    if (what == ADDRESS) {
-        return pv_get_strval(msg, param, value, &text);
-    }
-    /* The host reads up to an end, which the text has. */
-    if (parse_phostport(text.s, &host.s, &host.len, &port, &proto) != 0) {
-        return pv_get_null(msg, param, value);
-    }
-    switch (what) {
-        case PORT:
-            return pv_get_sintval(msg, param, value, port);
-        case PROTO:
-            if (get_valid_proto_string(proto, 0, 0, &transport) < 0) {
-                transport = (str)str_init("none");
-            }
-            return pv_get_strintval(msg, param, value, &transport, proto);
-        case HOST_IP:
-            if (host.len > 1 && host.s[0] == '[' && host.s[host.len - 1] == ']') {
-                host.s++;
-                host.len -= 2;
-            }
-            return pv_get_strval(msg, param, value, &host);
-        default:
-            return pv_get_strval(msg, param, value, &host);
-    }
+    return variable_parse(spec, name, "siptrace", sc_trace_variable, sc_trace_variable_names);
 }
 
 static int get_field(struct sip_msg *msg, pv_param_t *param, pv_value_t *value)
 {
-    int which = param->pvn.u.isname.name.n;
-    str direction;
+    sc_variable_value field = { .kind = SC_VARIABLE_NULL };
 
-    if (shown == NULL) {
-        return pv_get_null(msg, param, value);
-    }
-    if (which == DIRECTION) {
-        direction = shown->outgoing ? (str)str_init("out") : (str)str_init("in");
-        return pv_get_strval(msg, param, value, &direction);
-    }
-    return get_of_address(msg, param, value, which & ~OF_DESTINATION, which & OF_DESTINATION ? shown->to : shown->from);
+    sc_trace_variable_value(core, variable_number(param), shown, &field);
+    return variable_answer(msg, param, value, &field);
 }
 
 pv_export_t event_variables[] = {

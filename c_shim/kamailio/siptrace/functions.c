@@ -16,169 +16,114 @@
 
 /* ---- what they come to ---- */
 
-/* What is to be traced. */
-typedef enum trace_extent {
-    UNKNOWN = 0, /* not told in a word that is known */
-    MESSAGE = 'm',
-    TRANSACTION = 't',
-    DIALOG = 'd'
-} trace_extent;
+static unsigned int transaction_flags = 0;
 
-static unsigned int transaction_flag = 0;
-
-void functions_use_flag(int flag)
+void functions_use_flags(unsigned int flags)
 {
-    transaction_flag = flag >= 0 ? 1u << flag : 0;
+    transaction_flags = flags;
 }
 
-static int answer(sc_status status)
+/* What is left to do once the core has been given a message, with the answer -1 where even that cannot be said. */
+static sc_trace_conclusion conclude(sc_trace_function function, sc_scope follow, sc_status sent)
 {
-    return status == SC_OK ? 1 : -1;
+    sc_trace_conclusion conclusion = { .follow = SC_SCOPE_MESSAGE, .answer = -1 };
+
+    sc_trace_conclude(function, follow, sent, &conclusion);
+    return conclusion;
 }
 
-/* sip_trace_mode() names no collector, and is content without one. */
-static int answer_to(const tracing *what, sc_status status)
+/* Has what follows of the message traced; 0 when it cannot be. A dialog stores its context before its transaction is followed, and finds it when it
+ * is made. */
+static int follow(sip_msg_t *msg, const trace_context *context, sc_scope scope)
 {
-    return status == SC_ERR_NO_COLLECTOR && what->is_mode ? 1 : answer(status);
-}
+    trace_context *kept = trace_context_copy(context);
+    int is_followed;
 
-/* Traces the message. Where it could not go, a stateless reply to it could not either: that goes where one goes of which nothing was said. */
-static sc_status trace_told(sip_msg_t *msg, const tracing *what)
-{
-    static const tracing nothing_told;
-    sc_status status = message_trace(msg, what);
-
-    if (status == SC_ERR_INVALID_VALUE) {
-        callbacks_note(msg, &nothing_told);
-    }
-    return status;
-}
-
-/* Traces the message, and has what follows of it traced. A dialog leaves its own mark before its transaction is followed, and is found by it
- * when it is made. */
-static int follow(sip_msg_t *msg, const tracing *what, trace_extent extent)
-{
-    sc_status status = trace_told(msg, what);
-    tracing *kept;
-
-    if (status == SC_ERR_INVALID_VALUE || (status == SC_ERR_NO_COLLECTOR && !what->is_mode)) { /* nothing of it could go anywhere */
-        return -1;
-    }
-    kept = tracing_keep(what);
     if (kept == NULL) {
-        return -1;
+        return 0;
     }
-    if (extent == DIALOG && !tracing_leave(kept)) {
-        status = SC_ERR_IO;
-    }
-    if (!callbacks_follow_transaction(msg, kept)) {
-        status = SC_ERR_IO;
-    }
-    tracing_release(kept);
-    return answer_to(what, status);
+    is_followed = scope != SC_SCOPE_DIALOG || trace_context_attach(kept);
+    is_followed = callbacks_follow_transaction(msg, kept) && is_followed;
+    trace_context_release(kept);
+    return is_followed;
 }
 
-static int sip_trace(sip_msg_t *msg, const tracing *what, trace_extent extent)
+static int decide(sip_msg_t *msg, sc_trace_call *call, sc_trace_decision *decision)
 {
-    int is_request = msg->first_line.type == SIP_REQUEST;
-
-    callbacks_note(msg, what);
-    if (extent == UNKNOWN) {
-        return msg->msg_flags & FL_SIPTRACE ? answer_to(what, trace_told(msg, what)) : 1;
+    if (msg->first_line.type == SIP_REQUEST) {
+        call->method = to_bytes(&msg->first_line.u.request.method);
     }
-    if (extent == MESSAGE) {
-        return answer_to(what, trace_told(msg, what));
+    call->is_followed = (msg->msg_flags & FL_SIPTRACE) != 0;
+    call->knows_transactions = callbacks_know_transactions();
+    call->knows_dialogs = callbacks_know_dialogs();
+    if (sc_trace_decide(core, call, decision) != SC_OK) {
+        return 0;
     }
-    if (!callbacks_know_transactions()) {
-        LM_WARN("sip_trace(): without tm.so this message alone is traced\n");
-        return answer_to(what, trace_told(msg, what));
+    if (decision->step == SC_STEP_LOOK_UP) {
+        call->is_seen_to = callbacks_see_to(msg) ? SC_YES : SC_NO;
+        return sc_trace_decide(core, call, decision) == SC_OK;
     }
-    if (is_request && callbacks_see_to(msg)) {
-        return 1;
-    }
-    if (extent == DIALOG && !callbacks_know_dialogs()) {
-        LM_WARN("sip_trace(): without dialog.so this message alone is traced\n");
-        return answer_to(what, trace_told(msg, what));
-    }
-    if (!is_request || (extent == DIALOG && msg->REQ_METHOD != METHOD_INVITE)) {
-        LM_WARN("sip_trace(): a %s is traced from %s on: call it there\n", extent == DIALOG ? "dialog" : "transaction",
-                extent == DIALOG ? "its first INVITE" : "its request");
-        return -1;
-    }
-    return follow(msg, what, extent);
+    return 1;
 }
 
+static int sip_trace(sip_msg_t *msg, const trace_context *context, sc_trace_call *call)
+{
+    static const trace_context no_context;
+    sc_trace_decision decision;
+    sc_trace_conclusion conclusion;
+
+    callbacks_remember(msg, context);
+    if (!decide(msg, call, &decision)) {
+        return -1;
+    }
+    if (decision.step != SC_STEP_TRACE) {
+        return decision.answer;
+    }
+    conclusion = conclude(call->function, decision.follow, message_trace(msg, context));
+    if (conclusion.forgets_destination) {
+        callbacks_remember(msg, &no_context);
+    }
+    if (conclusion.follow != SC_SCOPE_MESSAGE && !follow(msg, context, conclusion.follow)) {
+        return -1;
+    }
+    return conclusion.answer;
+}
+
+/* What a script has given a function for the scope. */
+static sc_scope scope_of(sc_trace_function function, const str *text)
+{
+    sc_scope scope = SC_SCOPE_UNKNOWN;
+
+    sc_trace_scope(core, function, to_bytes(text), &scope);
+    return scope;
+}
+
+/* Without `correlation` the line has the message's Call-ID. */
 static int hlog(sip_msg_t *msg, const str *correlation, const str *line)
 {
     sc_trace trace = { .tracer = SC_TRACER_LOG };
 
     if (parse_headers(msg, HDR_CALLID_F, 0) == 0 && msg->callid != NULL) {
         trace.call_id = to_bytes(&msg->callid->body);
-    } else if (correlation == NULL) {
-        LM_ERR("hlog(): the message has no Call-ID to correlate the line by\n");
-        return -1;
     }
     trace.body = to_bytes(line);
-    trace.from = sockets_told();
-    trace.correlation = correlation != NULL ? to_bytes(correlation) : trace.call_id;
-    return answer(message_send(&trace));
+    trace.has_correlation = correlation != NULL;
+    trace.correlation = to_bytes(correlation);
+    sockets_read(&trace);
+    return conclude(SC_FUNCTION_HLOG, SC_SCOPE_MESSAGE, message_send(&trace)).answer;
 }
 
-/* A message that the script has made up. What becomes of it on its way is not the script's affair. */
+/* A message that the script has made up. */
 static int sip_trace_msg(const str *body, const str *from, const str *to, const str *destination, const str *correlation)
 {
-    sc_trace trace = { .tracer = SC_TRACER_TEXT };
-    sc_status status;
+    sc_trace trace = { .tracer = SC_TRACER_TEXT, .has_destination = 1, .has_correlation = 1 };
 
-    if (body->len <= 0 || from->len <= 0 || to->len <= 0) {
-        LM_ERR("sip_trace_msg(): message and addresses (proto:ip:port) must not be empty\n");
-        return -1;
-    }
     trace.body = to_bytes(body);
-    trace.from = to_bytes(from);
-    trace.to = to_bytes(to);
-    trace.has_destination = 1;
+    trace.from.text = to_bytes(from);
+    trace.to.text = to_bytes(to);
     trace.destination = to_bytes(destination);
     trace.correlation = to_bytes(correlation);
-    status = message_send(&trace);
-    return status == SC_ERR_INVALID_VALUE || status == SC_ERR_NO_COLLECTOR ? -1 : 1;
-}
-
-static trace_extent extent_of_mode(const str *mode)
-{
-    switch (mode != NULL && mode->s != NULL && mode->len > 0 ? mode->s[0] | 0x20 : 0) {
-        case TRANSACTION:
-            return TRANSACTION;
-        case DIALOG:
-            return DIALOG;
-        case MESSAGE:
-            return MESSAGE;
-        default:
-            LM_INFO("sip_trace_mode(): the message is traced; m (message), t (transaction) and d (dialog) are allowed\n");
-            return MESSAGE;
-    }
-}
-
-/* One of the letters, blanks around it; UNKNOWN, and a line in the log, for anything else. */
-static trace_extent extent_of_type(const char *text, int len)
-{
-    trace_extent found = UNKNOWN;
-
-    for (int i = 0; i < len; i++) {
-        char letter = text[i] | 0x20;
-        if (text[i] == ' ' || text[i] == '\t') {
-            continue;
-        }
-        if (found != UNKNOWN || (letter != MESSAGE && letter != TRANSACTION && letter != DIALOG)) {
-            found = UNKNOWN;
-            break;
-        }
-        found = letter;
-    }
-    if (found == UNKNOWN) {
-        LM_ERR("sip_trace(): the type \"%.*s\" is not known; m (message), t (transaction) and d (dialog) are allowed\n", len, text);
-    }
-    return found;
+    return conclude(SC_FUNCTION_SIP_TRACE_MSG, SC_SCOPE_MESSAGE, message_send(&trace)).answer;
 }
 
 /* ---- for the host's own language ---- */
@@ -204,16 +149,14 @@ static int value_of(str *text, sip_msg_t *msg, const char *function, char *param
 
 static int w_sip_trace3(struct sip_msg *msg, char *destination, char *correlation, char *type)
 {
-    tracing what = { .has_destination = destination != NULL };
-    trace_extent extent = (int)(size_t)type;
+    trace_context context = { .has_destination = destination != NULL };
+    sc_trace_call call = { .function = SC_FUNCTION_SIP_TRACE, .scope = (sc_scope)(size_t)type,
+            .has_flag = (msg->flags & transaction_flags) != 0 };
 
-    if (!value_of(&what.destination, msg, "sip_trace", destination) || !value_of(&what.correlation, msg, "sip_trace", correlation)) {
+    if (!value_of(&context.destination, msg, "sip_trace", destination) || !value_of(&context.correlation, msg, "sip_trace", correlation)) {
         return -1;
     }
-    if (type == NULL) {
-        extent = (msg->flags & transaction_flag) != 0 ? TRANSACTION : MESSAGE;
-    }
-    return sip_trace(msg, &what, extent);
+    return sip_trace(msg, &context, &call);
 }
 
 static int w_sip_trace2(struct sip_msg *msg, char *destination, char *correlation)
@@ -234,16 +177,16 @@ static int w_sip_trace0(struct sip_msg *msg, char *unused1, char *unused2)
     return w_sip_trace3(msg, NULL, NULL, NULL);
 }
 
-/* Texts without a variable in them are known before the first message. */
+/* Texts without a variable in them are known before the first message. The third becomes the scope that it says; no parameter is SC_SCOPE_DEFAULT. */
 static int fix_sip_trace(void **parameter, int number)
 {
     str text = { *parameter, strlen(*parameter) };
-    trace_extent extent;
+    sc_scope scope;
 
     if (number == 3) {
-        extent = extent_of_type(text.s, text.len);
-        *parameter = (void *)(size_t)extent;
-        return extent == UNKNOWN ? -1 : 0;
+        scope = scope_of(SC_FUNCTION_SIP_TRACE, &text);
+        *parameter = (void *)(size_t)scope;
+        return scope == SC_SCOPE_UNKNOWN ? -1 : 0;
     }
     if (number == 1) {
         forward_expect(text.s);
@@ -256,12 +199,19 @@ static int free_sip_trace(void **parameter, int number)
     return number == 3 ? 0 : fixup_free_spve_all(parameter, number);
 }
 
+static int ki_sip_trace_mode(sip_msg_t *msg, str *mode)
+{
+    static const trace_context no_context;
+    sc_trace_call call = { .function = SC_FUNCTION_SIP_TRACE_MODE, .scope = scope_of(SC_FUNCTION_SIP_TRACE_MODE, mode) };
+
+    return sip_trace(msg, &no_context, &call);
+}
+
 static int w_sip_trace_mode(struct sip_msg *msg, char *mode, char *unused)
 {
-    tracing what = { .is_mode = 1 };
     str text;
     (void)unused;
-    return value_of(&text, msg, "sip_trace_mode", mode) ? sip_trace(msg, &what, extent_of_mode(&text)) : -1;
+    return value_of(&text, msg, "sip_trace_mode", mode) ? ki_sip_trace_mode(msg, &text) : -1;
 }
 
 static int w_sip_trace_msg(struct sip_msg *msg, char *body, char *from, char *to, char *destination, char *correlation)
@@ -303,15 +253,17 @@ cmd_export_t functions[] = {
     { 0, 0, 0, 0, 0, 0 }
 };
 
-/* ---- the same for other languages (KEMI) ---- */
+/* ---- the same for other languages (KEMI), in which the message's flag says nothing ---- */
 
 static int ki_sip_trace_dst_cid_type(sip_msg_t *msg, str *destination, str *correlation, str *type)
 {
-    tracing what = { .has_destination = destination != NULL };
+    trace_context context = { .has_destination = destination != NULL };
+    sc_trace_call call = { .function = SC_FUNCTION_SIP_TRACE };
 
-    what.destination = destination != NULL ? *destination : nothing;
-    what.correlation = correlation != NULL ? *correlation : nothing;
-    return sip_trace(msg, &what, type != NULL ? extent_of_type(type->s, type->len) : MESSAGE);
+    context.destination = destination != NULL ? *destination : nothing;
+    context.correlation = correlation != NULL ? *correlation : nothing;
+    call.scope = type != NULL ? scope_of(SC_FUNCTION_SIP_TRACE, type) : SC_SCOPE_DEFAULT;
+    return sip_trace(msg, &context, &call);
 }
 
 static int ki_sip_trace_dst_cid(sip_msg_t *msg, str *destination, str *correlation)
@@ -327,12 +279,6 @@ static int ki_sip_trace_dst(sip_msg_t *msg, str *destination)
 static int ki_sip_trace(sip_msg_t *msg)
 {
     return ki_sip_trace_dst_cid_type(msg, NULL, NULL, NULL);
-}
-
-static int ki_sip_trace_mode(sip_msg_t *msg, str *mode)
-{
-    tracing what = { .is_mode = 1 };
-    return sip_trace(msg, &what, extent_of_mode(mode));
 }
 
 static int ki_sip_trace_msg(sip_msg_t *msg, str *body, str *from, str *to, str *destination, str *correlation)

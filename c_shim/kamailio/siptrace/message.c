@@ -46,7 +46,7 @@ static int name_avp(named_avp *avp, const char *parameter, str *text)
     }
     if (pv_parse_spec(text, &spec) == NULL || spec.type != PVT_AVP
             || pv_get_avp_name(NULL, &spec.pvp, &avp->name, &avp->flags) != 0) {
-        LM_ERR("parameter %s: \"%.*s\" is no AVP; $avp(name) is allowed\n", parameter, text->len, text->s);
+        sc_core_refuse(core, parameter, to_bytes(text), SC_REFUSAL_NO_AVP);
         return 0;
     }
     avp->is_set = 1;
@@ -181,69 +181,54 @@ sc_bytes message_status(message_room *room, int code)
 
 /* ---- addresses ---- */
 
-static const char *proto_name(int proto)
+static uint8_t to_transport(int proto)
 {
-    switch (proto) {
-        case PROTO_TCP:
-            return "tcp";
-        case PROTO_TLS:
-            return "tls";
-        case PROTO_SCTP:
-            return "sctp";
-        case PROTO_WS:
-            return "ws";
-        case PROTO_WSS:
-            return "wss";
-        default:
-            return "udp";
-    }
+    return proto > PROTO_NONE && proto <= PROTO_WSS ? proto : PROTO_NONE;
 }
 
-sc_bytes message_nowhere(void)
+sc_endpoint message_address(int proto, const struct ip_addr *ip, unsigned short port)
 {
-    static const char nowhere[] = "any:255.255.255.255:5060";
-    return (sc_bytes){ nowhere, sizeof(nowhere) - 1 };
+    return (sc_endpoint){ .transport = to_transport(proto), .address = to_address(ip, port) };
 }
 
-sc_bytes message_host(char *text, int proto, const char *host, unsigned short port)
-{
-    int len = snprintf(text, ADDRESS_SIZE, "%s:%s:%u", proto_name(proto), host, (unsigned)port);
-    return len < 0 || len >= ADDRESS_SIZE ? message_nowhere() : (sc_bytes){ text, len };
-}
-
-sc_bytes message_address(char *text, int proto, struct ip_addr *ip, unsigned short port)
-{
-    return message_host(text, proto, ip_addr2a(ip), port);
-}
-
-sc_bytes message_peer(char *text, int proto, union sockaddr_union *to)
+sc_endpoint message_peer(int proto, union sockaddr_union *to)
 {
     struct ip_addr ip;
 
     if (to == NULL) {
-        return message_nowhere();
+        return (sc_endpoint){ 0 };
     }
     su2ip_addr(&ip, to);
-    return message_address(text, proto, &ip, su_getport(to));
+    return message_address(proto, &ip, su_getport(to));
 }
 
-sc_bytes message_socket(char *text, const str *socket)
+sc_endpoint message_socket(const struct socket_info *socket)
 {
-    if (socket->s == NULL || socket->len <= 0 || socket->len >= ADDRESS_SIZE) {
-        return message_nowhere();
+    sc_endpoint end = { 0 };
+
+    if (socket != NULL) {
+        end = message_address(socket->proto, &socket->address, socket->port_no);
+        end.is_socket = 1;
     }
-    memcpy(text, socket->s, socket->len);
-    text[socket->len] = 0;
-    return (sc_bytes){ text, socket->len };
+    return end;
+}
+
+sc_endpoint message_advertised(const struct socket_info *socket)
+{
+    sc_endpoint end = { .transport = to_transport(socket->proto), .is_socket = 1, .name = to_bytes(&socket->useinfo.name) };
+
+    end.address.port = socket->useinfo.port_no;
+    return end;
 }
 
 /* ---- handing it over ---- */
 
-void message_follow(sc_trace *trace, const tracing *what)
+void message_follow(sc_trace *trace, const trace_context *context)
 {
-    trace->has_destination = what->has_destination != 0;
-    trace->destination = to_bytes(&what->destination);
-    trace->correlation = to_bytes(&what->correlation);
+    trace->has_destination = context->has_destination != 0;
+    trace->destination = to_bytes(&context->destination);
+    trace->correlation = to_bytes(&context->correlation);
+    trace->has_correlation = trace->correlation.len > 0;
 }
 
 int message_is_on(void)
@@ -280,7 +265,7 @@ sc_status message_send(const sc_trace *trace)
     return status;
 }
 
-sc_status message_trace(sip_msg_t *msg, const tracing *what)
+sc_status message_trace(sip_msg_t *msg, const trace_context *context)
 {
     onsend_info_t *sending = get_onsend_info();
     message_room room;
@@ -297,20 +282,20 @@ sc_status message_trace(sip_msg_t *msg, const tracing *what)
     }
     message_read_users(&trace);
     message_read_table(&trace);
-    message_follow(&trace, what);
+    message_follow(&trace, context);
     trace.tracer = SC_TRACER_SCRIPT;
     if (msg->first_line.type == SIP_REPLY) {
         trace.status = to_bytes(&msg->first_line.u.reply.status);
     }
     if (sending == NULL) {
         trace.body = (sc_bytes){ msg->buf, msg->len };
-        trace.from = message_address(room.from, msg->rcv.proto, &msg->rcv.src_ip, msg->rcv.src_port);
-        trace.to = message_address(room.to, msg->rcv.proto, &msg->rcv.dst_ip, msg->rcv.dst_port);
+        trace.from = message_address(msg->rcv.proto, &msg->rcv.src_ip, msg->rcv.src_port);
+        trace.to = message_address(msg->rcv.proto, &msg->rcv.dst_ip, msg->rcv.dst_port);
     } else {
         trace.body = (sc_bytes){ sending->buf, sending->len };
         trace.outgoing = 1;
-        trace.from = message_socket(room.from, &sending->send_sock->sock_str);
-        trace.to = message_host(room.to, sending->send_sock->proto, suip2a(sending->to, sizeof(*sending->to)), su_getport(sending->to));
+        trace.from = message_socket(sending->send_sock);
+        trace.to = message_peer(sending->send_sock->proto, sending->to);
     }
     status = message_send(&trace);
     message_end(&room);

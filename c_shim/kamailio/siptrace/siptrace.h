@@ -14,39 +14,32 @@
 
 #include "../../core.h"
 
-/* ---- tracing.c ---- */
+/* ---- trace_context.c ---- */
 
-/* What a call of sip_trace() has asked for, as long as a transaction or dialog needs it. In shared memory, and counted: whoever keeps one
- * holds it, and the last to let go frees it. */
-typedef struct tracing {
+/* What a call of sip_trace() has asked for. A copy is in shared memory as long as a transaction or dialog needs it, and counts its holders: the
+ * last one frees it. */
+typedef struct trace_context {
     int holders;
     int has_destination; /* whether the script has named a destination, be it empty */
-    int is_mode;         /* sip_trace_mode(): not kept */
     str destination;
     str correlation;
-} tracing;
+} trace_context;
 
 /* A copy in shared memory with one holder; NULL when there is no memory. */
-tracing *tracing_keep(const tracing *what);
+trace_context *trace_context_copy(const trace_context *context);
 
-/* One holder more, or less. The latter is what the host calls when it forgets a callback. */
-tracing *tracing_hold(tracing *what);
-void tracing_release(void *what);
+/* Adds a holder, or removes one. The latter is what the host calls when it forgets a callback. */
+trace_context *trace_context_hold(trace_context *context);
+void trace_context_release(void *context);
 
-/* Leaves `what` in the context of the message at hand, for a dialog that is made of it, and finds it there again: not held; NULL when there is
- * none. */
-int tracing_leave(tracing *what);
-tracing *tracing_left(void);
+/* Stores `context` with the message at hand, for a dialog that the message begins, and reads it there: not held; NULL when there is none. */
+int trace_context_attach(trace_context *context);
+trace_context *trace_context_of_message(void);
 
 /* ---- message.c ---- */
 
-/* Longest proto:ip:port, with its end. */
-#define ADDRESS_SIZE 60
-
-/* Room for the parts of a message that are made up on the way. */
+/* Room for the parts of a message that are made while it is read. */
 typedef struct message_room {
-    char from[ADDRESS_SIZE];
-    char to[ADDRESS_SIZE];
     char status[16];
     sip_msg_t parsed; /* its own parse of a message that other processes share */
 } message_room;
@@ -54,27 +47,25 @@ typedef struct message_room {
 /* Whether the AVPs can be told by their names; 0, and a line in the log, when not. In mod_init. */
 int message_name_avps(str *users, str *table);
 
-/* Begins a record with what is read off `msg`: Call-ID, method, tags; 0 when it lacks them. message_end must follow, whatever the answer. */
+/* Begins a record with what is read from `msg`: Call-ID, method, tags; 0 when it lacks them. message_end must follow, whatever the answer. */
 int message_begin(sc_trace *trace, message_room *room, sip_msg_t *msg);
 void message_end(message_room *room);
 
-/* What the context at hand says of the users that are traced, and of the table. Valid until the next call. */
+/* Reads which users are traced, and into which table, from the AVPs at hand. Valid until the next call. */
 void message_read_users(sc_trace *trace);
 void message_read_table(sc_trace *trace);
 
-/* What sip_trace() has asked for. */
-void message_follow(sc_trace *trace, const tracing *what);
+/* Fills in what sip_trace() has asked for. */
+void message_follow(sc_trace *trace, const trace_context *context);
 
-/* proto:ip:port in `text`, of ADDRESS_SIZE; without brackets around an IPv6 address. */
-sc_bytes message_address(char *text, int proto, struct ip_addr *ip, unsigned short port);
-/* The same of a socket address; of nothing when it is NULL. */
-sc_bytes message_peer(char *text, int proto, union sockaddr_union *to);
-/* The same of a host that is text already. */
-sc_bytes message_host(char *text, int proto, const char *host, unsigned short port);
-/* Of nothing that is known. */
-sc_bytes message_nowhere(void);
-/* The listen socket's own text, in `text`. */
-sc_bytes message_socket(char *text, const str *socket);
+/* An address of another host, or our own address as a message has it. */
+sc_endpoint message_address(int proto, const struct ip_addr *ip, unsigned short port);
+/* The same of a socket address; of none when it is NULL. */
+sc_endpoint message_peer(int proto, union sockaddr_union *to);
+/* A listen socket; none when it is NULL. */
+sc_endpoint message_socket(const struct socket_info *socket);
+/* A listen socket by the address that it is advertised with. */
+sc_endpoint message_advertised(const struct socket_info *socket);
 
 /* The number `code` as text. */
 sc_bytes message_status(message_room *room, int code);
@@ -86,63 +77,49 @@ int message_is_on(void);
 sc_status message_send(const sc_trace *trace);
 
 /* Traces `msg` as the script sees it: what comes in, or, in an onsend_route, what goes out. */
-sc_status message_trace(sip_msg_t *msg, const tracing *what);
+sc_status message_trace(sip_msg_t *msg, const trace_context *context);
 
 /* ---- functions.c ---- */
 
 extern cmd_export_t functions[];
 extern sr_kemi_t kemi_functions[];
 
-/* The flag that makes sip_trace() without a type trace a transaction; -1: none. In mod_init. */
-void functions_use_flag(int flag);
+/* The flags that make sip_trace() without a type trace a transaction. In mod_init. */
+void functions_use_flags(unsigned int flags);
 
 /* ---- callbacks.c ---- */
 
-/* What dialogs are traced for beside their requests. */
-typedef struct dialog_options {
-    int acks;
-    int spirals;
-} dialog_options;
-
-/* Finds tm, dialog and sl, and has the latter two call back; with `acks` also for ACKs to stateless replies. 0 when that cannot be. In mod_init. */
-int callbacks_bind(int acks, const dialog_options *dialogs);
+/* Finds tm, dialog and sl, and has the latter two call back, as `needs` asks; 0 when that cannot be. In mod_init. */
+int callbacks_bind(const sc_trace_needs *needs);
 
 /* Whether there is a module that knows transactions, or dialogs. */
 int callbacks_know_transactions(void);
 int callbacks_know_dialogs(void);
 
-/* Whether the transaction that this CANCEL or ACK belongs to is traced, so that its callbacks see to the message. */
+/* Whether the transaction that this CANCEL or ACK belongs to is followed, so that its callbacks trace the message. */
 int callbacks_see_to(sip_msg_t *msg);
 
 /* Has everything of the request's transaction traced; 0 when it cannot be. */
-int callbacks_follow_transaction(sip_msg_t *msg, tracing *what);
+int callbacks_follow_transaction(sip_msg_t *msg, trace_context *context);
 
-/* Notes what sip_trace() was told for `msg`, for its stateless replies. */
-void callbacks_note(const sip_msg_t *msg, const tracing *what);
+/* Remembers what sip_trace() was given for `msg`, for the stateless replies to it. */
+void callbacks_remember(const sip_msg_t *msg, const trace_context *context);
 
 /* ---- events.c ---- */
 
 extern pv_export_t event_variables[];
 
-/* What the parameters ask for. */
-typedef struct event_options {
-    int rows;       /* they are made of what is shown */
-    int headers;    /* the X-Siptrace headers are on what the script sees */
-    int advertised; /* sockets are told by their advertised addresses */
-    int ephemeral;  /* and by the port that a connection really has */
-} event_options;
-
 /* Has the host show what it receives and sends (trace_mode), and the script what is traced of it: event_route[siptrace:msg], or the KEMI function
  * `callback`. 0 when that cannot be. In mod_init. */
-int events_listen(const event_options *wanted, const str *callback);
+int events_listen(const sc_trace_needs *needs, const str *callback);
 
 /* ---- sockets.c ---- */
 
 /* The socket that lines leave from, wherever they go; NULL for one that fits. In mod_init. */
 void sockets_name(const struct socket_info *socket);
 
-/* The sockets that this process would send a line of hlog() from, as the core is told of them. Valid until the next call. */
-sc_bytes sockets_told(void);
+/* Fills in the sockets that this process would send a line of hlog() from. Valid until the next call. */
+void sockets_read(sc_trace *trace);
 
 /* ---- copies.c ---- */
 

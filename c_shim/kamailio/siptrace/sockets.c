@@ -1,9 +1,7 @@
 /*
- * The host's sockets as lines of hlog() tell them: whence the host would send to a collector. The writer sends, and it alone knows where a
- * collector is, so that it is told of one for each transport and family. Called by functions.c and module.c.
+ * The host's sockets that a line of hlog() could leave from: those that the host would send to a collector from. The writer sends, and it alone
+ * knows where a collector is, so that it is told of one socket for each transport and family. Called by functions.c and module.c.
  */
-#include <stdio.h>
-
 #include "core/globals.h"
 #include "core/ip_addr.h"
 
@@ -13,23 +11,22 @@
 #define MOST 6
 
 static const struct socket_info *own_socket = NULL;
-static char texts[MOST * ADDRESS_SIZE];
+static sc_endpoint sockets[MOST];
 
 void sockets_name(const struct socket_info *socket)
 {
     own_socket = socket;
 }
 
-/* Adds `proto:ip:port` behind the `len` bytes that are there already; answers how many are there then. */
-static int add(int len, const char *proto, const struct socket_info *socket)
+/* Adds a socket to the `count` that are there already; answers how many are there then. */
+static uint32_t add(uint32_t count, int proto, const struct socket_info *socket)
 {
-    struct ip_addr ip;
-
     if (socket == NULL) {
-        return len;
+        return count;
     }
-    ip = socket->address;
-    return len + snprintf(texts + len, ADDRESS_SIZE, "%s%s:%s:%u", len > 0 ? " " : "", proto, ip_addr2a(&ip), (unsigned)socket->port_no);
+    sockets[count] = message_socket(socket);
+    sockets[count].transport = proto;
+    return count + 1;
 }
 
 /* A worker of UDP sends from its own socket, where the family allows it. */
@@ -38,28 +35,35 @@ static const struct socket_info *udp_socket(unsigned int family, const struct so
     return bind_address != NULL && bind_address->proto == PROTO_UDP && bind_address->address.af == family ? bind_address : other;
 }
 
-sc_bytes sockets_told(void)
+static uint32_t read_sockets(void)
 {
-    static const struct socket_info *told_for = NULL;
-    static int len = 0;
+    uint32_t count;
 
-    if (len > 0 && told_for == bind_address) {
-        return (sc_bytes){ texts, len };
-    }
-    told_for = bind_address;
     if (own_socket != NULL) {
-        len = add(0, "any", own_socket);
-        return (sc_bytes){ texts, len };
+        return add(0, PROTO_NONE, own_socket); /* whatever the collector's transport is */
     }
-    len = add(0, "udp", udp_socket(AF_INET, sendipv4));
-    len = add(len, "udp", udp_socket(AF_INET6, sendipv6));
+    count = add(0, PROTO_UDP, udp_socket(AF_INET, sendipv4));
+    count = add(count, PROTO_UDP, udp_socket(AF_INET6, sendipv6));
 #ifdef USE_TCP
-    len = add(len, "tcp", sendipv4_tcp);
-    len = add(len, "tcp", sendipv6_tcp);
+    count = add(count, PROTO_TCP, sendipv4_tcp);
+    count = add(count, PROTO_TCP, sendipv6_tcp);
 #endif
 #ifdef USE_TLS
-    len = add(len, "tls", sendipv4_tls);
-    len = add(len, "tls", sendipv6_tls);
+    count = add(count, PROTO_TLS, sendipv4_tls);
+    count = add(count, PROTO_TLS, sendipv6_tls);
 #endif
-    return (sc_bytes){ texts, len };
+    return count;
+}
+
+void sockets_read(sc_trace *trace)
+{
+    static const struct socket_info *read_for = NULL;
+    static uint32_t count = 0;
+
+    if (count == 0 || read_for != bind_address) {
+        read_for = bind_address;
+        count = read_sockets();
+    }
+    trace->sockets = sockets;
+    trace->socket_count = count;
 }

@@ -1,10 +1,25 @@
 //! What a capture node is handed: SIP messages, reports, and packets of raw sockets.
 
-use crate::abi::contract::{sc_bytes, sc_core, sc_hep_packet, sc_message, sc_status};
+use crate::abi::contract::{sc_bytes, sc_capture_needs, sc_core, sc_hep_packet, sc_message, sc_status};
 use crate::abi::convert::{bytes, message, output, reference, to_bytes, to_packet};
 use crate::abi::guard::guard;
 use crate::abi::handle::with_core;
 use crate::module;
+
+/// Tells what the parameters ask of the host.
+///
+/// # Safety
+/// Pointers as the contract says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sc_capture_setup(core: *mut sc_core, needs: *mut sc_capture_needs) -> sc_status {
+    with_core(core, |core| {
+        // SAFETY: the contract's caller vouches for it.
+        let out = unsafe { output(needs)? };
+        let settings = core.node()?.settings();
+        *out = sc_capture_needs { asks_script: settings.hep.asks_script.into(), unmasks: settings.topoh_unmask.into() };
+        Ok(())
+    })
+}
 
 /// Finds a capture mode.
 ///

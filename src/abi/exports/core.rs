@@ -1,13 +1,13 @@
 //! A module's life: its handle, parameters, lanes, writers and end.
 
-use crate::abi::contract::{self, sc_bytes, sc_core, sc_host, sc_parameter_kind, sc_status};
+use crate::abi::contract::{self, sc_bytes, sc_core, sc_host, sc_ipv6_style, sc_parameter_kind, sc_refusal, sc_status};
 use crate::abi::convert::{bytes, output, reference, text};
 use crate::abi::guard::guard;
 use crate::abi::handle::{Core, attaching, end, register, with_core};
 use crate::abi::host_database::HostProcesses;
 use crate::abi::host_drivers::HostDrivers;
 use crate::abi::{host_log, process, supervise};
-use crate::module::{AnyModule, Forward, ParameterKind, StateError};
+use crate::module::{AnyModule, Forward, HostFacts, HostRefusal, Ipv6Style, ParameterKind, StateError, refusal};
 use std::ffi::c_char;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +24,15 @@ pub unsafe extern "C" fn sc_core_new(host: *const sc_host, module: *const c_char
         if host.contract_version != contract::SC_CONTRACT_VERSION {
             return Err(sc_status::SC_ERR_CONTRACT_VERSION);
         }
-        let module = AnyModule::named(module).ok_or(sc_status::SC_ERR_UNKNOWN_NAME)?;
+        let mut module = AnyModule::named(module).ok_or(sc_status::SC_ERR_UNKNOWN_NAME)?;
+        module.life_mut().note_host(HostFacts {
+            release: host.release,
+            ipv6_style: match host.ipv6_style {
+                sc_ipv6_style::SC_IPV6_LOWER => Ipv6Style::Lower,
+                sc_ipv6_style::SC_IPV6_UPPER => Ipv6Style::Upper,
+                _ => Ipv6Style::Short,
+            },
+        });
         host_log::install(host);
         let id = |id: i64| u32::try_from(id).ok();
         let kill_timeout = (host.kill_timeout > 0).then(|| Duration::from_secs(u64::from(host.kill_timeout)));
@@ -95,6 +103,38 @@ pub unsafe extern "C" fn sc_core_set_number(core: *mut sc_core, name: *const c_c
         // SAFETY: the contract's caller vouches for it.
         let name = unsafe { text(name)? };
         Ok(core.module_mut().set_number(name, value)?)
+    })
+}
+
+/// Says that the host cannot do what a parameter asks of it.
+///
+/// # Safety
+/// Pointers as the contract says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sc_core_refuse(
+    core: *mut sc_core,
+    name: *const c_char,
+    value: sc_bytes,
+    why: sc_refusal,
+) -> sc_status {
+    with_core(core, |_| {
+        // SAFETY: the contract's caller vouches for both.
+        let (name, value) = unsafe { (text(name)?, bytes(value)?) };
+        let why = match why {
+            sc_refusal::SC_REFUSAL_NO_ENGINE => HostRefusal::NoEngine,
+            sc_refusal::SC_REFUSAL_NO_ROUTE => HostRefusal::NoRoute,
+            sc_refusal::SC_REFUSAL_EMPTY_ROUTE => HostRefusal::EmptyRoute,
+            sc_refusal::SC_REFUSAL_EVENT_TAKEN => HostRefusal::EventTaken,
+            sc_refusal::SC_REFUSAL_NO_MODULE => HostRefusal::NoModule,
+            sc_refusal::SC_REFUSAL_NO_AVP => HostRefusal::NoAvp,
+            sc_refusal::SC_REFUSAL_NO_URI => HostRefusal::NoUri,
+            sc_refusal::SC_REFUSAL_NO_SOCKET => HostRefusal::NoSocket,
+            _ => return Err(sc_status::SC_ERR_INVALID_VALUE),
+        };
+        let (level, line) =
+            refusal(name, &String::from_utf8_lossy(value), why).ok_or(sc_status::SC_ERR_UNKNOWN_NAME)?;
+        log::log!(level, "{line}");
+        Ok(())
     })
 }
 

@@ -1,12 +1,12 @@
 //! HEP packets, and what scripts ask of them.
 
 use crate::abi::contract::{
-    sc_address, sc_bytes, sc_core, sc_hep_kind, sc_hep_packet, sc_hep_value, sc_hep_verdict, sc_status,
+    sc_address, sc_bytes, sc_core, sc_hep_packet, sc_hep_verdict, sc_status, sc_variable_value,
 };
-use crate::abi::convert::{address, bytes, output, reference, to_bytes, to_packet};
+use crate::abi::convert::{address, bytes, output, reference, to_packet, to_variable};
 use crate::abi::guard::guard;
 use crate::abi::handle::with_core;
-use crate::module::{HEP_VARIABLES, HepValue, HepVariable, Verdict};
+use crate::module::{HEP_VARIABLES, HepVariable, Verdict};
 use std::ffi::c_char;
 
 /// Writes a verdict to where the host wants it.
@@ -110,18 +110,13 @@ pub unsafe extern "C" fn sc_hep_variable_names(names: *mut *const c_char) -> sc_
 pub unsafe extern "C" fn sc_hep_variable_value(
     core: *mut sc_core,
     variable: u32,
-    value: *mut sc_hep_value,
+    packet: sc_bytes,
+    value: *mut sc_variable_value,
 ) -> sc_status {
     with_core(core, |core| {
-        // SAFETY: the contract's caller vouches for it.
-        let value = unsafe { output(value)? };
-        *value = match core.node()?.hep_value(HepVariable::from_code(variable)) {
-            HepValue::Null => sc_hep_value { kind: sc_hep_kind::SC_HEP_NULL, ..Default::default() },
-            HepValue::Number(number) => sc_hep_value { kind: sc_hep_kind::SC_HEP_NUMBER, number, ..Default::default() },
-            HepValue::Text(text) => {
-                sc_hep_value { kind: sc_hep_kind::SC_HEP_TEXT, text: to_bytes(text), ..Default::default() }
-            }
-        };
+        // SAFETY: the contract's caller vouches for both.
+        let (packet, value) = unsafe { (bytes(packet)?, output(value)?) };
+        *value = to_variable(core.node()?.hep_value(HepVariable::from_code(variable), packet));
         Ok(())
     })
 }

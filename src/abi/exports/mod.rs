@@ -6,6 +6,7 @@ mod core;
 mod forward;
 mod hep;
 mod trace;
+mod trace_script;
 
 use super::contract;
 pub use capture::*;
@@ -14,6 +15,7 @@ pub use core::*;
 pub use forward::*;
 pub use hep::*;
 pub use trace::*;
+pub use trace_script::*;
 
 /// Compile-time proof that the bindings and the core agree; that the bindings are those of the header a test shows.
 /// Each function of the header has the type of the one that is exported here.

@@ -1,6 +1,7 @@
 //! Both versions of the byte form.
 
 use super::*;
+use crate::capture::Sockets;
 use proptest::prelude::*;
 
 fn encoded(capture: &Capture<'_>) -> Vec<u8> {
@@ -31,12 +32,13 @@ proptest! {
         correlation in prop::option::of(bytes(300)), uri in prop::option::of(bytes(300)),
         table in prop::option::of(bytes(130)), call_id in prop::option::of(bytes(300)),
         custom in [(); CUSTOM_FIELDS].map(|()| prop::option::of(bytes(60))), sink: u8, payload in bytes(3000),
-        trace in prop::option::of((any::<[u8; 4]>(), [(); 7].map(|()| bytes(60)))), is_packet: bool,
+        trace in prop::option::of((any::<[u8; 4]>(), [(); 8].map(|()| bytes(60)))), is_packet: bool,
     ) {
-        let trace = trace.as_ref().map(|([out, payload_type, hep_version, headers], [method, status, from, to, from_tag, to_tag, user])| {
+        let trace = trace.as_ref().map(|([out, payload_type, hep_version, headers], [method, status, from, to, from_tag, to_tag, user, sockets])| {
             let (payload_type, hep_version) = (*payload_type, *hep_version);
             let (is_outgoing, wants_x_headers) = (*out > 127, *headers > 127);
-            Trace { is_outgoing, payload_type, hep_version, wants_x_headers, method, status, from, to, from_tag, to_tag, user }
+            let sockets = Sockets(sockets);
+            Trace { is_outgoing, payload_type, hep_version, wants_x_headers, method, status, from, to, from_tag, to_tag, user, sockets }
         });
         let traced = if is_packet { RowKind::Packet } else { RowKind::Trace };
         let capture = Capture {

@@ -1,4 +1,6 @@
 //! The HEP packet at hand: what captures inherit from it, and what scripts can ask of it. `intake` begins and ends it.
+//!
+//! The packet itself stays where the host has it, and is not copied: whoever asks for a field of it hands it in again.
 
 use crate::capture::Transport;
 use crate::hep::{self, InflateError, Packet, kind};
@@ -11,8 +13,6 @@ use std::net::SocketAddr;
 #[derive(Debug, Default)]
 pub struct HepContext {
     pub(in crate::module) current: Option<Current>,
-    /// The whole packet; empty when none is at hand.
-    pub(in crate::module) packet: Vec<u8>,
     correlation: Vec<u8>,
     pub(in crate::module) inflated: Inflated,
     pub(in crate::module) address_texts: AddressTexts,
@@ -27,11 +27,24 @@ pub(in crate::module) struct Current {
     pub(in crate::module) agent_id: Option<u32>,
     pub(in crate::module) has_correlation: bool,
     pub(in crate::module) captured: bool,
-    /// Whether the script is looking at the packet itself; its payload is not routed then.
-    pub(in crate::module) asking: bool,
+    /// The packet, while the script is looking at it; its payload is not routed then.
+    pub(in crate::module) asked: Option<Place>,
     pub(in crate::module) addresses: Option<Addresses>,
     /// What is counted when the host's parser refuses the message.
     pub(in crate::module) refused: Produced,
+}
+
+/// Where bytes of the host are: enough to know them again, and nothing to read them by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::module) struct Place {
+    address: usize,
+    length: usize,
+}
+
+impl Place {
+    fn of(bytes: &[u8]) -> Place {
+        Place { address: bytes.as_ptr().addr(), length: bytes.len() }
+    }
 }
 
 /// Between whom a captured message went.
@@ -99,19 +112,17 @@ impl HepContext {
 
     /// Whether `payload` is the packet that the script is looking at, and not a message of its own.
     pub(in crate::module) fn is_asked_about(&self, payload: &[u8]) -> bool {
-        self.current.as_ref().is_some_and(|current| current.asking) && payload == self.packet
+        self.current.as_ref().is_some_and(|current| current.asked == Some(Place::of(payload)))
     }
 
     /// Forgets the packet.
     pub fn end(&mut self) {
         self.current = None;
-        self.packet.clear();
         self.inflated.clear();
     }
 
     /// Has the script look at `packet`, which may be one that cannot be decoded.
     pub(in crate::module) fn ask(&mut self, packet: &[u8]) {
-        self.packet.extend_from_slice(packet);
         let number = |kind| variable::number(packet, kind);
         let (time_us, agent_id, correlation, addresses) = match hep::decode(packet) {
             Ok(decoded) => (decoded.time_us, agent_id(&decoded), decoded.correlation_id, Some(Addresses::of(&decoded))),
@@ -130,7 +141,7 @@ impl HepContext {
             agent_id,
             has_correlation,
             captured: false,
-            asking: true,
+            asked: Some(Place::of(packet)),
             addresses,
             refused: Produced::HepRefused,
         });
@@ -144,7 +155,7 @@ impl HepContext {
             agent_id: agent_id(packet),
             has_correlation: packet.correlation_id.is_some(),
             captured: self.current.as_ref().is_some_and(|asked| asked.captured),
-            asking: false,
+            asked: None,
             addresses: Some(Addresses::of(packet)),
             refused: Produced::HepRefused,
         });
@@ -157,7 +168,7 @@ impl HepContext {
             agent_id: None,
             has_correlation: false,
             captured: false,
-            asking: false,
+            asked: None,
             addresses: Some(Addresses { source, destination, transport: Transport::Udp }),
             refused: Produced::RawRefused,
         });
@@ -172,4 +183,41 @@ impl HepContext {
 /// The agent that the node column names: with a packet's own time, 0 when it has none, as dashboards know it.
 pub(in crate::module) fn agent_id(packet: &Packet<'_>) -> Option<u32> {
     packet.time_us.map(|_| packet.agent_id.unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hep::{Payload, Version};
+
+    #[test]
+    fn no_packet_is_copied_whether_it_is_routed_or_the_script_looks_at_it_first() {
+        let payload = [b'x'; 60_000];
+        let address = SocketAddr::from(([192, 0, 2, 1], 5060));
+        let packet = Packet {
+            version: Version::V3,
+            source: address,
+            destination: address,
+            ip_protocol: 17,
+            payload_type: hep::PAYLOAD_SIP,
+            time_us: Some(1),
+            agent_id: Some(7),
+            correlation_id: Some(b"leg-a"),
+            auth_key: None,
+            payload: Payload::Plain(&payload),
+            trailing: 0,
+        };
+        let mut datagram = Vec::new();
+        hep::encode(&packet, Version::V3, &mut datagram).unwrap();
+        let mut context = HepContext::default();
+        context.ask(&datagram);
+        assert!(context.is_asked_about(&datagram));
+        assert!(!context.is_asked_about(&datagram.clone()), "other bytes are no packet that the script looks at");
+        context.route(&packet);
+        assert!(!context.is_asked_about(&datagram));
+        // Every field stands here, so that whoever adds one that could hold a packet has to look at this test.
+        let HepContext { current, correlation, inflated, address_texts: _, bad_log: _, access_log: _ } = &context;
+        assert!(current.is_some());
+        assert_eq!((correlation.as_slice(), inflated.bytes.capacity()), (&b"leg-a"[..], 0));
+    }
 }

@@ -6,7 +6,8 @@ use crate::module::engine::capture_queue::{CaptureQueue, now_us};
 use crate::module::engine::state::StateError;
 use crate::module::hep::context::{Addresses, Current, HepContext, Inflated, agent_id};
 use crate::module::hep::settings::HepSettings;
-use crate::module::hep::variable::{self, HepValue, HepVariable};
+use crate::module::hep::variable::{self, HepVariable};
+use crate::module::variable::VariableValue;
 use crate::queue::counters::Produced;
 use crate::sip::{self, HashSource};
 use log::Level;
@@ -108,16 +109,20 @@ impl HepContext {
     /// counts it.
     pub fn refused(&self) -> Option<(Addresses, Produced)> {
         match &self.current {
-            Some(Current { captured: false, asking: false, addresses: Some(addresses), refused, .. }) => {
+            Some(Current { captured: false, asked: None, addresses: Some(addresses), refused, .. }) => {
                 Some((*addresses, *refused))
             }
             _ => None,
         }
     }
 
-    /// What `variable` answers for the packet at hand; null when there is none.
-    pub fn value(&mut self, variable: HepVariable) -> HepValue<'_> {
-        let HepContext { packet, inflated, address_texts, .. } = self;
+    /// What `variable` answers for the packet at hand, `packet`, which is the whole of it as [`HepContext::receive`] was given it, or empty;
+    /// null when there is none at hand. A text is part of the packet, unless it has to be made.
+    pub fn value<'a>(&'a mut self, variable: HepVariable, packet: &'a [u8]) -> VariableValue<'a> {
+        if self.current.is_none() {
+            return VariableValue::Null;
+        }
+        let HepContext { inflated, address_texts, .. } = self;
         if variable == HepVariable::Named(kind::PAYLOAD)
             && let Ok(Packet { payload: Payload::Compressed(compressed), .. }) = hep::decode(packet)
         {
@@ -131,8 +136,7 @@ impl HepContext {
     /// Empty when there is none.
     pub fn call_id<'a>(&'a mut self, message: &'a [u8]) -> &'a [u8] {
         let message = if self.is_asked_about(message) {
-            let HepContext { packet, inflated, .. } = self;
-            sip_inside(packet, inflated).map_or(&b""[..], |(_, payload)| payload)
+            sip_inside(message, &mut self.inflated).map_or(&b""[..], |(_, payload)| payload)
         } else {
             message
         };
@@ -183,9 +187,6 @@ impl HepContext {
         };
         if is_empty {
             return Ok(self.count_bad(queue, &"the SIP payload is empty"));
-        }
-        if self.current.is_none() {
-            self.packet.extend_from_slice(datagram);
         }
         self.route(&packet);
         let payload = match packet.payload {

@@ -7,6 +7,7 @@
 //! and 2 answer the fields of their header in the same way.
 
 use crate::hep::{self, Chunks, DecodeError, Payload, Version, kind};
+use crate::module::variable::VariableValue;
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -101,17 +102,6 @@ impl HepVariable {
     }
 }
 
-/// What a field answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HepValue<'a> {
-    /// There is no packet, or the packet has no such field.
-    Null,
-    /// A number; -1 for what has no form of its own.
-    Number(i64),
-    /// A text, or bytes.
-    Text(&'a [u8]),
-}
-
 /// Texts of addresses. One place for each chunk that holds one, so that two of them can be compared.
 #[derive(Debug, Default)]
 pub(in crate::module) struct AddressTexts([String; 6]);
@@ -126,7 +116,7 @@ enum Field<'a> {
 }
 
 impl AddressTexts {
-    fn show<'a>(&'a mut self, kind: u16, field: Field<'a>) -> HepValue<'a> {
+    fn show<'a>(&'a mut self, kind: u16, field: Field<'a>) -> VariableValue<'a> {
         let place = match kind {
             kind::SOURCE_IP4..=kind::DESTINATION_IP6 => kind - kind::SOURCE_IP4,
             kind::SOURCE_MAC => 4,
@@ -135,8 +125,8 @@ impl AddressTexts {
         let text = &mut self.0[usize::from(place)];
         // A String takes every write.
         let _ = match field {
-            Field::Number(number) => return HepValue::Number(number.into()),
-            Field::Bytes(bytes) => return HepValue::Text(bytes),
+            Field::Number(number) => return VariableValue::Number(number.into()),
+            Field::Bytes(bytes) => return VariableValue::Text(bytes),
             Field::Ip(address) => {
                 text.clear();
                 write!(text, "{address}")
@@ -146,7 +136,7 @@ impl AddressTexts {
                 write!(text, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}")
             }
         };
-        HepValue::Text(text.as_bytes())
+        VariableValue::Text(text.as_bytes())
     }
 }
 
@@ -157,21 +147,21 @@ pub(in crate::module) fn value<'a>(
     packet: &'a [u8],
     inflated: Option<&'a [u8]>,
     texts: &'a mut AddressTexts,
-) -> HepValue<'a> {
-    let Some(version) = hep::version_of(packet) else { return HepValue::Null };
+) -> VariableValue<'a> {
+    let Some(version) = hep::version_of(packet) else { return VariableValue::Null };
     match variable {
-        HepVariable::Version => HepValue::Number(version.number().into()),
+        HepVariable::Version => VariableValue::Number(version.number().into()),
         HepVariable::Numbered(number) => {
-            let Ok(kind) = u16::try_from(number) else { return HepValue::Text(b"") };
+            let Ok(kind) = u16::try_from(number) else { return VariableValue::Text(b"") };
             match numbered(version, packet, kind) {
                 Ok(Some(field)) => texts.show(kind, field),
-                Ok(None) => HepValue::Text(b""),
-                Err(_) => HepValue::Number(-1),
+                Ok(None) => VariableValue::Text(b""),
+                Err(_) => VariableValue::Number(-1),
             }
         }
-        HepVariable::Named(kind::PAYLOAD) if inflated.is_some() => HepValue::Text(inflated.unwrap_or_default()),
+        HepVariable::Named(kind::PAYLOAD) if inflated.is_some() => VariableValue::Text(inflated.unwrap_or_default()),
         HepVariable::Named(kind) => {
-            named(version, packet, kind).map_or(HepValue::Null, |(kind, field)| texts.show(kind, field))
+            named(version, packet, kind).map_or(VariableValue::Null, |(kind, field)| texts.show(kind, field))
         }
     }
 }

@@ -8,6 +8,7 @@ use super::address::parse_address;
 use super::destination::CollectorTransport;
 use super::options::CollectorOptions;
 use super::outgoing::{Origin, Outgoing};
+use crate::capture::Transport;
 use crate::hep::{self, EncodeError, EncodeOptions, Packet, Payload, Version};
 
 /// Most packets of a group: the kernel is asked once for all of them.
@@ -71,24 +72,36 @@ impl Ends {
     fn source(&self, origin: Origin<'_>) -> SocketAddr {
         match origin {
             Origin::Address(address) => address,
-            Origin::Sockets(sockets) => {
-                sockets.split(' ').find_map(|socket| self.fitting(socket)).unwrap_or(self.local)
-            }
+            Origin::Sockets(sockets) => self.fitting(sockets).unwrap_or(self.local),
+            Origin::SocketTexts(texts) => self.fitting(texts.split(' ').filter_map(read_socket)).unwrap_or(self.local),
         }
     }
 
-    /// The address of a socket of the host, if this way could begin there.
-    fn fitting(&self, socket: &str) -> Option<SocketAddr> {
-        let (transport, _) = socket.split_once(':')?;
-        let (_, address) = parse_address(socket).ok()?;
+    /// The address of the first of the host's sockets that this way could begin at.
+    fn fitting(&self, mut sockets: impl Iterator<Item = (Transport, SocketAddr)>) -> Option<SocketAddr> {
         let own = match self.transport {
-            CollectorTransport::Udp => "udp",
-            CollectorTransport::Tcp => "tcp",
-            CollectorTransport::Tls => "tls",
+            CollectorTransport::Udp => Transport::Udp,
+            CollectorTransport::Tcp => Transport::Tcp,
+            CollectorTransport::Tls => Transport::Tls,
         };
-        let fits = transport == "any" || (transport == own && address.is_ipv4() == self.peer.is_ipv4());
-        fits.then_some(address)
+        let fits = |(transport, address): &(Transport, SocketAddr)| {
+            *transport == Transport::UNKNOWN || (*transport == own && address.is_ipv4() == self.peer.is_ipv4())
+        };
+        sockets.find(fits).map(|(_, address)| address)
     }
+}
+
+/// A socket as earlier builds wrote it.
+fn read_socket(text: &str) -> Option<(Transport, SocketAddr)> {
+    let (_, address) = parse_address(text).ok()?;
+    let transport = match text.split_once(':')?.0 {
+        "any" => Transport::UNKNOWN,
+        "udp" => Transport::Udp,
+        "tcp" => Transport::Tcp,
+        "tls" => Transport::Tls,
+        _ => return None,
+    };
+    Some((transport, address))
 }
 
 /// Writes packets as a collector is to get them.

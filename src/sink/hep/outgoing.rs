@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use crate::capture::Sockets;
 use crate::hep::{ChunkOrder, Version};
 
 /// Where a message came from.
@@ -9,10 +10,12 @@ use crate::hep::{ChunkOrder, Version};
 pub enum Origin<'a> {
     /// There.
     Address(SocketAddr),
-    /// One of the host's sockets, as log entries have it: `proto:ip:port` each, separated by blanks. The first of the
-    /// collector's transport and family it is, or the first of the transport `any`; where there is neither, our own end
-    /// of the way to the collector.
-    Sockets(&'a str),
+    /// One of the host's sockets, as log entries have it: the first of the collector's transport and family, or without
+    /// a transport; where there is neither, our own end of the way to the collector.
+    Sockets(Sockets<'a>),
+    /// The same of a spool that an earlier build has left: `proto:ip:port` each, separated by blanks; `any` is no
+    /// transport.
+    SocketTexts(&'a str),
 }
 
 /// A packet that is to go to a collector.

@@ -7,9 +7,9 @@ fn ask(name: &str, packet: &[u8]) -> String {
     let variable = HepVariable::parse(name.as_bytes()).unwrap_or_else(|| panic!("{name} is no field"));
     let variable = HepVariable::from_code(variable.code());
     match value(variable, packet, None, &mut AddressTexts::default()) {
-        HepValue::Null => "null".to_owned(),
-        HepValue::Number(number) => number.to_string(),
-        HepValue::Text(text) => format!("{:?}", String::from_utf8_lossy(text)),
+        VariableValue::Null => "null".to_owned(),
+        VariableValue::Number(number) => number.to_string(),
+        VariableValue::Text(text) | VariableValue::Both(text, _) => format!("{:?}", String::from_utf8_lossy(text)),
     }
 }
 
@@ -136,7 +136,7 @@ fn two_addresses_can_be_compared() {
     let packet = hep3(&[(0, 3, &[192, 0, 2, 1]), (0, 4, &[192, 0, 2, 2])]);
     let mut texts = AddressTexts::default();
     let source = value(HepVariable::Numbered(3), &packet, None, &mut texts);
-    let HepValue::Text(source) = source else { panic!("{source:?}") };
+    let VariableValue::Text(source) = source else { panic!("{source:?}") };
     let source = (source.as_ptr(), source.len());
     value(HepVariable::Numbered(4), &packet, None, &mut texts);
     assert_eq!((texts.0[0].as_ptr(), texts.0[0].as_str()), (source.0, "192.0.2.1"));

@@ -13,12 +13,13 @@ use crate::module::engine::state::StateError;
 use crate::module::hep::context::{Addresses, HepContext};
 use crate::module::hep::intake::{HepPacket, Verdict, sip_inside};
 use crate::module::hep::metadata::Metadata;
-use crate::module::hep::variable::{HepValue, HepVariable};
+use crate::module::hep::variable::HepVariable;
 use crate::module::kamailio::dialect::SIPCAPTURE;
 use crate::module::kamailio::sipcapture::mode_counters;
 use crate::module::kamailio::sipcapture::settings::CaptureSettings;
 use crate::module::parameter::ParameterError;
 use crate::module::raw::input::{RawError, RawInput};
+use crate::module::variable::VariableValue;
 use crate::queue::counters::Produced;
 use crate::queue::lane::PushError;
 use crate::sip::{self, FirstLine};
@@ -262,9 +263,8 @@ impl CaptureNode {
     /// Queues the SIP message inside the packet that the script is looking at, with what the host says of it in `message`.
     fn capture_asked(&mut self, message: &SipMessage<'_>, table: &[u8], mode: usize) -> Result<(), CaptureError> {
         // Out of the way for the call below, which may look at everything else.
-        let packet = std::mem::take(&mut self.hep.packet);
         let mut inflated = std::mem::take(&mut self.hep.inflated);
-        let answer = match sip_inside(&packet, &mut inflated) {
+        let answer = match sip_inside(message.payload, &mut inflated) {
             Some((addresses, payload)) => {
                 let SipMessage { call_id, metadata, custom, .. } = *message;
                 let inside = SipMessage { call_id, metadata, custom, ..SipMessage::of(addresses, payload) };
@@ -272,13 +272,13 @@ impl CaptureNode {
             }
             None => Err(CaptureError::NoSip),
         };
-        (self.hep.packet, self.hep.inflated) = (packet, inflated);
+        self.hep.inflated = inflated;
         answer
     }
 
-    /// What `variable` answers for the packet at hand; null when there is none.
-    pub fn hep_value(&mut self, variable: HepVariable) -> HepValue<'_> {
-        self.hep.value(variable)
+    /// What `variable` answers for the packet at hand, see [`HepContext::value`].
+    pub fn hep_value<'a>(&'a mut self, variable: HepVariable, packet: &'a [u8]) -> VariableValue<'a> {
+        self.hep.value(variable, packet)
     }
 
     /// The Call-ID of a message that the host hands over, see [`HepContext::call_id`].

@@ -8,7 +8,7 @@ use crate::module::raw::settings as raw;
 use crate::table::ColumnNames;
 use std::sync::LazyLock;
 
-/// Every parameter but those of the host's own affairs.
+/// Every parameter but the functions of the host that it names.
 pub static PARAMETERS: LazyLock<ParameterList> = LazyLock::new(|| {
     ParameterList::new()
         .texts(common_settings::TEXTS)
@@ -28,7 +28,7 @@ pub static PARAMETERS: LazyLock<ParameterList> = LazyLock::new(|| {
         .columns(ColumnNames::of(&SIPCAPTURE.rows).parameters())
         .texts(hep::TEXTS)
         .texts(raw::TEXTS)
-        .numbers(&[c"capture_on", c"capture_bad_msgs", c"db_insert_mode"])
+        .numbers(&[c"capture_on", c"capture_bad_msgs", c"db_insert_mode", c"topoh_unmask"])
         .numbers(hep::NUMBERS)
         .numbers(raw::NUMBERS)
         .numbers(common_settings::NUMBERS)

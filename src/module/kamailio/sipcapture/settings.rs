@@ -41,6 +41,8 @@ pub struct CaptureSettings {
     pub capture_on: bool,
     /// `hep_capture_on`, `nonsip_hook`, `hep_allow`, `hep_auth_key`.
     pub hep: HepSettings,
+    /// `topoh_unmask`: Call-IDs that topology hiding has masked are unmasked.
+    pub topoh_unmask: bool,
     /// `capture_node`.
     pub capture_node: String,
     /// The `*_column` parameters.
@@ -66,6 +68,7 @@ impl Default for CaptureSettings {
             captures_malformed: true,
             capture_on: false,
             hep: HepSettings::default(),
+            topoh_unmask: false,
             capture_node: "homer01".to_owned(),
             columns: ColumnNames::of(&SIPCAPTURE.rows),
             headers: HeaderNames {
@@ -141,6 +144,7 @@ impl CaptureSettings {
         match name {
             // Switches of the stock module: what starts there starts here.
             "capture_on" => self.capture_on = value != 0,
+            "topoh_unmask" => self.topoh_unmask = value == 1,
             "capture_bad_msgs" => self.captures_malformed = value != 0,
             "db_insert_mode" => self.insert_delayed = value == 1,
             "raw_ipip_capture_on"

@@ -3,16 +3,31 @@
 //! A traced message becomes one record for each place that it is bound for: a row for each user that it is traced for, a packet for each
 //! collector. Plain copies are the host's to send, from its own sockets: [`TraceAgent::trace`] answers them.
 
+mod decision;
+mod endpoint;
+mod host_settings;
+mod message;
 mod named;
 pub(in crate::module) mod parameters;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod variable;
 
+pub use decision::{Conclusion, Decision, Scope, Sent, TraceCall, TraceFunction, conclude};
+pub use endpoint::Endpoint;
+pub use host_settings::HostNeeds;
+pub use message::{Copies, Loss, TraceError, Traced, TracedMessage, Tracer};
 pub use settings::{LocalAddress, TraceMode, TraceSettings};
+pub use variable::{ALLOWED as TRACE_VARIABLES, TraceVariable};
 
+use self::decision::decide;
+use self::endpoint::{TextRoom, has_brackets};
+use self::message::TraceErrors;
 use self::named::{Destinations, Known, Named};
-use crate::capture::{Capture, RowKind, Trace, Transport};
+use self::variable::VariableTexts;
+use crate::capture::{Capture, RowKind, SocketList, Trace, Transport};
+use crate::log_limit::LogLimit;
 use crate::module::Module;
 use crate::module::engine::capture_queue::now_us;
 use crate::module::engine::common_settings::CommonSettings;
@@ -20,13 +35,14 @@ use crate::module::engine::dialect::Dialect;
 use crate::module::engine::overview::Overview;
 use crate::module::engine::pipeline::Pipeline;
 use crate::module::engine::state::StateError;
+use crate::module::host_facts::HostFacts;
 use crate::module::kamailio::dialect::SIPTRACE;
 use crate::module::parameter::ParameterError;
+use crate::module::variable::VariableValue;
 use crate::queue::counters::Produced;
 use crate::queue::lane::PushError;
-use crate::sink::hep::DestinationError;
 use crate::sip::x_headers::{self, XHeaders};
-use crate::table::{self, NameError};
+use crate::table;
 use crate::writer::WriterPlan;
 use log::Level;
 use std::fmt::Display;
@@ -38,119 +54,9 @@ const LOG: u8 = 100;
 /// Records hold their addresses as texts.
 const NOWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
-/// Who traces a message, which decides what becomes of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tracer {
-    /// The script: `sip_trace()`, and messages of transactions and dialogs for which the switch counts as much as for it.
-    Script,
-    /// The transaction that `sip_trace()` has marked: what has begun is traced to its end, whatever the switch says meanwhile.
-    Follow,
-    /// The host's core, for everything that it receives and sends (`trace_mode`).
-    Core,
-    /// `hlog()`: a line of text.
-    Log,
-    /// `sip_trace_msg()`: a message that the script has made up.
-    Text,
-}
-
-impl Tracer {
-    /// Whether a script is behind it.
-    fn is_script(self) -> bool {
-        matches!(self, Tracer::Script | Tracer::Follow)
-    }
-}
-
-/// One message as the host hands it over.
-#[derive(Clone, Copy, Debug)]
-pub struct TracedMessage<'a> {
-    /// Who traces it.
-    pub tracer: Tracer,
-    /// The message as on the wire, or the line of a log.
-    pub body: &'a [u8],
-    /// Its Call-ID.
-    pub call_id: &'a [u8],
-    /// What the row and the packet say of it; of a log line `from` alone counts.
-    pub trace: Trace<'a>,
-    /// The collector that the script names, a SIP URI; `None` when it named none, empty when it left it empty.
-    pub destination: Option<&'a [u8]>,
-    /// Correlation id; empty for none.
-    pub correlation_id: &'a [u8],
-    /// The table that the script names; empty for none.
-    pub table: &'a [u8],
-    /// Users that it is traced for, beside everybody.
-    pub users: &'a [&'a [u8]],
-    /// Microseconds since the Unix epoch; `None` for now.
-    pub time_us: Option<i64>,
-}
-
-/// Why a message never came to [`TraceAgent::trace`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Loss {
-    /// It lacks From, To, Call-ID or CSeq.
-    #[error("it lacks From, To, Call-ID or CSeq, or one of them cannot be read")]
-    Malformed,
-    /// This process has no lane, and cannot get one.
-    #[error("this process has no queue, and cannot get one: it was not made by the server's own means")]
-    NoLane,
-}
-
-impl Loss {
-    /// Counts and says, from whichever thread, that the host could not hand a message over.
-    ///
-    /// # Errors
-    /// The lanes are not mapped yet.
-    pub fn count(self, overview: &Overview) -> Result<(), StateError> {
-        let lanes = overview.mapped()?;
-        match self {
-            Loss::Malformed => lanes.count_refused(),
-            Loss::NoLane => lanes.count_without_lane(),
-        }
-        say(overview, &self);
-        Ok(())
-    }
-}
-
 /// Logs at a limited rate what became of a message.
 fn say(overview: &Overview, why: &dyn Display) {
     overview.log.log(Level::Error, format_args!("a message is not traced, or not to the full: {why}"));
-}
-
-/// Copies that the host is to send.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Copies {
-    /// Where to: SIP URIs.
-    pub uris: Vec<String>,
-    /// The message, with the X-Siptrace headers if they are asked for and a script is behind it.
-    pub body: Vec<u8>,
-}
-
-/// Why a message was not traced.
-#[derive(Debug, thiserror::Error)]
-pub enum TraceError {
-    /// Tracing is switched off, and no user is traced.
-    #[error("tracing is off")]
-    Off,
-    /// Neither the script nor `duplicate_uri` says where to.
-    #[error("there is no collector: set duplicate_uri, or name one in the script")]
-    NoDestination,
-    /// The script's destination will not do.
-    #[error(transparent)]
-    Destination(#[from] DestinationError),
-    /// The script's table name will not do.
-    #[error(transparent)]
-    Table(#[from] NameError),
-    /// `xheaders_read` is on, and the message lacks the headers.
-    #[error("the message has no X-Siptrace headers, or not all of them")]
-    NoXHeaders,
-    /// `xheaders_write` is on, and the headers cannot be added.
-    #[error("the message has no end of headers, or the X-Siptrace headers are too long")]
-    XHeaders,
-    /// The lane refused it.
-    #[error(transparent)]
-    Push(#[from] PushError),
-    /// This process has no lane.
-    #[error(transparent)]
-    State(#[from] StateError),
 }
 
 /// The server's own end of a message's way.
@@ -163,44 +69,9 @@ fn headers_of<'a>(trace: &Trace<'a>, time_us: i64) -> XHeaders<'a> {
     XHeaders { from: trace.from, to: trace.to, time_us, method: trace.method, is_outgoing: trace.is_outgoing }
 }
 
-/// The message with the X-Siptrace headers, as an event route is shown what the host's core traces: what is not known of it yet, be it the
-/// time, is empty or 0 in them. `None` when it has no end of headers, or they would be too long.
-pub fn with_x_headers(message: &TracedMessage<'_>) -> Option<Vec<u8>> {
-    x_headers::insert(message.body, &headers_of(&message.trace, message.time_us.unwrap_or(0)))
-}
-
-/// What came of a message.
-#[derive(Debug)]
-pub struct Traced {
-    /// The plain copies that the host is to send, whatever the answer.
-    pub copies: Option<Copies>,
-    /// What the script is told: of the rows where there are to be any, as the stock module has it, and else the first error.
-    pub answer: Result<(), TraceError>,
-}
-
-/// What becomes of the rows, packets and copies of one message, which know nothing of each other.
-#[derive(Debug, Default)]
-struct TraceErrors {
-    /// The first error of a row.
-    of_rows: Option<TraceError>,
-    /// The first error of anything else.
-    of_others: Option<TraceError>,
-}
-
-impl TraceErrors {
-    fn note_row(&mut self, error: TraceError) {
-        self.of_rows.get_or_insert(error);
-    }
-
-    fn note(&mut self, error: TraceError) {
-        self.of_others.get_or_insert(error);
-    }
-
-    /// With rows, a packet or copy that did not go is not the script's affair, but headers that could not be written are.
-    fn answer(self, has_rows: bool) -> Result<(), TraceError> {
-        let of_others = self.of_others.filter(|error| !has_rows || matches!(error, TraceError::XHeaders));
-        self.of_rows.or(of_others).map_or(Ok(()), Err)
-    }
+/// What stands for a message of a transaction that the host no longer has.
+fn lost_body(message: &TracedMessage<'_>) -> &'static [u8] {
+    if message.status.is_empty() { b"No request buffer" } else { b"No reply buffer" }
 }
 
 /// State of one capture agent; every process of the server has its copy, and the lanes in common.
@@ -210,6 +81,9 @@ pub struct TraceAgent {
     pipeline: Pipeline,
     destinations: Destinations,
     tables: Known<()>,
+    host: HostFacts,
+    variable_texts: VariableTexts,
+    shortcoming_log: LogLimit,
 }
 
 impl TraceAgent {
@@ -222,6 +96,49 @@ impl TraceAgent {
     pub fn settings_mut(&mut self) -> Result<&mut TraceSettings, StateError> {
         self.pipeline.check_is_open()?;
         Ok(&mut self.settings)
+    }
+
+    /// What the parameters ask of the host.
+    pub fn host_needs(&self) -> HostNeeds<'_> {
+        self.settings.host_needs(self.host.release)
+    }
+
+    /// Reads what a script gives `function` for a scope. What is not known is logged, at a limited rate once the agent is at work; as a mode it
+    /// is the message.
+    pub fn scope(&mut self, function: TraceFunction, text: &[u8]) -> Scope {
+        let (read, level, otherwise) = match function {
+            TraceFunction::SipTraceMode => (Scope::of_mode(text), Level::Info, Scope::Message),
+            _ => (Scope::of_type(text), Level::Error, Scope::Unknown),
+        };
+        read.unwrap_or_else(|said| {
+            match self.pipeline.lanes() {
+                None => log::log!(level, "{said}"),
+                Some(_) => self.shortcoming_log.log(level, format_args!("{said}")),
+            }
+            otherwise
+        })
+    }
+
+    /// Decides what a call of `sip_trace()` or `sip_trace_mode()` comes to, and logs what the operator should know of it, at a limited rate.
+    pub fn decide(&mut self, call: &TraceCall<'_>) -> Decision {
+        let (decision, shortcoming) = decide(call);
+        if let Some(shortcoming) = shortcoming {
+            self.shortcoming_log.log(Level::Warn, format_args!("{shortcoming}"));
+        }
+        decision
+    }
+
+    /// What `variable` answers of `shown`, the message that the script looks at.
+    pub fn variable(&mut self, variable: TraceVariable, shown: &TracedMessage<'_>) -> VariableValue<'_> {
+        variable::value(variable, shown, self.host.ipv6_style, &mut self.variable_texts)
+    }
+
+    /// The message with the X-Siptrace headers, as an event route is shown what the host's core traces: what is not known of it yet, be it the
+    /// time, is empty or 0 in them. `None` when it has no end of headers, or they would be too long.
+    pub fn with_x_headers(&self, message: &TracedMessage<'_>) -> Option<Vec<u8>> {
+        let mut rooms = [TextRoom::new(); 2];
+        let trace = self.trace_of(message, &mut rooms);
+        x_headers::insert(message.body, &headers_of(&trace, message.time_us.unwrap_or(0)))
     }
 
     /// Queues `message` for wherever it is bound, and answers the plain copies that the host is to send. Never waits. What one row, packet or copy
@@ -244,21 +161,27 @@ impl TraceAgent {
                     lanes.count_refused();
                 }
             }
-            TraceError::NoDestination | TraceError::Table(_) => {}
+            TraceError::NoDestination | TraceError::Table(_) | TraceError::NoCallId | TraceError::NoText => {}
         }
         say(self.pipeline.overview(), error);
     }
 
     fn try_trace(&mut self, message: &TracedMessage<'_>) -> Result<Traced, TraceError> {
         let is_on = self.pipeline.overview().is_on()?;
-        // What the script names has to be something, whatever else there is to say of the message.
+        // What the script gives has to be something, whatever else there is to say of the message.
+        let correlation_id = Self::correlation_id(message)?;
         let named = self.named(message)?;
         let needs_switch = matches!(message.tracer, Tracer::Script | Tracer::Core);
         if needs_switch && !is_on && (message.tracer == Tracer::Core || message.users.is_empty()) {
             return Err(TraceError::Off);
         }
         self.pipeline.queue.producer()?;
-        let mut trace = self.trace_of(message);
+        let mut rooms = [TextRoom::new(); 2];
+        let mut sockets = SocketList::new();
+        for (transport, address) in message.sockets.iter().filter_map(Endpoint::socket) {
+            sockets.push(transport, address);
+        }
+        let mut trace = Trace { sockets: sockets.get(), ..self.trace_of(message, &mut rooms) };
         let mut time_us = message.time_us.unwrap_or_else(now_us);
         let mut of_packets = trace;
         let local = self.settings.local.clone().filter(|_| message.tracer.is_script());
@@ -269,7 +192,8 @@ impl TraceAgent {
             *own_side(&mut of_packets) = &room;
         }
         let whole;
-        let mut body = message.body;
+        let is_lost = message.tracer == Tracer::Follow && message.body.is_empty();
+        let mut body = if is_lost { lost_body(message) } else { message.body };
         if message.tracer.is_script() && self.settings.reads_x_headers {
             let (headers, pieces) = x_headers::split(body).ok_or(TraceError::NoXHeaders)?;
             whole = pieces.concat();
@@ -287,11 +211,26 @@ impl TraceAgent {
         let capture = Capture {
             kind: RowKind::Trace,
             call_id: Some(message.call_id),
-            correlation_id: (!message.correlation_id.is_empty()).then_some(message.correlation_id),
+            correlation_id: correlation_id.filter(|id| !id.is_empty()),
             trace: Some(trace),
             ..Capture::sip(time_us, NOWHERE, NOWHERE, Transport::UNKNOWN, body)
         };
         self.spread(message, &named, &capture, &of_packets, is_on)
+    }
+
+    /// The correlation id of a message, once it has all that its function needs.
+    fn correlation_id<'a>(message: &TracedMessage<'a>) -> Result<Option<&'a [u8]>, TraceError> {
+        let is_empty = |end: &Endpoint<'_>| matches!(end, Endpoint::Unknown | Endpoint::Text(b""));
+        match message.tracer {
+            Tracer::Log if message.correlation_id.is_none() => match message.call_id {
+                b"" => Err(TraceError::NoCallId),
+                call_id => Ok(Some(call_id)),
+            },
+            Tracer::Text if message.body.is_empty() || is_empty(&message.from) || is_empty(&message.to) => {
+                Err(TraceError::NoText)
+            }
+            _ => Ok(message.correlation_id),
+        }
     }
 
     /// Where the script wants packets and copies.
@@ -314,13 +253,22 @@ impl TraceAgent {
     }
 
     /// What the record says of a message before parameters have their say.
-    fn trace_of<'a>(&self, message: &TracedMessage<'a>) -> Trace<'a> {
+    fn trace_of<'a>(&self, message: &TracedMessage<'a>, rooms: &'a mut [TextRoom; 2]) -> Trace<'a> {
         let is_log = message.tracer == Tracer::Log;
+        let brackets = has_brackets(message.tracer, message.is_outgoing);
+        let [from, to] = rooms;
         Trace {
+            is_outgoing: message.is_outgoing,
             payload_type: if is_log { LOG } else { SIP },
             hep_version: if is_log { 3 } else { 0 },
             wants_x_headers: message.tracer.is_script() && self.settings.writes_x_headers,
-            ..message.trace
+            method: message.method,
+            status: message.status,
+            from: if is_log { b"" } else { message.from.text(brackets, self.host.ipv6_style, from) },
+            to: if is_log { b"" } else { message.to.text(brackets, self.host.ipv6_style, to) },
+            from_tag: message.from_tag,
+            to_tag: message.to_tag,
+            ..Trace::default()
         }
     }
 
@@ -396,7 +344,7 @@ impl TraceAgent {
             }
             // What is no SIP has no method, and no row.
             Tracer::Core => {
-                let rows = settings.mode.database && !message.trace.method.is_empty();
+                let rows = settings.mode.database && !message.method.is_empty();
                 (rows, settings.mode.hep, settings.mode.copies)
             }
             Tracer::Log | Tracer::Text => (false, true, false),
@@ -464,6 +412,10 @@ impl TraceAgent {
 }
 
 impl Module for TraceAgent {
+    fn note_host(&mut self, host: HostFacts) {
+        self.host = host;
+    }
+
     fn dialect(&self) -> &'static Dialect {
         &SIPTRACE
     }
@@ -494,8 +446,9 @@ impl Module for TraceAgent {
 
     fn check_module(&mut self) -> Result<(), ParameterError> {
         self.settings.check()?;
+        self.settings.host.check_release(self.host.release)?;
         self.settings.check_trust()?;
-        if let Some(warning) = self.settings.local_warning() {
+        for warning in [self.settings.host_warning(), self.settings.local_warning()].into_iter().flatten() {
             log::warn!("{warning}");
         }
         Ok(())

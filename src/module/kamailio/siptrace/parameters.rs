@@ -6,7 +6,7 @@ use crate::module::parameter_list::ParameterList;
 use crate::table::TraceColumnNames;
 use std::sync::LazyLock;
 
-/// Every parameter but those of the host's own affairs.
+/// Every parameter but those that name variables or functions of the host.
 pub static PARAMETERS: LazyLock<ParameterList> = LazyLock::new(|| {
     ParameterList::new()
         .texts(common_settings::TEXTS)
@@ -17,6 +17,9 @@ pub static PARAMETERS: LazyLock<ParameterList> = LazyLock::new(|| {
             c"auth_key",
             c"hep_node_name",
             c"correlation_header",
+            c"send_sock_addr",
+            c"force_send_sock",
+            c"send_sock_name",
             c"tls_ca",
         ])
         .columns(TraceColumnNames::of(&SIPTRACE.rows).parameters())
@@ -33,6 +36,13 @@ pub static PARAMETERS: LazyLock<ParameterList> = LazyLock::new(|| {
             c"tls_verify",
             c"xheaders_write",
             c"xheaders_read",
+            c"trace_flag",
+            c"trace_sl_acks",
+            c"trace_init_mode",
+            c"data_mode",
+            c"trace_dialog_ack",
+            c"trace_dialog_spiral",
+            c"trace_ephemeral_socket",
         ])
         .numbers(common_settings::NUMBERS)
         .repeated(c"duplicate_uri")

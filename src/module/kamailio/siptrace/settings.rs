@@ -1,5 +1,6 @@
 //! The parameters of the capture agent: names, defaults, ranges, and what is said when a value will not do.
 
+use super::host_settings::HostSettings;
 use crate::hep::Version;
 use crate::module::engine::common_settings::{CommonSettings, header_list};
 use crate::module::kamailio::dialect::SIPTRACE;
@@ -123,6 +124,8 @@ pub struct TraceSettings {
     /// `xheaders_read`.
     pub reads_x_headers: bool,
     correlation_headers: Vec<Vec<u8>>,
+    /// What the host acts upon.
+    pub(super) host: HostSettings,
 }
 
 impl Default for TraceSettings {
@@ -145,6 +148,7 @@ impl Default for TraceSettings {
             writes_x_headers: false,
             reads_x_headers: false,
             correlation_headers: Vec::new(),
+            host: HostSettings::default(),
         }
     }
 }
@@ -191,6 +195,7 @@ impl TraceSettings {
             }
             "correlation_header" => self.correlation_headers = header_list(name, text)?,
             "tls_ca" => self.hep.tls.ca = (!text.is_empty()).then(|| PathBuf::from(text)),
+            _ if self.host.set_text(name, text) => {}
             _ if name.ends_with("_column") => set_column(name, text, |name, text| self.columns.set(name, text))?,
             _ => match self.common.set_text(name, text) {
                 Some(set) => set?,
@@ -214,6 +219,7 @@ impl TraceSettings {
             "xheaders_read" => self.reads_x_headers = value != 0,
             "trace_mode" => {
                 self.mode = TraceMode { hep: value & 1 != 0, database: value & 2 != 0, copies: value & 4 != 0 };
+                self.host.set_mode(value);
             }
             "hep_version" => {
                 self.hep.version = match value {
@@ -233,6 +239,7 @@ impl TraceSettings {
                 let verify = ranged(name, value, 0..=1, "0 (any certificate) and 1 (a trusted one) are allowed")? == 1;
                 self.hep.tls = TlsOptions { verify, ..self.hep.tls.clone() };
             }
+            _ if self.host.set_number(name, value) => {}
             _ => match self.common.set_number(name, value) {
                 Some(set) => set?,
                 None => return Err(ParameterError::Unknown(name.to_owned(), "int")),
@@ -243,6 +250,7 @@ impl TraceSettings {
 
     /// Checks what only the parameters together can tell.
     pub fn check(&self) -> Result<(), ParameterError> {
+        self.host.check()?;
         let is_for_copies_alone = |uri: &&String| Destination::parse(uri).is_err();
         match self.copies.iter().find(is_for_copies_alone) {
             Some(uri) if self.hep_mode_on || self.mode.hep => Err(refuse(
@@ -274,6 +282,11 @@ impl TraceSettings {
     /// What the operator should know of `trace_local_ip`, where scripts make packets.
     pub fn local_warning(&self) -> Option<String> {
         self.local.as_ref().filter(|_| self.hep_mode_on)?.warning()
+    }
+
+    /// What the operator should know of the parameters that the host acts upon.
+    pub fn host_warning(&self) -> Option<String> {
+        self.host.warning()
     }
 
     /// Whether any row is to be written.

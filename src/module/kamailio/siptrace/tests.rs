@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::capture::record;
+use crate::module::host_facts::Ipv6Style;
 use crate::queue::counters::Totals;
 use crate::queue::lane::Consumer;
 
@@ -55,14 +56,26 @@ impl Bench {
 
 const BODY: &[u8] = b"OPTIONS sip:a SIP/2.0\r\nCall-ID: 1\r\n\r\n";
 
-fn message(tracer: Tracer) -> TracedMessage<'static> {
+/// An address that carries SIP over UDP.
+fn end(address: &str) -> Endpoint<'static> {
+    Endpoint::Address { transport: Transport::Udp, address: address.parse().unwrap(), is_socket: false }
+}
+
+pub(super) fn message(tracer: Tracer) -> TracedMessage<'static> {
     TracedMessage {
         tracer,
         body: BODY,
         call_id: b"1",
-        trace: Trace { method: b"OPTIONS", from: b"udp:192.0.2.1:5060", to: b"udp:192.0.2.2:5060", ..Trace::default() },
+        is_outgoing: false,
+        method: b"OPTIONS",
+        status: b"",
+        from_tag: b"",
+        to_tag: b"",
+        from: end("192.0.2.1:5060"),
+        to: end("192.0.2.2:5060"),
+        sockets: &[],
         destination: None,
-        correlation_id: b"",
+        correlation_id: None,
         table: b"",
         users: &[],
         time_us: Some(1_700_000_000_000_001),
@@ -168,24 +181,21 @@ fn what_a_script_traces_gets_headers_and_what_the_core_shows_has_those_that_its_
     }
     let wanted = bench.queued(|capture| capture.trace.unwrap().wants_x_headers.to_string());
     assert_eq!(wanted, ["true", "true", "false", "false", "false"].map(|wants| format!("packet 0 {wants}")));
-    let shown = TracedMessage {
-        time_us: None,
-        trace: Trace { method: b"", ..message(Tracer::Core).trace },
-        ..message(Tracer::Core)
-    };
-    let seen = String::from_utf8(with_x_headers(&shown).unwrap()).unwrap();
+    let shown = TracedMessage { time_us: None, method: b"", ..message(Tracer::Core) };
+    let seen = String::from_utf8(bench.agent.with_x_headers(&shown).unwrap()).unwrap();
     assert!(seen.contains("X-Siptrace-Time: 0 0\r\nX-Siptrace-Method: \r\nX-Siptrace-Dir: in\r\n\r\n"), "{seen}");
-    assert_eq!(with_x_headers(&TracedMessage { body: b"OPTIONS sip:a SIP/2.0\r\n", ..shown }), None);
+    assert_eq!(bench.agent.with_x_headers(&TracedMessage { body: b"OPTIONS sip:a SIP/2.0\r\n", ..shown }), None);
 }
 
 #[test]
 fn a_log_line_needs_a_collector_and_no_switch() {
     let mut bench = Bench::new(&[("duplicate_uri", "sip:192.0.2.9")], &[("trace_to_database", 0)]);
-    let sockets = Trace { from: b"udp:192.0.2.1:5060 udp:::1:5060", ..Trace::default() };
-    bench.trace(&TracedMessage { correlation_id: b"cid", trace: sockets, ..message(Tracer::Log) }).unwrap();
+    let sockets = [end("192.0.2.1:5060"), Endpoint::Unknown, end("[::1]:5060")];
+    bench.trace(&TracedMessage { correlation_id: Some(b"cid"), sockets: &sockets, ..message(Tracer::Log) }).unwrap();
     let shown = bench.queued(|capture| {
         let trace = capture.trace.unwrap();
-        assert_eq!(trace.from, sockets.from);
+        let known: Vec<_> = sockets.iter().filter_map(Endpoint::socket).collect();
+        assert_eq!((trace.sockets.collect::<Vec<_>>(), trace.from, trace.to), (known, &b""[..], &b""[..]));
         format!("{} {} {:?}", trace.payload_type, trace.hep_version, capture.correlation_id)
     });
     assert_eq!(shown, [format!("packet 0 100 3 {:?}", Some(b"cid"))]);
@@ -355,9 +365,9 @@ fn a_header_that_is_masked_gives_no_correlation_id() {
 #[test]
 fn the_local_address_stands_in_on_the_servers_side_of_what_scripts_trace() {
     let mut bench = Bench::new(&[("trace_local_ip", "udp:203.0.113.1:5060")], &[("trace_on", 1), ("trace_mode", 2)]);
-    let outgoing = Trace { is_outgoing: true, ..message(Tracer::Script).trace };
+    let outgoing = TracedMessage { is_outgoing: true, ..message(Tracer::Script) };
     bench.trace(&message(Tracer::Script)).unwrap();
-    bench.trace(&TracedMessage { trace: outgoing, ..message(Tracer::Script) }).unwrap();
+    bench.trace(&outgoing).unwrap();
     bench.trace(&message(Tracer::Core)).unwrap();
     let ends = bench.queued(|capture| {
         let trace = capture.trace.unwrap();
@@ -593,4 +603,85 @@ fn a_start_without_the_certificates_that_it_needs_is_refused() {
         assert_eq!(check(ca, "sips:collector.test", 0), Ok(()));
     }
     assert_eq!(check(std::path::Path::new(""), "sip:collector.test", 1), Ok(()));
+}
+
+#[test]
+fn a_line_of_a_log_has_the_call_id_of_its_message_unless_the_script_names_an_id() {
+    let mut bench = Bench::new(&[("duplicate_uri", "sip:192.0.2.9")], &[("trace_to_database", 0)]);
+    for (call_id, named, expected) in [
+        (&b"1"[..], None, Some(&b"1"[..])),
+        (b"1", Some(&b"cid"[..]), Some(b"cid")),
+        (b"", Some(b"cid"), Some(b"cid")),
+        (b"1", Some(b""), None),
+    ] {
+        bench.trace(&TracedMessage { call_id, correlation_id: named, ..message(Tracer::Log) }).unwrap();
+        assert_eq!(bench.queued(|capture| format!("{:?}", capture.correlation_id)), [format!("packet 0 {expected:?}")]);
+    }
+    let nothing = bench.trace(&TracedMessage { call_id: b"", ..message(Tracer::Log) }).unwrap_err();
+    assert_eq!(nothing.to_string(), "hlog(): the message has no Call-ID to correlate the line by");
+    assert!(bench.queued(user).is_empty());
+    // Others have none of their own.
+    bench.trace(&TracedMessage { correlation_id: None, ..message(Tracer::Text) }).unwrap();
+    assert_eq!(bench.queued(|capture| format!("{:?}", capture.correlation_id)), ["packet 0 None"]);
+}
+
+#[test]
+fn a_message_that_a_script_has_made_up_needs_a_text_and_two_addresses() {
+    let mut bench = Bench::new(&[("duplicate_uri", "sip:192.0.2.9")], &[("trace_to_database", 0)]);
+    let from = Endpoint::Text(b"udp:192.0.2.1:5060");
+    let text = TracedMessage { from, to: Endpoint::Text(b"tls:192.0.2.2:5061"), ..message(Tracer::Text) };
+    bench.trace(&text).unwrap();
+    let ends = |capture: &Capture<'_>| {
+        let trace = capture.trace.unwrap();
+        [trace.from, trace.to].map(|text| String::from_utf8_lossy(text).into_owned()).join(" ")
+    };
+    assert_eq!(bench.queued(ends), ["packet 0 udp:192.0.2.1:5060 tls:192.0.2.2:5061"]);
+    for bad in [
+        TracedMessage { body: b"", ..text },
+        TracedMessage { from: Endpoint::Text(b""), ..text },
+        TracedMessage { from: Endpoint::Unknown, ..text },
+        TracedMessage { to: Endpoint::Text(b""), ..text },
+    ] {
+        let error = bench.trace(&bad).unwrap_err().to_string();
+        assert_eq!(error, "sip_trace_msg(): message and addresses (proto:ip:port) must not be empty");
+    }
+    assert!(bench.queued(user).is_empty());
+}
+
+#[test]
+fn a_message_of_a_transaction_that_the_host_has_lost_says_so() {
+    let mut bench = Bench::new(&[], &[("trace_on", 1)]);
+    for (status, text) in [(&b""[..], "No request buffer"), (b"200", "No reply buffer")] {
+        bench.trace(&TracedMessage { body: b"", status, ..message(Tracer::Follow) }).unwrap();
+        let bodies = bench.queued(|capture| String::from_utf8_lossy(capture.payload).into_owned());
+        assert_eq!(bodies, [format!("row 0 {text}")]);
+    }
+}
+
+#[test]
+fn rows_and_packets_show_ends_in_the_hosts_style_and_with_brackets_where_the_host_writes_them() {
+    let on = [("trace_on", 1), ("hep_mode_on", 1), ("trace_mode", 3)];
+    let mut bench = Bench::new(&[("duplicate_uri", "sip:192.0.2.9")], &on);
+    bench.agent.host.ipv6_style = Ipv6Style::Upper;
+    let (from, to) = (end("[2001:db8::a]:5060"), end("[2001:db8::b]:5060"));
+    for (tracer, bare) in [(Tracer::Core, false), (Tracer::Script, true), (Tracer::Follow, true)] {
+        bench.trace(&TracedMessage { from, to, ..message(tracer) }).unwrap();
+        let [open, close] = if bare { ["", ""] } else { ["[", "]"] };
+        let of = |last: &str| format!("udp:{open}2001:DB8:0:0:0:0:0:{last}{close}:5060");
+        let expected = format!("{} {}", of("A"), of("B"));
+        let queued = bench.queued(|capture| {
+            let trace = capture.trace.unwrap();
+            [trace.from, trace.to].map(|text| String::from_utf8_lossy(text).into_owned()).join(" ")
+        });
+        assert_eq!(queued, [format!("row 0 {expected}"), format!("packet 1 {expected}")], "{tracer:?}");
+    }
+}
+
+#[test]
+fn a_scope_that_is_not_known_is_the_message_as_a_mode_and_none_as_a_type() {
+    let mut agent = TraceAgent::default();
+    assert_eq!(agent.scope(TraceFunction::SipTrace, b" T"), Scope::Transaction);
+    assert_eq!(agent.scope(TraceFunction::SipTrace, b"x"), Scope::Unknown);
+    assert_eq!(agent.scope(TraceFunction::SipTraceMode, b"Dialog"), Scope::Dialog);
+    assert_eq!(agent.scope(TraceFunction::SipTraceMode, b"x"), Scope::Message);
 }

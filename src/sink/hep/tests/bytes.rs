@@ -4,6 +4,7 @@ use std::net::UdpSocket;
 
 use super::super::{Collector, CollectorOptions, Origin, Outgoing, Secret};
 use super::{all, destination, next_datagram, numbered, options, outgoing, payload_of, udp_receiver};
+use crate::capture::{SocketList, Transport};
 use crate::hep::{ChunkOrder, Payload, Version, decode, inflate};
 
 const SIP: &[u8] = b"OPTIONS sip:bob@example.com SIP/2.0\r\n\r\n";
@@ -108,9 +109,12 @@ fn version_3_over_ip6_with_nothing_optional() {
 #[test]
 fn a_log_entry_goes_between_the_two_ends_of_the_way_to_the_collector() {
     let (receiver, mut collector) = receiver_and_collector(CollectorOptions { version: Version::V1, ..options() });
+    let mut sockets = SocketList::new();
+    sockets.push(Transport::Tcp, "192.0.2.7:5070".parse().unwrap());
+    sockets.push(Transport::Udp, "[::1]:5071".parse().unwrap());
     let entry = Outgoing {
         // Neither of the transport and the family of the way.
-        from: Origin::Sockets("tcp:192.0.2.7:5070 udp:::1:5071"),
+        from: Origin::Sockets(sockets.get()),
         to: None,
         payload_type: 100,
         version_override: Some(Version::V3),
@@ -142,18 +146,37 @@ fn a_log_entry_goes_between_the_two_ends_of_the_way_to_the_collector() {
 
 #[test]
 fn a_log_entry_comes_from_the_hosts_socket_of_the_collectors_transport_and_family() {
-    let sockets = "tcp:192.0.2.7:5070 udp:2001:db8::7:5071 udp:192.0.2.8:5072 udp:192.0.2.9:5073";
-    for (sockets, source) in [(sockets, "192.0.2.8:5072"), ("any:0.0.0.0:5074", "0.0.0.0:5074")] {
-        let entry = Outgoing { from: Origin::Sockets(sockets), to: None, ..outgoing(b"hello") };
+    // As a record has them, and as a spool of an earlier build has them.
+    let old = "tcp:192.0.2.7:5070 udp:2001:db8::7:5071 udp:192.0.2.8:5072 udp:192.0.2.9:5073";
+    let [mut list, mut any] = [SocketList::new(); 2];
+    for (transport, address) in [
+        (Transport::Tcp, "192.0.2.7:5070"),
+        (Transport::Udp, "[2001:db8::7]:5071"),
+        (Transport::Udp, "192.0.2.8:5072"),
+        (Transport::Udp, "192.0.2.9:5073"),
+    ] {
+        list.push(transport, address.parse().unwrap());
+    }
+    any.push(Transport::UNKNOWN, "0.0.0.0:5074".parse().unwrap());
+    let all_of = [Origin::Sockets(list.get()), Origin::SocketTexts(old)];
+    for (from, source) in [
+        (all_of[0], "192.0.2.8:5072"),
+        (all_of[1], "192.0.2.8:5072"),
+        (Origin::Sockets(any.get()), "0.0.0.0:5074"),
+        (Origin::SocketTexts("any:0.0.0.0:5074"), "0.0.0.0:5074"),
+    ] {
+        let entry = Outgoing { from, to: None, ..outgoing(b"hello") };
         let datagram = sent(options(), entry);
         assert_eq!(decode(&datagram).unwrap().source, source.parse().unwrap());
     }
     let receiver = udp_receiver("[::1]:0");
     let mut collector =
         Collector::new(vec![destination(&format!("sip:{}", receiver.local_addr().unwrap()))], options());
-    let entry = Outgoing { from: Origin::Sockets(sockets), to: None, ..outgoing(b"hello") };
-    assert_eq!(collector.send(&[entry]), all(1));
-    assert_eq!(decode(&next_datagram(&receiver)).unwrap().source, "[2001:db8::7]:5071".parse().unwrap());
+    for from in all_of {
+        let entry = Outgoing { from, to: None, ..outgoing(b"hello") };
+        assert_eq!(collector.send(&[entry]), all(1));
+        assert_eq!(decode(&next_datagram(&receiver)).unwrap().source, "[2001:db8::7]:5071".parse().unwrap());
+    }
 }
 
 #[test]

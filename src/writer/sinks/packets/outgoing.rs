@@ -52,7 +52,9 @@ pub(super) fn outgoing_of<'a>(
     let is_log = trace.payload_type == LOG;
     let text = |bytes: &'a [u8]| std::str::from_utf8(bytes).map_err(|error| error.to_string());
     let (ip_protocol, from, to) = if is_log {
-        (17, Origin::Sockets(text(trace.from)?), None)
+        let is_old = trace.sockets.is_empty() && !trace.from.is_empty();
+        let from = if is_old { Origin::SocketTexts(text(trace.from)?) } else { Origin::Sockets(trace.sockets) };
+        (17, from, None)
     } else {
         let (from, to) = (text(trace.from)?, text(trace.to)?);
         let (protocol, from, to) = parse_endpoints(from, to).map_err(|error| error.to_string())?;

@@ -11,11 +11,11 @@ fn hooked(set: impl FnOnce(&mut CaptureSettings)) -> CaptureNode {
     })
 }
 
-fn named(node: &mut CaptureNode, name: &str) -> String {
-    match node.hep_value(HepVariable::parse(name.as_bytes()).unwrap()) {
-        HepValue::Null => "null".to_owned(),
-        HepValue::Number(number) => number.to_string(),
-        HepValue::Text(text) => String::from_utf8_lossy(text).into_owned(),
+fn named(node: &mut CaptureNode, name: &str, packet: &[u8]) -> String {
+    match node.hep_value(HepVariable::parse(name.as_bytes()).unwrap(), packet) {
+        VariableValue::Null => "null".to_owned(),
+        VariableValue::Number(number) => number.to_string(),
+        VariableValue::Text(text) | VariableValue::Both(text, _) => String::from_utf8_lossy(text).into_owned(),
     }
 }
 
@@ -25,18 +25,32 @@ fn a_packet_is_asked_about_and_taken_only_when_the_script_says_so() {
     let bytes = datagram(&packet(1, Payload::Plain(SIP)));
     assert_eq!(node.accept_hep(&bytes), Err(StateError::NotAsked));
     assert_eq!(node.receive_hep(&bytes, SENDER), Ok(Verdict::NeedsScript));
-    assert_eq!(named(&mut node, "correlation_id"), "leg-a");
+    assert_eq!(named(&mut node, "correlation_id", &bytes), "leg-a");
     node.end_hep(None).unwrap();
     assert_eq!(node.accept_hep(&bytes), Err(StateError::NotAsked));
-    assert_eq!(named(&mut node, "correlation_id"), "null");
+    assert_eq!(named(&mut node, "correlation_id", &bytes), "null");
     assert_eq!(node.receive_hep(&bytes, SENDER), Ok(Verdict::NeedsScript));
     assert_eq!(node.accept_hep(b"another"), Err(StateError::NotAsked));
     assert!(matches!(node.accept_hep(&bytes), Ok(Verdict::Route(HepPacket { payload: SIP, .. }))));
     assert_eq!(node.accept_hep(&bytes), Err(StateError::NotAsked));
-    assert_eq!(named(&mut node, "capture_id"), "7");
+    assert_eq!(named(&mut node, "capture_id", &bytes), "7");
     node.end_hep(None).unwrap();
     assert!(queued(&node).is_empty());
     assert_eq!(totals(&node).produced(Produced::HepPackets), 2);
+}
+
+#[test]
+fn a_field_is_part_of_the_packet_and_none_is_read_once_the_packet_has_ended() {
+    let mut node = node(|_| {});
+    let bytes = datagram(&packet(1, Payload::Plain(SIP)));
+    let payload = HepVariable::parse(b"payload").unwrap();
+    assert_eq!(node.hep_value(payload, &bytes), VariableValue::Null, "no packet is at hand yet");
+    assert!(matches!(node.receive_hep(&bytes, SENDER), Ok(Verdict::Route(_))));
+    let VariableValue::Text(text) = node.hep_value(payload, &bytes) else { panic!("a packet has a payload") };
+    assert!(bytes.as_ptr_range().contains(&text.as_ptr()), "the text is the packet's own, not a copy's");
+    assert_eq!(node.hep_value(payload, b""), VariableValue::Null, "a message from a raw socket came without a packet");
+    node.end_hep(None).unwrap();
+    assert_eq!(node.hep_value(payload, &bytes), VariableValue::Null);
 }
 
 #[test]
@@ -109,7 +123,7 @@ fn a_bad_packet_is_counted_when_the_script_wants_it_taken_and_not_when_it_has_de
     assert_eq!(node.receive_hep(bad, SENDER), Ok(Verdict::NeedsScript));
     assert_eq!(node.accept_hep(bad), Ok(Verdict::Done));
     assert_eq!(totals(&node).produced(Produced::HepBad), 1);
-    assert_eq!(named(&mut node, "version"), "null");
+    assert_eq!(named(&mut node, "version", bad), "null");
 }
 
 fn zlib(bytes: &[u8]) -> Vec<u8> {
@@ -124,16 +138,16 @@ fn a_compressed_payload_is_asked_for_captured_and_routed_inflated() {
     let compressed = zlib(SIP);
     let bytes = datagram(&packet(1, Payload::Compressed(&compressed)));
     assert_eq!(node.receive_hep(&bytes, SENDER), Ok(Verdict::NeedsScript));
-    assert_eq!(named(&mut node, "payload").as_bytes(), SIP);
-    assert_eq!(named(&mut node, "0x00f"), "");
+    assert_eq!(named(&mut node, "payload", &bytes).as_bytes(), SIP);
+    assert_eq!(named(&mut node, "0x00f", &bytes), "");
     node.capture_sip(&message(&bytes), b"", 0).unwrap();
     assert!(matches!(node.accept_hep(&bytes), Ok(Verdict::Route(HepPacket { payload: SIP, .. }))));
-    assert_eq!(named(&mut node, "payload").as_bytes(), SIP);
+    assert_eq!(named(&mut node, "payload", &bytes).as_bytes(), SIP);
     node.end_hep(None).unwrap();
     assert_eq!(record::decode(&queued(&node)[0]).unwrap().payload, SIP);
     let broken = datagram(&packet(1, Payload::Compressed(b"no stream at all")));
     assert_eq!(node.receive_hep(&broken, SENDER), Ok(Verdict::NeedsScript));
-    assert_eq!(named(&mut node, "payload"), "null");
+    assert_eq!(named(&mut node, "payload", &broken), "null");
     assert!(matches!(node.capture_sip(&message(&broken), b"", 0), Err(CaptureError::NoSip)));
     assert_eq!(node.accept_hep(&broken), Ok(Verdict::Done));
     assert_eq!(totals(&node).produced(Produced::HepBad), 1);
