@@ -31,8 +31,8 @@ pub use engine::forward::{
 pub use engine::masked::Unmaskable;
 pub use engine::modes::{Mode, Modes, TableSelection};
 pub use engine::overview::Overview;
-pub use engine::pipeline::{HostedSink, MapError, Pause, Pipeline};
-pub use engine::state::StateError;
+pub use engine::pipeline::{HostedSink, Pipeline};
+pub use engine::state::{MapError, Pause, StateError};
 pub use hep::access::{AllowList, AuthKey};
 pub use hep::intake::{HepPacket, Verdict};
 pub use hep::metadata::Metadata;
@@ -59,7 +59,7 @@ pub use variable::VariableValue;
 
 use crate::writer::WriterPlan;
 use engine::overview::Named;
-use engine::{pipeline, spool_place};
+use engine::{pipeline, spool_directory};
 use std::time::Duration;
 
 /// The life of a module, from its parameters to its counters.
@@ -157,9 +157,9 @@ pub trait Module {
         self.check_module()?;
         let plan = self.plan();
         pipeline::prepare_sinks(&plan, owner)?;
-        let beside = spool_place::beside(&self.common().db_url, self.dialect().spool_name);
+        let beside = spool_directory::beside(&self.common().db_url, self.dialect().spool_name);
         let mut common = self.common().clone();
-        self.pipeline_mut().prepare_spool(&mut common, beside, owner)?;
+        self.pipeline_mut().spool.prepare(&mut common, beside, owner)?;
         *self.common_mut() = common;
         let (modes, counters) = self.modes_and_counters();
         let sinks = plan.sinks.iter().map(|sink| sink.to_string()).collect();

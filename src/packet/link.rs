@@ -1,6 +1,6 @@
 //! The headers between a link and an IP packet: VLAN tags, PPPoE and PPP, MPLS labels, LLC and SNAP.
 
-use super::NoDatagram;
+use super::no_datagram::NoDatagram;
 use etherparse::SingleVlanSlice;
 
 /// EtherTypes, and below 0x0600 the numbers that Linux gives to frames without one.

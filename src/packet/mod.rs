@@ -7,11 +7,13 @@
 mod datagram;
 mod frame;
 mod link;
+mod no_datagram;
 mod pcap;
 
-pub use datagram::{Datagram, NoDatagram, PortRange, Start, TUNNELS};
+pub use datagram::{Datagram, PortRange, Start, TUNNELS};
 pub use frame::{FrameError, udp_frame, udp_payload_limit};
 pub use link::{LEADING_TO_IP, ether_type};
+pub use no_datagram::NoDatagram;
 pub use pcap::{FILE_HEADER_LENGTH, LinkType, PcapWriter, RECORD_HEADER_LENGTH, file_header, record_header};
 
 #[cfg(test)]

@@ -1,8 +1,20 @@
 //! Columns as a dialect lists them: a default name, the parameter that gives another, and what a row has there.
 
-use super::ColumnKind;
 use crate::capture::Trace;
 use crate::sip::Fields;
+
+/// What a column holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ColumnKind {
+    /// A moment, to the second, written as local time.
+    Time,
+    /// A signed integer.
+    Int,
+    /// A short text.
+    Text,
+    /// The whole message.
+    Message,
+}
 
 /// One column of a dialect's rows.
 #[derive(Clone, Copy, Debug)]

@@ -1,22 +1,9 @@
 //! Layouts: the columns of a row in the order of the INSERT, under the names that the operator gave them.
 
-use super::column::{ColumnSpec, Kind, ReportValue, SipValue, TraceValue};
+use super::column::{ColumnKind, ColumnSpec, Kind, ReportValue, SipValue, TraceValue};
 use super::dialect::RowDialect;
 use super::{homer5, sip_trace};
 use std::collections::BTreeMap;
-
-/// What a column holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ColumnKind {
-    /// A moment, to the second, written as local time.
-    Time,
-    /// A signed integer.
-    Int,
-    /// A short text.
-    Text,
-    /// The whole message.
-    Message,
-}
 
 /// One column of a layout.
 #[derive(Clone, Debug, PartialEq, Eq)]

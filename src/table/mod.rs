@@ -14,9 +14,10 @@ pub mod sip_trace;
 #[cfg(test)]
 pub(crate) mod test_dialect;
 
+pub use column::ColumnKind;
 pub use ddl::SqlDialect;
 pub use dialect::{AgentIdForm, CorrelationSource, OtherTransports, RowDialect, RowTransports, TransportNumbers};
-pub use layout::{Column, ColumnKind, ColumnNames, Layout, TraceColumnNames, report_layout, sip_layout, trace_layout};
+pub use layout::{Column, ColumnNames, Layout, TraceColumnNames, report_layout, sip_layout, trace_layout};
 pub use make_row::make_row;
 pub use name::{NameError, TableNames};
 pub use row::{Row, RowText, Value, fill_report, fill_sip, fill_trace};

@@ -10,8 +10,8 @@ use super::engine::pipeline::Pipeline;
 use super::{CaptureError, Module, ParameterError, ParameterList, SipMessage};
 use crate::capture::Capture;
 use crate::queue::counters::Observer;
-use crate::writer::WriterPlan;
-use std::sync::LazyLock;
+use crate::writer::{SinkPlan, WriterPlan};
+use std::sync::{Arc, LazyLock};
 
 /// What this host does otherwise than others.
 static DIALECT: Dialect = Dialect {
@@ -100,7 +100,9 @@ impl Module for ToyModule {
     }
 
     fn plan(&self) -> WriterPlan {
-        self.common.plan(vec![self.common.database_sink(&self.common.db_url, false)], "sip_capture")
+        let format = Arc::new(self.common.row_format("sip_capture"));
+        let sink = self.common.database_sink(&self.common.db_url, false, &format);
+        self.common.plan(vec![SinkPlan::new(sink, "db_url")])
     }
 
     fn is_on_at_start(&self) -> bool {

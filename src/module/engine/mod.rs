@@ -12,5 +12,5 @@ pub(in crate::module) mod masked;
 pub(in crate::module) mod modes;
 pub(in crate::module) mod overview;
 pub(in crate::module) mod pipeline;
-pub(in crate::module) mod spool_place;
+pub(in crate::module) mod spool_directory;
 pub(in crate::module) mod state;

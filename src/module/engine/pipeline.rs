@@ -3,8 +3,8 @@
 use crate::module::engine::capture_queue::CaptureQueue;
 use crate::module::engine::common_settings::CommonSettings;
 use crate::module::engine::overview::Overview;
-use crate::module::engine::spool_place::SpoolLock;
-use crate::module::engine::state::StateError;
+use crate::module::engine::spool_directory::SpoolDirectory;
+use crate::module::engine::state::{MapError, Pause, StateError};
 use crate::module::parameter::{ParameterError, refuse};
 use crate::owned_directory::Owner;
 use crate::queue::counters::Committed;
@@ -17,26 +17,6 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
-
-/// Why the lanes are not mapped.
-#[derive(Debug, thiserror::Error)]
-pub enum MapError {
-    /// Called out of order.
-    #[error(transparent)]
-    State(#[from] StateError),
-    /// The embedded database cannot be written by the user that the server runs as.
-    #[error(transparent)]
-    Parameter(#[from] ParameterError),
-    /// The host was told to end while this server waited for another one's spool.
-    #[error("this server was told to end while it waited for the spool directory {0}")]
-    Ended(String),
-    /// The system refused the memory.
-    #[error("the queue cannot be mapped, see parameter queue_size: {0}")]
-    Io(#[from] std::io::Error),
-}
-
-/// Waits for so long, or until the host is told to end; true when it is.
-pub type Pause<'a> = &'a mut dyn FnMut(Duration) -> bool;
 
 /// A sink that the host's own driver serves.
 #[derive(Clone, Debug)]
@@ -66,9 +46,8 @@ impl HostedSink {
 /// Lanes and spool of one module; every process of the server has its copy, and the lanes in common.
 #[derive(Debug, Default)]
 pub struct Pipeline {
-    /// Whether the operator named the spool's directory.
-    pub(in crate::module) spool_is_named: bool,
-    pub(in crate::module) spool_lock: Option<SpoolLock>,
+    /// Where its spools are.
+    pub(in crate::module) spool: SpoolDirectory,
     overview: Arc<Overview>,
     host_links: Vec<(usize, Arc<HostLink>)>,
     /// Where this process puts its captures.
@@ -115,7 +94,7 @@ impl Pipeline {
             return Err(StateError::Mapped.into());
         }
         check_access(plan)?;
-        self.take_spool(common, plan, pause)?;
+        self.spool.take(common, plan, pause)?;
         let geometry = Geometry {
             lanes: producers,
             writers: common.writers,
@@ -134,7 +113,7 @@ impl Pipeline {
     /// Makes lane `index` this process's own. Attaching again to the same lane is no error.
     pub fn attach(&mut self, index: usize) -> Result<(), StateError> {
         if self.queue.attach(self.overview.mapped()?, index)? {
-            self.let_go_of_spool();
+            self.spool.let_go();
         }
         Ok(())
     }
@@ -168,7 +147,7 @@ impl Pipeline {
     pub fn kept_open(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         let lanes = self.lanes().map(|lanes| lanes.kept_open());
         let links = self.host_links.iter().map(|(_, link)| link.as_fd());
-        lanes.into_iter().flatten().chain(self.spool_lock.as_ref().map(SpoolLock::as_fd)).chain(links)
+        lanes.into_iter().flatten().chain(self.spool.kept_open()).chain(links)
     }
 
     /// Stores what is left in the lanes when all other processes have ended; what cannot be stored in the shutdown's time is counted

@@ -1,4 +1,7 @@
-//! The order of calls.
+//! The order of calls, and what stops the start between them.
+
+use crate::module::parameter::ParameterError;
+use std::time::Duration;
 
 /// A call out of order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -40,3 +43,23 @@ pub enum StateError {
     #[error("no name is being looked up")]
     NothingAsked,
 }
+
+/// Why the lanes are not mapped.
+#[derive(Debug, thiserror::Error)]
+pub enum MapError {
+    /// Called out of order.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The embedded database cannot be written by the user that the server runs as.
+    #[error(transparent)]
+    Parameter(#[from] ParameterError),
+    /// The host was told to end while this server waited for another one's spool.
+    #[error("this server was told to end while it waited for the spool directory {0}")]
+    Ended(String),
+    /// The system refused the memory.
+    #[error("the queue cannot be mapped, see parameter queue_size: {0}")]
+    Io(#[from] std::io::Error),
+}
+
+/// Waits for so long, or until the host is told to end; true when it is.
+pub type Pause<'a> = &'a mut dyn FnMut(Duration) -> bool;

@@ -93,32 +93,32 @@ pub enum Decision {
     Trace(Scope),
 }
 
-/// What the operator should know of a call that does not do all that it was asked for.
+/// What a call lacked that did not do all that it was asked for; its text is for the operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shortcoming {
-    /// There is no module for transactions.
-    NoTransactions,
-    /// There is no module for dialogs.
-    NoDialogs,
-    /// A transaction cannot be followed from this message on.
-    NoRequest,
-    /// A dialog cannot.
-    NoInvite,
+pub enum Missing {
+    /// A module for transactions.
+    Transactions,
+    /// A module for dialogs.
+    Dialogs,
+    /// A request, from which on a transaction is followed.
+    Request,
+    /// The first INVITE, from which on a dialog is followed.
+    FirstInvite,
 }
 
-impl fmt::Display for Shortcoming {
+impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Shortcoming::NoTransactions => "sip_trace(): without tm.so this message alone is traced",
-            Shortcoming::NoDialogs => "sip_trace(): without dialog.so this message alone is traced",
-            Shortcoming::NoRequest => "sip_trace(): a transaction is traced from its request on: call it there",
-            Shortcoming::NoInvite => "sip_trace(): a dialog is traced from its first INVITE on: call it there",
+            Missing::Transactions => "sip_trace(): without tm.so this message alone is traced",
+            Missing::Dialogs => "sip_trace(): without dialog.so this message alone is traced",
+            Missing::Request => "sip_trace(): a transaction is traced from its request on: call it there",
+            Missing::FirstInvite => "sip_trace(): a dialog is traced from its first INVITE on: call it there",
         })
     }
 }
 
 /// Decides about a call.
-pub fn decide(call: &TraceCall<'_>) -> (Decision, Option<Shortcoming>) {
+pub fn decide(call: &TraceCall<'_>) -> (Decision, Option<Missing>) {
     let is = |method: &str| call.method.is_some_and(|known| known.eq_ignore_ascii_case(method.as_bytes()));
     let message_alone = Decision::Trace(Scope::Message);
     let scope = match call.scope {
@@ -129,12 +129,12 @@ pub fn decide(call: &TraceCall<'_>) -> (Decision, Option<Shortcoming>) {
     match (scope, call.is_seen_to) {
         (Scope::Unknown, _) if !call.is_followed => (Decision::Answer(1), None),
         (Scope::Unknown | Scope::Message | Scope::Default, _) => (message_alone, None),
-        _ if !call.knows_transactions => (message_alone, Some(Shortcoming::NoTransactions)),
+        _ if !call.knows_transactions => (message_alone, Some(Missing::Transactions)),
         (_, None) if is("CANCEL") || is("ACK") => (Decision::LookUp, None),
         (_, Some(true)) if is("CANCEL") || is("ACK") => (Decision::Answer(1), None),
-        (Scope::Dialog, _) if !call.knows_dialogs => (message_alone, Some(Shortcoming::NoDialogs)),
-        (Scope::Dialog, _) if !is("INVITE") => (Decision::Answer(-1), Some(Shortcoming::NoInvite)),
-        (Scope::Transaction, _) if call.method.is_none() => (Decision::Answer(-1), Some(Shortcoming::NoRequest)),
+        (Scope::Dialog, _) if !call.knows_dialogs => (message_alone, Some(Missing::Dialogs)),
+        (Scope::Dialog, _) if !is("INVITE") => (Decision::Answer(-1), Some(Missing::FirstInvite)),
+        (Scope::Transaction, _) if call.method.is_none() => (Decision::Answer(-1), Some(Missing::Request)),
         _ => (Decision::Trace(scope), None),
     }
 }

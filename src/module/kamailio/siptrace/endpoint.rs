@@ -3,7 +3,7 @@
 //! The texts are those of the stock module, which does not write IPv6 addresses in one way: without brackets where it has put the text together from
 //! an address (`udp:2001:db8::1:5060`), with brackets where the host has, as for its own sockets.
 
-use super::Tracer;
+use super::tracer::Tracer;
 use crate::capture::Transport;
 use crate::module::host_facts::Ipv6Style;
 use std::fmt::{self, Write};

@@ -1,7 +1,6 @@
 //! The parameters that the host acts upon: which messages it shows, what it follows, and by which of its sockets it sends. Part of
-//! [`TraceSettings`], which knows the rest.
+//! [`TraceSettings`](super::TraceSettings), which knows the rest.
 
-use super::settings::TraceSettings;
 use crate::module::parameter::{ParameterError, ranged, refuse};
 
 /// Numbers of the host's flags: 0 to this.
@@ -148,6 +147,31 @@ impl HostSettings {
         }
     }
 
+    /// What these parameters ask of a host of this release, major * 1000000 + minor * 1000 + patch; 0 is the newest. What the others say of
+    /// traffic and copies is not in it: `sends_copies` is whether scripts may have any sent.
+    pub(super) fn needs(&self, release: u32) -> HostNeeds<'_> {
+        let is_newer = release == 0 || release >= TRACES_MORE_OF_DIALOGS;
+        HostNeeds {
+            follows_scripts: self.is_of_scripts(),
+            stateless_acks: self.stateless_acks,
+            dialog_acks: self.dialog_acks.unwrap_or(is_newer),
+            dialog_spirals: self.dialog_spirals.unwrap_or(is_newer),
+            transaction_flags: match u32::try_from(self.flag) {
+                Ok(flag) if self.is_of_scripts() => 1_u32.checked_shl(flag).unwrap_or(0),
+                _ => 0,
+            },
+            traces_traffic: self.is_of_traffic() && self.mode != 0,
+            traffic_rows: false,
+            traffic_headers: false,
+            advertised: self.advertised,
+            ephemeral: self.ephemeral.unwrap_or(false),
+            sends_copies: self.init_mode != FOR_TRAFFIC,
+            socket_name: &self.socket_name,
+            // A name comes before an address.
+            socket_uri: if self.socket_name.is_empty() { &self.socket_uri } else { "" },
+        }
+    }
+
     /// What the operator should know of `trace_init_mode`.
     pub(super) fn warning(&self) -> Option<String> {
         let is_none = !self.is_of_scripts() && !self.is_of_traffic();
@@ -161,36 +185,10 @@ impl HostSettings {
     }
 }
 
-impl TraceSettings {
-    /// What the parameters ask of a host of this release, major * 1000000 + minor * 1000 + patch; 0 is the newest.
-    pub fn host_needs(&self, release: u32) -> HostNeeds<'_> {
-        let host = &self.host;
-        let is_newer = release == 0 || release >= TRACES_MORE_OF_DIALOGS;
-        HostNeeds {
-            follows_scripts: host.is_of_scripts(),
-            stateless_acks: host.stateless_acks,
-            dialog_acks: host.dialog_acks.unwrap_or(is_newer),
-            dialog_spirals: host.dialog_spirals.unwrap_or(is_newer),
-            transaction_flags: match u32::try_from(host.flag) {
-                Ok(flag) if host.is_of_scripts() => 1_u32.checked_shl(flag).unwrap_or(0),
-                _ => 0,
-            },
-            traces_traffic: host.is_of_traffic() && host.mode != 0,
-            traffic_rows: self.mode.database,
-            traffic_headers: self.mode.copies && self.writes_x_headers,
-            advertised: host.advertised,
-            ephemeral: host.ephemeral.unwrap_or(false),
-            sends_copies: (host.init_mode != FOR_TRAFFIC && !self.hep_mode_on) || self.mode.copies,
-            socket_name: &host.socket_name,
-            // A name comes before an address.
-            socket_uri: if host.socket_name.is_empty() { &host.socket_uri } else { "" },
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::module::kamailio::siptrace::TraceSettings;
 
     fn settings(numbers: &[(&str, i64)]) -> TraceSettings {
         let mut settings = TraceSettings::default();

@@ -12,13 +12,15 @@ pub(in crate::module) mod parameters;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod tracer;
 mod variable;
 
 pub use decision::{Conclusion, Decision, Scope, Sent, TraceCall, TraceFunction, conclude};
 pub use endpoint::Endpoint;
 pub use host_settings::HostNeeds;
-pub use message::{Copies, Loss, TraceError, Traced, TracedMessage, Tracer};
+pub use message::{Copies, Loss, TraceError, Traced, TracedMessage};
 pub use settings::{LocalAddress, TraceMode, TraceSettings};
+pub use tracer::Tracer;
 pub use variable::{ALLOWED as TRACE_VARIABLES, TraceVariable};
 
 use self::decision::decide;

@@ -1,6 +1,6 @@
 //! The parameters of the capture agent: names, defaults, ranges, and what is said when a value will not do.
 
-use super::host_settings::HostSettings;
+use super::host_settings::{HostNeeds, HostSettings};
 use crate::hep::Version;
 use crate::module::engine::common_settings::{CommonSettings, header_list};
 use crate::module::kamailio::dialect::SIPTRACE;
@@ -287,6 +287,17 @@ impl TraceSettings {
     /// What the operator should know of the parameters that the host acts upon.
     pub fn host_warning(&self) -> Option<String> {
         self.host.warning()
+    }
+
+    /// What the parameters ask of a host of this release, major * 1000000 + minor * 1000 + patch; 0 is the newest.
+    pub fn host_needs(&self, release: u32) -> HostNeeds<'_> {
+        let needs = self.host.needs(release);
+        HostNeeds {
+            traffic_rows: self.mode.database,
+            traffic_headers: self.mode.copies && self.writes_x_headers,
+            sends_copies: (needs.sends_copies && !self.hep_mode_on) || self.mode.copies,
+            ..needs
+        }
     }
 
     /// Whether any row is to be written.

@@ -21,7 +21,7 @@ fn reply(scope: Scope) -> TraceCall<'static> {
     TraceCall { method: None, ..call(scope, "") }
 }
 
-const ALONE: (Decision, Option<Shortcoming>) = (Decision::Trace(Scope::Message), None);
+const ALONE: (Decision, Option<Missing>) = (Decision::Trace(Scope::Message), None);
 
 #[test]
 fn a_type_is_one_letter_in_either_case_with_blanks_around_it() {
@@ -115,11 +115,7 @@ fn without_a_module_for_transactions_the_message_alone_is_traced() {
         for message in [call(scope, "INVITE"), call(scope, "CANCEL"), call(scope, "BYE"), reply(scope)] {
             for knows_dialogs in [false, true] {
                 let call = TraceCall { knows_transactions: false, knows_dialogs, ..message };
-                assert_eq!(
-                    decide(&call),
-                    (Decision::Trace(Scope::Message), Some(Shortcoming::NoTransactions)),
-                    "{call:?}"
-                );
+                assert_eq!(decide(&call), (Decision::Trace(Scope::Message), Some(Missing::Transactions)), "{call:?}");
             }
         }
     }
@@ -155,13 +151,13 @@ fn a_transaction_is_followed_from_any_request_on_and_from_no_reply() {
         let own = TraceCall { is_seen_to: Some(false), ..call(Scope::Transaction, method) };
         assert_eq!(decide(&own), (Decision::Trace(Scope::Transaction), None));
     }
-    assert_eq!(decide(&reply(Scope::Transaction)), (Decision::Answer(-1), Some(Shortcoming::NoRequest)));
+    assert_eq!(decide(&reply(Scope::Transaction)), (Decision::Answer(-1), Some(Missing::Request)));
 }
 
 #[test]
 fn a_dialog_is_followed_from_an_invite_on_and_by_a_host_that_knows_dialogs() {
     assert_eq!(decide(&call(Scope::Dialog, "INVITE")), (Decision::Trace(Scope::Dialog), None));
-    let no_invite = (Decision::Answer(-1), Some(Shortcoming::NoInvite));
+    let no_invite = (Decision::Answer(-1), Some(Missing::FirstInvite));
     for message in [call(Scope::Dialog, "BYE"), call(Scope::Dialog, "OPTIONS"), reply(Scope::Dialog)] {
         assert_eq!(decide(&message), no_invite);
     }
@@ -170,7 +166,7 @@ fn a_dialog_is_followed_from_an_invite_on_and_by_a_host_that_knows_dialogs() {
     }
     for message in [call(Scope::Dialog, "INVITE"), call(Scope::Dialog, "BYE"), reply(Scope::Dialog)] {
         let call = TraceCall { knows_dialogs: false, ..message };
-        assert_eq!(decide(&call), (Decision::Trace(Scope::Message), Some(Shortcoming::NoDialogs)));
+        assert_eq!(decide(&call), (Decision::Trace(Scope::Message), Some(Missing::Dialogs)));
     }
 }
 
@@ -211,10 +207,10 @@ fn no_call_is_looked_up_twice_and_only_transactions_and_dialogs_are_followed() {
 #[test]
 fn each_shortcoming_says_what_to_do() {
     for (shortcoming, text) in [
-        (Shortcoming::NoTransactions, "sip_trace(): without tm.so this message alone is traced"),
-        (Shortcoming::NoDialogs, "sip_trace(): without dialog.so this message alone is traced"),
-        (Shortcoming::NoRequest, "sip_trace(): a transaction is traced from its request on: call it there"),
-        (Shortcoming::NoInvite, "sip_trace(): a dialog is traced from its first INVITE on: call it there"),
+        (Missing::Transactions, "sip_trace(): without tm.so this message alone is traced"),
+        (Missing::Dialogs, "sip_trace(): without dialog.so this message alone is traced"),
+        (Missing::Request, "sip_trace(): a transaction is traced from its request on: call it there"),
+        (Missing::FirstInvite, "sip_trace(): a dialog is traced from its first INVITE on: call it there"),
     ] {
         assert_eq!(shortcoming.to_string(), text);
     }

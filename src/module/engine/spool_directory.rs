@@ -2,7 +2,7 @@
 
 use crate::module::engine::common_settings::CommonSettings;
 use crate::module::engine::default_places;
-use crate::module::engine::pipeline::{MapError, Pause, Pipeline};
+use crate::module::engine::state::{MapError, Pause};
 use crate::module::parameter::ParameterError;
 use crate::owned_directory::{OwnedDirectory, Owner, PRIVATE};
 use crate::queue::spool::{DirectoryLock, LockError};
@@ -33,41 +33,49 @@ impl SpoolLock {
     }
 }
 
-impl Pipeline {
+/// The directory of the spool of one module.
+#[derive(Debug, Default)]
+pub struct SpoolDirectory {
+    /// Whether the operator named it.
+    is_named: bool,
+    lock: Option<SpoolLock>,
+}
+
+impl SpoolDirectory {
     /// Finds the spool's directory, `beside` unless parameters name one, and makes it, owned by `owner`. A directory that the operator
     /// named and that will not do stops the start; without the one that nobody named, captures that a sink cannot take wait in their
     /// lanes.
-    pub(in crate::module) fn prepare_spool(
+    pub(in crate::module) fn prepare(
         &mut self,
-        queue: &mut CommonSettings,
+        common: &mut CommonSettings,
         beside: PathBuf,
         owner: Owner,
     ) -> Result<(), ParameterError> {
-        self.spool_is_named = queue.spool_dir.is_some();
-        let directory = queue.spool_dir.clone().unwrap_or(beside);
+        self.is_named = common.spool_dir.is_some();
+        let directory = common.spool_dir.clone().unwrap_or(beside);
         if directory.as_os_str().is_empty() {
             return Ok(());
         }
         let made = OwnedDirectory::make(&directory, PRIVATE).and_then(|made| made.give(owner));
-        queue.spool_dir = Some(directory.clone());
-        self.judge(queue, &directory, made.map_err(|error| error.to_string()))
+        common.spool_dir = Some(directory.clone());
+        self.judge(common, &directory, made.map_err(|error| error.to_string()))
     }
 
     /// Sees, as the user that the server runs as by now, that the spool can be written, and locks it. `plan` tells which spools in it belong
     /// to a sink.
-    pub(in crate::module) fn take_spool(
+    pub(in crate::module) fn take(
         &mut self,
-        queue: &mut CommonSettings,
+        common: &mut CommonSettings,
         plan: &WriterPlan,
         pause: Pause<'_>,
     ) -> Result<(), MapError> {
-        let Some(spool) = queue.spool() else { return Ok(()) };
+        let Some(spool) = common.spool() else { return Ok(()) };
         // The lock first: as long as an earlier server ends, files come and go.
-        let taken = self.lock(&spool.directory, queue.shutdown_timeout + LETTING_GO, pause)?;
+        let taken = self.take_lock(&spool.directory, common.shutdown_timeout + LETTING_GO, pause)?;
         let taken = taken.and_then(|lock| check_writable(&spool.directory).map(|()| lock).map_err(|e| e.to_string()));
         match taken {
-            Ok(lock) => self.spool_lock = Some(SpoolLock { lock, process: std::process::id() }),
-            Err(why) => return Ok(self.judge(queue, &spool.directory, Err(why))?),
+            Ok(lock) => self.lock = Some(SpoolLock { lock, process: std::process::id() }),
+            Err(why) => return Ok(self.judge(common, &spool.directory, Err(why))?),
         }
         for place in spools::unclaimed(plan, &spool) {
             log::warn!(
@@ -81,7 +89,7 @@ impl Pipeline {
     /// Locks `directory`, or says why not. While another server has it, that is said at once, and waited for up to
     /// `longest_wait`, unless this
     /// server is told to end meanwhile.
-    fn lock(
+    fn take_lock(
         &self,
         directory: &Path,
         longest_wait: Duration,
@@ -94,7 +102,7 @@ impl Pipeline {
                 return false;
             }
             if !is_said {
-                let then = if self.spool_is_named { "the start fails" } else { "there is no spool" };
+                let then = if self.is_named { "the start fails" } else { "there is no spool" };
                 log::warn!(
                     "parameter spool_dir: {held}. Waiting up to {} s for it to end, or until this server is told to end; then {then}",
                     longest_wait.as_secs()
@@ -113,27 +121,32 @@ impl Pipeline {
         Ok(taken.map_err(|error| error.to_string()))
     }
 
+    /// The lock's file, once it is taken.
+    pub(in crate::module) fn kept_open(&self) -> Option<BorrowedFd<'_>> {
+        self.lock.as_ref().map(SpoolLock::as_fd)
+    }
+
     /// A child that does not write keeps the lock for nobody.
-    pub(in crate::module) fn let_go_of_spool(&mut self) {
-        if self.spool_lock.as_ref().is_some_and(|held| held.process != std::process::id()) {
-            self.spool_lock = None;
+    pub(in crate::module) fn let_go(&mut self) {
+        if self.lock.as_ref().is_some_and(|held| held.process != std::process::id()) {
+            self.lock = None;
         }
     }
 
     /// What a directory that will not do means.
     fn judge(
         &self,
-        queue: &mut CommonSettings,
+        common: &mut CommonSettings,
         directory: &Path,
         outcome: Result<(), String>,
     ) -> Result<(), ParameterError> {
         let Err(why) = outcome else { return Ok(()) };
         let error = ParameterError::Spool { path: directory.display().to_string(), why };
-        if self.spool_is_named {
+        if self.is_named {
             return Err(error);
         }
         log::warn!("{error}. Until then there is no spool: captures wait in shared memory while a database is away");
-        queue.spool_dir = Some(PathBuf::new());
+        common.spool_dir = Some(PathBuf::new());
         Ok(())
     }
 }

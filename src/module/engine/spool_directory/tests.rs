@@ -17,7 +17,7 @@ fn warnings() -> Vec<String> {
 /// A module with an SQLite file in a directory, and with a spool there if it is named.
 struct Module {
     settings: CaptureSettings,
-    pipeline: Pipeline,
+    directory: SpoolDirectory,
 }
 
 impl Module {
@@ -28,12 +28,12 @@ impl Module {
         if let Some(spool) = spool {
             settings.set_text("spool_dir", spool.to_str().unwrap().as_bytes()).unwrap();
         }
-        Module { settings, pipeline: Pipeline::default() }
+        Module { settings, directory: SpoolDirectory::default() }
     }
 
     fn prepare(&mut self) -> Result<(), ParameterError> {
         let beside = beside(&self.settings.common.db_url, "spool");
-        self.pipeline.prepare_spool(&mut self.settings.common, beside, (None, None))
+        self.directory.prepare(&mut self.settings.common, beside, (None, None))
     }
 
     fn take(&mut self) -> Result<(), ParameterError> {
@@ -45,7 +45,7 @@ impl Module {
 
     fn take_waiting(&mut self, pause: Pause<'_>) -> Result<(), MapError> {
         let plan = self.settings.plan();
-        self.pipeline.take_spool(&mut self.settings.common, &plan, pause)
+        self.directory.take(&mut self.settings.common, &plan, pause)
     }
 
     fn spool(&self) -> Option<PathBuf> {
@@ -88,7 +88,7 @@ fn a_default_directory_is_made_and_locked() {
     node.prepare().unwrap();
     node.take().unwrap();
     assert_eq!(node.spool().unwrap(), directory.path().join("spool"));
-    assert!(directory.path().join("spool").is_dir() && node.pipeline.spool_lock.is_some());
+    assert!(directory.path().join("spool").is_dir() && node.directory.lock.is_some());
     assert_eq!(warnings(), [""; 0]);
 }
 
@@ -100,7 +100,7 @@ fn a_directory_that_cannot_be_made_is_a_warning_and_no_spool_unless_the_operator
     let mut unnamed = Module::new(directory.path(), None);
     unnamed.prepare().unwrap();
     unnamed.take().unwrap();
-    assert!(unnamed.spool().is_none() && unnamed.pipeline.spool_lock.is_none());
+    assert!(unnamed.spool().is_none() && unnamed.directory.lock.is_none());
     says(&warnings(), &place);
     let mut named = Module::new(directory.path(), Some(&place));
     refused(named.prepare(), &place);
@@ -114,7 +114,7 @@ fn a_directory_that_cannot_be_used_later_is_a_warning_and_no_spool_unless_the_op
     unnamed.prepare().unwrap();
     put_a_file_in_its_place(&place);
     unnamed.take().unwrap();
-    assert!(unnamed.spool().is_none() && unnamed.pipeline.spool_lock.is_none());
+    assert!(unnamed.spool().is_none() && unnamed.directory.lock.is_none());
     says(&warnings(), &place);
     std::fs::remove_file(&place).unwrap();
     let mut named = Module::new(directory.path(), Some(&place));
@@ -176,7 +176,7 @@ fn a_wait_for_another_server_is_said_at_once_and_a_server_that_is_told_to_end_do
             pauses == 3
         });
         assert!(matches!(&ended, Err(MapError::Ended(named)) if *named == place.display().to_string()), "{ended:?}");
-        assert!(node.pipeline.spool_lock.is_none());
+        assert!(node.directory.lock.is_none());
         warnings();
     }
 }
