@@ -19,7 +19,8 @@
 //! | [`source`] | raw sockets: captures that do not come over the host's own sockets | packet |
 //! | [`packet`] | the UDP datagram inside a packet; IP and UDP headers rebuilt around a message, and the pcap file | nothing |
 //!
-//! Arrows run downwards only. `unsafe` lives in [`abi`], in the lane of [`queue`] and in [`source::raw`]; everything else denies it.
+//! Arrows run downwards only. `unsafe` lives in [`abi`], in the lane of [`queue`] and in [`source::raw`]; everything
+//! else denies it.
 
 pub mod abi;
 pub mod capture;

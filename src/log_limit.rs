@@ -48,7 +48,8 @@ impl LogLimit {
 pub(crate) struct SharedLogLimit(Mutex<LogLimit>);
 
 impl SharedLogLimit {
-    /// As [`LogLimit::log`], but holds `line` back uncounted while another thread, or this one in a call from its log, writes one.
+    /// As [`LogLimit::log`], but holds `line` back uncounted while another thread, or this one in a call from its log,
+    /// writes one.
     pub fn log(&self, level: log::Level, line: Arguments<'_>) {
         if let Ok(mut limit) = self.0.try_lock() {
             limit.log(level, line);

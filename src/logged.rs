@@ -1,4 +1,5 @@
-//! What a thread logs, for the tests of what operators are told. A process has one logger, so that every test uses this one.
+//! What a thread logs, for the tests of what operators are told. A process has one logger, so that every test uses this
+//! one.
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use std::cell::RefCell;

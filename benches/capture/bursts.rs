@@ -1,7 +1,7 @@
 //! Processor time that a call in the script adds to a SIP worker, for each message.
 //!
-//! The worker is stopped, its socket buffer filled, and the worker let go: what it then spends until the buffer is empty
-//! is the work alone, without the waking and sleeping that a paced stream would add.
+//! The worker is stopped, its socket buffer filled, and the worker let go: what it then spends until the buffer is
+//! empty is the work alone, without the waking and sleeping that a paced stream would add.
 
 use crate::common::kamailio::{Kamailio, signal};
 use crate::generator::Generator;
@@ -20,8 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Messages that a measurement sends to each of its two servers.
 pub const MESSAGES: u64 = BURST * BURSTS as u64;
 
-/// How much more processor time the worker of `with` spends on a message than that of `without`, microseconds; `None` when it waits for
-/// something instead of going on. `generator` makes the stream of messages to one server.
+/// How much more processor time the worker of `with` spends on a message than that of `without`, microseconds; `None`
+/// when it waits for something instead of going on. `generator` makes the stream of messages to one server.
 ///
 /// The two get bursts in turn, so that what else the machine does falls on both.
 pub fn added_us(with: &Kamailio, without: &Kamailio, generator: impl Fn(&Kamailio) -> Generator) -> Option<f64> {
@@ -71,8 +71,8 @@ impl Worker {
     }
 }
 
-/// Bytes that wait in the receive buffer of a local UDP port; `None` when the kernel's list, which changes while it is read, lacks
-/// the port for once.
+/// Bytes that wait in the receive buffer of a local UDP port; `None` when the kernel's list, which changes while it is
+/// read, lacks the port for once.
 fn queued_bytes(port: u16) -> Option<u64> {
     let table = fs::read_to_string("/proc/net/udp").expect("the kernel lists its sockets");
     let suffix = format!(":{port:04X}");

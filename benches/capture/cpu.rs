@@ -19,7 +19,8 @@ pub fn added_us(database: &Database, module: Module, running: bool) -> Option<f6
     let without = node.clone().route("request_route", "exit;").route("onreply_route", "drop;").start();
     let calls = "sip_capture(); ".repeat(CALLS);
     let with = node.route("request_route", &(calls.clone() + "exit;")).route("onreply_route", &(calls + "drop;"));
-    // A lane's pages are touched for the first time once in the life of a server: all bursts together are several lanes of the default size.
+    // A lane's pages are touched for the first time once in the life of a server: all bursts together are several lanes
+    // of the default size.
     let with = if module == Module::Ours { with.set("queue_size", 4) } else { with }.start();
     let paused = (!running).then(|| database.pause());
     let added = bursts::added_us(&with, &without, |server| Generator::new(server.address(), "cpu"));

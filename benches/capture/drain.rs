@@ -1,4 +1,5 @@
-//! Rows a second from full lanes into the database, against the database's own bulk loader with the same rows and the same table.
+//! Rows a second from full lanes into the database, against the database's own bulk loader with the same rows and the
+//! same table.
 
 use crate::common::kamailio::{Kamailio, Module};
 use crate::common::rows::{StoredRow, execute, select};
@@ -28,8 +29,8 @@ pub struct Drain {
     pub ours: f64,
 }
 
-/// Fills the lanes while the database is away, lets it come back, and measures until they are empty; then loads the same rows with
-/// the database's own loader.
+/// Fills the lanes while the database is away, lets it come back, and measures until they are empty; then loads the
+/// same rows with the database's own loader.
 pub fn measure(database: &Database) -> Drain {
     execute(database.url(), &fresh(database.engine(), "sip_capture"));
     let node = capture_node(database, Module::Ours, Setup { children: 1, writers: 1 }).set("queue_size", 256);

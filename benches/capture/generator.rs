@@ -1,4 +1,5 @@
-//! Messages of whole calls, in HEP packets or plain, cheaply: seven are built once, and only digits and times are patched in.
+//! Messages of whole calls, in HEP packets or plain, cheaply: seven are built once, and only digits and times are
+//! patched in.
 
 use crate::common::hep::Observed;
 use crate::common::sip::answered_call;
@@ -20,12 +21,14 @@ struct Template {
     packet: Vec<u8>,
     /// Where the ten digits of the call's number stand.
     digits: Vec<usize>,
-    /// Where the seconds of a packet's capture time stand; the microseconds follow 10 bytes later, behind a chunk header.
+    /// Where the seconds of a packet's capture time stand; the microseconds follow 10 bytes later, behind a chunk
+    /// header.
     seconds: Option<usize>,
 }
 
 impl Generator {
-    /// A stream of HEP packets to the node at `address`; the Call-IDs of one `prefix` are never repeated by one generator.
+    /// A stream of HEP packets to the node at `address`; the Call-IDs of one `prefix` are never repeated by one
+    /// generator.
     pub fn new(address: SocketAddr, prefix: &str) -> Generator {
         let caller = SocketAddr::from(([192, 0, 2, 10], 5060));
         let callee = SocketAddr::from(([198, 51, 100, 20], 5060));

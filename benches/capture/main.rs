@@ -3,8 +3,8 @@
 //! ```text
 //! cargo bench --bench capture -- [rate] [drain] [cpu] [spool] [trace] [sqlite] [mariadb] [postgresql] [udp] [tcp]
 //! ```
-//! Words narrow the run to those parts and to those databases and transports. `make kamailio` comes first: the modules are those
-//! that it builds.
+//! Words narrow the run to those parts and to those databases and transports. `make kamailio` comes first: the modules
+//! are those that it builds.
 
 #![allow(dead_code, reason = "the servers and builders of the tests are shared, and not all of them are needed here")]
 

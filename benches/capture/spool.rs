@@ -1,4 +1,5 @@
-//! The spool: how fast captures go into it while the database is away, and how fast they come back, against the drain from full lanes.
+//! The spool: how fast captures go into it while the database is away, and how fast they come back, against the drain
+//! from full lanes.
 
 use crate::common::kamailio::Module;
 use crate::common::rows::{count, execute};
@@ -13,12 +14,14 @@ use std::time::Duration;
 
 /// How long a rate must hold.
 const DURATION_S: f64 = 10.0;
-/// By when the last capture must be in the spool: a load on its way to a database that does not answer is parked after a second.
+/// By when the last capture must be in the spool: a load on its way to a database that does not answer is parked after
+/// a second.
 const GRACE: Duration = Duration::from_secs(3);
 /// How fast the spool is filled for the replay.
 const FILL_RATE: f64 = 5_000.0;
 
-/// The highest rate at which, with the database away, every message from the HEP socket is in the spool, messages a second.
+/// The highest rate at which, with the database away, every message from the HEP socket is in the spool, messages a
+/// second.
 pub fn rate_into(database: &Database) -> f64 {
     highest(|rate| holds(database, rate), 4_000.0)
 }

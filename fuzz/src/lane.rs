@@ -1,4 +1,5 @@
-//! Lanes: rings with bytes that no producer of ours would leave, and any order of pushing, reading, committing and dying.
+//! Lanes: rings with bytes that no producer of ours would leave, and any order of pushing, reading, committing and
+//! dying.
 
 use super::{lies_in, record};
 use sipcapture_core::capture::record::decode;
@@ -92,7 +93,8 @@ impl Model {
                 assert_eq!(error, PushError::Full, "nothing here is larger than a datagram");
                 self.full += 1;
                 let held: usize = self.read.iter().chain(&self.queued).map(|(_, size)| size + OVERHEAD).sum();
-                // What would straddle the ring's end starts at its beginning, so less than one largest record may be wasted.
+                // What would straddle the ring's end starts at its beginning, so less than one largest record may be
+                // wasted.
                 assert!(
                     held + 2 * (size + OVERHEAD) > RING || held + size + OVERHEAD + 65_536 > RING,
                     "{held} bytes held"

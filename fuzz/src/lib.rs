@@ -1,8 +1,8 @@
-//! What each fuzz target does with its bytes: one module a target, one function `run` in each, which panics when something
-//! that must hold does not.
+//! What each fuzz target does with its bytes: one module a target, one function `run` in each, which panics when
+//! something that must hold does not.
 //!
-//! The targets call it with what the fuzzer makes up, the integration test `fuzz_corpus` with every file of the corpus, on
-//! stable and without a sanitizer.
+//! The targets call it with what the fuzzer makes up, the integration test `fuzz_corpus` with every file of the corpus,
+//! on stable and without a sanitizer.
 
 pub mod hep;
 pub mod lane;

@@ -3,8 +3,8 @@
 use super::lies_in;
 use sipcapture_core::packet::{Datagram, PortRange, Start, udp_frame};
 
-/// The first byte says what the others begin with: 0 to 4 what follows the EtherType of IPv4, IPv6 or a VLAN tag, an IP header, or the IP header
-/// of a tunnel; for any other number, the next two bytes are the EtherType.
+/// The first byte says what the others begin with: 0 to 4 what follows the EtherType of IPv4, IPv6 or a VLAN tag, an IP
+/// header, or the IP header of a tunnel; for any other number, the next two bytes are the EtherType.
 pub fn run(bytes: &[u8]) {
     let (start, packet) = match bytes {
         [0, packet @ ..] => (Start::EtherType(0x0800), packet),

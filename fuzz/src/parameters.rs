@@ -26,7 +26,8 @@ pub fn run(bytes: &[u8]) {
     }
 }
 
-/// Sets each line `parameter=value` of `bytes` as a text and, where it is one, as a number; what is refused must name its parameter.
+/// Sets each line `parameter=value` of `bytes` as a text and, where it is one, as a number; what is refused must name
+/// its parameter.
 fn set_all(bytes: &[u8], mut set: impl FnMut(&str, &[u8], Option<i64>) -> [Result<(), ParameterError>; 2]) {
     for line in bytes.split(|&byte| byte == b'\n') {
         let at = line.iter().position(|&byte| byte == b'=').unwrap_or(line.len());

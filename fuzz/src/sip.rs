@@ -6,8 +6,8 @@ use sipcapture_core::sip::{
     Fields, FirstLine, HashSource, HeaderNames, Masks, extract, first_line_kind, hash_source, header, via_branches,
 };
 
-/// Takes `bytes` for a SIP message. What stands behind the last NUL, if there is one, is also tried as the request URI that a
-/// script has put in place of the message's own.
+/// Takes `bytes` for a SIP message. What stands behind the last NUL, if there is one, is also tried as the request URI
+/// that a script has put in place of the message's own.
 pub fn run(bytes: &[u8]) {
     let names = HeaderNames {
         callid_aleg: vec![b"X-CID".to_vec(), b"P-Leg".to_vec()],
@@ -34,7 +34,8 @@ pub fn run(bytes: &[u8]) {
     travels(bytes);
 }
 
-/// What a capture agent does with a message on its way: looks a header up, masks secrets, reads and writes its own headers.
+/// What a capture agent does with a message on its way: looks a header up, masks secrets, reads and writes its own
+/// headers.
 fn travels(message: &[u8]) {
     if let Some(value) = header(message, b"x-cid") {
         assert!(!value.is_empty() && lies_in(value, message));

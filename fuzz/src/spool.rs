@@ -14,7 +14,8 @@ const MOST_RECORDS: usize = 24;
 /// No spool comes this far: a million records a second for 70,000 years.
 const LAST_ID: u64 = 1 << 61;
 
-/// The first byte chooses what the others are: one segment's bytes, the files of a spool's directory, or records and damage.
+/// The first byte chooses what the others are: one segment's bytes, the files of a spool's directory, or records and
+/// damage.
 pub fn run(bytes: &[u8]) {
     match bytes.split_first() {
         Some((b'S', segment)) => walk(segment),
@@ -34,8 +35,8 @@ fn walk(segment: &[u8]) {
     });
 }
 
-/// Files, each as a byte that says which one, two bytes of length, and its bytes: 0 is the position, any other number the segment
-/// that starts at the record of that number, 255 one that starts far away.
+/// Files, each as a byte that says which one, two bytes of length, and its bytes: 0 is the position, any other number
+/// the segment that starts at the record of that number, 255 one that starts far away.
 fn open_files(mut rest: &[u8]) {
     let directory = private_directory();
     while let [which, low, high, behind @ ..] = rest {
@@ -52,8 +53,8 @@ fn open_files(mut rest: &[u8]) {
     recovers(directory.path(), &BTreeMap::new());
 }
 
-/// A spool with the records that the first byte asks for, then steps of damage, five bytes each: which file, what happens to it,
-/// where (two bytes), and a value.
+/// A spool with the records that the first byte asks for, then steps of damage, five bytes each: which file, what
+/// happens to it, where (two bytes), and a value.
 fn damage(bytes: &[u8]) {
     let [count, sizes, acked, steps @ ..] = bytes else { return };
     let directory = private_directory();
@@ -103,8 +104,8 @@ fn harm(directory: &Path, step: &[u8]) -> bool {
     true
 }
 
-/// Opens what the directory holds, reads all of it, and goes on with it as if nothing had been. Answers which of the `stored` records
-/// came out.
+/// Opens what the directory holds, reads all of it, and goes on with it as if nothing had been. Answers which of the
+/// `stored` records came out.
 fn recovers(directory: &Path, stored: &BTreeMap<u64, Vec<u8>>) -> Vec<u64> {
     let mut spool = open(directory);
     let marks = spool.marks();

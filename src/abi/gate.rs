@@ -22,11 +22,11 @@ pub(super) enum Entry {
     Anyone,
 }
 
-/// A value and the thread that it belongs to: the one that made it, and then the one that [`Gate::hand_over`] gave it to. In a process that
-/// is forked, the first thread that comes in, and where the owner has ended, the next one.
+/// A value and the thread that it belongs to: the one that made it, and then the one that [`Gate::hand_over`] gave it
+/// to. In a process that is forked, the first thread that comes in, and where the owner has ended, the next one.
 pub(super) struct Gate<T> {
-    /// The thread that is in, as [`ThreadIdentity::word`]; 0 for none. A forked process inherits it: where a thread was in that it lacks, the
-    /// value may be changed in part, and nobody gets in again.
+    /// The thread that is in, as [`ThreadIdentity::word`]; 0 for none. A forked process inherits it: where a thread was
+    /// in that it lacks, the value may be changed in part, and nobody gets in again.
     inside: AtomicU64,
     /// The owner, as [`ThreadIdentity::word`]. Written by who is in; so are the next two.
     owner: AtomicU64,
@@ -70,8 +70,8 @@ impl<T> Gate<T> {
         })
     }
 
-    /// Runs `body` as [`Gate::enter`], for any thread while the value was not handed over to another one that still runs. When `body` answers
-    /// `Ok`, the value belongs to this thread from then on.
+    /// Runs `body` as [`Gate::enter`], for any thread while the value was not handed over to another one that still
+    /// runs. When `body` answers `Ok`, the value belongs to this thread from then on.
     pub fn hand_over<R, E>(&self, body: impl FnOnce(&mut T) -> Result<R, E>) -> Result<Result<R, E>, Refused> {
         let thread = ThreadIdentity::current();
         let is_let_in = || {
@@ -106,8 +106,8 @@ impl<T> Gate<T> {
         }
     }
 
-    /// Runs `body` when `is_let_in` answers true: before this thread comes in, so that one that is refused is in nobody's way, and then again,
-    /// when nobody else can change what the answer depends on.
+    /// Runs `body` when `is_let_in` answers true: before this thread comes in, so that one that is refused is in
+    /// nobody's way, and then again, when nobody else can change what the answer depends on.
     fn alone<R>(
         &self,
         thread: ThreadIdentity,
@@ -126,7 +126,8 @@ impl<T> Gate<T> {
         if !is_let_in() {
             return Err(Refused::OtherThread);
         }
-        // SAFETY: whoever has exchanged the 0 in `inside` is the only one with a reference until it is 0 again, which is after `body`.
+        // SAFETY: whoever has exchanged the 0 in `inside` is the only one with a reference until it is 0 again, which
+        // is after `body`.
         Ok(body(unsafe { &mut *self.value.get() }))
     }
 }

@@ -1,9 +1,10 @@
 //! Host database processes: children in which the host's own drivers run, one for each sink that they serve.
 //!
-//! They are forked by the supervisor of a writer, or by the main process for what the writers left behind: both have one thread, and what
-//! the host's drivers need as the server made it. A process that dies is replaced, and its writer, whose other sinks go on meanwhile,
-//! is told ([`HostEnd::say_ended`](crate::sink::host::HostEnd::say_ended)). It ends when nobody holds the other end of its socket any
-//! more: so it outlives a supervisor that is killed, for as long as the writer stores what it still has.
+//! They are forked by the supervisor of a writer, or by the main process for what the writers left behind: both have
+//! one thread, and what the host's drivers need as the server made it. A process that dies is replaced, and its writer,
+//! whose other sinks go on meanwhile, is told ([`HostEnd::say_ended`](crate::sink::host::HostEnd::say_ended)). It ends
+//! when nobody holds the other end of its socket any more: so it outlives a supervisor that is killed, for as long as
+//! the writer stores what it still has.
 
 use super::handle::Core;
 use super::host_drivers::Driver;
@@ -21,7 +22,8 @@ const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::fr
 const HEALTHY: Duration = Duration::from_secs(30);
 /// How long a process may take to close its connection at the end.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long the kernel may take to end one that is killed: in a call to a dead disk or file server it may take for ever.
+/// How long the kernel may take to end one that is killed: in a call to a dead disk or file server it may take for
+/// ever.
 const KILL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// One sink's process and what it takes to start another.
@@ -45,7 +47,8 @@ pub(super) struct HostProcesses {
 }
 
 impl HostProcesses {
-    /// Starts one for each sink that needs it, and tells the node how to reach them. Only from a process that has one thread.
+    /// Starts one for each sink that needs it, and tells the node how to reach them. Only from a process that has one
+    /// thread.
     pub fn start(core: &mut Core) -> HostProcesses {
         let mut processes = Vec::new();
         for sink in core.hosted_sinks() {

@@ -55,7 +55,8 @@ impl HostDrivers {
         let functions = self.functions.ok_or(DriverFault::NotLoaded)?;
         let module = driver_module(&sink.url.scheme);
         let mut abilities = 0;
-        // SAFETY: the contract's host promised this function; it copies what it keeps, and writes to the number that it is given.
+        // SAFETY: the contract's host promised this function; it copies what it keeps, and writes to the number that it
+        // is given.
         let answer = unsafe { (functions.bind)(sink.number as u32, to_bytes(module.as_bytes()), &mut abilities) };
         match answer {
             sc_database_answer::SC_DATABASE_YES => {}
@@ -126,8 +127,8 @@ fn is_done(answer: sc_database_answer) -> bool {
     answer == sc_database_answer::SC_DATABASE_YES
 }
 
-// The host promised functions of these types, callable in a forked process of one thread, and this is one. Slices live through the
-// call, are never null, and have a zero byte behind them.
+// The host promised functions of these types, callable in a forked process of one thread, and this is one. Slices live
+// through the call, are never null, and have a zero byte behind them.
 impl HostDriver for Driver {
     fn working(&mut self, begun: bool) {
         process::alarm(if begun { self.limit } else { 0 });

@@ -1,5 +1,5 @@
-//! Hands the core's log on to the host's. Only threads that the host knows may call it: those that have called the core. What the core's own
-//! threads log waits in a bounded queue until one of those flushes.
+//! Hands the core's log on to the host's. Only threads that the host knows may call it: those that have called the
+//! core. What the core's own threads log waits in a bounded queue until one of those flushes.
 
 use super::contract::{sc_host, sc_log_level};
 use crossbeam_channel::{Receiver, Sender, bounded};

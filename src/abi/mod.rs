@@ -1,5 +1,6 @@
-//! The C side of the house: every `extern "C"` function of `c_shim/core.h`, the guard that turns a panic into an error code, the typed
-//! conversion of pointers, and the process control (fork, signals) that Rust has no safe words for. Called by the shims alone.
+//! The C side of the house: every `extern "C"` function of `c_shim/core.h`, the guard that turns a panic into an error
+//! code, the typed conversion of pointers, and the process control (fork, signals) that Rust has no safe words for.
+//! Called by the shims alone.
 
 // Pointers come from C here, and processes are forked.
 #![allow(unsafe_code)]

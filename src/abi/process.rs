@@ -103,9 +103,8 @@ fn set_of(signals: &[i32]) -> libc::sigset_t {
     }
 }
 
-/// Runs `body` with something to wait with that ends at once, and answers true, when the host is told to end. The
-/// host learns of it afterwards,
-/// in its own way: while it starts, it would not look before the wait is over.
+/// Runs `body` with something to wait with that ends at once, and answers true, when the host is told to end. The host
+/// learns of it afterwards, in its own way: while it starts, it would not look before the wait is over.
 pub(super) fn until_told_to_end<T>(body: impl FnOnce(&mut dyn FnMut(Duration) -> bool) -> T) -> T {
     let ending = set_of(&[libc::SIGTERM, libc::SIGINT]);
     let mut before = std::mem::MaybeUninit::uninit();
@@ -156,8 +155,8 @@ extern "C" fn on_sigterm(_: i32) {
     }
 }
 
-/// Gives the signals of a writer process their meaning: SIGTERM sets the returned flag, those of a terminal or of the host's children
-/// mean nothing, and none is held.
+/// Gives the signals of a writer process their meaning: SIGTERM sets the returned flag, those of a terminal or of the
+/// host's children mean nothing, and none is held.
 pub(super) fn writer_signals() -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(false));
     STOP.store(Arc::into_raw(Arc::clone(&stop)).cast_mut(), Ordering::Release);
@@ -180,8 +179,8 @@ pub(super) fn writer_signals() -> Arc<AtomicBool> {
     stop
 }
 
-/// Gives the signals of a host database process their meaning: only its alarm, SIGKILL and its own faults end it, since it has to outlive
-/// the writer that it works for.
+/// Gives the signals of a host database process their meaning: only its alarm, SIGKILL and its own faults end it, since
+/// it has to outlive the writer that it works for.
 pub(super) fn host_database_signals() {
     // SAFETY: no handler is installed, and the set is initialised by `sigemptyset` before it is used.
     unsafe {
@@ -220,8 +219,8 @@ pub(super) fn without_signals<T>(start: impl FnOnce() -> T) -> T {
     started
 }
 
-/// Closes every descriptor above 2 but those in `keep`: a writer that outlives its server must not hold the server's sockets. The
-/// system log is closed in order, so that it opens anew when it is used.
+/// Closes every descriptor above 2 but those in `keep`: a writer that outlives its server must not hold the server's
+/// sockets. The system log is closed in order, so that it opens anew when it is used.
 pub(super) fn close_others<'a>(keep: impl Iterator<Item = BorrowedFd<'a>>) {
     let mut keep: Vec<u32> = keep.map(|fd| fd.as_raw_fd() as u32).collect();
     keep.sort_unstable();

@@ -1,15 +1,15 @@
-//! The values that are alive behind pointers which the host holds. A pointer is only looked at once the register knows it, and a value that
-//! is ended while other threads use it lives until the last of them is done.
+//! The values that are alive behind pointers which the host holds. A pointer is only looked at once the register knows
+//! it, and a value that is ended while other threads use it lives until the last of them is done.
 //!
-//! Each value has an entry, which the host's pointer points to. Entries are never freed nor used again, so an old pointer is always known for
-//! what it is; that costs a few words for each value that was ever made.
+//! Each value has an entry, which the host's pointer points to. Entries are never freed nor used again, so an old
+//! pointer is always known for what it is; that costs a few words for each value that was ever made.
 //!
 //! ```text
 //! state of an entry    number of threads that use the value | ENDED: no more of them get it | GONE: it is freed
 //! ```
 //!
-//! Nothing here waits or locks, so a process that is forked while other threads are in it can go on; what those have used is then never
-//! freed.
+//! Nothing here waits or locks, so a process that is forked while other threads are in it can go on; what those have
+//! used is then never freed.
 
 use std::cell::UnsafeCell;
 use std::ptr::{NonNull, null_mut};
@@ -72,12 +72,14 @@ impl<T> InUse<T> {
 
     /// The value.
     pub fn get(&self) -> &T {
-        // SAFETY: this user was counted before the value was ended (`find`), and it is freed when none is counted any more.
+        // SAFETY: this user was counted before the value was ended (`find`), and it is freed when none is counted any
+        // more.
         let value = unsafe { &*self.entry().value.get() };
         value.as_deref().expect("a value in use is not freed")
     }
 
-    /// Ends the value: nobody finds it any more. It is freed when its last user is done; false when another thread has ended it.
+    /// Ends the value: nobody finds it any more. It is freed when its last user is done; false when another thread has
+    /// ended it.
     pub fn end(self) -> bool {
         self.entry().state.fetch_or(ENDED, Ordering::AcqRel) & ENDED == 0
     }
@@ -89,7 +91,8 @@ impl<T> Drop for InUse<T> {
         let is_last = state.fetch_sub(1, Ordering::AcqRel) == ENDED + 1;
         // A thread that looks for the value just now, in vain, is counted for a moment, and comes here in its turn.
         if is_last && state.compare_exchange(ENDED, GONE, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
-            // SAFETY: the state has become GONE in this thread alone, when no user was counted, and none gets the value after ENDED.
+            // SAFETY: the state has become GONE in this thread alone, when no user was counted, and none gets the value
+            // after ENDED.
             drop(unsafe { (*self.entry().value.get()).take() });
         }
     }

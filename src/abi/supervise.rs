@@ -1,5 +1,6 @@
-//! The supervisor of a writer: hosts end when one of their children dies, so the child that they know only watches, and the writer is
-//! its child, started again whenever it dies. Host database processes are its children too: with one thread, it can fork at any time.
+//! The supervisor of a writer: hosts end when one of their children dies, so the child that they know only watches, and
+//! the writer is its child, started again whenever it dies. Host database processes are its children too: with one
+//! thread, it can fork at any time.
 
 use super::handle::Core;
 use super::host_database::HostProcesses;
@@ -130,7 +131,8 @@ fn be_writer(core: &mut Core, lanes: &Lanes, writer: usize, supervisor: i32) -> 
         match started.and_then(|writer| writer.map(|writer| writer.run(&mut on_turn)).transpose()) {
             Ok(Some(Ending::Drained)) => return 0,
             Ok(Some(Ending::TimeOver(left))) => {
-                // With the server alive, its main process or another writer has them; without, this line is the last word.
+                // With the server alive, its main process or another writer has them; without, this line is the last
+                // word.
                 log::error!("{left} captures are not stored: the database did not take them within shutdown_timeout");
                 return 0;
             }

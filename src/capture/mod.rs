@@ -57,8 +57,8 @@ pub struct Capture<'a> {
     pub custom: [Option<&'a [u8]>; CUSTOM_FIELDS],
     /// Number of the sink that it is bound for, in the order of the writer's plan.
     pub sink: u8,
-    /// Table name before expansion; `None` for the plan's first. Of a packet, the SIP URI of a collector that the script
-    /// named.
+    /// Table name before expansion; `None` for the plan's first. Of a packet, the SIP URI of a collector that the
+    /// script named.
     pub table: Option<&'a [u8]>,
     /// What a capture agent adds; present when `kind` is [`RowKind::Trace`] or [`RowKind::Packet`].
     pub trace: Option<Trace<'a>>,

@@ -38,8 +38,8 @@ pub struct Trace<'a> {
     pub to_tag: &'a [u8],
     /// Whom it is traced for; empty for everybody.
     pub user: &'a [u8],
-    /// Of a log line: the host's sockets that it could leave from. The one of the collector's transport and family is where it came from,
-    /// and one without a transport is so for every collector.
+    /// Of a log line: the host's sockets that it could leave from. The one of the collector's transport and family is
+    /// where it came from, and one without a transport is so for every collector.
     pub sockets: Sockets<'a>,
 }
 

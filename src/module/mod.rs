@@ -1,9 +1,10 @@
-//! What the host modules offer: their parameters, functions, commands and counters, with their rules and error texts. Called by `abi`
-//! alone.
+//! What the host modules offer: their parameters, functions, commands and counters, with their rules and error texts.
+//! Called by `abi` alone.
 //!
-//! Each host has a folder, and each of its modules one in that. What they have in common is beside them: [`engine`] for every module,
-//! [`hep`] for those that take HEP packets, [`raw`] for those that read raw sockets. [`Module`] is what the host's shim calls in each of them,
-//! from the parameters to the end; what only one of them can do is a method of its own.
+//! Each host has a folder, and each of its modules one in that. What they have in common is beside them: [`engine`] for
+//! every module, [`hep`] for those that take HEP packets, [`raw`] for those that read raw sockets. [`Module`] is what
+//! the host's shim calls in each of them, from the parameters to the end; what only one of them can do is a method of
+//! its own.
 
 mod engine;
 mod hep;
@@ -64,8 +65,9 @@ use std::time::Duration;
 
 /// The life of a module, from its parameters to its counters.
 ///
-/// What a module must say of itself comes first; the steps of its life, which are the same for all, follow: each parameter is set,
-/// [`check`](Module::check), [`map_lanes`](Module::map_lanes), and in each process [`attach`](Module::attach).
+/// What a module must say of itself comes first; the steps of its life, which are the same for all, follow: each
+/// parameter is set, [`check`](Module::check), [`map_lanes`](Module::map_lanes), and in each process
+/// [`attach`](Module::attach).
 pub trait Module {
     /// What this module does otherwise than others.
     fn dialect(&self) -> &'static Dialect;
@@ -144,9 +146,9 @@ pub trait Module {
         Ok(self.set_module_number(name, value)?)
     }
 
-    /// Checks the parameters together, and makes what they name: files and directories, owned by `owner` (user and group that the server will
-    /// run as), so that what cannot be written stops the start. `kill_timeout` is the time after which the host kills what has not ended:
-    /// `shutdown_timeout` is kept below it.
+    /// Checks the parameters together, and makes what they name: files and directories, owned by `owner` (user and
+    /// group that the server will run as), so that what cannot be written stops the start. `kill_timeout` is the time
+    /// after which the host kills what has not ended: `shutdown_timeout` is kept below it.
     ///
     /// # Errors
     /// Parameters that do not go together, or name what cannot be used.

@@ -1,4 +1,5 @@
-//! What a pseudo-variable of a host's script answers. Of [`super::hep`] and of the modules that have variables of their own.
+//! What a pseudo-variable of a host's script answers. Of [`super::hep`] and of the modules that have variables of their
+//! own.
 
 /// What a field answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

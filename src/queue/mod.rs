@@ -1,4 +1,5 @@
-//! Queues between those that capture and the writers that store, and the counters of both. Called by the writer and by modules.
+//! Queues between those that capture and the writers that store, and the counters of both. Called by the writer and by
+//! modules.
 
 pub mod counters;
 pub mod lane;

@@ -60,8 +60,7 @@ pub(super) struct ColumnTarget {
 }
 
 /// Matches the columns of `layout` to those of the table: by exact name, else regardless of ASCII case, as SQL does
-/// with names that are not quoted. Also returns the names of those that the table lacks and
-/// should have.
+/// with names that are not quoted. Also returns the names of those that the table lacks and should have.
 pub(super) fn match_columns<'a>(layout: &'a Layout, real: &[SchemaColumn]) -> (Vec<ColumnTarget>, Vec<&'a str>) {
     let mut targets = Vec::with_capacity(layout.columns.len());
     let mut missing = Vec::new();

@@ -160,8 +160,8 @@ fn has_scheme(text: &[u8]) -> bool {
 }
 
 /// Reads a URI without brackets, which ends where the header's parameters begin. One without a user must stand in a
-/// body without an `@`: else it may be the beginning of a URI with a user that is cut off. The same holds for one with a
-/// word after the blank that ends it.
+/// body without an `@`: else it may be the beginning of a URI with a user that is cut off. The same holds for one with
+/// a word after the blank that ends it.
 fn bare(text: &[u8], has_user_somewhere: bool) -> Option<(Option<Uri<'_>>, &[u8])> {
     if !uri::is_of_party(text) {
         return None;

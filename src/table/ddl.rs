@@ -9,8 +9,9 @@
 //! | PostgreSQL | `text COLLATE "C"`, escaped (see [`sink::escape`](crate::sink::escape)) | `text` likewise | `timestamp` |
 //! | MySQL, MariaDB | `TEXT` in `utf8mb4_bin`, escaped likewise | `LONGBLOB`, bytes as they came | `DATETIME` |
 //!
-//! Indexes: callid, date, from_user, to_user, correlation_id, traced_user, time_stamp, fromip, as far as the layout has them. PostgreSQL's hold 2,600 bytes
-//! of a value, and the sink cuts what is longer. Every statement can be run again (`IF NOT EXISTS`).
+//! Indexes: callid, date, from_user, to_user, correlation_id, traced_user, time_stamp, fromip, as far as the layout has
+//! them. PostgreSQL's hold 2,600 bytes of a value, and the sink cuts what is longer. Every statement can be run again
+//! (`IF NOT EXISTS`).
 
 use super::{Column, ColumnKind, Layout};
 

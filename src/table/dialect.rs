@@ -1,5 +1,5 @@
-//! What rows of one host's modules look like, where they differ from another host's: a value of [`RowDialect`] for each host, in the
-//! host's own room.
+//! What rows of one host's modules look like, where they differ from another host's: a value of [`RowDialect`] for each
+//! host, in the host's own room.
 
 use super::column::{ColumnSpec, ReportValue, SipValue, TraceValue};
 use crate::capture::{Capture, RowKind, Transport};

@@ -5,7 +5,8 @@ use super::column::CaptureValue::{
 };
 use super::column::{ColumnSpec, ReportValue, SipValue, column};
 
-/// The 44 columns of a SIP message, in the order of the stock module's INSERT. `auth` is never filled, as the stock module has it.
+/// The 44 columns of a SIP message, in the order of the stock module's INSERT. `auth` is never filled, as the stock
+/// module has it.
 pub const SIP: &[ColumnSpec<SipValue>] = {
     use SipValue::{CallId, Capture, CorrelationId, Custom, Empty, Number, Text};
     &[

@@ -55,8 +55,8 @@ fn layout<V: Kind>(columns: &'static [ColumnSpec<V>], names: &Names) -> Layout {
     Layout { columns: columns.iter().map(column).collect() }
 }
 
-/// The columns of a capture node's rows and what the operator calls them: the values of the `*_column` parameters. Reports and SIP
-/// messages share the parameters of the columns that both have.
+/// The columns of a capture node's rows and what the operator calls them: the values of the `*_column` parameters.
+/// Reports and SIP messages share the parameters of the columns that both have.
 #[derive(Clone, Debug)]
 pub struct ColumnNames {
     sip: &'static [ColumnSpec<SipValue>],
@@ -77,7 +77,8 @@ impl ColumnNames {
         ColumnNames { sip: dialect.sip, report: dialect.report, names: Names::new() }
     }
 
-    /// The parameter names, in the order of the columns: `date_column`, `micro_ts_column`, ...; those of reports alone behind them.
+    /// The parameter names, in the order of the columns: `date_column`, `micro_ts_column`, ...; those of reports alone
+    /// behind them.
     pub fn parameters(&self) -> impl Iterator<Item = &'static str> {
         let sip = self.sip;
         let is_new = move |parameter: &&str| !sip.iter().any(|column| column.parameter == *parameter);

@@ -1,4 +1,5 @@
-//! From a capture to its row, as everybody makes it who stores captures: the writer, and the tool that sends refused ones again.
+//! From a capture to its row, as everybody makes it who stores captures: the writer, and the tool that sends refused
+//! ones again.
 
 use super::RowDialect;
 use super::row::{Row, RowText, fill_report, fill_sip, fill_trace};
@@ -8,8 +9,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// The row of one capture, with the columns that `dialect` has for its kind, and whether parts of it could not be read.
 ///
-/// `text` is [`RowText::new`] of the same dialect, capture and `node`, the `node` column's beginning; `headers` are the extra headers to look for.
-/// `None` when the codec panicked: one message must not take a writer into a circle of restarts.
+/// `text` is [`RowText::new`] of the same dialect, capture and `node`, the `node` column's beginning; `headers` are the
+/// extra headers to look for. `None` when the codec panicked: one message must not take a writer into a circle of
+/// restarts.
 pub fn make_row<'a>(
     dialect: &RowDialect,
     capture: &Capture<'a>,

@@ -1,4 +1,5 @@
-//! What a row looks like: columns of a layout, values of a capture, what hosts do otherwise, names and creation of tables.
+//! What a row looks like: columns of a layout, values of a capture, what hosts do otherwise, names and creation of
+//! tables.
 //!
 //! Sinks, the writer and the operator's tool call this room; it calls [`capture`](crate::capture) and below.
 

@@ -74,8 +74,8 @@ pub struct RowText {
 }
 
 impl RowText {
-    /// Writes out the addresses of `capture`, and `capture_node` with the capture agent's id behind it if there is one, in the
-    /// form of `dialect`, cut to 99 bytes then; without an agent the node is not cut (see [`fill_sip`]).
+    /// Writes out the addresses of `capture`, and `capture_node` with the capture agent's id behind it if there is one,
+    /// in the form of `dialect`, cut to 99 bytes then; without an agent the node is not cut (see [`fill_sip`]).
     pub fn new(dialect: &RowDialect, capture: &Capture<'_>, capture_node: &[u8]) -> RowText {
         let mut text =
             RowText { source_ip: ShortText::EMPTY, destination_ip: ShortText::EMPTY, node: ShortText::EMPTY };
@@ -164,8 +164,8 @@ fn custom<'a>(capture: &Capture<'a>, number: usize) -> Option<&'a [u8]> {
 
 /// Fills `row` with the values of a SIP message, in the order of [`RowDialect::sip`].
 ///
-/// `text` is [`RowText::new`] of the same dialect, capture and `capture_node`. A Call-ID that the host has unmasked stands in for the
-/// message's, and a custom value that the script gave for the header's. What is absent is empty or 0.
+/// `text` is [`RowText::new`] of the same dialect, capture and `capture_node`. A Call-ID that the host has unmasked
+/// stands in for the message's, and a custom value that the script gave for the header's. What is absent is empty or 0.
 pub fn fill_sip<'a>(
     row: &mut Row<'a>,
     dialect: &RowDialect,
@@ -198,8 +198,8 @@ pub fn fill_sip<'a>(
 
 /// Fills `row` with the values of a report, in the order of [`RowDialect::report`].
 ///
-/// `text` is as in [`fill_sip`]. The correlation id is the capture's alone. The type is that of [`RowKind::Report`]; a capture of
-/// another kind gets 0.
+/// `text` is as in [`fill_sip`]. The correlation id is the capture's alone. The type is that of [`RowKind::Report`]; a
+/// capture of another kind gets 0.
 pub fn fill_report<'a>(
     row: &mut Row<'a>,
     dialect: &RowDialect,
@@ -222,8 +222,8 @@ pub fn fill_report<'a>(
     }));
 }
 
-/// Fills `row` with the values of a traced message, in the order of [`RowDialect::trace`]. `text` is as in [`fill_sip`]. What is absent
-/// is empty.
+/// Fills `row` with the values of a traced message, in the order of [`RowDialect::trace`]. `text` is as in
+/// [`fill_sip`]. What is absent is empty.
 pub fn fill_trace<'a>(
     row: &mut Row<'a>,
     dialect: &RowDialect,

@@ -11,8 +11,8 @@ thread_local! {
     static NAMES: RefCell<TableNames> = RefCell::new(TableNames::new());
 }
 
-/// Adds the byte form of a capture that is bound for a sink of this kind to `set`, and answers how many are in its batch now; the reason
-/// when the sink cannot take it.
+/// Adds the byte form of a capture that is bound for a sink of this kind to `set`, and answers how many are in its
+/// batch now; the reason when the sink cannot take it.
 pub fn add_record(set: &mut BatchSet, bytes: &[u8], kind: &dyn SinkKind) -> Result<usize, String> {
     let head = record::head(bytes).map_err(|error| error.to_string())?;
     NAMES.with_borrow_mut(|names| Ok(set.add(bytes, &kind.key(&head, names)?)))

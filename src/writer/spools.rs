@@ -101,9 +101,9 @@ pub fn remove_empty_of_tables(spool: &SpoolPlan, sink: &str, writers: (usize, us
     }
 }
 
-/// Opens the spool of the sink called `name` ([`names`], or a name of `spool_names`) for writer `writer` of `writers`, and those
-/// of writers that are no more, which must not keep it from its own. `marks` are those that a predecessor in this run
-/// of the server has committed, with `next` 0 where there was none.
+/// Opens the spool of the sink called `name` ([`names`], or a name of `spool_names`) for writer `writer` of `writers`,
+/// and those of writers that are no more, which must not keep it from its own. `marks` are those that a predecessor in
+/// this run of the server has committed, with `next` 0 where there was none.
 pub fn open(
     spool: &SpoolPlan,
     name: &str,

@@ -1,8 +1,7 @@
 //! The committed bindings of `c_shim/core.h` against the header itself.
 //!
-//! Nothing but this test reads the header with bindgen, so that who only builds needs no libclang. `make bindings`
-//! has it write
-//! the file instead of comparing it.
+//! Nothing but this test reads the header with bindgen, so that who only builds needs no libclang. `make bindings` has
+//! it write the file instead of comparing it.
 
 use std::path::Path;
 use std::process::Command;

@@ -1,5 +1,5 @@
-//! What a database refuses: a real server puts it to the dead letters, its neighbours are stored, and the tool sends it again, while the
-//! server runs.
+//! What a database refuses: a real server puts it to the dead letters, its neighbours are stored, and the tool sends it
+//! again, while the server runs.
 
 mod files;
 mod missing;
@@ -82,7 +82,8 @@ impl Node {
         self.spool.path().join("dead-letter")
     }
 
-    /// Sends packets, and waits until each of them is stored or put to the dead letters; `refused` of all until now must be.
+    /// Sends packets, and waits until each of them is stored or put to the dead letters; `refused` of all until now
+    /// must be.
     fn capture(&self, packets: &[Vec<u8>], refused: u64) {
         let before = self.server.statistic("captured");
         HepSender::to(self.server.address()).send_paced(500, packets);

@@ -1,5 +1,5 @@
-//! Collectors over UDP on another host, of which one stands in for the other. Of a closed port a host tells about once a second, and not of each
-//! packet, as it does to itself.
+//! Collectors over UDP on another host, of which one stands in for the other. Of a closed port a host tells about once
+//! a second, and not of each packet, as it does to itself.
 
 use crate::common::hep_collector::{Collector as Receiver, Heard};
 use crate::common::network::{FAR_IP4, FAR_IP6, in_network};

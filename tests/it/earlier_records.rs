@@ -1,7 +1,7 @@
 //! Spools and dead letters that earlier builds have left: this build makes the same rows and packets of them.
 //!
-//! Each directory `tests/corpus/spool-N` holds what a server wrote whose records had version N, and in `expected.json` what
-//! that server's own build made of it; the README there says how both came about.
+//! Each directory `tests/corpus/spool-N` holds what a server wrote whose records had version N, and in `expected.json`
+//! what that server's own build made of it; the README there says how both came about.
 
 mod made;
 
@@ -19,7 +19,8 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Where the server of the fixture sent its packets, and where its script named a collector. The records name the second.
+/// Where the server of the fixture sent its packets, and where its script named a collector. The records name the
+/// second.
 const COLLECTORS: [&str; 2] = ["127.9.8.7:19871", "127.9.8.7:19872"];
 
 /// A packet as text: all that a collector can see of it.
@@ -66,8 +67,8 @@ fn uri(address: &str) -> String {
     format!("sip:{address};transport=tcp")
 }
 
-/// Starts a server with `config` in a spool directory of its own, into which it then finds `sinks` of `spool` moved: pairs of how the name of
-/// a sink's directory begins in the fixture, and the URL of this server that is to replay it.
+/// Starts a server with `config` in a spool directory of its own, into which it then finds `sinks` of `spool` moved:
+/// pairs of how the name of a sink's directory begins in the fixture, and the URL of this server that is to replay it.
 fn take_over(spool: &Path, sinks: &[(&str, &str)], directory: &Path) {
     for (begins, url) in sinks {
         let entries = fs::read_dir(spool).expect("the fixture is readable");

@@ -1,5 +1,5 @@
-//! Every input that the fuzz targets keep, through what they do with it: the corpus, which reaches all code that was ever
-//! reached, and the inputs that once failed. `make fuzz` looks for new ones.
+//! Every input that the fuzz targets keep, through what they do with it: the corpus, which reaches all code that was
+//! ever reached, and the inputs that once failed. `make fuzz` looks for new ones.
 
 #[path = "../../fuzz/src/lib.rs"]
 mod bodies;

@@ -1,4 +1,5 @@
-//! The table of malformed and odd HEP packets: each length field wrong, each chunk missing, every quirk of real senders.
+//! The table of malformed and odd HEP packets: each length field wrong, each chunk missing, every quirk of real
+//! senders.
 //!
 //! Each row is built byte by byte and says what becomes of it. The codec is held to the table here; the same rows can
 //! be sent to a server, since each carries a SIP message with a Call-ID of its own ([`MalformedRow::call_id`]).

@@ -1,7 +1,6 @@
-//! The commands that the documentation shows, each run as it stands there, with the answer that stands there:
-//! `kamctl`, `kamcmd` and `curl`
-//! against a server with the documented configuration, and the stock modules beside it for those commands that they
-//! have.
+//! The commands that the documentation shows, each run as it stands there, with the answer that stands there: `kamctl`,
+//! `kamcmd` and `curl` against a server with the documented configuration, and the stock modules beside it for those
+//! commands that they have.
 
 use crate::common::hep::Observed;
 use crate::common::hep_sender::HepSender;
@@ -152,8 +151,7 @@ impl Commanded {
     }
 
     /// As [`Commanded::run`], whatever comes of it. On a machine that is so busy that kamctl's reader is not there
-    /// within 0.3 s, the server
-    /// answers nobody, and kamctl waits for ever: then it is asked again.
+    /// within 0.3 s, the server answers nobody, and kamctl waits for ever: then it is asked again.
     fn output(&self, command: &str) -> Output {
         let mut text = command.replace(HTTP, &self.server.address().to_string());
         if let Some(words) = text.strip_prefix("kamcmd ") {

@@ -1,5 +1,6 @@
-//! The six ways in which one HEP packet ends or misleads the stock module. Each packet goes to the distribution's module first, which shows
-//! that it does the harm it is known for; ours counts it, keeps all its processes and stores the packet behind it.
+//! The six ways in which one HEP packet ends or misleads the stock module. Each packet goes to the distribution's
+//! module first, which shows that it does the harm it is known for; ours counts it, keeps all its processes and stores
+//! the packet behind it.
 
 use crate::common::hep::{Chunks, Observed};
 use crate::common::hep_sender::HepSender;
@@ -67,7 +68,8 @@ fn fate(module: Module, packets: &[Vec<u8>]) -> Fate {
 
 /// Sends packets to the stock module and asserts that they do the harm that is known of them.
 ///
-/// The module loses a row when SQLite is busy, as it is while a test reads: what is not seen at once is looked for again.
+/// The module loses a row when SQLite is busy, as it is while a test reads: what is not seen at once is looked for
+/// again.
 fn assert_harm(packets: &[Vec<u8>], harm: impl Fn(&Fate) -> bool) {
     let mut fates = Vec::new();
     while fates.len() < 5 && !fates.last().is_some_and(&harm) {

@@ -1,5 +1,6 @@
-//! What breaks behind the queue, mostly with no spool to go to: databases that go away and come back, writers that are killed, servers that end under load. What was
-//! accepted is stored, the SIP workers never notice, and the counters add up.
+//! What breaks behind the queue, mostly with no spool to go to: databases that go away and come back, writers that are
+//! killed, servers that end under load. What was accepted is stored, the SIP workers never notice, and the counters add
+//! up.
 
 use crate::common::database::{MariaDb, PASSWORD, Postgres};
 use crate::common::hep::Observed;
@@ -85,7 +86,8 @@ fn assert_all_stored_once(url: &str, wanted: u64) {
     assert_eq!((times.len() as u64, distinct.len() as u64), (wanted, wanted), "rows and distinct messages");
 }
 
-/// Waits until the server has done with all `sent` messages and checks the counters; the answer is the number of captures.
+/// Waits until the server has done with all `sent` messages and checks the counters; the answer is the number of
+/// captures.
 fn settle(server: &Kamailio, sent: u64) -> u64 {
     let captured = server.settle(sent, PATIENCE);
     server.assert_balance();
@@ -135,7 +137,8 @@ fn outage_under_load(mut database: Database) {
         load.join().expect("the load ends");
         done.store(true, Ordering::Relaxed);
         let (sent, answered) = pings.join().expect("the pings end");
-        // A ping that the kernel has dropped leaves one drop less for the captures: only such a ping may lack its answer.
+        // A ping that the kernel has dropped leaves one drop less for the captures: only such a ping may lack its
+        // answer.
         let captured = settle(&server, total + sent - answered);
         assert!(captured <= total, "a ping was not answered while the database was away");
         assert_eq!(server.statistic("stored"), captured);

@@ -1,5 +1,5 @@
-//! `sip_capture_forward()`: HEP packets and messages sent on as they are, to addresses at once, to names when they are known, and never at
-//! the cost of a worker.
+//! `sip_capture_forward()`: HEP packets and messages sent on as they are, to addresses at once, to names when they are
+//! known, and never at the cost of a worker.
 
 use crate::common::certificate::certificate;
 use crate::common::hep::{Chunks, Observed};

@@ -1,4 +1,5 @@
-//! Script functions beside `sip_capture()`, in Kamailio's own language and in Lua, against the stock module where it has them.
+//! Script functions beside `sip_capture()`, in Kamailio's own language and in Lua, against the stock module where it
+//! has them.
 
 use crate::common::hep::Observed;
 use crate::common::hep_sender::HepSender;

@@ -1,4 +1,5 @@
-//! `$hep(...)`: by number as in the stock module, by name, in event routes, in routes and in Lua, and who may not send what it reads.
+//! `$hep(...)`: by number as in the stock module, by name, in event routes, in routes and in Lua, and who may not send
+//! what it reads.
 
 use crate::common::hep::{Chunks, Observed};
 use crate::common::hep_sender::HepSender;

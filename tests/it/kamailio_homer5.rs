@@ -1,5 +1,5 @@
-//! A whole configuration in the manner of the Homer 5 examples, on tables of the Homer 5 schema: the stock module and ours, given the
-//! same traffic, leave the same rows and the same statistics.
+//! A whole configuration in the manner of the Homer 5 examples, on tables of the Homer 5 schema: the stock module and
+//! ours, given the same traffic, leave the same rows and the same statistics.
 
 use crate::common::database::MariaDb;
 use crate::common::hep::Observed;
@@ -56,7 +56,8 @@ fn table(name: &str, more: &str) -> String {
     )
 }
 
-/// The tables that the traffic fills: days of the messages, and the days that the clock can show until a test that begins `now` ends.
+/// The tables that the traffic fills: days of the messages, and the days that the clock can show until a test that
+/// begins `now` ends.
 fn tables(now: Timestamp) -> Vec<String> {
     let tomorrow = now.checked_add(24.hours()).expect("a time");
     let days = [now, tomorrow].map(|day| format!("sip_capture_rest_{}", day.strftime("%Y%m%d")));
@@ -220,7 +221,8 @@ fn a_configuration_of_the_examples_kind_leaves_the_rows_and_statistics_of_the_st
 #[test]
 fn with_a_script_that_looks_at_each_packet_first_it_does_so_over_tcp_and_now_over_udp_too() {
     let now = Timestamp::now();
-    // Over UDP the core never asks the stock module's event route for what it takes for SIP, and drops what that sends on.
+    // Over UDP the core never asks the stock module's event route for what it takes for SIP, and drops what that sends
+    // on.
     let stock = left_by(Module::Stock, Way::HookOverTcp, now);
     for way in [Way::HookOverTcp, Way::HookOverUdp] {
         assert_equal(&left_by(Module::Ours, way, now), &stock);

@@ -1,6 +1,5 @@
-//! Debian's Homer 5, as its packages ship it: configuration, SQL and rotation scripts of `homer-api`, unpacked and
-//! not installed, before the
-//! stock module and ours.
+//! Debian's Homer 5, as its packages ship it: configuration, SQL and rotation scripts of `homer-api`, unpacked and not
+//! installed, before the stock module and ours.
 
 mod server;
 

@@ -1,5 +1,5 @@
-//! `nonsip_hook`: the script looks at each HEP packet before it is taken, in `event_route[sipcapture:request]` or in a KEMI function, over
-//! UDP, TCP and TLS.
+//! `nonsip_hook`: the script looks at each HEP packet before it is taken, in `event_route[sipcapture:request]` or in a
+//! KEMI function, over UDP, TCP and TLS.
 
 use crate::common::certificate::certificate;
 use crate::common::hep::{Chunks, Observed};

@@ -1,4 +1,5 @@
-//! Databases that Kamailio's own drivers serve: db_text, which no driver of ours knows, and db_sqlite where `db_driver` asks for it.
+//! Databases that Kamailio's own drivers serve: db_text, which no driver of ours knows, and db_sqlite where `db_driver`
+//! asks for it.
 
 use crate::common::database::MariaDb;
 use crate::common::hep::Observed;

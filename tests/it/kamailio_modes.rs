@@ -1,4 +1,5 @@
-//! Capture modes: several databases and tables, and which table a message comes to, against the stock module as the oracle.
+//! Capture modes: several databases and tables, and which table a message comes to, against the stock module as the
+//! oracle.
 
 use crate::common::database::{MariaDb, PASSWORD, Postgres};
 use crate::common::hep::Observed;

@@ -66,8 +66,8 @@ fn compare(engine: Engine, stock_url: &str, our_url: &str) {
     assert!(report.is_empty(), "{engine:?}, {} of them:\n{}", report.len(), report.join("\n"));
 }
 
-/// What is wrong with the number of rows: every packet is to have one, in its own table. A row that the stock module lacks
-/// is an inequality.
+/// What is wrong with the number of rows: every packet is to have one, in its own table. A row that the stock module
+/// lacks is an inequality.
 fn miscounted(traffic: &[Sent], stock: &Stored, ours: &Stored) -> Vec<String> {
     let mut report = Vec::new();
     for sent in traffic {

@@ -1,6 +1,5 @@
-//! Pages of Prometheus that Kamailio's `xhttp_prom` makes of our statistics, read by Prometheus' own `promtool` and
-//! by Prometheus, and the
-//! names that dashboards ask for by `kamcmd` beside them, against the stock module.
+//! Pages of Prometheus that Kamailio's `xhttp_prom` makes of our statistics, read by Prometheus' own `promtool` and by
+//! Prometheus, and the names that dashboards ask for by `kamcmd` beside them, against the stock module.
 
 use crate::common::hep::Observed;
 use crate::common::hep_sender::HepSender;

@@ -1,4 +1,5 @@
-//! Raw capture by a real server, in a network of each test's own; where the stock module is right, its rows are the measure.
+//! Raw capture by a real server, in a network of each test's own; where the stock module is right, its rows are the
+//! measure.
 
 mod frames;
 mod kinds;
@@ -31,7 +32,8 @@ impl Node {
             // The stock SQLite driver stores what is empty as NULL.
             execute(file.url(), &statement.replace(" NOT NULL", ""));
         }
-        // The stock module gives up at once when somebody who looks on has locked the file, also for opening or closing it.
+        // The stock module gives up at once when somebody who looks on has locked the file, also for opening or closing
+        // it.
         execute(file.url(), "PRAGMA journal_mode = WAL");
         let open = rusqlite::Connection::open(file.url().trim_start_matches("sqlite://")).expect("the file opens");
         open.query_row("SELECT COUNT(*) FROM sip_capture", [], |_| Ok(())).expect("the table is there");
@@ -55,7 +57,8 @@ impl Node {
         rows
     }
 
-    /// Waits until the row of the call `last`, which was sent behind all others, is stored, and answers the Call-IDs of all.
+    /// Waits until the row of the call `last`, which was sent behind all others, is stored, and answers the Call-IDs of
+    /// all.
     fn call_ids_until(&self, last: &str) -> Vec<String> {
         let mut ids = Vec::new();
         within(PATIENCE, &format!("{last} is stored"), || {
@@ -96,7 +99,8 @@ fn assert_raw_balance(statistics: &BTreeMap<String, u64>) {
     assert_eq!(of("raw_packets"), known, "{statistics:?}");
 }
 
-/// What two modules must agree on: all but the row's number and times; the stock SQLite driver stores what is empty as NULL.
+/// What two modules must agree on: all but the row's number and times; the stock SQLite driver stores what is empty as
+/// NULL.
 fn comparable(rows: &[StoredRow]) -> Vec<StoredRow> {
     let mut rows = rows.to_vec();
     for row in &mut rows {

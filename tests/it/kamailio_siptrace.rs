@@ -1,5 +1,5 @@
-//! Real senders of HEP against our capture node: the distribution's `siptrace` in a proxy that carries sipp's calls, and
-//! sngrep replaying a capture file.
+//! Real senders of HEP against our capture node: the distribution's `siptrace` in a proxy that carries sipp's calls,
+//! and sngrep replaying a capture file.
 
 use crate::common::kamailio::{ConfigBuilder, Kamailio, Module};
 use crate::common::pcap::{self, Datagram};

@@ -1,4 +1,5 @@
-//! Our `siptrace` in a proxy: what it sends to collectors and stores of calls, message by message, and beside the stock module.
+//! Our `siptrace` in a proxy: what it sends to collectors and stores of calls, message by message, and beside the stock
+//! module.
 
 mod collector;
 mod memory;
@@ -18,8 +19,9 @@ use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The table as the stock module's SQL file makes it, and the version that it looks for; but columns may be NULL, because the server's own driver
-/// for SQLite makes that of an empty tag. Written beside the file, because that driver waits for nobody.
+/// The table as the stock module's SQL file makes it, and the version that it looks for; but columns may be NULL,
+/// because the server's own driver for SQLite makes that of an empty tag. Written beside the file, because that driver
+/// waits for nobody.
 const STOCK_TABLES: &str = "PRAGMA journal_mode = WAL;
     CREATE TABLE version (table_name VARCHAR(32) NOT NULL, table_version INTEGER DEFAULT 0 NOT NULL);
     INSERT INTO version VALUES ('sip_trace', 4);
@@ -27,8 +29,8 @@ const STOCK_TABLES: &str = "PRAGMA journal_mode = WAL;
         callid VARCHAR(255), traced_user VARCHAR(255), msg TEXT, method VARCHAR(50), status VARCHAR(255), fromip VARCHAR(64),
         toip VARCHAR(64), fromtag VARCHAR(128), totag VARCHAR(128), direction VARCHAR(4));";
 
-/// Makes the tables. As long as the answer is kept, nobody has to set up or clear away what is written beside the file, for which others would be
-/// locked out.
+/// Makes the tables. As long as the answer is kept, nobody has to set up or clear away what is written beside the file,
+/// for which others would be locked out.
 pub fn make_tables(file: &SqliteFile) -> rusqlite::Connection {
     execute(file.url(), STOCK_TABLES);
     let path = file.url().strip_prefix("sqlite://").expect("a URL of SQLite");
@@ -37,7 +39,8 @@ pub fn make_tables(file: &SqliteFile) -> rusqlite::Connection {
     kept
 }
 
-/// A proxy with one worker that carries calls to `callee`; `on_first` is run for the first INVITE of a call, and its CANCEL.
+/// A proxy with one worker that carries calls to `callee`; `on_first` is run for the first INVITE of a call, and its
+/// CANCEL.
 struct Proxy {
     module: Module,
     config: ConfigBuilder,

@@ -1,6 +1,6 @@
-//! Faults of collectors while our `siptrace` traces 2,000 messages a second: no ping that the same worker answers is missing, and a
-//! collector over TCP or TLS gets all messages in their order, what it misses when it is well again and what comes then behind it. Each
-//! test prints what was sent, arrived, lost and doubled.
+//! Faults of collectors while our `siptrace` traces 2,000 messages a second: no ping that the same worker answers is
+//! missing, and a collector over TCP or TLS gets all messages in their order, what it misses when it is well again and
+//! what comes then behind it. Each test prints what was sent, arrived, lost and doubled.
 //!
 //! Faults last a few seconds, or as many as `SIPCAPTURE_FAULT_SECONDS` says.
 
@@ -56,7 +56,8 @@ fn what_is_sent_over_udp_while_the_port_is_closed_is_counted_and_nothing_waits_f
     let statistics = server.statistics_of("siptrace");
     assert_eq!((statistics["spooled"], statistics["queued"], statistics["dropped"]), (0, 0, 0), "{statistics:?}");
     assert_eq!(statistics["stored"], until_end, "{statistics:?}");
-    // The kernel tells once of all that reaches nobody between two looks at the socket, and there is one with each batch at least.
+    // The kernel tells once of all that reaches nobody between two looks at the socket, and there is one with each
+    // batch at least.
     let (told, batches) = (statistics["port_unreachable"], statistics["batches"] - batches);
     assert!(batches > 0 && told >= batches / 2 && told <= until_end - before, "{batches} batches: {statistics:?}");
     println!("port_unreachable: {told} reports of {batches} batches");

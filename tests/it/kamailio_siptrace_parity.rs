@@ -1,6 +1,6 @@
-//! The capture agent against the stock module: the same proxy, once with the distribution's `siptrace.so` and once with ours, the same
-//! calls through each, and everything that was traced of them is the same, packet for packet and row for row, but for a written list of
-//! differences.
+//! The capture agent against the stock module: the same proxy, once with the distribution's `siptrace.so` and once with
+//! ours, the same calls through each, and everything that was traced of them is the same, packet for packet and row for
+//! row, but for a written list of differences.
 
 /// A test for each setup.
 macro_rules! compare {

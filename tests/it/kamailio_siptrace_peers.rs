@@ -1,5 +1,5 @@
-//! Our `siptrace` and what it works with: collectors that others wrote and our own node, databases and their refusals, and the parameters and
-//! scripts of an operator, each shown by what comes of it.
+//! Our `siptrace` and what it works with: collectors that others wrote and our own node, databases and their refusals,
+//! and the parameters and scripts of an operator, each shown by what comes of it.
 
 mod advertised;
 mod collectors;

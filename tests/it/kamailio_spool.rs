@@ -1,5 +1,5 @@
-//! Faults with a spool: what a database cannot take waits on the disk, through outages, deaths and restarts, while 2,000 messages a second
-//! come in. Each test prints what was sent, stored, lost and doubled.
+//! Faults with a spool: what a database cannot take waits on the disk, through outages, deaths and restarts, while
+//! 2,000 messages a second come in. Each test prints what was sent, stored, lost and doubled.
 //!
 //! Faults last a few seconds, or as many as `SIPCAPTURE_FAULT_SECONDS` says; `make faults` runs them at full length.
 

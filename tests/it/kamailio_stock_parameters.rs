@@ -1,4 +1,5 @@
-//! Every parameter of the stock modules is one of ours, of the same type: the stock modules themselves vouch for the list.
+//! Every parameter of the stock modules is one of ours, of the same type: the stock modules themselves vouch for the
+//! list.
 
 use crate::common::kamailio::{ConfigBuilder, Module, Param};
 use crate::common::ports::free_port;
@@ -132,7 +133,8 @@ fn every_parameter_of_the_stock_module_has_its_type() {
     }
 }
 
-/// The values of the examples in the manual of the stock `siptrace`; those that are addresses of collectors and databases are near here.
+/// The values of the examples in the manual of the stock `siptrace`; those that are addresses of collectors and
+/// databases are near here.
 fn values_of_the_manual(db_url: &str) -> Vec<(&'static str, Param)> {
     let collector = format!("sip:127.0.0.1:{}", free_port());
     let texts = [

@@ -1,5 +1,5 @@
-//! What the writer's parameters do in a real server: how many writers there are, when a batch goes, how rows are inserted, what the end of
-//! the server leaves behind.
+//! What the writer's parameters do in a real server: how many writers there are, when a batch goes, how rows are
+//! inserted, what the end of the server leaves behind.
 
 use crate::common::database::{MariaDb, PASSWORD, Postgres, USER};
 use crate::common::hep::Observed;

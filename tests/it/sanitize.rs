@@ -1,5 +1,6 @@
-//! Everything that arrives from outside, into one server: malformed HEP, awkward SIP, calls, commands, and a database that goes away in
-//! between. `make sanitize` runs it with a module that checks each access to memory, and with 10,000 calls; any other run with a few.
+//! Everything that arrives from outside, into one server: malformed HEP, awkward SIP, calls, commands, and a database
+//! that goes away in between. `make sanitize` runs it with a module that checks each access to memory, and with 10,000
+//! calls; any other run with a few.
 
 use crate::common::database::{MariaDb, Postgres};
 use crate::common::hep::Observed;
@@ -83,7 +84,8 @@ fn send_awkward_sip(sender: &HepSender) {
     }
 }
 
-/// Answered calls, message by message; each tenth call by HEP version 2, each hundredth as plain SIP, some with a report.
+/// Answered calls, message by message; each tenth call by HEP version 2, each hundredth as plain SIP, some with a
+/// report.
 fn send_calls(sender: &HepSender, calls: u64, prefix: &str) {
     let (source, destination) = endpoints();
     let packets = (0..calls).flat_map(|number| {

@@ -1,4 +1,5 @@
-//! The toy host of `tests/toy_host`, built by `scripts/toy-host.sh`: the whole way from a host that nobody else knows to rows.
+//! The toy host of `tests/toy_host`, built by `scripts/toy-host.sh`: the whole way from a host that nobody else knows
+//! to rows.
 
 use crate::common::rows::{SqliteFile, select, text};
 use crate::common::wait::within;

@@ -1,6 +1,8 @@
-//! The module of the toy host, which has what a module must have and nothing else: it captures the SIP messages that it is handed.
+//! The module of the toy host, which has what a module must have and nothing else: it captures the SIP messages that it
+//! is handed.
 //!
-//! The host itself is `host.c` beside this file. Both are an example to begin from; doc/adding-a-host.md goes through them.
+//! The host itself is `host.c` beside this file. Both are an example to begin from; doc/adding-a-host.md goes through
+//! them.
 
 use super::engine::capture_queue::now_us;
 use super::engine::common_settings::{self, CommonSettings};

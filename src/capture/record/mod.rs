@@ -27,8 +27,8 @@
 //! then         correlation id, rewritten URI, table, Call-ID, custom fields, trace (see `trace.rs`), payload
 //! ```
 //!
-//! Version, sink and time stand at these places in every version. An earlier build has left records of [version 1](version1) on
-//! the disk; they are read, and never written.
+//! Version, sink and time stand at these places in every version. An earlier build has left records of [version
+//! 1](version1) on the disk; they are read, and never written.
 
 mod reader;
 #[cfg(test)]
@@ -66,8 +66,8 @@ const PART_LENGTHS: Range<usize> = 26..26 + 2 * PARTS;
 /// Longest of the other parts, bytes.
 const LONGEST: usize = u16::MAX as usize;
 
-/// Largest payload of a capture, bytes: four times what a datagram can hold, for what comes over streams. Every part of a record together stays below
-/// what the spool takes (1 MiB).
+/// Largest payload of a capture, bytes: four times what a datagram can hold, for what comes over streams. Every part of
+/// a record together stays below what the spool takes (1 MiB).
 pub const MAX_PAYLOAD: usize = 256 << 10;
 
 /// Why bytes are no record.
@@ -175,8 +175,8 @@ pub struct Head<'a> {
     pub table: Option<&'a [u8]>,
 }
 
-/// Reads the head of `record`, of this version or an earlier one, and sees that all parts of the record are there; what is in them is left
-/// to [`decode`].
+/// Reads the head of `record`, of this version or an earlier one, and sees that all parts of the record are there; what
+/// is in them is left to [`decode`].
 ///
 /// # Errors
 /// As [`decode`], but for a trace that cannot be read.

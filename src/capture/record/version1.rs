@@ -1,5 +1,5 @@
-//! Version 1 of the byte form, which builds wrote before captures had custom fields of their own. It is read alone: a server that is
-//! updated finds it in its spool, and an operator in dead letters.
+//! Version 1 of the byte form, which builds wrote before captures had custom fields of their own. It is read alone: a
+//! server that is updated finds it in its spool, and an operator in dead letters.
 //!
 //! ```text
 //! offset size  field                          (integers little-endian)

@@ -28,7 +28,8 @@ impl CaptureQueue {
         self.masks = masks;
     }
 
-    /// Makes lane `index` this thread's own, and with it this process's. Attaching again to the same lane is no error, and answers false.
+    /// Makes lane `index` this thread's own, and with it this process's. Attaching again to the same lane is no error,
+    /// and answers false.
     pub fn attach(&mut self, lanes: &Arc<Lanes>, index: usize) -> Result<bool, StateError> {
         if let Some(producer) = self.producer.as_mut().filter(|producer| producer.is_own()) {
             if producer.lane() != index {
@@ -52,8 +53,8 @@ impl CaptureQueue {
         self.producer().map(|producer| producer.count(counter))
     }
 
-    /// Queues `capture`, a message or a HEP packet, with its secrets masked. Says at a limited rate that captures are dropped, and hands the
-    /// answer on.
+    /// Queues `capture`, a message or a HEP packet, with its secrets masked. Says at a limited rate that captures are
+    /// dropped, and hands the answer on.
     pub fn push(&mut self, capture: &Capture<'_>) -> Result<Result<(), PushError>, StateError> {
         self.push_masked(capture, |masks, bytes, out| {
             if masked::write(masks, bytes, out).is_err() {

@@ -22,7 +22,8 @@ pub trait Reply {
 }
 
 impl Overview {
-    /// Runs the command `name` of a module of `dialect` with `argument` (empty for none); false when there is no such command.
+    /// Runs the command `name` of a module of `dialect` with `argument` (empty for none); false when there is no such
+    /// command.
     pub fn command(&self, dialect: &Dialect, name: &str, argument: &[u8], reply: &mut dyn Reply) -> bool {
         let mut commands = dialect.commands.iter();
         let Some(command) = commands.find(|command| command.name.to_bytes() == name.as_bytes()) else { return false };

@@ -206,7 +206,8 @@ impl CommonSettings {
         }
     }
 
-    /// How captures become rows, as far as no parameter of a module says otherwise. `table` is the one of captures that name none.
+    /// How captures become rows, as far as no parameter of a module says otherwise. `table` is the one of captures that
+    /// name none.
     pub fn row_format(&self, table: &str) -> RowFormat {
         RowFormat {
             table: table.to_owned(),
@@ -237,8 +238,8 @@ impl CommonSettings {
         if self.spool().is_some() { SPOOLED_TABLE_WAIT } else { TABLE_WAIT }
     }
 
-    /// Keeps `shutdown_timeout` far enough below the time after which the host kills what has not ended: its own part, and the few
-    /// seconds that giving up takes, come on top.
+    /// Keeps `shutdown_timeout` far enough below the time after which the host kills what has not ended: its own part,
+    /// and the few seconds that giving up takes, come on top.
     pub fn end_before(&mut self, kill_timeout: Duration) {
         let most = kill_timeout.saturating_sub(GIVING_UP).max(kill_timeout / 2).as_secs();
         let most = Duration::from_secs(most);

@@ -1,5 +1,5 @@
-//! What is written over before bytes leave a worker: the secrets of a SIP message, or of the one inside a HEP packet. Called by what queues
-//! captures and by what is sent on.
+//! What is written over before bytes leave a worker: the secrets of a SIP message, or of the one inside a HEP packet.
+//! Called by what queues captures and by what is sent on.
 
 use crate::hep::{self, Chunk, Chunks, DecodeError, HEADER_LENGTH, InflateError, Payload, Version, kind};
 use crate::sip::Masks;
@@ -22,9 +22,9 @@ pub enum Unmaskable {
     TooLong,
 }
 
-/// Writes `bytes`, a message or a HEP packet, without the secrets that `masks` tells into `out`, in place of what was there. A message keeps its
-/// length. Of a packet the chunks keep their order and content, but for the payload; a compressed one that has a secret is compressed anew, and
-/// what stands behind the packet's own length is left out.
+/// Writes `bytes`, a message or a HEP packet, without the secrets that `masks` tells into `out`, in place of what was
+/// there. A message keeps its length. Of a packet the chunks keep their order and content, but for the payload; a
+/// compressed one that has a secret is compressed anew, and what stands behind the packet's own length is left out.
 ///
 /// # Errors
 /// A packet that cannot be read is refused: nobody knows what is in it. `out` is empty then.

@@ -1,5 +1,5 @@
-//! What every module has: the way to the sinks, the settings that go with it, the place of the spool, commands, counters, the choice of a
-//! table, and what the host sends to SIP URIs.
+//! What every module has: the way to the sinks, the settings that go with it, the place of the spool, commands,
+//! counters, the choice of a table, and what the host sends to SIP URIs.
 
 pub(in crate::module) mod capture_queue;
 pub(in crate::module) mod commands;

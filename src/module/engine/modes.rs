@@ -1,7 +1,8 @@
 //! Capture modes: each has a database, one or more tables in it, and a rule by which a message finds its table.
 //!
-//! The settings make them; every process of the server looks tables up in its own copy. Rows of one call must come to the table where an
-//! operator's dashboards look for them, so the hash is exactly the stock module's: CRC-32 as in zlib, modulo the number of tables.
+//! The settings make them; every process of the server looks tables up in its own copy. Rows of one call must come to
+//! the table where an operator's dashboards look for them, so the hash is exactly the stock module's: CRC-32 as in
+//! zlib, modulo the number of tables.
 
 use crate::queue::counters::MODES;
 use crate::sink::DatabaseUrl;
@@ -109,8 +110,8 @@ impl TableSelector {
         TableSelector { random: seed | 1, next: [process; MODES] }
     }
 
-    /// The table template of `mode`, number `index`, for `message`. `call_id` stands in for the message's own. `None` when the mode
-    /// hashes a value that the message lacks.
+    /// The table template of `mode`, number `index`, for `message`. `call_id` stands in for the message's own. `None`
+    /// when the mode hashes a value that the message lacks.
     pub fn table<'m>(
         &mut self,
         mode: &'m Mode,

@@ -1,5 +1,5 @@
-//! What any thread may ask of a module while another one works with it: the switch, the counters, the commands. All of it stands in shared
-//! memory, or does not change any more once it is there.
+//! What any thread may ask of a module while another one works with it: the switch, the counters, the commands. All of
+//! it stands in shared memory, or does not change any more once it is there.
 
 use crate::log_limit::SharedLogLimit;
 use crate::module::engine::counters::{self, Counter};
@@ -73,16 +73,17 @@ impl Overview {
         Ok(self.mapped()?.capture_on())
     }
 
-    /// Counter number `index` of a module of `dialect`, from 0; `None` behind the last one. All are there once the parameters are checked.
+    /// Counter number `index` of a module of `dialect`, from 0; `None` behind the last one. All are there once the
+    /// parameters are checked.
     pub fn counter_at(&self, dialect: &Dialect, index: usize) -> Option<&Counter> {
         let common = counters::of(dialect.observer);
         // Those that parameters name come last.
         common.get(index).or_else(|| self.parameters.get()?.counters.get(index - common.len()))
     }
 
-    /// The name that a page of an exporter gives to the statistic `counter` of `group`, as the host has them, in place of it. The page shows
-    /// `shown`: `all`, a group with a colon behind it, or the name of one statistic. `None` when it does not show this one, or its own name
-    /// will do.
+    /// The name that a page of an exporter gives to the statistic `counter` of `group`, as the host has them, in place
+    /// of it. The page shows `shown`: `all`, a group with a colon behind it, or the name of one statistic. `None` when
+    /// it does not show this one, or its own name will do.
     pub fn exported_name(&self, dialect: &Dialect, group: &[u8], counter: &[u8], shown: &[u8]) -> Option<&CStr> {
         let is_shown = shown == b"all" || shown.strip_suffix(b":") == Some(group) || shown == counter;
         let mut counters = (0..).map_while(|index| self.counter_at(dialect, index));

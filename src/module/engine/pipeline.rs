@@ -1,4 +1,5 @@
-//! The way from the workers of a server to its sinks, the same for every module: lanes, the spool's place, writers, and the end.
+//! The way from the workers of a server to its sinks, the same for every module: lanes, the spool's place, writers, and
+//! the end.
 
 use crate::module::engine::capture_queue::CaptureQueue;
 use crate::module::engine::common_settings::CommonSettings;
@@ -80,8 +81,9 @@ impl Pipeline {
         self.overview.mapped()
     }
 
-    /// Maps one lane for each of `producers` processes, with the switch at `is_on`, after a look, as the user that the server runs as by
-    /// now, at what the sinks of `plan` and the spool write to. `pause` is how another server's spool is waited for.
+    /// Maps one lane for each of `producers` processes, with the switch at `is_on`, after a look, as the user that the
+    /// server runs as by now, at what the sinks of `plan` and the spool write to. `pause` is how another server's spool
+    /// is waited for.
     pub(in crate::module) fn map_lanes(
         &mut self,
         common: &mut CommonSettings,
@@ -150,8 +152,8 @@ impl Pipeline {
         lanes.into_iter().flatten().chain(self.spool.kept_open()).chain(links)
     }
 
-    /// Stores what is left in the lanes when all other processes have ended; what cannot be stored in the shutdown's time is counted
-    /// and said.
+    /// Stores what is left in the lanes when all other processes have ended; what cannot be stored in the shutdown's
+    /// time is counted and said.
     pub fn finish(&mut self, plan: &WriterPlan, flush_log: &mut dyn FnMut()) -> Result<(), WriterError> {
         let Some(lanes) = self.lanes().cloned() else { return Ok(()) };
         lanes.begin_shutdown(plan.shutdown_timeout);
@@ -164,7 +166,8 @@ impl Pipeline {
                     if consumer.rest().bytes > 0 {
                         let stop = Arc::new(AtomicBool::new(true));
                         let writer = Writer::start(consumer, index, self.linked(plan.clone()), stop);
-                        // What this writer cannot do is counted below, and the lanes of the others are drained all the same.
+                        // What this writer cannot do is counted below, and the lanes of the others are drained all the
+                        // same.
                         answer = answer.and(writer.and_then(|writer| writer.run(flush_log)).map(|_| ()));
                     }
                     break;
@@ -199,8 +202,8 @@ pub(in crate::module) fn hosted_sinks(plan: &WriterPlan) -> Vec<HostedSink> {
     plan.sinks.iter().enumerate().filter_map(hosted).collect()
 }
 
-/// Checks what the sinks of `plan` can tell before they connect, and makes the files that they write to where they are missing, owned by
-/// `owner`.
+/// Checks what the sinks of `plan` can tell before they connect, and makes the files that they write to where they are
+/// missing, owned by `owner`.
 pub(in crate::module) fn prepare_sinks(plan: &WriterPlan, owner: Owner) -> Result<(), ParameterError> {
     for SinkPlan { kind, parameter, .. } in &plan.sinks {
         kind.check(parameter).map_err(|why| refuse(parameter, kind.to_string(), why))?;

@@ -1,4 +1,5 @@
-//! Where the spool is: found from the parameters, prepared for the user that the server runs as, and locked against a second server.
+//! Where the spool is: found from the parameters, prepared for the user that the server runs as, and locked against a
+//! second server.
 
 use crate::module::engine::common_settings::CommonSettings;
 use crate::module::engine::default_places;
@@ -42,9 +43,9 @@ pub struct SpoolDirectory {
 }
 
 impl SpoolDirectory {
-    /// Finds the spool's directory, `beside` unless parameters name one, and makes it, owned by `owner`. A directory that the operator
-    /// named and that will not do stops the start; without the one that nobody named, captures that a sink cannot take wait in their
-    /// lanes.
+    /// Finds the spool's directory, `beside` unless parameters name one, and makes it, owned by `owner`. A directory
+    /// that the operator named and that will not do stops the start; without the one that nobody named, captures that a
+    /// sink cannot take wait in their lanes.
     pub(in crate::module) fn prepare(
         &mut self,
         common: &mut CommonSettings,
@@ -61,8 +62,8 @@ impl SpoolDirectory {
         self.judge(common, &directory, made.map_err(|error| error.to_string()))
     }
 
-    /// Sees, as the user that the server runs as by now, that the spool can be written, and locks it. `plan` tells which spools in it belong
-    /// to a sink.
+    /// Sees, as the user that the server runs as by now, that the spool can be written, and locks it. `plan` tells
+    /// which spools in it belong to a sink.
     pub(in crate::module) fn take(
         &mut self,
         common: &mut CommonSettings,
@@ -87,8 +88,7 @@ impl SpoolDirectory {
     }
 
     /// Locks `directory`, or says why not. While another server has it, that is said at once, and waited for up to
-    /// `longest_wait`, unless this
-    /// server is told to end meanwhile.
+    /// `longest_wait`, unless this server is told to end meanwhile.
     fn take_lock(
         &self,
         directory: &Path,

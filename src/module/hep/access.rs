@@ -1,12 +1,12 @@
-//! Who may send HEP: the networks of `hep_allow` and the key of `hep_auth_key`. Asked by `hep_input` of every HEP packet before anything else
-//! looks into it.
+//! Who may send HEP: the networks of `hep_allow` and the key of `hep_auth_key`. Asked by `hep_input` of every HEP
+//! packet before anything else looks into it.
 
 use crate::hep::{self, Chunks};
 use std::fmt;
 use std::net::IpAddr;
 
-/// One network of `hep_allow`: the addresses that agree with `base` in the first `prefix` bits. IPv4 is kept as IPv4-mapped IPv6, so that
-/// an agent is known however the socket shows its address.
+/// One network of `hep_allow`: the addresses that agree with `base` in the first `prefix` bits. IPv4 is kept as
+/// IPv4-mapped IPv6, so that an agent is known however the socket shows its address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Network {
     base: u128,
@@ -45,7 +45,8 @@ fn as_ipv6(address: IpAddr) -> u128 {
 pub struct AllowList(Vec<Network>);
 
 impl AllowList {
-    /// Reads networks (`192.0.2.0/24`, `2001:db8::/32`) and addresses, separated by commas or blanks; `Err` is the item that is neither.
+    /// Reads networks (`192.0.2.0/24`, `2001:db8::/32`) and addresses, separated by commas or blanks; `Err` is the item
+    /// that is neither.
     pub fn parse(text: &str) -> Result<AllowList, &str> {
         let items = text.split([',', ' ', '\t']).filter(|item| !item.is_empty());
         items.map(|item| Network::parse(item).ok_or(item)).collect::<Result<_, _>>().map(AllowList)
@@ -68,8 +69,8 @@ impl AuthKey {
         AuthKey(key.to_vec())
     }
 
-    /// Whether `datagram`, a HEP packet, bears the key in chunk 0x000e. Of several such chunks the last counts, as for every other. Takes the
-    /// same time wherever a wrong key differs from the right one.
+    /// Whether `datagram`, a HEP packet, bears the key in chunk 0x000e. Of several such chunks the last counts, as for
+    /// every other. Takes the same time wherever a wrong key differs from the right one.
     pub fn opens(&self, datagram: &[u8]) -> bool {
         if self.0.is_empty() {
             return true;

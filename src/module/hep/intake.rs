@@ -46,8 +46,8 @@ fn has_own_table(payload_type: u8) -> bool {
     matches!(payload_type, 5 | 32 | 99 | 100)
 }
 
-/// Table and `type` column of a payload that is not SIP. Types that the field has no table for go to the reports under their own
-/// number.
+/// Table and `type` column of a payload that is not SIP. Types that the field has no table for go to the reports under
+/// their own number.
 fn report_of(payload_type: u8) -> (&'static [u8], u8) {
     match payload_type {
         5 => (b"rtcp_capture", 3),
@@ -72,8 +72,8 @@ pub(in crate::module) fn sip_inside<'a>(packet: &'a [u8], inflated: &'a mut Infl
 }
 
 impl HepContext {
-    /// Looks at a datagram of the host's sockets, or at a packet of a connection, that came from `sender`. After [`Verdict::NeedsScript`]
-    /// and [`Verdict::Route`], [`HepContext::end`] must follow.
+    /// Looks at a datagram of the host's sockets, or at a packet of a connection, that came from `sender`. After
+    /// [`Verdict::NeedsScript`] and [`Verdict::Route`], [`HepContext::end`] must follow.
     pub fn receive<'a>(
         &'a mut self,
         settings: &HepSettings,
@@ -105,8 +105,8 @@ impl HepContext {
         self.take_packet(queue, datagram)
     }
 
-    /// The message at hand that the host's parser has refused, unless something has captured it already: between whom it went, and what
-    /// counts it.
+    /// The message at hand that the host's parser has refused, unless something has captured it already: between whom
+    /// it went, and what counts it.
     pub fn refused(&self) -> Option<(Addresses, Produced)> {
         match &self.current {
             Some(Current { captured: false, asked: None, addresses: Some(addresses), refused, .. }) => {
@@ -116,8 +116,8 @@ impl HepContext {
         }
     }
 
-    /// What `variable` answers for the packet at hand, `packet`, which is the whole of it as [`HepContext::receive`] was given it, or empty;
-    /// null when there is none at hand. A text is part of the packet, unless it has to be made.
+    /// What `variable` answers for the packet at hand, `packet`, which is the whole of it as [`HepContext::receive`]
+    /// was given it, or empty; null when there is none at hand. A text is part of the packet, unless it has to be made.
     pub fn value<'a>(&'a mut self, variable: HepVariable, packet: &'a [u8]) -> VariableValue<'a> {
         if self.current.is_none() {
             return VariableValue::Null;
@@ -132,8 +132,8 @@ impl HepContext {
         variable::value(variable, packet, inflated.ready.then(|| inflated.get()), address_texts)
     }
 
-    /// The Call-ID of a message that the host hands over; of the SIP message inside when it is the packet that the script is looking at.
-    /// Empty when there is none.
+    /// The Call-ID of a message that the host hands over; of the SIP message inside when it is the packet that the
+    /// script is looking at. Empty when there is none.
     pub fn call_id<'a>(&'a mut self, message: &'a [u8]) -> &'a [u8] {
         let message = if self.is_asked_about(message) {
             sip_inside(message, &mut self.inflated).map_or(&b""[..], |(_, payload)| payload)

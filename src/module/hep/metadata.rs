@@ -20,7 +20,8 @@ pub struct Metadata<'a> {
 }
 
 impl HepContext {
-    /// `capture` with what `given` says, else what the packet at hand says; its time is the present one when neither has any.
+    /// `capture` with what `given` says, else what the packet at hand says; its time is the present one when neither
+    /// has any.
     pub(in crate::module) fn described<'a>(&'a self, given: &Metadata<'a>, capture: Capture<'a>) -> Capture<'a> {
         Capture {
             hep_version: given.hep_version.filter(|version| *version != 0),

@@ -1,4 +1,5 @@
-//! What is done with a HEP packet before it is a capture: who may send it, what scripts may ask of it, and how it is taken.
+//! What is done with a HEP packet before it is a capture: who may send it, what scripts may ask of it, and how it is
+//! taken.
 
 pub(in crate::module) mod access;
 pub(in crate::module) mod context;

@@ -1,10 +1,11 @@
-//! The pseudo-variable `$hep(...)`: which fields of a HEP packet a script can ask for, and what they answer. Called by `hep_input`, which
-//! remembers the packet at hand.
+//! The pseudo-variable `$hep(...)`: which fields of a HEP packet a script can ask for, and what they answer. Called by
+//! `hep_input`, which remembers the packet at hand.
 //!
-//! A field asked for **by number** (`0x00b`, `00011`) answers as in the stock module: the first chunk of that type and the generic vendor,
-//! as number or text; a chunk that is not there is an empty text; a type without a known form, and a packet that cannot be read up to the
-//! chunk, are -1. **By name** it answers what the chunk says whatever its type, and null for what is not there or cannot be read. Versions 1
-//! and 2 answer the fields of their header in the same way.
+//! A field asked for **by number** (`0x00b`, `00011`) answers as in the stock module: the first chunk of that type and
+//! the generic vendor, as number or text; a chunk that is not there is an empty text; a type without a known form, and
+//! a packet that cannot be read up to the chunk, are -1. **By name** it answers what the chunk says whatever its type,
+//! and null for what is not there or cannot be read. Versions 1 and 2 answer the fields of their header in the same
+//! way.
 
 use crate::hep::{self, Chunks, DecodeError, Payload, Version, kind};
 use crate::module::variable::VariableValue;
@@ -140,8 +141,8 @@ impl AddressTexts {
     }
 }
 
-/// What `variable` answers for `packet`, a whole HEP packet; empty for none at hand. `inflated` is its payload when that is compressed and
-/// has been inflated.
+/// What `variable` answers for `packet`, a whole HEP packet; empty for none at hand. `inflated` is its payload when
+/// that is compressed and has been inflated.
 pub(in crate::module) fn value<'a>(
     variable: HepVariable,
     packet: &'a [u8],
@@ -182,7 +183,8 @@ pub(in crate::module) fn bytes(packet: &[u8], kind: u16) -> Option<&[u8]> {
     }
 }
 
-/// Answers by number: `Ok(None)` for a chunk that is not there, `Err` for what has no form of its own or cannot be read.
+/// Answers by number: `Ok(None)` for a chunk that is not there, `Err` for what has no form of its own or cannot be
+/// read.
 fn numbered(version: Version, packet: &[u8], kind: u16) -> Result<Option<Field<'_>>, Unreadable> {
     if version != Version::V3 {
         let field = header_field(packet, kind)?;

@@ -82,7 +82,7 @@ pub(in crate::module) static SIPTRACE: Dialect = Dialect {
     stats: &[&[Group::Trace]],
     observer: Observer::Agent,
     answers: ANSWERS,
-    // Plain copies go to the port that their URI names or its default, as those of the stock module do. No script learns
-    // what becomes of them, so they wait for their name.
+    // Plain copies go to the port that their URI names or its default, as those of the stock module do. No script
+    // learns what becomes of them, so they wait for their name.
     forward: ForwardRules { look_up: LookUp::ByAddress, holds: true },
 };

@@ -1,5 +1,5 @@
-//! What is said when the host cannot do what a parameter asks of it. The host alone can tell that; what is wrong and what would be right
-//! stands here.
+//! What is said when the host cannot do what a parameter asks of it. The host alone can tell that; what is wrong and
+//! what would be right stands here.
 
 use log::Level;
 

@@ -61,8 +61,8 @@ struct Found {
 }
 
 impl RawInput {
-    /// Opens the raw sockets, with the privileges that the server still has; the answer is how many processes must read from them, 0 when
-    /// raw capture is off.
+    /// Opens the raw sockets, with the privileges that the server still has; the answer is how many processes must read
+    /// from them, 0 when raw capture is off.
     pub fn open(&mut self, settings: &RawSettings) -> Result<usize, RawError> {
         let Ok(Some(capture)) = settings.capture() else { return Ok(0) };
         let sockets =
@@ -85,8 +85,7 @@ impl RawInput {
         Ok(settings.children)
     }
 
-    /// Waits for the next message. It is the one at hand in `context` until
-    /// [`HepContext::end`], which must follow.
+    /// Waits for the next message. It is the one at hand in `context` until [`HepContext::end`], which must follow.
     pub fn receive(&mut self, queue: &CaptureQueue, context: &mut HepContext) -> Result<HepPacket<'_>, StateError> {
         context.end();
         let found = loop {

@@ -1,7 +1,9 @@
-//! Every counter, written down once: what it counts, where in shared memory it stands, and where and how operators see it.
+//! Every counter, written down once: what it counts, where in shared memory it stands, and where and how operators see
+//! it.
 //!
-//! The enums that index shared memory ([`Produced`], [`Committed`]), the statistics of a host, and the groups of the command `stats` all
-//! come from the one table of [`TABLE`]. Beside it there are the requests and replies of each capture mode, which has a name of its own.
+//! The enums that index shared memory ([`Produced`], [`Committed`]), the statistics of a host, and the groups of the
+//! command `stats` all come from the one table of [`TABLE`]. Beside it there are the requests and replies of each
+//! capture mode, which has a name of its own.
 
 mod table;
 #[cfg(test)]

@@ -45,9 +45,9 @@ macro_rules! option {
 /// "name" "description" [in GROUP]: [produced NAME] [committed NAME] [reads VALUE] [, node [field]] [, agent [field] ["description"]];
 /// ```
 ///
-/// `produced` and `committed` give a counter its place in shared memory; what `reads` answers is shown in place of what stands there.
-/// The observers that a line names show it as a statistic, an agent perhaps with a description of its own; with `field` the command `stats`
-/// alone shows it.
+/// `produced` and `committed` give a counter its place in shared memory; what `reads` answers is shown in place of what
+/// stands there. The observers that a line names show it as a statistic, an agent perhaps with a description of its
+/// own; with `field` the command `stats` alone shows it.
 macro_rules! counters {
     ($(
         $name:literal $text:literal $(in $group:ident)? :

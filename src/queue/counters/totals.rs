@@ -2,7 +2,8 @@
 
 use super::{COMMITTED, Cell, Committed, Group, MODES, PRODUCED, Produced, TABLE};
 
-/// A reading of all counters. `captured() = stored + spooled() + queued() + dead-lettered + dropped()` whenever nothing is on the move.
+/// A reading of all counters. `captured() = stored + spooled() + queued() + dead-lettered + dropped()` whenever nothing
+/// is on the move.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Totals {
     /// By [`Produced`].

@@ -103,9 +103,10 @@ impl Consumer {
         &self.lanes
     }
 
-    /// Hands the next queued records to `take` (byte form of a capture, milliseconds that it has waited), lane by lane, until none is
-    /// left or `take` answers false. A record is read whether the answer is true or false. Returns the number read, and how many
-    /// were lost to a lane whose lengths do not add up, which only memory corruption in the host can cause.
+    /// Hands the next queued records to `take` (byte form of a capture, milliseconds that it has waited), lane by lane,
+    /// until none is left or `take` answers false. A record is read whether the answer is true or false. Returns the
+    /// number read, and how many were lost to a lane whose lengths do not add up, which only memory corruption in the
+    /// host can cause.
     pub fn read(&mut self, mut take: impl FnMut(&[u8], u64) -> bool) -> (u64, u64) {
         let (mut taken, mut corrupt) = (0, 0);
         let count = self.reads.len();
@@ -151,8 +152,8 @@ impl Consumer {
         self.commit(&committed, counters);
     }
 
-    /// Makes `progress` and the marks of the spools final: frees the bytes up to there and adds `counters`, in one step that no kill can
-    /// halve.
+    /// Makes `progress` and the marks of the spools final: frees the bytes up to there and adds `counters`, in one step
+    /// that no kill can halve.
     pub fn commit(&mut self, progress: &Progress, counters: &[u64; COMMITTED]) {
         let block = self.lanes.writer(self.writer);
         let commits = block.commits.load(Ordering::Relaxed);
@@ -194,8 +195,8 @@ impl Consumer {
         lost
     }
 
-    /// Sleeps until a producer or [`Lanes::wake`] wakes it, or `timeout` has passed. Not when `has_work` answers true, which is asked when
-    /// a wake-up can no longer be missed.
+    /// Sleeps until a producer or [`Lanes::wake`] wakes it, or `timeout` has passed. Not when `has_work` answers true,
+    /// which is asked when a wake-up can no longer be missed.
     pub fn wait(&self, how: Wait, timeout: Duration, has_work: impl FnOnce() -> bool) {
         let block = self.lanes.writer(self.writer);
         let word = if how == Wait::Idle { 1 } else { 2 };
@@ -246,8 +247,8 @@ fn read_lane(
         let limit = (ring - offset).min((head - read.position) as usize);
         // SAFETY:
         // * positions and lengths are multiples of 8, so `offset..offset + limit` lies in the ring and is not empty;
-        // * the producer published these bytes with the release store of `head` that was acquired above, and writes none of them
-        //   before this consumer, borrowed mutably by the caller, commits a position beyond them.
+        // * the producer published these bytes with the release store of `head` that was acquired above, and writes
+        //   none of them before this consumer, borrowed mutably by the caller, commits a position beyond them.
         let bytes = unsafe { std::slice::from_raw_parts(lanes.ring(read.lane).add(offset), limit) };
         let Some((whole, stamp, record)) = split_record(bytes) else {
             let (position, records) = block.producer.published();
@@ -270,10 +271,12 @@ fn read_lane(
     (go_on, 0)
 }
 
-/// The record at the front of `bytes`, a stretch of a ring up to its end or the producer's head: bytes of the whole record, stamp, byte
-/// form of the capture (empty for one that only fills the ring). `None` when its lengths do not add up.
+/// The record at the front of `bytes`, a stretch of a ring up to its end or the producer's head: bytes of the whole
+/// record, stamp, byte form of the capture (empty for one that only fills the ring). `None` when its lengths do not add
+/// up.
 ///
-/// [`Consumer::read`] is made of it; it is public so that it can be fed with rings that no producer of ours would leave.
+/// [`Consumer::read`] is made of it; it is public so that it can be fed with rings that no producer of ours would
+/// leave.
 pub fn split_record(bytes: &[u8]) -> Option<(usize, u32, &[u8])> {
     let word = |at: usize| bytes.get(at..at + 4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]));
     let whole = word(0)? as usize;

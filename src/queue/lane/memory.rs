@@ -101,8 +101,8 @@ pub(super) struct LaneProgress {
 
 #[repr(C, align(64))]
 pub(super) struct LaneProducerSide {
-    /// Position behind the last published record, a multiple of 8, with the lowest bits of the number of published records: see
-    /// [`LaneProducerSide::published`].
+    /// Position behind the last published record, a multiple of 8, with the lowest bits of the number of published
+    /// records: see [`LaneProducerSide::published`].
     pub head: AtomicU64,
     /// Records published, or one more while the next one is being published.
     pub pushed: AtomicU64,
@@ -120,8 +120,8 @@ impl LaneProducerSide {
         self.head.load(Ordering::Acquire) & !RECORDS_IN_HEAD
     }
 
-    /// The same, and how many records there have been up to there. A producer counts a record before it publishes it, and may have died in
-    /// between, so the count alone could be one too high: the bits in `head` tell.
+    /// The same, and how many records there have been up to there. A producer counts a record before it publishes it,
+    /// and may have died in between, so the count alone could be one too high: the bits in `head` tell.
     pub fn published(&self) -> (u64, u64) {
         loop {
             let head = self.head.load(Ordering::Acquire);
@@ -217,8 +217,8 @@ impl Lanes {
         self.header().capture_on.store(u32::from(on), Ordering::Relaxed);
     }
 
-    /// Sets the moment by which everything must be stored, `timeout` from now, unless a process already has. For the end of the server
-    /// alone: nobody takes it back.
+    /// Sets the moment by which everything must be stored, `timeout` from now, unless a process already has. For the
+    /// end of the server alone: nobody takes it back.
     pub fn begin_shutdown(&self, timeout: Duration) {
         let deadline = now_ms().saturating_add(timeout.as_millis() as u64).max(1);
         let cell = &self.header().shutdown_deadline;

@@ -1,4 +1,5 @@
-//! Lanes: one byte ring for each producing process or thread, in anonymous shared memory that is mapped before the first fork.
+//! Lanes: one byte ring for each producing process or thread, in anonymous shared memory that is mapped before the
+//! first fork.
 //!
 //! ```text
 //! region   version 1: header | writer block × writers | sink block × writers × sinks | progress × 2 × lanes
@@ -15,20 +16,22 @@
 //! ```
 //!
 //! Rules:
-//! * One producer a lane, one consumer a writer; lane `i` belongs to writer `i % writers`. A consumer holds a file lock that
-//!   the kernel releases when its process dies, so a successor never runs beside it.
-//! * The owner of a lane is one thread of one process that maps the region. A thread claims a lane by exchanging the owner word, which
-//!   was 0 or names a thread that has ended, for its own, in one atomic step: of two that try, one gets it. The start in the word keeps a
-//!   thread that was given the number of an ended one from being taken for it. Giving the lane back sets the word to 0.
-//! * The producer copies a record, then publishes it with one release store of `head`. Dying before that leaves nothing: the next owner
-//!   begins at `head`. Whoever reads `pushed` sees by the bits in `head` whether it counts a record that was never published, and the next
-//!   owner takes that one away.
+//! * One producer a lane, one consumer a writer; lane `i` belongs to writer `i % writers`. A consumer holds a file lock
+//!   that the kernel releases when its process dies, so a successor never runs beside it.
+//! * The owner of a lane is one thread of one process that maps the region. A thread claims a lane by exchanging the
+//!   owner word, which was 0 or names a thread that has ended, for its own, in one atomic step: of two that try, one
+//!   gets it. The start in the word keeps a thread that was given the number of an ended one from being taken for it.
+//!   Giving the lane back sets the word to 0.
+//! * The producer copies a record, then publishes it with one release store of `head`. Dying before that leaves
+//!   nothing: the next owner begins at `head`. Whoever reads `pushed` sees by the bits in `head` whether it counts a
+//!   record that was never published, and the next owner takes that one away.
 //! * A full lane refuses the record and counts it. Nothing is overwritten before the consumer has committed it.
-//! * The consumer commits positions, counters and the positions of its spools together: it fills the inactive one of two slots and
-//!   switches with one store. A kill at any instruction leaves either the old or the new state, so `captured = stored + spooled +
-//!   dead-lettered + dropped + queued` survives it. Only after the switch does `tail`, which the producer reads, move.
-//! * Waking: the consumer says how it sleeps (idle: wake on any record; gathering: wake once a lane holds enough for a batch); a
-//!   producer that finds it asleep wakes it with one futex call.
+//! * The consumer commits positions, counters and the positions of its spools together: it fills the inactive one of
+//!   two slots and switches with one store. A kill at any instruction leaves either the old or the new state, so
+//!   `captured = stored + spooled + dead-lettered + dropped + queued` survives it. Only after the switch does `tail`,
+//!   which the producer reads, move.
+//! * Waking: the consumer says how it sleeps (idle: wake on any record; gathering: wake once a lane holds enough for a
+//!   batch); a producer that finds it asleep wakes it with one futex call.
 
 // The ring is shared between processes, which the language has no safe words for.
 #![allow(unsafe_code)]

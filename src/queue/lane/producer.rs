@@ -24,13 +24,15 @@ pub enum PushError {
     /// The capture can never be queued. Counted as dropped.
     #[error("the capture is too large")]
     TooLarge,
-    /// The lane is that of another process, or another thread has taken it over. Not counted: the lane's counters are its owner's.
+    /// The lane is that of another process, or another thread has taken it over. Not counted: the lane's counters are
+    /// its owner's.
     #[error("the lane belongs to another thread")]
     NotOwner,
 }
 
-/// The right to push into one lane. One exists for each lane: its owner is the thread that has attached, or the one that has pushed last
-/// when the value has been handed to another. No two threads can have it at once, and a forked process that inherits it cannot use it.
+/// The right to push into one lane. One exists for each lane: its owner is the thread that has attached, or the one
+/// that has pushed last when the value has been handed to another. No two threads can have it at once, and a forked
+/// process that inherits it cannot use it.
 #[derive(Debug)]
 pub struct Producer {
     lanes: Arc<Lanes>,
@@ -50,8 +52,8 @@ pub struct Producer {
 }
 
 impl Producer {
-    /// Takes lane `lane` for this thread; `None` when there is no such lane or a thread that still runs has it, in whatever process. What an
-    /// owner that has ended had published stays queued, what it had not is gone.
+    /// Takes lane `lane` for this thread; `None` when there is no such lane or a thread that still runs has it, in
+    /// whatever process. What an owner that has ended had published stays queued, what it had not is gone.
     pub fn attach(lanes: &Arc<Lanes>, lane: usize) -> Option<Producer> {
         (lane < lanes.geometry().lanes).then(|| Producer::claim(lanes, lane, true)).flatten()
     }
@@ -101,8 +103,8 @@ impl Producer {
         self.process == process_tag()
     }
 
-    /// Makes the thread that calls the owner of the lane, when the value was handed to it; false when the process is another one, or another
-    /// thread has taken the lane over.
+    /// Makes the thread that calls the owner of the lane, when the value was handed to it; false when the process is
+    /// another one, or another thread has taken the lane over.
     pub fn adopt(&mut self) -> bool {
         let thread = ThreadIdentity::current();
         let owner = &self.lanes.lane(self.lane).owner;
@@ -139,10 +141,10 @@ impl Producer {
             return Err(PushError::Full);
         };
         // SAFETY:
-        // * `reserve` found `whole` contiguous bytes at `offset` that lie between the consumer's committed position plus one ring
-        //   and `head`, which no consumer reads before the release store of `publish`;
-        // * this value is the lane's only producer: the lane's owner word is that of this thread (`push`), which nobody exchanges while the
-        //   thread runs but `adopt`, by this very value; and it is borrowed mutably.
+        // * `reserve` found `whole` contiguous bytes at `offset` that lie between the consumer's committed position
+        //   plus one ring and `head`, which no consumer reads before the release store of `publish`;
+        // * this value is the lane's only producer: the lane's owner word is that of this thread (`push`), which nobody
+        //   exchanges while the thread runs but `adopt`, by this very value; and it is borrowed mutably.
         let out = unsafe { std::slice::from_raw_parts_mut(self.lanes.ring(self.lane).add(offset), whole) };
         write_header(out, whole, now_ms() as u32 & (u32::MAX >> 1), bytes);
         record::encode(capture, &mut out[RECORD_HEADER..RECORD_HEADER + bytes]);
@@ -163,7 +165,8 @@ impl Producer {
         cell.store(cell.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     }
 
-    /// Adds one to the SIP requests, or replies, of capture mode `mode`, below [`MODES`](crate::queue::counters::MODES).
+    /// Adds one to the SIP requests, or replies, of capture mode `mode`, below
+    /// [`MODES`](crate::queue::counters::MODES).
     pub fn count_sip(&self, mode: usize, is_reply: bool) {
         let cell = &self.lanes.lane(self.lane).producer.modes[mode][usize::from(is_reply)];
         cell.store(cell.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
@@ -204,7 +207,8 @@ impl Producer {
         self.count_record();
         let block = self.lanes.lane(self.lane);
         block.producer.head.store(self.position | (self.records & RECORDS_IN_HEAD), Ordering::Release);
-        // The writer stores its state, then looks at heads; we store the head, then look at its state. One of us sees the other.
+        // The writer stores its state, then looks at heads; we store the head, then look at its state. One of us sees
+        // the other.
         fence(Ordering::SeqCst);
         let writer = self.lanes.writer_of(self.lane);
         let state = self.lanes.writer(writer).state.load(Ordering::Relaxed);

@@ -136,7 +136,8 @@ impl Lanes {
         block.state.store(2, Ordering::Relaxed);
     }
 
-    /// Notes what the spools of a sink of `writer` hold: the records of those that earlier writers left, and the bytes of all on disk.
+    /// Notes what the spools of a sink of `writer` hold: the records of those that earlier writers left, and the bytes
+    /// of all on disk.
     pub fn note_spool(&self, writer: usize, sink: usize, earlier: u64, bytes: u64) {
         let block = self.sink(writer, sink);
         block.earlier.store(earlier, Ordering::Relaxed);

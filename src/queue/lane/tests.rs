@@ -58,8 +58,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
-    /// A queue of payloads is the model: what is pushed comes out once, in order, and a consumer that dies hands what it had not
-    /// committed to its successor.
+    /// A queue of payloads is the model: what is pushed comes out once, in order, and a consumer that dies hands what
+    /// it had not committed to its successor.
     #[test]
     fn a_lane_behaves_like_a_queue_with_commits(steps in steps()) {
         let lanes = lanes(1, 1);

@@ -1,16 +1,17 @@
 //! Which thread owns something in shared memory, and whether that thread still lives.
 //!
-//! A thread id alone does not tell: the kernel gives it to a later thread once its own has ended. So an owner is the id together with
-//! the moment at which the thread has started, in one word that one instruction can compare and exchange:
+//! A thread id alone does not tell: the kernel gives it to a later thread once its own has ended. So an owner is the id
+//! together with the moment at which the thread has started, in one word that one instruction can compare and exchange:
 //!
 //! ```text
 //! word     u64: start, clock ticks since boot << 24 | thread id
 //!          start 0: not known, since this process sees no /proc (chroot) or not its own
 //! ```
 //!
-//! To know oneself costs no system call: each thread keeps its word, and with it the tag of the process that it was found in. The tag
-//! stands in a page that the kernel wipes in every forked process (`MADV_WIPEONFORK`), however the fork came about; so a forked
-//! process, whose only thread has the memory of the thread that forked, finds its word out anew.
+//! To know oneself costs no system call: each thread keeps its word, and with it the tag of the process that it was
+//! found in. The tag stands in a page that the kernel wipes in every forked process (`MADV_WIPEONFORK`), however the
+//! fork came about; so a forked process, whose only thread has the memory of the thread that forked, finds its word out
+//! anew.
 
 use rustix::io::Errno;
 use rustix::mm::{Advice, MapFlags, ProtFlags};
@@ -64,8 +65,8 @@ impl ThreadIdentity {
         self.0.get()
     }
 
-    /// Whether the thread runs no more. A thread whose process is killed has ended even while the process waits for its parent. When it
-    /// cannot be told, the answer is no.
+    /// Whether the thread runs no more. A thread whose process is killed has ended even while the process waits for its
+    /// parent. When it cannot be told, the answer is no.
     pub fn has_ended(self) -> bool {
         if self == ThreadIdentity::current() {
             return false;
@@ -90,7 +91,8 @@ struct Found {
     is_dead: bool,
 }
 
-/// Asks the kernel for thread `id`; `None` when there is none, or /proc does not show the threads of this process's namespace.
+/// Asks the kernel for thread `id`; `None` when there is none, or /proc does not show the threads of this process's
+/// namespace.
 fn look_up(id: u64) -> Option<Found> {
     let own = std::fs::read_link("/proc/self").ok()?;
     if own.to_str()?.parse() != Ok(std::process::id()) {
@@ -99,7 +101,8 @@ fn look_up(id: u64) -> Option<Found> {
     parse(&std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?)
 }
 
-/// Reads `/proc/ID/stat`, proc(5): the name in brackets, which may hold anything, then the state as field 3 and the start as field 22.
+/// Reads `/proc/ID/stat`, proc(5): the name in brackets, which may hold anything, then the state as field 3 and the
+/// start as field 22.
 fn parse(stat: &str) -> Option<Found> {
     let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
     let is_dead = ["Z", "X", "x"].contains(&fields.next()?);
@@ -107,7 +110,8 @@ fn parse(stat: &str) -> Option<Found> {
     Some(Found { start: start & ((1 << START_BITS) - 1), is_dead })
 }
 
-/// A number that neither the processes before this one in its line of forks nor its children have. Costs no system call but at first.
+/// A number that neither the processes before this one in its line of forks nor its children have. Costs no system call
+/// but at first.
 pub(crate) fn process_tag() -> u64 {
     /// The page that the tag stands in; null before the first call.
     static TAG: AtomicPtr<AtomicU64> = AtomicPtr::new(std::ptr::null_mut());

@@ -5,8 +5,9 @@ use super::{Spool, SpoolError, SyncPolicy, error};
 use std::io;
 
 impl Spool {
-    /// Notes that all records below `id` are done with, durably, so that a restart hands out only what was not acknowledged, and
-    /// removes the segments wholly below. An `id` beyond the next one counts as that, a lower one than before changes nothing.
+    /// Notes that all records below `id` are done with, durably, so that a restart hands out only what was not
+    /// acknowledged, and removes the segments wholly below. An `id` beyond the next one counts as that, a lower one
+    /// than before changes nothing.
     ///
     /// With a deferred position ([`Spool::defer_position`]) both come with the next [`Spool::sync_position`].
     ///
@@ -21,8 +22,8 @@ impl Spool {
         self.settle()
     }
 
-    /// Writes the marks down and removes what they let go of. What fails is tried again with the next call of anything that
-    /// writes.
+    /// Writes the marks down and removes what they let go of. What fails is tried again with the next call of anything
+    /// that writes.
     pub(super) fn settle(&mut self) -> Result<(), SpoolError> {
         let frees = self.first_is_done();
         if frees && self.defers {

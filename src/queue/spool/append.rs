@@ -27,8 +27,8 @@ struct Begun {
 }
 
 impl Spool {
-    /// Appends `records` in their order, all or none, and answers their ids. On an error nothing of them is visible, now or
-    /// later, and the next id is what it was. Records may have up to [`MAX_RECORD`] bytes.
+    /// Appends `records` in their order, all or none, and answers their ids. On an error nothing of them is visible,
+    /// now or later, and the next id is what it was. Records may have up to [`MAX_RECORD`] bytes.
     pub fn append<'a>(&mut self, records: impl Iterator<Item = &'a [u8]> + Clone) -> Result<Range<u64>, AppendError> {
         self.tend();
         self.handed.retain(|mark| !mark.is_there());
@@ -195,7 +195,8 @@ impl Spool {
         };
         let cut = file.set_size(last.size);
         if cut.is_ok() && self.options.sync != SyncPolicy::Off {
-            // In case that the failed write has reached the disk in part. If this fails too, the error already tells of the disk.
+            // In case that the failed write has reached the disk in part. If this fails too, the error already tells of
+            // the disk.
             let _ = file.sync();
         }
         if let Err(error) = cut {

@@ -1,5 +1,5 @@
-//! The few operations on files that spool and dead letters are made of, as traits, so that tests can put a disk beneath them that
-//! fails, fills up or loses power.
+//! The few operations on files that spool and dead letters are made of, as traits, so that tests can put a disk beneath
+//! them that fails, fills up or loses power.
 
 use rustix::fs::FlockOperation;
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -127,7 +127,8 @@ impl OnDisk {
 pub(crate) struct Directory(PathBuf);
 
 impl Directory {
-    /// The directory at `path`, made with its parents when missing, for its owner alone: captures are nobody else's business.
+    /// The directory at `path`, made with its parents when missing, for its owner alone: captures are nobody else's
+    /// business.
     pub(crate) fn make(path: &Path) -> io::Result<Directory> {
         DirBuilder::new().recursive(true).mode(0o700).create(path)?;
         Ok(Directory(path.to_owned()))

@@ -1,5 +1,6 @@
-//! The byte forms of a file's header and of its records, and the walk over them that steps past damage. See the module comment of
-//! [`super`] for both as text blocks. Used by the spool and by the dead letters, which differ in their magic alone.
+//! The byte forms of a file's header and of its records, and the walk over them that steps past damage. See the module
+//! comment of [`super`] for both as text blocks. Used by the spool and by the dead letters, which differ in their magic
+//! alone.
 
 use super::files::Source;
 use crc32fast::Hasher;
@@ -142,8 +143,8 @@ pub(super) struct Found {
 
 /// A walk over the records of one file, from any record's start to wherever its bytes end now.
 ///
-/// What is no record is stepped over byte by byte until something is one again; a record whose header is good and whose bytes are
-/// not is stepped over whole. Either way its id is simply not found.
+/// What is no record is stepped over byte by byte until something is one again; a record whose header is good and whose
+/// bytes are not is stepped over whole. Either way its id is simply not found.
 #[derive(Debug)]
 pub(super) struct Walk {
     header: Header,
@@ -185,9 +186,9 @@ impl Walk {
         &self.window[found.bytes.clone()]
     }
 
-    /// Finds the next good record in the first `size` bytes of `file` whose id is below `below`. `None` when there is none:
-    /// everything up to `size` is behind the walk then, and it goes on from there when the file has grown. After an error it can
-    /// be called again.
+    /// Finds the next good record in the first `size` bytes of `file` whose id is below `below`. `None` when there is
+    /// none: everything up to `size` is behind the walk then, and it goes on from there when the file has grown. After
+    /// an error it can be called again.
     pub(super) fn next(&mut self, file: &dyn Source, size: u64, below: u64) -> io::Result<Option<Found>> {
         let mut lost = false;
         while size.saturating_sub(self.offset) >= RECORD as u64 && self.want(file, size, RECORD)? {
@@ -216,7 +217,8 @@ impl Walk {
         Ok(None)
     }
 
-    /// Id and length of the record whose header stands at the walk's place; `None` when none does. The window holds the header.
+    /// Id and length of the record whose header stands at the walk's place; `None` when none does. The window holds the
+    /// header.
     fn head(&self, size: u64, below: u64) -> Option<(u64, usize)> {
         let start = (self.offset - self.window_offset) as usize;
         let head = &self.window[start..start + RECORD];

@@ -1,4 +1,5 @@
-//! A look into a spool's directory from outside: nothing is opened to write, cut or set aside, and whoever works in it is not disturbed.
+//! A look into a spool's directory from outside: nothing is opened to write, cut or set aside, and whoever works in it
+//! is not disturbed.
 //!
 //! For the operator's tool. What it sees may be some appends old when it answers.
 
@@ -27,8 +28,8 @@ pub struct Contents {
     pub set_aside: u64,
 }
 
-/// Looks into the spool in `directory`. Reads the position, and of the segments the first and the last: ids tell how many records are in
-/// between.
+/// Looks into the spool in `directory`. Reads the position, and of the segments the first and the last: ids tell how
+/// many records are in between.
 pub fn inspect(directory: &Path) -> Result<Contents, SpoolError> {
     let failed = |act: &'static str| move |error| SpoolError::new(act, directory, error);
     let mut contents = Contents::default();
@@ -78,7 +79,8 @@ pub fn inspect(directory: &Path) -> Result<Contents, SpoolError> {
     Ok(contents)
 }
 
-/// Walks through the segment that starts at `first` for as long as `look` answers true. A segment that is gone, or is none, has no records.
+/// Walks through the segment that starts at `first` for as long as `look` answers true. A segment that is gone, or is
+/// none, has no records.
 fn walk(directory: &Path, first: u64, mut look: impl FnMut(u64, &[u8]) -> bool) -> Result<(), SpoolError> {
     let path = directory.join(name(first));
     let failed = |act: &'static str| {

@@ -1,10 +1,10 @@
-//! A directory whose files reach the disk behind the caller's back: for a spool that asks for it within an interval, and whose owner has
-//! lanes to drain meanwhile. On a disk that is busy with others a sync takes seconds.
+//! A directory whose files reach the disk behind the caller's back: for a spool that asks for it within an interval,
+//! and whose owner has lanes to drain meanwhile. On a disk that is busy with others a sync takes seconds.
 //!
 //! A sync asked for is done by one thread for all such directories of the process, in the order in which files were
-//! first asked for; one that is
-//! asked for again before its turn is done once. What fails is logged. The last directory to go waits for what is left, for a limited time: a disk that hangs must not
-//! keep the process from its end, and what is written is safe from that anyway.
+//! first asked for; one that is asked for again before its turn is done once. What fails is logged. The last directory
+//! to go waits for what is left, for a limited time: a disk that hangs must not keep the process from its end, and what
+//! is written is safe from that anyway.
 
 use super::files::{Directory, Files, OnDisk, SegmentFile, Source};
 use std::collections::VecDeque;
@@ -138,8 +138,7 @@ fn counted(failures: &AtomicU64, sync: impl FnOnce() -> io::Result<()>) -> io::R
 
 impl LazyDirectory {
     /// Makes the directory at `path`. The file called `prompt` is synced at once, but for its first time: it is made
-    /// now, `room` bytes of zeros, so
-    /// that no later sync of it has to wait for more than the bytes themselves.
+    /// now, `room` bytes of zeros, so that no later sync of it has to wait for more than the bytes themselves.
     pub fn make(path: &Path, prompt: &'static str, room: usize) -> io::Result<LazyDirectory> {
         LazyDirectory::make_with(Worker::shared()?, path, prompt, room)
     }

@@ -13,8 +13,9 @@ pub(super) const NAME: &str = "lock";
 
 /// The right to use a directory: a lock on the file `lock` in it, which tells its owner ([`LockHolder`]) as text.
 ///
-/// It is an flock: it belongs to the open file, so every child that is forked afterwards shares it, and the kernel ends it with
-/// the last of them. The file stays when the lock ends: removing it would let two owners hold locks on two files of that name.
+/// It is an flock: it belongs to the open file, so every child that is forked afterwards shares it, and the kernel ends
+/// it with the last of them. The file stays when the lock ends: removing it would let two owners hold locks on two
+/// files of that name.
 #[derive(Debug)]
 pub struct DirectoryLock {
     file: File,
@@ -47,8 +48,7 @@ fn owner(holder: Option<&LockHolder>) -> String {
 
 impl DirectoryLock {
     /// Locks `directory`, which is made when missing. While another instance has it, `again` is asked with
-    /// [`LockError::Held`] whether to try
-    /// again: it is the one to wait.
+    /// [`LockError::Held`] whether to try again: it is the one to wait.
     pub fn take(directory: &Path, mut again: impl FnMut(&LockError) -> bool) -> Result<DirectoryLock, LockError> {
         let io = |source| LockError::Io { directory: directory.to_owned(), source };
         super::files::Directory::make(directory).map_err(io)?;

@@ -1,14 +1,14 @@
-//! The spool: what one sink cannot take now, kept on disk in order until it can. And beside it, with the same byte form, the
-//! [`dead_letter`] files.
+//! The spool: what one sink cannot take now, kept on disk in order until it can. And beside it, with the same byte
+//! form, the [`dead_letter`] files.
 //!
-//! A library of its own: it knows neither captures nor sinks, its records are bytes. The writer owns one [`Spool`] for each sink
-//! and calls it from one thread; a [`DirectoryLock`] keeps other instances out of its directory. The operator's tool reads dead
-//! letters.
+//! A library of its own: it knows neither captures nor sinks, its records are bytes. The writer owns one [`Spool`] for
+//! each sink and calls it from one thread; a [`DirectoryLock`] keeps other instances out of its directory. The
+//! operator's tool reads dead letters.
 //!
 //! # What it must do
 //! * Take 20,000 records a second of a thousand bytes each, and give them back as fast, while both go on at once.
-//! * Lose nothing that it has accepted, as far as its [`SyncPolicy`] says; and where a disk loses something nevertheless, say how
-//!   many.
+//! * Lose nothing that it has accepted, as far as its [`SyncPolicy`] says; and where a disk loses something
+//!   nevertheless, say how many.
 //! * Never stop a server: whatever the directory holds, it opens; whatever the disk does, it answers.
 //!
 //! # Directory
@@ -45,46 +45,48 @@
 //!            32   8  next: ids below this had been given out
 //!            40   4  CRC-32 of the 40 bytes before
 //! ```
-//! The header of a record has a check of its own, so that its length can be trusted where its bytes cannot. The salt is there
-//! because records carry what strangers send: nobody can put bytes into a message that a walk through damage would take for a
-//! record.
+//! The header of a record has a check of its own, so that its length can be trusted where its bytes cannot. The salt is
+//! there because records carry what strangers send: nobody can put bytes into a message that a walk through damage
+//! would take for a record.
 //!
 //! # Rules
 //! **Ids** start at 1 and follow one another without holes. What is lost shows as a hole and is counted by it, exactly:
-//! [`Spool::pending`] is a difference of ids, and [`Spool::read`] answers the range of ids that it has passed, whether it could
-//! hand each out or not.
+//! [`Spool::pending`] is a difference of ids, and [`Spool::read`] answers the range of ids that it has passed, whether
+//! it could hand each out or not.
 //!
-//! **Writing.** An append is laid out in memory and written with one call for each segment it touches, one as a rule. A segment
-//! that would grow beyond `segment_bytes` is left and a new one begun; a record longer than that gets a segment of its own. Under
-//! [`SyncPolicy::Batch`] the file, and for a new segment the directory, is on the disk before the append returns. When anything
-//! fails, the file is cut back to where it was and new segments are removed: nothing has happened. When cutting back fails too,
-//! the segment is not written to any more and cutting is tried again later; a reader stops at the id at which the next segment
-//! starts, so what is left over behind it is never read. Only if cutting fails until the process ends, and no segment follows,
-//! may records of a refused batch come back.
+//! **Writing.** An append is laid out in memory and written with one call for each segment it touches, one as a rule. A
+//! segment that would grow beyond `segment_bytes` is left and a new one begun; a record longer than that gets a segment
+//! of its own. Under [`SyncPolicy::Batch`] the file, and for a new segment the directory, is on the disk before the
+//! append returns. When anything fails, the file is cut back to where it was and new segments are removed: nothing has
+//! happened. When cutting back fails too, the segment is not written to any more and cutting is tried again later; a
+//! reader stops at the id at which the next segment starts, so what is left over behind it is never read. Only if
+//! cutting fails until the process ends, and no segment follows, may records of a refused batch come back.
 //!
-//! **Reading** goes on from a cursor, through a window of 256 KiB. Damage is stepped over: a record whose header is good and
-//! whose bytes are not is skipped whole; bytes that are no header are skipped one by one until a header fits, with an id that can
-//! come here; a segment that is gone is skipped to the next. Any one flipped bit costs at most one record. A disk that cannot
-//! read is asked three times, with an error to the caller each time; then the 4 KiB blocks that it cannot give count as damage.
+//! **Reading** goes on from a cursor, through a window of 256 KiB. Damage is stepped over: a record whose header is
+//! good and whose bytes are not is skipped whole; bytes that are no header are skipped one by one until a header fits,
+//! with an id that can come here; a segment that is gone is skipped to the next. Any one flipped bit costs at most one
+//! record. A disk that cannot read is asked three times, with an error to the caller each time; then the 4 KiB blocks
+//! that it cannot give count as damage.
 //!
-//! **Acknowledging** moves the mark below which records are done with, writes it to `position`, and removes the segments wholly
-//! below it, the last one too: of an idle spool only `position` is left. The mark is on the disk before a segment goes (but for
-//! `Off`), otherwise a power cut could make acknowledged records look lost. On a full disk the segments go first, since nothing
-//! could be written otherwise. A write to `position` spares the slot that was last known to be whole.
+//! **Acknowledging** moves the mark below which records are done with, writes it to `position`, and removes the
+//! segments wholly below it, the last one too: of an idle spool only `position` is left. The mark is on the disk before
+//! a segment goes (but for `Off`), otherwise a power cut could make acknowledged records look lost. On a full disk the
+//! segments go first, since nothing could be written otherwise. A write to `position` spares the slot that was last
+//! known to be whole.
 //!
-//! **Opening** reads every segment's header and walks through the last segment. Its end is cut off behind the last good record:
-//! that is where a crash has torn a write. With the marks that a predecessor of the same server run had committed, records that
-//! it had appended after that are cut off as well: what they were made of is still queued elsewhere and will be appended again.
-//! Without them, `next` is never below what `position` says, and what is missing in between counts as lost. A record that a crash
-//! has torn was never accepted and is not counted; of a batch that a power cut has torn, what is whole is kept, and a hole in it
-//! counts as lost.
+//! **Opening** reads every segment's header and walks through the last segment. Its end is cut off behind the last good
+//! record: that is where a crash has torn a write. With the marks that a predecessor of the same server run had
+//! committed, records that it had appended after that are cut off as well: what they were made of is still queued
+//! elsewhere and will be appended again. Without them, `next` is never below what `position` says, and what is missing
+//! in between counts as lost. A record that a crash has torn was never accepted and is not counted; of a batch that a
+//! power cut has torn, what is whole is kept, and a hole in it counts as lost.
 //!
 //! **The limit** bounds the segments' sizes together, and is checked before anything is written. Several spools can
-//! share one: each is told what
-//! the others have taken of it ([`Spool::leave_room`]).
+//! share one: each is told what the others have taken of it ([`Spool::leave_room`]).
 //!
-//! **After a power cut**, under `Batch` everything that was accepted is there. Under `Interval`, where a thread does the syncs (see
-//! `lazy.rs`) so that appends never wait for a busy disk, what was appended since the last sync may be gone, and what was acknowledged since then may come again. Under `Off` anything unread may be gone or damaged, and
+//! **After a power cut**, under `Batch` everything that was accepted is there. Under `Interval`, where a thread does
+//! the syncs (see `lazy.rs`) so that appends never wait for a busy disk, what was appended since the last sync may be
+//! gone, and what was acknowledged since then may come again. Under `Off` anything unread may be gone or damaged, and
 //! acknowledged records may come again or count as lost.
 
 mod ack;
@@ -122,8 +124,8 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// When appended records are brought to the disk (fdatasync), which only a power cut or a crash of the kernel can tell apart: a
-/// process that dies loses nothing in any case.
+/// When appended records are brought to the disk (fdatasync), which only a power cut or a crash of the kernel can tell
+/// apart: a process that dies loses nothing in any case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SyncPolicy {
     /// Before each append and each acknowledgement returns.
@@ -141,8 +143,8 @@ pub struct SpoolOptions {
     pub directory: PathBuf,
     /// Most bytes of all segments together.
     pub limit_bytes: u64,
-    /// Bytes at which a new segment is begun. At most a quarter of `limit_bytes` is used, since room comes back by whole
-    /// segments.
+    /// Bytes at which a new segment is begun. At most a quarter of `limit_bytes` is used, since room comes back by
+    /// whole segments.
     pub segment_bytes: u64,
     /// When to sync.
     pub sync: SyncPolicy,
@@ -208,15 +210,15 @@ impl Spool {
         self.taken = taken;
     }
 
-    /// Syncs what has waited for its interval, and tries again what could not be cut or removed. For the owner's main loop, about
-    /// once a second or, with a shorter interval, that often.
+    /// Syncs what has waited for its interval, and tries again what could not be cut or removed. For the owner's main
+    /// loop, about once a second or, with a shorter interval, that often.
     pub fn tick(&mut self) {
         self.tend();
         self.sync_when_due();
     }
 
-    /// With [`SyncPolicy::Interval`], lets nothing but [`Spool::sync_position`], and an append that needs the room, wait
-    /// for the position to be on the disk. Until then segments stay that are done with.
+    /// With [`SyncPolicy::Interval`], lets nothing but [`Spool::sync_position`], and an append that needs the room,
+    /// wait for the position to be on the disk. Until then segments stay that are done with.
     pub fn defer_position(&mut self) {
         self.defers = self.interval().is_some();
     }
@@ -323,8 +325,8 @@ impl Drop for Spool {
     }
 }
 
-/// Walks through `bytes` as through the file of one segment, handing each good record to `take`: the very walk that recovers and
-/// reads segments. Returns how many damaged places it has stepped over.
+/// Walks through `bytes` as through the file of one segment, handing each good record to `take`: the very walk that
+/// recovers and reads segments. Returns how many damaged places it has stepped over.
 pub fn scan(bytes: &[u8], mut take: impl FnMut(u64, &[u8])) -> Result<u64, HeaderError> {
     let mut walk = frame::Walk::new(frame::Header::decode(segment::MAGIC, bytes)?);
     // Reading from memory cannot fail.

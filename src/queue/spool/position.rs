@@ -1,4 +1,5 @@
-//! The file `position`: how far a spool's records are done with, written so that no crash can leave less than the one before.
+//! The file `position`: how far a spool's records are done with, written so that no crash can leave less than the one
+//! before.
 
 use super::SpoolMarks;
 use super::files::{Files, SegmentFile, Source};
@@ -26,8 +27,8 @@ pub(super) struct Position {
 }
 
 impl Position {
-    /// Opens the file and tells what it says; `None` when it says nothing valid. A file that is not there is made by the first
-    /// [`Position::write`].
+    /// Opens the file and tells what it says; `None` when it says nothing valid. A file that is not there is made by
+    /// the first [`Position::write`].
     pub(super) fn open(files: &dyn Files) -> io::Result<(Position, Option<SpoolMarks>)> {
         let file = match files.open(NAME) {
             Ok(file) => file,
@@ -41,8 +42,8 @@ impl Position {
     }
 
     /// Writes `marks` into the slot that is not firm. The slot becomes the firm one when it is known to be whole: with
-    /// `Firm::Synced` it is brought to the disk first, with `Firm::Unsynced` the caller does not care about power cuts, and with
-    /// `Firm::Later` the next write goes into the same slot.
+    /// `Firm::Synced` it is brought to the disk first, with `Firm::Unsynced` the caller does not care about power cuts,
+    /// and with `Firm::Later` the next write goes into the same slot.
     pub(super) fn write(&mut self, files: &dyn Files, marks: SpoolMarks, firm: Firm) -> io::Result<()> {
         let file = match &mut self.file {
             Some(file) => file,
@@ -52,7 +53,8 @@ impl Position {
                     Err(error) if error.kind() == io::ErrorKind::AlreadyExists => files.open(NAME)?,
                     made => made?,
                 };
-                // Room for both slots is taken now, while there is some: a full disk must not keep records from being let go.
+                // Room for both slots is taken now, while there is some: a full disk must not keep records from being
+                // let go.
                 file.write_all_at(&[0; ROOM], 0)?;
                 if firm != Firm::Unsynced {
                     files.sync()?;

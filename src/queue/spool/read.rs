@@ -71,12 +71,12 @@ impl Reader {
 }
 
 impl Spool {
-    /// Reads on from the cursor: hands up to `records` records (at least one) of together about `bytes` bytes to `take`, each
-    /// with its id, and moves the cursor. Answers the ids that it has passed; those that were not handed out are lost. An empty
-    /// range means that there is nothing more to read now.
+    /// Reads on from the cursor: hands up to `records` records (at least one) of together about `bytes` bytes to
+    /// `take`, each with its id, and moves the cursor. Answers the ids that it has passed; those that were not handed
+    /// out are lost. An empty range means that there is nothing more to read now.
     ///
-    /// An error means that the disk did not answer; the cursor is where it was. Calling again three times gets past it, at a
-    /// loss.
+    /// An error means that the disk did not answer; the cursor is where it was. Calling again three times gets past it,
+    /// at a loss.
     pub fn read(
         &mut self,
         records: usize,

@@ -15,11 +15,11 @@ use std::path::Path;
 pub(super) const UNREADABLE: &str = ".unreadable";
 
 impl Spool {
-    /// Opens the spool in `options.directory`, which is made when missing, and recovers what is there; reading starts at the
-    /// first record that is not done with.
+    /// Opens the spool in `options.directory`, which is made when missing, and recovers what is there; reading starts
+    /// at the first record that is not done with.
     ///
-    /// `committed` is what a predecessor of the same server run had committed, if there was one: records from `committed.next` on
-    /// are cut away, and of its mark and the one on disk the higher `acked` counts.
+    /// `committed` is what a predecessor of the same server run had committed, if there was one: records from
+    /// `committed.next` on are cut away, and of its mark and the one on disk the higher `acked` counts.
     ///
     /// Fails when the directory cannot be made, read or written. A damaged file never makes it fail.
     pub fn open(options: SpoolOptions, committed: Option<SpoolMarks>) -> Result<Spool, SpoolError> {
@@ -120,7 +120,8 @@ impl Spool {
     }
 }
 
-/// The segments in a directory, in order. Files that only look like one are set aside, and whatever else is there is left alone.
+/// The segments in a directory, in order. Files that only look like one are set aside, and whatever else is there is
+/// left alone.
 fn find_segments(files: &dyn Files, directory: &Path) -> Result<VecDeque<Segment>, SpoolError> {
     let entries = files.list().map_err(|error| SpoolError::new("read spool directory", directory, error))?;
     let mut segments = Vec::new();
@@ -176,8 +177,8 @@ fn set_aside(files: &dyn Files, directory: &Path, name: &str, why: &str) -> Resu
 /// The last segment's file, when it can be appended to.
 type Active = Option<Box<dyn SegmentFile>>;
 
-/// Cuts the last segment behind its last good record whose id is below `below`. Answers the id after that, and the segment's
-/// file.
+/// Cuts the last segment behind its last good record whose id is below `below`. Answers the id after that, and the
+/// segment's file.
 fn recover_tail(
     files: &dyn Files,
     options: &SpoolOptions,

@@ -18,8 +18,8 @@ pub(super) struct UnreachableReports {
 }
 
 impl UnreachableReports {
-    /// Notes that datagrams were sent, and how many reports came meanwhile. Answers whether the
-    /// address counts as unreachable.
+    /// Notes that datagrams were sent, and how many reports came meanwhile. Answers whether the address counts as
+    /// unreachable.
     pub fn note(&mut self, reports: u64, now: Instant) -> bool {
         if reports > 0 {
             self.reports += reports;

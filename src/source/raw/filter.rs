@@ -2,10 +2,9 @@
 //! bytes behind the EtherType.
 //!
 //! For each view of the traffic there are two programs, for two sockets, and no packet passes both: what may hold a
-//! message passes the one as a whole,
-//! and of what holds none the beginning passes the other, by which it is told and counted. So no flood of what is
-//! only counted takes the room of messages.
-//! With ports, what certainly is IP of other ports or protocols passes neither.
+//! message passes the one as a whole, and of what holds none the beginning passes the other, by which it is told and
+//! counted. So no flood of what is only counted takes the room of messages. With ports, what certainly is IP of other
+//! ports or protocols passes neither.
 
 use super::program::{Place, Program, To};
 use crate::packet::{LEADING_TO_IP, PortRange, TUNNELS, ether_type};
@@ -84,9 +83,9 @@ struct Places {
 pub(super) enum View {
     /// Those of one EtherType, for which the socket is bound.
     Of(u16),
-    /// All, in both directions: of those that come in its program takes what begins with a VLAN tag that the kernel
-    /// has left in place, the second
-    /// of two. What kernels say of the type of such packets differs, so they have a socket of their own.
+    /// All, in both directions: of those that come in its program takes what begins with a VLAN tag that the kernel has
+    /// left in place, the second of two. What kernels say of the type of such packets differs, so they have a socket of
+    /// their own.
     Tagged,
     /// As [`View::Tagged`], and its program takes all the others.
     Untagged,

@@ -2,17 +2,21 @@
 //!
 //! Two ways, of which one is in use:
 //!
-//! - **Monitoring** sees what the machine's interfaces receive, a switch's mirror port above all, through packet sockets. They are of the "cooked" kind, which begins
-//!   behind the link's header, so that the kind of link does not matter. A packet comes once, on its way in, also on the loopback interface;
-//!   what the machine itself sends over a network does not come. What can hold no message has sockets of its own, with small buffers, which are read when no other has a packet.
-//!   - With an interface named, the sockets are of all EtherTypes: the kernel serves them first, before a bridge takes a frame from its port.
-//!   - For all interfaces, there is a socket for each EtherType that leads to IP: the kernel serves those when nobody has taken the frame to another interface,
-//!     so that each packet comes once. Frames of all other EtherTypes, which are only counted, come from each interface.
-//! - **Tunnelled** receives IP-in-IP packets that are sent to this machine: IP sockets of the protocols 4 (IPv4 inside) and 41 (IPv6 inside). The
-//!   kernel puts fragments of the tunnel together.
+//! - **Monitoring** sees what the machine's interfaces receive, a switch's mirror port above all, through packet
+//!   sockets. They are of the "cooked" kind, which begins behind the link's header, so that the kind of link does not
+//!   matter. A packet comes once, on its way in, also on the loopback interface; what the machine itself sends over a
+//!   network does not come. What can hold no message has sockets of its own, with small buffers, which are read when no
+//!   other has a packet.
+//!   - With an interface named, the sockets are of all EtherTypes: the kernel serves them first, before a bridge takes
+//!     a frame from its port.
+//!   - For all interfaces, there is a socket for each EtherType that leads to IP: the kernel serves those when nobody
+//!     has taken the frame to another interface, so that each packet comes once. Frames of all other EtherTypes, which
+//!     are only counted, come from each interface.
+//! - **Tunnelled** receives IP-in-IP packets that are sent to this machine: IP sockets of the protocols 4 (IPv4 inside)
+//!   and 41 (IPv6 inside). The kernel puts fragments of the tunnel together.
 //!
-//! Sockets are opened by one process, with the privileges that this takes (CAP_NET_RAW), and read by any number of its children: each packet
-//! goes to one of them.
+//! Sockets are opened by one process, with the privileges that this takes (CAP_NET_RAW), and read by any number of its
+//! children: each packet goes to one of them.
 
 // Packet sockets, classic BPF and control messages have no safe words: the calls are in `socket`, each with its reason.
 #![allow(unsafe_code)]
@@ -81,7 +85,8 @@ pub struct Received {
     pub truncated: bool,
     /// When the kernel received it, microseconds since the Unix epoch.
     pub time_us: Option<i64>,
-    /// Packets that the kernel dropped at this socket since one of the processes that read it was last told: readers were too slow.
+    /// Packets that the kernel dropped at this socket since one of the processes that read it was last told: readers
+    /// were too slow.
     pub dropped: u32,
     /// Whether what comes from this socket, and was dropped there, is only counted and holds no message.
     pub is_only_counted: bool,
@@ -237,8 +242,8 @@ impl Monitors {
         Ok(monitors)
     }
 
-    /// Adds a socket, which receives nothing before all is set. Where the kernel refuses its program, which is noted, there is none, but for a
-    /// socket of one EtherType whose packets are read: that one is there all the same.
+    /// Adds a socket, which receives nothing before all is set. Where the kernel refuses its program, which is noted,
+    /// there is none, but for a socket of one EtherType whose packets are read: that one is there all the same.
     fn add(
         &mut self,
         view: View,

@@ -48,9 +48,8 @@ pub(super) enum Starts {
     OfType(u16),
     /// The same, where those that are addressed to this machine come again without what is in front of IP.
     OfTypeOrDelivered(u16),
-    /// With what the address that the kernel makes up for each packet of a packet socket says. Below VLAN tags,
-    /// kernels differ in
-    /// what they say.
+    /// With what the address that the kernel makes up for each packet of a packet socket says. Below VLAN tags, kernels
+    /// differ in what they say.
     AsTold,
 }
 
@@ -64,7 +63,8 @@ pub(super) struct Socket {
 }
 
 /// The kernel's count of the packets that it has dropped at a socket, as whichever of the reading processes has seen it
-/// last: it comes with one packet or another, which one of them has taken. In memory that children of the process share.
+/// last: it comes with one packet or another, which one of them has taken. In memory that children of the process
+/// share.
 #[derive(Debug)]
 struct DropCount(NonNull<AtomicU32>);
 
@@ -117,7 +117,8 @@ impl Socket {
         self.is_only_counted
     }
 
-    /// Asks for times and counts with each packet, and for a receive buffer of `bytes`, or as much as the system allows.
+    /// Asks for times and counts with each packet, and for a receive buffer of `bytes`, or as much as the system
+    /// allows.
     pub fn prepare(&self, bytes: c_int) -> io::Result<()> {
         self.set(libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, &1)?;
         self.set(libc::SOL_SOCKET, libc::SO_RXQ_OVFL, &1)?;

@@ -37,9 +37,8 @@ fn is_read(ether_type: u16, ports: PortRange, packet: &[u8]) -> bool {
     matches!(part_of(ether_type, Some(ports), packet), Some((Part::Read, u32::MAX)))
 }
 
-/// Runs a classic BPF program over `packet` with what the kernel knows, EtherType and direction; answers how many
-/// bytes pass. Only what programs here
-/// use is known. A load from behind the packet, which would drop it, is `None`.
+/// Runs a classic BPF program over `packet` with what the kernel knows, EtherType and direction; answers how many bytes
+/// pass. Only what programs here use is known. A load from behind the packet, which would drop it, is `None`.
 fn run(program: &[sock_filter], packet: &[u8], ether_type: u16, direction: u8) -> Option<u32> {
     let byte = |at: u32| packet.get(at as usize).map(|&byte| u32::from(byte));
     let half = |at: u32| Some(byte(at)? << 8 | byte(at + 1)?);

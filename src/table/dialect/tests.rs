@@ -38,8 +38,8 @@ const CHUNK: TransportNumbers = TransportNumbers {
     others: OtherTransports::Zero,
 };
 
-/// Some columns of SIP rows in an order of its own, reports of 17 columns whose further values come with the call, numbers by
-/// version of HEP, signed agent ids, and no Call-ID for a correlation id.
+/// Some columns of SIP rows in an order of its own, reports of 17 columns whose further values come with the call,
+/// numbers by version of HEP, signed agent ids, and no Call-ID for a correlation id.
 const SECOND: RowDialect = RowDialect {
     sip: {
         use SipValue::{CallId, Capture, CorrelationId, Custom, Empty, Number, Text};

@@ -1,4 +1,5 @@
-//! Two ends of a call and the proxy between them: every message of either end is the test's own, so that their order is known.
+//! Two ends of a call and the proxy between them: every message of either end is the test's own, so that their order is
+//! known.
 
 use std::io;
 use std::net::{SocketAddr, UdpSocket};

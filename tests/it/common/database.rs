@@ -1,7 +1,8 @@
 //! Real database servers in private directories, on free loopback ports and sockets of their own.
 //!
-//! Making an empty server takes seconds, so that is done once and kept below Cargo's target directory; each server starts
-//! from a copy. Dropping a server kills it and removes its directory, so that a failed test leaves nothing behind.
+//! Making an empty server takes seconds, so that is done once and kept below Cargo's target directory; each server
+//! starts from a copy. Dropping a server kills it and removes its directory, so that a failed test leaves nothing
+//! behind.
 
 use super::ports::free_port;
 use super::wait::within;

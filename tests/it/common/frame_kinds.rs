@@ -1,6 +1,5 @@
 //! Frames of every kind that a network carries, and the statistic that counts each: one list for the codec, for the
-//! kernel's filter, and for a
-//! real server behind a cable.
+//! kernel's filter, and for a real server behind a cable.
 
 use std::iter::repeat_n;
 

@@ -39,8 +39,8 @@ impl HepSender {
 
     /// Sends all packets evenly spread, `rate` a second; the answer is how many were sent.
     ///
-    /// A sender that the machine has held up catches up with [`BURST`] packets and forgets the rest of its delay: more at once could
-    /// be too many for the receiver's socket.
+    /// A sender that the machine has held up catches up with [`BURST`] packets and forgets the rest of its delay: more
+    /// at once could be too many for the receiver's socket.
     pub fn send_paced<P: AsRef<[u8]>>(&self, rate: u32, packets: impl IntoIterator<Item = P>) -> u64 {
         let gap = Duration::from_secs(1) / rate;
         let mut due = Instant::now();

@@ -49,8 +49,8 @@ impl Module {
 /// The modules that this project builds too. Their names on Kamailio's own module path are the distribution's.
 const REPLACED: [&str; 2] = ["sipcapture", "siptrace"];
 
-/// The module under test: for `sipcapture` `SIPCAPTURE_KAMAILIO_MODULE`, else what `make kamailio` leaves behind; any other lies
-/// beside that one.
+/// The module under test: for `sipcapture` `SIPCAPTURE_KAMAILIO_MODULE`, else what `make kamailio` leaves behind; any
+/// other lies beside that one.
 fn our_module(name: &str) -> PathBuf {
     let path = place_of(name);
     assert!(
@@ -132,8 +132,7 @@ impl ConfigBuilder {
     }
 
     /// A server with this very configuration, in which `LISTEN_ADDRESS` and `LISTEN_PORT` stand for where it is to
-    /// listen. The modules that
-    /// answer commands come with the command line.
+    /// listen. The modules that answer commands come with the command line.
     pub fn whole(text: &str) -> ConfigBuilder {
         ConfigBuilder { whole: Some(text.to_owned()), ..ConfigBuilder::new() }
     }
@@ -326,7 +325,8 @@ impl ConfigBuilder {
         let address = free_address();
         for file in REPLACED.map(|name| format!("{name}.so")) {
             if let Some(kept) = kept_stock_module(&file) {
-                // Kamailio loads what ends in .so; the configuration names this link where it means the distribution's module.
+                // Kamailio loads what ends in .so; the configuration names this link where it means the distribution's
+                // module.
                 symlink(kept, directory.path().join(file)).expect("a link in a new directory");
             }
         }
@@ -417,14 +417,15 @@ impl Kamailio {
 
     /// Datagrams that the kernel has thrown away because the UDP socket's buffer was full.
     ///
-    /// How large that buffer may be is the machine's own affair (`net.core.rmem_max`): where it is small, a worker that does not get
-    /// its turn for a moment loses packets before the server can know of them. A test that accounts for every datagram counts these.
+    /// How large that buffer may be is the machine's own affair (`net.core.rmem_max`): where it is small, a worker that
+    /// does not get its turn for a moment loses packets before the server can know of them. A test that accounts for
+    /// every datagram counts these.
     pub fn kernel_drops(&self) -> u64 {
         drops_of(self.address)
     }
 
-    /// Waits until each of `sent` messages is captured, or dropped by the kernel, and no capture is queued or in the spool any more; the
-    /// answer is the number of captures.
+    /// Waits until each of `sent` messages is captured, or dropped by the kernel, and no capture is queued or in the
+    /// spool any more; the answer is the number of captures.
     pub fn settle(&self, sent: u64, limit: Duration) -> u64 {
         let mut captured = 0;
         within(
@@ -439,8 +440,8 @@ impl Kamailio {
         captured
     }
 
-    /// Asserts that the counters add up at a quiet moment, in the statistics and in `sipcapture.stats`. They are read one by one, so one
-    /// that moves meanwhile is reason to read them again.
+    /// Asserts that the counters add up at a quiet moment, in the statistics and in `sipcapture.stats`. They are read
+    /// one by one, so one that moves meanwhile is reason to read them again.
     pub fn assert_balance(&self) {
         self.assert_balance_of("sipcapture");
     }
@@ -607,7 +608,8 @@ pub fn kamailio() -> OsString {
     env::var_os("KAMAILIO").filter(|program| !program.is_empty()).unwrap_or_else(|| "kamailio".into())
 }
 
-/// Where installing our module has put the distribution's `file`; `None` when that is in its own place, or no file that we replace.
+/// Where installing our module has put the distribution's `file`; `None` when that is in its own place, or no file that
+/// we replace.
 fn kept_stock_module(file: &str) -> Option<PathBuf> {
     static DIRECTORY: LazyLock<PathBuf> = LazyLock::new(|| {
         let named = env::var("KAMAILIO_MODULES_DIR").ok().filter(|directory| !directory.is_empty());

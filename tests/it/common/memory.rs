@@ -9,8 +9,8 @@ pub fn private_bytes(pid: i32) -> u64 {
     rolled_up(pid, &["Private_Clean", "Private_Dirty", "Swap"])
 }
 
-/// Bytes of a process that are in no file and in no memory that is shared: heaps and stacks. Unlike [`private_bytes`] they do not change
-/// when the kernel takes a page of shared memory from one of two processes.
+/// Bytes of a process that are in no file and in no memory that is shared: heaps and stacks. Unlike [`private_bytes`]
+/// they do not change when the kernel takes a page of shared memory from one of two processes.
 pub fn anonymous_bytes(pid: i32) -> u64 {
     rolled_up(pid, &["Anonymous"])
 }

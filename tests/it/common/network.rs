@@ -1,9 +1,10 @@
-//! A network of the test's own: a namespace with a pair of interfaces, `near` (a server looks at it) and `far` (the test sends into it).
+//! A network of the test's own: a namespace with a pair of interfaces, `near` (a server looks at it) and `far` (the
+//! test sends into it).
 //!
 //! The other end can be a host of its own ([`Host`]).
 //!
-//! A namespace lives as long as a process is in it. Here these are the thread of the test and a child of it, which the kernel kills
-//! when the thread ends, however it ends; so nothing is left behind. Making one needs root.
+//! A namespace lives as long as a process is in it. Here these are the thread of the test and a child of it, which the
+//! kernel kills when the thread ends, however it ends; so nothing is left behind. Making one needs root.
 
 use super::wait::within;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
@@ -101,8 +102,8 @@ impl Network {
         assert!(output.status.success() && told.contains(&format!("{frames} packets")), "tcpreplay: {told}");
     }
 
-    /// Has both ends say nothing of their own: with IPv6 they would ask for routers and tell of their groups, also long after they are up.
-    /// [`NEAR_IP6`] goes with it.
+    /// Has both ends say nothing of their own: with IPv6 they would ask for routers and tell of their groups, also long
+    /// after they are up. [`NEAR_IP6`] goes with it.
     pub fn quieten(&self) {
         for interface in [NEAR, FAR] {
             fs::write(format!("/proc/sys/net/ipv6/conf/{interface}/disable_ipv6"), "1")

@@ -6,8 +6,8 @@ use std::ops::Range;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Below the range from which kernels give ports to sockets that name none, so that a server that is away for a while finds its port
-/// free when it comes back.
+/// Below the range from which kernels give ports to sockets that name none, so that a server that is away for a while
+/// finds its port free when it comes back.
 const PORTS: Range<u16> = 20_000..32_000;
 
 /// A port of 127.0.0.1 that is free for UDP and TCP, another one each time.

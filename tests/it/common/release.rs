@@ -26,8 +26,8 @@ fn parse(version: &str) -> Option<Release> {
     Some((number()?, number()?, number()?))
 }
 
-/// Whether a test that needs `what` has to be left out, because this Kamailio is older than the release that brought it; says so then, in
-/// a line of its own.
+/// Whether a test that needs `what` has to be left out, because this Kamailio is older than the release that brought
+/// it; says so then, in a line of its own.
 pub fn is_before(since: Release, what: &str) -> bool {
     let here = release();
     if here >= since {

@@ -1,4 +1,5 @@
-//! The tables of the stock modules' SQL files: the columns of `sip_capture` in their order, beside `id`, `date` and `micro_ts`, and `sip_trace`.
+//! The tables of the stock modules' SQL files: the columns of `sip_capture` in their order, beside `id`, `date` and
+//! `micro_ts`, and `sip_trace`.
 
 /// Columns of text and their widths.
 pub const TEXTS: [(&str, u32); 34] = [

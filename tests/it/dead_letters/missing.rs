@@ -1,4 +1,5 @@
-//! A table that stays missing, with the writer of a server and its parameters, but less patience: a server waits for minutes.
+//! A table that stays missing, with the writer of a server and its parameters, but less patience: a server waits for
+//! minutes.
 
 use super::{PATIENCE, document, make_table, rows, tool};
 use crate::common::database::Postgres;

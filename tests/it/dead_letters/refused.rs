@@ -21,8 +21,8 @@ struct Case<'a> {
 }
 
 impl Case<'_> {
-    /// Refused rows become letters, their neighbours are stored; a replay is refused again as long as the table is; and when it is not,
-    /// the rows are those that the module itself writes.
+    /// Refused rows become letters, their neighbours are stored; a replay is refused again as long as the table is; and
+    /// when it is not, the rows are those that the module itself writes.
     fn check(&self) {
         let url = self.url;
         make_table(url, "sip_capture");

@@ -28,8 +28,8 @@ fn draft_of_2013() -> Vec<MalformedRow> {
     ]
 }
 
-/// 2: chunks of vendors, with the numbers of generic ones. 3: a generic chunk that no specification has, and a correlation
-/// id behind the payload.
+/// 2: chunks of vendors, with the numbers of generic ones. 3: a generic chunk that no specification has, and a
+/// correlation id behind the payload.
 fn vendors() -> Vec<MalformedRow> {
     let mut every_type = Draft::new("quirk 2: vendor chunks with generic numbers");
     for vendor in 1..=8 {

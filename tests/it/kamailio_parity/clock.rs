@@ -1,5 +1,5 @@
-//! The `date` column of the parity test: both servers run in a zone that is nowhere near UTC, so that local time and UTC
-//! are told apart on every machine.
+//! The `date` column of the parity test: both servers run in a zone that is nowhere near UTC, so that local time and
+//! UTC are told apart on every machine.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -14,8 +14,8 @@ pub fn is_local_time(date: Option<&[u8]>, time_us: i64) -> bool {
     date == Some(local.strftime("%Y-%m-%d %H:%M:%S").to_string().as_bytes())
 }
 
-/// Whether `date` is the julian day number that the stock SQLite driver gives the second of `time_us`: of UTC and half a
-/// second early. A tolerance of 10 ms is for the roundings of a double.
+/// Whether `date` is the julian day number that the stock SQLite driver gives the second of `time_us`: of UTC and half
+/// a second early. A tolerance of 10 ms is for the roundings of a double.
 pub fn is_julian_day(date: Option<&[u8]>, time_us: i64) -> bool {
     let day = date.and_then(|text| std::str::from_utf8(text).ok()?.parse::<f64>().ok());
     let seconds = i32::try_from(time_us.div_euclid(1_000_000)).expect("a time before 2038");

@@ -11,8 +11,8 @@ use crate::common::release::{Release, release};
 use crate::common::rows::StoredRow;
 use sipcapture_core::sink::escape::unescape;
 
-/// A value of one column that is not the same in both rows. When the stock module has no row, the column is `row` and our
-/// value the row's message.
+/// A value of one column that is not the same in both rows. When the stock module has no row, the column is `row` and
+/// our value the row's message.
 #[derive(Debug)]
 pub struct Unequal<'a> {
     /// The database.

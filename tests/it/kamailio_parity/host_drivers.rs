@@ -1,5 +1,5 @@
-//! Our module through the host's drivers (`db_driver = host`): every row is the one that our own driver stores, and the date, where the
-//! drivers differ, is the stock module's.
+//! Our module through the host's drivers (`db_driver = host`): every row is the one that our own driver stores, and the
+//! date, where the drivers differ, is the stock module's.
 
 use super::tables::Engine;
 use super::traffic::traffic;
@@ -8,7 +8,8 @@ use crate::common::database::{MariaDb, Postgres};
 use crate::common::kamailio::{ConfigBuilder, Module};
 use sipcapture_core::sink::escape::unescape;
 
-/// Stores the traffic three times and returns what the stock module, our own driver, and the host's driver under our module stored.
+/// Stores the traffic three times and returns what the stock module, our own driver, and the host's driver under our
+/// module stored.
 fn store(engine: Engine, driver: &str, urls: [&str; 3]) -> [Stored; 3] {
     let traffic = traffic();
     let [stock_url, own_url, hosted_url] = urls;
@@ -18,9 +19,11 @@ fn store(engine: Engine, driver: &str, urls: [&str; 3]) -> [Stored; 3] {
     [stock, own, run_node(engine, Module::Ours, node, hosted_url, &traffic)]
 }
 
-/// Every column of every row, but those that the clock fills: version 1 carries no time. `same` excuses values that differ.
+/// Every column of every row, but those that the clock fills: version 1 carries no time. `same` excuses values that
+/// differ.
 ///
-/// A row that the host's driver refuses is one with a text that the database refuses, and the stock module has lost it too.
+/// A row that the host's driver refuses is one with a text that the database refuses, and the stock module has lost it
+/// too.
 fn compare(stored: &[Stored; 3], same: fn(column: &str, own: &[u8], hosted: &[u8]) -> bool) {
     let [stock, own, hosted] = stored;
     let mut report = Vec::new();

@@ -6,8 +6,8 @@ use super::traffic::TABLES;
 
 const MARKS: &[u8] = b"'\"\\";
 
-/// The marks that can be in no value of a column, because Kamailio refuses the message (its refusal is in the traffic) or
-/// because no sender has a say in the column.
+/// The marks that can be in no value of a column, because Kamailio refuses the message (its refusal is in the traffic)
+/// or because no sender has a say in the column.
 fn impossible(column: &str) -> &'static [u8] {
     match column {
         "auth" | "source_ip" | "destination_ip" => MARKS,

@@ -1,6 +1,5 @@
 //! What can be read of messages, or of headers, that the stock module refuses: with no stock value to compare with,
-//! ours are written
-//! down here.
+//! ours are written down here.
 
 use crate::common::rows::StoredRow;
 

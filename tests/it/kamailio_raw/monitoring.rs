@@ -106,7 +106,8 @@ fn fragments_are_counted_and_packets_that_lie_are_counted_as_bad() {
         network.send(&frames);
         assert_eq!(node.call_ids_until(&id(3)), [id(3)]);
         let counted = ["raw_fragments", "raw_bad", "raw_messages"].map(|name| node.statistic(name));
-        // The kernel itself throws an IPv4 packet away that is longer than its frame, but only behind the packet sockets.
+        // The kernel itself throws an IPv4 packet away that is longer than its frame, but only behind the packet
+        // sockets.
         assert_eq!(counted, [3, 2, 1]);
     });
 }
@@ -220,7 +221,8 @@ fn what_the_machine_sends_over_a_network_is_not_seen_as_with_the_stock_module() 
         ip("neighbour add 192.0.2.9 lladdr 02:00:00:00:00:09 dev near0");
         socket.send_to(&invite(1), "192.0.2.9:40000").expect("a datagram leaves");
         network.send(&[mirrored(&udp(CALLER, CALLEE, &invite(2)))]);
-        // The cable's other end is here too: what left at one interface has come in at the other, where the stock module looks too.
+        // The cable's other end is here too: what left at one interface has come in at the other, where the stock
+        // module looks too.
         assert_eq!(ours.call_ids_until(&id(2)), [id(2)]);
         assert_eq!(stock.call_ids_until(&id(2)), [id(1), id(2)]);
         assert_eq!(ours.await_rows(1).len(), 1);

@@ -1,4 +1,5 @@
-//! What traced transactions and dialogs are given, they give back: shared and private memory of the server before many calls and after.
+//! What traced transactions and dialogs are given, they give back: shared and private memory of the server before many
+//! calls and after.
 
 use super::collector::Collector;
 use super::{PATIENCE, Proxy};

@@ -1,4 +1,5 @@
-//! What later releases of the stock module have: beside that module where the host has it, and by itself where ours serves it on older hosts too.
+//! What later releases of the stock module have: beside that module where the host has it, and by itself where ours
+//! serves it on older hosts too.
 
 use super::{Collector, Proxy, Traced, end, end_at, traced};
 use crate::common::call::Call;

@@ -1,4 +1,5 @@
-//! One trial: traffic in calm, a fault of the collector, its end, and then the books: messages sent, arrived, lost, doubled.
+//! One trial: traffic in calm, a fault of the collector, its end, and then the books: messages sent, arrived, lost,
+//! doubled.
 
 use crate::common::hep_collector::{self, Heard};
 use crate::common::kamailio::{ConfigBuilder, Kamailio, Module};
@@ -15,7 +16,8 @@ use std::time::{Duration, Instant};
 /// What both kernels keep of a connection at most, bytes; of ours doc/siptrace.md says so.
 const KEPT: u64 = 512 * 1024;
 
-/// A proxy of one worker that answers pings to the user `ping`, traces everything else to the collector, and has no database.
+/// A proxy of one worker that answers pings to the user `ping`, traces everything else to the collector, and has no
+/// database.
 pub fn agent(collector: &str) -> ConfigBuilder {
     answering(collector, "sip_trace();")
 }
@@ -68,8 +70,9 @@ fn number_of(message: &[u8]) -> u64 {
     number.and_then(|number| number.parse().ok()).unwrap_or_else(|| panic!("no message of ours: {text}"))
 }
 
-/// Waits until the server has taken all `sent` messages that the kernel has not dropped, and asserts that the counters add up at this quiet
-/// moment; the answer is the number of captures. Pings that wait for an answer may be among what the kernel has dropped.
+/// Waits until the server has taken all `sent` messages that the kernel has not dropped, and asserts that the counters
+/// add up at this quiet moment; the answer is the number of captures. Pings that wait for an answer may be among what
+/// the kernel has dropped.
 pub fn await_taken(server: &Kamailio, sent: u64) -> u64 {
     within(PATIENCE, &format!("{sent} messages are captured, or dropped by the kernel"), || {
         let drops = server.kernel_drops();
@@ -116,7 +119,8 @@ impl Trial {
         self
     }
 
-    /// The collector's end takes along what kernels had taken for it: what counted as sent in the fault, and of one batch what was being sent.
+    /// The collector's end takes along what kernels had taken for it: what counted as sent in the fault, and of one
+    /// batch what was being sent.
     pub fn may_lose_what_was_taken(mut self) -> Trial {
         self.loses_what_was_taken = true;
         self
@@ -190,8 +194,8 @@ impl Trial {
     }
 }
 
-/// Asserts that messages arrive in the order in which they were sent, before, in and after the fault, and none twice: of the spooled ones and
-/// those that come while these are sent, too.
+/// Asserts that messages arrive in the order in which they were sent, before, in and after the fault, and none twice:
+/// of the spooled ones and those that come while these are sent, too.
 fn assert_in_order(arrived: &[u64]) {
     if let Some(pair) = arrived.windows(2).find(|pair| pair[0] >= pair[1]) {
         panic!("message {} arrives before message {}", pair[0], pair[1]);

@@ -119,9 +119,9 @@ fn compare_pair<'a>(stock: &'a Record, ours: &'a Record) -> Vec<Unequal<'a>> {
 
 /// Records that are in the same place in both runs must be there in the same order.
 ///
-/// Several workers of the proxy have one order with the stock module, where each sends and stores by itself. Ours gathers what they have
-/// traced, so that the order over all calls is that of the times. What one worker has traced of a call leaves in the order in which it was
-/// traced.
+/// Several workers of the proxy have one order with the stock module, where each sends and stores by itself. Ours
+/// gathers what they have traced, so that the order over all calls is that of the times. What one worker has traced of
+/// a call leaves in the order in which it was traced.
 fn compare_order<'a>(stock: &'a [Record], ours: &'a [Record], pairs: &[(usize, usize)]) -> Vec<Unequal<'a>> {
     let mut found = Vec::new();
     // The host sends plain copies at once, and has an order of its own for them.

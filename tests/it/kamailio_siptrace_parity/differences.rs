@@ -1,7 +1,7 @@
 //! The differences from the stock module that are meant: what differs, where, and what is there instead.
 //!
-//! The list is checked both ways. A difference that no entry covers fails the test, and so does an entry that covers nothing in
-//! a setup that it is said to show in.
+//! The list is checked both ways. A difference that no entry covers fails the test, and so does an entry that covers
+//! nothing in a setup that it is said to show in.
 
 use super::comparison::{Unequal, What};
 use super::message::DOMAIN;

@@ -1,7 +1,7 @@
 //! Names in place of what differs from one run to the next: ports, branches, tags, dialog ids, nonces.
 //!
-//! What the phones see on the wire is numbered as they see it, in an order that the scenarios fix. So equal messages have equal
-//! names, and a value that a trace shows and no phone has seen keeps its own text, by which it is found.
+//! What the phones see on the wire is numbered as they see it, in an order that the scenarios fix. So equal messages
+//! have equal names, and a value that a trace shows and no phone has seen keeps its own text, by which it is found.
 
 use super::message::{OWN_BRANCH, OWN_TAG};
 use std::collections::BTreeMap;

@@ -1,4 +1,5 @@
-//! The phones on both sides of a proxy: sockets that send and expect one message at a time, so that every run is the same.
+//! The phones on both sides of a proxy: sockets that send and expect one message at a time, so that every run is the
+//! same.
 
 use super::message::{Message, SENTINEL, Side};
 use super::names::Names;
@@ -43,7 +44,8 @@ fn on_free_port<S>(bind: impl Fn(u16) -> io::Result<S>) -> S {
 }
 
 impl Phones {
-    /// Phones on ports of loopback addresses that stay theirs, and that the kernel gives to no connection: a port has one name.
+    /// Phones on ports of loopback addresses that stay theirs, and that the kernel gives to no connection: a port has
+    /// one name.
     pub fn new() -> Phones {
         let udp = |host: IpAddr| {
             let socket = on_free_port(|port| UdpSocket::bind((host, port)));
@@ -79,8 +81,8 @@ pub struct Phone<'a> {
 
 /// Phones of which each is served by another of the proxy's workers.
 ///
-/// Workers have no order among themselves: one may still trace what it has sent when another has got the answer. So nothing is sent before all
-/// have answered a request, which they do once they are done with all before it.
+/// Workers have no order among themselves: one may still trace what it has sent when another has got the answer. So
+/// nothing is sent before all have answered a request, which they do once they are done with all before it.
 pub struct Fence<'a>(Vec<Phone<'a>>);
 
 impl<'a> Fence<'a> {
@@ -138,7 +140,8 @@ impl<'a> Phone<'a> {
 
     /// A phone that connects to the proxy; its port gets a name.
     pub fn tcp_connected(name: &'static str, proxy: SocketAddr, names: &'a RefCell<Names>) -> Phone<'a> {
-        // Not one that the kernel chooses: a connection of the proxy over the other family may get the same number, and with it the name.
+        // Not one that the kernel chooses: a connection of the proxy over the other family may get the same number, and
+        // with it the name.
         let socket = bound_socket(proxy.ip());
         connect(&socket, &proxy).expect("the proxy accepts connections");
         let stream = TcpStream::from(socket);
@@ -184,7 +187,8 @@ impl<'a> Phone<'a> {
         }
     }
 
-    /// Waits until what went over its own connection is done with, of which no answer tells: connections have no order among themselves.
+    /// Waits until what went over its own connection is done with, of which no answer tells: connections have no order
+    /// among themselves.
     pub fn settle(&self) {
         if let Line::Connected(_) = self.line {
             self.ask();

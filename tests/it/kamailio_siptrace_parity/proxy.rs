@@ -47,7 +47,8 @@ impl Proxy {
         // Only what the scenarios wait for is repeated.
         config = config.param("tm", "retr_timer1", 20_000).param("tm", "retr_timer2", 20_000);
         if release() >= (6, 1, 4) {
-            // A branch that ends after another was answered is part of the forked call; these releases would leave its 487 alone.
+            // A branch that ends after another was answered is part of the forked call; these releases would leave its
+            // 487 alone.
             config = config.param("tm", "reply_matching", 0);
         }
         for (name, value) in params(setup, module, collectors, db_url) {

@@ -1,4 +1,5 @@
-//! What the phones do with each other through a proxy: calls and transactions, step by step, each step once the one before has arrived.
+//! What the phones do with each other through a proxy: calls and transactions, step by step, each step once the one
+//! before has arrived.
 
 use super::message::{DOMAIN, Message, Side, authorization, reply, session};
 use super::names::Names;

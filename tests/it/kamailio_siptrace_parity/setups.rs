@@ -121,7 +121,8 @@ impl Setup {
     /// The same with `trace_mode`.
     pub fn mode(self, mode: i64) -> Setup {
         let setup = Setup { mode, ..self };
-        // A worker that still stores its answer to a sentinel would keep the next one of the stock module from storing its row.
+        // A worker that still stores its answer to a sentinel would keep the next one of the stock module from storing
+        // its row.
         if mode & 2 == 0 { setup } else { setup.route("event_route[siptrace:msg]", NO_SENTINEL) }
     }
 
@@ -135,7 +136,8 @@ impl Setup {
         Setup { play: Play::Mirrored, ..self }
     }
 
-    /// The same with one more socket of the proxy, which the workers of the others send from where they have none of the family.
+    /// The same with one more socket of the proxy, which the workers of the others send from where they have none of
+    /// the family.
     pub fn second_socket(self) -> Setup {
         Setup { second_socket: true, ..self }
     }

@@ -33,8 +33,8 @@ impl Database {
         let path = directory.path().join("traces.db");
         let url = format!("sqlite:///{}", path.display());
         make_tables(&url);
-        // The first who opens the file locks it for a moment, and so does the last who closes it: the stock module's processes would keep each
-        // other from starting.
+        // The first who opens the file locks it for a moment, and so does the last who closes it: the stock module's
+        // processes would keep each other from starting.
         let reader = Connection::open(path).expect("the file opens");
         let version = reader.query_row("SELECT table_version FROM version", [], |row| row.get::<_, i64>(0));
         assert_eq!(version, Ok(4));
@@ -63,7 +63,8 @@ fn make_tables(url: &str) {
              time_stamp TIMESTAMP DEFAULT '2000-01-01 00:00:01' NOT NULL, time_us INTEGER DEFAULT 0 NOT NULL"
         );
         for column in COLUMNS {
-            // Not NOT NULL, as it should be: the stock module hands SQLite null pointers for what is empty, and would lose these rows.
+            // Not NOT NULL, as it should be: the stock module hands SQLite null pointers for what is empty, and would
+            // lose these rows.
             let kind = if column == "msg" { "TEXT" } else { "VARCHAR(255) DEFAULT ''" };
             schema += &format!(", {column} {kind}");
         }

@@ -46,8 +46,8 @@ fn assert_node_stores_version(version: i64, node: ConfigBuilder, file: &SqliteFi
     assert_eq!(captured_steps(file.url()), sorted(proxy.steps()));
 }
 
-/// A table for the server's own driver, which makes NULL of what is empty. As long as the second answer is kept, nobody has to set up or clear away
-/// what is written beside the file, for which others would be locked out.
+/// A table for the server's own driver, which makes NULL of what is empty. As long as the second answer is kept, nobody
+/// has to set up or clear away what is written beside the file, for which others would be locked out.
 fn stock_file() -> (SqliteFile, rusqlite::Connection) {
     let file = SqliteFile::new();
     let columns = sip_layout(&ColumnNames::default()).columns.into_iter().map(|column| column.name);

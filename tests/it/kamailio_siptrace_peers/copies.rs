@@ -1,4 +1,5 @@
-//! Plain copies: by which transport they travel, which names they are sent to, and what is counted of those that cannot be sent.
+//! Plain copies: by which transport they travel, which names they are sent to, and what is counted of those that cannot
+//! be sent.
 
 use super::{Collector, PATIENCE, Proxy, telling};
 use crate::common::certificate::certificate;

@@ -1,4 +1,5 @@
-//! Rows that a database refuses: they become dead letters, their neighbours are stored, and the tool stores them once the database takes them.
+//! Rows that a database refuses: they become dead letters, their neighbours are stored, and the tool stores them once
+//! the database takes them.
 
 use super::{MESSAGES, Proxy, storing};
 use crate::common::database::{MariaDb, Postgres};

@@ -103,7 +103,8 @@ fn value(row: &StoredRow, name: &str) -> String {
 
 const OF_POSTGRES: &str = "CAST(EXTRACT(EPOCH FROM time_stamp) AS bigint)";
 const OF_MYSQL: &str = "UNIX_TIMESTAMP(time_stamp)";
-/// The server's driver stores days since noon of the first day of 4714 BC and a part of one, and half a second less than that.
+/// The server's driver stores days since noon of the first day of 4714 BC and a part of one, and half a second less
+/// than that.
 const OF_DAYS: &str = "CAST(ROUND((time_stamp - 2440587.5) * 86400 + 0.5) AS INTEGER)";
 
 #[test]

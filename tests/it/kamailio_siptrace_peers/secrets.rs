@@ -1,4 +1,5 @@
-//! Secrets that the parameters `mask` and `mask_body` name: none is in anything that an agent writes or sends, whichever way it takes.
+//! Secrets that the parameters `mask` and `mask_body` name: none is in anything that an agent writes or sends,
+//! whichever way it takes.
 
 use super::{Collector, MESSAGES, PATIENCE, Proxy, agent};
 use crate::common::kamailio::ConfigBuilder;
@@ -14,7 +15,8 @@ use std::path::Path;
 const SECRET: &str = "geheim";
 /// What stands beside the secrets: whatever holds it has been written.
 const OPEN: &str = "X-Open: offen";
-/// Who may know what is traced: credentials in each of the forms that clients write, whole or broken, and headers of the operator's own.
+/// Who may know what is traced: credentials in each of the forms that clients write, whole or broken, and headers of
+/// the operator's own.
 const HEADERS: &str = "X-Open: offen\r\n\
      Authorization: Digest username=\"a\", realm=\"r\", response=\"geheim1\"\r\n\
      PROXY-AUTHORIZATION: Digest username=\"a\",\r\n realm=\"r\",\r\n\tRESPONSE = geheim2, response=\"geheim3\"\r\n\
@@ -61,8 +63,8 @@ fn leaks_of_an_agent_that_cannot_store(is_masked: bool) -> Vec<&'static str> {
     let body = "geheim in two\r\n lines";
     proxy.exchange(format!("\r\n{}", proxy.with_body("MESSAGE", HEADERS, body)));
     let mut sent = Vec::new();
-    // Of each request a packet and a copy as the core receives it, as the script traces it a packet, and two lines and a message that it makes up;
-    // of its reply a packet and a copy.
+    // Of each request a packet and a copy as the core receives it, as the script traces it a packet, and two lines and
+    // a message that it makes up; of its reply a packet and a copy.
     for _ in 0..2 * 8 {
         sent.push(collector.next());
     }

@@ -86,8 +86,9 @@ fn writer_killed(kind: Kind) {
     assert_eq!(statistics["stored"], captured, "{statistics:?}");
     assert_eq!(stored.messages, captured);
     assert_all_captured(&server, sent, captured, &pings);
-    // A kill between the database's commit and ours writes again what was on its way: two windows, and once there is a replay a chunk of it.
-    // An outage can find two windows that the database has and does not say so; while it lasts, a kill writes nothing twice.
+    // A kill between the database's commit and ours writes again what was on its way: two windows, and once there is a
+    // replay a chunk of it. An outage can find two windows that the database has and does not say so; while it lasts, a
+    // kill writes nothing twice.
     let (before, behind) = (AWAY, KILLS - BACK);
     assert!(stored.doubled() <= (before * 2 + 2 + behind * 3) * BATCH, "{stored:?}");
     server.assert_serving();
@@ -124,8 +125,8 @@ impl Rebirth {
         Rebirth { database, node, _spool: spool }
     }
 
-    /// A server whose spool has filled for a while; the traffic goes on, or is held where the end is to be quiet: then everything that was
-    /// sent, and that the kernel has not dropped, is captured.
+    /// A server whose spool has filled for a while; the traffic goes on, or is held where the end is to be quiet: then
+    /// everything that was sent, and that the kernel has not dropped, is captured.
     fn spooling(&mut self, held: bool) -> (Kamailio, Traffic) {
         let server = self.node.clone().start();
         let traffic = Traffic::start_without_pings(server.address());
@@ -141,8 +142,8 @@ impl Rebirth {
         (server, traffic)
     }
 
-    /// Starts the next server, first without its database: it has `recovered` captures of the earlier one. The rows come back when it has
-    /// stored them.
+    /// Starts the next server, first without its database: it has `recovered` captures of the earlier one. The rows
+    /// come back when it has stored them.
     fn next(&mut self, recovered: impl FnOnce(u64)) -> (Kamailio, Vec<u64>) {
         let mut server = self.node.clone().start();
         within(PATIENCE, "the spool is found", || server.statistic("recovered") > 0);

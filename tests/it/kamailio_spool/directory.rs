@@ -163,7 +163,8 @@ fn segments(place: &Path) -> Vec<PathBuf> {
     own.chain(directories.iter().flat_map(|directory| segments(directory))).collect()
 }
 
-/// A server leaves captures in its spool and ends through `end`; something is done to the segment; the next server says what it lacks.
+/// A server leaves captures in its spool and ends through `end`; something is done to the segment; the next server says
+/// what it lacks.
 fn damaged(end: impl FnOnce(&mut Kamailio), harm: impl FnOnce(&File, u64)) -> (Kamailio, Stored) {
     let mut database = Database::start(Kind::Postgres);
     database.stop();

@@ -1,4 +1,5 @@
-//! Places that fail on demand: a network that swallows packets, a disk that is full, a directory that nobody may write to. All are made by root alone.
+//! Places that fail on demand: a network that swallows packets, a disk that is full, a directory that nobody may write
+//! to. All are made by root alone.
 
 use crate::common::database::Site;
 use rustix::fs::statvfs;

@@ -1,5 +1,6 @@
-//! A long time of service: 1,000 messages a second into two capture modes, MariaDB and SQLite, each of which is away for a while in every
-//! round, and a server that is started anew behind every tenth round. Rounds end with a quiet moment, at which the books are balanced.
+//! A long time of service: 1,000 messages a second into two capture modes, MariaDB and SQLite, each of which is away
+//! for a while in every round, and a server that is started anew behind every tenth round. Rounds end with a quiet
+//! moment, at which the books are balanced.
 //!
 //! `make soak` runs it, for as long as `SIPCAPTURE_SOAK_SECONDS` says, and shows the lines that it prints.
 
@@ -67,8 +68,8 @@ fn bytes_in(directory: &Path) -> u64 {
     sizes.sum()
 }
 
-/// Asserts that the level in the last quarter is that of the second, but for a tenth and [`MARGIN`]. The lowest value of a quarter is its
-/// level: what is needed for a moment comes and goes, and what is never given back stays.
+/// Asserts that the level in the last quarter is that of the second, but for a tenth and [`MARGIN`]. The lowest value
+/// of a quarter is its level: what is needed for a moment comes and goes, and what is never given back stays.
 fn assert_level(what: &str, samples: &[Sample], measure: impl Fn(&Sample) -> u64) {
     let quarter = samples.len() / 4;
     let level = |samples: &[Sample]| samples.iter().map(&measure).min().expect("a quarter has samples");
@@ -210,7 +211,8 @@ impl Soak {
                 let is_new = numbers.start <= lowest && highest < numbers.end;
                 assert!(is_new, "{kind:?}: {lowest} to {highest} are stored, and only {numbers:?} can be");
             }
-            // A server that has ended had asked MariaDB for two windows, which it does when it goes on, and the spool has them too.
+            // A server that has ended had asked MariaDB for two windows, which it does when it goes on, and the spool
+            // has them too.
             let doubled_at_most = if is_first && kind == Kind::MariaDb { 2 * BATCH } else { 0 };
             assert!(stored.doubled() <= doubled_at_most, "{kind:?}: {stored:?}");
             self.books.doubled += stored.doubled();

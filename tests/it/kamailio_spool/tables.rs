@@ -51,9 +51,8 @@ impl Scene {
         Scene { database, node: node.set("spool_dir", &place), spool }
     }
 
-    /// The issue of one bad message among good ones in the spool of a server that has stored nothing yet: the
-    /// database is away when they
-    /// come, and then back. The answer is the server, with the good ones stored.
+    /// The issue of one bad message among good ones in the spool of a server that has stored nothing yet: the database
+    /// is away when they come, and then back. The answer is the server, with the good ones stored.
     fn with_one_bad_among_spooled(&mut self) -> Kamailio {
         self.database.stop();
         let server = self.node.clone().start();
@@ -177,9 +176,8 @@ fn message(number: u64) -> Vec<u8> {
     packet(number, String::from_utf8_lossy(&call).replace("INVITE", "MESSAGE").as_bytes())
 }
 
-/// Messages for a table that somebody has locked, and for one that is free: the free one's are stored while the lock
-/// is held, and it is held for as
-/// long as the database lets anybody wait for it.
+/// Messages for a table that somebody has locked, and for one that is free: the free one's are stored while the lock is
+/// held, and it is held for as long as the database lets anybody wait for it.
 fn locked(kind: Kind) {
     let database = Database::start(kind);
     database.make_table_called("sip_free");

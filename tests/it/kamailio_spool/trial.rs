@@ -42,8 +42,9 @@ pub fn node_with(url: &str, capture: &str) -> ConfigBuilder {
     node.route("onreply_route", &format!("{capture} drop;"))
 }
 
-/// Waits until the server has taken all `sent` messages that the kernel has not dropped, `times` captures each, and asserts that the
-/// counters add up at this quiet moment. Pings that wait for an answer may be among what the kernel has dropped.
+/// Waits until the server has taken all `sent` messages that the kernel has not dropped, `times` captures each, and
+/// asserts that the counters add up at this quiet moment. Pings that wait for an answer may be among what the kernel
+/// has dropped.
 pub fn await_taken(server: &Kamailio, sent: u64, times: u64) {
     within(PATIENCE, &format!("{sent} messages are captured, or dropped by the kernel"), || {
         let drops = server.kernel_drops();
@@ -53,14 +54,15 @@ pub fn await_taken(server: &Kamailio, sent: u64, times: u64) {
     server.assert_balance();
 }
 
-/// Longest round trip of a ping in a fault. Far below the 5 s that a connection or a look-up may take: a worker that has waited for one
-/// shows, and a busy machine of two cores stays below.
+/// Longest round trip of a ping in a fault. Far below the 5 s that a connection or a look-up may take: a worker that
+/// has waited for one shows, and a busy machine of two cores stays below.
 const LONGEST_ROUND_TRIP: Duration = Duration::from_secs(4);
 /// The part of the time for which a busy machine may keep the worker from its socket.
 const HELD_UP: u32 = 5;
 
-/// Asserts that in a fault no more datagrams are dropped by the kernel than in the calm before it, in the same time, and those of a second, or
-/// a fifth of the time: a worker that waits for what takes 5 s does not read its socket for longer.
+/// Asserts that in a fault no more datagrams are dropped by the kernel than in the calm before it, in the same time,
+/// and those of a second, or a fifth of the time: a worker that waits for what takes 5 s does not read its socket for
+/// longer.
 pub fn assert_few_dropped(in_calm: u64, in_fault: u64, lasted: Duration) {
     let expected = in_calm * lasted.as_millis() as u64 / calm_time().as_millis() as u64;
     let held_up = (lasted / HELD_UP).max(Duration::from_secs(1));
@@ -68,8 +70,8 @@ pub fn assert_few_dropped(in_calm: u64, in_fault: u64, lasted: Duration) {
     assert!(in_fault <= most, "{in_fault} datagrams dropped in the fault, {in_calm} in the calm before it");
 }
 
-/// Asserts that every message that was sent is captured and every ping answered, but for those that the kernel has dropped; and that the worker has
-/// kept none waiting.
+/// Asserts that every message that was sent is captured and every ping answered, but for those that the kernel has
+/// dropped; and that the worker has kept none waiting.
 pub fn assert_all_captured(server: &Kamailio, sent: u64, captured: u64, pings: &Pings) {
     let longest = Duration::from_micros(pings.faulty.iter().copied().max().unwrap_or_default());
     assert!(longest < LONGEST_ROUND_TRIP, "a ping was answered after {longest:?}");
@@ -93,7 +95,8 @@ pub fn await_rest(server: &Kamailio) {
     });
 }
 
-/// Waits until nothing is queued or spooled, and asserts that the counters add up; the answer is the number of captures.
+/// Waits until nothing is queued or spooled, and asserts that the counters add up; the answer is the number of
+/// captures.
 pub fn await_empty(server: &Kamailio) -> u64 {
     within(PATIENCE, "nothing is queued or spooled", || {
         let statistics = server.statistics();
@@ -125,7 +128,8 @@ impl Stored {
     }
 }
 
-/// One line of the table of results: `counted` are captures that counters show as dropped, `lost` those that nothing accounts for.
+/// One line of the table of results: `counted` are captures that counters show as dropped, `lost` those that nothing
+/// accounts for.
 pub fn report(name: &str, sent: u64, captured: u64, stored: Stored, counted: u64, pings: &Pings) -> u64 {
     let lost = (captured - counted).saturating_sub(stored.messages);
     let (calm, faulty) = (quantiles(&pings.calm), quantiles(&pings.faulty));
@@ -236,8 +240,8 @@ impl Trial {
     }
 }
 
-/// Asserts that the messages with these numbers are stored, each for the first time, in the order in which they were sent. They must all have been spooled before
-/// the fault ended: then the live flow begins to pass by the replay.
+/// Asserts that the messages with these numbers are stored, each for the first time, in the order in which they were
+/// sent. They must all have been spooled before the fault ended: then the live flow begins to pass by the replay.
 pub fn assert_in_order(times: &[u64], numbers: Range<u64>) {
     let mut seen = HashSet::new();
     let spooled = times.iter().map(|time| number_of(*time)).filter(|number| numbers.contains(number));

@@ -62,8 +62,7 @@ fn shown(messages: &[Vec<u8>]) -> Vec<Dissected> {
 }
 
 /// Asserts that whatever Wireshark shows of the addresses in `message` is what we read. It shows less: nothing of tel
-/// URIs and of
-/// URIs without angle brackets behind a name. Gives how many values it shows.
+/// URIs and of URIs without angle brackets behind a name. Gives how many values it shows.
 fn assert_agrees(message: &[u8], shown: &Dissected) -> usize {
     let fields = extract(message, None, &HeaderNames::default());
     let ours = [
@@ -126,8 +125,7 @@ fn the_headers_that_were_reported_have_the_users_that_wireshark_shows() {
 }
 
 /// Where the host says that a user is a telephone number, the column has the number, as the stock module has it, and
-/// Wireshark the
-/// parameters too; everywhere else the semicolon is part of the user.
+/// Wireshark the parameters too; everywhere else the semicolon is part of the user.
 #[test]
 fn a_semicolon_belongs_to_the_user_as_wireshark_shows_it_but_for_telephone_numbers() {
     let message = |user: &str, parameter: &str| {

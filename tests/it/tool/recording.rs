@@ -52,7 +52,8 @@ impl Dialog {
         Dialog { call_id: call_id.into(), from: from.into(), to: to.into(), start }
     }
 
-    /// A message `after_ms` behind the start: `first_line` is a method or a status line, `answered` whether To has a tag.
+    /// A message `after_ms` behind the start: `first_line` is a method or a status line, `answered` whether To has a
+    /// tag.
     pub fn message(
         &self,
         after_ms: i64,

@@ -110,8 +110,8 @@ fn a_file_in_a_directory_that_takes_no_files_is_read() {
 /// The tool under an account that may write nothing here; a copy of it, for the account may not reach the original.
 fn as_nobody(stored: &Stored) -> std::process::Command {
     let copy = stored.directory().join("sipcapture");
-    // By a process of its own: children that other tests fork at this moment must not hold the copy open for writing, for then it
-    // cannot be run.
+    // By a process of its own: children that other tests fork at this moment must not hold the copy open for writing,
+    // for then it cannot be run.
     let copied = std::process::Command::new("cp").arg(env!("CARGO_BIN_EXE_sipcapture")).arg(&copy).status();
     assert!(copied.unwrap().success());
     let mut command = std::process::Command::new("setpriv");

@@ -129,8 +129,8 @@ impl CaptureNode {
         Ok(&mut self.settings)
     }
 
-    /// Number of the capture mode called `name`, as [`CaptureNode::capture_sip`] takes it; empty for the default mode. An unknown name is
-    /// logged, at a limited rate.
+    /// Number of the capture mode called `name`, as [`CaptureNode::capture_sip`] takes it; empty for the default mode.
+    /// An unknown name is logged, at a limited rate.
     pub fn find_mode(&mut self, name: &[u8]) -> Result<Option<usize>, StateError> {
         self.pipeline.check_is_checked()?;
         let found = self.modes.find(name);
@@ -145,8 +145,8 @@ impl CaptureNode {
         Ok(found)
     }
 
-    /// Queues a SIP message for `table` (empty for one of the mode's) in the database of mode `mode` ([`CaptureNode::find_mode`], 0 for
-    /// the default one). Never waits.
+    /// Queues a SIP message for `table` (empty for one of the mode's) in the database of mode `mode`
+    /// ([`CaptureNode::find_mode`], 0 for the default one). Never waits.
     pub fn capture_sip(&mut self, message: &SipMessage<'_>, table: &[u8], mode: usize) -> Result<(), CaptureError> {
         if self.hep.is_asked_about(message.payload) {
             return self.capture_asked(message, table, mode);
@@ -190,8 +190,8 @@ impl CaptureNode {
         Ok(pushed?)
     }
 
-    /// Queues a report for `table` (empty: `report_capture`): 12 columns with `correlation` (empty: that of the HEP packet at hand) and
-    /// `body` (empty: the whole message). Never waits.
+    /// Queues a report for `table` (empty: `report_capture`): 12 columns with `correlation` (empty: that of the HEP
+    /// packet at hand) and `body` (empty: the whole message). Never waits.
     pub fn capture_report(
         &mut self,
         message: &SipMessage<'_>,
@@ -218,8 +218,9 @@ impl CaptureNode {
         Ok(self.pipeline.queue.push(&capture)??)
     }
 
-    /// What may be sent on of `bytes`, a message or the HEP packet that the script is looking at: the same, or, where secrets are masked, a
-    /// copy without them. A packet that cannot be read is refused then, and logged at a limited rate.
+    /// What may be sent on of `bytes`, a message or the HEP packet that the script is looking at: the same, or, where
+    /// secrets are masked, a copy without them. A packet that cannot be read is refused then, and logged at a limited
+    /// rate.
     pub fn redacted<'a>(&'a mut self, bytes: &'a [u8]) -> Result<&'a [u8], CaptureError> {
         let masks = &self.settings.common.masks;
         if masks.is_empty() {
@@ -233,8 +234,8 @@ impl CaptureNode {
         Ok(&self.redacted)
     }
 
-    /// Looks at a datagram of the host's sockets, or at a packet of a connection, that came from `sender`. After [`Verdict::NeedsScript`]
-    /// and [`Verdict::Route`], [`CaptureNode::end_hep`] must follow.
+    /// Looks at a datagram of the host's sockets, or at a packet of a connection, that came from `sender`. After
+    /// [`Verdict::NeedsScript`] and [`Verdict::Route`], [`CaptureNode::end_hep`] must follow.
     pub fn receive_hep<'a>(&'a mut self, datagram: &'a [u8], sender: IpAddr) -> Result<Verdict<'a>, StateError> {
         self.hep.receive(&self.settings.hep, &mut self.pipeline.queue, datagram, sender)
     }
@@ -244,9 +245,9 @@ impl CaptureNode {
         self.hep.accept(&mut self.pipeline.queue, datagram)
     }
 
-    /// Ends the packet that [`CaptureNode::receive_hep`] began. With `refused`, the host's parser refused this payload before any route
-    /// ran; unless something captured it all the same, it is queued for `bad_table`, or one of the default mode's tables, in that mode's
-    /// database.
+    /// Ends the packet that [`CaptureNode::receive_hep`] began. With `refused`, the host's parser refused this payload
+    /// before any route ran; unless something captured it all the same, it is queued for `bad_table`, or one of the
+    /// default mode's tables, in that mode's database.
     pub fn end_hep(&mut self, refused: Option<&[u8]>) -> Result<(), CaptureError> {
         let answer = refused.map_or(Ok(()), |payload| self.capture_refused(payload));
         self.hep.end();
@@ -260,7 +261,8 @@ impl CaptureNode {
         self.capture_sip(&SipMessage::of(addresses, payload), table.as_bytes(), 0)
     }
 
-    /// Queues the SIP message inside the packet that the script is looking at, with what the host says of it in `message`.
+    /// Queues the SIP message inside the packet that the script is looking at, with what the host says of it in
+    /// `message`.
     fn capture_asked(&mut self, message: &SipMessage<'_>, table: &[u8], mode: usize) -> Result<(), CaptureError> {
         // Out of the way for the call below, which may look at everything else.
         let mut inflated = std::mem::take(&mut self.hep.inflated);
@@ -286,8 +288,8 @@ impl CaptureNode {
         self.hep.call_id(message)
     }
 
-    /// Opens the raw sockets, with the privileges that the server still has; the answer is how many processes must read from them, 0 when
-    /// raw capture is off.
+    /// Opens the raw sockets, with the privileges that the server still has; the answer is how many processes must read
+    /// from them, 0 when raw capture is off.
     pub fn open_raw(&mut self) -> Result<usize, RawError> {
         self.pipeline.check_is_checked()?;
         self.raw.open(&self.settings.raw)

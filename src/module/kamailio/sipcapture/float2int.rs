@@ -1,8 +1,8 @@
 //! The script function `float2int()`: reports carry fractions as text, and scripts compute with whole numbers.
 
-/// The whole number of `value` times `factor`, each read as far as it is a number (leading blanks, sign, digits; a fraction and an
-/// exponent in `value`), 0 where it is none. What does not fit is the nearest that does; a product of 0 becomes -1, since 0 would end
-/// the script.
+/// The whole number of `value` times `factor`, each read as far as it is a number (leading blanks, sign, digits; a
+/// fraction and an exponent in `value`), 0 where it is none. What does not fit is the nearest that does; a product of 0
+/// becomes -1, since 0 would end the script.
 pub fn float2int(value: &[u8], factor: &[u8]) -> i32 {
     let value: f64 = longest(value, is_fraction).parse().unwrap_or(0.0);
     let factor = longest(factor, |text| text.parse::<i64>().is_ok()).parse::<i64>().unwrap_or(0);

@@ -1,13 +1,10 @@
 //! The counters of named capture modes, and names for them that every exporter takes.
 //!
 //! The stock module calls them `captured_requests[M]` and `captured_replies[M]`, and dashboards ask for them by these
-//! names. Exporters do not
-//! take them: the grammar of Prometheus for the name of a metric is `[a-zA-Z_:][a-zA-Z0-9_:]*`, and one name outside
-//! it costs the whole page.
-//! So each has a plain name too, `captured_requests_M` and `captured_replies_M`, in which every character of `M` but
-//! ASCII letters, digits and
-//! `_` is a `_`. When two modes would have the same plain name, the mode that is called so keeps it, and others get
-//! `_2`, `_3` and so on behind
+//! names. Exporters do not take them: the grammar of Prometheus for the name of a metric is `[a-zA-Z_:][a-zA-Z0-9_:]*`,
+//! and one name outside it costs the whole page. So each has a plain name too, `captured_requests_M` and
+//! `captured_replies_M`, in which every character of `M` but ASCII letters, digits and `_` is a `_`. When two modes
+//! would have the same plain name, the mode that is called so keeps it, and others get `_2`, `_3` and so on behind
 //! theirs, in the order of their definition.
 
 use crate::module::engine::counters::Counter;

@@ -1,7 +1,8 @@
-//! The texts that configure capture modes: `NAME=>db_url=URL;table_name=a|b;mt_mode=hash;hash_source=call_id`, and lists of tables.
+//! The texts that configure capture modes: `NAME=>db_url=URL;table_name=a|b;mt_mode=hash;hash_source=call_id`, and
+//! lists of tables.
 //!
-//! A value ends at the next `;`, or stands in quotes. Blanks around names, values and `|` do not matter, nor do a `;` at the end and empty
-//! items of a list; parameters come in any order, the last of several counts.
+//! A value ends at the next `;`, or stands in quotes. Blanks around names, values and `|` do not matter, nor do a `;`
+//! at the end and empty items of a list; parameters come in any order, the last of several counts.
 
 use crate::module::engine::modes::{Mode, TableSelection};
 use crate::sink::DatabaseUrl;

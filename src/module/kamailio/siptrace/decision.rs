@@ -1,7 +1,8 @@
-//! What `sip_trace()` and `sip_trace_mode()` come to: what is traced, what is followed, and what the script is answered.
+//! What `sip_trace()` and `sip_trace_mode()` come to: what is traced, what is followed, and what the script is
+//! answered.
 //!
-//! The host asks twice: [`decide`] before the message is traced, and [`conclude`] after. Between them it hands the message over. Nothing here has a
-//! state or touches anything.
+//! The host asks twice: [`decide`] before the message is traced, and [`conclude`] after. Between them it hands the
+//! message over. Nothing here has a state or touches anything.
 
 use std::fmt;
 
@@ -55,8 +56,8 @@ impl Scope {
         })
     }
 
-    /// Reads the mode of `sip_trace_mode()`: its first letter counts; `Err` is what the operator should know where that says nothing, and
-    /// the message alone is traced.
+    /// Reads the mode of `sip_trace_mode()`: its first letter counts; `Err` is what the operator should know where that
+    /// says nothing, and the message alone is traced.
     pub fn of_mode(text: &[u8]) -> Result<Scope, String> {
         let scope = text.first().and_then(|&letter| Scope::of_letter(letter));
         scope.ok_or_else(|| format!("sip_trace_mode(): the message is traced; {LETTERS}"))
@@ -78,7 +79,8 @@ pub struct TraceCall<'a> {
     pub knows_transactions: bool,
     /// Whether it has one for dialogs.
     pub knows_dialogs: bool,
-    /// Of a CANCEL or ACK: whether the transaction that it is about is followed, and so has the message traced. `None`: the host has not looked.
+    /// Of a CANCEL or ACK: whether the transaction that it is about is followed, and so has the message traced. `None`:
+    /// the host has not looked.
     pub is_seen_to: Option<bool>,
 }
 
@@ -89,7 +91,8 @@ pub enum Decision {
     LookUp,
     /// Nothing is traced, and the script gets this answer.
     Answer(i32),
-    /// The message is traced, and if it can go anywhere this is followed: a transaction, a dialog, or nothing more for [`Scope::Message`].
+    /// The message is traced, and if it can go anywhere this is followed: a transaction, a dialog, or nothing more for
+    /// [`Scope::Message`].
     Trace(Scope),
 }
 
@@ -157,14 +160,15 @@ pub enum Sent {
 pub struct Conclusion {
     /// What is followed now: a transaction, a dialog, or nothing for [`Scope::Message`].
     pub follow: Scope,
-    /// Whether the script's destination counts for nothing that follows: where the message could not go, a stateless reply to it could not
-    /// either, and goes where one goes of which nothing was said.
+    /// Whether the script's destination counts for nothing that follows: where the message could not go, a stateless
+    /// reply to it could not either, and goes where one goes of which nothing was said.
     pub forgets_destination: bool,
     /// What the script gets.
     pub answer: i32,
 }
 
-/// Concludes a call of `function`: `follow` is what [`decide`] said, [`Scope::Message`] for functions that it is not asked about.
+/// Concludes a call of `function`: `follow` is what [`decide`] said, [`Scope::Message`] for functions that it is not
+/// asked about.
 pub fn conclude(function: TraceFunction, follow: Scope, sent: Sent) -> Conclusion {
     let is_good = match function {
         TraceFunction::SipTrace | TraceFunction::Hlog => sent == Sent::Queued,

@@ -1,7 +1,8 @@
 //! The ends of a message's way: as the host knows them, and as rows and packets show them, `proto:ip:port`.
 //!
-//! The texts are those of the stock module, which does not write IPv6 addresses in one way: without brackets where it has put the text together from
-//! an address (`udp:2001:db8::1:5060`), with brackets where the host has, as for its own sockets.
+//! The texts are those of the stock module, which does not write IPv6 addresses in one way: without brackets where it
+//! has put the text together from an address (`udp:2001:db8::1:5060`), with brackets where the host has, as for its own
+//! sockets.
 
 use super::tracer::Tracer;
 use crate::capture::Transport;
@@ -84,8 +85,8 @@ pub fn name_and_number(transport: Transport) -> (&'static str, u8) {
     }
 }
 
-/// Whether IPv6 addresses of a message stand in brackets: where the host has written them, which it does for its own traffic and for what
-/// it is about to send.
+/// Whether IPv6 addresses of a message stand in brackets: where the host has written them, which it does for its own
+/// traffic and for what it is about to send.
 pub fn has_brackets(tracer: Tracer, is_outgoing: bool) -> bool {
     match tracer {
         Tracer::Core => true,

@@ -1,5 +1,5 @@
-//! The parameters that the host acts upon: which messages it shows, what it follows, and by which of its sockets it sends. Part of
-//! [`TraceSettings`](super::TraceSettings), which knows the rest.
+//! The parameters that the host acts upon: which messages it shows, what it follows, and by which of its sockets it
+//! sends. Part of [`TraceSettings`](super::TraceSettings), which knows the rest.
 
 use crate::module::parameter::{ParameterError, ranged, refuse};
 
@@ -147,8 +147,8 @@ impl HostSettings {
         }
     }
 
-    /// What these parameters ask of a host of this release, major * 1000000 + minor * 1000 + patch; 0 is the newest. What the others say of
-    /// traffic and copies is not in it: `sends_copies` is whether scripts may have any sent.
+    /// What these parameters ask of a host of this release, major * 1000000 + minor * 1000 + patch; 0 is the newest.
+    /// What the others say of traffic and copies is not in it: `sends_copies` is whether scripts may have any sent.
     pub(super) fn needs(&self, release: u32) -> HostNeeds<'_> {
         let is_newer = release == 0 || release >= TRACES_MORE_OF_DIALOGS;
         HostNeeds {

@@ -121,7 +121,8 @@ pub enum TraceError {
 pub struct Traced {
     /// The plain copies that the host is to send, whatever the answer.
     pub copies: Option<Copies>,
-    /// What the script is told: of the rows where there are to be any, as the stock module has it, and else the first error.
+    /// What the script is told: of the rows where there are to be any, as the stock module has it, and else the first
+    /// error.
     pub answer: Result<(), TraceError>,
 }
 
@@ -143,7 +144,8 @@ impl TraceErrors {
         self.of_others.get_or_insert(error);
     }
 
-    /// With rows, a packet or copy that did not go is not the script's affair, but headers that could not be written are.
+    /// With rows, a packet or copy that did not go is not the script's affair, but headers that could not be written
+    /// are.
     pub fn answer(self, has_rows: bool) -> Result<(), TraceError> {
         let of_others = self.of_others.filter(|error| !has_rows || matches!(error, TraceError::XHeaders));
         self.of_rows.or(of_others).map_or(Ok(()), Err)

@@ -1,7 +1,8 @@
 //! The capture agent: what stands behind `sip_trace()`, from configuration to shutdown.
 //!
-//! A traced message becomes one record for each place that it is bound for: a row for each user that it is traced for, a packet for each
-//! collector. Plain copies are the host's to send, from its own sockets: [`TraceAgent::trace`] answers them.
+//! A traced message becomes one record for each place that it is bound for: a row for each user that it is traced for,
+//! a packet for each collector. Plain copies are the host's to send, from its own sockets: [`TraceAgent::trace`]
+//! answers them.
 
 mod decision;
 mod endpoint;
@@ -105,8 +106,8 @@ impl TraceAgent {
         self.settings.host_needs(self.host.release)
     }
 
-    /// Reads what a script gives `function` for a scope. What is not known is logged, at a limited rate once the agent is at work; as a mode it
-    /// is the message.
+    /// Reads what a script gives `function` for a scope. What is not known is logged, at a limited rate once the agent
+    /// is at work; as a mode it is the message.
     pub fn scope(&mut self, function: TraceFunction, text: &[u8]) -> Scope {
         let (read, level, otherwise) = match function {
             TraceFunction::SipTraceMode => (Scope::of_mode(text), Level::Info, Scope::Message),
@@ -121,7 +122,8 @@ impl TraceAgent {
         })
     }
 
-    /// Decides what a call of `sip_trace()` or `sip_trace_mode()` comes to, and logs what the operator should know of it, at a limited rate.
+    /// Decides what a call of `sip_trace()` or `sip_trace_mode()` comes to, and logs what the operator should know of
+    /// it, at a limited rate.
     pub fn decide(&mut self, call: &TraceCall<'_>) -> Decision {
         let (decision, shortcoming) = decide(call);
         if let Some(shortcoming) = shortcoming {
@@ -135,16 +137,17 @@ impl TraceAgent {
         variable::value(variable, shown, self.host.ipv6_style, &mut self.variable_texts)
     }
 
-    /// The message with the X-Siptrace headers, as an event route is shown what the host's core traces: what is not known of it yet, be it the
-    /// time, is empty or 0 in them. `None` when it has no end of headers, or they would be too long.
+    /// The message with the X-Siptrace headers, as an event route is shown what the host's core traces: what is not
+    /// known of it yet, be it the time, is empty or 0 in them. `None` when it has no end of headers, or they would be
+    /// too long.
     pub fn with_x_headers(&self, message: &TracedMessage<'_>) -> Option<Vec<u8>> {
         let mut rooms = [TextRoom::new(); 2];
         let trace = self.trace_of(message, &mut rooms);
         x_headers::insert(message.body, &headers_of(&trace, message.time_us.unwrap_or(0)))
     }
 
-    /// Queues `message` for wherever it is bound, and answers the plain copies that the host is to send. Never waits. What one row, packet or copy
-    /// is denied does not keep the others back.
+    /// Queues `message` for wherever it is bound, and answers the plain copies that the host is to send. Never waits.
+    /// What one row, packet or copy is denied does not keep the others back.
     ///
     /// What can come from traffic is logged at a limited rate.
     pub fn trace(&mut self, message: &TracedMessage<'_>) -> Traced {

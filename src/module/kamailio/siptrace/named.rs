@@ -1,4 +1,5 @@
-//! What scripts name, destinations and tables, read once and known by its text as long as it is in use. Of [`super::TraceAgent`] alone.
+//! What scripts name, destinations and tables, read once and known by its text as long as it is in use. Of
+//! [`super::TraceAgent`] alone.
 
 use super::TraceError;
 use crate::sink::hep::{Destination, named_copy_uri};
@@ -42,7 +43,8 @@ impl<T> Known<T> {
 pub struct Collector {
     /// Number of its sink.
     pub sink: usize,
-    /// Its URI in the one spelling that it has, without user, password and what else is of no use; `None` where parameters name it too.
+    /// Its URI in the one spelling that it has, without user, password and what else is of no use; `None` where
+    /// parameters name it too.
     pub uri: Option<Arc<str>>,
 }
 

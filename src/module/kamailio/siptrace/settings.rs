@@ -33,8 +33,8 @@ pub struct TraceMode {
     pub copies: bool,
 }
 
-/// What stands in for the server's own side of what scripts trace (`trace_local_ip`): in rows and headers as it is, in packets as far as it is an
-/// address.
+/// What stands in for the server's own side of what scripts trace (`trace_local_ip`): in rows and headers as it is, in
+/// packets as far as it is an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LocalAddress {
     text: Vec<u8>,
@@ -267,8 +267,8 @@ impl TraceSettings {
         self.hep.bind = Some(address);
     }
 
-    /// Checks that the certificates are there by which collectors over TLS are known: those of parameters, and with `tls_ca` those that
-    /// scripts may name.
+    /// Checks that the certificates are there by which collectors over TLS are known: those of parameters, and with
+    /// `tls_ca` those that scripts may name.
     pub(in crate::module) fn check_trust(&self) -> Result<(), ParameterError> {
         let trust = &self.hep.tls;
         let is_used = self.collectors.iter().any(|collector| collector.transport() == CollectorTransport::Tls);

@@ -1,4 +1,5 @@
-//! The pseudo-variable `$siptrace(...)`: what a script can ask of the message that it is shown in `event_route[siptrace:msg]`.
+//! The pseudo-variable `$siptrace(...)`: what a script can ask of the message that it is shown in
+//! `event_route[siptrace:msg]`.
 
 use super::TracedMessage;
 use super::endpoint::{TextRoom, has_brackets, name_and_number};
@@ -64,7 +65,8 @@ impl TraceVariable {
         TraceVariable(code)
     }
 
-    /// Whether it is one of the destination, and which field of that end; `None` for the direction, and for what is no field.
+    /// Whether it is one of the destination, and which field of that end; `None` for the direction, and for what is no
+    /// field.
     fn field(self) -> Option<(bool, Field)> {
         let index = self.0.checked_sub(1)? as usize;
         let (_, field) = FIELDS.get(index % FIELDS.len())?;

@@ -76,8 +76,8 @@ impl Model {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
-    /// However often the owner of a lane ends, and wherever in a push: what was published comes out once and in order, what was not is
-    /// neither seen nor counted.
+    /// However often the owner of a lane ends, and wherever in a push: what was published comes out once and in order,
+    /// what was not is neither seen nor counted.
     #[test]
     fn a_lane_taken_over_keeps_what_was_published_and_nothing_else(steps in steps()) {
         let lanes = lanes(1, 1);
@@ -208,7 +208,8 @@ fn whose_lane_was_taken_over_cannot_push_any_more() {
 
 /// Runs `body` in a forked process, which ends with status 0 when it answers true.
 fn fork(body: impl FnOnce() -> bool) -> i32 {
-    // SAFETY: the child allocates, which glibc prepares for at a fork, takes no lock of another thread's and leaves by `_exit`.
+    // SAFETY: the child allocates, which glibc prepares for at a fork, takes no lock of another thread's and leaves by
+    // `_exit`.
     match unsafe { libc::fork() } {
         0 => {
             let good = std::panic::catch_unwind(std::panic::AssertUnwindSafe(body)).unwrap_or(false);

@@ -1,7 +1,7 @@
 //! Dead letters: what a database has refused for good, with its reason, kept until an operator sends it again.
 //!
-//! The writer appends through [`DeadLetters`]; the operator's tool lists the files, reads them, and takes entries away through
-//! [`Taken`]. Both may be at work in one directory at once, and so may several writers.
+//! The writer appends through [`DeadLetters`]; the operator's tool lists the files, reads them, and takes entries away
+//! through [`Taken`]. Both may be at work in one directory at once, and so may several writers.
 //!
 //! # On disk
 //! ```text
@@ -19,18 +19,19 @@
 //! ```
 //!
 //! # Rules
-//! * A writer only ever appends to a file that it has made itself, and begins a new one after [`FILE_BYTES`] and whenever it
-//!   starts. So two writers share no file, and a torn end is never written behind.
-//! * Whoever touches a file holds its flock: the writer for the moment of one append, the tool from before it reads until it has
-//!   taken the entries away. The kernel ends the lock of whoever dies.
-//! * The writer never waits: a file that the tool has locked, or has removed or replaced meanwhile, is left behind and a new one
-//!   begun. So the tool may take any file at any time, the one in use included, and finds in it whatever had been appended.
-//! * The tool sends entries first and takes them away after that, all that were sent at once: a file of which nothing is left is
-//!   removed, otherwise what is left is written to a new file that then takes the name in one step. A tool that dies before has
-//!   changed nothing, and its entries are sent once more.
-//! * All files together stay within the limit in bytes; beyond it a letter is refused. Each writer counts what it appends, and
-//!   looks at the directory again after every 256 KiB, or sixteenth of the limit, and before it refuses, but then at most once a
-//!   second; several writers may pass the limit by so much each.
+//! * A writer only ever appends to a file that it has made itself, and begins a new one after [`FILE_BYTES`] and
+//!   whenever it starts. So two writers share no file, and a torn end is never written behind.
+//! * Whoever touches a file holds its flock: the writer for the moment of one append, the tool from before it reads
+//!   until it has taken the entries away. The kernel ends the lock of whoever dies.
+//! * The writer never waits: a file that the tool has locked, or has removed or replaced meanwhile, is left behind and
+//!   a new one begun. So the tool may take any file at any time, the one in use included, and finds in it whatever had
+//!   been appended.
+//! * The tool sends entries first and takes them away after that, all that were sent at once: a file of which nothing
+//!   is left is removed, otherwise what is left is written to a new file that then takes the name in one step. A tool
+//!   that dies before has changed nothing, and its entries are sent once more.
+//! * All files together stay within the limit in bytes; beyond it a letter is refused. Each writer counts what it
+//!   appends, and looks at the directory again after every 256 KiB, or sixteenth of the limit, and before it refuses,
+//!   but then at most once a second; several writers may pass the limit by so much each.
 //! * Appends reach the disk when the kernel likes, at the latest with [`DeadLetters::sync`] and at the end of a file.
 
 mod entry;

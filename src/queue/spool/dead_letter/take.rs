@@ -57,9 +57,9 @@ impl Taken {
         Entries::new(file, &self.path)
     }
 
-    /// Takes away every entry for which `keep`, called with its number in reading order from 0, answers false. What is damaged
-    /// goes too; the file itself goes when nothing is left. Answers how many entries are left. After an error, and when the
-    /// process dies at any moment, the file is either as before or as wanted.
+    /// Takes away every entry for which `keep`, called with its number in reading order from 0, answers false. What is
+    /// damaged goes too; the file itself goes when nothing is left. Answers how many entries are left. After an error,
+    /// and when the process dies at any moment, the file is either as before or as wanted.
     pub fn finish(self, mut keep: impl FnMut(usize, &Entry<'_>) -> bool) -> Result<usize, ReadError> {
         let mut entries = match self.entries() {
             Ok(entries) => entries,
@@ -131,13 +131,15 @@ impl Rest<'_> {
         let file = match &self.file {
             Some(file) => file,
             None => {
-                // One that is there was left by a tool that died; the lock on the old file says that it is nobody's now.
+                // One that is there was left by a tool that died; the lock on the old file says that it is nobody's
+                // now.
                 match files.remove(&self.name()) {
                     Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                     _ => {}
                 }
                 let file = files.create(&self.name())?;
-                // The tool may be somebody else than the server, which must be able to read its directory when it starts again.
+                // The tool may be somebody else than the server, which must be able to read its directory when it
+                // starts again.
                 file.set_owner(self.taken.file.owner()?)?;
                 self.file.insert(file)
             }

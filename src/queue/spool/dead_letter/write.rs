@@ -40,7 +40,8 @@ struct Current {
 }
 
 impl DeadLetters {
-    /// Appends to the files in `directory`, which is made when missing, as long as they have `limit_bytes` at most together.
+    /// Appends to the files in `directory`, which is made when missing, as long as they have `limit_bytes` at most
+    /// together.
     pub fn open(directory: &Path, limit_bytes: u64) -> Result<DeadLetters, SpoolError> {
         let files = Directory::make(directory).map_err(|error| SpoolError::new("make directory", directory, error))?;
         DeadLetters::open_on(Box::new(files), directory, limit_bytes)

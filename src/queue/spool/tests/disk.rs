@@ -125,7 +125,8 @@ impl Disk {
         state.inodes.iter_mut().for_each(|inode| inode.lock = None);
     }
 
-    /// Ends the process and the machine: of what was not synced, each change is there, or is not, or is torn, as `random` says.
+    /// Ends the process and the machine: of what was not synced, each change is there, or is not, or is torn, as
+    /// `random` says.
     pub fn cut_power(&self, mut random: impl FnMut(usize) -> usize) {
         self.kill();
         let mut state = self.state();

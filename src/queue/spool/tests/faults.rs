@@ -429,8 +429,8 @@ proptest! {
         prop_assert_eq!((spool.bytes(), disk.segments().len()), (0, 0));
     }
 
-    /// The machine stops within any write, sync or removal: what was accepted and not acknowledged is there again, and what comes
-    /// beyond is of the batch that was being appended.
+    /// The machine stops within any write, sync or removal: what was accepted and not acknowledged is there again, and
+    /// what comes beyond is of the batch that was being appended.
     #[test]
     fn power_that_is_cut_within_anything_loses_nothing_accepted(
         counts in prop::collection::vec((0u64..40, 0u64..40), 1..12),

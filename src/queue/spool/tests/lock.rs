@@ -10,7 +10,8 @@ fn take(directory: &Path) -> Result<DirectoryLock, LockError> {
     DirectoryLock::take(directory, |_| false)
 }
 
-/// Locks a directory that has just been let go of. A child of another test shares its lock until it starts a program or ends.
+/// Locks a directory that has just been let go of. A child of another test shares its lock until it starts a program or
+/// ends.
 fn take_again(directory: &Path) -> Result<DirectoryLock, LockError> {
     let deadline = Instant::now() + Duration::from_secs(20);
     DirectoryLock::take(directory, |_| {

@@ -329,8 +329,8 @@ impl Bench {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
-    /// Whatever happens to it, a spool hands out each record once and in order after each opening or rewinding, but for those
-    /// that were damaged; it loses no more than was damaged, and counts what it loses.
+    /// Whatever happens to it, a spool hands out each record once and in order after each opening or rewinding, but for
+    /// those that were damaged; it loses no more than was damaged, and counts what it loses.
     #[test]
     fn a_spool_behaves_like_a_queue_with_marks(sync in policy(), steps in prop::collection::vec(step(), 1..120)) {
         let mut bench = Bench::new(sync);
