@@ -2,25 +2,37 @@
 //!
 //! ```text
 //! SIP worker ─ sip_capture() ─┐                      writer process
-//! HEP datagram (host socket) ─┼─► Capture ─► lane ─► decode ─► table ─► batch ─► sink
-//! raw socket ─────────────────┘
+//! HEP datagram (host socket) ─┼─► Capture ─► lane ─► key ─► batch ─► spool or worker ─► sink
+//! raw socket ─────────────────┘                                        ▲         │
+//!                                                                      └─────────┘ what a sink cannot take now
 //! ```
 //!
 //! | room | what it is for | may call |
 //! |---|---|---|
-//! | [`abi`] | every `extern "C"` function, the panic guard, process control | everything |
-//! | [`module`] | what the host modules offer: parameters, functions, commands, their rules and errors | writer and below |
-//! | [`writer`] | drains lanes, batches, delivers, retries, shuts down; its own room [`writer::sinks`] lists what captures end in | sink, queue and below |
-//! | [`sink`] | where captures end: one room or file a database, one for HEP collectors, and one for TLS, which both speak | table and below |
-//! | [`queue`] | the lane: a byte ring in shared memory from one process to a writer | capture |
-//! | [`table`] | table names, layouts (columns of a row), creation | capture and below |
+//! | [`abi`] | the C side: every exported function by subject, the panic guard, handles, process control | everything |
+//! | [`module`] | what the host modules offer, see below | writer and below |
+//! | [`writer`] | drains lanes, batches, delivers, retries, spools, replays, shuts down | sink, queue and below |
+//! | [`writer::sinks`] | the list of what captures end in, as the writer sees it: rows, packets | the same |
+//! | [`sink`] | the databases, HEP collectors, and TLS, which both speak | table and below |
+//! | [`queue`] | the lane (shared memory), the spool (files), the counters | capture |
+//! | [`table`] | what a row holds: columns, values, names and creation of tables | capture and below |
 //! | [`capture`] | one observed message with its addresses and time, and its byte form | hep, sip |
-//! | [`hep`], [`sip`] | codecs: bytes in, borrowed fields out; no I/O, no unsafe, no allocation but for what writes a changed copy | nothing |
+//! | [`hep`], [`sip`] | codecs: bytes in, borrowed fields out; no I/O, no unsafe, hardly an allocation | nothing |
 //! | [`source`] | raw sockets: captures that do not come over the host's own sockets | packet |
-//! | [`packet`] | the UDP datagram inside a packet; IP and UDP headers rebuilt around a message, and the pcap file | nothing |
+//! | [`packet`] | frames, datagrams, fragments, tunnels, pcap files | nothing |
 //!
-//! Arrows run downwards only. `unsafe` lives in [`abi`], in the lane of [`queue`] and in [`source::raw`]; everything
-//! else denies it.
+//! | in [`module`] | what it is for |
+//! |---|---|
+//! | `mod.rs` | [`Module`](module::Module), the life of a module: parameters, check, plan, lanes, counters |
+//! | `list.rs` | the modules of all hosts, a line each |
+//! | `parameter.rs`, `parameter_list.rs` | errors and ranges of parameters, and the lists that hosts ask for |
+//! | `engine/` | what every module has: common settings, pipeline, place of the spool, commands, counters, choice of a table |
+//! | `hep/`, `raw/` | HEP packets and raw sockets on their way to a capture, for whichever module takes them |
+//! | `kamailio/` | `sipcapture/` and `siptrace/`, and in `dialect.rs` what they do otherwise than those of other hosts |
+//!
+//! Arrows run downwards only, also between the files of a room; a folder may refer to its own `mod.rs`. `unsafe` lives in [`abi`],
+//! in the lane of [`queue`] and in [`source::raw`]; everything else denies it. `doc/architecture.md` goes the way of a capture,
+//! `doc/adding-a-host.md` and `doc/adding-a-sink.md` say what to write for another host or sink.
 
 pub mod abi;
 pub mod capture;

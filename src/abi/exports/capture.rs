@@ -105,7 +105,7 @@ pub unsafe extern "C" fn sc_capture_report(
     })
 }
 
-/// Multiplies a decimal number by a factor, and answers the whole part.
+/// Multiplies a decimal fraction by a whole number.
 ///
 /// # Safety
 /// Pointers as the contract says.
