@@ -7,7 +7,7 @@
 //! the writer stores what it still has.
 
 use super::handle::Core;
-use super::host_drivers::Driver;
+use super::host_drivers::ShimDriver;
 use super::process::{self, Ended, Fork};
 use crate::module::HostedSink;
 use crate::sink::host::{DriverDatabase, HostEnd, HostLink, driver_module, serve};
@@ -28,7 +28,7 @@ const KILL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// One sink's process and what it takes to start another.
 struct HostProcess {
-    database: DriverDatabase<Driver>,
+    database: DriverDatabase<ShimDriver>,
     sink: usize,
     module: String,
     link: Arc<HostLink>,
@@ -113,7 +113,7 @@ impl HostProcesses {
 }
 
 impl HostProcess {
-    fn new(database: DriverDatabase<Driver>, sink: &HostedSink) -> std::io::Result<HostProcess> {
+    fn new(database: DriverDatabase<ShimDriver>, sink: &HostedSink) -> std::io::Result<HostProcess> {
         let (link, end) = HostLink::pair()?;
         let now = Instant::now();
         Ok(HostProcess {

@@ -74,15 +74,15 @@ impl HostDrivers {
     }
 
     /// The database of `sink`, not connected; `None` when no driver is bound to it.
-    pub fn database(&self, sink: &HostedSink) -> Option<io::Result<DriverDatabase<Driver>>> {
+    pub fn database(&self, sink: &HostedSink) -> Option<io::Result<DriverDatabase<ShimDriver>>> {
         let (functions, abilities) = (self.functions?, *self.bound.get(&sink.number)?);
-        let driver = Driver::new(functions, sink);
+        let driver = ShimDriver::new(functions, sink);
         Some(driver.map(|driver| DriverDatabase::new(driver, &sink.url.scheme, abilities)))
     }
 }
 
 /// The calls of the host's driver for one sink, from its host database process.
-pub(super) struct Driver {
+pub(super) struct ShimDriver {
     functions: Functions,
     sink: u32,
     url: CString,
@@ -90,11 +90,11 @@ pub(super) struct Driver {
     limit: u32,
 }
 
-impl Driver {
-    fn new(functions: Functions, sink: &HostedSink) -> io::Result<Driver> {
+impl ShimDriver {
+    fn new(functions: Functions, sink: &HostedSink) -> io::Result<ShimDriver> {
         let url = CString::new(sink.url.url.expose())?;
         let limit = (sink.io_timeout * 2).as_secs().clamp(1, 3600) as u32;
-        Ok(Driver { functions, sink: sink.number as u32, url, limit })
+        Ok(ShimDriver { functions, sink: sink.number as u32, url, limit })
     }
 }
 
@@ -129,7 +129,7 @@ fn is_done(answer: sc_database_answer) -> bool {
 
 // The host promised functions of these types, callable in a forked process of one thread, and this is one. Slices live
 // through the call, are never null, and have a zero byte behind them.
-impl HostDriver for Driver {
+impl HostDriver for ShimDriver {
     fn working(&mut self, begun: bool) {
         process::alarm(if begun { self.limit } else { 0 });
     }

@@ -22,7 +22,6 @@ mod variable;
 pub use crate::owned_directory::Owner;
 pub use engine::commands::Reply;
 pub use engine::common_settings::CommonSettings;
-pub use engine::counters::Counter;
 pub use engine::default_places::{EMBEDDED_URL, SPOOL_DIRECTORY};
 pub use engine::dialect::{Command, Dialect};
 pub use engine::forward::{
@@ -34,6 +33,7 @@ pub use engine::modes::{Mode, Modes, TableSelection};
 pub use engine::overview::Overview;
 pub use engine::pipeline::{HostedSink, Pipeline};
 pub use engine::state::{MapError, Pause, StateError};
+pub use engine::statistics::Statistic;
 pub use hep::access::{AllowList, AuthKey};
 pub use hep::intake::{HepPacket, Verdict};
 pub use hep::metadata::Metadata;
@@ -59,7 +59,7 @@ pub use raw::settings::{RawCapture, RawSettings};
 pub use variable::VariableValue;
 
 use crate::writer::WriterPlan;
-use engine::overview::Named;
+use engine::overview::ModesAndStatistics;
 use engine::{pipeline, spool_directory};
 use std::time::Duration;
 
@@ -109,7 +109,7 @@ pub trait Module {
     fn is_on_at_start(&self) -> bool;
 
     /// Names of the capture modes, by number, and counters beside those that every module has which shows the same.
-    fn modes_and_counters(&self) -> (Vec<String>, Vec<Counter>) {
+    fn modes_and_counters(&self) -> (Vec<String>, Vec<Statistic>) {
         Default::default()
     }
 
@@ -165,7 +165,7 @@ pub trait Module {
         *self.common_mut() = common;
         let (modes, counters) = self.modes_and_counters();
         let sinks = plan.sinks.iter().map(|sink| sink.to_string()).collect();
-        self.pipeline().overview().note_parameters(Named { sinks, modes, counters });
+        self.pipeline().overview().note_parameters(ModesAndStatistics { sinks, modes, counters });
         Ok(())
     }
 

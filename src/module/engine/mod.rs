@@ -4,7 +4,6 @@
 pub(in crate::module) mod capture_queue;
 pub(in crate::module) mod commands;
 pub(in crate::module) mod common_settings;
-pub(in crate::module) mod counters;
 pub(in crate::module) mod default_places;
 pub(in crate::module) mod dialect;
 pub(in crate::module) mod forward;
@@ -14,3 +13,4 @@ pub(in crate::module) mod overview;
 pub(in crate::module) mod pipeline;
 pub(in crate::module) mod spool_directory;
 pub(in crate::module) mod state;
+pub(in crate::module) mod statistics;

@@ -2,9 +2,9 @@
 //! it stands in shared memory, or does not change any more once it is there.
 
 use crate::log_limit::SharedLogLimit;
-use crate::module::engine::counters::{self, Counter};
 use crate::module::engine::dialect::Dialect;
 use crate::module::engine::state::StateError;
+use crate::module::engine::statistics::{self, Statistic};
 use crate::queue::lane::Lanes;
 use std::ffi::CStr;
 use std::sync::{Arc, OnceLock};
@@ -13,25 +13,25 @@ use std::sync::{Arc, OnceLock};
 #[derive(Debug, Default)]
 pub struct Overview {
     lanes: OnceLock<Arc<Lanes>>,
-    parameters: OnceLock<Named>,
+    parameters: OnceLock<ModesAndStatistics>,
     /// For what any thread may have to say.
     pub(in crate::module) log: SharedLogLimit,
 }
 
 /// What the parameters name, once they are checked.
 #[derive(Debug, Default)]
-pub(in crate::module) struct Named {
+pub(in crate::module) struct ModesAndStatistics {
     /// URLs of the sinks, without passwords.
     pub sinks: Vec<String>,
     /// Capture modes, by number.
     pub modes: Vec<String>,
     /// Counters beside those of the table.
-    pub counters: Vec<Counter>,
+    pub counters: Vec<Statistic>,
 }
 
 impl Overview {
     /// Notes what the parameters name; they are checked once.
-    pub(in crate::module) fn note_parameters(&self, named: Named) {
+    pub(in crate::module) fn note_parameters(&self, named: ModesAndStatistics) {
         let _ = self.parameters.set(named);
     }
 
@@ -73,10 +73,10 @@ impl Overview {
         Ok(self.mapped()?.capture_on())
     }
 
-    /// Counter number `index` of a module of `dialect`, from 0; `None` behind the last one. All are there once the
+    /// Statistic number `index` of a module of `dialect`, from 0; `None` behind the last one. All are there once the
     /// parameters are checked.
-    pub fn counter_at(&self, dialect: &Dialect, index: usize) -> Option<&Counter> {
-        let common = counters::of(dialect.observer);
+    pub fn counter_at(&self, dialect: &Dialect, index: usize) -> Option<&Statistic> {
+        let common = statistics::of(dialect.observer);
         // Those that parameters name come last.
         common.get(index).or_else(|| self.parameters.get()?.counters.get(index - common.len()))
     }

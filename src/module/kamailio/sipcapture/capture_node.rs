@@ -4,12 +4,12 @@ use crate::capture::{CUSTOM_FIELDS, Capture, RowKind, Transport};
 use crate::log_limit::LogLimit;
 use crate::module::Module;
 use crate::module::engine::common_settings::CommonSettings;
-use crate::module::engine::counters::Counter;
 use crate::module::engine::dialect::Dialect;
 use crate::module::engine::masked::{self, Unmaskable};
 use crate::module::engine::modes::{Modes, TableSelector};
 use crate::module::engine::pipeline::Pipeline;
 use crate::module::engine::state::StateError;
+use crate::module::engine::statistics::Statistic;
 use crate::module::hep::context::{Addresses, HepContext};
 use crate::module::hep::intake::{HepPacket, Verdict, sip_inside};
 use crate::module::hep::metadata::Metadata;
@@ -360,7 +360,7 @@ impl Module for CaptureNode {
         self.settings.capture_on
     }
 
-    fn modes_and_counters(&self) -> (Vec<String>, Vec<Counter>) {
+    fn modes_and_counters(&self) -> (Vec<String>, Vec<Statistic>) {
         let names = self.modes.iter().map(|mode| mode.name.clone()).collect();
         (names, mode_counters::of_modes(&self.modes, self.settings.mode_statistics))
     }

@@ -7,8 +7,8 @@
 //! would have the same plain name, the mode that is called so keeps it, and others get `_2`, `_3` and so on behind
 //! theirs, in the order of their definition.
 
-use crate::module::engine::counters::Counter;
 use crate::module::engine::modes::Modes;
+use crate::module::engine::statistics::Statistic;
 use std::ffi::CString;
 
 /// What the operator is told when an exporter cannot be given the plain names.
@@ -40,7 +40,7 @@ impl ModeStatistics {
 }
 
 /// The counters of every mode but the default one.
-pub(in crate::module) fn of_modes(modes: &Modes, names: ModeStatistics) -> Vec<Counter> {
+pub(in crate::module) fn of_modes(modes: &Modes, names: ModeStatistics) -> Vec<Statistic> {
     let named: Vec<&str> = modes.iter().skip(1).map(|mode| mode.name.as_str()).collect();
     let plain = plain_names(&named);
     let owned = |text: String| CString::new(text).unwrap_or_default();
@@ -50,8 +50,8 @@ pub(in crate::module) fn of_modes(modes: &Modes, names: ModeStatistics) -> Vec<C
         let plain_name = owned(format!("captured_{what}_{}", plain[index]));
         let description = owned(format!("SIP {what} accepted by sip_capture() in mode {name}"));
         match names {
-            ModeStatistics::Plain => Counter::of_mode(index + 1, kind, plain_name, None, description),
-            ModeStatistics::Stock => Counter::of_mode(index + 1, kind, stock_name, Some(plain_name), description),
+            ModeStatistics::Plain => Statistic::of_mode(index + 1, kind, plain_name, None, description),
+            ModeStatistics::Stock => Statistic::of_mode(index + 1, kind, stock_name, Some(plain_name), description),
         }
     };
     (0..named.len()).flat_map(|index| [0, 1].map(|kind| counter(index, kind))).collect()
@@ -81,8 +81,8 @@ fn plain_names(names: &[&str]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::module::engine::counters;
     use crate::module::engine::modes::{DEFAULT, Mode, TableSelection};
+    use crate::module::engine::statistics;
     use crate::queue::counters::{MODES, Observer};
     use crate::sink::DatabaseUrl;
     use proptest::prelude::*;
@@ -106,7 +106,7 @@ mod tests {
     }
 
     /// What a page shows of these counters.
-    fn shown(counters: &[Counter]) -> Vec<&str> {
+    fn shown(counters: &[Statistic]) -> Vec<&str> {
         let of = counters.iter().map(|counter| counter.exported_name.as_deref().unwrap_or(&counter.name));
         of.map(|name| name.to_str().unwrap()).collect()
     }
@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn every_other_counter_has_a_name_that_exporters_take_of_its_own() {
-        for counters in [counters::of(Observer::Node), counters::of(Observer::Agent)] {
+        for counters in [statistics::of(Observer::Node), statistics::of(Observer::Agent)] {
             let names = shown(counters);
             assert!(names.iter().all(|name| is_metric_name(name)), "{names:?}");
             assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len());
@@ -151,7 +151,7 @@ mod tests {
         ) {
             let all = of_modes(&modes(names.iter().map(String::as_str)), ModeStatistics::Stock);
             let mut names = shown(&all);
-            names.extend(shown(counters::of(Observer::Node)));
+            names.extend(shown(statistics::of(Observer::Node)));
             prop_assert!(names.iter().all(|name| is_metric_name(name)), "{names:?}");
             prop_assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len());
         }

@@ -27,7 +27,7 @@ pub use variable::{ALLOWED as TRACE_VARIABLES, TraceVariable};
 use self::decision::decide;
 use self::endpoint::{TextRoom, has_brackets};
 use self::message::TraceErrors;
-use self::named::{Destinations, Known, Named};
+use self::named::{Destinations, Known, NamedDestinations};
 use self::variable::VariableTexts;
 use crate::capture::{Capture, RowKind, SocketList, Trace, Transport};
 use crate::log_limit::LogLimit;
@@ -239,14 +239,14 @@ impl TraceAgent {
     }
 
     /// Where the script wants packets and copies.
-    fn named(&mut self, message: &TracedMessage<'_>) -> Result<Named, TraceError> {
-        let Some(uri) = message.destination else { return Ok(Named::default()) };
+    fn named(&mut self, message: &TracedMessage<'_>) -> Result<NamedDestinations, TraceError> {
+        let Some(uri) = message.destination else { return Ok(NamedDestinations::default()) };
         let (_, packets, copies) = self.what(message);
         let settings = &self.settings;
         if uri.is_empty() {
             // Of what parameters name, some is for copies alone.
             let is_nowhere = if packets { settings.collectors.is_empty() } else { settings.copies.is_empty() };
-            return if is_nowhere { Err(TraceError::NoDestination) } else { Ok(Named::default()) };
+            return if is_nowhere { Err(TraceError::NoDestination) } else { Ok(NamedDestinations::default()) };
         }
         let sink_of = |destination: &_| match settings.sink_of(destination) {
             Some(sink) => (sink, true),
@@ -254,7 +254,7 @@ impl TraceAgent {
         };
         let collector = if packets { Some(self.destinations.collector(uri, sink_of)?) } else { None };
         let copy = if copies { Some(self.destinations.copy(uri)?) } else { None };
-        Ok(Named { collector, copy })
+        Ok(NamedDestinations { collector, copy })
     }
 
     /// What the record says of a message before parameters have their say.
@@ -281,7 +281,7 @@ impl TraceAgent {
     fn spread(
         &mut self,
         message: &TracedMessage<'_>,
-        named: &Named,
+        named: &NamedDestinations,
         capture: &Capture<'_>,
         of_packets: &Trace<'_>,
         is_on: bool,

@@ -40,7 +40,7 @@ impl<T> Known<T> {
 
 /// A collector.
 #[derive(Clone, Debug)]
-pub struct Collector {
+pub struct NamedCollectorSink {
     /// Number of its sink.
     pub sink: usize,
     /// Its URI in the one spelling that it has, without user, password and what else is of no use; `None` where
@@ -50,9 +50,9 @@ pub struct Collector {
 
 /// Where a script wants packets and copies of a message.
 #[derive(Clone, Debug, Default)]
-pub struct Named {
+pub struct NamedDestinations {
     /// Packets; `None` where it leaves that to parameters, or there are to be none.
-    pub collector: Option<Collector>,
+    pub collector: Option<NamedCollectorSink>,
     /// Plain copies, a URI likewise.
     pub copy: Option<Arc<str>>,
 }
@@ -60,7 +60,7 @@ pub struct Named {
 /// Destinations that scripts used lately and that were found good.
 #[derive(Debug, Default)]
 pub struct Destinations {
-    collectors: Known<Collector>,
+    collectors: Known<NamedCollectorSink>,
     copies: Known<Arc<str>>,
 }
 
@@ -70,11 +70,11 @@ impl Destinations {
         &mut self,
         uri: &[u8],
         sink_of: impl FnOnce(&Destination) -> (usize, bool),
-    ) -> Result<Collector, TraceError> {
-        let read = |uri: &str| -> Result<Collector, TraceError> {
+    ) -> Result<NamedCollectorSink, TraceError> {
+        let read = |uri: &str| -> Result<NamedCollectorSink, TraceError> {
             let destination = Destination::parse(uri)?;
             let (sink, is_shared) = sink_of(&destination);
-            Ok(Collector { sink, uri: (!is_shared).then(|| destination.to_string().into()) })
+            Ok(NamedCollectorSink { sink, uri: (!is_shared).then(|| destination.to_string().into()) })
         };
         self.collectors.get_or_read(uri, read).cloned()
     }

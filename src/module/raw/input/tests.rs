@@ -1,7 +1,7 @@
 //! Each packet is counted, and once more for what becomes of it.
 
 use super::*;
-use crate::module::engine::counters;
+use crate::module::engine::statistics;
 use crate::packet::frame_kinds::frame_kinds;
 use crate::packet::{Start, udp_frame};
 use crate::queue::counters::Observer;
@@ -40,7 +40,7 @@ impl Counted {
 
     fn statistics(&self) -> BTreeMap<&'static str, u64> {
         let totals = self.lanes.totals();
-        let raw = counters::of(Observer::Node).iter().filter_map(|counter| {
+        let raw = statistics::of(Observer::Node).iter().filter_map(|counter| {
             let std::borrow::Cow::Borrowed(name) = counter.name else { return None };
             let name = name.to_str().unwrap();
             name.starts_with("raw_").then(|| (name, counter.value(&totals)))

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 /// One counter of a module.
 #[derive(Debug)]
-pub struct Counter {
+pub struct Statistic {
     /// Name within the module's group.
     pub name: Cow<'static, CStr>,
     /// What it counts.
@@ -24,7 +24,7 @@ enum Value {
     Mode(usize, usize),
 }
 
-impl Counter {
+impl Statistic {
     /// The SIP requests (`kind` 0) or replies (1) that `sip_capture()` accepted in mode number `mode`.
     pub(in crate::module) fn of_mode(
         mode: usize,
@@ -32,9 +32,9 @@ impl Counter {
         name: CString,
         exported_name: Option<CString>,
         description: CString,
-    ) -> Counter {
+    ) -> Statistic {
         let (name, description) = (Cow::Owned(name), Cow::Owned(description));
-        Counter { name, description, exported_name, value: Value::Mode(mode, kind) }
+        Statistic { name, description, exported_name, value: Value::Mode(mode, kind) }
     }
 
     /// Its value in a reading.
@@ -47,10 +47,10 @@ impl Counter {
 }
 
 /// The counters that every module has which shows them as `observer`.
-pub(in crate::module) fn of(observer: Observer) -> &'static [Counter] {
-    static OF: [OnceLock<Vec<Counter>>; 2] = [const { OnceLock::new() }; 2];
+pub(in crate::module) fn of(observer: Observer) -> &'static [Statistic] {
+    static OF: [OnceLock<Vec<Statistic>>; 2] = [const { OnceLock::new() }; 2];
     OF[observer as usize].get_or_init(|| {
-        let statistics = counters::statistics(observer).map(|(counter, description)| Counter {
+        let statistics = counters::statistics(observer).map(|(counter, description)| Statistic {
             name: Cow::Borrowed(counter.name),
             description: Cow::Borrowed(description),
             exported_name: None,
