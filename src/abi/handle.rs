@@ -7,7 +7,7 @@ use super::host_drivers::HostDrivers;
 use super::register::{InUse, Register};
 use super::shared::SharedForwardState;
 use crate::module::{
-    AnyModule, CaptureNode, Copies, Dialect, Forward, HostedSink, Module, Overview, Pipeline, TraceAgent,
+    AnyModule, CaptureNode, CapturesSip, Copies, Dialect, Forward, HostedSink, Module, Overview, Pipeline, TraceAgent,
 };
 use crate::queue::counters::Observer;
 use crate::queue::lane::Lanes;
@@ -39,6 +39,11 @@ impl Core {
     /// The same, to change it.
     pub fn module_mut(&mut self) -> &mut dyn Module {
         self.module.life_mut()
+    }
+
+    /// The module as one that captures SIP; an error when it does not.
+    pub fn captures_sip(&mut self) -> Result<&mut dyn CapturesSip, sc_status> {
+        self.module.captures_sip().ok_or(sc_status::SC_ERR_WRONG_STATE)
     }
 
     /// The capture node; an error when the handle belongs to another module.

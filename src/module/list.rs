@@ -1,10 +1,11 @@
 //! The list of the modules of all hosts, and which of them can do what more than one can.
 
-use super::kamailio::sipcapture::capture_node::{CaptureError, CaptureNode, SipMessage};
+use super::captures_sip::CapturesSip;
+use super::kamailio::sipcapture::capture_node::CaptureNode;
 use super::kamailio::siptrace::TraceAgent;
 #[cfg(feature = "toy-host")]
 use super::toy::ToyModule;
-use super::{Module, ParameterList, StateError};
+use super::{Module, ParameterList};
 
 /// Makes [`AnyModule`] of the list: a variant, the name by which shims ask for it, its type, and its parameters.
 macro_rules! modules {
@@ -61,16 +62,13 @@ modules! {
 }
 
 impl AnyModule {
-    /// Queues a SIP message for `table` (empty for one of its own choice) in the database of mode `mode`. Never waits.
-    ///
-    /// # Errors
-    /// See [`CaptureError`]; also of a module that captures no SIP messages.
-    pub fn capture_sip(&mut self, message: &SipMessage<'_>, table: &[u8], mode: usize) -> Result<(), CaptureError> {
+    /// The module, if it captures SIP messages.
+    pub fn captures_sip(&mut self) -> Option<&mut dyn CapturesSip> {
         match self {
-            AnyModule::Sipcapture(node) => node.capture_sip(message, table, mode),
-            AnyModule::Siptrace(_) => Err(StateError::OtherModule.into()),
+            AnyModule::Sipcapture(node) => Some(&mut **node),
+            AnyModule::Siptrace(_) => None,
             #[cfg(feature = "toy-host")]
-            AnyModule::Toy(module) => module.capture_sip(message, table),
+            AnyModule::Toy(module) => Some(&mut **module),
         }
     }
 }

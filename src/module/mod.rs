@@ -6,6 +6,7 @@
 //! the host's shim calls in each of them, from the parameters to the end; what only one of them can do is a method of
 //! its own.
 
+mod captures_sip;
 mod engine;
 mod hep;
 mod host_facts;
@@ -14,12 +15,14 @@ mod list;
 pub mod parameter;
 mod parameter_list;
 mod raw;
+mod sip_message;
 #[cfg(feature = "toy-host")]
 #[path = "../../tests/toy_host/module.rs"]
 mod toy;
 mod variable;
 
 pub use crate::owned_directory::Owner;
+pub use captures_sip::CapturesSip;
 pub use engine::commands::Reply;
 pub use engine::common_settings::CommonSettings;
 pub use engine::default_places::{EMBEDDED_URL, SPOOL_DIRECTORY};
@@ -28,6 +31,7 @@ pub use engine::forward::{
     Forward, ForwardRules, Forwarded, LookUp, MOST_HELD_BYTES, MOST_NAMES, SendTo, SharedState, State as ForwardState,
     Work,
 };
+pub use engine::host_refusal::HostRefusal;
 pub use engine::masked::Unmaskable;
 pub use engine::modes::{Mode, Modes, TableSelection};
 pub use engine::overview::Overview;
@@ -39,9 +43,8 @@ pub use hep::intake::{HepPacket, Verdict};
 pub use hep::metadata::Metadata;
 pub use hep::variable::{ALLOWED as HEP_VARIABLES, HepVariable};
 pub use host_facts::{HostFacts, Ipv6Style};
-pub use kamailio::refusal::{HostRefusal, refusal};
 pub use kamailio::rows::ROWS as KAMAILIO_ROWS;
-pub use kamailio::sipcapture::capture_node::{CaptureError, CaptureNode, SipMessage};
+pub use kamailio::sipcapture::capture_node::CaptureNode;
 pub use kamailio::sipcapture::float2int::float2int;
 pub use kamailio::sipcapture::parameters::PARAMETERS as SIPCAPTURE_PARAMETERS;
 pub use kamailio::sipcapture::settings::CaptureSettings;
@@ -56,6 +59,7 @@ pub use parameter::ParameterError;
 pub use parameter_list::{Parameter, ParameterKind, ParameterList};
 pub use raw::input::RawError;
 pub use raw::settings::{RawCapture, RawSettings};
+pub use sip_message::{CaptureError, SipMessage};
 pub use variable::VariableValue;
 
 use crate::writer::WriterPlan;

@@ -46,20 +46,23 @@ pub struct RowTransports {
     pub plain: &'static TransportNumbers,
     /// SIP messages inside HEP of version 1, 2 and 3.
     pub hep: [&'static TransportNumbers; 3],
-    /// Reports.
+    /// Reports that a script makes.
     pub report: &'static TransportNumbers,
+    /// What is not SIP in HEP packets, which become reports of themselves.
+    pub hep_report: &'static TransportNumbers,
 }
 
 impl RowTransports {
     /// The same numbers for every row.
     pub const fn all(numbers: &'static TransportNumbers) -> RowTransports {
-        RowTransports { plain: numbers, hep: [numbers; 3], report: numbers }
+        RowTransports { plain: numbers, hep: [numbers; 3], report: numbers, hep_report: numbers }
     }
 
     /// The number that the row of `capture` has for its transport.
     pub(super) fn number(&self, capture: &Capture<'_>) -> u8 {
         let of_version = |version: u8| self.hep.get(usize::from(version).checked_sub(1)?).copied();
         let numbers = match capture.kind {
+            RowKind::Report(_) if capture.hep_version.is_some() => self.hep_report,
             RowKind::Report(_) => self.report,
             _ => capture.hep_version.and_then(of_version).unwrap_or(self.plain),
         };

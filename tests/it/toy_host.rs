@@ -4,6 +4,7 @@
 use crate::common::rows::{SqliteFile, select, text};
 use crate::common::wait::within;
 use rustix::process::{Pid, Signal, kill_process};
+use sipcapture_core::hep::{self, Packet, Payload, Version};
 use std::io::{BufRead as _, BufReader};
 use std::net::UdpSocket;
 use std::path::Path;
@@ -34,10 +35,10 @@ impl ToyHost {
     }
 
     /// Sends `message`, and waits until the host says that it is queued.
-    fn capture(&self, message: &str) {
+    fn capture(&self, message: &[u8]) {
         let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
         socket.set_read_timeout(Some(PATIENCE)).expect("a socket takes a time limit");
-        socket.send_to(message.as_bytes(), ("127.0.0.1", self.port)).expect("a datagram leaves");
+        socket.send_to(message, ("127.0.0.1", self.port)).expect("a datagram leaves");
         assert_eq!(socket.recv(&mut [0; 1]).expect("the message is queued"), 0);
     }
 
@@ -71,7 +72,7 @@ fn what_a_host_captures_that_was_added_by_the_book_is_stored() {
     let file = SqliteFile::new();
     // An alias of its own dialect.
     let host = ToyHost::start(&[format!("database={}", file.url())]);
-    (1..=3).for_each(|number| host.capture(&invite(number)));
+    (1..=3).for_each(|number| host.capture(invite(number).as_bytes()));
     let rows = || select(file.url(), "SELECT callid, method, source_ip, destination_port FROM sip_capture ORDER BY id");
     within(PATIENCE, "three rows are stored", || rows().is_ok_and(|rows| rows.len() == 3));
     for (row, number) in rows().expect("rows").iter().zip(1..) {
@@ -83,10 +84,41 @@ fn what_a_host_captures_that_was_added_by_the_book_is_stored() {
 }
 
 #[test]
+fn a_message_in_a_hep_packet_has_the_addresses_and_the_time_of_the_packet() {
+    let file = SqliteFile::new();
+    let host = ToyHost::start(&[format!("db_url={}", file.url())]);
+    let packet = Packet {
+        version: Version::V3,
+        ip_protocol: 17,
+        source: "192.0.2.1:5060".parse().expect("an address"),
+        destination: "192.0.2.2:5080".parse().expect("an address"),
+        time_us: Some(1_700_000_000_000_001),
+        payload_type: 1,
+        agent_id: Some(7),
+        correlation_id: None,
+        auth_key: None,
+        payload: Payload::Plain(b""),
+        trailing: 0,
+    };
+    let message = invite(9);
+    let mut datagram = Vec::new();
+    hep::encode(&Packet { payload: Payload::Plain(message.as_bytes()), ..packet }, Version::V3, &mut datagram)
+        .expect("the packet can be written");
+    host.capture(&datagram);
+    let rows = || select(file.url(), "SELECT callid, source_ip, destination_port, micro_ts, node FROM sip_capture");
+    within(PATIENCE, "the row is stored", || rows().is_ok_and(|rows| rows.len() == 1));
+    let row = rows().expect("rows").remove(0);
+    let of = |column| text(&row, column);
+    assert_eq!([of("callid"), of("source_ip"), of("destination_port")], ["toy-9", "192.0.2.1", "5080"]);
+    assert_eq!([of("micro_ts"), of("node")], ["1700000000000001", ":7"]);
+    assert!(host.end());
+}
+
+#[test]
 fn what_is_queued_when_the_host_is_told_to_end_is_stored_too() {
     let file = SqliteFile::new();
     let host = ToyHost::start(&[format!("db_url={}", file.url())]);
-    (1..=200).for_each(|number| host.capture(&invite(number)));
+    (1..=200).for_each(|number| host.capture(invite(number).as_bytes()));
     assert!(host.end());
     assert_eq!(select(file.url(), "SELECT id FROM sip_capture").expect("rows").len(), 200);
 }

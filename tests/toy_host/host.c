@@ -46,6 +46,36 @@ static sc_address address_of(const struct sockaddr_in *from)
     return address;
 }
 
+static sc_status capture(sc_message *message)
+{
+    sc_bytes no_table = { NULL, 0 };
+    return sc_capture_sip(core, message, no_table, 0);
+}
+
+/* A HEP packet is answered by its verdict; anything else is a SIP message of its own. */
+static sc_status take(sc_bytes datagram, const sc_address *sender, const sc_address *own)
+{
+    sc_message message = { .source = *sender, .destination = *own, .transport = 1, .payload = datagram };
+    sc_hep_verdict verdict;
+    sc_hep_packet packet;
+
+    sc_status status = sc_hep_receive(core, datagram, sender, &verdict, &packet);
+    if (status != SC_OK || verdict == SC_HEP_DONE) {
+        return status;
+    }
+    if (verdict == SC_HEP_PASS) {
+        return capture(&message);
+    }
+    message.source = packet.source;
+    message.destination = packet.destination;
+    message.transport = packet.transport;
+    message.payload = packet.payload;
+    status = capture(&message);
+    sc_bytes not_refused = { NULL, 0 };
+    sc_hep_end(core, not_refused);
+    return status;
+}
+
 /* The worker: lane 0 is its own. */
 static void work(int listener, const struct sockaddr_in *own)
 {
@@ -58,11 +88,9 @@ static void work(int listener, const struct sockaddr_in *own)
         if (length <= 0) {
             continue;
         }
-        sc_message message = { .source = address_of(&sender), .destination = address_of(own), .transport = 1 };
-        message.payload.ptr = datagram;
-        message.payload.len = (size_t)length;
-        sc_bytes no_table = { NULL, 0 };
-        if (sc_capture_sip(core, &message, no_table, 0) == SC_OK) {
+        sc_bytes bytes = { datagram, (size_t)length };
+        sc_address from = address_of(&sender), to = address_of(own);
+        if (take(bytes, &from, &to) == SC_OK) {
             sendto(listener, "", 0, 0, (struct sockaddr *)&sender, size);
         }
     }
@@ -81,35 +109,37 @@ int main(int argc, char **argv)
             || sc_core_check(core) != SC_OK || sc_core_writers(core, &writers) != SC_OK) {
         return 1;
     }
-    if (bind(listener, (struct sockaddr *)&own, size) != 0 || getsockname(listener, (struct sockaddr *)&own, &size) != 0
+    if (listener < 0 || bind(listener, (struct sockaddr *)&own, size) != 0 || getsockname(listener, (struct sockaddr *)&own, &size) != 0
             || sc_core_map_lanes(core, 1) != SC_OK) {
         return 1;
     }
-    /* Children inherit the signal's effect, and this process waits for it. */
+    /* The end is waited for below: nobody may end before that, and children as the system has it. */
     sigset_t end;
     sigemptyset(&end);
     sigaddset(&end, SIGTERM);
+    sigprocmask(SIG_BLOCK, &end, NULL);
     pid_t children[17]; /* capture_writers is 16 at most */
-    for (uint32_t child = 0; child <= writers; child++) {
-        children[child] = fork();
-        if (children[child] == 0 && child < writers) {
-            sc_writer_supervise(core, child);
-            _exit(0);
-        }
-        if (children[child] == 0) {
+    uint32_t made = 0;
+    for (; made <= writers && (children[made] = fork()) > 0; made++) {
+    }
+    if (made <= writers && children[made] == 0) {
+        sigprocmask(SIG_UNBLOCK, &end, NULL);
+        if (made == writers) {
             work(listener, &own);
         }
+        sc_writer_supervise(core, made);
+        _exit(0);
     }
-    sigprocmask(SIG_BLOCK, &end, NULL);
-    printf("%d\n", ntohs(own.sin_port));
-    fflush(stdout);
-
-    int number;
-    sigwait(&end, &number);
-    for (uint32_t child = 0; child <= writers; child++) {
+    if (made > writers) {
+        printf("%d\n", ntohs(own.sin_port));
+        fflush(stdout);
+        int number;
+        sigwait(&end, &number);
+    }
+    for (uint32_t child = 0; child < made; child++) {
         kill(children[child], SIGTERM);
     }
     while (wait(NULL) > 0) {
     }
-    return sc_core_finish(core) == SC_OK && sc_core_free(core) == SC_OK ? 0 : 1;
+    return sc_core_finish(core) == SC_OK && sc_core_free(core) == SC_OK && made > writers ? 0 : 1;
 }

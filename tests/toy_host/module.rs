@@ -4,15 +4,20 @@
 //! The host itself is `host.c` beside this file. Both are an example to begin from; doc/adding-a-host.md goes through
 //! them.
 
-use super::engine::capture_queue::now_us;
+use super::captures_sip::CapturesSip;
 use super::engine::common_settings::{self, CommonSettings};
 use super::engine::dialect::{Answers, Dialect};
 use super::engine::forward::{ForwardRules, LookUp};
 use super::engine::pipeline::Pipeline;
+use super::engine::state::StateError;
+use super::hep::context::HepContext;
+use super::hep::intake::Verdict;
+use super::hep::settings::HepSettings;
 use super::{CaptureError, Module, ParameterError, ParameterList, SipMessage};
 use crate::capture::Capture;
 use crate::queue::counters::Observer;
 use crate::writer::{SinkPlan, WriterPlan};
+use std::net::IpAddr;
 use std::sync::{Arc, LazyLock};
 
 /// What this host does otherwise than others.
@@ -34,6 +39,7 @@ static DIALECT: Dialect = Dialect {
         status: ["asleep", "awake"],
         switch: ["off", "on"],
     },
+    refusal: |_, _, _| None,
     forward: ForwardRules { look_up: LookUp::ByAddress, holds: false },
 };
 
@@ -46,25 +52,36 @@ pub static PARAMETERS: LazyLock<ParameterList> =
 pub struct ToyModule {
     common: CommonSettings,
     pipeline: Pipeline,
+    hep: HepContext,
 }
 
 impl Default for ToyModule {
     fn default() -> ToyModule {
-        ToyModule { common: CommonSettings::new(&DIALECT), pipeline: Pipeline::default() }
+        ToyModule { common: CommonSettings::new(&DIALECT), pipeline: Pipeline::default(), hep: HepContext::default() }
     }
 }
 
-impl ToyModule {
-    /// Queues `message` for `table`, `sip_capture` when it is empty.
-    pub fn capture_sip(&mut self, message: &SipMessage<'_>, table: &[u8]) -> Result<(), CaptureError> {
+impl CapturesSip for ToyModule {
+    /// Queues `message` for `table`, `sip_capture` when it is empty. There are no modes.
+    fn capture_sip(&mut self, message: &SipMessage<'_>, table: &[u8], _: usize) -> Result<(), CaptureError> {
         if !self.pipeline.mapped()?.capture_on() {
             return Err(CaptureError::Off);
         }
         let capture = Capture {
             table: (!table.is_empty()).then_some(table),
-            ..Capture::sip(now_us(), message.source, message.destination, message.transport, message.payload)
+            ..Capture::sip(0, message.source, message.destination, message.transport, message.payload)
         };
-        Ok(self.pipeline.queue.push(&capture)??)
+        Ok(self.pipeline.queue.push(&self.hep.described(&message.metadata, capture))??)
+    }
+
+    fn receive_hep<'a>(&'a mut self, datagram: &'a [u8], sender: IpAddr) -> Result<Verdict<'a>, StateError> {
+        let settings = HepSettings { capture_on: true, ..HepSettings::default() };
+        self.hep.receive(&settings, &mut self.pipeline.queue, datagram, sender)
+    }
+
+    fn end_hep(&mut self, _: Option<&[u8]>) -> Result<(), CaptureError> {
+        self.hep.end();
+        Ok(())
     }
 }
 

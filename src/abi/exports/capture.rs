@@ -30,7 +30,7 @@ pub unsafe extern "C" fn sc_mode_find(core: *mut sc_core, name: sc_bytes, out: *
     with_core(core, |core| {
         // SAFETY: the contract's caller vouches for both.
         let (name, out) = unsafe { (bytes(name)?, output(out)?) };
-        *out = core.node()?.find_mode(name)?.ok_or(sc_status::SC_ERR_UNKNOWN_NAME)? as u32;
+        *out = core.captures_sip()?.find_mode(name)?.ok_or(sc_status::SC_ERR_UNKNOWN_NAME)? as u32;
         Ok(())
     })
 }
@@ -49,7 +49,7 @@ pub unsafe extern "C" fn sc_capture_sip(
     with_core(core, |core| {
         // SAFETY: the contract's caller vouches for the struct and the bytes in it.
         let (sip, table) = unsafe { (message(reference(sip)?)?, bytes(table)?) };
-        Ok(core.module.capture_sip(&sip, table, mode as usize)?)
+        Ok(core.captures_sip()?.capture_sip(&sip, table, mode as usize)?)
     })
 }
 
@@ -66,7 +66,7 @@ pub unsafe extern "C" fn sc_message_call_id(
     with_core(core, |core| {
         // SAFETY: the contract's caller vouches for all of them.
         let (sip, out) = unsafe { (message(reference(sip)?)?, output(out)?) };
-        *out = to_bytes(core.node()?.call_id(sip.payload));
+        *out = to_bytes(core.captures_sip()?.call_id(sip.payload));
         Ok(())
     })
 }
@@ -80,7 +80,7 @@ pub unsafe extern "C" fn sc_message_redacted(core: *mut sc_core, payload: sc_byt
     with_core(core, |core| {
         // SAFETY: the contract's caller vouches for both of them.
         let (payload, out) = unsafe { (bytes(payload)?, output(out)?) };
-        *out = to_bytes(core.node()?.redacted(payload)?);
+        *out = to_bytes(core.captures_sip()?.redacted(payload)?);
         Ok(())
     })
 }
@@ -101,7 +101,7 @@ pub unsafe extern "C" fn sc_capture_report(
         // SAFETY: the contract's caller vouches for the struct and all the bytes.
         let (sip, table, correlation, body) =
             unsafe { (message(reference(sip)?)?, bytes(table)?, bytes(correlation)?, bytes(body)?) };
-        Ok(core.node()?.capture_report(&sip, table, correlation, body)?)
+        Ok(core.captures_sip()?.capture_report(&sip, table, correlation, body)?)
     })
 }
 
@@ -128,7 +128,7 @@ pub unsafe extern "C" fn sc_raw_open(core: *mut sc_core, readers: *mut u32) -> s
     with_core(core, |core| {
         // SAFETY: the contract's caller vouches for it.
         let readers = unsafe { output(readers)? };
-        *readers = core.node()?.open_raw()? as u32;
+        *readers = core.captures_sip()?.open_raw()? as u32;
         Ok(())
     })
 }
@@ -142,7 +142,7 @@ pub unsafe extern "C" fn sc_raw_receive(core: *mut sc_core, packet: *mut sc_hep_
     with_core(core, |core| {
         // SAFETY: the contract's caller vouches for it.
         let out = unsafe { output(packet)? };
-        *out = to_packet(&core.node()?.receive_raw()?);
+        *out = to_packet(&core.captures_sip()?.receive_raw()?);
         Ok(())
     })
 }

@@ -7,7 +7,7 @@ use crate::abi::handle::{Core, attaching, end, register, with_core};
 use crate::abi::host_database::HostProcesses;
 use crate::abi::host_drivers::HostDrivers;
 use crate::abi::{host_log, process, supervise};
-use crate::module::{AnyModule, Forward, HostFacts, HostRefusal, Ipv6Style, ParameterKind, StateError, refusal};
+use crate::module::{AnyModule, Forward, HostFacts, HostRefusal, Ipv6Style, ParameterKind, StateError};
 use std::ffi::c_char;
 use std::sync::Arc;
 use std::time::Duration;
@@ -117,7 +117,7 @@ pub unsafe extern "C" fn sc_core_refuse(
     value: sc_bytes,
     why: sc_refusal,
 ) -> sc_status {
-    with_core(core, |_| {
+    with_core(core, |core| {
         // SAFETY: the contract's caller vouches for both.
         let (name, value) = unsafe { (text(name)?, bytes(value)?) };
         let why = match why {
@@ -131,8 +131,8 @@ pub unsafe extern "C" fn sc_core_refuse(
             sc_refusal::SC_REFUSAL_NO_SOCKET => HostRefusal::NoSocket,
             _ => return Err(sc_status::SC_ERR_INVALID_VALUE),
         };
-        let (level, line) =
-            refusal(name, &String::from_utf8_lossy(value), why).ok_or(sc_status::SC_ERR_UNKNOWN_NAME)?;
+        let (level, line) = (core.module().dialect().refusal)(name, &String::from_utf8_lossy(value), why)
+            .ok_or(sc_status::SC_ERR_UNKNOWN_NAME)?;
         log::log!(level, "{line}");
         Ok(())
     })

@@ -38,7 +38,7 @@ pub unsafe extern "C" fn sc_hep_receive(
         // SAFETY: the contract's caller vouches for all four.
         let (datagram, sender, verdict, out) =
             unsafe { (bytes(datagram)?, address(reference(sender)?)?, output(verdict)?, output(packet)?) };
-        answer(core.node()?.receive_hep(datagram, sender.ip())?, verdict, out);
+        answer(core.captures_sip()?.receive_hep(datagram, sender.ip())?, verdict, out);
         Ok(())
     })
 }
@@ -57,7 +57,7 @@ pub unsafe extern "C" fn sc_hep_accept(
     with_core(core, |core| {
         // SAFETY: the contract's caller vouches for all three.
         let (datagram, verdict, out) = unsafe { (bytes(datagram)?, output(verdict)?, output(packet)?) };
-        answer(core.node()?.accept_hep(datagram)?, verdict, out);
+        answer(core.captures_sip()?.accept_hep(datagram)?, verdict, out);
         Ok(())
     })
 }
@@ -71,7 +71,7 @@ pub unsafe extern "C" fn sc_hep_end(core: *mut sc_core, refused: sc_bytes) -> sc
     with_core(core, |core| {
         // SAFETY: the contract's caller vouches for it.
         let refused = unsafe { bytes(refused)? };
-        Ok(core.node()?.end_hep((!refused.is_empty()).then_some(refused))?)
+        Ok(core.captures_sip()?.end_hep((!refused.is_empty()).then_some(refused))?)
     })
 }
 
@@ -116,7 +116,7 @@ pub unsafe extern "C" fn sc_hep_variable_value(
     with_core(core, |core| {
         // SAFETY: the contract's caller vouches for both.
         let (packet, value) = unsafe { (bytes(packet)?, output(value)?) };
-        *value = to_variable(core.node()?.hep_value(HepVariable::from_code(variable), packet));
+        *value = to_variable(core.captures_sip()?.hep_value(HepVariable::from_code(variable), packet));
         Ok(())
     })
 }

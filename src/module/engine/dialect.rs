@@ -1,6 +1,7 @@
 //! What the modules of hosts do otherwise than each other, as data.
 
 use crate::module::engine::forward::ForwardRules;
+use crate::module::engine::host_refusal::RefusalText;
 use crate::queue::counters::{Group, Observer};
 use crate::table::RowDialect;
 use std::ffi::CStr;
@@ -28,6 +29,8 @@ pub struct Dialect {
     pub observer: Observer,
     /// What commands answer.
     pub answers: Answers,
+    /// What is said when the host cannot do what a parameter asks.
+    pub refusal: RefusalText,
     /// How names are looked up that the host sends to, and whether messages wait for that.
     pub forward: ForwardRules,
 }

@@ -23,6 +23,8 @@ pub struct HepContext {
 /// What is inherited.
 #[derive(Debug)]
 pub(in crate::module) struct Current {
+    /// Version of the packet; `None` of a message that came without HEP, and of a packet that cannot be decoded.
+    hep_version: Option<u8>,
     pub(in crate::module) time_us: Option<i64>,
     pub(in crate::module) agent_id: Option<u32>,
     pub(in crate::module) has_correlation: bool,
@@ -96,6 +98,10 @@ impl HepContext {
         self.current.as_ref().and_then(|current| current.time_us)
     }
 
+    pub(in crate::module) fn hep_version(&self) -> Option<u8> {
+        self.current.as_ref().and_then(|current| current.hep_version)
+    }
+
     pub(in crate::module) fn agent_id(&self) -> Option<u32> {
         self.current.as_ref().and_then(|current| current.agent_id)
     }
@@ -124,19 +130,23 @@ impl HepContext {
     /// Has the script look at `packet`, which may be one that cannot be decoded.
     pub(in crate::module) fn ask(&mut self, packet: &[u8]) {
         let number = |kind| variable::number(packet, kind);
-        let (time_us, agent_id, correlation, addresses) = match hep::decode(packet) {
-            Ok(decoded) => (decoded.time_us, agent_id(&decoded), decoded.correlation_id, Some(Addresses::of(&decoded))),
+        let (hep_version, time_us, agent_id, correlation, addresses) = match hep::decode(packet) {
+            Ok(decoded) => {
+                let version = Some(decoded.version.number());
+                (version, decoded.time_us, agent_id(&decoded), decoded.correlation_id, Some(Addresses::of(&decoded)))
+            }
             Err(_) => {
                 let seconds = number(kind::SECONDS).filter(|seconds| *seconds != 0);
                 let micros = number(kind::MICROSECONDS).unwrap_or(0);
                 let time_us = seconds.map(|seconds| i64::from(seconds) * 1_000_000 + i64::from(micros));
                 let correlation = variable::bytes(packet, kind::CORRELATION_ID).filter(|id| !id.is_empty());
-                (time_us, time_us.map(|_| number(kind::AGENT_ID).unwrap_or(0)), correlation, None)
+                (None, time_us, time_us.map(|_| number(kind::AGENT_ID).unwrap_or(0)), correlation, None)
             }
         };
         self.keep_correlation(correlation);
         let has_correlation = correlation.is_some();
         self.current = Some(Current {
+            hep_version,
             time_us,
             agent_id,
             has_correlation,
@@ -151,6 +161,7 @@ impl HepContext {
     pub(in crate::module) fn route(&mut self, packet: &Packet<'_>) {
         self.keep_correlation(packet.correlation_id);
         self.current = Some(Current {
+            hep_version: Some(packet.version.number()),
             time_us: packet.time_us,
             agent_id: agent_id(packet),
             has_correlation: packet.correlation_id.is_some(),
@@ -164,6 +175,7 @@ impl HepContext {
     /// Has the host route a message from a raw socket: it has a time of its own, and no agent has sent it.
     pub(in crate::module) fn route_raw(&mut self, time_us: Option<i64>, source: SocketAddr, destination: SocketAddr) {
         self.current = Some(Current {
+            hep_version: None,
             time_us,
             agent_id: None,
             has_correlation: false,

@@ -219,13 +219,11 @@ impl HepContext {
             Payload::Plain(bytes) => bytes,
             Payload::Compressed(_) => self.inflated.get(),
         };
-        let transport = match Transport::from_ip_protocol(packet.ip_protocol) {
-            known @ (Transport::Udp | Transport::Tcp) => known,
-            _ => Transport::UNKNOWN,
-        };
+        let transport = Transport::from_ip_protocol(packet.ip_protocol);
         let time_us = packet.time_us.unwrap_or_else(now_us);
         let capture = Capture {
             kind: RowKind::Report(report_type),
+            hep_version: Some(packet.version.number()),
             agent_id: agent_id(packet),
             correlation_id: packet.correlation_id,
             table: Some(table),

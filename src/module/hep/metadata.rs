@@ -24,7 +24,7 @@ impl HepContext {
     /// has any.
     pub(in crate::module) fn described<'a>(&'a self, given: &Metadata<'a>, capture: Capture<'a>) -> Capture<'a> {
         Capture {
-            hep_version: given.hep_version.filter(|version| *version != 0),
+            hep_version: given.hep_version.or(self.hep_version()).filter(|version| *version != 0),
             transport: given.transport.unwrap_or(capture.transport),
             time_us: given.time_us.or(self.time_us()).unwrap_or_else(now_us),
             agent_id: given.agent_id.or(self.agent_id()),

@@ -1,36 +1,12 @@
-//! What is said when the host cannot do what a parameter asks of it. The host alone can tell that; what is wrong and
-//! what would be right stands here.
+//! What is said when Kamailio cannot do what a parameter asks of it: what is wrong, and what would be right.
 
+use crate::module::engine::host_refusal::HostRefusal;
 use log::Level;
 
-/// Why the host cannot do it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HostRefusal {
-    /// There is no script engine.
-    NoEngine,
-    /// The event route is not there.
-    NoRoute,
-    /// It is empty.
-    EmptyRoute,
-    /// Another module has taken the events.
-    EventTaken,
-    /// A module is not loaded.
-    NoModule,
-    /// The value is no AVP.
-    NoAvp,
-    /// The value is no URI.
-    NoUri,
-    /// There is no such listen socket.
-    NoSocket,
-}
-
-/// The line for the log; `None` when this cannot be said of parameter `name`.
-pub fn refusal(name: &str, value: &str, why: HostRefusal) -> Option<(Level, String)> {
+/// Of `sipcapture`.
+pub(super) fn of_sipcapture(name: &str, value: &str, why: HostRefusal) -> Option<(Level, String)> {
     let text = match (name, why) {
-        ("event_callback" | "evcb_msg", HostRefusal::NoEngine) => format!(
-            "there is no script engine to run \"{value}\": load one (app_lua.so, ...) and name it with cfgengine (\"lua\", ...), or leave \
-             the parameter out"
-        ),
+        ("event_callback", HostRefusal::NoEngine) => no_engine(value),
         ("nonsip_hook", HostRefusal::NoRoute | HostRefusal::EmptyRoute) => format!(
             "event_route[sipcapture:request] is {}: write one that returns 1 for each packet that is to be taken, or set event_callback to \
              a function of a KEMI script",
@@ -39,12 +15,19 @@ pub fn refusal(name: &str, value: &str, why: HostRefusal) -> Option<(Level, Stri
         ("nonsip_hook", HostRefusal::EventTaken) => {
             "another module (nosip.so?) takes what is not SIP already".to_owned()
         }
-        ("trace_mode", HostRefusal::EventTaken) => {
-            "another module takes what is received and sent already".to_owned()
-        }
         ("topoh_unmask", HostRefusal::NoModule) => {
             "there is no module topoh that could unmask: load topoh.so with the mask_key of the server that masks, or set 0".to_owned()
         }
+        _ => return None,
+    };
+    Some((Level::Error, format!("parameter {name}: {text}")))
+}
+
+/// Of `siptrace`.
+pub(super) fn of_siptrace(name: &str, value: &str, why: HostRefusal) -> Option<(Level, String)> {
+    let text = match (name, why) {
+        ("evcb_msg", HostRefusal::NoEngine) => no_engine(value),
+        ("trace_mode", HostRefusal::EventTaken) => "another module takes what is received and sent already".to_owned(),
         ("traced_user_avp" | "trace_table_avp", HostRefusal::NoAvp) => {
             format!("\"{value}\" is no AVP; $avp(name) is allowed")
         }
@@ -58,6 +41,13 @@ pub fn refusal(name: &str, value: &str, why: HostRefusal) -> Option<(Level, Stri
         _ => return None,
     };
     Some((Level::Error, format!("parameter {name}: {text}")))
+}
+
+fn no_engine(value: &str) -> String {
+    format!(
+        "there is no script engine to run \"{value}\": load one (app_lua.so, ...) and name it with cfgengine (\"lua\", ...), or leave \
+             the parameter out"
+    )
 }
 
 #[cfg(test)]
@@ -106,7 +96,9 @@ mod tests {
             ("capture_on", vec![]),
         ] {
             for why in ALL {
-                let said = refusal(name, "VALUE", why);
+                let said = of_sipcapture(name, "VALUE", why).or_else(|| of_siptrace(name, "VALUE", why));
+                let both = of_sipcapture(name, "VALUE", why).is_some() && of_siptrace(name, "VALUE", why).is_some();
+                assert!(!both, "{name} is a parameter of one module");
                 let Some((_, part)) = refusals.iter().find(|(known, _)| *known == why) else {
                     assert_eq!(said, None, "{name} {why:?}");
                     continue;

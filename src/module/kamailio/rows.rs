@@ -18,12 +18,16 @@ const TRANSPORTS: TransportNumbers = TransportNumbers {
     others: OtherTransports::Zero,
 };
 
+/// Reports that come in HEP packets know two.
+const OF_HEP_REPORTS: TransportNumbers =
+    TransportNumbers { known: &[(Transport::Udp, 1), (Transport::Tcp, 2)], others: OtherTransports::Zero };
+
 /// The rows of `sipcapture` and `siptrace`.
 pub const ROWS: RowDialect = RowDialect {
     sip: homer5::SIP,
     report: homer5::REPORT,
     trace: sip_trace::TRACE,
-    transports: RowTransports::all(&TRANSPORTS),
+    transports: RowTransports { hep_report: &OF_HEP_REPORTS, ..RowTransports::all(&TRANSPORTS) },
     agent_id: AgentIdForm::Unsigned,
     correlation: CorrelationSource::CaptureOrCallId,
 };
@@ -41,5 +45,7 @@ mod tests {
             assert_eq!(transports.map(|transport| numbers.number(transport)), [1, 2, 3, 4, 5, 6]);
             assert_eq!([Transport::Other(50), Transport::UNKNOWN].map(|transport| numbers.number(transport)), [0, 0]);
         }
+        let of_hep_reports = transports.map(|transport| ROWS.transports.hep_report.number(transport));
+        assert_eq!(of_hep_reports, [1, 2, 0, 0, 0, 0]);
     }
 }

@@ -59,36 +59,37 @@ pub struct RawCapture {
 }
 
 impl RawSettings {
-    /// Sets a text parameter.
-    pub fn set_text(&mut self, name: &str, text: &str) -> Result<(), ParameterError> {
+    /// Sets a text parameter; `None` when it is not one of these.
+    pub fn set_text(&mut self, name: &str, text: &str) -> Option<Result<(), ParameterError>> {
         match name {
             "raw_socket_listen" => self.listen = text.trim().to_owned(),
             "raw_interface" => {
                 let is_name = |byte: u8| byte.is_ascii_graphic() && byte != b'/';
                 if text.len() > LONGEST_INTERFACE || !text.bytes().all(is_name) {
-                    return Err(refuse(name, text, "the name of an interface, at most 15 bytes, is allowed"));
+                    return Some(Err(refuse(name, text, "the name of an interface, at most 15 bytes, is allowed")));
                 }
                 self.interface = text.to_owned();
             }
-            _ => return Err(ParameterError::Unknown(name.to_owned(), "string")),
+            _ => return None,
         }
-        Ok(())
+        Some(Ok(()))
     }
 
-    /// Sets a number parameter.
-    pub fn set_number(&mut self, name: &str, value: i64) -> Result<(), ParameterError> {
+    /// Sets a number parameter; `None` when it is not one of these. A switch is on with any number but 0, as in the
+    /// stock module.
+    pub fn set_number(&mut self, name: &str, value: i64) -> Option<Result<(), ParameterError>> {
         match name {
-            // Switches: any number but 0 is on, as for the stock module.
             "raw_ipip_capture_on" => self.ipip = value != 0,
             "raw_moni_capture_on" => self.monitoring = value != 0,
-            "raw_sock_children" => {
-                self.children = ranged(name, value, 1..=64, "1 to 64 processes are allowed")? as usize
-            }
+            "raw_sock_children" => match ranged(name, value, 1..=64, "1 to 64 processes are allowed") {
+                Ok(children) => self.children = children as usize,
+                Err(error) => return Some(Err(error)),
+            },
             "promiscuous_on" => self.promiscuous = value != 0,
             "raw_moni_bpf_on" => self.kernel_filter = value != 0,
-            _ => return Err(ParameterError::Unknown(name.to_owned(), "int")),
+            _ => return None,
         }
-        Ok(())
+        Some(Ok(()))
     }
 
     /// What these parameters together ask for; `None` when raw capture is off, whatever the others say.
@@ -162,7 +163,7 @@ mod tests {
 
     fn listening(text: &str, monitoring: bool) -> Result<Option<RawCapture>, ParameterError> {
         let mut settings = settings(|settings| (settings.monitoring, settings.ipip) = (monitoring, !monitoring));
-        settings.set_text("raw_socket_listen", text)?;
+        settings.set_text("raw_socket_listen", text).expect("it is one of these")?;
         settings.capture()
     }
 
@@ -175,7 +176,7 @@ mod tests {
     fn without_a_switch_nothing_is_asked_for_and_nothing_is_wrong() {
         let off = settings(|settings| {
             settings.promiscuous = true;
-            settings.set_text("raw_socket_listen", "nonsense").unwrap();
+            settings.set_text("raw_socket_listen", "nonsense").unwrap().unwrap();
         });
         assert_eq!(off.capture().unwrap(), None);
     }
@@ -242,7 +243,7 @@ mod tests {
         says(nameless.capture().unwrap_err(), &["promiscuous_on", "raw_interface"]);
         let named = settings(|settings| {
             (settings.ipip, settings.promiscuous) = (true, true);
-            settings.set_text("raw_interface", "eth0").unwrap();
+            settings.set_text("raw_interface", "eth0").unwrap().unwrap();
         });
         let plan = named.capture().unwrap().unwrap().plan;
         assert_eq!((plan.interface.as_deref(), plan.promiscuous), (Some("eth0"), true));
@@ -252,8 +253,8 @@ mod tests {
     fn the_kernels_filter_is_for_monitoring_alone() {
         let filtered = |monitoring: bool| {
             let mut settings = settings(|settings| (settings.monitoring, settings.ipip) = (monitoring, !monitoring));
-            settings.set_text("raw_socket_listen", "192.0.2.1:5060").unwrap();
-            settings.set_number("raw_moni_bpf_on", 1).unwrap();
+            settings.set_text("raw_socket_listen", "192.0.2.1:5060").unwrap().unwrap();
+            settings.set_number("raw_moni_bpf_on", 1).unwrap().unwrap();
             settings.capture().unwrap().unwrap().plan.method
         };
         assert_eq!(filtered(true), Method::Monitoring(Some(PortRange { first: 5060, last: 5060 })));
@@ -265,7 +266,7 @@ mod tests {
         for (value, on) in [(0, false), (1, true), (2, true), (-1, true)] {
             let switched = settings(|settings| {
                 for name in ["raw_ipip_capture_on", "raw_moni_capture_on", "promiscuous_on", "raw_moni_bpf_on"] {
-                    settings.set_number(name, value).unwrap();
+                    settings.set_number(name, value).unwrap().unwrap();
                 }
             });
             let switches = [switched.ipip, switched.monitoring, switched.promiscuous, switched.kernel_filter];
@@ -276,11 +277,11 @@ mod tests {
     #[test]
     fn every_bad_value_is_refused_with_its_name_its_value_and_what_is_allowed() {
         for value in [0, 65] {
-            let error = RawSettings::default().set_number("raw_sock_children", value).unwrap_err();
+            let error = RawSettings::default().set_number("raw_sock_children", value).unwrap().unwrap_err();
             says(error, &["raw_sock_children", &value.to_string(), "1 to 64"]);
         }
         for name in ["an-interface-too-long", "eth 0", "eth/0", "eth0\0"] {
-            let error = RawSettings::default().set_text("raw_interface", name).unwrap_err();
+            let error = RawSettings::default().set_text("raw_interface", name).unwrap().unwrap_err();
             says(error, &["raw_interface", "15 bytes"]);
         }
     }

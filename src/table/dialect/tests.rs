@@ -81,7 +81,7 @@ const SECOND: RowDialect = RowDialect {
         ]
     },
     trace: sip_trace::TRACE,
-    transports: RowTransports { plain: &CORE, hep: [&HEADER, &HEADER, &CHUNK], report: &CORE },
+    transports: RowTransports { plain: &CORE, hep: [&HEADER, &HEADER, &CHUNK], report: &CORE, hep_report: &CORE },
     agent_id: AgentIdForm::Signed,
     correlation: CorrelationSource::Capture,
 };
@@ -208,4 +208,11 @@ fn a_column_without_a_parameter_keeps_its_name() {
     let kept: Vec<String> = kept.map(|column| column.name).collect();
     assert_eq!(kept, ["correlation_id", "custom_field1", "custom_field2", "custom_field3"]);
     assert_eq!(trace_layout(&TraceColumnNames::of(&SECOND)).columns.len(), 12);
+}
+
+#[test]
+fn a_report_that_came_in_hep_by_itself_may_have_other_numbers_than_one_of_a_script() {
+    let transports = RowTransports { hep_report: &HEADER, ..SECOND.transports };
+    let report = |hep_version| Capture { kind: RowKind::Report(5), hep_version, ..capture(Transport::Udp) };
+    assert_eq!([Some(3), None].map(|version| transports.number(&report(version))), [17, 1]);
 }

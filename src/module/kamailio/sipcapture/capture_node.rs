@@ -1,105 +1,35 @@
 //! The capture node: what stands behind `sip_capture()`, from configuration to shutdown.
 
-use crate::capture::{CUSTOM_FIELDS, Capture, RowKind, Transport};
+use crate::capture::{Capture, RowKind};
 use crate::log_limit::LogLimit;
 use crate::module::Module;
+use crate::module::captures_sip::CapturesSip;
 use crate::module::engine::common_settings::CommonSettings;
 use crate::module::engine::dialect::Dialect;
-use crate::module::engine::masked::{self, Unmaskable};
+use crate::module::engine::masked::{self};
 use crate::module::engine::modes::{Modes, TableSelector};
 use crate::module::engine::pipeline::Pipeline;
 use crate::module::engine::state::StateError;
 use crate::module::engine::statistics::Statistic;
-use crate::module::hep::context::{Addresses, HepContext};
+use crate::module::hep::context::HepContext;
 use crate::module::hep::intake::{HepPacket, Verdict, sip_inside};
-use crate::module::hep::metadata::Metadata;
 use crate::module::hep::variable::HepVariable;
 use crate::module::kamailio::dialect::SIPCAPTURE;
 use crate::module::kamailio::sipcapture::mode_counters;
 use crate::module::kamailio::sipcapture::settings::CaptureSettings;
 use crate::module::parameter::ParameterError;
 use crate::module::raw::input::{RawError, RawInput};
+use crate::module::sip_message::{CaptureError, SipMessage};
 use crate::module::variable::VariableValue;
 use crate::queue::counters::Produced;
-use crate::queue::lane::PushError;
 use crate::sip::{self, FirstLine};
-use crate::table::{self, NameError};
+use crate::table::{self};
 use crate::writer::WriterPlan;
 use log::Level;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 /// Table names that the script used lately and that were found good; more than a script has.
 const KNOWN_TABLES: usize = 64;
-
-/// One SIP message as the host hands it over.
-#[derive(Clone, Copy, Debug)]
-pub struct SipMessage<'a> {
-    /// Where it came from.
-    pub source: SocketAddr,
-    /// Where it went to.
-    pub destination: SocketAddr,
-    /// What carried it.
-    pub transport: Transport,
-    /// The message as received.
-    pub payload: &'a [u8],
-    /// The request URI that the script put in place of the first line's.
-    pub rewritten_uri: Option<&'a [u8]>,
-    /// The Call-ID as it was before topology hiding masked it, when the host has told.
-    pub call_id: Option<&'a [u8]>,
-    /// What else the host says of it, in place of what the HEP packet at hand says.
-    pub metadata: Metadata<'a>,
-    /// Values of the custom fields in place of what its headers say.
-    pub custom: [Option<&'a [u8]>; CUSTOM_FIELDS],
-}
-
-impl<'a> SipMessage<'a> {
-    /// The message `payload` that went between `addresses`, without anything else.
-    pub(in crate::module) fn of(addresses: Addresses, payload: &'a [u8]) -> SipMessage<'a> {
-        let Addresses { source, destination, transport } = addresses;
-        SipMessage {
-            source,
-            destination,
-            transport,
-            payload,
-            rewritten_uri: None,
-            call_id: None,
-            metadata: Metadata::default(),
-            custom: [None; CUSTOM_FIELDS],
-        }
-    }
-}
-
-/// Why a message was not queued.
-#[derive(Debug, thiserror::Error)]
-pub enum CaptureError {
-    /// Capture is switched off.
-    #[error("capture is off")]
-    Off,
-    /// The script's table name will not do.
-    #[error(transparent)]
-    Table(NameError),
-    /// There is no such mode.
-    #[error("there is no capture mode number {0}")]
-    Mode(usize),
-    /// It is malformed, and the operator wants none of these.
-    #[error("the message is malformed")]
-    Malformed,
-    /// It lacks the value that its mode's table is found by.
-    #[error("the message lacks what its table is found by")]
-    NoHashSource,
-    /// The HEP packet that the script looks at holds no SIP message.
-    #[error("the HEP packet holds no SIP message")]
-    NoSip,
-    /// It is a HEP packet whose secrets nobody can find.
-    #[error(transparent)]
-    Unmaskable(#[from] Unmaskable),
-    /// The lane refused it.
-    #[error(transparent)]
-    Push(#[from] PushError),
-    /// This process has no lane.
-    #[error(transparent)]
-    State(#[from] StateError),
-}
 
 /// State of one capture node module; every process of the server has its copy, and the lanes in common.
 #[derive(Debug, Default)]
@@ -129,9 +59,49 @@ impl CaptureNode {
         Ok(&mut self.settings)
     }
 
-    /// Number of the capture mode called `name`, as [`CaptureNode::capture_sip`] takes it; empty for the default mode.
-    /// An unknown name is logged, at a limited rate.
-    pub fn find_mode(&mut self, name: &[u8]) -> Result<Option<usize>, StateError> {
+    fn capture_refused(&mut self, payload: &[u8]) -> Result<(), CaptureError> {
+        let Some((addresses, counter)) = self.hep.refused() else { return Ok(()) };
+        self.pipeline.queue.count(counter)?;
+        let table = self.settings.bad_table.clone().unwrap_or_default();
+        self.capture_sip(&SipMessage::of(addresses, payload), table.as_bytes(), 0)
+    }
+
+    /// Queues the SIP message inside the packet that the script is looking at, with what the host says of it in
+    /// `message`.
+    fn capture_asked(&mut self, message: &SipMessage<'_>, table: &[u8], mode: usize) -> Result<(), CaptureError> {
+        // Out of the way for the call below, which may look at everything else.
+        let mut inflated = std::mem::take(&mut self.hep.inflated);
+        let answer = match sip_inside(message.payload, &mut inflated) {
+            Some((addresses, payload)) => {
+                let SipMessage { call_id, metadata, custom, .. } = *message;
+                let inside = SipMessage { call_id, metadata, custom, ..SipMessage::of(addresses, payload) };
+                self.capture_sip(&inside, table, mode)
+            }
+            None => Err(CaptureError::NoSip),
+        };
+        self.hep.inflated = inflated;
+        answer
+    }
+
+    fn check_table(&mut self, table: &[u8]) -> Result<(), CaptureError> {
+        if table.is_empty() || self.known_tables.iter().any(|known| known == table) {
+            return Ok(());
+        }
+        if let Err(why) = table::name::expand(table, 0) {
+            // Names can be made from traffic: whoever sends it must not fill the log.
+            self.table_log.log(Level::Error, format_args!("nothing is captured: {why}"));
+            return Err(CaptureError::Table(why));
+        }
+        if self.known_tables.len() == KNOWN_TABLES {
+            self.known_tables.clear();
+        }
+        self.known_tables.push(table.to_vec());
+        Ok(())
+    }
+}
+
+impl CapturesSip for CaptureNode {
+    fn find_mode(&mut self, name: &[u8]) -> Result<Option<usize>, StateError> {
         self.pipeline.check_is_checked()?;
         let found = self.modes.find(name);
         if found.is_none() {
@@ -145,9 +115,7 @@ impl CaptureNode {
         Ok(found)
     }
 
-    /// Queues a SIP message for `table` (empty for one of the mode's) in the database of mode `mode`
-    /// ([`CaptureNode::find_mode`], 0 for the default one). Never waits.
-    pub fn capture_sip(&mut self, message: &SipMessage<'_>, table: &[u8], mode: usize) -> Result<(), CaptureError> {
+    fn capture_sip(&mut self, message: &SipMessage<'_>, table: &[u8], mode: usize) -> Result<(), CaptureError> {
         if self.hep.is_asked_about(message.payload) {
             return self.capture_asked(message, table, mode);
         }
@@ -190,9 +158,7 @@ impl CaptureNode {
         Ok(pushed?)
     }
 
-    /// Queues a report for `table` (empty: `report_capture`): 12 columns with `correlation` (empty: that of the HEP
-    /// packet at hand) and `body` (empty: the whole message). Never waits.
-    pub fn capture_report(
+    fn capture_report(
         &mut self,
         message: &SipMessage<'_>,
         table: &[u8],
@@ -212,16 +178,15 @@ impl CaptureNode {
             ..Capture::sip(0, message.source, message.destination, message.transport, payload)
         };
         let mut capture = self.hep.described(&message.metadata, capture);
+        // A version tells a report that came in HEP by itself.
+        capture.hep_version = None;
         if !correlation.is_empty() {
             capture.correlation_id = Some(correlation);
         }
         Ok(self.pipeline.queue.push(&capture)??)
     }
 
-    /// What may be sent on of `bytes`, a message or the HEP packet that the script is looking at: the same, or, where
-    /// secrets are masked, a copy without them. A packet that cannot be read is refused then, and logged at a limited
-    /// rate.
-    pub fn redacted<'a>(&'a mut self, bytes: &'a [u8]) -> Result<&'a [u8], CaptureError> {
+    fn redacted<'a>(&'a mut self, bytes: &'a [u8]) -> Result<&'a [u8], CaptureError> {
         let masks = &self.settings.common.masks;
         if masks.is_empty() {
             return Ok(bytes);
@@ -234,86 +199,35 @@ impl CaptureNode {
         Ok(&self.redacted)
     }
 
-    /// Looks at a datagram of the host's sockets, or at a packet of a connection, that came from `sender`. After
-    /// [`Verdict::NeedsScript`] and [`Verdict::Route`], [`CaptureNode::end_hep`] must follow.
-    pub fn receive_hep<'a>(&'a mut self, datagram: &'a [u8], sender: IpAddr) -> Result<Verdict<'a>, StateError> {
+    fn receive_hep<'a>(&'a mut self, datagram: &'a [u8], sender: IpAddr) -> Result<Verdict<'a>, StateError> {
         self.hep.receive(&self.settings.hep, &mut self.pipeline.queue, datagram, sender)
     }
 
-    /// Goes on with the packet that the script has looked at.
-    pub fn accept_hep<'a>(&'a mut self, datagram: &'a [u8]) -> Result<Verdict<'a>, StateError> {
+    fn accept_hep<'a>(&'a mut self, datagram: &'a [u8]) -> Result<Verdict<'a>, StateError> {
         self.hep.accept(&mut self.pipeline.queue, datagram)
     }
 
-    /// Ends the packet that [`CaptureNode::receive_hep`] began. With `refused`, the host's parser refused this payload
-    /// before any route ran; unless something captured it all the same, it is queued for `bad_table`, or one of the
-    /// default mode's tables, in that mode's database.
-    pub fn end_hep(&mut self, refused: Option<&[u8]>) -> Result<(), CaptureError> {
+    fn end_hep(&mut self, refused: Option<&[u8]>) -> Result<(), CaptureError> {
         let answer = refused.map_or(Ok(()), |payload| self.capture_refused(payload));
         self.hep.end();
         answer
     }
 
-    fn capture_refused(&mut self, payload: &[u8]) -> Result<(), CaptureError> {
-        let Some((addresses, counter)) = self.hep.refused() else { return Ok(()) };
-        self.pipeline.queue.count(counter)?;
-        let table = self.settings.bad_table.clone().unwrap_or_default();
-        self.capture_sip(&SipMessage::of(addresses, payload), table.as_bytes(), 0)
-    }
-
-    /// Queues the SIP message inside the packet that the script is looking at, with what the host says of it in
-    /// `message`.
-    fn capture_asked(&mut self, message: &SipMessage<'_>, table: &[u8], mode: usize) -> Result<(), CaptureError> {
-        // Out of the way for the call below, which may look at everything else.
-        let mut inflated = std::mem::take(&mut self.hep.inflated);
-        let answer = match sip_inside(message.payload, &mut inflated) {
-            Some((addresses, payload)) => {
-                let SipMessage { call_id, metadata, custom, .. } = *message;
-                let inside = SipMessage { call_id, metadata, custom, ..SipMessage::of(addresses, payload) };
-                self.capture_sip(&inside, table, mode)
-            }
-            None => Err(CaptureError::NoSip),
-        };
-        self.hep.inflated = inflated;
-        answer
-    }
-
-    /// What `variable` answers for the packet at hand, see [`HepContext::value`].
-    pub fn hep_value<'a>(&'a mut self, variable: HepVariable, packet: &'a [u8]) -> VariableValue<'a> {
+    fn hep_value<'a>(&'a mut self, variable: HepVariable, packet: &'a [u8]) -> VariableValue<'a> {
         self.hep.value(variable, packet)
     }
 
-    /// The Call-ID of a message that the host hands over, see [`HepContext::call_id`].
-    pub fn call_id<'a>(&'a mut self, message: &'a [u8]) -> &'a [u8] {
+    fn call_id<'a>(&'a mut self, message: &'a [u8]) -> &'a [u8] {
         self.hep.call_id(message)
     }
 
-    /// Opens the raw sockets, with the privileges that the server still has; the answer is how many processes must read
-    /// from them, 0 when raw capture is off.
-    pub fn open_raw(&mut self) -> Result<usize, RawError> {
+    fn open_raw(&mut self) -> Result<usize, RawError> {
         self.pipeline.check_is_checked()?;
         self.raw.open(&self.settings.raw)
     }
 
-    /// Waits for the next message of the raw sockets. [`CaptureNode::end_hep`] must follow, as for a HEP packet.
-    pub fn receive_raw(&mut self) -> Result<HepPacket<'_>, StateError> {
+    fn receive_raw(&mut self) -> Result<HepPacket<'_>, StateError> {
         self.raw.receive(&self.pipeline.queue, &mut self.hep)
-    }
-
-    fn check_table(&mut self, table: &[u8]) -> Result<(), CaptureError> {
-        if table.is_empty() || self.known_tables.iter().any(|known| known == table) {
-            return Ok(());
-        }
-        if let Err(why) = table::name::expand(table, 0) {
-            // Names can be made from traffic: whoever sends it must not fill the log.
-            self.table_log.log(Level::Error, format_args!("nothing is captured: {why}"));
-            return Err(CaptureError::Table(why));
-        }
-        if self.known_tables.len() == KNOWN_TABLES {
-            self.known_tables.clear();
-        }
-        self.known_tables.push(table.to_vec());
-        Ok(())
     }
 }
 

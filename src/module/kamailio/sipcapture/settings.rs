@@ -128,9 +128,13 @@ impl CaptureSettings {
             "custom_field1_header" => self.headers.custom[0] = header_name(text),
             "custom_field2_header" => self.headers.custom[1] = header_name(text),
             "custom_field3_header" => self.headers.custom[2] = header_name(text),
-            "raw_socket_listen" | "raw_interface" => self.raw.set_text(name, text)?,
             _ if name.ends_with("_column") => set_column(name, text, |name, text| self.columns.set(name, text))?,
-            _ => match self.hep.set_text(name, text).or_else(|| self.common.set_text(name, text)) {
+            _ => match self
+                .hep
+                .set_text(name, text)
+                .or_else(|| self.raw.set_text(name, text))
+                .or_else(|| self.common.set_text(name, text))
+            {
                 Some(set) => set?,
                 None => return Err(ParameterError::Unknown(name.to_owned(), "string")),
             },
@@ -147,14 +151,12 @@ impl CaptureSettings {
             "topoh_unmask" => self.topoh_unmask = value == 1,
             "capture_bad_msgs" => self.captures_malformed = value != 0,
             "db_insert_mode" => self.insert_delayed = value == 1,
-            "raw_ipip_capture_on"
-            | "raw_moni_capture_on"
-            | "raw_sock_children"
-            | "raw_moni_bpf_on"
-            | "promiscuous_on" => {
-                self.raw.set_number(name, value)?;
-            }
-            _ => match self.hep.set_number(name, value).or_else(|| self.common.set_number(name, value)) {
+            _ => match self
+                .hep
+                .set_number(name, value)
+                .or_else(|| self.raw.set_number(name, value))
+                .or_else(|| self.common.set_number(name, value))
+            {
                 Some(set) => set?,
                 None => return Err(ParameterError::Unknown(name.to_owned(), "int")),
             },

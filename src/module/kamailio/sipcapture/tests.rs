@@ -263,7 +263,7 @@ fn payloads_that_are_not_sip_go_to_their_tables_with_their_types() {
         (b"logs_capture", 5),
         (b"report_capture", 53),
     ];
-    assert_eq!(rows, expected.map(|(table, number)| (table, RowKind::Report(number), Transport::UNKNOWN)));
+    assert_eq!(rows, expected.map(|(table, number)| (table, RowKind::Report(number), Transport::Tls)));
     assert_eq!(totals(&node).produced(crate::queue::counters::Produced::HepOtherType), 1);
 }
 

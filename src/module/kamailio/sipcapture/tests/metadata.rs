@@ -16,7 +16,7 @@ fn what_the_host_leaves_out_is_as_the_packet_at_hand_has_it() {
     captured(&message(SIP), |capture| {
         let of_packet = (capture.time_us, capture.agent_id, capture.correlation_id);
         assert_eq!(of_packet, (1_700_000_000_000_001, Some(7), Some(&b"leg-a"[..])));
-        assert_eq!((capture.transport, capture.hep_version, capture.custom), (Transport::Udp, None, [None; 3]));
+        assert_eq!((capture.transport, capture.hep_version, capture.custom), (Transport::Udp, Some(3), [None; 3]));
     });
 }
 

@@ -2,7 +2,7 @@
 
 use super::{SIP, message, node, queued, totals};
 use crate::capture::record;
-use crate::module::{CaptureError, CaptureSettings, Module as _, SipMessage};
+use crate::module::{CaptureError, CaptureSettings, CapturesSip as _, Module as _, SipMessage};
 use crate::queue::counters::Produced;
 use crate::writer::{SpoolPlan, SpoolSync};
 
