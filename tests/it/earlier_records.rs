@@ -67,8 +67,9 @@ fn uri(address: &str) -> String {
     format!("sip:{address};transport=tcp")
 }
 
-/// Starts a server with `config` in a spool directory of its own, into which it then finds `sinks` of `spool` moved:
-/// pairs of how the name of a sink's directory begins in the fixture, and the URL of this server that is to replay it.
+/// Copies `sinks` of the fixture's `spool` to `directory`, where a server with that `spool_dir` finds them: pairs of how
+/// the name of a sink's directory begins in the fixture, and the URL of the server's sink that is to replay it. The
+/// databases have another URL than in the fixture; the collectors have the same, and their directories the same names.
 fn take_over(spool: &Path, sinks: &[(&str, &str)], directory: &Path) {
     for (begins, url) in sinks {
         let entries = fs::read_dir(spool).expect("the fixture is readable");
@@ -81,6 +82,9 @@ fn take_over(spool: &Path, sinks: &[(&str, &str)], directory: &Path) {
         let readable = url.chars().take(80).map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { '_' });
         let name = format!("{}-{:08x}", readable.collect::<String>(), crc32fast::hash(url.as_bytes()));
         let name = if begins.starts_with("script-") { format!("script-{name}") } else { name };
+        if url.starts_with("sip:") {
+            assert_eq!(from.file_name().and_then(|own| own.to_str()), Some(&name[..]), "{url}");
+        }
         copy(&from, &directory.join(name));
     }
 }

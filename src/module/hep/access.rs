@@ -1,4 +1,4 @@
-//! Who may send HEP: the networks of `hep_allow` and the key of `hep_auth_key`. Asked by `hep_input` of every HEP
+//! Who may send HEP: the networks of `hep_allow` and the key of `hep_auth_key`. Asked by `intake` of every HEP
 //! packet before anything else looks into it.
 
 use crate::hep::{self, Chunks};

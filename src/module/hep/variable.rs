@@ -1,5 +1,5 @@
 //! The pseudo-variable `$hep(...)`: which fields of a HEP packet a script can ask for, and what they answer. Called by
-//! `hep_input`, which remembers the packet at hand.
+//! `context`, which remembers the packet at hand.
 //!
 //! A field asked for **by number** (`0x00b`, `00011`) answers as in the stock module: the first chunk of that type and
 //! the generic vendor, as number or text; a chunk that is not there is an empty text; a type without a known form, and
