@@ -44,6 +44,8 @@ mod table_waits;
 #[cfg(test)]
 mod tests;
 mod tries;
+#[cfg(test)]
+mod unreadable_tests;
 mod window;
 
 pub use batch::{Batch, BatchKey};

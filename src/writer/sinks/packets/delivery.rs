@@ -1,7 +1,7 @@
 //! Getting packets to collectors: one that parameters name, or whichever each packet names.
 
 use super::CollectorPlan;
-use super::outgoing::{Prepared, outgoing_of, prepare};
+use super::outgoing::{PrepareError, Prepared, outgoing_of, prepare};
 use crate::log_limit::LogLimit;
 use crate::queue::counters::Committed;
 use crate::sink::hep::{Collector, Destination, Outgoing, Sent};
@@ -54,6 +54,7 @@ pub(super) struct PacketDelivery {
     health: Health,
     give_up: Arc<AtomicBool>,
     log: LogLimit,
+    unreadable_log: LogLimit,
 }
 
 struct NamedCollector {
@@ -99,6 +100,7 @@ impl PacketDelivery {
             health: Health::new(opening.place, name),
             give_up: opening.give_up,
             log: LogLimit::default(),
+            unreadable_log: LogLimit::default(),
         }
     }
 
@@ -178,7 +180,10 @@ impl Delivery for PacketDelivery {
         let mut numbers = Vec::with_capacity(prepared.len());
         let mut outcome = BatchOutcome::default();
         for (number, packet) in prepared.iter().enumerate() {
-            let packet = packet.as_ref().map_err(|why| (*why).to_owned());
+            if let Err(PrepareError::Record(error)) = packet {
+                self.unreadable_log.log(Level::Error, format_args!("a packet cannot be sent: {error}"));
+            }
+            let packet = packet.as_ref().map_err(PrepareError::to_string);
             match packet.and_then(outgoing_of) {
                 Ok(packet) => {
                     outgoing.push(packet);

@@ -1,6 +1,7 @@
 //! From records to packets.
 
-use crate::capture::{Capture, Trace, record};
+use crate::capture::record::{self, RecordError};
+use crate::capture::{Capture, Trace};
 use crate::hep::{ChunkOrder, Version};
 use crate::sink::hep::{Origin, Outgoing, parse_endpoints};
 use crate::sip;
@@ -11,12 +12,23 @@ use std::borrow::Cow;
 const LOG: u8 = 100;
 
 /// A packet before it is encoded, or why there is none.
-pub(super) type Prepared<'a> = Result<(Capture<'a>, Trace<'a>, Cow<'a, [u8]>), &'static str>;
+pub(super) type Prepared<'a> = Result<(Capture<'a>, Trace<'a>, Cow<'a, [u8]>), PrepareError>;
+
+/// Why there is no packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum PrepareError {
+    /// The record cannot be read.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// The packet is to get headers that cannot be added.
+    #[error("it has no end of headers, or the X-Siptrace headers are too long")]
+    XHeaders,
+}
 
 /// The packet of one record; its correlation id is its own, or else that of the first of `headers` that is there.
 pub(super) fn prepare<'a>(bytes: &'a [u8], headers: &[Vec<u8>]) -> Prepared<'a> {
-    let mut capture = record::decode(bytes).map_err(|_| "no packet could be made of it")?;
-    let trace = capture.trace.ok_or("no packet could be made of it")?;
+    let mut capture = record::decode(bytes)?;
+    let trace = capture.trace.ok_or(RecordError::Trace)?;
     capture.correlation_id = correlation_of(&capture, &trace, headers);
     let payload = if trace.wants_x_headers {
         let payload = x_headers::insert(
@@ -29,7 +41,7 @@ pub(super) fn prepare<'a>(bytes: &'a [u8], headers: &[Vec<u8>]) -> Prepared<'a> 
                 is_outgoing: trace.is_outgoing,
             },
         );
-        Cow::Owned(payload.ok_or("it has no end of headers, or the X-Siptrace headers are too long")?)
+        Cow::Owned(payload.ok_or(PrepareError::XHeaders)?)
     } else {
         Cow::Borrowed(capture.payload)
     };

@@ -2,26 +2,40 @@
 
 use super::RowFormat;
 use super::store::{Store, WriteOutcome};
-use crate::capture::{Capture, record};
+use crate::capture::Capture;
+use crate::capture::record::{self, RecordError};
+use crate::log_limit::LogLimit;
 use crate::queue::counters::Committed;
 use crate::table::{Row, RowText, make_row};
 use crate::writer::batch::Batch;
 use crate::writer::counters::add;
 use crate::writer::delivered::{BatchOutcome, Refused, runs};
 use crate::writer::kind::Delivery;
+use log::Level;
 use std::sync::Arc;
 
 /// Brings rows to a database.
 pub(super) struct RowDelivery {
     store: Store,
     format: Arc<RowFormat>,
+    log: RowLog,
+}
+
+/// What is said of captures without a row, each kind at a limited rate of its own.
+#[derive(Default)]
+struct RowLog {
+    unreadable: LogLimit,
+    fault: LogLimit,
 }
 
 impl RowDelivery {
     pub fn new(store: Store, format: Arc<RowFormat>) -> RowDelivery {
-        RowDelivery { store, format }
+        RowDelivery { store, format, log: RowLog::default() }
     }
 }
+
+/// A record, read.
+type Decoded<'a> = Result<Capture<'a>, RecordError>;
 
 /// The rows of a batch.
 #[derive(Default)]
@@ -34,21 +48,34 @@ struct Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
-    fn make(captures: &[Option<Capture<'a>>], texts: &'a [Option<RowText>], format: &'a RowFormat) -> Rows<'a> {
+    fn make(
+        captures: &[Decoded<'a>],
+        texts: &'a [Option<RowText>],
+        format: &'a RowFormat,
+        log: &mut RowLog,
+    ) -> Rows<'a> {
         let mut rows = Rows { rows: Vec::with_capacity(captures.len()), ..Rows::default() };
         rows.made.reserve(captures.len());
         for (number, (capture, text)) in captures.iter().zip(texts).enumerate() {
-            let both = capture.as_ref().zip(text.as_ref());
-            let row = both.and_then(|(capture, text)| {
-                make_row(&format.rows, capture, text, format.node.as_bytes(), &format.headers)
-            });
+            let capture = match capture {
+                Ok(capture) => capture,
+                Err(error) => {
+                    log.unreadable.log(Level::Error, format_args!("a capture cannot be stored: {error}"));
+                    rows.refused.push(Refused { number, why: error.to_string().into() });
+                    continue;
+                }
+            };
+            let row = text
+                .as_ref()
+                .and_then(|text| make_row(&format.rows, capture, text, format.node.as_bytes(), &format.headers));
             match row {
                 Some((row, malformed)) => {
                     rows.rows.push(row);
                     rows.made.push((number, malformed));
                 }
                 None => {
-                    log::error!("no row could be made of a capture, which is a fault of this module");
+                    let line = format_args!("no row could be made of a capture, which is a fault of this module");
+                    log.fault.log(Level::Error, line);
                     rows.refused.push(Refused { number, why: "no row could be made of it".into() });
                 }
             }
@@ -64,12 +91,13 @@ impl Delivery for RowDelivery {
 
     fn deliver(&mut self, batch: &Batch) -> BatchOutcome {
         let format = Arc::clone(&self.format);
-        let captures: Vec<Option<Capture<'_>>> = batch.records().map(|bytes| record::decode(bytes).ok()).collect();
-        let text = |capture: &Option<Capture<'_>>| {
-            capture.map(|capture| RowText::new(&format.rows, &capture, format.node.as_bytes()))
+        let captures: Vec<Decoded<'_>> = batch.records().map(record::decode).collect();
+        let text = |capture: &Decoded<'_>| {
+            let capture = capture.as_ref().ok()?;
+            Some(RowText::new(&format.rows, capture, format.node.as_bytes()))
         };
         let texts: Vec<Option<RowText>> = captures.iter().map(text).collect();
-        let rows = Rows::make(&captures, &texts, &format);
+        let rows = Rows::make(&captures, &texts, &format, &mut self.log);
         // The rows of a batch have the same columns.
         let Some(kind) = captures.iter().flatten().map(|capture| capture.kind).next() else {
             return BatchOutcome { refused: rows.refused, ..BatchOutcome::default() };
