@@ -3,9 +3,10 @@
 use super::captures_sip::CapturesSip;
 use super::kamailio::sipcapture::capture_node::CaptureNode;
 use super::kamailio::siptrace::TraceAgent;
-#[cfg(feature = "toy-host")]
+#[cfg(any(test, feature = "toy-host"))]
 use super::toy::ToyModule;
 use super::{Module, ParameterList};
+use std::sync::LazyLock;
 
 /// Makes [`AnyModule`] of the list: a variant, the name by which shims ask for it, its type, and its parameters.
 macro_rules! modules {
@@ -29,10 +30,18 @@ macro_rules! modules {
                 }
             }
 
-            /// The parameters of the module called `name`; `None` when there is none.
+            /// The parameters of the module called `name`, with the aliases that its dialect has for them; `None` when
+            /// there is no such module.
             pub fn parameters(name: &str) -> Option<&'static ParameterList> {
                 match name {
-                    $($(#[$on])* $name => Some(&$parameters),)*
+                    $(
+                        $(#[$on])*
+                        $name => {
+                            static LISTED: LazyLock<ParameterList> =
+                                LazyLock::new(|| $parameters.with_aliases(<$module>::default().dialect().aliases));
+                            Some(&LISTED)
+                        }
+                    )*
                     _ => None,
                 }
             }
@@ -57,7 +66,7 @@ macro_rules! modules {
 modules! {
     Sipcapture "kamailio/sipcapture" CaptureNode, super::SIPCAPTURE_PARAMETERS;
     Siptrace "kamailio/siptrace" TraceAgent, super::SIPTRACE_PARAMETERS;
-    #[cfg(feature = "toy-host")]
+    #[cfg(any(test, feature = "toy-host"))]
     Toy "toy/capture" ToyModule, super::toy::PARAMETERS;
 }
 
@@ -67,7 +76,7 @@ impl AnyModule {
         match self {
             AnyModule::Sipcapture(node) => Some(&mut **node),
             AnyModule::Siptrace(_) => None,
-            #[cfg(feature = "toy-host")]
+            #[cfg(any(test, feature = "toy-host"))]
             AnyModule::Toy(module) => Some(&mut **module),
         }
     }

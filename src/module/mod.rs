@@ -16,7 +16,7 @@ pub mod parameter;
 mod parameter_list;
 mod raw;
 mod sip_message;
-#[cfg(feature = "toy-host")]
+#[cfg(any(test, feature = "toy-host"))]
 #[path = "../../tests/toy_host/module.rs"]
 mod toy;
 mod variable;
@@ -136,8 +136,11 @@ pub trait Module {
     /// As [`Module::set_module_text`], and once the parameters are checked.
     fn set_text(&mut self, name: &str, value: &[u8]) -> Result<(), SetError> {
         self.pipeline().check_is_open()?;
-        let name = self.dialect().parameter(name);
-        Ok(self.set_module_text(name, value)?)
+        let alias = self.dialect().alias(name);
+        let parameter = alias.map_or(name, |(_, meant)| meant);
+        self.common_mut().aliases.note(parameter, alias);
+        let set = self.set_module_text(parameter, value);
+        Ok(set.map_err(|error| self.common().aliases.named(error))?)
     }
 
     /// Sets a parameter of type number.
@@ -146,8 +149,11 @@ pub trait Module {
     /// As [`Module::set_module_number`], and once the parameters are checked.
     fn set_number(&mut self, name: &str, value: i64) -> Result<(), SetError> {
         self.pipeline().check_is_open()?;
-        let name = self.dialect().parameter(name);
-        Ok(self.set_module_number(name, value)?)
+        let alias = self.dialect().alias(name);
+        let parameter = alias.map_or(name, |(_, meant)| meant);
+        self.common_mut().aliases.note(parameter, alias);
+        let set = self.set_module_number(parameter, value);
+        Ok(set.map_err(|error| self.common().aliases.named(error))?)
     }
 
     /// Checks the parameters together, and makes what they name: files and directories, owned by `owner` (user and
@@ -160,7 +166,7 @@ pub trait Module {
         if let Some(kill_timeout) = kill_timeout {
             self.common_mut().end_before(kill_timeout);
         }
-        self.check_module()?;
+        self.check_module().map_err(|error| self.common().aliases.named(error))?;
         let plan = self.plan();
         pipeline::prepare_sinks(&plan, owner)?;
         let beside = spool_directory::beside(&self.common().db_url, self.dialect().spool_name);

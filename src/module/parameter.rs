@@ -28,9 +28,11 @@ pub enum ParameterError {
     },
     /// The spool's place cannot be used.
     #[error(
-        "parameter spool_dir: the directory {path} cannot be used: {why}; name one that the server may write to, or \"\" for none"
+        "parameter {name}: the directory {path} cannot be used: {why}; name one that the server may write to, or \"\" for none"
     )]
     Spool {
+        /// The parameter that names the directory.
+        name: &'static str,
         /// The directory.
         path: String,
         /// What is wrong.
@@ -63,6 +65,32 @@ pub enum ParameterError {
         /// What the system said.
         why: String,
     },
+}
+
+impl ParameterError {
+    /// The parameter that it is about.
+    fn name(&self) -> &str {
+        match self {
+            ParameterError::Unknown(name, _) | ParameterError::Value { name, .. } => name,
+            ParameterError::Spool { name, .. }
+            | ParameterError::Driver { name, .. }
+            | ParameterError::Path { name, .. } => name,
+        }
+    }
+
+    /// The same error of a parameter that the operator knows as `alias`, where it is about `meant`.
+    pub(in crate::module) fn of_alias(mut self, (alias, meant): (&'static str, &'static str)) -> ParameterError {
+        if self.name() != meant {
+            return self;
+        }
+        match &mut self {
+            ParameterError::Unknown(name, _) | ParameterError::Value { name, .. } => *name = alias.to_owned(),
+            ParameterError::Spool { name, .. }
+            | ParameterError::Driver { name, .. }
+            | ParameterError::Path { name, .. } => *name = alias,
+        }
+        self
+    }
 }
 
 /// The value of text parameter `name`.

@@ -53,8 +53,19 @@ impl ParameterList {
 
     /// The list with the `*_column` parameters called `names` behind the others.
     pub(super) fn columns(self, names: impl Iterator<Item = &'static str>) -> ParameterList {
-        let terminated = |name| Cow::Owned(CString::new(name).expect("the name of a column has no zero byte"));
         self.with(ParameterKind::Text, names.map(terminated))
+    }
+
+    /// The list with `aliases`, each with the parameter that it stands for, right behind that and of its kind: what must
+    /// come before the one must come before the other.
+    pub(super) fn with_aliases(&self, aliases: &[(&'static str, &'static str)]) -> ParameterList {
+        let mut all = ParameterList::new();
+        for parameter in self.iter() {
+            let is_meant = |meant: &str| parameter.name.to_bytes() == meant.as_bytes();
+            let own = aliases.iter().filter(|(_, meant)| is_meant(meant)).map(|(alias, _)| terminated(alias));
+            all = all.with(parameter.kind, std::iter::once(parameter.name.clone()).chain(own));
+        }
+        all
     }
 
     fn with(mut self, kind: ParameterKind, names: impl IntoIterator<Item = Cow<'static, CStr>>) -> ParameterList {
@@ -88,6 +99,10 @@ impl ParameterList {
     }
 }
 
+fn terminated(name: &str) -> Cow<'static, CStr> {
+    Cow::Owned(CString::new(name).expect("the name of a parameter has no zero byte"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,6 +118,27 @@ mod tests {
         assert_eq!(names, ["db_url", "batch_size", "capture_mode", "date_column"]);
         assert_eq!(list.at(2).unwrap().kind, ParameterKind::Texts);
         assert_eq!(list.at(4), None);
+    }
+
+    #[test]
+    fn an_alias_comes_right_behind_the_parameter_that_it_stands_for_and_is_of_its_kind() {
+        let list = list().with_aliases(&[
+            ("mode", "capture_mode"),
+            ("rows", "batch_size"),
+            ("url", "db_url"),
+            ("db", "db_url"),
+        ]);
+        let listed: Vec<_> = list.iter().map(|parameter| (parameter.name.to_str().unwrap(), parameter.kind)).collect();
+        let expected = [
+            ("db_url", ParameterKind::Text),
+            ("url", ParameterKind::Text),
+            ("db", ParameterKind::Text),
+            ("batch_size", ParameterKind::Number),
+            ("rows", ParameterKind::Number),
+            ("capture_mode", ParameterKind::Texts),
+            ("mode", ParameterKind::Texts),
+        ];
+        assert_eq!(listed, expected);
     }
 
     #[test]

@@ -132,6 +132,9 @@ fn a_parameter_that_will_not_do_stops_the_start_and_is_named_as_in_every_host() 
             "spool_sync=never",
             "parameter spool_sync: the value \"never\" is not allowed: batch, interval and off are allowed",
         ),
+        // An alias of its own dialect, for db_url.
+        ("database=foo://", "parameter database: the value \"foo://\" is not allowed: "),
+        ("database=sqlite:////proc/nosuch/sip.db", "parameter database: the SQLite file /proc/nosuch/"),
         ("capture_node=x", "parameter capture_node: there is no such parameter of type string"),
     ] {
         let output =
@@ -139,4 +142,14 @@ fn a_parameter_that_will_not_do_stops_the_start_and_is_named_as_in_every_host() 
         let log = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(!output.status.success() && log.contains(said), "{log}");
     }
+}
+
+#[test]
+fn a_host_that_asks_for_the_names_of_parameters_is_told_the_aliases_too() {
+    let output = program().arg("--parameters").output().expect("the toy host starts");
+    let listed = String::from_utf8(output.stdout).expect("names are text");
+    let lines: Vec<&str> = listed.lines().collect();
+    assert!(output.status.success() && lines.contains(&"queue_size number"), "{listed}");
+    let place = lines.iter().position(|line| *line == "db_url text").expect("it has a database");
+    assert_eq!(lines[place + 1], "database text");
 }

@@ -2,6 +2,7 @@
  * The toy host: a "SIP server" of one worker, which reads datagrams from a port of the loopback interface and captures each.
  *
  *   toy_host [PARAMETER=TEXT...]
+ *   toy_host --parameters            names what it takes, a parameter a line
  *
  * Says its port once it listens, answers every datagram with an empty one once it is queued, and ends on SIGTERM. A parameter that will not do
  * stops the start.
@@ -21,6 +22,19 @@ static sc_core *core;
 static void write_log(sc_log_level level, const char *text, size_t length)
 {
     fprintf(stderr, "%d %.*s\n", (int)level, (int)length, text);
+}
+
+/* What a host asks for that must know the names before it reads its configuration. */
+static int list_parameters(void)
+{
+    static const char *const kinds[] = { [SC_PARAMETER_TEXT] = "text", [SC_PARAMETER_NUMBER] = "number", [SC_PARAMETER_TEXTS] = "texts" };
+    const char *name;
+    sc_parameter_kind kind;
+
+    for (uint32_t i = 0; sc_parameter_at("toy/capture", i, &name, &kind) == SC_OK; i++) {
+        printf("%s %s\n", name, kinds[kind]);
+    }
+    return 0;
 }
 
 static int set_parameters(int count, char **parameters)
@@ -105,6 +119,9 @@ int main(int argc, char **argv)
     int listener = socket(AF_INET, SOCK_DGRAM, 0);
     uint32_t writers = 0;
 
+    if (argc == 2 && strcmp(argv[1], "--parameters") == 0) {
+        return list_parameters();
+    }
     if (sc_core_new(&host, "toy/capture", &core) != SC_OK || set_parameters(argc - 1, argv + 1) != 0
             || sc_core_check(core) != SC_OK || sc_core_writers(core, &writers) != SC_OK) {
         return 1;

@@ -1,6 +1,7 @@
 //! The parameters that every module has: the way from the workers to the sinks, and what bounds it.
 
 use crate::module::engine::dialect::Dialect;
+use crate::module::engine::used_aliases::UsedAliases;
 use crate::module::parameter::{ParameterError, URLS, ranged, refuse};
 use crate::sink::url::Driver;
 use crate::sink::{DatabaseUrl, SinkOptions};
@@ -51,6 +52,8 @@ pub struct CommonSettings {
     /// Whether a URL was set, after which `db_driver` comes too late.
     driver_is_used: bool,
     dialect: &'static Dialect,
+    /// What the operator calls parameters.
+    pub aliases: UsedAliases,
     /// `insert_retries`.
     pub insert_retries: u32,
     /// `insert_retry_timeout`.
@@ -85,6 +88,7 @@ impl CommonSettings {
             db_driver: Driver::Auto,
             driver_is_used: false,
             dialect,
+            aliases: UsedAliases::default(),
             insert_retries: 0,
             insert_retry_timeout: Duration::from_secs(60),
             spool_dir: None,
@@ -193,7 +197,8 @@ impl CommonSettings {
     }
 
     /// What these parameters ask of a writer with these sinks.
-    pub fn plan(&self, sinks: Vec<SinkPlan>) -> WriterPlan {
+    pub fn plan(&self, mut sinks: Vec<SinkPlan>) -> WriterPlan {
+        sinks.iter_mut().for_each(|sink| sink.parameter = self.aliases.name(sink.parameter));
         WriterPlan {
             sinks,
             batch_size: self.batch_size,
@@ -245,7 +250,8 @@ impl CommonSettings {
         let most = Duration::from_secs(most);
         if self.shutdown_timeout > most {
             log::warn!(
-                "parameter shutdown_timeout: {} s are cut to {} s, because the server kills its processes {} s after it is told to end",
+                "parameter {}: {} s are cut to {} s, because the server kills its processes {} s after it is told to end",
+                self.aliases.name("shutdown_timeout"),
                 self.shutdown_timeout.as_secs(),
                 most.as_secs(),
                 kill_timeout.as_secs()

@@ -77,8 +77,8 @@ pub struct Answers {
 }
 
 impl Dialect {
-    /// The parameter that `name` means.
-    pub fn parameter<'a>(&self, name: &'a str) -> &'a str {
-        self.aliases.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, meant)| *meant)
+    /// The alias called `name` and the parameter that it stands for; `None` when `name` is no alias.
+    pub fn alias(&self, name: &str) -> Option<(&'static str, &'static str)> {
+        self.aliases.iter().find(|(alias, _)| *alias == name).copied()
     }
 }

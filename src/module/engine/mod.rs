@@ -15,3 +15,4 @@ pub(in crate::module) mod pipeline;
 pub(in crate::module) mod spool_directory;
 pub(in crate::module) mod state;
 pub(in crate::module) mod statistics;
+pub(in crate::module) mod used_aliases;

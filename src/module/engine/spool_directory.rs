@@ -72,7 +72,7 @@ impl SpoolDirectory {
     ) -> Result<(), MapError> {
         let Some(spool) = common.spool() else { return Ok(()) };
         // The lock first: as long as an earlier server ends, files come and go.
-        let taken = self.take_lock(&spool.directory, common.shutdown_timeout + LETTING_GO, pause)?;
+        let taken = self.take_lock(common, &spool.directory, pause)?;
         let taken = taken.and_then(|lock| check_writable(&spool.directory).map(|()| lock).map_err(|e| e.to_string()));
         match taken {
             Ok(lock) => self.lock = Some(SpoolLock { lock, process: std::process::id() }),
@@ -87,14 +87,15 @@ impl SpoolDirectory {
         Ok(())
     }
 
-    /// Locks `directory`, or says why not. While another server has it, that is said at once, and waited for up to
-    /// `longest_wait`, unless this server is told to end meanwhile.
+    /// Locks `directory`, or says why not. While another server has it, that is said at once, and waited for as
+    /// long as it may take to end, unless this server is told to end meanwhile.
     fn take_lock(
         &self,
+        common: &CommonSettings,
         directory: &Path,
-        longest_wait: Duration,
         pause: Pause<'_>,
     ) -> Result<Result<DirectoryLock, String>, MapError> {
+        let longest_wait = common.shutdown_timeout + LETTING_GO;
         let (started, mut is_said, mut is_ended) = (Instant::now(), false, false);
         let taken = DirectoryLock::take(directory, |held| {
             let is_own = matches!(held, LockError::Held { holder: Some(holder), .. } if holder.is_this_process());
@@ -104,7 +105,8 @@ impl SpoolDirectory {
             if !is_said {
                 let then = if self.is_named { "the start fails" } else { "there is no spool" };
                 log::warn!(
-                    "parameter spool_dir: {held}. Waiting up to {} s for it to end, or until this server is told to end; then {then}",
+                    "parameter {}: {held}. Waiting up to {} s for it to end, or until this server is told to end; then {then}",
+                    common.aliases.name("spool_dir"),
                     longest_wait.as_secs()
                 );
                 is_said = true;
@@ -141,7 +143,11 @@ impl SpoolDirectory {
         outcome: Result<(), String>,
     ) -> Result<(), ParameterError> {
         let Err(why) = outcome else { return Ok(()) };
-        let error = ParameterError::Spool { path: directory.display().to_string(), why };
+        let error = ParameterError::Spool {
+            name: common.aliases.name("spool_dir"),
+            path: directory.display().to_string(),
+            why,
+        };
         if self.is_named {
             return Err(error);
         }
