@@ -326,7 +326,7 @@ sc_status sc_mode_find(sc_core *core, sc_bytes name, uint32_t *out);
 sc_status sc_message_call_id(sc_core *core, const sc_message *message, sc_bytes *out);
 
 /* What may be sent on of `payload`, a SIP message or the HEP packet of SC_HEP_NEEDS_SCRIPT at hand: the same bytes, or, where the parameters mask and
- * mask_body ask for it, a copy without secrets, valid until the next call with the handle. SC_ERR_INVALID_VALUE, logged at a limited rate, when it
+ * mask_body ask for it, a copy without secrets, valid until the next sc_message_redacted. SC_ERR_INVALID_VALUE, logged at a limited rate, when it
  * is a packet that cannot be read, and so not masked. */
 sc_status sc_message_redacted(sc_core *core, sc_bytes payload, sc_bytes *out);
 

@@ -6,7 +6,7 @@ use super::contract::{
     sc_variable_value,
 };
 use crate::capture::{CUSTOM_FIELDS, Transport};
-use crate::module::{Endpoint, HepPacket, Metadata, SipMessage, TracedMessage, Tracer, VariableValue};
+use crate::module::{HepPacket, Metadata, SipMessage, TraceEndpoint, TracedMessage, Tracer, VariableValue};
 use std::ffi::{CStr, c_char};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -212,17 +212,17 @@ pub(super) unsafe fn slices<'a>(first: *const sc_bytes, count: u32) -> Result<Ve
 ///
 /// # Safety
 /// Its bytes must be as for [`bytes`].
-pub(super) unsafe fn endpoint<'a>(end: &sc_endpoint) -> Result<Endpoint<'a>, sc_status> {
+pub(super) unsafe fn endpoint<'a>(end: &sc_endpoint) -> Result<TraceEndpoint<'a>, sc_status> {
     // SAFETY: the caller vouches for both.
     let (name, text) = unsafe { (bytes::<'a>(end.name)?, bytes::<'a>(end.text)?) };
     let transport = transport_of(end.transport);
     Ok(match (text, name, end.address.length) {
-        (b"", b"", 0) => Endpoint::Unknown,
+        (b"", b"", 0) => TraceEndpoint::Unknown,
         (b"", b"", _) => {
-            Endpoint::Address { transport, address: address(&end.address)?, is_socket: end.is_socket != 0 }
+            TraceEndpoint::Address { transport, address: address(&end.address)?, is_socket: end.is_socket != 0 }
         }
-        (b"", name, _) => Endpoint::Named { transport, name, port: end.address.port },
-        (text, _, _) => Endpoint::Text(text),
+        (b"", name, _) => TraceEndpoint::Named { transport, name, port: end.address.port },
+        (text, _, _) => TraceEndpoint::Text(text),
     })
 }
 
@@ -230,7 +230,7 @@ pub(super) unsafe fn endpoint<'a>(end: &sc_endpoint) -> Result<Endpoint<'a>, sc_
 ///
 /// # Safety
 /// `first` points to `count` structs, unless `count` is 0, and their bytes are valid as long as the result is used.
-pub(super) unsafe fn endpoints<'a>(first: *const sc_endpoint, count: u32) -> Result<Vec<Endpoint<'a>>, sc_status> {
+pub(super) unsafe fn endpoints<'a>(first: *const sc_endpoint, count: u32) -> Result<Vec<TraceEndpoint<'a>>, sc_status> {
     if count == 0 {
         return Ok(Vec::new());
     }
@@ -248,7 +248,7 @@ pub(super) unsafe fn endpoints<'a>(first: *const sc_endpoint, count: u32) -> Res
 pub(super) unsafe fn traced<'a>(
     trace: &sc_trace,
     users: &'a [&'a [u8]],
-    sockets: &'a [Endpoint<'a>],
+    sockets: &'a [TraceEndpoint<'a>],
 ) -> Result<TracedMessage<'a>, sc_status> {
     // SAFETY: the caller vouches for all of them.
     let of = |part: sc_bytes| unsafe { bytes::<'a>(part) };

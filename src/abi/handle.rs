@@ -1,7 +1,7 @@
 //! What an `sc_core` handle points to, and which threads may use it.
 
 use super::contract::{sc_bytes, sc_core, sc_status};
-use super::gate::{Entry, Gate, Refused};
+use super::gate::{Entry, EntryError, Gate};
 use super::guard::guard;
 use super::host_drivers::HostDrivers;
 use super::register::{InUse, Register};
@@ -145,11 +145,11 @@ pub(super) fn with_shared(handle: *mut sc_core, body: impl FnOnce(&Shared) -> Re
     guard(|| body(&find(handle)?.get().shared))
 }
 
-impl From<Refused> for sc_status {
-    fn from(refused: Refused) -> sc_status {
+impl From<EntryError> for sc_status {
+    fn from(refused: EntryError) -> sc_status {
         match refused {
-            Refused::OtherThread => sc_status::SC_ERR_WRONG_THREAD,
-            Refused::Reentered => sc_status::SC_ERR_WRONG_STATE,
+            EntryError::OtherThread => sc_status::SC_ERR_WRONG_THREAD,
+            EntryError::Reentered => sc_status::SC_ERR_WRONG_STATE,
         }
     }
 }

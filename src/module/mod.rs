@@ -50,9 +50,9 @@ pub use kamailio::sipcapture::parameters::PARAMETERS as SIPCAPTURE_PARAMETERS;
 pub use kamailio::sipcapture::settings::CaptureSettings;
 pub use kamailio::siptrace::parameters::PARAMETERS as SIPTRACE_PARAMETERS;
 pub use kamailio::siptrace::{
-    Conclusion, Copies, Decision, Endpoint, HostNeeds, LocalAddress, Loss, Scope, Sent, TRACE_VARIABLES, TraceAgent,
-    TraceCall, TraceError, TraceFunction, TraceMode, TraceSettings, TraceVariable, Traced, TracedMessage, Tracer,
-    conclude,
+    Conclusion, Copies, Decision, HostNeeds, LocalAddress, Loss, Scope, SendResult, TRACE_VARIABLES, TraceAgent,
+    TraceCall, TraceEndpoint, TraceError, TraceFunction, TraceMode, TraceSettings, TraceVariable, Traced,
+    TracedMessage, Tracer, conclude,
 };
 pub use list::AnyModule;
 pub use parameter::ParameterError;

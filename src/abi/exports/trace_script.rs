@@ -8,7 +8,7 @@ use crate::abi::convert::{bytes, output, reference, to_variable, traced};
 use crate::abi::guard::guard;
 use crate::abi::handle::with_core;
 use crate::module::{
-    Conclusion, Decision, Scope, Sent, TRACE_VARIABLES, TraceCall, TraceFunction, TraceVariable, VariableValue,
+    Conclusion, Decision, Scope, SendResult, TRACE_VARIABLES, TraceCall, TraceFunction, TraceVariable, VariableValue,
     conclude,
 };
 use std::ffi::c_char;
@@ -118,10 +118,10 @@ pub unsafe extern "C" fn sc_trace_conclude(
         // SAFETY: the contract's caller vouches for it.
         let out = unsafe { output(conclusion)? };
         let sent = match sent {
-            sc_status::SC_OK => Sent::Queued,
-            sc_status::SC_ERR_NO_COLLECTOR => Sent::NoCollector,
-            sc_status::SC_ERR_INVALID_VALUE => Sent::BadDestination,
-            _ => Sent::Failed,
+            sc_status::SC_OK => SendResult::Queued,
+            sc_status::SC_ERR_NO_COLLECTOR => SendResult::NoCollector,
+            sc_status::SC_ERR_INVALID_VALUE => SendResult::BadDestination,
+            _ => SendResult::Failed,
         };
         let Conclusion { follow, forgets_destination, answer } = conclude(function(of)?, scope(follow)?, sent);
         *out =

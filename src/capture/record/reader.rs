@@ -5,9 +5,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The fixed part of a record: every number is little-endian, and lies in it.
 #[derive(Clone, Copy)]
-pub(super) struct Head<'a>(&'a [u8]);
+pub(super) struct RecordHead<'a>(&'a [u8]);
 
-impl Head<'_> {
+impl RecordHead<'_> {
     /// The byte at `at`.
     pub fn u8(self, at: usize) -> u8 {
         self.0[at]
@@ -31,9 +31,9 @@ pub(super) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     /// The first `head` bytes of a record, and what is behind them.
-    pub fn behind(record: &'a [u8], head: usize) -> Result<(Head<'a>, Reader<'a>), RecordError> {
+    pub fn behind(record: &'a [u8], head: usize) -> Result<(RecordHead<'a>, Reader<'a>), RecordError> {
         let (head, rest) = record.split_at_checked(head).ok_or(RecordError::Short)?;
-        Ok((Head(head), Reader { rest }))
+        Ok((RecordHead(head), Reader { rest }))
     }
 
     /// The next `len` bytes.

@@ -26,7 +26,7 @@ impl UsedAliases {
 
 #[cfg(test)]
 mod tests {
-    use crate::module::{AnyModule, Module, SetError};
+    use crate::module::{AnyModule, SetError};
 
     /// Whose dialect has `database` for `db_url`.
     const MODULE: &str = "toy/capture";

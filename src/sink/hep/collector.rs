@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::deadline::Deadline;
 use super::destination::Destination;
 use super::encoder::{Encoder, Group};
-use super::link::{Link, Opening};
+use super::link::{Link, LinkProbe};
 use super::names::Names;
 use super::options::CollectorOptions;
 use super::outgoing::{Outgoing, Sent};
@@ -204,7 +204,7 @@ impl Member {
             return Ok(());
         }
         *link = None;
-        *link = Some(Link::open(destination, names, setup, Opening::Unprobed)?);
+        *link = Some(Link::open(destination, names, setup, LinkProbe::Unprobed)?);
         Ok(())
     }
 

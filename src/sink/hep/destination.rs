@@ -58,7 +58,7 @@ pub struct Destination {
 
 /// How plain copies travel, which the host sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Way {
+pub(crate) enum UriTransport {
     /// As packets may.
     By(CollectorTransport),
     /// SCTP, which only the host speaks.
@@ -69,26 +69,29 @@ pub(crate) enum Way {
     Wss,
 }
 
-impl Way {
+impl UriTransport {
     /// The transport that a URI means by `name`, whatever its case.
-    pub fn parse(name: &str) -> Option<Way> {
-        let ways = [CollectorTransport::Udp, CollectorTransport::Tcp, CollectorTransport::Tls].map(Way::By).into_iter();
-        ways.chain([Way::Sctp, Way::Ws, Way::Wss]).find(|way| name.eq_ignore_ascii_case(way.name()))
+    pub fn parse(name: &str) -> Option<UriTransport> {
+        let ways = [CollectorTransport::Udp, CollectorTransport::Tcp, CollectorTransport::Tls]
+            .map(UriTransport::By)
+            .into_iter();
+        ways.chain([UriTransport::Sctp, UriTransport::Ws, UriTransport::Wss])
+            .find(|way| name.eq_ignore_ascii_case(way.name()))
     }
 
     fn name(self) -> &'static str {
         match self {
-            Way::By(CollectorTransport::Udp) => "udp",
-            Way::By(CollectorTransport::Tcp) => "tcp",
-            Way::By(CollectorTransport::Tls) => "tls",
-            Way::Sctp => "sctp",
-            Way::Ws => "ws",
-            Way::Wss => "wss",
+            UriTransport::By(CollectorTransport::Udp) => "udp",
+            UriTransport::By(CollectorTransport::Tcp) => "tcp",
+            UriTransport::By(CollectorTransport::Tls) => "tls",
+            UriTransport::Sctp => "sctp",
+            UriTransport::Ws => "ws",
+            UriTransport::Wss => "wss",
         }
     }
 }
 
-impl fmt::Display for Way {
+impl fmt::Display for UriTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
@@ -136,7 +139,7 @@ impl Destination {
     /// [`DestinationError`], whose text shows the URI without its user part, which may hold a password.
     pub fn parse(uri: &str) -> Result<Destination, DestinationError> {
         let (host, port, transport) = parse_place(uri, "udp, tcp or tls", |way| match way {
-            Way::By(transport) => Some(transport),
+            UriTransport::By(transport) => Some(transport),
             _ => None,
         })?;
         Ok(Destination { host, port, transport })
@@ -175,7 +178,7 @@ impl fmt::Display for Destination {
         write!(f, "sip:{}:{}", self.host, self.port)?;
         match self.transport {
             CollectorTransport::Udp => Ok(()),
-            transport => write!(f, ";transport={}", Way::By(transport)),
+            transport => write!(f, ";transport={}", UriTransport::By(transport)),
         }
     }
 }
@@ -186,7 +189,7 @@ impl fmt::Display for Destination {
 /// # Errors
 /// As there.
 pub fn copy_uri(uri: &str) -> Result<String, DestinationError> {
-    let is_taken = |way: &Way| !matches!(way, Way::Ws | Way::Wss);
+    let is_taken = |way: &UriTransport| !matches!(way, UriTransport::Ws | UriTransport::Wss);
     let (host, port, way) = parse_place(uri, "udp, tcp, tls or sctp", |way| Some(way).filter(is_taken))?;
     Ok(format!("sip:{host}:{port};transport={way}"))
 }
@@ -205,7 +208,7 @@ pub fn named_copy_uri(uri: &str) -> Result<String, DestinationError> {
 fn parse_place<T>(
     uri: &str,
     transports: &'static str,
-    fit: impl Fn(Way) -> Option<T>,
+    fit: impl Fn(UriTransport) -> Option<T>,
 ) -> Result<(CollectorHost, u16, T), DestinationError> {
     let uri = SipUri::parse(uri)?;
     let port = match uri.port {
@@ -322,16 +325,16 @@ fn named_transport(parameters: &str) -> Option<&str> {
 }
 
 /// The transport that is named, or else the scheme's own, if it is one.
-fn read_transport(named: Option<&str>, is_secure: bool) -> Option<Way> {
+fn read_transport(named: Option<&str>, is_secure: bool) -> Option<UriTransport> {
     let Some(named) = named else {
-        return Some(Way::By(if is_secure { CollectorTransport::Tls } else { CollectorTransport::Udp }));
+        return Some(UriTransport::By(if is_secure { CollectorTransport::Tls } else { CollectorTransport::Udp }));
     };
-    match Way::parse(named)? {
+    match UriTransport::parse(named)? {
         // With sips the parameter names what TLS runs over.
-        Way::By(CollectorTransport::Tls | CollectorTransport::Tcp) if is_secure => {
-            Some(Way::By(CollectorTransport::Tls))
+        UriTransport::By(CollectorTransport::Tls | CollectorTransport::Tcp) if is_secure => {
+            Some(UriTransport::By(CollectorTransport::Tls))
         }
-        Way::Wss => Some(Way::Wss),
+        UriTransport::Wss => Some(UriTransport::Wss),
         _ if is_secure => None,
         way => Some(way),
     }

@@ -21,7 +21,7 @@ pub(super) enum Link {
 
 /// How a way is opened that needs no connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Opening {
+pub(super) enum LinkProbe {
     /// Without a probe: the packets themselves will bring reports if nothing listens.
     Unprobed,
     /// After datagrams that say nothing, some time after this moment, when packets were last sent: one that is reported
@@ -39,7 +39,7 @@ impl Link {
         destination: &Destination,
         names: &mut Names,
         setup: &Arc<Setup>,
-        opening: Opening,
+        opening: LinkProbe,
     ) -> Result<Link, String> {
         let options = &setup.options;
         let addresses = names.addresses(options.connect_timeout)?;
@@ -61,14 +61,14 @@ impl Link {
         address: SocketAddr,
         deadline: Deadline,
         setup: &Setup,
-        opening: Opening,
+        opening: LinkProbe,
     ) -> Result<Link, String> {
         match destination.transport() {
             CollectorTransport::Udp => {
                 let datagrams = Datagrams::open(address, setup.options.bind, setup.has_stand_ins);
                 let probe = |datagrams: &Datagrams| match opening {
-                    Opening::Unprobed => Ok(()),
-                    Opening::Probed(sent_at) => datagrams.probe(sent_at),
+                    LinkProbe::Unprobed => Ok(()),
+                    LinkProbe::Probed(sent_at) => datagrams.probe(sent_at),
                 };
                 let opened = datagrams.and_then(|datagrams| probe(&datagrams).map(|()| datagrams));
                 opened.map(Link::Udp).map_err(|error| error.to_string())

@@ -47,7 +47,7 @@ mod unreachable;
 
 pub use address::{AddressError, parse_address, parse_endpoints};
 pub use collector::Collector;
-pub(crate) use destination::{CollectorHost, SipUri, Way, without_user};
+pub(crate) use destination::{CollectorHost, SipUri, UriTransport, without_user};
 pub use destination::{CollectorTransport, Destination, DestinationError, copy_uri, named_copy_uri};
 pub use options::{CollectorOptions, Secret, TlsOptions};
 pub use outgoing::{Origin, Outgoing, Sent};

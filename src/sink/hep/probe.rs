@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::destination::Destination;
-use super::link::{Link, Opening};
+use super::link::{Link, LinkProbe};
 use super::names::Names;
 use super::setup::Setup;
 
@@ -90,7 +90,7 @@ impl Probe {
 fn first_open(candidates: Vec<Candidate>, setup: &Arc<Setup>) -> Look {
     let mut looked = Look { found: None, names: Vec::with_capacity(candidates.len()) };
     for Candidate { at, destination, mut names, sent_at } in candidates {
-        let link = Link::open(&destination, &mut names, setup, Opening::Probed(sent_at));
+        let link = Link::open(&destination, &mut names, setup, LinkProbe::Probed(sent_at));
         looked.names.push((at, names));
         if let Ok(link) = link {
             looked.found = Some((at, link));

@@ -2,7 +2,7 @@
 
 use super::names::Query;
 use crate::capture::Transport;
-use crate::sink::hep::{CollectorHost, CollectorTransport, SipUri, Way};
+use crate::sink::hep::{CollectorHost, CollectorTransport, SipUri, UriTransport};
 
 const PORT: u16 = 5060;
 /// The same over TLS.
@@ -20,7 +20,7 @@ pub enum LookUp {
 
 /// Where a URI leads.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Endpoint {
+pub(super) struct ForwardEndpoint {
     pub host: CollectorHost,
     /// 0: the look-up is to tell.
     pub port: u16,
@@ -28,22 +28,22 @@ pub(super) struct Endpoint {
     pub transport: Transport,
 }
 
-impl Endpoint {
+impl ForwardEndpoint {
     /// Reads `sip:HOST[:PORT][;transport=udp|tcp|tls|sctp|ws|wss]` or `sips:HOST[:PORT]`. A user part, other parameters
     /// and headers are passed over, as are port 0, a colon without a port, and a transport that nobody knows. A `sips:`
     /// URI is for TLS: one that asks for anything else than `tls`, `wss`, or `tcp` (which TLS runs over) is none.
     /// `None` when `uri` is none.
-    pub fn parse(uri: &[u8], look_up: LookUp) -> Option<Endpoint> {
+    pub fn parse(uri: &[u8], look_up: LookUp) -> Option<ForwardEndpoint> {
         let text = String::from_utf8_lossy(uri);
         let uri = SipUri::parse(&text).ok()?;
-        let transport = uri.transport.and_then(Way::parse).map_or(Transport::UNKNOWN, transport_of);
+        let transport = uri.transport.and_then(UriTransport::parse).map_or(Transport::UNKNOWN, transport_of);
         let transport = if uri.is_secure { secure(transport)? } else { transport };
         let port = port(uri.port)?;
         let (port, transport) = match look_up {
             LookUp::ByService => (port, transport),
             LookUp::ByAddress => (if port != 0 { port } else { default_port(uri.is_secure) }, or_udp(transport)),
         };
-        Some(Endpoint { host: uri.host, port, transport })
+        Some(ForwardEndpoint { host: uri.host, port, transport })
     }
 
     /// What is to be looked up; `None` where the host is an address.
@@ -78,14 +78,14 @@ fn port(text: Option<&str>) -> Option<u16> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }
 
-fn transport_of(way: Way) -> Transport {
+fn transport_of(way: UriTransport) -> Transport {
     match way {
-        Way::By(CollectorTransport::Udp) => Transport::Udp,
-        Way::By(CollectorTransport::Tcp) => Transport::Tcp,
-        Way::By(CollectorTransport::Tls) => Transport::Tls,
-        Way::Sctp => Transport::Sctp,
-        Way::Ws => Transport::Ws,
-        Way::Wss => Transport::Wss,
+        UriTransport::By(CollectorTransport::Udp) => Transport::Udp,
+        UriTransport::By(CollectorTransport::Tcp) => Transport::Tcp,
+        UriTransport::By(CollectorTransport::Tls) => Transport::Tls,
+        UriTransport::Sctp => Transport::Sctp,
+        UriTransport::Ws => Transport::Ws,
+        UriTransport::Wss => Transport::Wss,
     }
 }
 

@@ -24,15 +24,15 @@ const _: () = assert!(BLOCKS < Link::MAX as usize);
 /// What the first block of a message says of it.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
-struct Head {
+struct HeldHead {
     uri_bytes: u32,
     message_bytes: u32,
     /// First block of the message that came next.
     later: Link,
 }
 
-impl Head {
-    const NONE: Head = Head { uri_bytes: 0, message_bytes: 0, later: 0 };
+impl HeldHead {
+    const NONE: HeldHead = HeldHead { uri_bytes: 0, message_bytes: 0, later: 0 };
 }
 
 /// The messages.
@@ -50,7 +50,7 @@ pub(super) struct HeldMessages {
     touched: Link,
     used_blocks: Link,
     next: [Link; BLOCKS],
-    heads: [Head; BLOCKS],
+    heads: [HeldHead; BLOCKS],
     blocks: [[u8; BLOCK_BYTES]; BLOCKS],
 }
 
@@ -70,7 +70,7 @@ impl HeldMessages {
         touched: 0,
         used_blocks: 0,
         next: [0; BLOCKS],
-        heads: [Head::NONE; BLOCKS],
+        heads: [HeldHead::NONE; BLOCKS],
         blocks: [[0; BLOCK_BYTES]; BLOCKS],
     };
 
@@ -84,7 +84,7 @@ impl HeldMessages {
         (self.bytes, self.messages) = (0, 0);
         (self.first, self.last, self.free, self.touched, self.used_blocks) = (0, 0, 0, 0, 0);
         // Whoever still knows the number of a message finds nothing behind it.
-        self.heads.fill(Head::NONE);
+        self.heads.fill(HeldHead::NONE);
     }
 
     /// Keeps `message` for `uri` behind the others; false when there is no room.
@@ -95,7 +95,8 @@ impl HeldMessages {
             return false;
         }
         let first = self.fill(uri, message, blocks);
-        self.heads[index(first)] = Head { uri_bytes: uri.len() as u32, message_bytes: message.len() as u32, later: 0 };
+        self.heads[index(first)] =
+            HeldHead { uri_bytes: uri.len() as u32, message_bytes: message.len() as u32, later: 0 };
         match self.last {
             0 => self.first = first,
             last => self.heads[index(last)].later = first,
@@ -167,7 +168,7 @@ impl HeldMessages {
     /// Removes the message that came next after `before`, 0 for the first.
     pub fn remove_after(&mut self, before: Link) {
         let Some(message) = self.after(before) else { return };
-        let Head { uri_bytes, message_bytes, later } = self.heads[index(message)];
+        let HeldHead { uri_bytes, message_bytes, later } = self.heads[index(message)];
         match before {
             0 => self.first = later,
             before => self.heads[index(before)].later = later,

@@ -35,7 +35,7 @@ mod resolver;
 #[cfg(test)]
 mod tests;
 
-use self::endpoint::{Endpoint, or_udp};
+use self::endpoint::{ForwardEndpoint, or_udp};
 use self::held::HeldMessages;
 use self::names::{KnownName, NameTable};
 use self::resolver::Round;
@@ -175,7 +175,9 @@ impl<S: SharedState> Forward<S> {
 
     /// Notes a URI that messages will go to: its name, if it has one, is looked up at once. Before the first fork.
     pub fn expect(&mut self, uri: &[u8]) {
-        let (Some(state), Some(endpoint)) = (&self.state, Endpoint::parse(uri, self.rules.look_up)) else { return };
+        let (Some(state), Some(endpoint)) = (&self.state, ForwardEndpoint::parse(uri, self.rules.look_up)) else {
+            return;
+        };
         if let Some(query) = endpoint.query() {
             self.expects_names = true;
             state.with(|state| {
@@ -201,7 +203,7 @@ impl<S: SharedState> Forward<S> {
 
     /// Tells where `message` goes that is for `uri`, or holds it. Never waits.
     pub fn send(&mut self, uri: &[u8], message: &[u8]) -> Forwarded {
-        let Some(endpoint) = Endpoint::parse(uri, self.rules.look_up) else {
+        let Some(endpoint) = ForwardEndpoint::parse(uri, self.rules.look_up) else {
             let allowed = "sip:host[:port][;transport=udp|tcp|tls|sctp] and sips:host[:port] are allowed";
             say(&mut self.log, Level::Error, uri, |uri| format!("\"{uri}\" is no SIP URI; {allowed}"));
             return Forwarded::Lost;
@@ -234,7 +236,7 @@ impl<S: SharedState> Forward<S> {
         self.state.as_ref().map(|state| state.with(|state| body(state, round)))
     }
 
-    fn find(&self, endpoint: &Endpoint) -> Found {
+    fn find(&self, endpoint: &ForwardEndpoint) -> Found {
         let query = match (&endpoint.host, endpoint.query()) {
             (CollectorHost::Address(ip), _) => {
                 let address = SocketAddr::new(*ip, endpoint.port_or_default());

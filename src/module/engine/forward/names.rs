@@ -218,7 +218,7 @@ impl NameTable {
     fn claim(&mut self, index: usize, query: &Query<'_>) -> usize {
         let place = &mut self.names[index];
         *place = KnownName { port: query.port, transport: number_of(query.transport), ..KnownName::FREE };
-        // `Endpoint` has no longer ones; a cut one is not found by its name, and does no harm.
+        // `ForwardEndpoint` has no longer ones; a cut one is not found by its name, and does no harm.
         let name = query.name.as_bytes();
         let length = name.len().min(LONGEST_NAME);
         place.name[..length].copy_from_slice(&name[..length]);

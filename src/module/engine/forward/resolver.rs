@@ -1,6 +1,6 @@
 //! The side of [`Forward`] that one process of the server calls, which looks names up and sends what was held.
 
-use super::endpoint::Endpoint;
+use super::endpoint::ForwardEndpoint;
 use super::names::{KnownName, Query};
 use super::{Forward, Found, SendTo, SharedState, State, say_unknown};
 use crate::capture::Transport;
@@ -133,8 +133,8 @@ impl<S: SharedState> Forward<S> {
                 Some(message)
             })?;
             *uri_length = read.len();
-            let endpoint = Endpoint::parse(read, self.rules.look_up);
-            let found = match endpoint.as_ref().and_then(Endpoint::query) {
+            let endpoint = ForwardEndpoint::parse(read, self.rules.look_up);
+            let found = match endpoint.as_ref().and_then(ForwardEndpoint::query) {
                 Some(query) => state.with(|state| match state.names.await_name(&query, now_ms()) {
                     Some(known) => State::found(known, true),
                     None => Found::Awaited,

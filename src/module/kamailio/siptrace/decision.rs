@@ -144,7 +144,7 @@ pub fn decide(call: &TraceCall<'_>) -> (Decision, Option<Missing>) {
 
 /// What became of a message that was handed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sent {
+pub enum SendResult {
     /// It is queued.
     Queued,
     /// Nobody says where to.
@@ -169,18 +169,18 @@ pub struct Conclusion {
 
 /// Concludes a call of `function`: `follow` is what [`decide`] said, [`Scope::Message`] for functions that it is not
 /// asked about.
-pub fn conclude(function: TraceFunction, follow: Scope, sent: Sent) -> Conclusion {
+pub fn conclude(function: TraceFunction, follow: Scope, sent: SendResult) -> Conclusion {
     let is_good = match function {
-        TraceFunction::SipTrace | TraceFunction::Hlog => sent == Sent::Queued,
-        TraceFunction::SipTraceMode => matches!(sent, Sent::Queued | Sent::NoCollector),
+        TraceFunction::SipTrace | TraceFunction::Hlog => sent == SendResult::Queued,
+        TraceFunction::SipTraceMode => matches!(sent, SendResult::Queued | SendResult::NoCollector),
         // What becomes of such a message on its way is not the script's affair.
-        TraceFunction::SipTraceMsg => !matches!(sent, Sent::BadDestination | Sent::NoCollector),
+        TraceFunction::SipTraceMsg => !matches!(sent, SendResult::BadDestination | SendResult::NoCollector),
     };
     // Nothing of a transaction could go anywhere either.
-    let is_nowhere = sent == Sent::BadDestination || (sent == Sent::NoCollector && !is_good);
+    let is_nowhere = sent == SendResult::BadDestination || (sent == SendResult::NoCollector && !is_good);
     Conclusion {
         follow: if is_nowhere { Scope::Message } else { follow },
-        forgets_destination: sent == Sent::BadDestination,
+        forgets_destination: sent == SendResult::BadDestination,
         answer: if is_good { 1 } else { -1 },
     }
 }

@@ -17,7 +17,7 @@ pub const NOWHERE: &[u8] = b"any:255.255.255.255:5060";
 
 /// One end of a message's way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Endpoint<'a> {
+pub enum TraceEndpoint<'a> {
     /// Not known.
     #[default]
     Unknown,
@@ -128,7 +128,7 @@ impl TextRoom {
     }
 }
 
-impl<'a> Endpoint<'a> {
+impl<'a> TraceEndpoint<'a> {
     /// Its text, `proto:ip:port`, written into `room` unless it is there already.
     pub fn text<'r>(&self, brackets: bool, style: Ipv6Style, room: &'r mut TextRoom) -> &'r [u8]
     where
@@ -136,9 +136,9 @@ impl<'a> Endpoint<'a> {
     {
         room.length = 0;
         let written = match *self {
-            Endpoint::Unknown => None,
-            Endpoint::Text(text) => return text,
-            Endpoint::Address { transport, address, is_socket } => {
+            TraceEndpoint::Unknown => None,
+            TraceEndpoint::Text(text) => return text,
+            TraceEndpoint::Address { transport, address, is_socket } => {
                 let (ip, port) = (Shown(address.ip(), style), address.port());
                 let (transport, _) = name_and_number(transport);
                 if address.is_ipv6() && (brackets || is_socket) {
@@ -147,8 +147,8 @@ impl<'a> Endpoint<'a> {
                     write!(room, "{transport}:{ip}:{port}").ok()
                 }
             }
-            Endpoint::Named { name: b"", .. } => None,
-            Endpoint::Named { transport, name, port } => write!(room, "{}:", name_and_number(transport).0)
+            TraceEndpoint::Named { name: b"", .. } => None,
+            TraceEndpoint::Named { transport, name, port } => write!(room, "{}:", name_and_number(transport).0)
                 .ok()
                 .and_then(|()| room.push(name))
                 .and_then(|()| write!(room, ":{port}").ok()),
@@ -159,17 +159,17 @@ impl<'a> Endpoint<'a> {
     /// What carries the message; `None` when that is not known, or stands in a text.
     pub fn transport(&self) -> Option<Transport> {
         match *self {
-            Endpoint::Address { transport, .. } | Endpoint::Named { transport, .. } => Some(transport),
-            Endpoint::Unknown | Endpoint::Text(_) => None,
+            TraceEndpoint::Address { transport, .. } | TraceEndpoint::Named { transport, .. } => Some(transport),
+            TraceEndpoint::Unknown | TraceEndpoint::Text(_) => None,
         }
     }
 
     /// Its port; likewise.
     pub fn port(&self) -> Option<u16> {
         match *self {
-            Endpoint::Address { address, .. } => Some(address.port()),
-            Endpoint::Named { port, .. } => Some(port),
-            Endpoint::Unknown | Endpoint::Text(_) => None,
+            TraceEndpoint::Address { address, .. } => Some(address.port()),
+            TraceEndpoint::Named { port, .. } => Some(port),
+            TraceEndpoint::Unknown | TraceEndpoint::Text(_) => None,
         }
     }
 
@@ -177,16 +177,16 @@ impl<'a> Endpoint<'a> {
     pub fn write_host(&self, brackets: bool, style: Ipv6Style, out: &mut Vec<u8>) -> bool {
         out.clear();
         match *self {
-            Endpoint::Address { address, .. } => {
+            TraceEndpoint::Address { address, .. } => {
                 let shown = Shown(address.ip(), style);
                 let text = if brackets && address.is_ipv6() { format!("[{shown}]") } else { shown.to_string() };
                 out.extend_from_slice(text.as_bytes());
             }
-            Endpoint::Named { name, .. } => {
+            TraceEndpoint::Named { name, .. } => {
                 let bare = name.strip_prefix(b"[").and_then(|name| name.strip_suffix(b"]"));
                 out.extend_from_slice(bare.filter(|_| !brackets).unwrap_or(name));
             }
-            Endpoint::Unknown | Endpoint::Text(_) => return false,
+            TraceEndpoint::Unknown | TraceEndpoint::Text(_) => return false,
         }
         true
     }
@@ -194,7 +194,7 @@ impl<'a> Endpoint<'a> {
     /// Where this end is a listen socket, the address of it.
     pub fn socket(&self) -> Option<(Transport, SocketAddr)> {
         match *self {
-            Endpoint::Address { transport, address, .. } => Some((transport, address)),
+            TraceEndpoint::Address { transport, address, .. } => Some((transport, address)),
             _ => None,
         }
     }
@@ -204,11 +204,11 @@ impl<'a> Endpoint<'a> {
 mod tests {
     use super::*;
 
-    fn at(transport: Transport, address: &str, is_socket: bool) -> Endpoint<'static> {
-        Endpoint::Address { transport, address: address.parse().unwrap(), is_socket }
+    fn at(transport: Transport, address: &str, is_socket: bool) -> TraceEndpoint<'static> {
+        TraceEndpoint::Address { transport, address: address.parse().unwrap(), is_socket }
     }
 
-    fn shown(endpoint: &Endpoint<'_>, brackets: bool, style: Ipv6Style) -> String {
+    fn shown(endpoint: &TraceEndpoint<'_>, brackets: bool, style: Ipv6Style) -> String {
         String::from_utf8(endpoint.text(brackets, style, &mut TextRoom::new()).to_vec()).unwrap()
     }
 
@@ -228,8 +228,8 @@ mod tests {
                 assert_eq!(shown(&end, brackets, Ipv6Style::Short), format!("{name}:192.0.2.1:5060"));
             }
         }
-        assert_eq!(shown(&Endpoint::Unknown, true, Ipv6Style::Short).as_bytes(), NOWHERE);
-        assert_eq!(shown(&Endpoint::Text(b"anything at all"), true, Ipv6Style::Short), "anything at all");
+        assert_eq!(shown(&TraceEndpoint::Unknown, true, Ipv6Style::Short).as_bytes(), NOWHERE);
+        assert_eq!(shown(&TraceEndpoint::Text(b"anything at all"), true, Ipv6Style::Short), "anything at all");
     }
 
     #[test]
@@ -261,7 +261,7 @@ mod tests {
             ("::c000:201", ["::192.0.2.1", "0:0:0:0:0:0:c000:201", "0:0:0:0:0:0:C000:201"]),
         ] {
             let address = SocketAddr::new(address.parse().unwrap(), 5060);
-            let end = Endpoint::Address { transport: Transport::Udp, address, is_socket: false };
+            let end = TraceEndpoint::Address { transport: Transport::Udp, address, is_socket: false };
             for (style, text) in [(Ipv6Style::Short, short), (Ipv6Style::Lower, lower), (Ipv6Style::Upper, upper)] {
                 assert_eq!(shown(&end, false, style), format!("udp:{text}:5060"));
                 assert_eq!(shown(&end, true, style), format!("udp:[{text}]:5060"));
@@ -271,7 +271,7 @@ mod tests {
 
     #[test]
     fn a_socket_that_is_advertised_by_a_name_has_it_as_it_is_and_none_that_is_too_long() {
-        let named = |name| Endpoint::Named { transport: Transport::Tls, name, port: 5061 };
+        let named = |name| TraceEndpoint::Named { transport: Transport::Tls, name, port: 5061 };
         assert_eq!(shown(&named(b"sip.example.org"), false, Ipv6Style::Short), "tls:sip.example.org:5061");
         assert_eq!(shown(&named(b"[2001:db8::1]"), false, Ipv6Style::Upper), "tls:[2001:db8::1]:5061");
         let (fits, is_too_long) = ([b'a'; 50], [b'a'; 51]);

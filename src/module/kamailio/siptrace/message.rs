@@ -1,6 +1,6 @@
 //! A traced message as the host hands it over, and what comes of it.
 
-use super::endpoint::Endpoint;
+use super::endpoint::TraceEndpoint;
 use super::tracer::Tracer;
 use crate::module::engine::overview::Overview;
 use crate::module::engine::state::StateError;
@@ -28,11 +28,11 @@ pub struct TracedMessage<'a> {
     /// Tag of the To header.
     pub to_tag: &'a [u8],
     /// Where it comes from.
-    pub from: Endpoint<'a>,
+    pub from: TraceEndpoint<'a>,
     /// Where it goes to.
-    pub to: Endpoint<'a>,
+    pub to: TraceEndpoint<'a>,
     /// Of a log line: the host's sockets that it could leave from.
-    pub sockets: &'a [Endpoint<'a>],
+    pub sockets: &'a [TraceEndpoint<'a>],
     /// The collector that the script names, a SIP URI; `None` when it named none, empty when it left it empty.
     pub destination: Option<&'a [u8]>,
     /// The correlation id that the script names; `None` when it named none, empty when it left it empty.

@@ -16,8 +16,8 @@ mod tests;
 mod tracer;
 mod variable;
 
-pub use decision::{Conclusion, Decision, Scope, Sent, TraceCall, TraceFunction, conclude};
-pub use endpoint::Endpoint;
+pub use decision::{Conclusion, Decision, Scope, SendResult, TraceCall, TraceFunction, conclude};
+pub use endpoint::TraceEndpoint;
 pub use host_settings::HostNeeds;
 pub use message::{Copies, Loss, TraceError, Traced, TracedMessage};
 pub use settings::{LocalAddress, TraceMode, TraceSettings};
@@ -27,7 +27,7 @@ pub use variable::{ALLOWED as TRACE_VARIABLES, TraceVariable};
 use self::decision::decide;
 use self::endpoint::{TextRoom, has_brackets};
 use self::message::TraceErrors;
-use self::named::{Destinations, Known, NamedDestinations};
+use self::named::{Known, KnownDestinations, NamedDestinations};
 use self::variable::VariableTexts;
 use crate::capture::{Capture, RowKind, SocketList, Trace, Transport};
 use crate::log_limit::LogLimit;
@@ -82,7 +82,7 @@ fn lost_body(message: &TracedMessage<'_>) -> &'static [u8] {
 pub struct TraceAgent {
     settings: TraceSettings,
     pipeline: Pipeline,
-    destinations: Destinations,
+    destinations: KnownDestinations,
     tables: Known<()>,
     host: HostFacts,
     variable_texts: VariableTexts,
@@ -183,7 +183,7 @@ impl TraceAgent {
         self.pipeline.queue.producer()?;
         let mut rooms = [TextRoom::new(); 2];
         let mut sockets = SocketList::new();
-        for (transport, address) in message.sockets.iter().filter_map(Endpoint::socket) {
+        for (transport, address) in message.sockets.iter().filter_map(TraceEndpoint::socket) {
             sockets.push(transport, address);
         }
         let mut trace = Trace { sockets: sockets.get(), ..self.trace_of(message, &mut rooms) };
@@ -225,7 +225,7 @@ impl TraceAgent {
 
     /// The correlation id of a message, once it has all that its function needs.
     fn correlation_id<'a>(message: &TracedMessage<'a>) -> Result<Option<&'a [u8]>, TraceError> {
-        let is_empty = |end: &Endpoint<'_>| matches!(end, Endpoint::Unknown | Endpoint::Text(b""));
+        let is_empty = |end: &TraceEndpoint<'_>| matches!(end, TraceEndpoint::Unknown | TraceEndpoint::Text(b""));
         match message.tracer {
             Tracer::Log if message.correlation_id.is_none() => match message.call_id {
                 b"" => Err(TraceError::NoCallId),

@@ -57,14 +57,14 @@ pub struct NamedDestinations {
     pub copy: Option<Arc<str>>,
 }
 
-/// Destinations that scripts used lately and that were found good.
+/// KnownDestinations that scripts used lately and that were found good.
 #[derive(Debug, Default)]
-pub struct Destinations {
+pub struct KnownDestinations {
     collectors: Known<NamedCollectorSink>,
     copies: Known<Arc<str>>,
 }
 
-impl Destinations {
+impl KnownDestinations {
     /// The collector that `uri` names; `sink_of` tells its sink, and whether parameters name it.
     pub fn collector(
         &mut self,

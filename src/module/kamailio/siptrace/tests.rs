@@ -57,8 +57,8 @@ impl Bench {
 const BODY: &[u8] = b"OPTIONS sip:a SIP/2.0\r\nCall-ID: 1\r\n\r\n";
 
 /// An address that carries SIP over UDP.
-fn end(address: &str) -> Endpoint<'static> {
-    Endpoint::Address { transport: Transport::Udp, address: address.parse().unwrap(), is_socket: false }
+fn end(address: &str) -> TraceEndpoint<'static> {
+    TraceEndpoint::Address { transport: Transport::Udp, address: address.parse().unwrap(), is_socket: false }
 }
 
 pub(super) fn message(tracer: Tracer) -> TracedMessage<'static> {
@@ -190,11 +190,11 @@ fn what_a_script_traces_gets_headers_and_what_the_core_shows_has_those_that_its_
 #[test]
 fn a_log_line_needs_a_collector_and_no_switch() {
     let mut bench = Bench::new(&[("duplicate_uri", "sip:192.0.2.9")], &[("trace_to_database", 0)]);
-    let sockets = [end("192.0.2.1:5060"), Endpoint::Unknown, end("[::1]:5060")];
+    let sockets = [end("192.0.2.1:5060"), TraceEndpoint::Unknown, end("[::1]:5060")];
     bench.trace(&TracedMessage { correlation_id: Some(b"cid"), sockets: &sockets, ..message(Tracer::Log) }).unwrap();
     let shown = bench.queued(|capture| {
         let trace = capture.trace.unwrap();
-        let known: Vec<_> = sockets.iter().filter_map(Endpoint::socket).collect();
+        let known: Vec<_> = sockets.iter().filter_map(TraceEndpoint::socket).collect();
         assert_eq!((trace.sockets.collect::<Vec<_>>(), trace.from, trace.to), (known, &b""[..], &b""[..]));
         format!("{} {} {:?}", trace.payload_type, trace.hep_version, capture.correlation_id)
     });
@@ -628,8 +628,8 @@ fn a_line_of_a_log_has_the_call_id_of_its_message_unless_the_script_names_an_id(
 #[test]
 fn a_message_that_a_script_has_made_up_needs_a_text_and_two_addresses() {
     let mut bench = Bench::new(&[("duplicate_uri", "sip:192.0.2.9")], &[("trace_to_database", 0)]);
-    let from = Endpoint::Text(b"udp:192.0.2.1:5060");
-    let text = TracedMessage { from, to: Endpoint::Text(b"tls:192.0.2.2:5061"), ..message(Tracer::Text) };
+    let from = TraceEndpoint::Text(b"udp:192.0.2.1:5060");
+    let text = TracedMessage { from, to: TraceEndpoint::Text(b"tls:192.0.2.2:5061"), ..message(Tracer::Text) };
     bench.trace(&text).unwrap();
     let ends = |capture: &Capture<'_>| {
         let trace = capture.trace.unwrap();
@@ -638,9 +638,9 @@ fn a_message_that_a_script_has_made_up_needs_a_text_and_two_addresses() {
     assert_eq!(bench.queued(ends), ["packet 0 udp:192.0.2.1:5060 tls:192.0.2.2:5061"]);
     for bad in [
         TracedMessage { body: b"", ..text },
-        TracedMessage { from: Endpoint::Text(b""), ..text },
-        TracedMessage { from: Endpoint::Unknown, ..text },
-        TracedMessage { to: Endpoint::Text(b""), ..text },
+        TracedMessage { from: TraceEndpoint::Text(b""), ..text },
+        TracedMessage { from: TraceEndpoint::Unknown, ..text },
+        TracedMessage { to: TraceEndpoint::Text(b""), ..text },
     ] {
         let error = bench.trace(&bad).unwrap_err().to_string();
         assert_eq!(error, "sip_trace_msg(): message and addresses (proto:ip:port) must not be empty");

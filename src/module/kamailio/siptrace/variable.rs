@@ -117,11 +117,11 @@ pub fn value<'a>(
 mod tests {
     use super::*;
     use crate::capture::Transport;
-    use crate::module::kamailio::siptrace::Endpoint;
+    use crate::module::kamailio::siptrace::TraceEndpoint;
     use crate::module::kamailio::siptrace::{Tracer, tests::message};
 
-    fn end(transport: Transport, address: &str) -> Endpoint<'static> {
-        Endpoint::Address { transport, address: address.parse().unwrap(), is_socket: false }
+    fn end(transport: Transport, address: &str) -> TraceEndpoint<'static> {
+        TraceEndpoint::Address { transport, address: address.parse().unwrap(), is_socket: false }
     }
 
     fn ask(name: &str, shown: &TracedMessage<'_>) -> String {
@@ -185,8 +185,9 @@ mod tests {
 
     #[test]
     fn an_advertised_name_is_the_host_and_an_end_that_is_not_known_has_an_address_alone() {
-        let named = |name| Endpoint::Named { transport: Transport::Ws, name, port: 80 };
-        let shown = TracedMessage { from: Endpoint::Unknown, to: named(b"sip.example.org"), ..message(Tracer::Core) };
+        let named = |name| TraceEndpoint::Named { transport: Transport::Ws, name, port: 80 };
+        let shown =
+            TracedMessage { from: TraceEndpoint::Unknown, to: named(b"sip.example.org"), ..message(Tracer::Core) };
         for (name, answer) in [
             ("src_addr", r#""any:255.255.255.255:5060""#),
             ("src_host", "null"),

@@ -7,7 +7,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::super::link::{Link, Opening};
+use super::super::link::{Link, LinkProbe};
 use super::super::names::Names;
 use super::super::probe::{Candidate, Probe};
 use super::super::resolver::{Asker, KEPT_PLACES, MOST_QUESTIONS, Resolver};
@@ -187,12 +187,12 @@ fn a_collector_that_has_moved_is_followed() {
         let mut names = Names::new(&uri, resolver, Asker::Parameter);
         let setup = Arc::new(Setup::new(options(), false));
         tell.send(vec![old]).unwrap();
-        let mut link = Link::open(&uri, &mut names, &setup, Opening::Unprobed).unwrap();
+        let mut link = Link::open(&uri, &mut names, &setup, LinkProbe::Unprobed).unwrap();
         assert!(link.is_current(&mut names));
         names.suspect();
         tell.send(vec![new]).unwrap();
         eventually(|| (!link.is_current(&mut names)).then_some(()));
-        let link = Link::open(&uri, &mut names, &setup, Opening::Unprobed).unwrap();
+        let link = Link::open(&uri, &mut names, &setup, LinkProbe::Unprobed).unwrap();
         assert_eq!(link.ends().peer, new);
     }
 }

@@ -3,7 +3,7 @@
 use super::*;
 
 fn parsed(uri: &str, look_up: LookUp) -> Option<(String, u16, Transport)> {
-    let endpoint = Endpoint::parse(uri.as_bytes(), look_up)?;
+    let endpoint = ForwardEndpoint::parse(uri.as_bytes(), look_up)?;
     Some((endpoint.host.to_string(), endpoint.port, endpoint.transport))
 }
 
@@ -95,7 +95,7 @@ fn what_is_no_sip_uri_with_a_host_is_refused() {
             assert_eq!(parsed(uri, look_up), None, "{uri}");
         }
     }
-    assert_eq!(Endpoint::parse(b"sip:\xff.example", LookUp::ByService), None);
+    assert_eq!(ForwardEndpoint::parse(b"sip:\xff.example", LookUp::ByService), None);
 }
 
 #[test]

@@ -224,11 +224,11 @@ fn a_script_is_answered_as_its_function_has_it() {
         (TraceFunction::SipTraceMsg, [1, -1, -1, 1]),
         (TraceFunction::Hlog, [1, -1, -1, -1]),
     ] {
-        let sent = [Sent::Queued, Sent::NoCollector, Sent::BadDestination, Sent::Failed];
+        let sent = [SendResult::Queued, SendResult::NoCollector, SendResult::BadDestination, SendResult::Failed];
         for (sent, answer) in sent.into_iter().zip(answers) {
             let concluded = conclude(function, Scope::Message, sent);
             assert_eq!((concluded.answer, concluded.follow), (answer, Scope::Message), "{function:?} {sent:?}");
-            assert_eq!(concluded.forgets_destination, sent == Sent::BadDestination);
+            assert_eq!(concluded.forgets_destination, sent == SendResult::BadDestination);
         }
     }
 }
@@ -237,15 +237,15 @@ fn a_script_is_answered_as_its_function_has_it() {
 fn nothing_is_followed_that_could_go_nowhere() {
     for scope in [Scope::Transaction, Scope::Dialog] {
         for (function, sent, follow) in [
-            (TraceFunction::SipTrace, Sent::Queued, scope),
-            (TraceFunction::SipTrace, Sent::NoCollector, Scope::Message),
-            (TraceFunction::SipTrace, Sent::BadDestination, Scope::Message),
+            (TraceFunction::SipTrace, SendResult::Queued, scope),
+            (TraceFunction::SipTrace, SendResult::NoCollector, Scope::Message),
+            (TraceFunction::SipTrace, SendResult::BadDestination, Scope::Message),
             // As when the switch is off or a queue is full: what comes later may have better luck.
-            (TraceFunction::SipTrace, Sent::Failed, scope),
-            (TraceFunction::SipTraceMode, Sent::Queued, scope),
-            (TraceFunction::SipTraceMode, Sent::NoCollector, scope),
-            (TraceFunction::SipTraceMode, Sent::BadDestination, Scope::Message),
-            (TraceFunction::SipTraceMode, Sent::Failed, scope),
+            (TraceFunction::SipTrace, SendResult::Failed, scope),
+            (TraceFunction::SipTraceMode, SendResult::Queued, scope),
+            (TraceFunction::SipTraceMode, SendResult::NoCollector, scope),
+            (TraceFunction::SipTraceMode, SendResult::BadDestination, Scope::Message),
+            (TraceFunction::SipTraceMode, SendResult::Failed, scope),
         ] {
             assert_eq!(conclude(function, scope, sent).follow, follow, "{function:?} {sent:?}");
         }
