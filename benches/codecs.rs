@@ -2,10 +2,9 @@
 
 mod messages;
 
-use std::hint::black_box;
-
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use sipcapture_core::sip::{Fields, HeaderNames, extract, first_line_kind};
+use std::hint::black_box;
 
 /// How many text columns `fields` fills.
 fn filled(fields: &Fields<'_>) -> usize {

@@ -2,11 +2,10 @@
 
 mod messages;
 
-use std::hint::black_box;
-
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use sipcapture_core::hep::{Packet, Payload, Version, decode, encode, inflate, looks_like_hep};
 use sipcapture_core::sip::{HeaderNames, extract};
+use std::hint::black_box;
 
 fn packet(payload: Payload<'_>) -> Packet<'_> {
     Packet {

@@ -8,15 +8,14 @@
 #[path = "../benches/messages/mod.rs"]
 mod messages;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
-use std::hint::black_box;
-use std::net::UdpSocket;
-
 use sipcapture_core::hep::{ChunkOrder, Chunks, Packet, Payload, Version, decode, encode, looks_like_hep};
 use sipcapture_core::packet::{Datagram, Start, udp_frame};
 use sipcapture_core::sink::hep::{Collector, CollectorOptions, Destination, Origin, Outgoing};
 use sipcapture_core::sip::{HeaderNames, Masks, extract};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::hint::black_box;
+use std::net::UdpSocket;
 
 struct Counting;
 

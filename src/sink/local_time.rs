@@ -3,10 +3,9 @@
 //! The text is that of localtime(3): in the hour that the end of daylight saving time repeats, two moments have the
 //! same text. `micro_ts` tells them apart; a column that knows time zones gets the offset too and keeps the moment.
 
-use std::fmt::Write;
-
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use std::fmt::Write;
 
 /// Writes moments as local time; remembers the last second, because a batch has many rows a second.
 #[derive(Debug)]

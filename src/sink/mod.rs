@@ -27,7 +27,6 @@ pub mod url;
 mod write;
 
 use std::sync::Arc;
-
 use tokio::runtime::Runtime;
 
 pub use bisection::Bisection;

@@ -12,13 +12,12 @@
 //! Of the options, `user`, `password`, `host`, `port`, `socket` and those of TLS ([`tls`](super::tls)) are taken; what
 //! the URL says itself comes first. As the client libraries do, a file that everybody may write to is not read.
 
+use super::tls;
+use super::url::{Password, Server, ServerHost};
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-
-use super::tls;
-use super::url::{Password, Server, ServerHost};
 
 /// Files that include each other deeper than this are a mistake.
 const MOST_INCLUDES: u32 = 10;

@@ -1,12 +1,11 @@
 //! What every database's sink does alike: connect, look at the table, write, and start over when something has changed.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Instant;
-
 use super::options::SinkOptions;
 use super::table_schema::{ColumnTarget, InsertPlan, InsertPlans, MissingColumns, TableSchema, match_columns};
 use super::write::{Sink, SinkError, Written};
 use crate::table::{Layout, Row, SqlDialect, ddl};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
 
 /// Why a database did not do what it was asked.
 #[derive(Debug)]

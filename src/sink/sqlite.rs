@@ -4,13 +4,6 @@
 //! their encoding, messages as BLOB, the date as `YYYY-MM-DD HH:MM:SS` in local time. Nothing is cut; a declared width
 //! means nothing to SQLite.
 
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql, TransactionBehavior};
-
 use super::local_time::LocalTime;
 use super::options::SinkOptions;
 use super::session::{Fault, Session};
@@ -18,6 +11,11 @@ use super::sqlite_file;
 use super::table_schema::{ColumnTarget, ColumnType, InsertPlan, SchemaColumn, TableSchema, column_list};
 use super::write::Written;
 use crate::table::{Row, SqlDialect, Value};
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql, TransactionBehavior};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// How long to wait for another process that is writing to the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);

@@ -1,10 +1,9 @@
 //! The table as it really is, and how the columns of a layout meet it.
 
-use std::collections::HashSet;
-use std::time::Instant;
-
 use super::escape::TextWidth;
 use crate::table::{ColumnKind, Layout, SqlDialect};
+use std::collections::HashSet;
+use std::time::Instant;
 
 /// How many tables keep their plan. A strftime template makes new names for ever; old ones are hardly written again.
 const KEPT_PLANS: usize = 64;

@@ -20,10 +20,9 @@
 //! behind the database says how TLS is spoken ([`tls`](super::tls)); other keys are ignored, with a warning when the
 //! URL is checked. Neither `Display` nor `Debug` nor an error shows a password, or a value that may be one.
 
+use super::tls::{self, Parameters};
 use std::fmt;
 use std::path::{Path, PathBuf};
-
-use super::tls::{self, Parameters};
 
 /// A password that no log shows.
 #[derive(Clone, PartialEq, Eq)]

@@ -8,13 +8,12 @@
 //! captures + &texts ──► Vec<Row>       second pass, borrows both
 //! ```
 
-use std::fmt::{self, Write};
-use std::net::IpAddr;
-
 use super::column::{CaptureValue, ReportValue, SipValue, TraceValue};
 use super::dialect::{AgentIdForm, CorrelationSource, RowDialect};
 use crate::capture::{Capture, RowKind};
 use crate::sip::Fields;
+use std::fmt::{self, Write};
+use std::net::IpAddr;
 
 /// One value of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,6 @@ use super::counters::{Counters, add, add_all};
 use super::delivered::{Delivered, Refused};
 use super::kind::SinkKind;
 use super::window::WINDOW_BYTES;
-
 use crate::log_limit::LogLimit;
 use crate::queue::counters::{COMMITTED, Committed};
 use crate::queue::spool::{OnDisk, Spool, SpoolError};

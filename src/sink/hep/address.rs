@@ -1,7 +1,6 @@
 //! The stock module's texts for an end of a message's way: `proto:ip:port`.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-
 use thiserror::Error;
 
 /// IP protocol numbers (HEP chunk 0x0002) by the names of transports. TLS, WS and WSS go out as 22 (IDP), as the stock

@@ -1,8 +1,5 @@
 //! One collector, or several of which one gets the packets.
 
-use std::sync::Arc;
-use std::time::Instant;
-
 use super::deadline::Deadline;
 use super::destination::Destination;
 use super::encoder::{Encoder, Group};
@@ -14,6 +11,8 @@ use super::passed::Passed;
 use super::probe::{Candidate, Probe};
 use super::resolver::{Asker, Resolver};
 use super::setup::Setup;
+use std::sync::Arc;
+use std::time::Instant;
 
 /// Where packets go to: one destination, or several in the order of preference. The first that works gets them; when it
 /// fails, what it has not got goes to the next that works, in the same call. While another than the first is in use,

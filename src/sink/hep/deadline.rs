@@ -1,11 +1,10 @@
 //! Waiting for sockets, never longer than was agreed.
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use std::io;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
-
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
 
 /// A point in time at which a wait ends.
 #[derive(Clone, Copy, Debug)]

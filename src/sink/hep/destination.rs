@@ -4,7 +4,6 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
-
 use thiserror::Error;
 
 const DEFAULT_PORT: u16 = 5060;

@@ -1,15 +1,13 @@
 //! Packets to frames: the bytes of a few packets at a time, in buffers that are used again and again.
 
-use std::net::SocketAddr;
-
-use flate2::{Compress, Compression, FlushCompress, Status};
-
 use super::address::parse_address;
 use super::destination::CollectorTransport;
 use super::options::CollectorOptions;
 use super::outgoing::{Origin, Outgoing};
 use crate::capture::Transport;
 use crate::hep::{self, EncodeError, EncodeOptions, Packet, Payload, Version};
+use flate2::{Compress, Compression, FlushCompress, Status};
+use std::net::SocketAddr;
 
 /// Most packets of a group: the kernel is asked once for all of them.
 pub(super) const GROUP_PACKETS: usize = 64;

@@ -1,9 +1,5 @@
 //! An open way to a collector, whatever its transport.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Instant;
-
 use super::deadline::Deadline;
 use super::destination::{CollectorTransport, Destination};
 use super::encoder::{Ends, Frames};
@@ -12,6 +8,9 @@ use super::passed::Passed;
 use super::setup::Setup;
 use super::stream::Stream;
 use super::udp::Datagrams;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
 
 /// An open way to a collector.
 pub(super) enum Link {

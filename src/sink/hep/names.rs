@@ -3,12 +3,11 @@
 //! [`resolver`](super::resolver) asks, once a name whoever wants to know. Whoever has addresses from before does not
 //! wait for it: they are used until the answer is there, and further when the resolver fails.
 
+use super::destination::{CollectorHost, Destination};
+use super::resolver::{Answer, Asker, Question, Resolver};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-use super::destination::{CollectorHost, Destination};
-use super::resolver::{Answer, Asker, Question, Resolver};
 
 /// How long addresses are used before the resolver is asked again.
 const KEPT: Duration = Duration::from_secs(30);

@@ -1,11 +1,10 @@
 //! How a collector is spoken to.
 
+use crate::hep::Version;
 use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
-
-use crate::hep::Version;
 
 /// Bytes that are never shown.
 #[derive(Clone, PartialEq, Eq)]

@@ -1,9 +1,8 @@
 //! What goes to a collector, and what became of it.
 
-use std::net::SocketAddr;
-
 use crate::capture::Sockets;
 use crate::hep::{ChunkOrder, Version};
+use std::net::SocketAddr;
 
 /// Where a message came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

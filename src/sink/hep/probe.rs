@@ -1,14 +1,13 @@
 //! A look at better destinations, and at those that are unreachable, beside the packets that go to another.
 
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
-use std::thread;
-use std::time::{Duration, Instant};
-
 use super::destination::Destination;
 use super::link::{Link, LinkProbe};
 use super::names::Names;
 use super::setup::Setup;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// How long a destination must have got the packets again to be well for good.
 const STEADY: Duration = Duration::from_secs(600);

@@ -1,13 +1,11 @@
 //! What all links of a collector share: the options, and the TLS configuration that is made of them when it is first
 //! needed.
 
-use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
-
-use rustls::ClientConfig;
-
 use super::options::{CollectorOptions, TlsOptions};
 use crate::sink::tls::{ClientTls, NamedPath, Verification, usable_certificates};
+use rustls::ClientConfig;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The parameter that names trusted certificates.
 const PARAMETER: &str = "tls_ca";

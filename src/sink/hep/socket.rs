@@ -1,16 +1,14 @@
 //! Sockets to collectors: made without blocking, with the options that each transport needs.
 
-use std::io;
-use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
-use std::os::fd::OwnedFd;
-use std::time::Duration;
-
+use super::deadline::{Deadline, wait};
 use rustix::event::PollFlags;
 use rustix::io::Errno;
 use rustix::net::sockopt::{self, Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with};
-
-use super::deadline::{Deadline, wait};
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
+use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 /// Bytes that the kernel is asked to keep for datagrams not yet sent; it may give less.
 const UDP_SEND_BUFFER: usize = 1 << 20;

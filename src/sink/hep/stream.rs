@@ -7,10 +7,6 @@
 //! has not taken of a packet. That one counts as sent when it comes again and the rest has left. Only where another
 //! collector can stand in, a connection is given up.
 
-use std::collections::VecDeque;
-use std::net::SocketAddr;
-use std::time::Duration;
-
 use super::deadline::Deadline;
 use super::destination::{CollectorTransport, Destination};
 use super::encoder::{Ends, Frames};
@@ -18,6 +14,9 @@ use super::passed::Passed;
 use super::setup::Setup;
 use super::tcp::{Tcp, Unwritten};
 use super::tls::Tls;
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::Duration;
 
 /// After what time the kernel gives a connection up whose peer takes nothing; with another collector to stand in, and
 /// without.

@@ -1,15 +1,13 @@
 //! A TCP connection that never waits longer than was agreed.
 
-use std::io::{self, ErrorKind, Read, Write};
-use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
-use std::time::Duration;
-
-use rustix::event::PollFlags;
-
 use super::deadline::{Deadline, wait};
 use super::destination::CollectorTransport;
 use super::encoder::Ends;
 use super::socket;
+use rustix::event::PollFlags;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
+use std::time::Duration;
 
 /// Bytes that are read at once.
 const READ_BYTES: usize = 16 * 1024;

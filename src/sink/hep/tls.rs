@@ -1,15 +1,13 @@
 //! The TLS session inside a connection: bytes in, bytes out; the connection moves them.
 
-use std::io::{Read, Write};
-use std::sync::Arc;
-
-use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection};
-
 use super::deadline::Deadline;
 use super::destination::CollectorHost;
 use super::encoder::Frames;
 use super::tcp::{Tcp, Unwritten};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection};
+use std::io::{Read, Write};
+use std::sync::Arc;
 
 /// A session whose handshake is done.
 pub(super) struct Tls {

@@ -1,21 +1,19 @@
 //! Packets as datagrams: many with one call of the kernel.
 
-use std::io::{self, IoSlice};
-use std::net::{IpAddr, SocketAddr, UdpSocket};
-use std::thread;
-use std::time::{Duration, Instant};
-
-use rustix::event::PollFlags;
-use rustix::io::Errno;
-use rustix::net::sockopt::socket_error;
-use rustix::net::{MMsgHdr, SendAncillaryBuffer, SendFlags, sendmmsg};
-
 use super::deadline::{Deadline, wait};
 use super::destination::CollectorTransport;
 use super::encoder::{Ends, Frames, GROUP_PACKETS};
 use super::passed::Passed;
 use super::socket;
 use super::unreachable::UnreachableReports;
+use rustix::event::PollFlags;
+use rustix::io::Errno;
+use rustix::net::sockopt::socket_error;
+use rustix::net::{MMsgHdr, SendAncillaryBuffer, SendFlags, sendmmsg};
+use std::io::{self, IoSlice};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// How often in a row a datagram may meet the report that an earlier one reached nobody.
 const TRIES: u32 = 3;

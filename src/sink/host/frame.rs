@@ -1,11 +1,10 @@
 //! The bytes between a sink and its host database process; the [parent](super) documents them.
 
+use crate::table::{ColumnKind, Layout, Row, Value};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send as send_packet};
 use std::io;
 use std::os::fd::AsFd;
-
-use crate::table::{ColumnKind, Layout, Row, Value};
 
 /// Version of the frames, the first byte of a part.
 const VERSION: u8 = 1;

@@ -35,20 +35,19 @@ mod service;
 #[cfg(test)]
 mod tests;
 
-use rustix::net::sockopt::{Timeout, set_socket_timeout};
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, socketpair};
-use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-
 use super::options::SinkOptions;
 use super::write::{Sink, SinkError, Written};
 use crate::table::{Layout, Row};
 pub use driver::{DriverAbilities, DriverDatabase, DriverFault, HostDriver, driver_module};
 use frame::{DriverAnswer, Inbox, Received};
 pub use frame::{HostValue, Request};
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, socketpair};
 pub use service::{HostDatabase, serve};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Crashes of the driver at one and the same row after which the row is refused.
 pub const CRASHES: u32 = 3;

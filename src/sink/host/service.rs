@@ -1,9 +1,8 @@
 //! The host database process's work: reads requests, has the host's driver insert them, and answers.
 
+use super::frame::{self, DriverAnswer, Inbox, Received, Request};
 use rustix::net::{RecvFlags, SendFlags};
 use std::os::fd::AsFd;
-
-use super::frame::{self, DriverAnswer, Inbox, Received, Request};
 
 /// The host's driver for one database, used by one thread.
 pub trait HostDatabase {

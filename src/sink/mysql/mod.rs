@@ -12,11 +12,6 @@
 pub(super) mod open;
 mod refusals;
 
-use std::fmt;
-
-use mysql::prelude::Queryable;
-use mysql::{Conn, Error};
-
 use super::encode::{ColumnEncoder, Notation, push_hex, push_integer, push_replacing};
 use super::escape::{Charset, TextWidth};
 use super::options::{Deadlines, SinkOptions};
@@ -25,6 +20,9 @@ use super::table_schema::{ColumnTarget, ColumnType, InsertPlan, SchemaColumn, Ta
 use super::url::Server;
 use super::write::Written;
 use crate::table::{Row, SqlDialect};
+use mysql::prelude::Queryable;
+use mysql::{Conn, Error};
+use std::fmt;
 
 /// Room that a statement leaves in a packet for the protocol's own bytes.
 const PACKET_SLACK: usize = 1024;

@@ -1,20 +1,18 @@
 //! Connecting to a MySQL or MariaDB server, in clear or with TLS, as `ssl-mode` asks for it.
 
-use std::error::Error as _;
-use std::io::{self, ErrorKind};
-use std::path::Path;
-use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::thread::Builder;
-use std::time::Instant;
-
-use mysql::{Conn, DriverError, Error, OptsBuilder, SslOpts};
-
 use super::refusals::refusals;
 use crate::sink::options::Deadlines;
 use crate::sink::tls::mysql::{MysqlMode, MysqlSettings};
 use crate::sink::tls::{describe_broken, say_downgrade};
 use crate::sink::under_way::UnderWay;
 use crate::sink::url::{Server, ServerHost};
+use mysql::{Conn, DriverError, Error, OptsBuilder, SslOpts};
+use std::error::Error as _;
+use std::io::{self, ErrorKind};
+use std::path::Path;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread::Builder;
+use std::time::Instant;
 
 /// Where `localhost` is looked for, as the client libraries of the distributions do.
 const SOCKETS: [&str; 3] = ["/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.sock", "/tmp/mysql.sock"];

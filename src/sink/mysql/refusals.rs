@@ -4,11 +4,10 @@
 //! other programs on it too. Only a login that succeeds sets the count back. A client learns in just such a connection
 //! that there is no TLS, or that the two do not come to terms, so it must not ask at every attempt.
 
+use crate::sink::tls::mysql::MysqlSettings;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-
-use crate::sink::tls::mysql::MysqlSettings;
 
 /// How long a server has no TLS that said so, once a login in clear has succeeded.
 const AFTER_LOGIN: Duration = Duration::from_secs(600);

@@ -8,16 +8,6 @@
 
 pub(super) mod open;
 
-use std::future::{Future, poll_fn};
-use std::io::Cursor;
-use std::pin::pin;
-use std::time::Duration;
-
-use futures_util::Sink;
-use tokio::runtime::Runtime;
-use tokio_postgres::error::SqlState;
-use tokio_postgres::{Client, Error, Statement};
-
 use super::encode::{ColumnEncoder, Notation, push_hex, push_integer, push_replacing};
 use super::escape::{Charset, TextWidth};
 use super::options::{Deadlines, SinkOptions};
@@ -26,6 +16,14 @@ use super::table_schema::{ColumnTarget, ColumnType, InsertPlan, SchemaColumn, Ta
 use super::url::Server;
 use super::write::Written;
 use crate::table::{Row, SqlDialect};
+use futures_util::Sink;
+use std::future::{Future, poll_fn};
+use std::io::Cursor;
+use std::pin::pin;
+use std::time::Duration;
+use tokio::runtime::Runtime;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, Error, Statement};
 
 /// What a B-tree takes of a text, in bytes: a third of a page, a little less for what else an entry holds.
 const INDEX_WIDTH: usize = 2600;

@@ -1,20 +1,18 @@
 //! Connecting to a PostgreSQL server, in clear or with TLS, as libpq's `sslmode` asks for it.
 
-use std::error::Error as _;
-use std::io;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-use tokio::runtime::{Builder, Runtime};
-use tokio_postgres::config::{Config, SslMode};
-use tokio_postgres::{Client, Error, NoTls};
-
 use crate::sink::options::Deadlines;
 use crate::sink::tls::libpq::{LibpqMode, LibpqSettings};
 use crate::sink::tls::stream::Connector;
 use crate::sink::tls::{Verification, describe_broken, say_downgrade};
 use crate::sink::under_way::UnderWay;
 use crate::sink::url::{Server, ServerHost};
+use std::error::Error as _;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::runtime::{Builder, Runtime};
+use tokio_postgres::config::{Config, SslMode};
+use tokio_postgres::{Client, Error, NoTls};
 
 /// Where the server's socket is when nothing else is said.
 const SOCKET_DIRECTORY: &str = "/var/run/postgresql";

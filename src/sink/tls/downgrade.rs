@@ -1,11 +1,10 @@
 //! Tells of connections that go on in clear though TLS was preferred: a server with which that happens once may do so
 //! at each connection, and one line is enough for a while.
 
+use crate::log_limit::LogLimit;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
-
-use crate::log_limit::LogLimit;
 
 /// How often a server is told of.
 const INTERVAL: Duration = Duration::from_secs(60);

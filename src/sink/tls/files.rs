@@ -1,10 +1,6 @@
 //! Certificates and keys in PEM files.
 
-use std::fs;
-use std::io::ErrorKind;
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
-
+use super::{ClientCertificate, NamedPath, TlsFault};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -12,8 +8,10 @@ use rustls::server::ParsedCertificate;
 use rustls::sign::CertifiedKey;
 use rustls::{InconsistentKeys, RootCertStore};
 use rustls_native_certs::{load_certs_from_paths, load_native_certs};
-
-use super::{ClientCertificate, NamedPath, TlsFault};
+use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 /// What names of trusted certificates may be.
 const PEM_OR_DIRECTORY: &str = "a PEM file, or a directory of such, is needed";

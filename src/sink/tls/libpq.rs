@@ -3,16 +3,14 @@
 //!
 //! What libpq does and this does not is an error wherever somebody asks for it, never left out in silence.
 
+use super::named_value::{NamedValue, pick};
+use super::{ClientCertificate, ClientTls, NamedPath, Parameters, TlsFault, Verification};
+use rustls::SupportedProtocolVersion;
+use rustls::version::{TLS12, TLS13};
 use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-
-use rustls::SupportedProtocolVersion;
-use rustls::version::{TLS12, TLS13};
 use tokio_postgres::config::ChannelBinding;
-
-use super::named_value::{NamedValue, pick};
-use super::{ClientCertificate, ClientTls, NamedPath, Parameters, TlsFault, Verification};
 
 /// Keys, and the variables of the environment that stand for them.
 const KEYS: [(&str, Option<&str>); 15] = [

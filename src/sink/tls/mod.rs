@@ -21,13 +21,12 @@ pub(super) mod stream;
 mod tests;
 mod verify;
 
-use std::io::ErrorKind;
-use std::path::PathBuf;
-use std::sync::Arc;
-
 use rustls::crypto::ring;
 use rustls::sign::SingleCertAndKey;
 use rustls::{ClientConfig, SupportedProtocolVersion};
+use std::io::ErrorKind;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 pub(super) use downgrade::say_downgrade;
 pub(super) use files::{identity, usable_certificates, version_3_identity};

@@ -4,21 +4,19 @@
 //! The client library that is used trusts a file of certificates alone, so what else is trusted is handed to it in a
 //! file in memory.
 
-use std::fs::File;
-use std::io::Write;
-use std::os::fd::AsRawFd;
-use std::path::{Path, PathBuf};
-
+use super::{
+    ClientCertificate, ClientTls, NamedPath, Parameters, TlsFault, Verification, usable_certificates,
+    version_3_identity,
+};
 use mysql::{ClientIdentity, SslOpts};
 use pem::Pem;
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustls::crypto::ring;
 use rustls::pki_types::CertificateDer;
-
-use super::{
-    ClientCertificate, ClientTls, NamedPath, Parameters, TlsFault, Verification, usable_certificates,
-    version_3_identity,
-};
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
 
 /// The key that names trusted certificates.
 const TRUST: &str = "ssl-ca";

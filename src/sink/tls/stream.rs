@@ -1,20 +1,18 @@
 //! TLS inside a connection of the PostgreSQL client.
 
+use super::end_point::end_point;
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
-
-use rustls::ClientConfig;
-use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-
-use super::end_point::end_point;
 
 /// Starts sessions, and remembers whether it did: the client does not tell whether a server took TLS.
 #[derive(Clone)]

@@ -1,13 +1,12 @@
 //! What names and values mean, without a server.
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
-
 use super::libpq::{self, Environment};
 use super::mysql;
 use super::{Parameters, Verification};
 use crate::sink::{DatabaseUrl, check};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
 
 fn postgres(query: &str, variables: &[(&str, &str)], home: Option<&Path>) -> Result<libpq::LibpqSettings, String> {
     let variables: BTreeMap<&str, &str> = variables.iter().copied().collect();

@@ -1,13 +1,12 @@
 //! Verifiers of servers' certificates, for what rustls does not offer: any certificate passes, or any name does.
 
-use std::sync::Arc;
-
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use std::sync::Arc;
 
 /// Every scheme by which servers sign a handshake, those that nothing here verifies included.
 const EVERY_SCHEME: [SignatureScheme; 19] = [

@@ -1,10 +1,9 @@
 //! `calls`, `show`, `export` and `schema`: what they print and write.
 
-use std::collections::HashMap;
-
 use super::recording::{CALLER, Dialog, PROXY, START};
 use super::running::{Stored, command, run};
 use crate::common::tshark::dissect;
+use std::collections::HashMap;
 
 const SECOND: i64 = 1_000_000;
 

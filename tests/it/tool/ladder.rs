@@ -1,9 +1,8 @@
 //! `flow`: the ladder, character by character.
 
-use sipcapture_core::capture::Transport;
-
 use super::recording::{CALLEE, CALLER, Dialog, PROXY, START};
 use super::running::Stored;
+use sipcapture_core::capture::Transport;
 
 const ANSWERED: &str = "\
 a84b4c76e66710@pc33.atlanta.example.com

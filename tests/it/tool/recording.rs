@@ -1,12 +1,11 @@
 //! Calls, stored by the sinks as the writer stores them.
 
-use std::net::SocketAddr;
-
 use sipcapture_core::capture::{Capture, Transport};
 use sipcapture_core::module::KAMAILIO_ROWS;
 use sipcapture_core::sink::{self, DatabaseUrl, SinkOptions};
 use sipcapture_core::sip::{HeaderNames, extract};
 use sipcapture_core::table::{ColumnNames, RowText, fill_sip, sip_layout};
+use std::net::SocketAddr;
 
 /// 2020-11-21 08:52:06.100 UTC, microseconds since the Unix epoch.
 pub const START: i64 = 1_605_948_726_100_000;

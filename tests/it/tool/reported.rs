@@ -1,8 +1,6 @@
 //! What users have reported, from the packets through a real server with four workers into each database, and out
 //! again with the tool.
 
-use std::time::Duration;
-
 use super::running::{command, run};
 use crate::common::database::{MariaDb, Postgres};
 use crate::common::hep_sender::HepSender;
@@ -11,6 +9,7 @@ use crate::common::reported::reported;
 use crate::common::rows::{SqliteFile, execute, select};
 use crate::common::tshark::dissect;
 use crate::common::wait::eventually;
+use std::time::Duration;
 
 const DASHED: &str = "-qmkXFnQa-mIIi34zo8znQ..";
 

@@ -1,11 +1,9 @@
 //! Runs the tool and catches what it says.
 
+use super::recording::{Recorded, store};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-
 use tempfile::TempDir;
-
-use super::recording::{Recorded, store};
 
 /// What a run ended with.
 #[derive(Debug)]

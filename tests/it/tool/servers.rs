@@ -1,12 +1,11 @@
 //! PostgreSQL and MariaDB give the same answers as SQLite, and their own peculiar rows are read.
 
-use sipcapture_core::capture::Transport;
-
 use super::recording::{CALLEE, CALLER, Dialog, PROXY, Recorded, START, store};
 use super::running::{Run, Stored, command, run};
 use crate::common::database::{MariaDb, Postgres};
 use crate::common::rows;
 use crate::common::tls_database::{TlsMariaDb, TlsPostgres};
+use sipcapture_core::capture::Transport;
 
 fn answer(url: &str, arguments: &[&str]) -> Run {
     run(command(arguments).args(["--db", url]))

@@ -1,11 +1,9 @@
 //! Where the rows come from: several tables, renamed columns, rows of the stock module, files that cannot be read.
 
-use std::process::Stdio;
-
-use sipcapture_core::table::ColumnNames;
-
 use super::recording::{CALLER, Dialog, PROXY, START, store_as};
 use super::running::{Stored, command, run};
+use sipcapture_core::table::ColumnNames;
+use std::process::Stdio;
 
 /// The Call-IDs in the document of `calls`.
 fn call_ids(document: &serde_json::Value) -> Vec<&str> {

@@ -1,11 +1,10 @@
 //! What goes out, byte for byte.
 
-use std::net::UdpSocket;
-
 use super::super::{Collector, CollectorOptions, Origin, Outgoing, Secret};
 use super::{all, destination, next_datagram, numbered, options, outgoing, payload_of, udp_receiver};
 use crate::capture::{SocketList, Transport};
 use crate::hep::{ChunkOrder, Payload, Version, decode, inflate};
+use std::net::UdpSocket;
 
 const SIP: &[u8] = b"OPTIONS sip:bob@example.com SIP/2.0\r\n\r\n";
 

@@ -1,14 +1,5 @@
 //! Collectors over UDP.
 
-use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
-use std::io;
-use std::net::UdpSocket;
-use std::time::Duration;
-
-use rustix::io::Errno;
-use rustix::net::sockopt::{self, Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery};
-
 use super::super::deadline::Deadline;
 use super::super::encoder::Frames;
 use super::super::passed::Passed;
@@ -18,6 +9,13 @@ use super::{
     PATIENCE, all, assert_silent, collector, destination, next_datagram, numbered, options, outgoing, packets,
     payload_of, udp_receiver,
 };
+use rustix::io::Errno;
+use rustix::net::sockopt::{self, Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery};
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::io;
+use std::net::UdpSocket;
+use std::time::Duration;
 
 fn uri(receiver: &UdpSocket) -> String {
     format!("sip:{}", receiver.local_addr().unwrap())

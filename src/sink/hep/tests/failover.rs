@@ -1,8 +1,5 @@
 //! Several destinations.
 
-use std::net::{SocketAddr, UdpSocket};
-use std::time::{Duration, Instant};
-
 use super::super::probe::Pace;
 use super::super::udp::PROBES;
 use super::super::unreachable::UnreachableReports;
@@ -11,6 +8,8 @@ use super::{
     ClosedPort, accept, all, assert_silent, destination, eventually, listener, next_datagram, numbered, options,
     outgoing, packets, payload_of, read_payloads, read_to_end, tcp_uri, udp_receiver,
 };
+use std::net::{SocketAddr, UdpSocket};
+use std::time::{Duration, Instant};
 
 fn collector(addresses: &[SocketAddr], options: CollectorOptions) -> Collector {
     Collector::new(addresses.iter().map(|address| destination(&tcp_uri(*address))).collect(), options)

@@ -8,16 +8,14 @@ mod streams;
 mod tls;
 mod uris;
 
+use super::{Collector, CollectorOptions, Destination, Origin, Outgoing, Sent};
+use crate::hep::{ChunkOrder, Packet, Payload, Version, decode};
+use rustix::net::{AddressFamily, SocketType};
 use std::io::{ErrorKind, Read};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::thread;
 use std::time::{Duration, Instant};
-
-use rustix::net::{AddressFamily, SocketType};
-
-use super::{Collector, CollectorOptions, Destination, Origin, Outgoing, Sent};
-use crate::hep::{ChunkOrder, Packet, Payload, Version, decode};
 
 /// Long enough for anything that is to happen; reached only when a test fails.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -1,12 +1,5 @@
 //! Names of collectors.
 
-use std::io;
-use std::net::{SocketAddr, TcpListener};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
-
 use super::super::link::{Link, LinkProbe};
 use super::super::names::Names;
 use super::super::probe::{Candidate, Probe};
@@ -18,6 +11,12 @@ use super::{
     ClosedPort, accept, all, destination, eventually, listener, next_datagram, options, outgoing, payload_of,
     read_payloads, udp_receiver,
 };
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// A resolver whose answer a test sets.
 #[derive(Clone)]

@@ -1,15 +1,14 @@
 //! Collectors over TCP.
 
-use std::io::{Read, Write};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-use std::time::Duration;
-
 use super::super::{Collector, CollectorOptions};
 use super::{
     ClosedPort, PATIENCE, accept, accept_now, all, collector, destination, listener, numbered, options, outgoing,
     packets, read_payloads, send_rest, tcp_uri,
 };
+use std::io::{Read, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
 
 /// More than the buffers of both ends hold, so that a collector that does not read is noticed.
 fn plenty() -> Vec<Vec<u8>> {

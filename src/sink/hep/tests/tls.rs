@@ -1,24 +1,22 @@
 //! Collectors over TLS.
 
+use super::super::resolver::{Asker, Resolver};
+use super::super::{Collector, CollectorOptions, TlsOptions};
+use super::{
+    accept, all, destination, listener, numbered, options, outgoing, packets, read_payloads, read_to_end, send_rest,
+};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::crypto::ring;
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::version::{TLS12, TLS13};
+use rustls::{ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion};
 use std::io::Read;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
-
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustls::crypto::ring;
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
-use rustls::version::{TLS12, TLS13};
-use rustls::{ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion};
 use tempfile::TempDir;
-
-use super::super::resolver::{Asker, Resolver};
-use super::super::{Collector, CollectorOptions, TlsOptions};
-use super::{
-    accept, all, destination, listener, numbered, options, outgoing, packets, read_payloads, read_to_end, send_rest,
-};
 
 /// Someone who signs certificates, and a file that says so.
 struct Authority {

@@ -1,11 +1,10 @@
 //! URIs of collectors, and addresses of messages.
 
-use proptest::prelude::*;
-
 use super::super::{
     CollectorTransport, Destination, DestinationError, copy_uri, named_copy_uri, parse_address, parse_endpoints,
 };
 use super::destination;
+use proptest::prelude::*;
 
 #[test]
 fn a_uri_gives_host_port_and_transport() {
