@@ -192,8 +192,8 @@ typedef enum sc_parameter_kind {
 #define SC_PARAMETERS 128u
 
 /* Parameter number `index`, from 0, of module `module` (as sc_core_new knows it): its name, terminated and static, and how it is set. They are listed
- * in the order in which they are to be set. SC_ERR_UNKNOWN_NAME behind the last one. Needs no handle: hosts are told of parameters before their
- * configuration is read. Those of the host's own affairs are not among them. */
+ * in the order in which they are to be set, aliases right behind what they stand for. SC_ERR_UNKNOWN_NAME behind the last one. Needs no handle: hosts are
+ * told of parameters before their configuration is read. Those of the host's own affairs are not among them. */
 sc_status sc_parameter_at(const char *module, uint32_t index, const char **name, sc_parameter_kind *kind);
 
 /* Makes the state of module `module`; known are "kamailio/sipcapture" and "kamailio/siptrace". A function that the handle's module does not

@@ -133,7 +133,11 @@ fn a_parameter_that_will_not_do_stops_the_start_and_is_named_as_in_every_host() 
             "parameter spool_sync: the value \"never\" is not allowed: batch, interval and off are allowed",
         ),
         // An alias of its own dialect, for db_url.
-        ("database=foo://", "parameter database: the value \"foo://\" is not allowed: "),
+        ("database=foo//", "parameter database: the value \"foo//\" is not allowed: "),
+        (
+            "database=foo://",
+            "parameter database: foo:// is served by the server's own module db_foo, which is not loaded",
+        ),
         ("database=sqlite:////proc/nosuch/sip.db", "parameter database: the SQLite file /proc/nosuch/"),
         ("capture_node=x", "parameter capture_node: there is no such parameter of type string"),
     ] {

@@ -26,11 +26,11 @@ impl UsedAliases {
 
 #[cfg(test)]
 mod tests {
-    use crate::module::{AnyModule, SetError};
+    use crate::module::{AnyModule, Owner, SetError};
 
     /// Whose dialect has `database` for `db_url`.
     const MODULE: &str = "toy/capture";
-    const NOBODY: crate::module::Owner = (None, None);
+    const NOBODY: Owner = (None, None);
 
     fn refused(module: &mut AnyModule, name: &str, value: &str) -> String {
         let set: Result<(), SetError> = module.life_mut().set_text(name, value.as_bytes());
