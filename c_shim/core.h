@@ -7,7 +7,7 @@
  *
  * Order of calls (one handle a module):
  *
- *   sc_parameter_at, sc_command_at                                    at any time, without a handle
+ *   sc_parameter_at, sc_parameter_meant, sc_command_at                at any time, without a handle
  *   sc_core_new -> sc_core_set_text / sc_core_set_number (any number) -> sc_core_check     configuration, main process
  *   -> sc_raw_open                                                    as long as the server may open raw sockets
  *   -> sc_core_map_lanes                                              last call before the first fork
@@ -195,6 +195,10 @@ typedef enum sc_parameter_kind {
  * in the order in which they are to be set, aliases right behind what they stand for. SC_ERR_UNKNOWN_NAME behind the last one. Needs no handle: hosts are
  * told of parameters before their configuration is read. Those of the host's own affairs are not among them. */
 sc_status sc_parameter_at(const char *module, uint32_t index, const char **name, sc_parameter_kind *kind);
+
+/* Of parameter number `index`, the number of the one that it sets: its own, or, when its name is another name of that one, that one's. All that is set
+ * under the names of one parameter is kept in one place, so that the last counts, and is handed on under the name that the configuration has. */
+sc_status sc_parameter_meant(const char *module, uint32_t index, uint32_t *meant);
 
 /* Makes the state of module `module`; known are "kamailio/sipcapture" and "kamailio/siptrace". A function that the handle's module does not
  * have answers SC_ERR_WRONG_STATE. */

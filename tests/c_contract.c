@@ -285,6 +285,7 @@ static void parameters_are_listed_for_every_module(void)
     static const char *modules[] = { "kamailio/sipcapture", "kamailio/siptrace" };
     const char *name = NULL;
     sc_parameter_kind kind = 0;
+    uint32_t meant = SC_PARAMETERS;
 
     CHECK(sc_parameter_at(NULL, 0, &name, &kind) == SC_ERR_NULL_POINTER);
     CHECK(sc_parameter_at(modules[0], 0, NULL, &kind) == SC_ERR_NULL_POINTER);
@@ -297,6 +298,14 @@ static void parameters_are_listed_for_every_module(void)
     CHECK(lists(modules[0], "db_url", SC_PARAMETER_TEXT) && lists(modules[1], "db_url", SC_PARAMETER_TEXT));
     CHECK(lists(modules[0], "capture_mode", SC_PARAMETER_TEXTS) && !lists(modules[1], "capture_mode", SC_PARAMETER_TEXTS));
     CHECK(lists(modules[1], "hep_capture_id", SC_PARAMETER_NUMBER) && !lists(modules[0], "hep_capture_id", SC_PARAMETER_NUMBER));
+    CHECK(sc_parameter_meant(NULL, 0, &meant) == SC_ERR_NULL_POINTER && sc_parameter_meant(modules[0], 0, NULL) == SC_ERR_NULL_POINTER);
+    CHECK(sc_parameter_meant("kamailio/nosuch", 0, &meant) == SC_ERR_UNKNOWN_NAME);
+    CHECK(sc_parameter_meant(modules[0], SC_PARAMETERS, &meant) == SC_ERR_UNKNOWN_NAME && meant == SC_PARAMETERS);
+    for (uint32_t i = 0; sc_parameter_at(modules[1], i, &name, &kind) == SC_OK; i++) {
+        const char *set = NULL;
+        CHECK(sc_parameter_meant(modules[1], i, &meant) == SC_OK && sc_parameter_at(modules[1], meant, &set, &kind) == SC_OK);
+        CHECK(strcmp(set, strcmp(name, "force_send_sock") == 0 ? "send_sock_addr" : name) == 0);
+    }
     CHECK(lists(modules[0], "type_column", SC_PARAMETER_TEXT) && lists(modules[1], "direction_column", SC_PARAMETER_TEXT));
 }
 
@@ -385,6 +394,35 @@ static void kept_values_reach_the_core_in_the_order_of_the_list(void)
     CHECK(sc_core_check(core) == SC_ERR_INVALID_VALUE && strstr(last_log, "db_text") != NULL);
     CHECK(sc_mode_find(core, bytes("two"), &mode) == SC_ERR_WRONG_STATE && sc_raw_open(core, &readers) != SC_OK);
     CHECK(sc_core_free(core) == SC_OK);
+}
+
+/* Whether of two values, the earlier under `first`, the later under `second`, the later one reaches the core. In a process of its own, since values stay kept. */
+static int the_later_counts(const char *first, const char *second)
+{
+    int status = -1;
+    pid_t child = fork();
+
+    if (child == 0) {
+        sc_core *core = NULL;
+        sc_trace_needs needs = { 0 };
+        int before = failed;
+
+        CHECK(parameters_read("kamailio/siptrace"));
+        configure(first, "sip:192.0.2.1");
+        configure(second, "sip:192.0.2.22");
+        CHECK(sc_core_new(&host, "kamailio/siptrace", &core) == SC_OK && parameters_hand_on(core));
+        CHECK(sc_trace_setup(core, &needs) == SC_OK && needs.socket_uri.len == 14 && memcmp(needs.socket_uri.ptr, "sip:192.0.2.22", 14) == 0);
+        fflush(stdout);
+        _exit(failed != before);
+    }
+    return child > 0 && waitpid(child, &status, 0) == child && status == 0;
+}
+
+static void of_all_names_of_a_parameter_the_last_value_counts(void)
+{
+    CHECK(the_later_counts("send_sock_addr", "force_send_sock"));
+    CHECK(the_later_counts("force_send_sock", "send_sock_addr"));
+    CHECK(the_later_counts("force_send_sock", "force_send_sock"));
 }
 
 /* ---- answers as every shim builds them (c_shim/shared/reply.c) ---- */
@@ -1313,6 +1351,7 @@ int main(void)
     what_the_host_refuses_is_said_by_the_core(core);
     parameters_are_listed_for_every_module();
     commands_are_listed_for_every_module();
+    of_all_names_of_a_parameter_the_last_value_counts();
     kept_values_reach_the_core_in_the_order_of_the_list();
     snprintf(mode, sizeof(mode), "other=>table_name=a|b;mt_mode=hash;db_url=%s;", url);
     order_is_kept(core, url, mode);

@@ -7,28 +7,31 @@
 /* One value. Of a text that is set more than once each is kept; the core's list says whether only the last counts. */
 typedef struct kept_text {
     struct kept_text *next;
+    const char *name; /* as the configuration calls the parameter */
     char text[];
 } kept_text;
 
-/* A parameter, and what the configuration sets it to. */
+/* A parameter, and what the configuration sets it to. One that is another name of a parameter keeps nothing itself: that one, `meant`, does. */
 typedef struct slot {
     listed_parameter listed;
+    uint32_t meant;
     kept_text *first;
     kept_text *last;
-    int is_set; /* for numbers */
+    const char *number_name; /* as the configuration calls it, for numbers; NULL when it is not set */
     int number;
 } slot;
 
 static slot slots[SC_PARAMETERS];
 static uint32_t slot_count = 0;
 
-static int keep(slot *to, void *value)
+static int keep(const slot *named, void *value)
 {
     const char *text = value;
+    slot *to = &slots[named->meant];
     kept_text *kept;
 
     if (to->listed.kind == SC_PARAMETER_NUMBER) {
-        to->is_set = 1;
+        to->number_name = named->listed.name;
         to->number = (int)(long)value;
         return 0;
     }
@@ -37,6 +40,7 @@ static int keep(slot *to, void *value)
         return -1;
     }
     kept->next = NULL;
+    kept->name = named->listed.name;
     strcpy(kept->text, text);
     if (to->last == NULL) {
         to->first = kept;
@@ -70,8 +74,12 @@ int parameters_read(const char *module)
 {
     for (slot_count = 0; slot_count < SC_PARAMETERS; slot_count++) {
         listed_parameter *listed = &slots[slot_count].listed;
+        uint32_t *meant = &slots[slot_count].meant;
         if (sc_parameter_at(module, slot_count, &listed->name, &listed->kind) != SC_OK) {
             break;
+        }
+        if (sc_parameter_meant(module, slot_count, meant) != SC_OK || *meant >= SC_PARAMETERS) {
+            return 0;
         }
         listed->keep = keep_functions[slot_count];
     }
@@ -87,28 +95,29 @@ int parameters_number(const char *name, int unset)
 {
     for (uint32_t i = 0; i < slot_count; i++) {
         if (strcmp(slots[i].listed.name, name) == 0) {
-            return slots[i].is_set ? slots[i].number : unset;
+            const slot *kept = &slots[slots[i].meant];
+            return kept->number_name != NULL ? kept->number : unset;
         }
     }
     return unset;
 }
 
-static int hand_on_text(sc_core *core, const char *name, const kept_text *kept)
+static int hand_on_text(sc_core *core, const kept_text *kept)
 {
     sc_bytes bytes = { kept->text, strlen(kept->text) };
-    return sc_core_set_text(core, name, bytes) == SC_OK;
+    return sc_core_set_text(core, kept->name, bytes) == SC_OK;
 }
 
 static int hand_on(sc_core *core, const slot *from)
 {
     switch (from->listed.kind) {
         case SC_PARAMETER_NUMBER:
-            return !from->is_set || sc_core_set_number(core, from->listed.name, from->number) == SC_OK;
+            return from->number_name == NULL || sc_core_set_number(core, from->number_name, from->number) == SC_OK;
         case SC_PARAMETER_TEXT:
-            return from->last == NULL || hand_on_text(core, from->listed.name, from->last);
+            return from->last == NULL || hand_on_text(core, from->last);
         case SC_PARAMETER_TEXTS:
             for (const kept_text *kept = from->first; kept != NULL; kept = kept->next) {
-                if (!hand_on_text(core, from->listed.name, kept)) {
+                if (!hand_on_text(core, kept)) {
                     return 0;
                 }
             }

@@ -178,6 +178,9 @@ unsafe extern "C" {
     ) -> sc_status;
 }
 unsafe extern "C" {
+    pub fn sc_parameter_meant(module: *const ::std::os::raw::c_char, index: u32, meant: *mut u32) -> sc_status;
+}
+unsafe extern "C" {
     pub fn sc_core_new(
         host: *const sc_host,
         module: *const ::std::os::raw::c_char,
@@ -808,6 +811,7 @@ macro_rules! each_function {
     ($check:ident) => {
         $check! {
             sc_parameter_at,
+            sc_parameter_meant,
             sc_core_new,
             sc_core_free,
             sc_core_set_text,

@@ -78,6 +78,14 @@ impl ParameterList {
         self.parameters.get(index)
     }
 
+    /// Number of the parameter that number `index` sets: its own, unless its name is among `aliases`, each with the
+    /// parameter that it stands for.
+    pub fn meant(&self, index: usize, aliases: &[(&str, &str)]) -> Option<usize> {
+        let name = self.at(index)?.name.to_str().ok()?;
+        let Some((_, meant)) = aliases.iter().find(|(alias, _)| *alias == name) else { return Some(index) };
+        self.iter().position(|parameter| parameter.name.to_bytes() == meant.as_bytes())
+    }
+
     /// Each parameter.
     pub fn iter(&self) -> impl Iterator<Item = &Parameter> {
         self.parameters.iter()
@@ -139,6 +147,14 @@ mod tests {
             ("mode", ParameterKind::Texts),
         ];
         assert_eq!(listed, expected);
+    }
+
+    #[test]
+    fn another_name_of_a_parameter_sets_that_one() {
+        let list = list();
+        let aliases = [("capture_mode", "db_url")];
+        let numbers: Vec<_> = (0..4).map(|index| list.meant(index, &aliases)).collect();
+        assert_eq!(numbers, [Some(0), Some(1), Some(0), None]);
     }
 
     #[test]

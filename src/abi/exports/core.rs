@@ -80,6 +80,23 @@ pub unsafe extern "C" fn sc_parameter_at(
     })
 }
 
+/// The parameter that another one sets.
+///
+/// # Safety
+/// Pointers as the contract says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sc_parameter_meant(module: *const c_char, index: u32, meant: *mut u32) -> sc_status {
+    guard(|| {
+        // SAFETY: the contract's caller vouches for both.
+        let (module, meant) = unsafe { (text(module)?, output(meant)?) };
+        let unknown = sc_status::SC_ERR_UNKNOWN_NAME;
+        let parameters = AnyModule::parameters(module).ok_or(unknown)?;
+        let dialect = AnyModule::named(module).ok_or(unknown)?.life().dialect();
+        *meant = parameters.meant(index as usize, dialect.aliases).ok_or(unknown)? as u32;
+        Ok(())
+    })
+}
+
 /// Sets a text parameter.
 ///
 /// # Safety

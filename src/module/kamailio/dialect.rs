@@ -79,7 +79,7 @@ pub(in crate::module) static SIPTRACE: Dialect = Dialect {
     spool_name: "siptrace-spool",
     default_url: EMBEDDED_URL,
     database_parameters: "db_url",
-    aliases: &[],
+    aliases: &[("force_send_sock", "send_sock_addr")],
     rows: ROWS,
     stats: &[&[Group::Trace]],
     observer: Observer::Agent,

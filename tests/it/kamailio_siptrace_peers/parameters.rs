@@ -267,3 +267,16 @@ fn packets_leave_from_the_address_and_copies_from_the_socket_that_is_named() {
         assert_eq!((&copy[..8], sender), (&b"OPTIONS "[..], address));
     }
 }
+
+#[test]
+fn of_the_two_names_of_the_socket_the_last_line_counts() {
+    for [first, last] in [["send_sock_addr", "force_send_sock"], ["force_send_sock", "send_sock_addr"]] {
+        let (address, listen) = second_socket();
+        let collector = Collector::new();
+        let config = sending(&collector.uri()).first_line(&listen).param("siptrace", first, "sip:127.0.0.9:9");
+        let proxy = Proxy::start(config.param("siptrace", last, &format!("sip:{address}")), "");
+        proxy.ping("");
+        let (_, sender) = collector.next_from();
+        assert_eq!(sender.ip(), address.ip(), "{last} is the last");
+    }
+}

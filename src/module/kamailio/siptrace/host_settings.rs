@@ -87,7 +87,7 @@ impl HostSettings {
     pub(super) fn set_text(&mut self, name: &str, text: &str) -> bool {
         match name {
             "send_sock_name" => self.socket_name = text.to_owned(),
-            "send_sock_addr" | "force_send_sock" => self.socket_uri = text.to_owned(),
+            "send_sock_addr" => self.socket_uri = text.to_owned(),
             _ => return false,
         }
         true

@@ -51,14 +51,15 @@ pub static PARAMETERS: LazyLock<ParameterList> = LazyLock::new(|| {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::module::TraceSettings;
     use crate::module::parameter::ParameterError;
     use crate::module::parameter_list::ParameterKind;
+    use crate::module::{AnyModule, TraceSettings};
 
     #[test]
     fn every_listed_parameter_can_be_set_as_it_is_listed() {
         for parameter in PARAMETERS.iter() {
             let name = parameter.name.to_str().unwrap();
+            let name = SIPTRACE.aliases.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, meant)| meant);
             let set = match parameter.kind {
                 ParameterKind::Number => TraceSettings::default().set_number(name, 1),
                 ParameterKind::Text | ParameterKind::Texts => TraceSettings::default().set_text(name, b"x"),
@@ -70,5 +71,15 @@ mod tests {
     #[test]
     fn the_driver_is_set_before_the_parameter_that_holds_a_url() {
         assert_eq!(PARAMETERS.at(0).unwrap().name.as_ref(), c"db_driver");
+    }
+
+    #[test]
+    fn every_other_name_is_listed_behind_its_parameter_and_set_likewise() {
+        let listed = AnyModule::parameters("kamailio/siptrace").unwrap();
+        let of = |name: &str| listed.iter().position(|parameter| parameter.name.to_str() == Ok(name)).unwrap();
+        for (alias, meant) in SIPTRACE.aliases {
+            assert!(of(meant) < of(alias), "{alias}");
+            assert_eq!(listed.at(of(alias)).unwrap().kind, listed.at(of(meant)).unwrap().kind, "{alias}");
+        }
     }
 }
