@@ -486,6 +486,45 @@ static void answers_are_built_of_what_the_host_has(sc_core *core)
     CHECK(strncmp(heard, "fault ", 6) == 0 && strstr(heard, "on, off or check") != NULL);
 }
 
+static void *build_any(void *context, void *outer, const char *name)
+{
+    (void)outer;
+    (void)name;
+    return context;
+}
+
+static void build_any_word(void *context, void *group, const char *name, sc_bytes text)
+{
+    (void)context;
+    (void)group;
+    (void)name;
+    (void)text;
+}
+
+/* While the first number of an answer is built, a whole other answer is, as in another thread: the name stays what it is. */
+static void build_within(void *context, void *group, const char *name, uint64_t value)
+{
+    static const reply_builder builder = { build_text, build_fault, build_any, build_within, build_any_word, UINT64_MAX };
+    static int numbers = 0;
+    char before[64];
+
+    (void)group;
+    (void)value;
+    if (numbers++ > 0) {
+        return;
+    }
+    snprintf(before, sizeof(before), "%s", name);
+    reply_to_command(context, "sipcapture.stats", nothing, &builder, context);
+    CHECK(numbers > 10 && strcmp(name, before) == 0);
+}
+
+static void answers_that_are_built_at_once_have_names_of_their_own(sc_core *core)
+{
+    static const reply_builder builder = { build_text, build_fault, build_any, build_within, build_any_word, UINT64_MAX };
+
+    reply_to_command(core, "sipcapture.stats", nothing, &builder, core);
+}
+
 /* What only the host can find out, in the core's words. */
 static void what_the_host_refuses_is_said_by_the_core(sc_core *core)
 {
@@ -1364,6 +1403,7 @@ int main(void)
     modes_are_counted_apart(core);
     pages_of_exporters_get_names_that_they_take(core);
     answers_are_built_of_what_the_host_has(core);
+    answers_that_are_built_at_once_have_names_of_their_own(core);
     a_capture_agent_is_a_module_of_its_own(core, directory);
     a_handle_has_one_owner_and_many_readers(directory);
     a_callback_calls_only_what_any_thread_may();

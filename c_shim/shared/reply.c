@@ -1,5 +1,7 @@
 /* How answers are built: see reply.h. */
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "reply.h"
 
@@ -11,14 +13,25 @@ typedef struct reply {
     const reply_builder *builder;
     void *context;
     void *groups[DEPTH];
-    int depth; /* of the innermost group, which may be more than there is room for; -1: none is open */
+    int depth;    /* of the innermost group, which may be more than there is room for; -1: none is open */
+    char *name;   /* the name at hand, terminated; each answer has its own, since several threads may build one at once */
+    size_t bytes; /* room for it */
 } reply;
 
-static const char *terminated(sc_bytes text)
+/* A name as builders take it, until the next one; NULL when there is no memory. */
+static const char *terminated(reply *to, sc_bytes text)
 {
-    static char name[64];
-    snprintf(name, sizeof(name), "%.*s", (int)text.len, text.ptr);
-    return name;
+    if (text.len >= to->bytes) {
+        char *larger = realloc(to->name, text.len + 1);
+        if (larger == NULL) {
+            return NULL;
+        }
+        to->name = larger;
+        to->bytes = text.len + 1;
+    }
+    memcpy(to->name, text.ptr, text.len);
+    to->name[text.len] = 0;
+    return to->name;
 }
 
 /* The group that fields go to; NULL when there is none. */
@@ -44,11 +57,12 @@ static void on_open(void *to, sc_bytes name)
     reply *answer = to;
     void *outer = innermost(answer);
     int is_outermost = answer->depth < 0;
+    const char *group_name = is_outermost ? NULL : terminated(answer, name);
+    int is_built = is_outermost || (outer != NULL && group_name != NULL);
 
     answer->depth++;
     if (answer->depth < DEPTH) {
-        answer->groups[answer->depth] =
-                is_outermost || outer != NULL ? answer->builder->group(answer->context, outer, is_outermost ? NULL : terminated(name)) : NULL;
+        answer->groups[answer->depth] = is_built ? answer->builder->group(answer->context, outer, group_name) : NULL;
     }
 }
 
@@ -64,8 +78,9 @@ static void on_word(void *to, sc_bytes name, sc_bytes text)
 {
     reply *answer = to;
     void *group = innermost(answer);
-    if (group != NULL) {
-        answer->builder->word(answer->context, group, terminated(name), text);
+    const char *word_name = terminated(answer, name);
+    if (group != NULL && word_name != NULL) {
+        answer->builder->word(answer->context, group, word_name, text);
     }
 }
 
@@ -73,14 +88,15 @@ static void on_number(void *to, sc_bytes name, uint64_t value)
 {
     reply *answer = to;
     void *group = innermost(answer);
+    const char *number_name = terminated(answer, name);
     char digits[24];
     sc_bytes text = { digits, 0 };
 
     if (value > answer->builder->largest) {
         text.len = snprintf(digits, sizeof(digits), "%llu", (unsigned long long)value);
         on_word(to, name, text);
-    } else if (group != NULL) {
-        answer->builder->number(answer->context, group, terminated(name), value);
+    } else if (group != NULL && number_name != NULL) {
+        answer->builder->number(answer->context, group, number_name, value);
     }
 }
 
@@ -93,4 +109,5 @@ void reply_to_command(sc_core *core, const char *name, sc_bytes argument, const 
     if (sc_command(core, name, argument, &functions) != SC_OK) {
         builder->fault(context, 500, (sc_bytes){ fault, sizeof(fault) - 1 });
     }
+    free(answer.name);
 }

@@ -6,8 +6,8 @@
 
 #include "../core.h"
 
-/* How a host builds an answer. Every function gets the host's own `context`; texts are not terminated, names are. A group is whatever the host has for
- * an object with fields. */
+/* How a host builds an answer. Every function gets the host's own `context`; texts are not terminated, names are, and last as long as the call. A group is
+ * whatever the host has for an object with fields. */
 typedef struct reply_builder {
     void (*text)(void *context, sc_bytes text);            /* the whole answer is one text */
     void (*fault)(void *context, int code, sc_bytes text); /* the command failed */
