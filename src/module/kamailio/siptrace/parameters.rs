@@ -18,7 +18,6 @@ pub static PARAMETERS: LazyLock<ParameterList> = LazyLock::new(|| {
             c"hep_node_name",
             c"correlation_header",
             c"send_sock_addr",
-            c"force_send_sock",
             c"send_sock_name",
             c"tls_ca",
         ])
@@ -59,7 +58,6 @@ mod tests {
     fn every_listed_parameter_can_be_set_as_it_is_listed() {
         for parameter in PARAMETERS.iter() {
             let name = parameter.name.to_str().unwrap();
-            let name = SIPTRACE.aliases.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, meant)| meant);
             let set = match parameter.kind {
                 ParameterKind::Number => TraceSettings::default().set_number(name, 1),
                 ParameterKind::Text | ParameterKind::Texts => TraceSettings::default().set_text(name, b"x"),
