@@ -5,6 +5,13 @@ use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 use std::io;
 use std::mem::MaybeUninit;
 use std::ptr::{NonNull, null_mut};
+use std::time::Duration;
+
+/// How often one that must not wait tries to get the lock. Counted and not timed: a server that is stopped as a whole,
+/// and goes on, has lost no try.
+const TRIES: u32 = 50;
+/// Time between two tries; the lock is held for some microseconds.
+const PAUSE: Duration = Duration::from_micros(100);
 
 /// What is mapped.
 #[repr(C)]
@@ -73,25 +80,54 @@ impl Drop for Locked {
     }
 }
 
-impl SharedState for SharedForwardState {
-    fn with<R>(&self, body: impl FnOnce(&mut ForwardState) -> R) -> R {
-        let region = self.region.as_ptr();
+impl SharedForwardState {
+    fn mutex(&self) -> *mut libc::pthread_mutex_t {
         // SAFETY: the region is mapped, and its mutex made, as long as `self` lives.
-        let mutex = unsafe { &raw mut (*region).mutex };
-        // SAFETY: as above.
-        let error = unsafe { libc::pthread_mutex_lock(mutex) };
+        unsafe { &raw mut (*self.region.as_ptr()).mutex }
+    }
+
+    /// Runs `body` with the state, and lets the lock go.
+    ///
+    /// # Safety
+    /// `error` must be what a call that locks the mutex has answered to this thread just now, and not EBUSY.
+    unsafe fn run<R>(&self, error: i32, body: impl FnOnce(&mut ForwardState) -> R) -> R {
         assert!(matches!(error, 0 | libc::EOWNERDEAD), "the lock of the names is broken: error {error}");
+        let mutex = self.mutex();
         let _locked = Locked(mutex);
         // SAFETY:
         // * the mutex is this thread's, so nobody else has a reference to the state;
         // * it is made of plain numbers, of which all zero bytes, and whatever a dead process left, are values.
-        let state = unsafe { &mut (*region).state };
+        let state = unsafe { &mut (*self.region.as_ptr()).state };
         if error == libc::EOWNERDEAD {
             state.clear();
             // SAFETY: this thread has the mutex, whose owner has died.
             unsafe { libc::pthread_mutex_consistent(mutex) };
         }
         body(state)
+    }
+}
+
+impl SharedState for SharedForwardState {
+    fn with<R>(&self, body: impl FnOnce(&mut ForwardState) -> R) -> R {
+        // SAFETY: the mutex lives as long as `self`, and what the lock answers is handed on.
+        unsafe { self.run(libc::pthread_mutex_lock(self.mutex()), body) }
+    }
+
+    fn try_with<R>(&self, waits: bool, body: impl FnOnce(&mut ForwardState) -> R) -> Option<R> {
+        let mut tries = if waits { TRIES } else { 1 };
+        loop {
+            // SAFETY: the mutex lives as long as `self`.
+            let error = unsafe { libc::pthread_mutex_trylock(self.mutex()) };
+            if error != libc::EBUSY {
+                // SAFETY: the lock has just answered that.
+                return Some(unsafe { self.run(error, body) });
+            }
+            tries -= 1;
+            if tries == 0 {
+                return None;
+            }
+            std::thread::sleep(PAUSE);
+        }
     }
 }
 
@@ -107,11 +143,15 @@ impl Drop for SharedForwardState {
 mod tests {
     use super::*;
     use crate::module::{Forward, ForwardRules, Forwarded, LookUp};
-    use std::sync::Arc;
+    use std::sync::{Arc, mpsc};
 
     impl SharedState for Arc<SharedForwardState> {
         fn with<R>(&self, body: impl FnOnce(&mut ForwardState) -> R) -> R {
             (**self).with(body)
+        }
+
+        fn try_with<R>(&self, waits: bool, body: impl FnOnce(&mut ForwardState) -> R) -> Option<R> {
+            (**self).try_with(waits, body)
         }
     }
 
@@ -145,5 +185,30 @@ mod tests {
         assert_eq!(shared.with(|state| (state.held(), state.lost())), (0, 1));
         assert_eq!(forward.send(b"sip:a.example", b"message"), Forwarded::Held);
         assert_eq!(shared.with(|state| (state.held(), state.lost())), (1, 1));
+    }
+
+    #[test]
+    fn a_worker_loses_what_it_sends_while_another_keeps_the_lock_and_goes_on_once_that_lets_it_go() {
+        let shared = Arc::new(SharedForwardState::map().expect("there is memory"));
+        let mut forward = Forward::new(RULES);
+        forward.open(Arc::clone(&shared)).expect("it is opened once");
+        forward.expect_any();
+        let (has, wait) = mpsc::channel();
+        let (end, ended) = mpsc::channel::<()>();
+        let keeping = Arc::clone(&shared);
+        let thread = std::thread::spawn(move || {
+            keeping.with(|_| {
+                has.send(()).expect("the test waits");
+                let _ = ended.recv();
+            });
+        });
+        wait.recv().expect("the thread has the lock");
+        for _ in 0..3 {
+            assert_eq!(forward.send(b"sip:a.example", b"message"), Forwarded::Lost);
+        }
+        forward.end();
+        drop(end);
+        thread.join().expect("the thread ends");
+        assert_eq!(forward.send(b"sip:a.example", b"message"), Forwarded::Held);
     }
 }

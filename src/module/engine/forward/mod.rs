@@ -1,6 +1,7 @@
 //! Messages that the host sends to SIP URIs from its own sockets: where each goes, and which of them wait.
 //!
-//! A process that handles SIP never waits for a resolver. When the host of a URI is an address, the message is sent at
+//! A process that handles SIP never waits for a resolver, nor longer than a few milliseconds for another process that is
+//! stopped while it changes what all of them know. When the host of a URI is an address, the message is sent at
 //! once. A name is looked up by one process of the server, by the host's own means; messages for it are sent once its
 //! address is known.
 //!
@@ -53,6 +54,9 @@ pub use self::held::MOST_HELD_BYTES;
 pub use self::names::MOST_NAMES;
 pub use self::resolver::Work;
 
+/// Why nothing can be told of names.
+const KEPT_OUT: &str = "another process of the server has the list of names and does not go on";
+
 /// What one module does otherwise than another.
 #[derive(Clone, Copy, Debug)]
 pub struct ForwardRules {
@@ -79,6 +83,10 @@ pub trait SharedState {
     /// Runs `body` while no other process or thread has the state. `body` must not take long, nor ask for the state
     /// again.
     fn with<R>(&self, body: impl FnOnce(&mut State) -> R) -> R;
+
+    /// The same for a process that must not wait; `None`, without `body`, when another one has the state: now, or with
+    /// `waits` for as long as a few milliseconds.
+    fn try_with<R>(&self, waits: bool, body: impl FnOnce(&mut State) -> R) -> Option<R>;
 }
 
 /// Where a message goes.
@@ -102,9 +110,11 @@ pub enum Forwarded {
 }
 
 /// What is known of the host of a URI.
+#[derive(Default)]
 enum Found {
     At(SendTo),
     /// It was looked up, and not found.
+    #[default]
     Nowhere,
     /// It is to be looked up for the first time.
     Awaited,
@@ -117,6 +127,8 @@ pub struct Forward<S> {
     state: Option<S>,
     /// Whether names are expected, and not addresses alone.
     expects_names: bool,
+    /// Whether the last look at the state failed since another process had it: the next one does not wait.
+    is_kept_out: bool,
     log: LogLimit,
     round: Round,
 }
@@ -158,7 +170,14 @@ impl State {
 impl<S: SharedState> Forward<S> {
     /// A module's forwarding, by `rules`. Before [`Forward::open`] it knows no name.
     pub fn new(rules: ForwardRules) -> Forward<S> {
-        Forward { rules, state: None, expects_names: false, log: LogLimit::default(), round: Round::default() }
+        Forward {
+            rules,
+            state: None,
+            expects_names: false,
+            is_kept_out: false,
+            log: LogLimit::default(),
+            round: Round::default(),
+        }
     }
 
     /// Has names known in `state`, which all later processes share.
@@ -201,19 +220,26 @@ impl<S: SharedState> Forward<S> {
         self.rules.holds
     }
 
-    /// Tells where `message` goes that is for `uri`, or holds it. Never waits.
+    /// Tells where `message` goes that is for `uri`, or holds it. Never waits, but a few milliseconds for a process that
+    /// is stopped in the midst of a change; then the message is lost, and further ones are without a wait.
     pub fn send(&mut self, uri: &[u8], message: &[u8]) -> Forwarded {
         let Some(endpoint) = ForwardEndpoint::parse(uri, self.rules.look_up) else {
             let allowed = "sip:host[:port][;transport=udp|tcp|tls|sctp] and sips:host[:port] are allowed";
             say(&mut self.log, Level::Error, uri, |uri| format!("\"{uri}\" is no SIP URI; {allowed}"));
             return Forwarded::Lost;
         };
-        match self.find(&endpoint) {
-            Found::At(to) => return Forwarded::Send(to),
-            Found::Awaited if self.rules.holds && self.hold(uri, message) => return Forwarded::Held,
-            Found::Awaited | Found::Nowhere => {}
+        let found = self.find(&endpoint);
+        let is_held = match found {
+            Some(Found::At(to)) => return Forwarded::Send(to),
+            Some(Found::Awaited) if self.rules.holds => self.try_state(|state| state.held.append(uri, message)),
+            Some(Found::Awaited | Found::Nowhere) => Some(false),
+            None => None,
+        };
+        match is_held {
+            Some(true) => return Forwarded::Held,
+            Some(false) => say_unknown(&mut self.log, uri),
+            None => say(&mut self.log, Level::Error, uri, |uri| format!("nothing is sent to {uri}: {KEPT_OUT}")),
         }
-        say_unknown(&mut self.log, uri);
         Forwarded::Lost
     }
 
@@ -225,9 +251,11 @@ impl<S: SharedState> Forward<S> {
 
     /// Logs how many messages are still held, and lost now. At the end of the server.
     pub fn end(&mut self) {
-        let held = self.with_state(|state, _| state.held().saturating_add(state.lost())).unwrap_or_default();
-        if held > 0 {
-            log::warn!("{held} copies for names that were not looked up yet are not sent");
+        let not_sent = "copies for names that were not looked up yet are not sent";
+        match self.try_state(|state| state.held().saturating_add(state.lost())) {
+            Some(0) => {}
+            Some(held) => log::warn!("{held} {not_sent}"),
+            None => log::warn!("{not_sent}, if any are held: {KEPT_OUT}"),
         }
     }
 
@@ -236,20 +264,26 @@ impl<S: SharedState> Forward<S> {
         self.state.as_ref().map(|state| state.with(|state| body(state, round)))
     }
 
-    fn find(&self, endpoint: &ForwardEndpoint) -> Found {
+    /// Runs `body` unless another process has the state; what is not open is nobody's.
+    fn try_state<R: Default>(&mut self, body: impl FnOnce(&mut State) -> R) -> Option<R> {
+        let Some(state) = &self.state else { return Some(R::default()) };
+        let done = state.try_with(!self.is_kept_out, body);
+        self.is_kept_out = done.is_none();
+        done
+    }
+
+    /// What is known of the host of a URI; `None` when another process has the state.
+    fn find(&mut self, endpoint: &ForwardEndpoint) -> Option<Found> {
         let query = match (&endpoint.host, endpoint.query()) {
             (CollectorHost::Address(ip), _) => {
                 let address = SocketAddr::new(*ip, endpoint.port_or_default());
-                return Found::At(SendTo { address, transport: or_udp(endpoint.transport) });
+                return Some(Found::At(SendTo { address, transport: or_udp(endpoint.transport) }));
             }
             (CollectorHost::Name(_), query) => query,
         };
-        let (Some(state), Some(query)) = (&self.state, query) else { return Found::Nowhere };
-        state.with(|state| State::found(state.names.use_name(&query, now_ms()), self.expects_names))
-    }
-
-    fn hold(&mut self, uri: &[u8], message: &[u8]) -> bool {
-        self.with_state(|state, _| state.held.append(uri, message)).unwrap_or_default()
+        let Some(query) = query else { return Some(Found::Nowhere) };
+        let is_served = self.expects_names;
+        self.try_state(|state| State::found(state.names.use_name(&query, now_ms()), is_served))
     }
 }
 

@@ -39,6 +39,20 @@ fn a_name_without_an_address_and_a_send_that_failed_are_told_without_the_user() 
 }
 
 #[test]
+fn what_is_lost_because_another_process_has_the_state_is_told_and_an_address_needs_none() {
+    let state = own_state!();
+    let mut forward = served(BY_ADDRESS, state);
+    let lines = lines_of(|| {
+        let _kept = state.lock();
+        assert_eq!(forward.send(b"sip:me:s3cret@a.example", b""), Forwarded::Lost);
+        assert_eq!(forward.send(b"sip:192.0.2.1", b""), Forwarded::Send(udp("192.0.2.1:5060")));
+    });
+    let why = "another process of the server has the list of names and does not go on";
+    assert_eq!(lines, [format!("ERROR nothing is sent to sip:a.example: {why}")]);
+    assert_eq!(forward.send(b"sip:a.example", b""), Forwarded::Held);
+}
+
+#[test]
 fn a_flood_of_what_is_lost_is_one_line() {
     let mut forward = served(BY_SERVICE, own_state!());
     let lines = lines_of(|| {

@@ -8,11 +8,19 @@ mod uris;
 
 use super::resolver::PAUSE;
 use super::*;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError, TryLockError};
 
 impl SharedState for &'static Mutex<State> {
     fn with<R>(&self, body: impl FnOnce(&mut State) -> R) -> R {
         body(&mut self.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn try_with<R>(&self, _: bool, body: impl FnOnce(&mut State) -> R) -> Option<R> {
+        match self.try_lock() {
+            Ok(mut state) => Some(body(&mut state)),
+            Err(TryLockError::Poisoned(state)) => Some(body(&mut state.into_inner())),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 }
 
