@@ -149,10 +149,12 @@ impl HeldMessages {
         self.copy(message, self.heads[index(message)].uri_bytes as usize, into);
     }
 
-    /// Copies URI and bytes of a message, one behind the other, into `into`.
-    pub fn read(&self, message: Link, into: &mut Vec<u8>) {
+    /// Copies URI and bytes of a message, one behind the other, into `into`; answers the length of the former.
+    pub fn read(&self, message: Link, into: &mut Vec<u8>) -> usize {
         let head = &self.heads[index(message)];
-        self.copy(message, head.uri_bytes as usize + head.message_bytes as usize, into);
+        let uri_bytes = head.uri_bytes as usize;
+        self.copy(message, uri_bytes + head.message_bytes as usize, into);
+        uri_bytes
     }
 
     fn copy(&self, message: Link, length: usize, into: &mut Vec<u8>) {

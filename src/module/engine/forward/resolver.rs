@@ -122,34 +122,41 @@ impl<S: SharedState> Forward<S> {
         }
     }
 
-    /// Reads the next held message whose name has been looked up, and tells what was found.
+    /// Reads the next held message whose name has been looked up, and tells what was found; `None` when there is none, or
+    /// the state was cleared meanwhile, as [`Forward::end_held`] finds then.
     fn find_held(&mut self) -> Option<Found> {
         let state = self.state.as_ref().filter(|_| self.rules.holds)?;
-        let Round { held, read: (read, uri_length), .. } = &mut self.round;
+        let Round { held, read: (read, uri_length), clears, is_sending, .. } = &mut self.round;
+        let clears = *clears;
         loop {
             let message = state.with(|state| {
-                let message = state.held.after(*held)?;
+                let message = state.held.after(*held).filter(|_| state.clears == clears)?;
                 state.held.read_uri(message, read);
                 Some(message)
             })?;
-            *uri_length = read.len();
             let endpoint = ForwardEndpoint::parse(read, self.rules.look_up);
-            let found = match endpoint.as_ref().and_then(ForwardEndpoint::query) {
-                Some(query) => state.with(|state| match state.names.await_name(&query, now_ms()) {
-                    Some(known) => State::found(known, true),
-                    None => Found::Awaited,
-                }),
-                // Only what has a name is held.
-                None => Found::Nowhere,
-            };
+            let query = endpoint.as_ref().and_then(ForwardEndpoint::query);
+            let found = state.with(|state| {
+                // Nobody else removes a message, so that it is still this one unless all are gone.
+                if state.clears != clears {
+                    return None;
+                }
+                let found = match &query {
+                    Some(query) => match state.names.await_name(query, now_ms()) {
+                        Some(known) => State::found(known, true),
+                        None => Found::Awaited,
+                    },
+                    // Only what has a name is held.
+                    None => Found::Nowhere,
+                };
+                if !matches!(found, Found::Awaited) {
+                    *uri_length = state.held.read(message, read);
+                }
+                Some(found)
+            })?;
             if !matches!(found, Found::Awaited) {
-                // Nobody else removes it, but the state may have been cleared.
-                let is_there = state.with(|state| {
-                    state.held.read(message, read);
-                    state.held.after(*held) == Some(message)
-                });
-                self.round.is_sending = is_there;
-                return is_there.then_some(found);
+                *is_sending = true;
+                return Some(found);
             }
             *held = message;
         }

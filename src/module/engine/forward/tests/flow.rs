@@ -1,6 +1,7 @@
 //! From a message for a name to its sending.
 
 use super::*;
+use std::cell::Cell;
 
 #[test]
 fn a_message_for_a_name_is_held_and_sent_once_the_name_is_looked_up() {
@@ -188,4 +189,44 @@ fn a_state_that_is_cleared_while_a_message_is_sent_keeps_what_comes_then() {
     assert_eq!(next(&mut forward), "send after for sip:c.example to 192.0.2.3:5060 Udp");
     assert_eq!(next(&mut forward), "nothing");
     assert_eq!(state.with(|state| (state.held(), state.lost())), (0, 2));
+}
+
+/// A state that is cleared, and holds another message, before it is looked at for the time that is told.
+struct ClearedAt(&'static Mutex<State>, Cell<u32>);
+
+impl SharedState for ClearedAt {
+    fn with<R>(&self, body: impl FnOnce(&mut State) -> R) -> R {
+        self.0.with(|state| {
+            self.1.set(self.1.get().wrapping_sub(1));
+            if self.1.get() == 0 {
+                state.clear();
+                assert!(state.held.append(b"sip:another.example", b"the other's"));
+            }
+            body(state)
+        })
+    }
+
+    fn try_with<R>(&self, waits: bool, body: impl FnOnce(&mut State) -> R) -> Option<R> {
+        self.0.try_with(waits, body)
+    }
+}
+
+#[test]
+fn a_state_that_is_cleared_at_whatever_moment_has_nothing_sent_to_the_address_of_another() {
+    for looks in 1..8 {
+        let state = own_state!();
+        state.with(State::clear);
+        let mut worker = served(BY_ADDRESS, state);
+        assert_eq!(worker.send(b"sip:a.example", b"message"), Forwarded::Held);
+        assert_eq!(next(&mut worker), "look up a.example 5060 Udp");
+        worker.answer(Some(udp("192.0.2.1:5060"))).expect("it was asked");
+        let mut resolver = Forward::new(BY_ADDRESS);
+        resolver.open(ClearedAt(state, Cell::new(looks))).expect("it is opened once");
+        for _ in 0..4 {
+            if let Work::Send { uri, message, .. } = resolver.next(|_| {}).expect("it is open") {
+                assert_eq!((uri, message), (&b"sip:a.example"[..], &b"message"[..]), "cleared before look {looks}");
+            }
+        }
+        assert_eq!(state.with(|state| state.held()), 1, "the other's waits for its name");
+    }
 }
