@@ -90,7 +90,7 @@ impl Model {
                 self.queued.push_back((mark, size));
             }
             Err(error) => {
-                assert_eq!(error, PushError::Full, "nothing here is larger than a datagram");
+                assert_eq!(error, PushError::Full.into(), "nothing here is larger than a datagram");
                 self.full += 1;
                 let held: usize = self.read.iter().chain(&self.queued).map(|(_, size)| size + OVERHEAD).sum();
                 // What would straddle the ring's end starts at its beginning, so less than one largest record may be

@@ -66,7 +66,6 @@ impl From<CaptureError> for sc_status {
             CaptureError::Off => sc_status::SC_ERR_CAPTURE_OFF,
             CaptureError::Push(PushError::Full) => sc_status::SC_ERR_QUEUE_FULL,
             CaptureError::Push(PushError::TooLarge) => sc_status::SC_ERR_TOO_LARGE,
-            CaptureError::Push(PushError::NotOwner) => sc_status::SC_ERR_WRONG_THREAD,
             CaptureError::State(error) => error.into(),
             CaptureError::Table(_) | CaptureError::Mode(_) | CaptureError::NoSip | CaptureError::Unmaskable(_) => {
                 sc_status::SC_ERR_INVALID_VALUE
@@ -82,7 +81,6 @@ impl From<TraceError> for sc_status {
             TraceError::Off => sc_status::SC_ERR_CAPTURE_OFF,
             TraceError::Push(PushError::Full) => sc_status::SC_ERR_QUEUE_FULL,
             TraceError::Push(PushError::TooLarge) => sc_status::SC_ERR_TOO_LARGE,
-            TraceError::Push(PushError::NotOwner) => sc_status::SC_ERR_WRONG_THREAD,
             // The host may help itself, and need not be told each time.
             TraceError::State(_) => sc_status::SC_ERR_WRONG_STATE,
             TraceError::NoDestination => sc_status::SC_ERR_NO_COLLECTOR,

@@ -5,7 +5,7 @@ use crate::log_limit::LogLimit;
 use crate::module::engine::masked;
 use crate::module::engine::state::StateError;
 use crate::queue::counters::Produced;
-use crate::queue::lane::{Lanes, Producer, PushError};
+use crate::queue::lane::{Lanes, NotQueued, Producer, PushError};
 use crate::sip::Masks;
 use log::Level;
 use std::sync::Arc;
@@ -43,9 +43,10 @@ impl CaptureQueue {
         Ok(true)
     }
 
-    /// The producer of this very process: one inherited over a fork is not ours to use.
+    /// The producer of this very thread, or one that was handed to it: one inherited over a fork, or whose lane another
+    /// thread has taken over, is not ours to use.
     pub fn producer(&self) -> Result<&Producer, StateError> {
-        self.producer.as_ref().filter(|producer| producer.is_own()).ok_or(StateError::NotAttached)
+        self.producer.as_ref().filter(|producer| producer.belongs_here()).ok_or(StateError::NotAttached)
     }
 
     /// Counts one of what `counter` counts.
@@ -74,24 +75,84 @@ impl CaptureQueue {
         capture: &Capture<'_>,
         write: impl FnOnce(&Masks, &[u8], &mut Vec<u8>),
     ) -> Result<Result<(), PushError>, StateError> {
-        let producer = self.producer.as_mut().filter(|producer| producer.is_own()).ok_or(StateError::NotAttached)?;
+        let producer = self.producer.as_mut().ok_or(StateError::NotAttached)?;
         let pushed = if self.masks.is_empty() {
             producer.push(capture)
         } else {
             write(&self.masks, capture.payload, &mut self.masked);
             producer.push(&Capture { payload: &self.masked, ..*capture })
         };
-        if pushed == Err(PushError::NotOwner) {
-            return Err(StateError::NotAttached);
+        match pushed {
+            Ok(()) => Ok(Ok(())),
+            Err(NotQueued::NotOwner) => Err(StateError::NotAttached),
+            Err(NotQueued::Dropped(error)) => {
+                self.drop_log.log(Level::Warn, format_args!("capture dropped: {error}"));
+                Ok(Err(error))
+            }
         }
-        if let Err(error) = pushed {
-            self.drop_log.log(Level::Warn, format_args!("capture dropped: {error}"));
-        }
-        Ok(pushed)
     }
 }
 
 /// Microseconds since the Unix epoch.
 pub fn now_us() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capture::Transport;
+    use crate::queue::lane::Geometry;
+    use std::sync::mpsc;
+
+    fn lanes() -> Arc<Lanes> {
+        let (lane_bytes, wake_bytes) = (1 << 18, 1 << 16);
+        Arc::new(Lanes::map(Geometry { lanes: 1, writers: 1, sinks: 1, lane_bytes, wake_bytes }).unwrap())
+    }
+
+    /// A queue whose thread has ended, and still is the owner of lane 0.
+    fn left_behind(lanes: &Arc<Lanes>) -> CaptureQueue {
+        let lanes = Arc::clone(lanes);
+        let attach = move || {
+            let mut queue = CaptureQueue::default();
+            queue.attach(&lanes, 0).unwrap();
+            queue
+        };
+        std::thread::spawn(attach).join().unwrap()
+    }
+
+    #[test]
+    fn whose_lane_was_taken_over_neither_counts_nor_pushes_any_more() {
+        let lanes = lanes();
+        let mut late = left_behind(&lanes);
+        // The kernel wakes who joins a thread a moment before it forgets that.
+        let owner = std::iter::repeat_with(|| Producer::attach(&lanes, 0)).find_map(|producer| producer).unwrap();
+        assert!(matches!(late.count(Produced::CopiesFailed), Err(StateError::NotAttached)));
+        assert!(late.producer().is_err());
+        let endpoint = "127.0.0.1:5060".parse().unwrap();
+        let capture = Capture::sip(1, endpoint, endpoint, Transport::Udp, b"x");
+        assert!(matches!(late.push(&capture), Err(StateError::NotAttached)));
+        owner.count(Produced::CopiesFailed);
+        let totals = lanes.totals();
+        assert_eq!((totals.produced(Produced::CopiesFailed), totals.captured()), (1, 0));
+    }
+
+    #[test]
+    fn a_queue_that_is_handed_to_another_thread_belongs_to_that_one_from_its_first_count() {
+        let lanes = lanes();
+        let queue = left_behind(&lanes);
+        let (counted, wait) = mpsc::channel();
+        let (end, ended) = mpsc::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            queue.count(Produced::CopiesFailed).unwrap();
+            counted.send(()).unwrap();
+            let _ = ended.recv();
+        });
+        wait.recv().unwrap();
+        // However long ago the one that attached has ended.
+        assert!((0..1000).all(|_| Producer::attach(&lanes, 0).is_none()));
+        drop(end);
+        thread.join().unwrap();
+        assert_eq!(lanes.totals().produced(Produced::CopiesFailed), 1);
+    }
 }

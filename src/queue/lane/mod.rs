@@ -47,7 +47,7 @@ mod thread;
 pub use consumer::{Consumer, Progress, Rest, Wait, split_record};
 pub(crate) use memory::now_ms;
 pub use memory::{Geometry, Lanes};
-pub use producer::{Producer, PushError};
+pub use producer::{NotQueued, Producer, PushError};
 pub use readings::SinkState;
 pub use thread::ThreadIdentity;
 pub(crate) use thread::process_tag;

@@ -6,7 +6,6 @@ use crate::capture::Capture;
 use crate::capture::record;
 use crate::queue::counters::Produced;
 use std::cell::Cell;
-use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
 
@@ -15,15 +14,23 @@ pub(super) const RECORD_HEADER: usize = 12;
 /// Stamp of a record that only fills the ring up to its end.
 pub(super) const PADDING: u32 = u32::MAX;
 
-/// Why a capture was not queued.
+/// Why a capture was dropped, which is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PushError {
-    /// The lane has no room until its writer has caught up. Counted as dropped.
+    /// The lane has no room until its writer has caught up.
     #[error("the lane is full")]
     Full,
-    /// The capture can never be queued. Counted as dropped.
+    /// The capture can never be queued.
     #[error("the capture is too large")]
     TooLarge,
+}
+
+/// Why a capture was not queued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotQueued {
+    /// It is dropped.
+    #[error(transparent)]
+    Dropped(#[from] PushError),
     /// The lane is that of another process, or another thread has taken it over. Not counted: the lane's counters are
     /// its owner's.
     #[error("the lane belongs to another thread")]
@@ -31,14 +38,15 @@ pub enum PushError {
 }
 
 /// The right to push into one lane. One exists for each lane: its owner is the thread that has attached, or the one
-/// that has pushed last when the value has been handed to another. No two threads can have it at once, and a forked
+/// that has pushed or counted last when the value has been handed to another. No two threads can have it at once, and a forked
 /// process that inherits it cannot use it.
 #[derive(Debug)]
 pub struct Producer {
     lanes: Arc<Lanes>,
     lane: usize,
-    /// The thread that the lane's header names as its owner.
-    thread: ThreadIdentity,
+    /// The thread that the lane's header names as its owner. Not to be shared with another thread: counters have one
+    /// writer.
+    thread: Cell<ThreadIdentity>,
     /// The process of that thread, see [`process_tag`].
     process: u64,
     /// Position of the next record.
@@ -47,8 +55,6 @@ pub struct Producer {
     records: u64,
     /// The consumer's position as last seen: reread only when the ring seems full.
     tail: u64,
-    /// Counters have one writer: a reference in another thread could not count.
-    not_sync: PhantomData<Cell<()>>,
 }
 
 impl Producer {
@@ -58,7 +64,8 @@ impl Producer {
         (lane < lanes.geometry().lanes).then(|| Producer::claim(lanes, lane, true)).flatten()
     }
 
-    /// Takes any lane for this thread, a free one before one whose owner has ended; `None` when all are taken.
+    /// Takes any lane for this thread, a free one before one whose owner has ended; `None` when all are taken. For hosts
+    /// whose threads and processes have no numbers that lanes could go by; Kamailio's have, and its modules attach by them.
     pub fn attach_any(lanes: &Arc<Lanes>) -> Option<Producer> {
         let all = |takes_over| (0..lanes.geometry().lanes).find_map(|lane| Producer::claim(lanes, lane, takes_over));
         all(false).or_else(|| all(true))
@@ -84,8 +91,8 @@ impl Producer {
         // It may have counted a record and died before it published it.
         block.producer.pushed.store(records, Ordering::Relaxed);
         let tail = block.consumer.tail.load(Ordering::Acquire);
-        let (lanes, process) = (Arc::clone(lanes), process_tag());
-        Some(Producer { lanes, lane, thread, process, position, records, tail, not_sync: PhantomData })
+        let (lanes, thread, process) = (Arc::clone(lanes), Cell::new(thread), process_tag());
+        Some(Producer { lanes, lane, thread, process, position, records, tail })
     }
 
     /// The region that the lane is part of.
@@ -105,21 +112,29 @@ impl Producer {
 
     /// Makes the thread that calls the owner of the lane, when the value was handed to it; false when the process is
     /// another one, or another thread has taken the lane over.
-    pub fn adopt(&mut self) -> bool {
+    pub fn adopt(&self) -> bool {
         let thread = ThreadIdentity::current();
         let owner = &self.lanes.lane(self.lane).owner;
         let adopted = self.is_own()
-            && owner.compare_exchange(self.thread.word(), thread.word(), Ordering::AcqRel, Ordering::Acquire).is_ok();
+            && owner
+                .compare_exchange(self.thread.get().word(), thread.word(), Ordering::AcqRel, Ordering::Acquire)
+                .is_ok();
         if adopted {
-            self.thread = thread;
+            self.thread.set(thread);
         }
         adopted
     }
 
+    /// Whether the lane is the thread's that calls, maybe from now on ([`Producer::adopt`]): whoever counts or pushes must
+    /// have asked. Costs no system call.
+    pub fn belongs_here(&self) -> bool {
+        self.thread.get() == ThreadIdentity::current() || self.adopt()
+    }
+
     /// Queues `capture`: one bounds check, one copy, one release store; one futex call when the writer sleeps.
-    pub fn push(&mut self, capture: &Capture<'_>) -> Result<(), PushError> {
-        if self.thread != ThreadIdentity::current() && !self.adopt() {
-            return Err(PushError::NotOwner);
+    pub fn push(&mut self, capture: &Capture<'_>) -> Result<(), NotQueued> {
+        if !self.belongs_here() {
+            return Err(NotQueued::NotOwner);
         }
         let whole = self.write(capture)?;
         self.publish(whole);
@@ -159,14 +174,14 @@ impl Producer {
         }
     }
 
-    /// Adds one to a counter of this lane.
+    /// Adds one to a counter of this lane, which must belong to the thread that calls ([`Producer::belongs_here`]).
     pub fn count(&self, counter: Produced) {
         let cell = &self.lanes.lane(self.lane).producer.counters[counter as usize];
         cell.store(cell.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     }
 
     /// Adds one to the SIP requests, or replies, of capture mode `mode`, below
-    /// [`MODES`](crate::queue::counters::MODES).
+    /// [`MODES`](crate::queue::counters::MODES). As [`Producer::count`].
     pub fn count_sip(&self, mode: usize, is_reply: bool) {
         let cell = &self.lanes.lane(self.lane).producer.modes[mode][usize::from(is_reply)];
         cell.store(cell.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
@@ -227,7 +242,7 @@ impl Drop for Producer {
     fn drop(&mut self) {
         if self.is_own() {
             let owner = &self.lanes.lane(self.lane).owner;
-            let _ = owner.compare_exchange(self.thread.word(), 0, Ordering::AcqRel, Ordering::Relaxed);
+            let _ = owner.compare_exchange(self.thread.get().word(), 0, Ordering::AcqRel, Ordering::Relaxed);
         }
     }
 }

@@ -77,7 +77,7 @@ proptest! {
                             queued.push_back(payload);
                         }
                         Err(error) => {
-                            prop_assert_eq!(error, PushError::Full);
+                            prop_assert_eq!(error, PushError::Full.into());
                             full += 1;
                             let held: usize = queued.iter().chain(&read).map(|payload| payload.len() + 64).sum();
                             prop_assert!(held + len + 64 + 60_100 > LANE, "refused with {held} bytes in the ring");
@@ -123,7 +123,7 @@ fn a_full_lane_drops_and_counts() {
     let payload = vec![b'x'; 1000];
     let accepted = (0..1000).take_while(|_| producer.push(&capture(&payload)).is_ok()).count() as u64;
     assert!(accepted > 200 && accepted < 262, "{accepted} records of about 1050 bytes fit into 256 KiB");
-    assert_eq!(producer.push(&capture(&payload)), Err(PushError::Full));
+    assert_eq!(producer.push(&capture(&payload)), Err(PushError::Full.into()));
     let totals = lanes.totals();
     assert_eq!(totals.produced(Produced::DroppedFull), 2);
     assert_eq!((totals.captured(), totals.queued(), totals.dropped()), (accepted + 2, accepted, 2));
@@ -137,7 +137,7 @@ fn room_comes_back_with_the_commit_and_not_with_the_read() {
     let payload = vec![b'x'; 50_000];
     while producer.push(&capture(&payload)).is_ok() {}
     let read = read_all(&mut consumer).len() as u64;
-    assert_eq!(producer.push(&capture(&payload)), Err(PushError::Full));
+    assert_eq!(producer.push(&capture(&payload)), Err(PushError::Full.into()));
     let progress = consumer.progress();
     consumer.commit(&progress, &stored(read));
     assert_eq!(producer.push(&capture(&payload)), Ok(()));
@@ -149,7 +149,7 @@ fn a_capture_beyond_the_limit_is_refused_and_counted() {
     let lanes = lanes(1, 1);
     let mut producer = Producer::attach(&lanes, 0).unwrap();
     let payload = vec![0; record::MAX_PAYLOAD + 1];
-    assert_eq!(producer.push(&capture(&payload)), Err(PushError::TooLarge));
+    assert_eq!(producer.push(&capture(&payload)), Err(PushError::TooLarge.into()));
     assert_eq!(lanes.totals().produced(Produced::DroppedTooLarge), 1);
     assert_eq!(lanes.totals().captured(), lanes.totals().dropped());
 }
@@ -162,7 +162,7 @@ fn a_capture_finds_room_in_an_empty_lane_wherever_the_last_one_ended_or_is_too_l
         let mut consumer = Consumer::take(&lanes, 0).unwrap().unwrap();
         let payload = vec![b'x'; len];
         for _ in 0..5 {
-            let expected = if len < LANE / 2 { Ok(()) } else { Err(PushError::TooLarge) };
+            let expected = if len < LANE / 2 { Ok(()) } else { Err(PushError::TooLarge.into()) };
             assert_eq!(producer.push(&capture(&payload)), expected);
             // The lane is emptied with its head at any place.
             producer.push(&capture(&[b'y'; 1000])).unwrap();

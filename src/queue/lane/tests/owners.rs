@@ -60,7 +60,7 @@ impl Model {
                 self.queued.push_back(payload);
             }
             Err(error) => {
-                assert_eq!(error, PushError::Full);
+                assert_eq!(error, PushError::Full.into());
                 self.full += 1;
             }
         }
@@ -198,8 +198,8 @@ fn whose_lane_was_taken_over_cannot_push_any_more() {
     let attach = Arc::clone(&lanes);
     let mut late = std::thread::spawn(move || Producer::attach(&attach, 0).unwrap()).join().unwrap();
     let mut owner = take_over(&lanes);
-    assert_eq!(late.push(&capture(b"x")), Err(PushError::NotOwner));
-    assert!(!late.adopt());
+    assert_eq!(late.push(&capture(b"x")), Err(NotQueued::NotOwner));
+    assert!(!late.adopt() && !late.belongs_here());
     drop(late);
     assert!(Producer::attach(&lanes, 0).is_none(), "it gives nothing back that is not its own");
     owner.push(&capture(b"y")).unwrap();
@@ -242,7 +242,7 @@ fn a_forked_process_that_inherits_a_producer_cannot_push_and_takes_nothing_away_
     let mut inherited = Producer::attach(&lanes, 0);
     let child = fork(|| {
         let mut producer = inherited.take().unwrap();
-        let refused = producer.push(&capture(b"x")) == Err(PushError::NotOwner) && !producer.is_own();
+        let refused = producer.push(&capture(b"x")) == Err(NotQueued::NotOwner) && !producer.is_own();
         drop(producer);
         let own = Producer::attach_any(&lanes).map(|mut own| (own.lane(), own.push(&capture(b"child's"))));
         refused && Producer::attach(&lanes, 0).is_none() && own == Some((1, Ok(())))
