@@ -338,7 +338,8 @@ sc_status sc_message_redacted(sc_core *core, sc_bytes payload, sc_bytes *out);
 sc_status sc_capture_sip(sc_core *core, const sc_message *message, sc_bytes table, uint32_t mode);
 
 /* Queues a report of 12 columns for `table` (empty: report_capture), with `correlation` and `body`; an empty correlation means that of the
- * HEP packet at hand, an empty body the whole message. Never waits. */
+ * HEP packet at hand, an empty body the whole message. Never waits. The metadata's HEP version does not matter: it
+ * tells reports that came in HEP by themselves. */
 sc_status sc_capture_report(sc_core *core, const sc_message *message, sc_bytes table, sc_bytes correlation, sc_bytes body);
 
 /* The whole number of `value` (text of a decimal fraction) times `factor` (text of a whole number), both read as far as they are numbers;
@@ -607,7 +608,8 @@ sc_status sc_forward_expect_any(sc_core *core);
 /* Whether a process has to call sc_forward_next, and whether that will be asked to send, 0 or 1. */
 sc_status sc_forward_needs_process(sc_core *core, uint8_t *needed, uint8_t *sends);
 
-/* Tells where `message` goes that is for the SIP URI `uri`; with SC_FORWARD_SEND `target` is filled. Never waits. "kamailio/siptrace" holds
+/* Tells where `message` goes that is for the SIP URI `uri`; with SC_FORWARD_SEND `target` is filled. Waits some milliseconds at
+ * most, and only while another process, perhaps a stopped one, has the list of names: then the answer is SC_FORWARD_LOST. "kamailio/siptrace" holds
  * messages, and counts those that are lost if the process is attached; "kamailio/sipcapture" does neither. */
 sc_status sc_forward_find(sc_core *core, sc_bytes uri, sc_bytes message, sc_forward_verdict *verdict, sc_forward_target *target);
 

@@ -25,6 +25,7 @@
 //! |---|---|
 //! | `mod.rs` | [`Module`](module::Module), the life of a module: parameters, check, plan, lanes, counters |
 //! | `list.rs` | the modules of all hosts, a line each |
+//! | `captures_sip.rs`, `sip_message.rs` | what scripts have a module do that captures SIP, and what they hand over |
 //! | `parameter.rs`, `parameter_list.rs` | errors and ranges of parameters, and the lists that hosts ask for |
 //! | `engine/` | what every module has: common settings, pipeline, place of the spool, commands, counters, choice of a table |
 //! | `hep/`, `raw/` | HEP packets and raw sockets on their way to a capture, for whichever module takes them |

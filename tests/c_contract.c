@@ -501,21 +501,22 @@ static void build_any_word(void *context, void *group, const char *name, sc_byte
     (void)text;
 }
 
+static int numbers_built = 0;
+
 /* While the first number of an answer is built, a whole other answer is, as in another thread: the name stays what it is. */
 static void build_within(void *context, void *group, const char *name, uint64_t value)
 {
     static const reply_builder builder = { build_text, build_fault, build_any, build_within, build_any_word, UINT64_MAX };
-    static int numbers = 0;
     char before[64];
 
     (void)group;
     (void)value;
-    if (numbers++ > 0) {
+    if (numbers_built++ > 0) {
         return;
     }
     snprintf(before, sizeof(before), "%s", name);
     reply_to_command(context, "sipcapture.stats", nothing, &builder, context);
-    CHECK(numbers > 10 && strcmp(name, before) == 0);
+    CHECK(strcmp(name, before) == 0);
 }
 
 static void answers_that_are_built_at_once_have_names_of_their_own(sc_core *core)
@@ -523,6 +524,7 @@ static void answers_that_are_built_at_once_have_names_of_their_own(sc_core *core
     static const reply_builder builder = { build_text, build_fault, build_any, build_within, build_any_word, UINT64_MAX };
 
     reply_to_command(core, "sipcapture.stats", nothing, &builder, core);
+    CHECK(numbers_built > 20); /* of both answers */
 }
 
 /* What only the host can find out, in the core's words. */

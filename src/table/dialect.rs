@@ -59,7 +59,7 @@ impl RowTransports {
     }
 
     /// The number that the row of `capture` has for its transport.
-    pub(super) fn number(&self, capture: &Capture<'_>) -> u8 {
+    pub(crate) fn number(&self, capture: &Capture<'_>) -> u8 {
         let of_version = |version: u8| self.hep.get(usize::from(version).checked_sub(1)?).copied();
         let numbers = match capture.kind {
             RowKind::Report(_) if capture.hep_version.is_some() => self.hep_report,

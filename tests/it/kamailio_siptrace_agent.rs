@@ -717,10 +717,11 @@ fn parameters_that_will_not_do_are_refused_by_name() {
         ("traced_user_avp", "$var(x)"),
         ("trace_table_avp", "sip_trace"),
         ("send_sock_addr", "nonsense"),
+        ("force_send_sock", "nonsense"),
         ("duplicate_uri", "nonsense"),
         ("hep_version", "4"),
     ] {
         let log = refused(name, value);
-        assert!(log.contains(&format!("parameter {name}")), "{name}={value}:\n{log}");
+        assert!(log.contains(&format!("parameter {name}: ")), "{name}={value}:\n{log}");
     }
 }

@@ -148,9 +148,10 @@ pub unsafe extern "C" fn sc_core_refuse(
             sc_refusal::SC_REFUSAL_NO_SOCKET => HostRefusal::NoSocket,
             _ => return Err(sc_status::SC_ERR_INVALID_VALUE),
         };
-        let (level, line) = (core.module().dialect().refusal)(name, &String::from_utf8_lossy(value), why)
-            .ok_or(sc_status::SC_ERR_UNKNOWN_NAME)?;
-        log::log!(level, "{line}");
+        let module = core.module();
+        let said = (module.dialect().refusal)(name, &String::from_utf8_lossy(value), why);
+        let (level, what) = said.ok_or(sc_status::SC_ERR_UNKNOWN_NAME)?;
+        log::log!(level, "parameter {}: {what}", module.common().aliases.name(name));
         Ok(())
     })
 }

@@ -14,7 +14,7 @@ impl UsedAliases {
     }
 
     /// What the operator calls `parameter`.
-    pub fn name(&self, parameter: &'static str) -> &'static str {
+    pub fn name<'a>(&self, parameter: &'a str) -> &'a str {
         self.0.iter().find(|(_, meant)| *meant == parameter).map_or(parameter, |(alias, _)| alias)
     }
 

@@ -1,6 +1,6 @@
 //! The modules of Kamailio.
 
-mod dialect;
+pub(in crate::module) mod dialect;
 pub(in crate::module) mod refusal;
 pub(in crate::module) mod rows;
 pub(in crate::module) mod sipcapture;

@@ -20,7 +20,7 @@ pub(super) fn of_sipcapture(name: &str, value: &str, why: HostRefusal) -> Option
         }
         _ => return None,
     };
-    Some((Level::Error, format!("parameter {name}: {text}")))
+    Some((Level::Error, text))
 }
 
 /// Of `siptrace`.
@@ -40,7 +40,7 @@ pub(super) fn of_siptrace(name: &str, value: &str, why: HostRefusal) -> Option<(
         }
         _ => return None,
     };
-    Some((Level::Error, format!("parameter {name}: {text}")))
+    Some((Level::Error, text))
 }
 
 fn no_engine(value: &str) -> String {
@@ -107,7 +107,6 @@ mod tests {
                 assert!(text.contains(part), "{text}");
                 let is_warning = why == HostRefusal::NoSocket;
                 assert_eq!(level, if is_warning { Level::Warn } else { Level::Error });
-                assert!(is_warning || text.starts_with(&format!("parameter {name}: ")), "{text}");
             }
         }
     }

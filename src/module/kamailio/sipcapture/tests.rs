@@ -8,6 +8,7 @@ mod modes;
 use crate::capture::{Capture, RowKind, Transport, record};
 use crate::hep::{self, Packet, Payload, Version};
 use crate::module::hep::context::Addresses;
+use crate::module::kamailio::dialect::SIPCAPTURE;
 use crate::module::*;
 use crate::queue::counters::Totals;
 use crate::queue::lane::Consumer;
@@ -69,9 +70,13 @@ fn datagram(packet: &Packet<'_>) -> Vec<u8> {
     bytes
 }
 
-fn message(payload: &[u8]) -> SipMessage<'_> {
+fn addresses() -> Addresses {
     let endpoint: SocketAddr = "127.0.0.1:5060".parse().unwrap();
-    SipMessage::of(Addresses { source: endpoint, destination: endpoint, transport: Transport::Udp }, payload)
+    Addresses { source: endpoint, destination: endpoint, transport: Transport::Udp }
+}
+
+fn message(payload: &[u8]) -> SipMessage<'_> {
+    SipMessage::of(addresses(), payload)
 }
 
 #[test]

@@ -57,7 +57,7 @@ pub struct NamedDestinations {
     pub copy: Option<Arc<str>>,
 }
 
-/// KnownDestinations that scripts used lately and that were found good.
+/// Destinations that scripts used lately and that were found good.
 #[derive(Debug, Default)]
 pub struct KnownDestinations {
     collectors: Known<NamedCollectorSink>,

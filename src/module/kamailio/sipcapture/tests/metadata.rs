@@ -72,3 +72,16 @@ fn what_the_host_says_counts_for_the_message_inside_a_packet_that_the_script_loo
     assert_eq!((capture.payload, capture.agent_id, capture.custom), (SIP, Some(9), custom));
     assert_eq!((capture.transport, capture.time_us), (Transport::Tls, 1_700_000_000_000_001));
 }
+
+#[test]
+fn a_report_that_a_script_makes_of_a_message_in_hep_is_none_that_came_in_hep_by_itself() {
+    let mut node = node(|_| {});
+    let bytes = datagram(&packet(1, Payload::Plain(SIP)));
+    assert!(matches!(node.receive_hep(&bytes, SENDER), Ok(Verdict::Route(_))));
+    let over_tls = SipMessage::of(Addresses { transport: Transport::Tls, ..addresses() }, SIP);
+    node.capture_report(&over_tls, b"", b"", b"body").unwrap();
+    let records = queued(&node);
+    let capture = record::decode(&records[0]).unwrap();
+    assert_eq!((capture.agent_id, capture.hep_version), (Some(7), None));
+    assert_eq!(SIPCAPTURE.rows.transports.number(&capture), 3);
+}
