@@ -1,7 +1,7 @@
 //! From a message for a name to its sending.
 
 use super::*;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 #[test]
 fn a_message_for_a_name_is_held_and_sent_once_the_name_is_looked_up() {
@@ -229,4 +229,38 @@ fn a_state_that_is_cleared_at_whatever_moment_has_nothing_sent_to_the_address_of
         }
         assert_eq!(state.with(|state| state.held()), 1, "the other's waits for its name");
     }
+}
+
+/// A state that another process may have, and whether whoever came waited for it.
+struct Watched {
+    state: &'static Mutex<State>,
+    is_kept: Cell<bool>,
+    waits: RefCell<Vec<bool>>,
+}
+
+impl SharedState for &Watched {
+    fn with<R>(&self, body: impl FnOnce(&mut State) -> R) -> R {
+        self.state.with(body)
+    }
+
+    fn try_with<R>(&self, waits: bool, body: impl FnOnce(&mut State) -> R) -> Option<R> {
+        self.waits.borrow_mut().push(waits);
+        (!self.is_kept.get()).then(|| self.with(body))
+    }
+}
+
+#[test]
+fn one_message_waits_for_a_state_that_is_kept_and_those_behind_it_do_not_until_one_has_got_in() {
+    let watched = Watched { state: own_state!(), is_kept: Cell::new(true), waits: RefCell::default() };
+    let mut forward = Forward::new(BY_ADDRESS);
+    forward.open(&watched).expect("it is opened once");
+    forward.expect_any();
+    watched.waits.take();
+    let mut send = || forward.send(b"sip:a.example", b"");
+    assert_eq!([send(), send(), send()], [Forwarded::Lost; 3]);
+    assert_eq!(watched.waits.take(), [true, false, false]);
+    watched.is_kept.set(false);
+    assert_eq!([send(), send()], [Forwarded::Held; 2]);
+    let waits = watched.waits.take();
+    assert!(!waits[0] && waits.len() > 1 && waits[1..].iter().all(|waits| *waits), "{waits:?}");
 }
