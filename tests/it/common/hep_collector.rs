@@ -7,7 +7,7 @@ use rustls::crypto::ring;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use sipcapture_core::hep::{self, Packet};
-use std::io::{ErrorKind, Read};
+use std::io::{self, ErrorKind, Read};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -102,6 +102,20 @@ impl Orders {
     }
 }
 
+/// Binds a port that is free. It may have been let go of a moment ago, and a process that another test makes at that moment has a copy of
+/// its socket until it runs a program.
+fn bound<S>(bind: impl Fn() -> io::Result<S>) -> S {
+    let mut socket = None;
+    within(PATIENCE, "the port is free", || match bind() {
+        Err(error) if error.kind() == ErrorKind::AddrInUse => false,
+        bound => {
+            socket = Some(bound.expect("the port can be bound"));
+            true
+        }
+    });
+    socket.expect("it is bound")
+}
+
 /// A collector, and what it has heard.
 pub struct Collector<T> {
     address: SocketAddr,
@@ -160,12 +174,12 @@ impl<T: Heard> Collector<T> {
         self.orders = Orders { is_closed: Arc::default(), hangs: Arc::clone(&self.orders.hangs) };
         let (arrivals, orders) = (Arc::clone(&self.arrivals), self.orders.clone());
         if let Transport::Udp = self.transport {
-            let socket = UdpSocket::bind(self.address).expect("the port is free");
+            let socket = bound(|| UdpSocket::bind(self.address));
             set_socket_recv_buffer_size(&socket, DATAGRAM_BUFFER).expect("a size is asked for");
             socket.set_read_timeout(Some(LOOK)).expect("a timeout is set");
             self.thread = Some(spawn(move || hear(&socket, &orders, &arrivals)));
         } else {
-            let listener = TcpListener::bind(self.address).expect("the port is free");
+            let listener = bound(|| TcpListener::bind(self.address));
             set_socket_recv_buffer_size(&listener, STREAM_BUFFER).expect("a size is set");
             listener.set_nonblocking(true).expect("the listener does not wait");
             let transport = self.transport.clone();
