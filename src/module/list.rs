@@ -5,7 +5,7 @@ use super::kamailio::sipcapture::capture_node::CaptureNode;
 use super::kamailio::siptrace::TraceAgent;
 #[cfg(any(test, feature = "toy-host"))]
 use super::toy::ToyModule;
-use super::{Module, ParameterList};
+use super::{Dialect, Module, ParameterList};
 use std::sync::LazyLock;
 
 /// Makes [`AnyModule`] of the list: a variant, the name by which shims ask for it, its type, and its parameters.
@@ -40,6 +40,20 @@ macro_rules! modules {
                             static LISTED: LazyLock<ParameterList> =
                                 LazyLock::new(|| $parameters.with_aliases(<$module>::default().dialect().aliases));
                             Some(&LISTED)
+                        }
+                    )*
+                    _ => None,
+                }
+            }
+
+            /// What the module called `name` does otherwise than others; `None` when there is no such module.
+            pub fn dialect(name: &str) -> Option<&'static Dialect> {
+                match name {
+                    $(
+                        $(#[$on])*
+                        $name => {
+                            static DIALECT: LazyLock<&Dialect> = LazyLock::new(|| <$module>::default().dialect());
+                            Some(*DIALECT)
                         }
                     )*
                     _ => None,

@@ -117,9 +117,6 @@ pub trait Module {
         Default::default()
     }
 
-    /// Tells the operator that the host's exporter could not be given such names.
-    fn warn_of_exporter(&self) {}
-
     /// Notes what the host is like. Comes before all else.
     fn note_host(&mut self, host: HostFacts) {
         let _ = host;

@@ -22,6 +22,8 @@ pub struct Parameter {
     pub name: Cow<'static, CStr>,
     /// How it is set.
     pub kind: ParameterKind,
+    /// Number of the parameter that it sets: its own, or that of the one whose other name it is.
+    pub meant: usize,
 }
 
 /// The parameters of one module, in the order in which they are to be set.
@@ -61,29 +63,28 @@ impl ParameterList {
     pub(super) fn with_aliases(&self, aliases: &[(&'static str, &'static str)]) -> ParameterList {
         let mut all = ParameterList::new();
         for parameter in self.iter() {
+            let meant = all.parameters.len();
+            all.parameters.push(Parameter { meant, ..parameter.clone() });
             let is_meant = |meant: &str| parameter.name.to_bytes() == meant.as_bytes();
-            let own = aliases.iter().filter(|(_, meant)| is_meant(meant)).map(|(alias, _)| terminated(alias));
-            all = all.with(parameter.kind, std::iter::once(parameter.name.clone()).chain(own));
+            let own = aliases.iter().filter(|(_, meant)| is_meant(meant));
+            all.parameters.extend(own.map(|(alias, _)| Parameter {
+                name: terminated(alias),
+                kind: parameter.kind,
+                meant,
+            }));
         }
         all
     }
 
     fn with(mut self, kind: ParameterKind, names: impl IntoIterator<Item = Cow<'static, CStr>>) -> ParameterList {
-        self.parameters.extend(names.into_iter().map(|name| Parameter { name, kind }));
+        let first = self.parameters.len();
+        self.parameters.extend((first..).zip(names).map(|(meant, name)| Parameter { name, kind, meant }));
         self
     }
 
     /// Parameter number `index`, from 0.
     pub fn at(&self, index: usize) -> Option<&Parameter> {
         self.parameters.get(index)
-    }
-
-    /// Number of the parameter that number `index` sets: its own, unless its name is among `aliases`, each with the
-    /// parameter that it stands for.
-    pub fn meant(&self, index: usize, aliases: &[(&str, &str)]) -> Option<usize> {
-        let name = self.at(index)?.name.to_str().ok()?;
-        let Some((_, meant)) = aliases.iter().find(|(alias, _)| *alias == name) else { return Some(index) };
-        self.iter().position(|parameter| parameter.name.to_bytes() == meant.as_bytes())
     }
 
     /// Each parameter.
@@ -151,10 +152,9 @@ mod tests {
 
     #[test]
     fn another_name_of_a_parameter_sets_that_one() {
-        let list = list();
-        let aliases = [("capture_mode", "db_url")];
-        let numbers: Vec<_> = (0..4).map(|index| list.meant(index, &aliases)).collect();
-        assert_eq!(numbers, [Some(0), Some(1), Some(0), None]);
+        let list = list().with_aliases(&[("url", "db_url"), ("mode", "capture_mode")]);
+        let numbers: Vec<_> = (0..6).map(|index| list.at(index).map(|parameter| parameter.meant)).collect();
+        assert_eq!(numbers, [Some(0), Some(0), Some(2), Some(3), Some(3), None]);
     }
 
     #[test]

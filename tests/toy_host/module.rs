@@ -39,6 +39,7 @@ static DIALECT: Dialect = Dialect {
         status: ["asleep", "awake"],
         switch: ["off", "on"],
     },
+    not_exported: None,
     refusal: |_, _, _| None,
     forward: ForwardRules { look_up: LookUp::ByAddress, holds: false },
 };

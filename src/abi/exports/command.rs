@@ -23,7 +23,7 @@ pub unsafe extern "C" fn sc_command_at(
         // SAFETY: the contract's caller vouches for all of them.
         let (module, name, description, takes_argument) =
             unsafe { (text(module)?, output(name)?, output(description)?, output(takes_argument)?) };
-        let commands = AnyModule::named(module).ok_or(sc_status::SC_ERR_UNKNOWN_NAME)?.life().dialect().commands;
+        let commands = AnyModule::dialect(module).ok_or(sc_status::SC_ERR_UNKNOWN_NAME)?.commands;
         let command = commands.get(index as usize).ok_or(sc_status::SC_ERR_UNKNOWN_NAME)?;
         *name = command.name.as_ptr();
         *description = command.description.as_ptr();
@@ -102,7 +102,9 @@ pub unsafe extern "C" fn sc_counter_exported(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sc_counter_not_exported(core: *mut sc_core) -> sc_status {
     with_core(core, |core| {
-        core.module().warn_of_exporter();
+        if let Some(line) = core.module().dialect().not_exported {
+            log::warn!("{line}");
+        }
         Ok(())
     })
 }

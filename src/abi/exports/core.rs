@@ -89,10 +89,8 @@ pub unsafe extern "C" fn sc_parameter_meant(module: *const c_char, index: u32, m
     guard(|| {
         // SAFETY: the contract's caller vouches for both.
         let (module, meant) = unsafe { (text(module)?, output(meant)?) };
-        let unknown = sc_status::SC_ERR_UNKNOWN_NAME;
-        let parameters = AnyModule::parameters(module).ok_or(unknown)?;
-        let dialect = AnyModule::named(module).ok_or(unknown)?.life().dialect();
-        *meant = parameters.meant(index as usize, dialect.aliases).ok_or(unknown)? as u32;
+        let listed = AnyModule::parameters(module).and_then(|parameters| parameters.at(index as usize));
+        *meant = listed.ok_or(sc_status::SC_ERR_UNKNOWN_NAME)?.meant as u32;
         Ok(())
     })
 }

@@ -29,6 +29,8 @@ pub struct Dialect {
     pub observer: Observer,
     /// What commands answer.
     pub answers: Answers,
+    /// What is said when an exporter cannot be given the names that it takes; `None` where it takes all.
+    pub not_exported: Option<&'static str>,
     /// What is said when the host cannot do what a parameter asks.
     pub refusal: RefusalText,
     /// How names are looked up that the host sends to, and whether messages wait for that.

@@ -5,6 +5,7 @@ use crate::module::engine::dialect::{Answers, Command, CommandAction, Dialect};
 use crate::module::engine::forward::{ForwardRules, LookUp};
 use crate::module::kamailio::refusal;
 use crate::module::kamailio::rows::ROWS;
+use crate::module::kamailio::sipcapture::mode_counters::NOT_EXPORTED;
 use crate::queue::counters::{Group, Observer};
 
 const ANSWERS: Answers = Answers {
@@ -47,6 +48,7 @@ pub(in crate::module) static SIPCAPTURE: Dialect = Dialect {
     stats: &[&[Group::Sip], &[Group::Hep], &[Group::Raw, Group::RawIgnored]],
     observer: Observer::Node,
     answers: ANSWERS,
+    not_exported: Some(NOT_EXPORTED),
     refusal: refusal::of_sipcapture,
     // `sip_capture_forward()` looks names up by the rules of SIP. It answers the script when one is not known yet.
     forward: ForwardRules { look_up: LookUp::ByService, holds: false },
@@ -84,6 +86,7 @@ pub(in crate::module) static SIPTRACE: Dialect = Dialect {
     stats: &[&[Group::Trace]],
     observer: Observer::Agent,
     answers: ANSWERS,
+    not_exported: None,
     refusal: refusal::of_siptrace,
     // Plain copies go to the port that their URI names or its default, as those of the stock module do. No script
     // learns what becomes of them, so they wait for their name.

@@ -1,9 +1,11 @@
 //! What the columns of other messages of a call tell about a message, also those of other times.
 
-use super::step::INVITE;
 use crate::message::Message;
 use std::collections::HashSet;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash};
+
+/// The family of INVITE, ACK and CANCEL.
+pub(super) const INVITE: &str = "INVITE";
 
 /// What one message tells of others.
 #[derive(Clone, Copy, Debug, Hash)]

@@ -3,7 +3,8 @@
 //! Each rule is a cause and its effect by RFC 3261 and RFC 3262. Pairs of which the messages tell nothing stay as they
 //! were stored, so that a call that was stored as it happened is not changed, whatever its hosts do.
 
-use super::step::{Copied, INVITE, Phase, Step};
+use super::history::INVITE;
+use super::step::{Copied, Phase, Step};
 
 impl Step<'_> {
     /// Whether it must have come before `other`.

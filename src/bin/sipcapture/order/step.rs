@@ -1,12 +1,9 @@
 //! A message of a call with what [`rules`](super::rules) look at.
 
-use super::history::{Fact, History, HostKey, hosts, number};
+use super::history::{Fact, History, HostKey, INVITE, hosts, number};
 use crate::message::Message;
 use sipcapture_core::sip;
 use std::collections::HashMap;
-
-/// The family of INVITE, ACK and CANCEL.
-pub(super) const INVITE: &str = "INVITE";
 
 /// What a message is in its transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

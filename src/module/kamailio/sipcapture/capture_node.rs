@@ -279,10 +279,6 @@ impl Module for CaptureNode {
         (names, mode_counters::of_modes(&self.modes, self.settings.mode_statistics))
     }
 
-    fn warn_of_exporter(&self) {
-        log::warn!("{}", mode_counters::NOT_EXPORTED);
-    }
-
     fn note_lane(&mut self, index: usize) {
         self.selector = TableSelector::of_process(index);
     }

@@ -80,7 +80,7 @@ mod tests {
         };
         for (alias, meant) in SIPTRACE.aliases {
             let [alias_index] = of(alias)[..] else { panic!("{alias} is listed once") };
-            assert_eq!(listed.meant(alias_index, SIPTRACE.aliases), of(meant).first().copied(), "{alias}");
+            assert_eq!(listed.at(alias_index).map(|parameter| parameter.meant), of(meant).first().copied(), "{alias}");
         }
         assert_eq!(of("force_send_sock").len(), 1);
     }
