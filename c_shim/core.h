@@ -1,36 +1,42 @@
 /*
  * The contract between a host's shim and the sipcapture core.
  *
- * A shim names parameters and functions to its host, fills the structs below and hands on what the core answers. It holds no
- * rule of its own. src/abi/contract.rs is this file as bindgen reads it (`make bindings` after a change;
- * a test compares them), and the core checks at compile time that it defines each function as it stands there.
+ * A shim names parameters and functions to its host, fills the structs below and hands on what the core answers. It
+ * holds no rule of its own. src/abi/contract.rs is this file as bindgen reads it (`make bindings` after a change; a
+ * test compares them), and the core checks at compile time that it defines each function as it stands there.
  *
  * Order of calls (one handle a module):
  *
- *   sc_parameter_at, sc_parameter_meant, sc_command_at                at any time, without a handle
- *   sc_core_new -> sc_core_set_text / sc_core_set_number (any number) -> sc_core_check     configuration, main process
- *   -> sc_raw_open                                                    as long as the server may open raw sockets
- *   -> sc_core_map_lanes                                              last call before the first fork
- *   -> sc_core_attach                                                 first call in each forked process, but see below
- *   -> sc_capture_*, sc_hep_*, sc_trace_send                          any number, from any attached process
- *   -> sc_writer_supervise                                            in the processes that sc_core_writers asked for
- *   -> sc_raw_receive, sc_hep_end                                     in the attached processes that sc_raw_open asked for
- *   -> sc_core_finish -> sc_core_free                                 main process, after its children have ended
+ *   sc_parameter_at, sc_parameter_meant, sc_command_at          at any time, without a handle
+ *   sc_core_new                                                 configuration, main process
+ *   -> sc_core_set_text, sc_core_set_number                     any number
+ *   -> sc_core_check
+ *   -> sc_raw_open                                              as long as the server may open raw sockets
+ *   -> sc_core_map_lanes                                        last call before the first fork
+ *   -> sc_core_attach                                           first call in each forked process, but see below
+ *   -> sc_capture_*, sc_hep_*, sc_trace_send                    any number, from any attached process
+ *   -> sc_writer_supervise                                      in the processes that sc_core_writers asked for
+ *   -> sc_raw_receive, sc_hep_end                               in the attached processes that sc_raw_open asked for
+ *   -> sc_core_finish -> sc_core_free                           main process, after its children have ended
  *
- *   sc_trace_bind                                                     before sc_core_check
+ *   sc_trace_bind                                               before sc_core_check
  *   sc_capture_setup, sc_trace_setup, sc_core_refuse,
- *   sc_counter_at, sc_counter_exported, sc_counter_not_exported       at any time, of what is set by then
- *   sc_forward_open -> sc_forward_expect, sc_forward_expect_any       before the first fork
- *   -> sc_forward_next, sc_forward_found, sc_forward_not_found        in the process that sc_forward_needs_process asked for
- *   sc_forward_find, sc_forward_failed                                any number, from any process
- *   sc_trace_is_on, sc_trace_lose, sc_command, sc_counter_value       any number, from any process, attached or not, once lanes are mapped
- *   sc_trace_scope, sc_trace_decide, sc_trace_variable_value          any number, from any process, at any time
- *   sc_core_attach in a process that could not be told at its fork    before or after any of these three, or after an SC_ERR_WRONG_STATE of
- *                                                                     sc_trace_send, which is then called again
+ *   sc_counter_at, sc_counter_exported, sc_counter_not_exported at any time, of what is set by then
+ *   sc_forward_open                                             before the first fork
+ *   -> sc_forward_expect, sc_forward_expect_any                 likewise
+ *   -> sc_forward_next, sc_forward_found, sc_forward_not_found  in the process that sc_forward_needs_process asked for
+ *   sc_forward_find, sc_forward_failed                          any number, from any process
+ *   sc_trace_is_on, sc_trace_lose, sc_command, sc_counter_value any number, from any process, attached or not, once
+ *                                                               lanes are mapped
+ *   sc_trace_scope, sc_trace_decide, sc_trace_variable_value    any number, from any process, at any time
+ *   sc_core_attach in a process that could not be told          before or after any of these three, or after an
+ *   at its fork                                                 SC_ERR_WRONG_STATE of sc_trace_send, which is then
+ *                                                               called again
  *
- * A call out of order answers SC_ERR_WRONG_STATE and changes nothing. Every function accepts null pointers and freed handles and
- * answers SC_ERR_NULL_POINTER or SC_ERR_UNKNOWN_HANDLE. A panic in the core ends as SC_ERR_PANIC. Outputs stay untouched
- * unless the answer is SC_OK. No function keeps a pointer that it was given. None may be called from a signal handler.
+ * A call out of order answers SC_ERR_WRONG_STATE and changes nothing. Every function accepts null pointers and freed
+ * handles and answers SC_ERR_NULL_POINTER or SC_ERR_UNKNOWN_HANDLE. A panic in the core ends as SC_ERR_PANIC. Outputs
+ * stay untouched unless the answer is SC_OK. No function keeps a pointer that it was given. None may be called from a
+ * signal handler.
  *
  * Threads. In each process a handle belongs to one thread, its owner:
  *
@@ -43,9 +49,9 @@
  * and what needs no handle. Any thread may call sc_core_free, but while the owner is in a call.
  * All other functions are the owner's.
  *
- * A call that is another thread's to make, or that is made while another thread is in one of the owner's functions, answers
- * SC_ERR_WRONG_THREAD and changes nothing. From a callback of the core (log, sc_reply, database_*) only what any thread may call may be
- * called with the same handle: the rest answers SC_ERR_WRONG_STATE.
+ * A call that is another thread's to make, or that is made while another thread is in one of the owner's functions,
+ * answers SC_ERR_WRONG_THREAD and changes nothing. From a callback of the core (log, sc_reply, database_*) only what
+ * any thread may call may be called with the same handle: the rest answers SC_ERR_WRONG_STATE.
  */
 #ifndef SIPCAPTURE_CORE_H
 #define SIPCAPTURE_CORE_H
@@ -63,22 +69,22 @@ extern "C" {
 /* What a call came to. Numbers are never reused. */
 typedef enum sc_status {
     SC_OK = 0,
-    SC_ERR_NULL_POINTER = -1,      /* a pointer that must not be null was */
-    SC_ERR_UNKNOWN_HANDLE = -2,    /* the handle was never made, or is freed */
-    SC_ERR_PANIC = -3,             /* a fault of the core, contained; logged */
-    SC_ERR_WRONG_STATE = -4,       /* called out of order */
-    SC_ERR_CONTRACT_VERSION = -5,  /* shim and core were built from different versions of this file */
-    SC_ERR_UNKNOWN_NAME = -6,      /* no such module, parameter, command or counter */
-    SC_ERR_INVALID_VALUE = -7,     /* a parameter's or argument's value; the log names it and what is allowed */
-    SC_ERR_IO = -8,                /* the system refused memory, a file or a process; logged */
-    SC_ERR_CAPTURE_OFF = -9,       /* capture is switched off */
-    SC_ERR_QUEUE_FULL = -10,       /* the lane has no room; counted */
-    SC_ERR_TOO_LARGE = -11,        /* the message exceeds what a capture can hold; counted */
-    SC_ERR_REFUSED = -12,          /* the message is malformed and none such are wanted, or lacks what its table is found by, or the headers
-                                    * that tracing asks for; counted */
-    SC_ERR_NO_COLLECTOR = -13,     /* neither parameters nor the script say where to */
-    SC_ERR_NO_TABLE = -14,         /* the script's name for a table will not do: the rows are lost, and counted */
-    SC_ERR_WRONG_THREAD = -15      /* this function is another thread's to call, see "Threads" above */
+    SC_ERR_NULL_POINTER = -1,     /* a pointer that must not be null was */
+    SC_ERR_UNKNOWN_HANDLE = -2,   /* the handle was never made, or is freed */
+    SC_ERR_PANIC = -3,            /* a fault of the core, contained; logged */
+    SC_ERR_WRONG_STATE = -4,      /* called out of order */
+    SC_ERR_CONTRACT_VERSION = -5, /* shim and core were built from different versions of this file */
+    SC_ERR_UNKNOWN_NAME = -6,     /* no such module, parameter, command or counter */
+    SC_ERR_INVALID_VALUE = -7,    /* a parameter's or argument's value; the log names it and what is allowed */
+    SC_ERR_IO = -8,               /* the system refused memory, a file or a process; logged */
+    SC_ERR_CAPTURE_OFF = -9,      /* capture is switched off */
+    SC_ERR_QUEUE_FULL = -10,      /* the lane has no room; counted */
+    SC_ERR_TOO_LARGE = -11,       /* the message exceeds what a capture can hold; counted */
+    SC_ERR_REFUSED = -12, /* the message is malformed and none such are wanted, or lacks what its table is found by, or
+                           * the headers that tracing asks for; counted */
+    SC_ERR_NO_COLLECTOR = -13, /* neither parameters nor the script say where to */
+    SC_ERR_NO_TABLE = -14,     /* the script's name for a table will not do: the rows are lost, and counted */
+    SC_ERR_WRONG_THREAD = -15  /* this function is another thread's to call, see "Threads" above */
 } sc_status;
 
 /* Bytes that somebody else owns; `ptr` may be null only when `len` is 0. Not terminated. */
@@ -150,21 +156,22 @@ typedef enum sc_ipv6_style {
 /* What the host lends to the core. */
 typedef struct sc_host {
     uint32_t contract_version; /* SC_CONTRACT_VERSION as the shim was compiled */
-    uint32_t release;          /* the host's own: major * 1000000 + minor * 1000 + patch; 0: not known, and so the newest */
+    uint32_t release; /* the host's own: major * 1000000 + minor * 1000 + patch; 0: not known, and so the newest */
     sc_ipv6_style ipv6_style;
-    int64_t user;              /* user id that the server will run as after its start, or -1 for the present one */
-    int64_t group;             /* group id likewise */
-    uint32_t kill_timeout;     /* seconds after which the host kills processes that have not ended, or 0 when it does not */
-    /* Writes one line, `text` of `len` bytes without a line end, to the host's log. Called only from threads that have called the
-     * core, several at once where several do, or from the main thread of a writer process. */
+    int64_t user;          /* user id that the server will run as after its start, or -1 for the present one */
+    int64_t group;         /* group id likewise */
+    uint32_t kill_timeout; /* seconds after which the host kills processes that have not ended, or 0 when it does not */
+    /* Writes one line, `text` of `len` bytes without a line end, to the host's log. Called only from threads that have
+     * called the core, several at once where several do, or from the main thread of a writer process. */
     void (*log)(sc_log_level level, const char *text, size_t len);
 
     /* The host's own database drivers; all null when it has none. Sinks are named by their number. */
 
     /* Finds the driver that the host's module `module` is, and says what it can do. Called in sc_core_check. */
     sc_database_answer (*database_bind)(uint32_t sink, sc_bytes module, uint32_t *abilities);
-    /* The others are called in host database processes: children with one thread, one a sink, made from those that called
-     * sc_writer_supervise or sc_core_finish; and only what the driver can do. Texts are terminated behind their length. */
+    /* The others are called in host database processes: children with one thread, one a sink, made from those that
+     * called sc_writer_supervise or sc_core_finish; and only what the driver can do. Texts are terminated behind their
+     * length. */
 
     /* `quote` is what the driver puts around names in SQL, empty for nothing; valid until database_close. */
     sc_database_answer (*database_connect)(uint32_t sink, sc_bytes url, sc_bytes *quote);
@@ -191,21 +198,23 @@ typedef enum sc_parameter_kind {
 /* Most parameters that a module has. */
 #define SC_PARAMETERS 128u
 
-/* Parameter number `index`, from 0, of module `module` (as sc_core_new knows it): its name, terminated and static, and how it is set. They are listed
- * in the order in which they are to be set, aliases right behind what they stand for. SC_ERR_UNKNOWN_NAME behind the last one. Needs no handle: hosts are
- * told of parameters before their configuration is read. Those of the host's own affairs are not among them. */
+/* Parameter number `index`, from 0, of module `module` (as sc_core_new knows it): its name, terminated and static, and
+ * how it is set. They are listed in the order in which they are to be set, aliases right behind what they stand for.
+ * SC_ERR_UNKNOWN_NAME behind the last one. Needs no handle: hosts are told of parameters before their configuration is
+ * read. Those of the host's own affairs are not among them. */
 sc_status sc_parameter_at(const char *module, uint32_t index, const char **name, sc_parameter_kind *kind);
 
-/* Of parameter number `index`, the number of the one that it sets: its own, or, when its name is another name of that one, that one's. All that is set
- * under the names of one parameter is kept in one place, so that the last counts, and is handed on under the name that the configuration has. */
+/* Of parameter number `index`, the number of the one that it sets: its own, or, when its name is another name of that
+ * one, that one's. All that is set under the names of one parameter is kept in one place, so that the last counts, and
+ * is handed on under the name that the configuration has. */
 sc_status sc_parameter_meant(const char *module, uint32_t index, uint32_t *meant);
 
-/* Makes the state of module `module`; known are "kamailio/sipcapture" and "kamailio/siptrace". A function that the handle's module does not
- * have answers SC_ERR_WRONG_STATE. */
+/* Makes the state of module `module`; known are "kamailio/sipcapture" and "kamailio/siptrace". A function that the
+ * handle's module does not have answers SC_ERR_WRONG_STATE. */
 sc_status sc_core_new(const sc_host *host, const char *module, sc_core **out);
 
-/* Frees the handle and unmaps its lanes in this process, once no other thread is in a call with it. SC_ERR_WRONG_THREAD while the owner is in
- * a call. */
+/* Frees the handle and unmaps its lanes in this process, once no other thread is in a call with it. SC_ERR_WRONG_THREAD
+ * while the owner is in a call. */
 sc_status sc_core_free(sc_core *core);
 
 /* Sets a parameter. An unknown name, a wrong type or a value that is not allowed is logged with what would be right. */
@@ -224,33 +233,35 @@ typedef enum sc_refusal {
     SC_REFUSAL_NO_SOCKET = 7     /* the server does not listen at the socket that it names: a warning, and no more */
 } sc_refusal;
 
-/* Logs that parameter `name` with `value` cannot be used, for a reason that the host alone can tell, and what would be right. SC_ERR_UNKNOWN_NAME
- * when this cannot be said of that parameter. */
+/* Logs that parameter `name` with `value` cannot be used, for a reason that the host alone can tell, and what would be
+ * right. SC_ERR_UNKNOWN_NAME when this cannot be said of that parameter. */
 sc_status sc_core_refuse(sc_core *core, const char *name, sc_bytes value, sc_refusal why);
 
-/* Checks the parameters together, binds the host's drivers that they need, and prepares the embedded database's directory. */
+/* Checks the parameters together, binds the host's drivers that they need, and prepares the embedded database's
+ * directory. */
 sc_status sc_core_check(sc_core *core);
 
 /* How many processes must run sc_writer_supervise. Valid after sc_core_check. */
 sc_status sc_core_writers(sc_core *core, uint32_t *out);
 
-/* Maps shared memory: one lane for each of `producers` processes. Called as the user that the server runs as, sees first that this user
- * can write the embedded database, and takes the spool: while another server uses that, this waits, unless SIGTERM or SIGINT comes, which
- * then reaches the host too. */
+/* Maps shared memory: one lane for each of `producers` processes. Called as the user that the server runs as, sees
+ * first that this user can write the embedded database, and takes the spool: while another server uses that, this
+ * waits, unless SIGTERM or SIGINT comes, which then reaches the host too. */
 sc_status sc_core_map_lanes(sc_core *core, uint32_t producers);
 
 /* ---- processes ---- */
 
-/* Makes lane `producer` (0 to producers - 1) this process's own, and the thread that calls the handle's owner. A lane whose owner, a thread of
- * whatever process, still runs is not given to another: SC_ERR_WRONG_STATE. One whose owner has ended is, with what it had queued. */
+/* Makes lane `producer` (0 to producers - 1) this process's own, and the thread that calls the handle's owner. A lane
+ * whose owner, a thread of whatever process, still runs is not given to another: SC_ERR_WRONG_STATE. One whose owner
+ * has ended is, with what it had queued. */
 sc_status sc_core_attach(sc_core *core, uint32_t producer);
 
-/* Runs writer number `writer` in a child of this process and restarts it when it dies. Returns when the server ends: on SIGTERM, or
- * when the parent of this process is gone. */
+/* Runs writer number `writer` in a child of this process and restarts it when it dies. Returns when the server ends: on
+ * SIGTERM, or when the parent of this process is gone. */
 sc_status sc_writer_supervise(sc_core *core, uint32_t writer);
 
-/* Stores what the writers left in the lanes, within the parameter shutdown_timeout, and logs how many messages are still held for names, and
- * lost. Call it once the host's children have ended. */
+/* Stores what the writers left in the lanes, within the parameter shutdown_timeout, and logs how many messages are
+ * still held for names, and lost. Call it once the host's children have ended. */
 sc_status sc_core_finish(sc_core *core);
 
 /* ---- pseudo-variables ---- */
@@ -285,14 +296,16 @@ typedef struct sc_address {
 #define SC_GIVEN_AGENT 8u
 #define SC_GIVEN_CORRELATION 16u
 
-/* What a caller knows of a message beyond the message itself. A field that is absent is as the HEP packet at hand has it, if there is one. */
+/* What a caller knows of a message beyond the message itself. A field that is absent is as the HEP packet at hand has
+ * it, if there is one. */
 typedef struct sc_metadata {
-    uint32_t given;            /* the SC_GIVEN_ bits of the fields that count; the others are absent. 0: all are */
-    uint8_t hep_version;       /* version of the HEP packet that the message came in: 1 to 3; 0: it came without */
-    uint8_t ip_protocol;       /* what carried the message, as an IP protocol number (HEP chunk 0x0002), in place of sc_message.transport */
-    int64_t time_us;           /* capture time, microseconds since the Unix epoch */
-    uint32_t agent;            /* id of the capture agent (HEP chunk 0x000c) */
-    sc_bytes correlation;      /* correlation id; empty: the message has none, whatever the packet at hand says */
+    uint32_t given;       /* the SC_GIVEN_ bits of the fields that count; the others are absent. 0: all are */
+    uint8_t hep_version;  /* version of the HEP packet that the message came in: 1 to 3; 0: it came without */
+    uint8_t ip_protocol;  /* what carried the message, as an IP protocol number (HEP chunk 0x0002), in place of
+                             sc_message.transport */
+    int64_t time_us;      /* capture time, microseconds since the Unix epoch */
+    uint32_t agent;       /* id of the capture agent (HEP chunk 0x000c) */
+    sc_bytes correlation; /* correlation id; empty: the message has none, whatever the packet at hand says */
 } sc_metadata;
 
 /* Custom fields that a message can bring values for. */
@@ -307,8 +320,8 @@ typedef struct sc_message {
     sc_bytes rewritten_uri;    /* the request URI that the script put in place of the first line's; empty for none */
     sc_bytes call_id;          /* the Call-ID as it was before topology hiding masked it; empty for none */
     sc_metadata metadata;      /* all absent: as the HEP packet at hand has it */
-    /* Values of the custom fields in place of what headers of the message say. Absent where `ptr` is null; with another `ptr` and `len` 0
-     * the field is to be empty. */
+    /* Values of the custom fields in place of what headers of the message say. Absent where `ptr` is null; with another
+     * `ptr` and `len` 0 the field is to be empty. */
     sc_bytes custom[SC_CUSTOM_FIELDS];
 } sc_message;
 
@@ -321,60 +334,67 @@ typedef struct sc_capture_needs {
 /* Tells it. */
 sc_status sc_capture_setup(sc_core *core, sc_capture_needs *needs);
 
-/* Number of the capture mode `name`, empty for the one that db_url makes, which is 0. Valid after sc_core_check. An unknown one is
- * SC_ERR_UNKNOWN_NAME and logged, at a limited rate. */
+/* Number of the capture mode `name`, empty for the one that db_url makes, which is 0. Valid after sc_core_check. An
+ * unknown one is SC_ERR_UNKNOWN_NAME and logged, at a limited rate. */
 sc_status sc_mode_find(sc_core *core, sc_bytes name, uint32_t *out);
 
-/* The Call-ID of `message`: the one in its payload, or, when that is the HEP packet of SC_HEP_NEEDS_SCRIPT at hand, the one in the SIP message inside; empty
- * when there is none. `message`'s own call_id does not matter. Points into the payload or into the core; valid until the packet ends. */
+/* The Call-ID of `message`: the one in its payload, or, when that is the HEP packet of SC_HEP_NEEDS_SCRIPT at hand, the
+ * one in the SIP message inside; empty when there is none. `message`'s own call_id does not matter. Points into the
+ * payload or into the core; valid until the packet ends. */
 sc_status sc_message_call_id(sc_core *core, const sc_message *message, sc_bytes *out);
 
-/* What may be sent on of `payload`, a SIP message or the HEP packet of SC_HEP_NEEDS_SCRIPT at hand: the same bytes, or, where the parameters mask and
- * mask_body ask for it, a copy without secrets, valid until the next sc_message_redacted. SC_ERR_INVALID_VALUE, logged at a limited rate, when it
- * is a packet that cannot be read, and so not masked. */
+/* What may be sent on of `payload`, a SIP message or the HEP packet of SC_HEP_NEEDS_SCRIPT at hand: the same bytes, or,
+ * where the parameters mask and mask_body ask for it, a copy without secrets, valid until the next sc_message_redacted.
+ * SC_ERR_INVALID_VALUE, logged at a limited rate, when it is a packet that cannot be read, and so not masked. */
 sc_status sc_message_redacted(sc_core *core, sc_bytes payload, sc_bytes *out);
 
-/* Queues `message` for `table` (a strftime template; empty for one of the mode's) in the database of mode number `mode`. Never waits. */
+/* Queues `message` for `table` (a strftime template; empty for one of the mode's) in the database of mode number
+ * `mode`. Never waits. */
 sc_status sc_capture_sip(sc_core *core, const sc_message *message, sc_bytes table, uint32_t mode);
 
-/* Queues a report of 12 columns for `table` (empty: report_capture), with `correlation` and `body`; an empty correlation means that of the
- * HEP packet at hand, an empty body the whole message. Never waits. The metadata's HEP version does not matter: it
- * tells reports that came in HEP by themselves. */
-sc_status sc_capture_report(sc_core *core, const sc_message *message, sc_bytes table, sc_bytes correlation, sc_bytes body);
+/* Queues a report of 12 columns for `table` (empty: report_capture), with `correlation` and `body`; an empty
+ * correlation means that of the HEP packet at hand, an empty body the whole message. Never waits. The metadata's HEP
+ * version does not matter: it tells reports that came in HEP by themselves. */
+sc_status sc_capture_report(
+    sc_core *core, const sc_message *message, sc_bytes table, sc_bytes correlation, sc_bytes body);
 
-/* The whole number of `value` (text of a decimal fraction) times `factor` (text of a whole number), both read as far as they are numbers;
- * what does not fit is the nearest that does, and 0 becomes -1. */
+/* The whole number of `value` (text of a decimal fraction) times `factor` (text of a whole number), both read as far as
+ * they are numbers; what does not fit is the nearest that does, and 0 becomes -1. */
 sc_status sc_float2int(sc_bytes value, sc_bytes factor, int32_t *out);
 
 /* ---- HEP ---- */
 
 /* What is to become of a datagram. */
 typedef enum sc_hep_verdict {
-    SC_HEP_PASS = 0,   /* no HEP packet: the host's own */
-    SC_HEP_ROUTE = 1,  /* SIP inside: route sc_hep_packet.payload, then call sc_hep_end */
-    SC_HEP_DONE = 2,   /* taken, and stored or counted: nothing is left to do */
-    SC_HEP_NEEDS_SCRIPT = 3     /* for the script to look at first (parameter nonsip_hook): then sc_hep_accept if it says so, and sc_hep_end */
+    SC_HEP_PASS = 0,        /* no HEP packet: the host's own */
+    SC_HEP_ROUTE = 1,       /* SIP inside: route sc_hep_packet.payload, then call sc_hep_end */
+    SC_HEP_DONE = 2,        /* taken, and stored or counted: nothing is left to do */
+    SC_HEP_NEEDS_SCRIPT = 3 /* for the script to look at first (parameter nonsip_hook): then sc_hep_accept if it says
+                               so, and sc_hep_end */
 } sc_hep_verdict;
 
 /* The SIP message inside a HEP packet. */
 typedef struct sc_hep_packet {
-    uint8_t version;         /* 1, 2 or 3; 0 for a message from a raw socket, which came without HEP */
-    uint8_t transport;       /* as in sc_message */
-    sc_address source;       /* of the captured message */
+    uint8_t version;   /* 1, 2 or 3; 0 for a message from a raw socket, which came without HEP */
+    uint8_t transport; /* as in sc_message */
+    sc_address source; /* of the captured message */
     sc_address destination;
-    sc_bytes payload;        /* points into the datagram, or into the core when the packet was compressed; valid until sc_hep_end */
+    sc_bytes payload;    /* points into the datagram, or into the core when the packet was compressed; valid until
+                            sc_hep_end */
 } sc_hep_packet;
 
-/* Looks at one datagram, or one HEP packet of a connection, that came from `sender`. With SC_HEP_ROUTE `packet` is filled. With
- * SC_HEP_ROUTE and SC_HEP_NEEDS_SCRIPT, captures made until sc_hep_end get the packet's time, agent id and correlation id. */
+/* Looks at one datagram, or one HEP packet of a connection, that came from `sender`. With SC_HEP_ROUTE `packet` is
+ * filled. With SC_HEP_ROUTE and SC_HEP_NEEDS_SCRIPT, captures made until sc_hep_end get the packet's time, agent id and
+ * correlation id. */
 sc_status sc_hep_receive(sc_core *core, sc_bytes datagram, const sc_address *sender, sc_hep_verdict *verdict,
         sc_hep_packet *packet);
 
 /* Goes on with the datagram of SC_HEP_NEEDS_SCRIPT; the verdict is SC_HEP_ROUTE or SC_HEP_DONE. */
 sc_status sc_hep_accept(sc_core *core, sc_bytes datagram, sc_hep_verdict *verdict, sc_hep_packet *packet);
 
-/* Ends the packet. `refused` is the payload when the host's own parser refused it before any route ran, and empty otherwise. A
- * refused payload is captured, in the mode that db_url makes, unless something has captured it meanwhile. */
+/* Ends the packet. `refused` is the payload when the host's own parser refused it before any route ran, and empty
+ * otherwise. A refused payload is captured, in the mode that db_url makes, unless something has captured it meanwhile.
+ */
 sc_status sc_hep_end(sc_core *core, sc_bytes refused);
 
 /* The number of the field that $hep(name) means. SC_ERR_UNKNOWN_NAME when there is none. Needs no handle. */
@@ -383,15 +403,15 @@ sc_status sc_hep_variable(sc_bytes name, uint32_t *variable);
 /* The names that sc_hep_variable knows: terminated, static, to be put into an error. */
 sc_status sc_hep_variable_names(const char **names);
 
-/* What field `variable` of the HEP packet at hand answers. `packet` is that packet: what sc_hep_receive was given, still the same; empty for a
- * message of sc_raw_receive, and where the host has none. A text points into `packet` or into the core; it is valid until the packet ends or the
- * same field is asked for again. */
+/* What field `variable` of the HEP packet at hand answers. `packet` is that packet: what sc_hep_receive was given,
+ * still the same; empty for a message of sc_raw_receive, and where the host has none. A text points into `packet` or
+ * into the core; it is valid until the packet ends or the same field is asked for again. */
 sc_status sc_hep_variable_value(sc_core *core, uint32_t variable, sc_bytes packet, sc_variable_value *value);
 
 /* ---- raw sockets ---- */
 
-/* Opens the raw sockets that the parameters ask for, once they are checked. `readers` is how many processes must call sc_raw_receive; 0 when raw
- * capture is off. */
+/* Opens the raw sockets that the parameters ask for, once they are checked. `readers` is how many processes must call
+ * sc_raw_receive; 0 when raw capture is off. */
 sc_status sc_raw_open(sc_core *core, uint32_t *readers);
 
 /* Waits, for as long as it takes, for a message from the raw sockets; signals do not end it. Captures made until
@@ -406,44 +426,48 @@ typedef enum sc_tracer {
     SC_TRACER_CORE = 1,   /* the host's core, for all that it receives and sends (parameter trace_mode) */
     SC_TRACER_LOG = 2,    /* hlog(): `body` is a line of text; sc_trace.from tells the host's sockets */
     SC_TRACER_TEXT = 3,   /* sip_trace_msg(): `body` is a message that the script has made up */
-    SC_TRACER_FOLLOW = 4  /* the transaction that sip_trace() has marked, and its stateless replies: traced whatever the switch trace_on says */
+    SC_TRACER_FOLLOW = 4  /* the transaction that sip_trace() has marked, and its stateless replies: traced whatever the
+                             switch trace_on says */
 } sc_tracer;
 
 /* One end of a message's way, as a row or packet shows it: `proto:ip:port`. */
 typedef struct sc_endpoint {
-    uint8_t transport;   /* as in sc_message; 0 of a listen socket: any; else what is not known is shown as UDP */
-    uint8_t is_socket;   /* not 0: a listen socket of the host */
-    sc_address address;  /* length 0: not known */
-    sc_bytes name;       /* the host name that a listen socket is advertised by; empty: `address` counts */
-    sc_bytes text;       /* the whole end as the script has written it (SC_TRACER_TEXT); empty: the fields above count */
+    uint8_t transport;  /* as in sc_message; 0 of a listen socket: any; else what is not known is shown as UDP */
+    uint8_t is_socket;  /* not 0: a listen socket of the host */
+    sc_address address; /* length 0: not known */
+    sc_bytes name;      /* the host name that a listen socket is advertised by; empty: `address` counts */
+    sc_bytes text;      /* the whole end as the script has written it (SC_TRACER_TEXT); empty: the fields above count */
 } sc_endpoint;
 
 /* One message. */
 typedef struct sc_trace {
     sc_tracer tracer;
-    sc_bytes body;            /* as on the wire; empty when the host has lost it (SC_TRACER_FOLLOW) */
+    sc_bytes body; /* as on the wire; empty when the host has lost it (SC_TRACER_FOLLOW) */
     sc_bytes call_id;
-    sc_bytes method;          /* of a reply that of its CSeq */
-    sc_bytes status;          /* reply code; empty for a request */
+    sc_bytes method; /* of a reply that of its CSeq */
+    sc_bytes status; /* reply code; empty for a request */
     sc_bytes from_tag;
     sc_bytes to_tag;
     sc_endpoint from;
     sc_endpoint to;
-    uint8_t outgoing;         /* not 0: the server sends it */
-    uint8_t has_destination;  /* not 0: the script has named one, be it empty */
-    uint8_t has_correlation;  /* not 0: the script has named a correlation id, be it empty; without one a line of hlog() has the Call-ID */
-    sc_bytes destination;     /* SIP URI of a collector; empty: those that parameters name */
-    sc_bytes correlation;     /* correlation id; empty for none */
-    sc_bytes table;           /* empty: parameter table */
-    const sc_bytes *users;    /* whom it is traced for, beside everybody; may be null when there is none */
+    uint8_t outgoing;        /* not 0: the server sends it */
+    uint8_t has_destination; /* not 0: the script has named one, be it empty */
+    uint8_t has_correlation; /* not 0: the script has named a correlation id, be it empty; without one a line of hlog()
+                                has the Call-ID */
+    sc_bytes destination;    /* SIP URI of a collector; empty: those that parameters name */
+    sc_bytes correlation;    /* correlation id; empty for none */
+    sc_bytes table;          /* empty: parameter table */
+    const sc_bytes *users;   /* whom it is traced for, beside everybody; may be null when there is none */
     uint32_t user_count;
-    const sc_endpoint *sockets; /* of a line of hlog(): the host's sockets that it could leave from; one of the collector's transport and family
-                                 * counts, or one of any transport for every collector. May be null when there is none */
+    const sc_endpoint
+        *sockets; /* of a line of hlog(): the host's sockets that it could leave from; one of the collector's transport
+                   * and family counts, or one of any transport for every collector. May be null when there is none */
     uint32_t socket_count;
-    int64_t time_us;          /* microseconds since the Unix epoch; 0: now */
+    int64_t time_us; /* microseconds since the Unix epoch; 0: now */
 } sc_trace;
 
-/* Plain copies that the host is to send from its own sockets, by sc_forward_find. Valid until the next sc_trace_send. */
+/* Plain copies that the host is to send from its own sockets, by sc_forward_find. Valid until the next sc_trace_send.
+ */
 typedef struct sc_copies {
     const sc_bytes *uris;     /* where to: SIP URIs with host, port and transport, and nothing else */
     uint32_t count;           /* 0: none */
@@ -452,11 +476,14 @@ typedef struct sc_copies {
 
 /* What the parameters ask of the host, beside what the core does by itself. Not 0 is yes. */
 typedef struct sc_trace_needs {
-    uint8_t follows_scripts;    /* what scripts trace is followed: AVPs, transactions, dialogs and stateless replies are asked for */
-    uint8_t stateless_acks;     /* ACKs to stateless replies are traced (trace_sl_acks) */
-    uint8_t dialog_acks;        /* and ACKs of dialogs (trace_dialog_ack) */
-    uint8_t dialog_spirals;     /* requests that pass the server twice make a dialog traced each time (trace_dialog_spiral) */
-    uint32_t transaction_flags; /* bits of a message's flags that make sip_trace() without a type trace the transaction (trace_flag) */
+    uint8_t follows_scripts; /* what scripts trace is followed: AVPs, transactions, dialogs and stateless replies are
+                                asked for */
+    uint8_t stateless_acks;  /* ACKs to stateless replies are traced (trace_sl_acks) */
+    uint8_t dialog_acks;     /* and ACKs of dialogs (trace_dialog_ack) */
+    uint8_t
+        dialog_spirals; /* requests that pass the server twice make a dialog traced each time (trace_dialog_spiral) */
+    uint32_t transaction_flags; /* bits of a message's flags that make sip_trace() without a type trace the transaction
+                                   (trace_flag) */
     uint8_t traces_traffic;     /* all that the host's core receives and sends is traced (trace_mode) */
     uint8_t traffic_rows;       /* with rows, for which it is parsed */
     uint8_t traffic_headers;    /* the script sees it with the X-Siptrace headers */
@@ -464,7 +491,7 @@ typedef struct sc_trace_needs {
     uint8_t ephemeral;          /* and by the port that a connection really has (trace_ephemeral_socket) */
     uint8_t sends_copies;       /* there may be plain copies to send: names that they go to are looked up */
     sc_bytes socket_name;       /* the listen socket that copies leave from, by its name (send_sock_name), or */
-    sc_bytes socket_uri;        /* by its SIP URI (send_sock_addr); both empty: one that fits. Valid as long as the handle */
+    sc_bytes socket_uri; /* by its SIP URI (send_sock_addr); both empty: one that fits. Valid as long as the handle */
 } sc_trace_needs;
 
 /* Tells it. */
@@ -479,9 +506,9 @@ sc_status sc_trace_is_on(sc_core *core, uint8_t *on);
 /* Most bytes that the X-Siptrace headers (parameter xheaders_write) add to a message. */
 #define SC_X_HEADERS 512u
 
-/* Writes the body of `trace` with the X-Siptrace headers into `buffer` of `room` bytes, for what the script is to see of it first. They say
- * what `trace` says, be it nothing: time_us 0 is the time 0. SC_ERR_INVALID_VALUE when the body has no end of headers, they
- * would be too long, or there is no room. */
+/* Writes the body of `trace` with the X-Siptrace headers into `buffer` of `room` bytes, for what the script is to see
+ * of it first. They say what `trace` says, be it nothing: time_us 0 is the time 0. SC_ERR_INVALID_VALUE when the body
+ * has no end of headers, they would be too long, or there is no room. */
 sc_status sc_trace_headers(sc_core *core, const sc_trace *trace, char *buffer, size_t room, size_t *length);
 
 /* The functions of scripts that trace. */
@@ -501,9 +528,9 @@ typedef enum sc_scope {
     SC_SCOPE_DIALOG = 4
 } sc_scope;
 
-/* Reads what a script gives `function` for a scope: the type of sip_trace(), m, t or d in either case, blanks around it, or the mode of
- * sip_trace_mode(), whose first letter counts. Anything else is logged; as a type it is SC_SCOPE_UNKNOWN, which a host may refuse at start, and
- * as a mode the message. */
+/* Reads what a script gives `function` for a scope: the type of sip_trace(), m, t or d in either case, blanks around
+ * it, or the mode of sip_trace_mode(), whose first letter counts. Anything else is logged; as a type it is
+ * SC_SCOPE_UNKNOWN, which a host may refuse at start, and as a mode the message. */
 sc_status sc_trace_scope(sc_core *core, sc_trace_function function, sc_bytes text, sc_scope *scope);
 
 /* What the host knows of a question. */
@@ -517,12 +544,12 @@ typedef enum sc_known {
 typedef struct sc_trace_call {
     sc_trace_function function;
     sc_scope scope;
-    sc_bytes method;             /* of the request; empty for a reply */
-    uint8_t has_flag;            /* the message has one of sc_trace_needs.transaction_flags */
-    uint8_t is_followed;         /* it belongs to what is followed already: its own mark says so */
-    uint8_t knows_transactions;  /* the host has a module for them */
+    sc_bytes method;            /* of the request; empty for a reply */
+    uint8_t has_flag;           /* the message has one of sc_trace_needs.transaction_flags */
+    uint8_t is_followed;        /* it belongs to what is followed already: its own mark says so */
+    uint8_t knows_transactions; /* the host has a module for them */
     uint8_t knows_dialogs;
-    sc_known is_seen_to;         /* of a CANCEL or ACK: the transaction that it is about is followed, and traces it too */
+    sc_known is_seen_to; /* of a CANCEL or ACK: the transaction that it is about is followed, and traces it too */
 } sc_trace_call;
 
 /* What such a call begins with. */
@@ -538,19 +565,22 @@ typedef struct sc_trace_decision {
     int32_t answer;
 } sc_trace_decision;
 
-/* Decides what a call comes to. What a script should know, such as a module that is missing, is logged at a limited rate. */
+/* Decides what a call comes to. What a script should know, such as a module that is missing, is logged at a limited
+ * rate. */
 sc_status sc_trace_decide(sc_core *core, const sc_trace_call *call, sc_trace_decision *decision);
 
 /* What is left to do once a message is handed over. */
 typedef struct sc_trace_conclusion {
-    sc_scope follow;              /* what the host must have followed now, as in sc_trace_decision; when it cannot, the script gets -1 */
-    uint8_t forgets_destination;  /* not 0: the script's destination is none, and counts for nothing that follows */
-    int32_t answer;               /* what the script gets */
+    sc_scope
+        follow; /* what the host must have followed now, as in sc_trace_decision; when it cannot, the script gets -1 */
+    uint8_t forgets_destination; /* not 0: the script's destination is none, and counts for nothing that follows */
+    int32_t answer;              /* what the script gets */
 } sc_trace_conclusion;
 
-/* Says it, of a message that `function` had traced: `follow` is what sc_trace_decide said, SC_SCOPE_MESSAGE for other functions, and `sent` what
- * sc_trace_send answered. Needs no handle. */
-sc_status sc_trace_conclude(sc_trace_function function, sc_scope follow, sc_status sent, sc_trace_conclusion *conclusion);
+/* Says it, of a message that `function` had traced: `follow` is what sc_trace_decide said, SC_SCOPE_MESSAGE for other
+ * functions, and `sent` what sc_trace_send answered. Needs no handle. */
+sc_status sc_trace_conclude(
+    sc_trace_function function, sc_scope follow, sc_status sent, sc_trace_conclusion *conclusion);
 
 /* The number of the field that $siptrace(name) means. SC_ERR_UNKNOWN_NAME when there is none. Needs no handle. */
 sc_status sc_trace_variable(sc_bytes name, uint32_t *variable);
@@ -558,16 +588,18 @@ sc_status sc_trace_variable(sc_bytes name, uint32_t *variable);
 /* The names that sc_trace_variable knows: terminated, static, to be put into an error. */
 sc_status sc_trace_variable_names(const char **names);
 
-/* What field `variable` answers of `shown`, the message that the script looks at; null when it looks at none. Texts point into `shown` or the core;
- * valid until the same field is asked for again. */
+/* What field `variable` answers of `shown`, the message that the script looks at; null when it looks at none. Texts
+ * point into `shown` or the core; valid until the same field is asked for again. */
 sc_status sc_trace_variable_value(sc_core *core, uint32_t variable, const sc_trace *shown, sc_variable_value *value);
 
-/* Queues a message as rows and packets, as parameters and `trace` ask, and fills `copies`. Never waits. What one of them is denied does not keep
- * the others back: from an attached process `copies` is filled whatever the answer, which is that of the rows where there are any, and else the first
- * error; with rows, SC_ERR_REFUSED also when the X-Siptrace headers do not fit into a copy. SC_ERR_INVALID_VALUE when the script's destination is no
- * URI that packets or copies could go to, a line of hlog() has nothing to correlate it by, or sip_trace_msg() lacks its message or an address, whether
- * tracing is on or off, and SC_ERR_CAPTURE_OFF when it is off and the message is traced for no user: nothing of it is queued then, nor copied.
- * SC_ERR_WRONG_STATE when this process is not attached: nothing is counted, and it may attach and try again. */
+/* Queues a message as rows and packets, as parameters and `trace` ask, and fills `copies`. Never waits. What one of
+ * them is denied does not keep the others back: from an attached process `copies` is filled whatever the answer, which
+ * is that of the rows where there are any, and else the first error; with rows, SC_ERR_REFUSED also when the X-Siptrace
+ * headers do not fit into a copy. SC_ERR_INVALID_VALUE when the script's destination is no URI that packets or copies
+ * could go to, a line of hlog() has nothing to correlate it by, or sip_trace_msg() lacks its message or an address,
+ * whether tracing is on or off, and SC_ERR_CAPTURE_OFF when it is off and the message is traced for no user: nothing of
+ * it is queued then, nor copied. SC_ERR_WRONG_STATE when this process is not attached: nothing is counted, and it may
+ * attach and try again. */
 sc_status sc_trace_send(sc_core *core, const sc_trace *trace, sc_copies *copies);
 
 /* Why a message is not handed over. */
@@ -594,12 +626,12 @@ typedef enum sc_forward_verdict {
     SC_FORWARD_LOST = 2       /* they will not be sent, which is logged and counted: nothing is left to do */
 } sc_forward_verdict;
 
-/* Maps shared memory for the names that are looked up and for what is held meanwhile, and notes the URIs of parameters. Without it no name is ever
- * known. Before the first fork, once the parameters are set. */
+/* Maps shared memory for the names that are looked up and for what is held meanwhile, and notes the URIs of parameters.
+ * Without it no name is ever known. Before the first fork, once the parameters are set. */
 sc_status sc_forward_open(sc_core *core);
 
-/* Notes a URI that the script will send to: its name, if it has one, is looked up at once. Before the first fork; does nothing before
- * sc_forward_open. */
+/* Notes a URI that the script will send to: its name, if it has one, is looked up at once. Before the first fork; does
+ * nothing before sc_forward_open. */
 sc_status sc_forward_expect(sc_core *core, sc_bytes uri);
 
 /* Notes that there will be URIs which only the traffic tells. Likewise. */
@@ -608,10 +640,12 @@ sc_status sc_forward_expect_any(sc_core *core);
 /* Whether a process has to call sc_forward_next, and whether that will be asked to send, 0 or 1. */
 sc_status sc_forward_needs_process(sc_core *core, uint8_t *needed, uint8_t *sends);
 
-/* Tells where `message` goes that is for the SIP URI `uri`; with SC_FORWARD_SEND `target` is filled. Waits some milliseconds at
- * most, and only while another process, perhaps a stopped one, has the list of names: then the answer is SC_FORWARD_LOST. "kamailio/siptrace" holds
- * messages, and counts those that are lost if the process is attached; "kamailio/sipcapture" does neither. */
-sc_status sc_forward_find(sc_core *core, sc_bytes uri, sc_bytes message, sc_forward_verdict *verdict, sc_forward_target *target);
+/* Tells where `message` goes that is for the SIP URI `uri`; with SC_FORWARD_SEND `target` is filled. Waits some
+ * milliseconds at most, and only while another process, perhaps a stopped one, has the list of names: then the answer
+ * is SC_FORWARD_LOST. "kamailio/siptrace" holds messages, and counts those that are lost if the process is attached;
+ * "kamailio/sipcapture" does neither. */
+sc_status sc_forward_find(
+    sc_core *core, sc_bytes uri, sc_bytes message, sc_forward_verdict *verdict, sc_forward_target *target);
 
 /* Logs, at a limited rate, and counts likewise that the host could not send what was for `uri`. */
 sc_status sc_forward_failed(sc_core *core, sc_bytes uri);
@@ -633,8 +667,8 @@ typedef struct sc_forward_work {
     sc_bytes message;
 } sc_forward_work;
 
-/* Tells what is to be done next. Waits for 0.2 s when that is nothing. One process alone may call it; `work` points into the core, until the
- * next sc_forward_ call. */
+/* Tells what is to be done next. Waits for 0.2 s when that is nothing. One process alone may call it; `work` points
+ * into the core, until the next sc_forward_ call. */
 sc_status sc_forward_next(sc_core *core, sc_forward_work *work);
 
 /* Ends the look-up that sc_forward_next has asked for. A target without a transport means that of the URI. */
@@ -646,31 +680,33 @@ sc_status sc_forward_not_found(sc_core *core);
 /* How a command answers. Every function gets `context` first; names and texts are not terminated. */
 typedef struct sc_reply {
     void *context;
-    void (*text)(void *context, sc_bytes text);                     /* the whole answer is one text */
-    void (*fault)(void *context, int code, sc_bytes text);          /* the command failed */
-    void (*open)(void *context, sc_bytes name);                     /* begins a group of fields; the first has no name */
-    void (*close)(void *context);                                   /* ends it */
-    void (*number)(void *context, sc_bytes name, uint64_t value);   /* a field */
-    void (*word)(void *context, sc_bytes name, sc_bytes text);      /* a field */
+    void (*text)(void *context, sc_bytes text);                   /* the whole answer is one text */
+    void (*fault)(void *context, int code, sc_bytes text);        /* the command failed */
+    void (*open)(void *context, sc_bytes name);                   /* begins a group of fields; the first has no name */
+    void (*close)(void *context);                                 /* ends it */
+    void (*number)(void *context, sc_bytes name, uint64_t value); /* a field */
+    void (*word)(void *context, sc_bytes name, sc_bytes text);    /* a field */
 } sc_reply;
 
 /* Most commands that a module has. */
 #define SC_COMMANDS 8u
 
-/* Command number `index`, from 0, of module `module` (as sc_core_new knows it): its name as operators call it and what they are told of it, terminated and
- * static, and not 0 when it takes an argument. SC_ERR_UNKNOWN_NAME behind the last one. Needs no handle. */
-sc_status sc_command_at(const char *module, uint32_t index, const char **name, const char **description, uint8_t *takes_argument);
+/* Command number `index`, from 0, of module `module` (as sc_core_new knows it): its name as operators call it and what
+ * they are told of it, terminated and static, and not 0 when it takes an argument. SC_ERR_UNKNOWN_NAME behind the last
+ * one. Needs no handle. */
+sc_status sc_command_at(
+    const char *module, uint32_t index, const char **name, const char **description, uint8_t *takes_argument);
 
 /* Runs command `name` with its argument, empty for none. SC_OK also when the answer is a fault. */
 sc_status sc_command(sc_core *core, const char *name, sc_bytes argument, const sc_reply *reply);
 
-/* Counter number `index`, from 0: its name and description, terminated and valid as long as the handle. SC_ERR_UNKNOWN_NAME behind the
- * last one; after sc_core_check there are more, for the capture modes. */
+/* Counter number `index`, from 0: its name and description, terminated and valid as long as the handle.
+ * SC_ERR_UNKNOWN_NAME behind the last one; after sc_core_check there are more, for the capture modes. */
 sc_status sc_counter_at(sc_core *core, uint32_t index, const char **name, const char **description);
 
-/* The name that a page of an exporter gives to the host's statistic `counter` of `group` in place of that name; `shown` is what the page shows ("all", a
- * group with a colon behind it, or the name of one statistic). Terminated and valid as long as the handle. SC_ERR_UNKNOWN_NAME when the page does not
- * show the statistic, or its own name will do. */
+/* The name that a page of an exporter gives to the host's statistic `counter` of `group` in place of that name; `shown`
+ * is what the page shows ("all", a group with a colon behind it, or the name of one statistic). Terminated and valid as
+ * long as the handle. SC_ERR_UNKNOWN_NAME when the page does not show the statistic, or its own name will do. */
 sc_status sc_counter_exported(sc_core *core, sc_bytes group, sc_bytes counter, sc_bytes shown, const char **name);
 
 /* Tells the operator, in the log, that the host's exporter could not be given such names. */

@@ -7,6 +7,7 @@ set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 core=${1:?usage: scripts/contract.sh CORE.a}
 mkdir -p "$root/build"
-"${CC:-gcc}" -std=gnu11 -g -O1 -Wall -Wextra -Werror -fsanitize=address,undefined -fno-omit-frame-pointer -I "$root/c_shim" \
-    "$root/tests/c_contract.c" "$root"/c_shim/shared/{parameters,reply}.c "$core" -o "$root/build/c_contract" -pthread -lgcc_s -lm -ldl
-"$root/build/c_contract"
+"${CC:-gcc}" -std=gnu11 -g -O1 -Wall -Wextra -Werror -fsanitize=address,undefined -fno-omit-frame-pointer \
+    "$root"/tests/contract/*.c "$root"/c_shim/shared/{parameters,reply}.c "$core" -o "$root/build/contract" \
+    -pthread -lgcc_s -lm -ldl
+"$root/build/contract"

@@ -1,6 +1,6 @@
 /*
- * Values of this host as the core's contract has them, and back: addresses, texts, messages, the parameters of script functions. Called by
- * the functions and callbacks of every module; nothing is copied but addresses.
+ * Values of this host as the core's contract has them, and back: addresses, texts, messages, the parameters of script
+ * functions. Called by the functions and callbacks of every module; nothing is copied but addresses.
  */
 #ifndef SIPCAPTURE_KAMAILIO_CONVERT_H
 #define SIPCAPTURE_KAMAILIO_CONVERT_H
@@ -24,8 +24,8 @@ sc_bytes to_bytes(const str *text);
 /* The message at hand as the script sees it, without an unmasked Call-ID. */
 sc_message to_message(struct sip_msg *msg);
 
-/* The text of a parameter, prepared by fixup_var_pve_str_12, of the script function `function`; empty for the parameter NULL. 0, and a
- * line in the log, when it cannot be evaluated. */
+/* The text of a parameter, prepared by fixup_var_pve_str_12, of the script function `function`; empty for the parameter
+ * NULL. 0, and a line in the log, when it cannot be evaluated. */
 int evaluate(str *text, struct sip_msg *msg, const char *function, char *parameter);
 
 #endif

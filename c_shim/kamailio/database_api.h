@@ -1,8 +1,9 @@
 /*
  * Kamailio's database API under the names that c_shim/shared/database.h asks for. Its drivers are the db_* modules.
  *
- * A driver is found by what its module exports to the core, as Kamailio's own db_bind_mod() does it: that function lies in a private
- * library up to 5.8 and in the core from 6.0 on, while the export is the same, so that nothing need be linked.
+ * A driver is found by what its module exports to the core, as Kamailio's own db_bind_mod() does it: that function lies
+ * in a private library up to 5.8 and in the core from 6.0 on, while the export is the same, so that nothing need be
+ * linked.
  */
 #ifndef SIPCAPTURE_KAMAILIO_DATABASE_API_H
 #define SIPCAPTURE_KAMAILIO_DATABASE_API_H

@@ -1,12 +1,12 @@
 /*
  * Names of counters for pages of xhttp_prom: see exporter.h.
  *
- * xhttp_prom lists counters through the same function as the commands that operators and dashboards use (counter_iterate_grp_vars), so a
- * list with the stock names makes a page that Prometheus refuses, and one without them is not what dashboards read. But the list is each
- * process's own: counters are registered in private memory before the fork, and the workers that serve pages are not the processes
- * that serve kamcmd and kamctl. So the list is altered in the workers alone. This works because the function that goes through it hands out
- * the name that it lists, and not a copy, from Kamailio 5.6 to 6.2-dev. The index by which counters are found has a copy of its own, which
- * stays.
+ * xhttp_prom lists counters through the same function as the commands that operators and dashboards use
+ * (counter_iterate_grp_vars), so a list with the stock names makes a page that Prometheus refuses, and one without them
+ * is not what dashboards read. But the list is each process's own: counters are registered in private memory before the
+ * fork, and the workers that serve pages are not the processes that serve kamcmd and kamctl. So the list is altered in
+ * the workers alone. This works because the function that goes through it hands out the name that it lists, and not a
+ * copy, from Kamailio 5.6 to 6.2-dev. The index by which counters are found has a copy of its own, which stays.
  */
 #include <string.h>
 

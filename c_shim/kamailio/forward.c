@@ -139,8 +139,8 @@ static void work_once(void)
 
 static void work_until_end_of(pid_t server, int sends)
 {
-    /* Nobody else would end this process with a server that was killed. One that was killed before this call sends no signal, and is not
-     * the parent any more. */
+    /* Nobody else would end this process with a server that was killed. One that was killed before this call sends no
+     * signal, and is not the parent any more. */
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (sends) {
         sc_core_attach(core, process_no); /* to count what cannot be sent */

@@ -1,7 +1,7 @@
 /*
- * Sends bytes as they are to a SIP URI, for sip_capture_forward() and the plain copies of siptrace: what the core (sc_forward_*) has the host do.
- * A process that handles SIP never waits for a resolver: names are looked up by a process of our own, by the host's rules (NAPTR, SRV, A, AAAA)
- * and through its cache.
+ * Sends bytes as they are to a SIP URI, for sip_capture_forward() and the plain copies of siptrace: what the core
+ * (sc_forward_*) has the host do. A process that handles SIP never waits for a resolver: names are looked up by a
+ * process of our own, by the host's rules (NAPTR, SRV, A, AAAA) and through its cache.
  *
  *   forward_reserve   mod_init, after sc_core_check and before the others
  *   forward_expect    fixups
@@ -26,11 +26,12 @@ int forward_reserve(forward_sender sender);
 /* Notes the parameter of a script function, terminated: a URI, or one that variables in it will tell. */
 void forward_expect(const char *text);
 
-/* Starts the process that looks names up, if there will be any, with the signal mask `signals`; 0 when that cannot be done. */
+/* Starts the process that looks names up, if there will be any, with the signal mask `signals`; 0 when that cannot be
+ * done. */
 int forward_start(const sigset_t *signals);
 
-/* Sends `bytes`. 1 when they are sent, or held until the name of `uri` is looked up; -1 when the URI is bad or its name not known (yet), or else
- * the negative result of the send. */
+/* Sends `bytes`. 1 when they are sent, or held until the name of `uri` is looked up; -1 when the URI is bad or its name
+ * not known (yet), or else the negative result of the send. */
 int forward_send(sc_bytes uri, sc_bytes bytes);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * The module's core: made with what this host lends it, counted by this host, and ended with the server. Called by each module's own files
- * from mod_init to destroy; the other shared files work with the same handle.
+ * The module's core: made with what this host lends it, counted by this host, and ended with the server. Called by each
+ * module's own files from mod_init to destroy; the other shared files work with the same handle.
  */
 #ifndef SIPCAPTURE_KAMAILIO_HOST_H
 #define SIPCAPTURE_KAMAILIO_HOST_H

@@ -1,6 +1,6 @@
 /*
- * What every module of Kamailio does alike from its loading to the start of its processes. A module's own module.c defines what it is to the
- * host, and says what it does beyond.
+ * What every module of Kamailio does alike from its loading to the start of its processes. A module's own module.c
+ * defines what it is to the host, and says what it does beyond.
  *
  *   mod_register       the host calls it before all else: it fills in `parameters` and names the KEMI functions
  *   life_start_core    first in mod_init: the core, with what the configuration sets
@@ -32,10 +32,12 @@ extern param_export_t parameters[];
 /* Makes the core and hands on what is set; 0 when it refuses a value, which is logged then. */
 int life_start_core(void);
 
-/* What a module's processes do beyond attaching to a lane; each may be NULL, and answers 0 when the server cannot go on. */
+/* What a module's processes do beyond attaching to a lane; each may be NULL, and answers 0 when the server cannot go
+ * on. */
 typedef struct process_steps {
-    int (*start)(const sigset_t *signals); /* in the main process, behind the writers: starts others, which set this mask for themselves */
-    int (*attach)(int rank);               /* in each worker, before it attaches */
+    int (*start)(const sigset_t
+            *signals); /* in the main process, behind the writers: starts others, which set this mask for themselves */
+    int (*attach)(int rank); /* in each worker, before it attaches */
 } process_steps;
 
 /* child_init for the process `rank`. */

@@ -11,12 +11,13 @@
 #include <signal.h>
 #include <stdint.h>
 
-/* Tells the host of the writers and of `more` processes, which all follow its run-time settings; 0 when the core is not checked. */
+/* Tells the host of the writers and of `more` processes, which all follow its run-time settings; 0 when the core is not
+ * checked. */
 int processes_reserve(uint32_t more);
 
-/* Holds what ends a process while processes are started: one that has not yet found out that it is not the main one would take it for the
- * main one's, forget it, and keep the server from ending. `before` gets the mask that each new process has to set for itself; writers
- * have their own. */
+/* Holds what ends a process while processes are started: one that has not yet found out that it is not the main one
+ * would take it for the main one's, forget it, and keep the server from ending. `before` gets the mask that each new
+ * process has to set for itself; writers have their own. */
 void processes_hold_signals(sigset_t *before);
 
 /* Starts the writers that the core asks for; 0 when one cannot be started. */

@@ -1,5 +1,6 @@
 /*
- * Pseudo-variables whose names and values the core knows, as this host has them. Called by the pseudo-variables of every module.
+ * Pseudo-variables whose names and values the core knows, as this host has them. Called by the pseudo-variables of
+ * every module.
  */
 #ifndef SIPCAPTURE_KAMAILIO_VARIABLE_H
 #define SIPCAPTURE_KAMAILIO_VARIABLE_H
@@ -12,7 +13,8 @@
 typedef sc_status (*variable_finder)(sc_bytes name, uint32_t *variable);
 typedef sc_status (*variable_names)(const char **names);
 
-/* Parses the `name` of $variable(name) into `spec`; -1, and a line in the log, when the variable has no such field, else 0. */
+/* Parses the `name` of $variable(name) into `spec`; -1, and a line in the log, when the variable has no such field,
+ * else 0. */
 int variable_parse(pv_spec_p spec, const str *name, const char *variable, variable_finder find, variable_names all);
 
 /* The number that variable_parse found. */

@@ -11,7 +11,8 @@ typedef struct kept_text {
     char text[];
 } kept_text;
 
-/* A parameter, and what the configuration sets it to. One that is another name of a parameter keeps nothing itself: that one, `meant`, does. */
+/* A parameter, and what the configuration sets it to. One that is another name of a parameter keeps nothing itself:
+ * that one, `meant`, does. */
 typedef struct slot {
     listed_parameter listed;
     uint32_t meant;
@@ -51,16 +52,19 @@ static int keep(const slot *named, void *value)
     return 0;
 }
 
-/* Hosts call a function without saying for which parameter, so each slot has its own: SC_PARAMETERS of them, numbered in octal. */
+/* Hosts call a function without saying for which parameter, so each slot has its own: SC_PARAMETERS of them, numbered
+ * in octal. */
 #define EIGHT(X, n) X(n##0) X(n##1) X(n##2) X(n##3) X(n##4) X(n##5) X(n##6) X(n##7)
-#define SIXTY_FOUR(X, n) EIGHT(X, n##0) EIGHT(X, n##1) EIGHT(X, n##2) EIGHT(X, n##3) EIGHT(X, n##4) EIGHT(X, n##5) EIGHT(X, n##6) EIGHT(X, n##7)
+#define SIXTY_FOUR(X, n) \
+    EIGHT(X, n##0) \
+    EIGHT(X, n##1) EIGHT(X, n##2) EIGHT(X, n##3) EIGHT(X, n##4) EIGHT(X, n##5) EIGHT(X, n##6) EIGHT(X, n##7)
 #define EACH_SLOT(X) SIXTY_FOUR(X, 0) SIXTY_FOUR(X, 1)
 
-#define KEEP_FUNCTION(n)                                \
+#define KEEP_FUNCTION(n) \
     static int keep_##n(unsigned int type, void *value) \
-    {                                                   \
-        (void)type;                                     \
-        return keep(&slots[0##n], value);               \
+    { \
+        (void)type; \
+        return keep(&slots[0##n], value); \
     }
 #define KEEP_NAME(n) keep_##n,
 

@@ -1,6 +1,7 @@
 /*
- * The parameters that a host hands on to the core. The core lists them; a shim names each to its host with the function that keeps its value while
- * the configuration is read, before there is a core, and hands on what was kept. Called by a host's own parameters.c and module.c.
+ * The parameters that a host hands on to the core. The core lists them; a shim names each to its host with the function
+ * that keeps its value while the configuration is read, before there is a core, and hands on what was kept. Called by a
+ * host's own parameters.c and module.c.
  *
  *   parameters_read      before the host looks at what the module exports
  *   parameters_at        likewise, to fill the host's own list
@@ -11,8 +12,8 @@
 
 #include "../core.h"
 
-/* A parameter as hosts of the SER family are told of it: they call `keep` with a type that does not matter here, and with a terminated text, or with a
- * number in place of the pointer. It answers 0, or -1 when there is no memory. */
+/* A parameter as hosts of the SER family are told of it: they call `keep` with a type that does not matter here, and
+ * with a terminated text, or with a number in place of the pointer. It answers 0, or -1 when there is no memory. */
 typedef struct listed_parameter {
     const char *name;
     sc_parameter_kind kind;

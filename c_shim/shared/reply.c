@@ -13,8 +13,8 @@ typedef struct reply {
     const reply_builder *builder;
     void *context;
     void *groups[DEPTH];
-    int depth;    /* of the innermost group, which may be more than there is room for; -1: none is open */
-    char *name;   /* the name at hand, terminated; each answer has its own, since several threads may build one at once */
+    int depth;  /* of the innermost group, which may be more than there is room for; -1: none is open */
+    char *name; /* the name at hand, terminated; each answer has its own, since several threads may build one at once */
     size_t bytes; /* room for it */
 } reply;
 

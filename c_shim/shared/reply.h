@@ -6,12 +6,13 @@
 
 #include "../core.h"
 
-/* How a host builds an answer. Every function gets the host's own `context`; texts are not terminated, names are, and last as long as the call. A group is
- * whatever the host has for an object with fields. */
+/* How a host builds an answer. Every function gets the host's own `context`; texts are not terminated, names are, and
+ * last as long as the call. A group is whatever the host has for an object with fields. */
 typedef struct reply_builder {
     void (*text)(void *context, sc_bytes text);            /* the whole answer is one text */
     void (*fault)(void *context, int code, sc_bytes text); /* the command failed */
-    /* Begins the group `name` in `outer`; the outermost has neither. NULL when there is no memory: its fields are left out. */
+    /* Begins the group `name` in `outer`; the outermost has neither. NULL when there is no memory: its fields are left
+     * out. */
     void *(*group)(void *context, void *outer, const char *name);
     void (*number)(void *context, void *group, const char *name, uint64_t value);
     void (*word)(void *context, void *group, const char *name, sc_bytes text);

@@ -58,8 +58,8 @@ impl ParameterList {
         self.with(ParameterKind::Text, names.map(terminated))
     }
 
-    /// The list with `aliases`, each with the parameter that it stands for, right behind that and of its kind: what must
-    /// come before the one must come before the other.
+    /// The list with `aliases`, each with the parameter that it stands for, right behind that and of its kind: what
+    /// must come before the one must come before the other.
     pub(super) fn with_aliases(&self, aliases: &[(&'static str, &'static str)]) -> ParameterList {
         let mut all = ParameterList::new();
         for parameter in self.iter() {

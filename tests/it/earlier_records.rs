@@ -67,8 +67,8 @@ fn uri(address: &str) -> String {
     format!("sip:{address};transport=tcp")
 }
 
-/// Copies `sinks` of the fixture's `spool` to `directory`, where a server with that `spool_dir` finds them: pairs of how
-/// the name of a sink's directory begins in the fixture, and the URL of the server's sink that is to replay it. The
+/// Copies `sinks` of the fixture's `spool` to `directory`, where a server with that `spool_dir` finds them: pairs of
+/// how the name of a sink's directory begins in the fixture, and the URL of the server's sink that is to replay it. The
 /// databases have another URL than in the fixture; the collectors have the same, and their directories the same names.
 fn take_over(spool: &Path, sinks: &[(&str, &str)], directory: &Path) {
     for (begins, url) in sinks {

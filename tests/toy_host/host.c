@@ -1,11 +1,12 @@
 /*
- * The toy host: a "SIP server" of one worker, which reads datagrams from a port of the loopback interface and captures each.
+ * The toy host: a "SIP server" of one worker, which reads datagrams from a port of the loopback interface and captures
+ * each.
  *
  *   toy_host [PARAMETER=TEXT...]
  *   toy_host --parameters            names what it takes, a parameter a line
  *
- * Says its port once it listens, answers every datagram with an empty one once it is queued, and ends on SIGTERM. A parameter that will not do
- * stops the start.
+ * Says its port once it listens, answers every datagram with an empty one once it is queued, and ends on SIGTERM. A
+ * parameter that will not do stops the start.
  */
 #include <arpa/inet.h>
 #include <signal.h>
@@ -27,7 +28,9 @@ static void write_log(sc_log_level level, const char *text, size_t length)
 /* What a host asks for that must know the names before it reads its configuration. */
 static int list_parameters(void)
 {
-    static const char *const kinds[] = { [SC_PARAMETER_TEXT] = "text", [SC_PARAMETER_NUMBER] = "number", [SC_PARAMETER_TEXTS] = "texts" };
+    static const char *const kinds[] = {
+        [SC_PARAMETER_TEXT] = "text", [SC_PARAMETER_NUMBER] = "number", [SC_PARAMETER_TEXTS] = "texts"
+    };
     const char *name;
     sc_parameter_kind kind;
 
@@ -126,8 +129,8 @@ int main(int argc, char **argv)
             || sc_core_check(core) != SC_OK || sc_core_writers(core, &writers) != SC_OK) {
         return 1;
     }
-    if (listener < 0 || bind(listener, (struct sockaddr *)&own, size) != 0 || getsockname(listener, (struct sockaddr *)&own, &size) != 0
-            || sc_core_map_lanes(core, 1) != SC_OK) {
+    if (listener < 0 || bind(listener, (struct sockaddr *)&own, size) != 0
+        || getsockname(listener, (struct sockaddr *)&own, &size) != 0 || sc_core_map_lanes(core, 1) != SC_OK) {
         return 1;
     }
     /* The end is waited for below: nobody may end before that, and children as the system has it. */

@@ -1,6 +1,6 @@
 /*
- * What scripts call: sip_capture(), report_capture(), float2int() and sip_capture_forward(), from the host's own language and (KEMI) from
- * others. Named to the host by module.c.
+ * What scripts call: sip_capture(), report_capture(), float2int() and sip_capture_forward(), from the host's own
+ * language and (KEMI) from others. Named to the host by module.c.
  */
 #include <string.h>
 
@@ -35,8 +35,8 @@ int functions_bind_topoh(int unmask)
     return 1;
 }
 
-/* The Call-ID that topoh has masked; nothing when it has not. Points into topoh, until it is asked again. It is the core that finds it: a HEP
- * packet that the script looks at is nothing that the host's parser could read. */
+/* The Call-ID that topoh has masked; nothing when it has not. Points into topoh, until it is asked again. It is the
+ * core that finds it: a HEP packet that the script looks at is nothing that the host's parser could read. */
 static sc_bytes unmasked_call_id(const sc_message *message)
 {
     sc_bytes masked = { NULL, 0 };
@@ -135,7 +135,8 @@ static int w_sip_capture2(struct sip_msg *msg, char *table, char *mode)
     return evaluate(&name, msg, "sip_capture", table) ? capture(msg, &name, (uint32_t)(size_t)mode) : -1;
 }
 
-/* The first parameter is evaluated with each call; the second, a mode's name, becomes its number when the script is read. */
+/* The first parameter is evaluated with each call; the second, a mode's name, becomes its number when the script is
+ * read. */
 static int fix_sip_capture2(void **parameter, int number)
 {
     sc_bytes name = { *parameter, strlen(*parameter) };
@@ -211,19 +212,18 @@ static int w_sip_capture_forward(struct sip_msg *msg, char *uri, char *unused)
     return send_on(msg, &text);
 }
 
-cmd_export_t functions[] = {
-    { "sip_capture", (cmd_function)w_sip_capture0, 0, 0, 0, ANY_ROUTE },
+cmd_export_t functions[] = { { "sip_capture", (cmd_function)w_sip_capture0, 0, 0, 0, ANY_ROUTE },
     { "sip_capture", (cmd_function)w_sip_capture1, 1, fixup_var_pve_str_12, fixup_free_fparam_all, ANY_ROUTE },
     { "sip_capture", (cmd_function)w_sip_capture2, 2, fix_sip_capture2, free_sip_capture2, ANY_ROUTE },
     { "report_capture", (cmd_function)w_report_capture0, 0, 0, 0, ANY_ROUTE },
     { "report_capture", (cmd_function)w_report_capture1, 1, fixup_var_pve_str_12, fixup_free_fparam_all, ANY_ROUTE },
     { "report_capture", (cmd_function)w_report_capture2, 2, fixup_var_pve_str_12, fixup_free_fparam_all, ANY_ROUTE },
     /* The host calls it with three parameters, as the count says; its type has room for two. */
-    { "report_capture", (cmd_function)(void (*)(void))w_report_capture3, 3, fixup_var_pve_str_12, fixup_free_fparam_all, ANY_ROUTE },
+    { "report_capture", (cmd_function)(void (*)(void))w_report_capture3, 3, fixup_var_pve_str_12, fixup_free_fparam_all,
+        ANY_ROUTE },
     { "sip_capture_forward", (cmd_function)w_sip_capture_forward, 1, fixup_forward, fixup_free_spve_null, ANY_ROUTE },
     { "float2int", (cmd_function)w_float2int, 2, fixup_var_pve_str_12, fixup_free_fparam_all, ANY_ROUTE },
-    { 0, 0, 0, 0, 0, 0 }
-};
+    { 0, 0, 0, 0, 0, 0 } };
 
 /* ---- the same for other languages (KEMI) ---- */
 

@@ -1,6 +1,7 @@
 /*
- * What comes as a HEP packet, and messages from raw sockets: looked at by the script if it wants to (nonsip_hook), routed as if they had come
- * from their own addresses, and asked about with $hep(...). The host's events call it, and module.c.
+ * What comes as a HEP packet, and messages from raw sockets: looked at by the script if it wants to (nonsip_hook),
+ * routed as if they had come from their own addresses, and asked about with $hep(...). The host's events call it, and
+ * module.c.
  */
 #include <stdio.h>
 #include <string.h>
@@ -24,8 +25,9 @@
 
 /* ---- routing ---- */
 
-/* The listen socket that a captured message is routed as received on: one with the message's own address. In shared memory, one a process:
- * whatever keeps a pointer to it, such as a transaction that another process ends, finds it there. */
+/* The listen socket that a captured message is routed as received on: one with the message's own address. In shared
+ * memory, one a process: whatever keeps a pointer to it, such as a transaction that another process ends, finds it
+ * there. */
 typedef struct pseudo_socket {
     struct socket_info socket;
     char address[IP_ADDR_MAX_STRZ_SIZE];
@@ -93,8 +95,8 @@ static void receive_on_pseudo_socket(receive_info_t *info, const sc_hep_packet *
     info->bind_address = socket;
 }
 
-/* The message that is being routed. Modules of this host that rewrite what comes in take it for granted that they may write as much as
- * the host's own buffer holds, so it stands in one of that size. */
+/* The message that is being routed. Modules of this host that rewrite what comes in take it for granted that they may
+ * write as much as the host's own buffer holds, so it stands in one of that size. */
 static char routed_message[BUF_SIZE + 1];
 
 void hep_route(const sc_hep_packet *packet, const receive_info_t *real)
@@ -136,7 +138,8 @@ void hep_route(const sc_hep_packet *packet, const receive_info_t *real)
 static int event_route = -1;
 static str event_callback = { NULL, 0 };
 
-/* Runs it on `msg`, whose buffer is the packet. 1: the packet is to be taken; 0: the script has dealt with it; others: it failed. */
+/* Runs it on `msg`, whose buffer is the packet. 1: the packet is to be taken; 0: the script has dealt with it; others:
+ * it failed. */
 static int ask_script(sip_msg_t *msg)
 {
     str event = str_init("sipcapture:request");
@@ -258,7 +261,8 @@ static int find_event_route(void)
     }
     event_route = route_lookup(&event_rt, "sipcapture:request");
     if (event_route < 0 || event_rt.rlist[event_route] == NULL) {
-        sc_core_refuse(core, "nonsip_hook", to_bytes(&nothing), event_route < 0 ? SC_REFUSAL_NO_ROUTE : SC_REFUSAL_EMPTY_ROUTE);
+        sc_core_refuse(
+            core, "nonsip_hook", to_bytes(&nothing), event_route < 0 ? SC_REFUSAL_NO_ROUTE : SC_REFUSAL_EMPTY_ROUTE);
         return 0;
     }
     return 1;

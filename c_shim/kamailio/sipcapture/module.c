@@ -1,6 +1,6 @@
 /*
- * Kamailio's sipcapture.so: what is its own among all that modules of this host have, and the processes that read raw sockets. Rules,
- * defaults and texts live in the core (src/module). Called by the host alone.
+ * Kamailio's sipcapture.so: what is its own among all that modules of this host have, and the processes that read raw
+ * sockets. Rules, defaults and texts live in the core (src/module). Called by the host alone.
  */
 #include <unistd.h>
 

@@ -26,8 +26,8 @@ int functions_prepare_forward(void);
 
 extern pv_export_t hep_variables[];
 
-/* Has the host show what comes in, with `asks_script` also what is no SIP, for the script's event route or the KEMI function `callback`; 0 when
- * that cannot be. In mod_init. */
+/* Has the host show what comes in, with `asks_script` also what is no SIP, for the script's event route or the KEMI
+ * function `callback`; 0 when that cannot be. In mod_init. */
 int hep_listen(int asks_script, const str *callback);
 
 /* Makes this process ready for hep_route; 0 when there is no memory. */

@@ -1,8 +1,9 @@
 /*
- * What follows of sip_trace(): the messages of transactions (tm), of dialogs (dialog), and stateless replies (sl). These modules call back;
- * functions.c asks for it.
+ * What follows of sip_trace(): the messages of transactions (tm), of dialogs (dialog), and stateless replies (sl).
+ * These modules call back; functions.c asks for it.
  *
- * What a callback is given is counted (trace_context.c), so that nothing here depends on whether a dialog or one of its transactions ends first.
+ * What a callback is given is counted (trace_context.c), so that nothing here depends on whether a dialog or one of its
+ * transactions ends first.
  */
 #include <string.h>
 
@@ -16,7 +17,8 @@
 #include "../host.h"
 #include "siptrace.h"
 
-#define OF_TRANSACTIONS (TMCB_REQUEST_SENT | TMCB_RESPONSE_IN | TMCB_RESPONSE_SENT | TMCB_ACK_NEG_IN | TMCB_E2ECANCEL_IN)
+#define OF_TRANSACTIONS \
+    (TMCB_REQUEST_SENT | TMCB_RESPONSE_IN | TMCB_RESPONSE_SENT | TMCB_ACK_NEG_IN | TMCB_E2ECANCEL_IN)
 
 static struct tm_binds tm;
 static struct dlg_binds dialog;
@@ -62,7 +64,8 @@ static void on_request_sent(struct cell *t, const trace_context *context, struct
     }
     if (msg == NULL) {
         /* The CANCEL of an INVITE is made up; other requests without a message are the server's own. */
-        if (!is_invite(t) || ps->send_buf.len <= 7 || memcmp(ps->send_buf.s, "CANCEL ", 7) != 0 || t->uas.request == NULL) {
+        if (!is_invite(t) || ps->send_buf.len <= 7 || memcmp(ps->send_buf.s, "CANCEL ", 7) != 0
+            || t->uas.request == NULL) {
             return;
         }
         msg = t->uas.request;
@@ -105,7 +108,8 @@ static void on_reply_in(struct cell *t, const trace_context *context, struct tmc
     message_end(&room);
 }
 
-/* What went out as a reply: what the host says it sent, or holds to send again, or has relayed; empty when it has none of them. */
+/* What went out as a reply: what the host says it sent, or holds to send again, or has relayed; empty when it has none
+ * of them. */
 static sc_bytes sent_reply(struct cell *t, const sip_msg_t *relayed, const str *sent)
 {
     if (sent->len > 0) {
@@ -155,7 +159,9 @@ static void on_cancel_in(trace_context *context, struct tmcb_params *ps)
     if (ps->req == NULL || ps->flags & TMCB_RETR_F) {
         return;
     }
-    if (tm.register_tmcb(ps->req, NULL, TMCB_RESPONSE_READY, on_transaction, trace_context_hold(context), trace_context_release) <= 0) {
+    if (tm.register_tmcb(
+            ps->req, NULL, TMCB_RESPONSE_READY, on_transaction, trace_context_hold(context), trace_context_release)
+        <= 0) {
         LM_ERR("the reply to a CANCEL cannot be traced\n");
         trace_context_release(context);
     }
@@ -203,7 +209,8 @@ int callbacks_follow_transaction(sip_msg_t *msg, trace_context *context)
         /* It was made before: its own copy of the request has not got the flag. */
         t->uas.request->msg_flags |= FL_SIPTRACE;
     }
-    if (tm.register_tmcb(msg, NULL, OF_TRANSACTIONS, on_transaction, trace_context_hold(context), trace_context_release) <= 0) {
+    if (tm.register_tmcb(msg, NULL, OF_TRANSACTIONS, on_transaction, trace_context_hold(context), trace_context_release)
+        <= 0) {
         LM_ERR("a transaction cannot be traced\n");
         trace_context_release(context);
         return 0;
@@ -274,7 +281,8 @@ static void follow_dialog(struct dlg_cell *dlg, sip_msg_t *msg)
         if (events[i] == DLGCB_CONFIRMED && !needs.dialog_acks) {
             continue;
         }
-        if (dialog.register_dlgcb(dlg, events[i], on_dialog_request, trace_context_hold(context), trace_context_release) != 0) {
+        if (dialog.register_dlgcb(dlg, events[i], on_dialog_request, trace_context_hold(context), trace_context_release)
+            != 0) {
             LM_ERR("a dialog cannot be traced\n");
             trace_context_release(context);
             return;
@@ -350,7 +358,9 @@ static void on_stateless_reply(sl_cbp_t *event)
     if (message_begin(&trace, &room, msg)) {
         message_read_users(&trace);
         if (trace.user_count > 0 || msg->msg_flags & FL_SIPTRACE) {
-            complete(&trace, remembered.pid != 0 && remembered.id == msg->id && remembered.pid == msg->pid ? &remembered.context : &no_context);
+            complete(&trace, remembered.pid != 0 && remembered.id == msg->id && remembered.pid == msg->pid
+                                 ? &remembered.context
+                                 : &no_context);
             trace.outgoing = 1;
             trace.body = to_bytes(event->reply);
             trace.status = message_status(&room, event->code);

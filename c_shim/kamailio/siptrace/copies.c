@@ -1,8 +1,8 @@
 /*
  * Plain SIP copies of what is traced, from the host's own sockets. Called by message.c.
  *
- * The events that show what the host sends are left out for them: they would be traced, and copied, again. The process of forward.c sends those
- * that came before their name was looked up.
+ * The events that show what the host sends are left out for them: they would be traced, and copied, again. The process
+ * of forward.c sends those that came before their name was looked up.
  */
 #include "core/dprint.h"
 #include "core/forward.h"
@@ -28,8 +28,8 @@ static int fits_own_socket(const dest_info_t *to)
 
     if (!fits && !is_told) {
         is_told = 1;
-        LM_WARN("copies of another transport or address family than that of %.*s leave from another socket\n", own_socket->sock_str.len,
-                own_socket->sock_str.s);
+        LM_WARN("copies of another transport or address family than that of %.*s leave from another socket\n",
+            own_socket->sock_str.len, own_socket->sock_str.s);
     }
     return fits;
 }

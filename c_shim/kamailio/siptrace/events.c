@@ -1,6 +1,6 @@
 /*
- * What the host's core receives and sends (trace_mode), shown to the script before it is traced: event_route[siptrace:msg], and $siptrace(...)
- * in it. The host's events call it, and module.c.
+ * What the host's core receives and sends (trace_mode), shown to the script before it is traced:
+ * event_route[siptrace:msg], and $siptrace(...) in it. The host's events call it, and module.c.
  */
 #include <string.h>
 
@@ -92,8 +92,8 @@ typedef enum verdict {
     UNREADABLE
 } verdict;
 
-/* What the script sees is traced: with the headers, if there are to be any. They are in memory of `with_headers` then, for the caller to free:
- * the script may send, and so be asked again. */
+/* What the script sees is traced: with the headers, if there are to be any. They are in memory of `with_headers` then,
+ * for the caller to free: the script may send, and so be asked again. */
 static verdict ask_script(sc_trace *trace, char **with_headers)
 {
     const sc_trace *outer = shown; /* the script sends something itself */
@@ -251,7 +251,8 @@ int events_listen(const sc_trace_needs *wanted, const str *callback)
         }
         event_callback = *callback;
     }
-    if (sr_event_register_cb(SREV_NET_DATA_RECV, on_received) != 0 || sr_event_register_cb(SREV_NET_DATA_SENT, on_sent) != 0) {
+    if (sr_event_register_cb(SREV_NET_DATA_RECV, on_received) != 0
+        || sr_event_register_cb(SREV_NET_DATA_SENT, on_sent) != 0) {
         sc_core_refuse(core, "trace_mode", to_bytes(&nothing), SC_REFUSAL_EVENT_TAKEN);
         return 0;
     }

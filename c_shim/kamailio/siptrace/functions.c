@@ -1,6 +1,6 @@
 /*
- * What scripts call: sip_trace(), sip_trace_mode(), sip_trace_msg() and hlog(), from the host's own language and (KEMI) from others. Named to
- * the host by module.c.
+ * What scripts call: sip_trace(), sip_trace_mode(), sip_trace_msg() and hlog(), from the host's own language and (KEMI)
+ * from others. Named to the host by module.c.
  */
 #include <string.h>
 
@@ -32,8 +32,8 @@ static sc_trace_conclusion conclude(sc_trace_function function, sc_scope follow,
     return conclusion;
 }
 
-/* Has what follows of the message traced; 0 when it cannot be. A dialog stores its context before its transaction is followed, and finds it when it
- * is made. */
+/* Has what follows of the message traced; 0 when it cannot be. A dialog stores its context before its transaction is
+ * followed, and finds it when it is made. */
 static int follow(sip_msg_t *msg, const trace_context *context, sc_scope scope)
 {
     trace_context *kept = trace_context_copy(context);
@@ -114,7 +114,8 @@ static int hlog(sip_msg_t *msg, const str *correlation, const str *line)
 }
 
 /* A message that the script has made up. */
-static int sip_trace_msg(const str *body, const str *from, const str *to, const str *destination, const str *correlation)
+static int sip_trace_msg(
+    const str *body, const str *from, const str *to, const str *destination, const str *correlation)
 {
     sc_trace trace = { .tracer = SC_TRACER_TEXT, .has_destination = 1, .has_correlation = 1 };
 
@@ -153,7 +154,8 @@ static int w_sip_trace3(struct sip_msg *msg, char *destination, char *correlatio
     sc_trace_call call = { .function = SC_FUNCTION_SIP_TRACE, .scope = (sc_scope)(size_t)type,
             .has_flag = (msg->flags & transaction_flags) != 0 };
 
-    if (!value_of(&context.destination, msg, "sip_trace", destination) || !value_of(&context.correlation, msg, "sip_trace", correlation)) {
+    if (!value_of(&context.destination, msg, "sip_trace", destination)
+        || !value_of(&context.correlation, msg, "sip_trace", correlation)) {
         return -1;
     }
     return sip_trace(msg, &context, &call);
@@ -177,7 +179,8 @@ static int w_sip_trace0(struct sip_msg *msg, char *unused1, char *unused2)
     return w_sip_trace3(msg, NULL, NULL, NULL);
 }
 
-/* Texts without a variable in them are known before the first message. The third becomes the scope that it says; no parameter is SC_SCOPE_DEFAULT. */
+/* Texts without a variable in them are known before the first message. The third becomes the scope that it says; no
+ * parameter is SC_SCOPE_DEFAULT. */
 static int fix_sip_trace(void **parameter, int number)
 {
     str text = { *parameter, strlen(*parameter) };
@@ -202,7 +205,8 @@ static int free_sip_trace(void **parameter, int number)
 static int ki_sip_trace_mode(sip_msg_t *msg, str *mode)
 {
     static const trace_context no_context;
-    sc_trace_call call = { .function = SC_FUNCTION_SIP_TRACE_MODE, .scope = scope_of(SC_FUNCTION_SIP_TRACE_MODE, mode) };
+    sc_trace_call call = { .function = SC_FUNCTION_SIP_TRACE_MODE,
+        .scope = scope_of(SC_FUNCTION_SIP_TRACE_MODE, mode) };
 
     return sip_trace(msg, &no_context, &call);
 }
@@ -240,18 +244,16 @@ static int w_hlog2(struct sip_msg *msg, char *correlation, char *line)
     return value_of(&id, msg, "hlog", correlation) && value_of(&text, msg, "hlog", line) ? hlog(msg, &id, &text) : -1;
 }
 
-cmd_export_t functions[] = {
-    { "sip_trace", (cmd_function)w_sip_trace0, 0, 0, 0, ANY_ROUTE },
+cmd_export_t functions[] = { { "sip_trace", (cmd_function)w_sip_trace0, 0, 0, 0, ANY_ROUTE },
     { "sip_trace", (cmd_function)w_sip_trace1, 1, fix_sip_trace, free_sip_trace, ANY_ROUTE },
     { "sip_trace", (cmd_function)w_sip_trace2, 2, fix_sip_trace, free_sip_trace, ANY_ROUTE },
     /* The host calls these with as many parameters as the count says; its type has room for two. */
     { "sip_trace", (cmd_function)(void (*)(void))w_sip_trace3, 3, fix_sip_trace, free_sip_trace, ANY_ROUTE },
-    { "sip_trace_msg", (cmd_function)(void (*)(void))w_sip_trace_msg, 5, fixup_spve_all, fixup_free_spve_all, ANY_ROUTE },
+    { "sip_trace_msg", (cmd_function)(void (*)(void))w_sip_trace_msg, 5, fixup_spve_all, fixup_free_spve_all,
+        ANY_ROUTE },
     { "sip_trace_mode", (cmd_function)w_sip_trace_mode, 1, fixup_spve_null, fixup_free_spve_null, ANY_ROUTE },
     { "hlog", (cmd_function)w_hlog1, 1, fixup_spve_null, fixup_free_spve_null, ANY_ROUTE },
-    { "hlog", (cmd_function)w_hlog2, 2, fixup_spve_spve, fixup_free_spve_spve, ANY_ROUTE },
-    { 0, 0, 0, 0, 0, 0 }
-};
+    { "hlog", (cmd_function)w_hlog2, 2, fixup_spve_spve, fixup_free_spve_spve, ANY_ROUTE }, { 0, 0, 0, 0, 0, 0 } };
 
 /* ---- the same for other languages (KEMI), in which the message's flag says nothing ---- */
 
@@ -298,14 +300,12 @@ static int ki_hlog_cid(sip_msg_t *msg, str *correlation, str *line)
 }
 
 #define KEMI_NAME(name) str_init("siptrace"), str_init(name), SR_KEMIP_INT
-sr_kemi_t kemi_functions[] = {
-    { KEMI_NAME("sip_trace"), ki_sip_trace, { 0 } },
+sr_kemi_t kemi_functions[] = { { KEMI_NAME("sip_trace"), ki_sip_trace, { 0 } },
     { KEMI_NAME("sip_trace_dst"), ki_sip_trace_dst, { SR_KEMIP_STR } },
     { KEMI_NAME("sip_trace_dst_cid"), ki_sip_trace_dst_cid, { SR_KEMIP_STR, SR_KEMIP_STR } },
     { KEMI_NAME("sip_trace_dst_cid_type"), ki_sip_trace_dst_cid_type, { SR_KEMIP_STR, SR_KEMIP_STR, SR_KEMIP_STR } },
     { KEMI_NAME("sip_trace_mode"), ki_sip_trace_mode, { SR_KEMIP_STR } },
-    { KEMI_NAME("sip_trace_msg"), ki_sip_trace_msg, { SR_KEMIP_STR, SR_KEMIP_STR, SR_KEMIP_STR, SR_KEMIP_STR, SR_KEMIP_STR } },
+    { KEMI_NAME("sip_trace_msg"), ki_sip_trace_msg,
+        { SR_KEMIP_STR, SR_KEMIP_STR, SR_KEMIP_STR, SR_KEMIP_STR, SR_KEMIP_STR } },
     { KEMI_NAME("hlog"), ki_hlog, { SR_KEMIP_STR } },
-    { KEMI_NAME("hlog_cid"), ki_hlog_cid, { SR_KEMIP_STR, SR_KEMIP_STR } },
-    { { 0, 0 }, { 0, 0 }, 0, NULL, { 0 } }
-};
+    { KEMI_NAME("hlog_cid"), ki_hlog_cid, { SR_KEMIP_STR, SR_KEMIP_STR } }, { { 0, 0 }, { 0, 0 }, 0, NULL, { 0 } } };

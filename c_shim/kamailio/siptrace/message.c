@@ -1,6 +1,6 @@
 /*
- * One message as the core is told about it: what is read off it, where it comes from and goes to, and whom it is traced for. Called by
- * functions.c, callbacks.c and events.c.
+ * One message as the core is told about it: what is read off it, where it comes from and goes to, and whom it is traced
+ * for. Called by functions.c, callbacks.c and events.c.
  */
 #include <stdio.h>
 #include <string.h>
@@ -97,7 +97,8 @@ void message_read_users(sc_trace *trace)
     if (!user_avp.is_set) {
         return;
     }
-    for (avp = search_first_avp(user_avp.flags, user_avp.name, &value, &state); avp != NULL; avp = search_next_avp(&state, &value)) {
+    for (avp = search_first_avp(user_avp.flags, user_avp.name, &value, &state); avp != NULL;
+        avp = search_next_avp(&state, &value)) {
         if (!make_room(count)) {
             LM_ERR("no private memory left\n");
             break;
@@ -138,14 +139,15 @@ void message_read_table(sc_trace *trace)
 
 static int read_attributes(sc_trace *trace, sip_msg_t *msg)
 {
-    if (parse_from_header(msg) < 0 || msg->from == NULL || get_from(msg) == NULL || parse_to_header(msg) < 0 || msg->to == NULL
-            || get_to(msg) == NULL || parse_headers(msg, HDR_CALLID_F | HDR_CSEQ_F, 0) < 0 || msg->callid == NULL
-            || msg->cseq == NULL || msg->cseq->parsed == NULL) {
+    if (parse_from_header(msg) < 0 || msg->from == NULL || get_from(msg) == NULL || parse_to_header(msg) < 0
+        || msg->to == NULL || get_to(msg) == NULL || parse_headers(msg, HDR_CALLID_F | HDR_CSEQ_F, 0) < 0
+        || msg->callid == NULL || msg->cseq == NULL || msg->cseq->parsed == NULL) {
         LM_DBG("a message without From, To, Call-ID or CSeq\n");
         return 0;
     }
     trace->call_id = to_bytes(&msg->callid->body);
-    trace->method = to_bytes(msg->first_line.type == SIP_REQUEST ? &msg->first_line.u.request.method : &get_cseq(msg)->method);
+    trace->method =
+        to_bytes(msg->first_line.type == SIP_REQUEST ? &msg->first_line.u.request.method : &get_cseq(msg)->method);
     trace->from_tag = to_bytes(&get_from(msg)->tag_value);
     trace->to_tag = to_bytes(&get_to(msg)->tag_value);
     return 1;
@@ -215,7 +217,9 @@ sc_endpoint message_socket(const struct socket_info *socket)
 
 sc_endpoint message_advertised(const struct socket_info *socket)
 {
-    sc_endpoint end = { .transport = to_transport(socket->proto), .is_socket = 1, .name = to_bytes(&socket->useinfo.name) };
+    sc_endpoint end = {
+        .transport = to_transport(socket->proto), .is_socket = 1, .name = to_bytes(&socket->useinfo.name)
+    };
 
     end.address.port = socket->useinfo.port_no;
     return end;
@@ -237,8 +241,8 @@ int message_is_on(void)
     return sc_trace_is_on(core, &on) == SC_OK && on;
 }
 
-/* A process that another module has made, without a word to the others, gets its lane with its first message. What is not to be had once is not
- * tried again. */
+/* A process that another module has made, without a word to the others, gets its lane with its first message. What is
+ * not to be had once is not tried again. */
 static int attach_late(void)
 {
     static int tried_as = -1;

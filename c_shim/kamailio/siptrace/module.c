@@ -50,7 +50,8 @@ static struct socket_info *addressed_socket(sc_bytes text, int *is_good)
         *is_good = 0;
         return NULL;
     }
-    return grep_sock_info(&uri.host, uri.port_no != 0 ? uri.port_no : SIP_PORT, uri.proto != PROTO_NONE ? uri.proto : PROTO_UDP);
+    return grep_sock_info(
+        &uri.host, uri.port_no != 0 ? uri.port_no : SIP_PORT, uri.proto != PROTO_NONE ? uri.proto : PROTO_UDP);
 }
 
 /* Finds the socket that copies leave from, and whose address packets have. */
@@ -69,8 +70,8 @@ static int bind_socket(const sc_trace_needs *needs)
         return 0;
     }
     if (socket == NULL) {
-        sc_core_refuse(core, has_name ? "send_sock_name" : "send_sock_addr", has_name ? needs->socket_name : needs->socket_uri,
-                SC_REFUSAL_NO_SOCKET);
+        sc_core_refuse(core, has_name ? "send_sock_name" : "send_sock_addr",
+            has_name ? needs->socket_name : needs->socket_uri, SC_REFUSAL_NO_SOCKET);
         return 1;
     }
     copies_leave_from(socket);

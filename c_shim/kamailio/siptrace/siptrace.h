@@ -16,8 +16,8 @@
 
 /* ---- trace_context.c ---- */
 
-/* What a call of sip_trace() has asked for. A copy is in shared memory as long as a transaction or dialog needs it, and counts its holders: the
- * last one frees it. */
+/* What a call of sip_trace() has asked for. A copy is in shared memory as long as a transaction or dialog needs it, and
+ * counts its holders: the last one frees it. */
 typedef struct trace_context {
     int holders;
     int has_destination; /* whether the script has named a destination, be it empty */
@@ -32,7 +32,8 @@ trace_context *trace_context_copy(const trace_context *context);
 trace_context *trace_context_hold(trace_context *context);
 void trace_context_release(void *context);
 
-/* Stores `context` with the message at hand, for a dialog that the message begins, and reads it there: not held; NULL when there is none. */
+/* Stores `context` with the message at hand, for a dialog that the message begins, and reads it there: not held; NULL
+ * when there is none. */
 int trace_context_attach(trace_context *context);
 trace_context *trace_context_of_message(void);
 
@@ -47,7 +48,8 @@ typedef struct message_room {
 /* Whether the AVPs can be told by their names; 0, and a line in the log, when not. In mod_init. */
 int message_name_avps(str *users, str *table);
 
-/* Begins a record with what is read from `msg`: Call-ID, method, tags; 0 when it lacks them. message_end must follow, whatever the answer. */
+/* Begins a record with what is read from `msg`: Call-ID, method, tags; 0 when it lacks them. message_end must follow,
+ * whatever the answer. */
 int message_begin(sc_trace *trace, message_room *room, sip_msg_t *msg);
 void message_end(message_room *room);
 
@@ -109,8 +111,8 @@ void callbacks_remember(const sip_msg_t *msg, const trace_context *context);
 
 extern pv_export_t event_variables[];
 
-/* Has the host show what it receives and sends (trace_mode), and the script what is traced of it: event_route[siptrace:msg], or the KEMI function
- * `callback`. 0 when that cannot be. In mod_init. */
+/* Has the host show what it receives and sends (trace_mode), and the script what is traced of it:
+ * event_route[siptrace:msg], or the KEMI function `callback`. 0 when that cannot be. In mod_init. */
 int events_listen(const sc_trace_needs *needs, const str *callback);
 
 /* ---- sockets.c ---- */

@@ -1,6 +1,7 @@
 /*
- * The host's sockets that a line of hlog() could leave from: those that the host would send to a collector from. The writer sends, and it alone
- * knows where a collector is, so that it is told of one socket for each transport and family. Called by functions.c and module.c.
+ * The host's sockets that a line of hlog() could leave from: those that the host would send to a collector from. The
+ * writer sends, and it alone knows where a collector is, so that it is told of one socket for each transport and
+ * family. Called by functions.c and module.c.
  */
 #include "core/globals.h"
 #include "core/ip_addr.h"
@@ -32,7 +33,8 @@ static uint32_t add(uint32_t count, int proto, const struct socket_info *socket)
 /* A worker of UDP sends from its own socket, where the family allows it. */
 static const struct socket_info *udp_socket(unsigned int family, const struct socket_info *other)
 {
-    return bind_address != NULL && bind_address->proto == PROTO_UDP && bind_address->address.af == family ? bind_address : other;
+    return bind_address != NULL && bind_address->proto == PROTO_UDP && bind_address->address.af == family ? bind_address
+                                                                                                          : other;
 }
 
 static uint32_t read_sockets(void)

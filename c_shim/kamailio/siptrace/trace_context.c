@@ -1,8 +1,9 @@
 /*
  * What a call of sip_trace() has asked for, while transactions and dialogs need it: see siptrace.h.
  *
- * A dialog outlives its first transaction, and the transaction of its BYE outlives the dialog, so none of them can be the one to free the context.
- * Each callback that is registered with this host holds a reference, and releases it when the host forgets the callback.
+ * A dialog outlives its first transaction, and the transaction of its BYE outlives the dialog, so none of them can be
+ * the one to free the context. Each callback that is registered with this host holds a reference, and releases it when
+ * the host forgets the callback.
  */
 #include <string.h>
 
@@ -97,7 +98,8 @@ trace_context *trace_context_of_message(void)
     sr_xavp_t *found = xavp_get(&value_name, NULL);
 
     /* A script may have values of its own by this name. */
-    if (found == NULL || found->val.type != SR_XTYPE_DATA || found->val.v.data == NULL || found->val.v.data->pfree != release_value) {
+    if (found == NULL || found->val.type != SR_XTYPE_DATA || found->val.v.data == NULL
+        || found->val.v.data->pfree != release_value) {
         return NULL;
     }
     return found->val.v.data->p;

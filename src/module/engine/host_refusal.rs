@@ -2,7 +2,8 @@
 
 use log::Level;
 
-/// What a module says to that: the level, and what is wrong with the value of that parameter. `None` when this cannot be said of it.
+/// What a module says to that: the level, and what is wrong with the value of that parameter. `None` when this cannot
+/// be said of it.
 pub type RefusalText = fn(name: &str, value: &str, why: HostRefusal) -> Option<(Level, String)>;
 
 /// Why the host cannot do it.

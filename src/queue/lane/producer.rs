@@ -38,8 +38,8 @@ pub enum NotQueued {
 }
 
 /// The right to push into one lane. One exists for each lane: its owner is the thread that has attached, or the one
-/// that has pushed or counted last when the value has been handed to another. No two threads can have it at once, and a forked
-/// process that inherits it cannot use it.
+/// that has pushed or counted last when the value has been handed to another. No two threads can have it at once, and a
+/// forked process that inherits it cannot use it.
 #[derive(Debug)]
 pub struct Producer {
     lanes: Arc<Lanes>,
@@ -64,8 +64,9 @@ impl Producer {
         (lane < lanes.geometry().lanes).then(|| Producer::claim(lanes, lane, true)).flatten()
     }
 
-    /// Takes any lane for this thread, a free one before one whose owner has ended; `None` when all are taken. For hosts
-    /// whose threads and processes have no numbers that lanes could go by; Kamailio's have, and its modules attach by them.
+    /// Takes any lane for this thread, a free one before one whose owner has ended; `None` when all are taken. For
+    /// hosts whose threads and processes have no numbers that lanes could go by; Kamailio's have, and its modules
+    /// attach by them.
     pub fn attach_any(lanes: &Arc<Lanes>) -> Option<Producer> {
         let all = |takes_over| (0..lanes.geometry().lanes).find_map(|lane| Producer::claim(lanes, lane, takes_over));
         all(false).or_else(|| all(true))
@@ -125,8 +126,8 @@ impl Producer {
         adopted
     }
 
-    /// Whether the lane is the thread's that calls, maybe from now on ([`Producer::adopt`]): whoever counts or pushes must
-    /// have asked. Costs no system call.
+    /// Whether the lane is the thread's that calls, maybe from now on ([`Producer::adopt`]): whoever counts or pushes
+    /// must have asked. Costs no system call.
     pub fn belongs_here(&self) -> bool {
         self.thread.get() == ThreadIdentity::current() || self.adopt()
     }

@@ -102,8 +102,8 @@ impl Orders {
     }
 }
 
-/// Binds a port that is free. It may have been let go of a moment ago, and a process that another test makes at that moment has a copy of
-/// its socket until it runs a program.
+/// Binds a port that is free. It may have been let go of a moment ago, and a process that another test makes at that
+/// moment has a copy of its socket until it runs a program.
 fn bound<S>(bind: impl Fn() -> io::Result<S>) -> S {
     let mut socket = None;
     within(PATIENCE, "the port is free", || match bind() {

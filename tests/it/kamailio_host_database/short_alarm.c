@@ -1,5 +1,5 @@
-/* Preloaded into a server: an alarm in one of its host database processes rings after 2 s, and how long it was meant to take is told on
- * standard error, which is the server's log. */
+/* Preloaded into a server: an alarm in one of its host database processes rings after 2 s, and how long it was meant to
+ * take is told on standard error, which is the server's log. */
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>

@@ -1,7 +1,7 @@
 //! Messages that the host sends to SIP URIs from its own sockets: where each goes, and which of them wait.
 //!
-//! A process that handles SIP never waits for a resolver, nor longer than a few milliseconds for another process that is
-//! stopped while it changes what all of them know. When the host of a URI is an address, the message is sent at
+//! A process that handles SIP never waits for a resolver, nor longer than a few milliseconds for another process that
+//! is stopped while it changes what all of them know. When the host of a URI is an address, the message is sent at
 //! once. A name is looked up by one process of the server, by the host's own means; messages for it are sent once its
 //! address is known.
 //!
@@ -220,8 +220,8 @@ impl<S: SharedState> Forward<S> {
         self.rules.holds
     }
 
-    /// Tells where `message` goes that is for `uri`, or holds it. Never waits, but a few milliseconds for a process that
-    /// is stopped in the midst of a change; then the message is lost, and further ones are without a wait.
+    /// Tells where `message` goes that is for `uri`, or holds it. Never waits, but a few milliseconds for a process
+    /// that is stopped in the midst of a change; then the message is lost, and further ones are without a wait.
     pub fn send(&mut self, uri: &[u8], message: &[u8]) -> Forwarded {
         let Some(endpoint) = ForwardEndpoint::parse(uri, self.rules.look_up) else {
             let allowed = "sip:host[:port][;transport=udp|tcp|tls|sctp] and sips:host[:port] are allowed";

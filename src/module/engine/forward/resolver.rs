@@ -122,8 +122,8 @@ impl<S: SharedState> Forward<S> {
         }
     }
 
-    /// Reads the next held message whose name has been looked up, and tells what was found; `None` when there is none, or
-    /// the state was cleared meanwhile, as [`Forward::end_held`] finds then.
+    /// Reads the next held message whose name has been looked up, and tells what was found; `None` when there is none,
+    /// or the state was cleared meanwhile, as [`Forward::end_held`] finds then.
     fn find_held(&mut self) -> Option<Found> {
         let state = self.state.as_ref().filter(|_| self.rules.holds)?;
         let Round { held, read: (read, uri_length), clears, is_sending, .. } = &mut self.round;
