@@ -6,12 +6,15 @@
  * defines
  *
  *   str, db_key_t, db_op_t, db_val_t, OP_EQ    as its own headers do
- *   api_driver            the functions of a driver, with use_table, init, close, insert, query, raw_query and
- * free_result api_connection        a connection that `init` makes api_result            a result that `free_result`
- * ends API_TIME, API_INT, API_BIGINT, API_TEXT, API_BLOB    types of a db_val_t api_set_bigint()      the value of an
- * API_BIGINT api_find_driver()     the functions that a module exports; SC_DATABASE_NO_MODULE when it is not loaded,
- * SC_DATABASE_NO when it refuses api_insert_delayed()  the driver's INSERT DELAYED, of the type of `insert`; NULL when
- * it has none api_quote()           what the driver puts around names in SQL; empty for nothing
+ *   API_TIME, API_INT, API_BIGINT, API_TEXT, API_BLOB    types of a db_val_t
+ *   api_driver            the functions of a driver: use_table, init, close, insert, query, raw_query, free_result
+ *   api_connection        a connection that `init` makes
+ *   api_result            a result that `free_result` ends
+ *   api_set_bigint()      the value of an API_BIGINT
+ *   api_find_driver()     the functions that a module exports; SC_DATABASE_NO_MODULE when it is not loaded,
+ *                         SC_DATABASE_NO when it refuses
+ *   api_insert_delayed()  the driver's INSERT DELAYED, of the type of `insert`; NULL when it has none
+ *   api_quote()           what the driver puts around names in SQL; empty for nothing
  */
 #ifndef SIPCAPTURE_SHARED_DATABASE_H
 #define SIPCAPTURE_SHARED_DATABASE_H

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Why a call does not get in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum EntryError {
+pub(super) enum GateError {
     /// The state is another thread's, or another thread is in a call with it.
     OtherThread,
     /// This very thread is in a call with it: the host was called back, and calls again.
@@ -59,7 +59,7 @@ impl<T> Gate<T> {
     }
 
     /// Runs `body` with the value, unless somebody is in or `entry` does not let this thread in.
-    pub fn enter<R>(&self, entry: Entry, body: impl FnOnce(&mut T) -> R) -> Result<R, EntryError> {
+    pub fn enter<R>(&self, entry: Entry, body: impl FnOnce(&mut T) -> R) -> Result<R, GateError> {
         let thread = ThreadIdentity::current();
         let is_let_in = || entry == Entry::Anyone || self.belongs_to(thread) || self.is_orphaned();
         self.alone(thread, is_let_in, |value| {
@@ -72,7 +72,7 @@ impl<T> Gate<T> {
 
     /// Runs `body` as [`Gate::enter`], for any thread while the value was not handed over to another one that still
     /// runs. When `body` answers `Ok`, the value belongs to this thread from then on.
-    pub fn hand_over<R, E>(&self, body: impl FnOnce(&mut T) -> Result<R, E>) -> Result<Result<R, E>, EntryError> {
+    pub fn hand_over<R, E>(&self, body: impl FnOnce(&mut T) -> Result<R, E>) -> Result<Result<R, E>, GateError> {
         let thread = ThreadIdentity::current();
         let is_let_in = || {
             self.belongs_to(thread) || self.handed_over.load(Ordering::Relaxed) != process_tag() || self.is_orphaned()
@@ -113,18 +113,18 @@ impl<T> Gate<T> {
         thread: ThreadIdentity,
         is_let_in: impl Fn() -> bool,
         body: impl FnOnce(&mut T) -> R,
-    ) -> Result<R, EntryError> {
+    ) -> Result<R, GateError> {
         let inside = self.inside.load(Ordering::Relaxed);
         if inside == thread.word() {
-            return Err(EntryError::Reentered);
+            return Err(GateError::Reentered);
         }
         let came_in = || self.inside.compare_exchange(0, thread.word(), Ordering::Acquire, Ordering::Relaxed).is_ok();
         if !is_let_in() || !came_in() {
-            return Err(EntryError::OtherThread);
+            return Err(GateError::OtherThread);
         }
         let _inside = Inside(&self.inside);
         if !is_let_in() {
-            return Err(EntryError::OtherThread);
+            return Err(GateError::OtherThread);
         }
         // SAFETY: whoever has exchanged the 0 in `inside` is the only one with a reference until it is 0 again, which
         // is after `body`.
@@ -148,7 +148,7 @@ mod tests {
         std::thread::scope(|scope| scope.spawn(body).join().unwrap())
     }
 
-    fn add(gate: &Shared, entry: Entry) -> Result<u64, EntryError> {
+    fn add(gate: &Shared, entry: Entry) -> Result<u64, GateError> {
         gate.0.enter(entry, |value| {
             *value += 1;
             *value
@@ -159,7 +159,7 @@ mod tests {
     fn the_thread_that_made_it_gets_in_and_others_where_anyone_may() {
         let gate = Shared(Gate::new(0));
         assert_eq!(add(&gate, Entry::Owner), Ok(1));
-        assert_eq!(elsewhere(|| add(&gate, Entry::Owner)), Err(EntryError::OtherThread));
+        assert_eq!(elsewhere(|| add(&gate, Entry::Owner)), Err(GateError::OtherThread));
         assert_eq!(elsewhere(|| add(&gate, Entry::Anyone)), Ok(2));
         assert_eq!(add(&gate, Entry::Owner), Ok(3));
     }
@@ -170,7 +170,7 @@ mod tests {
         let inner = gate.0.enter(Entry::Owner, |_| {
             (elsewhere(|| add(&gate, Entry::Anyone)), add(&gate, Entry::Owner), add(&gate, Entry::Anyone))
         });
-        assert_eq!(inner, Ok((Err(EntryError::OtherThread), Err(EntryError::Reentered), Err(EntryError::Reentered))));
+        assert_eq!(inner, Ok((Err(GateError::OtherThread), Err(GateError::Reentered), Err(GateError::Reentered))));
         assert_eq!(add(&gate, Entry::Owner), Ok(1));
     }
 
@@ -191,15 +191,15 @@ mod tests {
             let gate = &gate;
             scope.spawn(move || {
                 assert_eq!(gate.0.hand_over(|_| Err::<(), _>("no lane")), Ok(Err("no lane")));
-                assert_eq!(add(gate, Entry::Owner), Err(EntryError::OtherThread), "it was not handed over");
+                assert_eq!(add(gate, Entry::Owner), Err(GateError::OtherThread), "it was not handed over");
                 assert_eq!(gate.0.hand_over(|_| Ok::<_, ()>(())), Ok(Ok(())));
                 assert_eq!(gate.0.hand_over(|_| Ok::<_, ()>(())), Ok(Ok(())), "it is the owner's again and again");
                 owns.send(()).unwrap();
                 let _ = ended.recv();
             });
             wait.recv().unwrap();
-            assert_eq!(add(gate, Entry::Owner), Err(EntryError::OtherThread));
-            assert_eq!(gate.0.hand_over(|_| Ok::<_, ()>(())), Err(EntryError::OtherThread), "its owner keeps it");
+            assert_eq!(add(gate, Entry::Owner), Err(GateError::OtherThread));
+            assert_eq!(gate.0.hand_over(|_| Ok::<_, ()>(())), Err(GateError::OtherThread), "its owner keeps it");
             drop(end);
         });
         while add(&gate, Entry::Owner).is_err() {
@@ -216,8 +216,8 @@ mod tests {
             let refused = scope.spawn(|| {
                 let mut refused = 0;
                 while stop.load(Ordering::Relaxed) == 0 {
-                    assert_eq!(add(&gate, Entry::Owner), Err(EntryError::OtherThread));
-                    assert_eq!(gate.0.hand_over(|_| Ok::<_, ()>(())), Err(EntryError::OtherThread));
+                    assert_eq!(add(&gate, Entry::Owner), Err(GateError::OtherThread));
+                    assert_eq!(gate.0.hand_over(|_| Ok::<_, ()>(())), Err(GateError::OtherThread));
                     refused += 1;
                 }
                 refused

@@ -1,7 +1,7 @@
 //! What an `sc_core` handle points to, and which threads may use it.
 
 use super::contract::{sc_bytes, sc_core, sc_status};
-use super::gate::{Entry, EntryError, Gate};
+use super::gate::{Entry, Gate, GateError};
 use super::guard::guard;
 use super::host_drivers::HostDrivers;
 use super::register::{InUse, Register};
@@ -145,11 +145,11 @@ pub(super) fn with_shared(handle: *mut sc_core, body: impl FnOnce(&Shared) -> Re
     guard(|| body(&find(handle)?.get().shared))
 }
 
-impl From<EntryError> for sc_status {
-    fn from(refused: EntryError) -> sc_status {
+impl From<GateError> for sc_status {
+    fn from(refused: GateError) -> sc_status {
         match refused {
-            EntryError::OtherThread => sc_status::SC_ERR_WRONG_THREAD,
-            EntryError::Reentered => sc_status::SC_ERR_WRONG_STATE,
+            GateError::OtherThread => sc_status::SC_ERR_WRONG_THREAD,
+            GateError::Reentered => sc_status::SC_ERR_WRONG_STATE,
         }
     }
 }

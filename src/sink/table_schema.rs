@@ -91,7 +91,7 @@ pub(super) struct InsertPlan<S> {
     pub statement: S,
 }
 
-struct Known<S> {
+struct KnownTable<S> {
     table: String,
     /// A SIP and a report row may go to the same table; their layouts differ in length.
     width: usize,
@@ -100,7 +100,7 @@ struct Known<S> {
 
 /// The plans in use, the one used last first.
 pub(super) struct InsertPlans<S> {
-    known: Vec<Known<S>>,
+    known: Vec<KnownTable<S>>,
 }
 
 impl<S> InsertPlans<S> {
@@ -118,7 +118,7 @@ impl<S> InsertPlans<S> {
     /// Remembers a plan, and forgets the one that was not used for longest.
     pub fn insert(&mut self, table: &str, width: usize, plan: InsertPlan<S>) {
         self.known.truncate(KEPT_PLANS - 1);
-        self.known.insert(0, Known { table: table.to_owned(), width, plan });
+        self.known.insert(0, KnownTable { table: table.to_owned(), width, plan });
     }
 
     /// Forgets the plans for `table`.

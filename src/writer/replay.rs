@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 /// What is to be done next.
 #[derive(Debug)]
-pub enum Chunk {
+pub enum ReplayChunk {
     /// Nothing can be sent now.
     Nothing,
     /// This batch set is to be sent.
@@ -47,7 +47,7 @@ pub struct Finished {
 
 /// One chunk on its way.
 #[derive(Debug)]
-struct Current {
+struct OpenChunk {
     ids: Range<u64>,
     /// Whether it comes from the first of the earlier spools.
     earlier: bool,
@@ -75,7 +75,7 @@ pub struct Replay {
     earlier: Vec<Spool>,
     /// Whether they come before the sink's own.
     earlier_first: bool,
-    current: Option<Current>,
+    current: Option<OpenChunk>,
     not_before: Option<Instant>,
     /// Ids that were delivered while they were in the spool.
     delivered: Vec<Range<u64>>,
@@ -175,17 +175,17 @@ impl Replay {
     }
 
     /// The next thing to do; `below` as in [`Replay::at_hand`].
-    pub fn next(&mut self, spool: &mut Spool, below: u64, now: Instant) -> Chunk {
+    pub fn next(&mut self, spool: &mut Spool, below: u64, now: Instant) -> ReplayChunk {
         if self.not_before.is_some_and(|moment| now < moment) {
-            return Chunk::Nothing;
+            return ReplayChunk::Nothing;
         }
         self.not_before = None;
         let set = self.at_hand(spool, below).map(Arc::clone);
         match set {
-            None => Chunk::Nothing,
-            Some(set) if !set.is_empty() => Chunk::Send(set),
-            Some(_) if !self.is_handed_over(now) => Chunk::Nothing,
-            Some(_) => Chunk::Done,
+            None => ReplayChunk::Nothing,
+            Some(set) if !set.is_empty() => ReplayChunk::Send(set),
+            Some(_) if !self.is_handed_over(now) => ReplayChunk::Nothing,
+            Some(_) => ReplayChunk::Done,
         }
     }
 
@@ -321,7 +321,7 @@ impl Replay {
         Finished { counters: current.counters, acked: Some(acked), unreadable: current.unreadable }
     }
 
-    fn read_own(&mut self, spool: &mut Spool, below: u64) -> Option<Current> {
+    fn read_own(&mut self, spool: &mut Spool, below: u64) -> Option<OpenChunk> {
         let most = below.saturating_sub(spool.marks().acked);
         if most == 0 || spool.pending() == 0 {
             return None;
@@ -335,10 +335,10 @@ impl Replay {
         Some(current)
     }
 
-    fn read_earlier(&mut self) -> Option<Current> {
+    fn read_earlier(&mut self) -> Option<OpenChunk> {
         while let Some(spool) = self.earlier.first_mut() {
             if let Some(current) = read(spool, (&*self.kind, self.batch_size), u64::MAX, &[], &mut self.log) {
-                return Some(Current { earlier: true, ..current });
+                return Some(OpenChunk { earlier: true, ..current });
             }
             // What cannot be read now is asked for again: the spool gives up by itself.
             if spool.pending() > 0 {
@@ -357,7 +357,7 @@ fn read(
     most: u64,
     delivered: &[Range<u64>],
     log: &mut LogLimit,
-) -> Option<Current> {
+) -> Option<OpenChunk> {
     let mut set = BatchSet::default();
     let mut unreadable = Vec::new();
     let (mut found, mut passed) = (0, 0);
@@ -381,7 +381,7 @@ fn read(
     let mut counters = [0; COMMITTED];
     add(&mut counters, Committed::Stored, passed);
     add(&mut counters, Committed::SpoolCorrupt, (ids.end - ids.start) - found);
-    Some(Current {
+    Some(OpenChunk {
         ids,
         earlier: false,
         set: Arc::new(set),
@@ -419,16 +419,16 @@ mod tests {
         replay.hand_over("other", failing.clone());
         assert!(replay.aside().is_none());
         failing.decide(false);
-        assert!(matches!(replay.next(&mut spool, 2, now), Chunk::Nothing), "nor when the disk does not take it");
+        assert!(matches!(replay.next(&mut spool, 2, now), ReplayChunk::Nothing), "nor when the disk does not take it");
         replay.take_back_failed(now + Duration::from_secs(1));
         assert_eq!(replay.aside().map(BatchSet::len), Some(1), "it is to be handed over once more");
         assert!(replay.is_put_off(now) && !replay.is_put_off(now + Duration::from_secs(1)));
         let on_disk = OnDisk::new(false);
         replay.hand_over("other", on_disk.clone());
-        assert!(matches!(replay.next(&mut spool, 2, now), Chunk::Nothing));
+        assert!(matches!(replay.next(&mut spool, 2, now), ReplayChunk::Nothing));
         assert!(!replay.is_handed_over(now), "nor does the end let go of it");
         on_disk.decide(true);
-        assert!(matches!(replay.next(&mut spool, 2, now), Chunk::Done));
+        assert!(matches!(replay.next(&mut spool, 2, now), ReplayChunk::Done));
         let finished = replay.finish();
         assert_eq!(finished.acked, Some(Acked::Own(2)));
         let [spooled, unspooled, recovered] = [Committed::Spooled, Committed::Unspooled, Committed::Recovered]

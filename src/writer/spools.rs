@@ -140,7 +140,7 @@ pub fn unclaimed(plan: &WriterPlan, spool: &SpoolPlan) -> Vec<PathBuf> {
 
 /// One spool on the disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct SpoolOnDisk {
     /// The directory's name for the sink: its URL, in which signs are replaced, and a check sum; of what waits for one
     /// table, that table's directory in it.
     pub sink: String,
@@ -151,7 +151,7 @@ pub struct Place {
 }
 
 /// Every spool below `directory`, for whoever wants to look: by sink, then by writer.
-pub fn all(directory: &Path) -> io::Result<Vec<Place>> {
+pub fn all(directory: &Path) -> io::Result<Vec<SpoolOnDisk>> {
     let mut places = Vec::new();
     for entry in std::fs::read_dir(directory)? {
         let (path, sink) = entry.map(|entry| (entry.path(), entry.file_name().to_string_lossy().into_owned()))?;
@@ -173,11 +173,11 @@ pub fn all(directory: &Path) -> io::Result<Vec<Place>> {
 }
 
 /// Adds the spools of every writer in the directory `path`.
-fn add_places(sink: &str, path: &Path, places: &mut Vec<Place>) -> io::Result<()> {
+fn add_places(sink: &str, path: &Path, places: &mut Vec<SpoolOnDisk>) -> io::Result<()> {
     for entry in std::fs::read_dir(path)? {
         let (directory, writer) = entry.map(|entry| (entry.path(), entry.file_name()))?;
         let writer = writer.to_str().and_then(|writer| writer.parse().ok());
-        places.extend(writer.map(|writer| Place { sink: sink.to_owned(), writer, directory }));
+        places.extend(writer.map(|writer| SpoolOnDisk { sink: sink.to_owned(), writer, directory }));
     }
     Ok(())
 }

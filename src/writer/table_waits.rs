@@ -25,15 +25,15 @@ pub struct TableWaits {
     longest: Duration,
     /// Name of the directory of the sink's spools.
     sink: String,
-    state: Mutex<State>,
+    state: Mutex<WaitState>,
 }
 
 #[derive(Debug)]
-struct State {
+struct WaitState {
     /// The wait of tables that have none of their own.
-    shared: Option<Wait>,
+    shared: Option<TableWait>,
     /// Waits of single tables.
-    own: Vec<Wait>,
+    own: Vec<TableWait>,
     /// Names of the directories of the spools of tables that have a worker of their own.
     alone: HashSet<String>,
     log: LogLimit,
@@ -45,22 +45,22 @@ struct State {
 
 /// A time in which tables are missing or may not be written.
 #[derive(Debug)]
-struct Wait {
+struct TableWait {
     since: Instant,
     last: Instant,
     tables: Vec<String>,
 }
 
-impl Wait {
-    fn begin(table: &str, longest: Duration, why: &str, log: &mut LogLimit) -> Wait {
+impl TableWait {
+    fn begin(table: &str, longest: Duration, why: &str, log: &mut LogLimit) -> TableWait {
         let seconds = longest.as_secs();
         log.log(Level::Error, format_args!("captures wait up to {seconds} s for a table: {why}"));
-        Wait::of(table)
+        TableWait::of(table)
     }
 
-    fn of(table: &str) -> Wait {
+    fn of(table: &str) -> TableWait {
         let now = Instant::now();
-        Wait { since: now, last: now, tables: vec![table.to_owned()] }
+        TableWait { since: now, last: now, tables: vec![table.to_owned()] }
     }
 
     fn names(&self, table: &str) -> bool {
@@ -76,7 +76,7 @@ impl TableWaits {
     /// No table waits. `longest` is the wait for a table that has taken rows before, `sink` the name of the directory
     /// of the sink's spools.
     pub fn new(longest: Duration, sink: &str) -> Arc<TableWaits> {
-        let state = State {
+        let state = WaitState {
             shared: None,
             own: Vec::new(),
             alone: HashSet::new(),
@@ -106,11 +106,11 @@ impl TableWaits {
     pub fn note_alone(&self, directory: &str) {
         let mut state = self.lock();
         state.alone.insert(directory.to_owned());
-        let State { shared, own, .. } = &mut *state;
+        let WaitState { shared, own, .. } = &mut *state;
         // Its wait is taken out of the shared one.
         if let Some(wait) = shared {
             let is_its = |table: &mut String| spool_names::name_of_table(&self.sink, table) == directory;
-            own.extend(wait.tables.extract_if(.., is_its).map(|table| Wait::of(&table)));
+            own.extend(wait.tables.extract_if(.., is_its).map(|table| TableWait::of(&table)));
         }
         shared.take_if(|wait| wait.tables.is_empty());
     }
@@ -123,7 +123,7 @@ impl TableWaits {
     /// Whether the wait for `table`, which is unusable, is over; says once when it begins.
     pub fn is_over(&self, table: &str, why: &str) -> bool {
         let mut state = self.lock();
-        let State { shared, own, alone, log, proven, .. } = &mut *state;
+        let WaitState { shared, own, alone, log, proven, .. } = &mut *state;
         let is_proven = proven.iter().any(|known| known == table);
         let longest = if is_proven { self.longest } else { self.longest.min(UNKNOWN_TABLE_WAIT) };
         own.retain(|wait| !wait.is_stale());
@@ -131,14 +131,14 @@ impl TableWaits {
         let position = own.iter().position(|wait| wait.names(table)).or_else(|| {
             let gets_own = is_proven || alone.contains(&spool_names::name_of_table(&self.sink, table));
             gets_own.then(|| {
-                own.push(Wait::begin(table, longest, why, log));
+                own.push(TableWait::begin(table, longest, why, log));
                 own.len() - 1
             })
         });
         let wait = match position {
             Some(position) => &mut own[position],
             None => {
-                let shared = shared.get_or_insert_with(|| Wait::begin(table, longest, why, log));
+                let shared = shared.get_or_insert_with(|| TableWait::begin(table, longest, why, log));
                 if !shared.names(table) && shared.tables.len() < MOST_TABLES {
                     shared.tables.push(table.to_owned());
                 }
@@ -159,7 +159,7 @@ impl TableWaits {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, WaitState> {
         // Whatever a panic left is at worst a wait that begins anew.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -170,7 +170,7 @@ impl TableWaits {
     /// Lets all waits that have begun be as old as they may become.
     pub fn expire(&self) {
         let mut state = self.lock();
-        let State { shared, own, .. } = &mut *state;
+        let WaitState { shared, own, .. } = &mut *state;
         for wait in shared.iter_mut().chain(own) {
             wait.since -= self.longest.min(UNKNOWN_TABLE_WAIT);
         }

@@ -2,7 +2,7 @@
 
 use crate::archive::{Beginning, CallFilter};
 use crate::call::Call;
-use crate::listing::{ColumnKind, TextTable};
+use crate::listing::{ListedKind, TextTable};
 use crate::message::Message;
 use crate::moment::{now, talk_time};
 use crate::session::{CallSession, CommandResult, Error};
@@ -12,14 +12,14 @@ use serde_json::{Value, json};
 use std::collections::HashMap;
 
 /// Where room is taken from when a line is too long, and down to which width, one after the other.
-const SHRINKING: [(ColumnKind, usize); 7] = [
-    (ColumnKind::CallId, 26),
-    (ColumnKind::Party, 12),
-    (ColumnKind::Status, 12),
-    (ColumnKind::CallId, 18),
-    (ColumnKind::Party, 8),
-    (ColumnKind::Status, 8),
-    (ColumnKind::CallId, 10),
+const SHRINKING: [(ListedKind, usize); 7] = [
+    (ListedKind::CallId, 26),
+    (ListedKind::Party, 12),
+    (ListedKind::Status, 12),
+    (ListedKind::CallId, 18),
+    (ListedKind::Party, 8),
+    (ListedKind::Status, 8),
+    (ListedKind::CallId, 10),
 ];
 
 /// Which calls to list.
@@ -153,18 +153,18 @@ fn table(calls: &[Call], session: &CallSession, methods: bool, wide: bool) -> Te
     table
 }
 
-fn heads(methods: bool) -> Vec<(&'static str, ColumnKind)> {
-    let mut heads = vec![("TIME", ColumnKind::Fixed)];
+fn heads(methods: bool) -> Vec<(&'static str, ListedKind)> {
+    let mut heads = vec![("TIME", ListedKind::Fixed)];
     if methods {
-        heads.push(("METHOD", ColumnKind::Fixed));
+        heads.push(("METHOD", ListedKind::Fixed));
     }
     heads.extend([
-        ("FROM", ColumnKind::Party),
-        ("TO", ColumnKind::Party),
-        ("MSGS", ColumnKind::Number),
-        ("TALK", ColumnKind::Number),
-        ("STATUS", ColumnKind::Status),
-        ("CALL-ID", ColumnKind::CallId),
+        ("FROM", ListedKind::Party),
+        ("TO", ListedKind::Party),
+        ("MSGS", ListedKind::Number),
+        ("TALK", ListedKind::Number),
+        ("STATUS", ListedKind::Status),
+        ("CALL-ID", ListedKind::CallId),
     ]);
     heads
 }

@@ -1,7 +1,7 @@
 //! `sipcapture dead-letters`: what databases have refused, without touching it.
 
 use crate::letters::{Letter, LetterPlace, counted, files, shape, tally};
-use crate::listing::{ColumnKind, TextTable};
+use crate::listing::{ListedKind, TextTable};
 use crate::session::{CommandResult, Error, Output};
 use crate::terminal::{Style, printable};
 use clap::Args;
@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use sipcapture_core::queue::spool::dead_letter::{ReadError, read_file};
 use std::path::Path;
 
-const SHRINKING: [(ColumnKind, usize); 4] =
-    [(ColumnKind::Sentence, 30), (ColumnKind::CallId, 26), (ColumnKind::CallId, 10), (ColumnKind::Sentence, 10)];
+const SHRINKING: [(ListedKind, usize); 4] =
+    [(ListedKind::Sentence, 30), (ListedKind::CallId, 26), (ListedKind::CallId, 10), (ListedKind::Sentence, 10)];
 
 /// Which letters to list.
 #[derive(Args, Clone, Debug)]
@@ -102,11 +102,11 @@ fn text(output: &Output, directory: &Path, held: &FoundLetters, shown: &[Letter]
     let mut lines = Vec::new();
     if !shown.is_empty() {
         let heads = [
-            ("REFUSED", ColumnKind::Fixed),
-            ("TABLE", ColumnKind::Fixed),
-            ("MESSAGE", ColumnKind::Fixed),
-            ("CALL-ID", ColumnKind::CallId),
-            ("REASON", ColumnKind::Sentence),
+            ("REFUSED", ListedKind::Fixed),
+            ("TABLE", ListedKind::Fixed),
+            ("MESSAGE", ListedKind::Fixed),
+            ("CALL-ID", ListedKind::CallId),
+            ("REASON", ListedKind::Sentence),
         ];
         let rows = shown.iter().map(|letter| {
             let time = output.clock.date_time(letter.time_us);
@@ -115,10 +115,10 @@ fn text(output: &Output, directory: &Path, held: &FoundLetters, shown: &[Letter]
         lines.extend(table(output, &heads, rows));
         lines.push(String::new());
         let heads = [
-            ("LETTERS", ColumnKind::Number),
-            ("TABLE", ColumnKind::Fixed),
-            ("DATABASE", ColumnKind::Fixed),
-            ("REASON", ColumnKind::Sentence),
+            ("LETTERS", ListedKind::Number),
+            ("TABLE", ListedKind::Fixed),
+            ("DATABASE", ListedKind::Fixed),
+            ("REASON", ListedKind::Sentence),
         ];
         let rows = groups(held)
             .into_iter()
@@ -132,7 +132,7 @@ fn text(output: &Output, directory: &Path, held: &FoundLetters, shown: &[Letter]
 
 fn table(
     output: &Output,
-    heads: &[(&'static str, ColumnKind)],
+    heads: &[(&'static str, ListedKind)],
     rows: impl Iterator<Item = Vec<String>>,
 ) -> Vec<String> {
     let mut table = TextTable::new(heads);

@@ -8,7 +8,7 @@ const GAP: usize = 2;
 
 /// How a column behaves when room is short.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ColumnKind {
+pub enum ListedKind {
     /// Never cut.
     Fixed,
     /// Never cut, flush right.
@@ -25,14 +25,14 @@ pub enum ColumnKind {
 
 /// Rows of text in columns.
 pub struct TextTable {
-    heads: Vec<(&'static str, ColumnKind)>,
+    heads: Vec<(&'static str, ListedKind)>,
     rows: Vec<(Vec<String>, Style)>,
     widths: Vec<usize>,
 }
 
 impl TextTable {
     /// No rows yet.
-    pub fn new(heads: &[(&'static str, ColumnKind)]) -> TextTable {
+    pub fn new(heads: &[(&'static str, ListedKind)]) -> TextTable {
         TextTable { heads: heads.to_vec(), rows: Vec::new(), widths: Vec::new() }
     }
 
@@ -56,7 +56,7 @@ impl TextTable {
 
     /// Takes the room that is missing from the widest columns of each of these kinds, down to its width, one after the
     /// other.
-    pub fn shrink(&mut self, width: usize, shrinking: &[(ColumnKind, usize)]) {
+    pub fn shrink(&mut self, width: usize, shrinking: &[(ListedKind, usize)]) {
         for &(kind, least) in shrinking {
             while self.width() > width {
                 let widest = (0..self.heads.len())
@@ -84,8 +84,8 @@ impl TextTable {
             let text = terminal.fit(cell, *width);
             let blanks = " ".repeat(width - text_width(&text));
             let text = match self.heads[index].1 {
-                ColumnKind::Number => format!("{blanks}{text}"),
-                ColumnKind::Status => terminal.paint(style, &text) + &blanks,
+                ListedKind::Number => format!("{blanks}{text}"),
+                ListedKind::Status => terminal.paint(style, &text) + &blanks,
                 _ => text + &blanks,
             };
             line.push_str(&text);
@@ -100,12 +100,12 @@ mod tests {
     use super::*;
 
     fn lines(callers: &[&str], width: usize) -> Vec<String> {
-        let mut table = TextTable::new(&[("FROM", ColumnKind::Party), ("MSGS", ColumnKind::Number)]);
+        let mut table = TextTable::new(&[("FROM", ListedKind::Party), ("MSGS", ListedKind::Number)]);
         for caller in callers {
             table.push(vec![(*caller).to_owned(), "7".to_owned()], Style::Plain);
         }
         table.measure();
-        table.shrink(width, &[(ColumnKind::Party, 4)]);
+        table.shrink(width, &[(ListedKind::Party, 4)]);
         table.lines(&Terminal::plain(width))
     }
 

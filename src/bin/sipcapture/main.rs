@@ -49,7 +49,7 @@ struct Cli {
     #[command(flatten)]
     options: Global,
     #[command(subcommand)]
-    command: Command,
+    command: ToolCommand,
 }
 
 const AFTER_HELP: &str = "\
@@ -123,7 +123,7 @@ struct Global {
 }
 
 #[derive(Subcommand, Debug)]
-enum Command {
+enum ToolCommand {
     /// List the newest calls
     ///
     /// A call is a Call-ID with an INVITE that has no To tag. STATUS is the final
@@ -179,7 +179,7 @@ enum Command {
     /// and the last capture. The server may go on meanwhile, and sends them by
     /// itself.
     #[command(verbatim_doc_comment)]
-    Spool(spool::SpoolOptions),
+    Spool(spool::SpoolArguments),
 }
 
 /// Reads `callid=call_id`.
@@ -197,7 +197,7 @@ fn renamed_column(text: &str) -> Result<(String, String), String> {
 
 fn run(cli: Cli) -> CommandResult {
     let options = cli.options;
-    if let Command::Schema(schema) = &cli.command {
+    if let ToolCommand::Schema(schema) = &cli.command {
         return schema::run(schema, &options.tables, &options.columns, options.json);
     }
     let output = Output {
@@ -208,21 +208,24 @@ fn run(cli: Cli) -> CommandResult {
     let from_environment = || std::env::var(DATABASE_VARIABLE).ok().filter(|url| !url.is_empty());
     let url = options.db.or_else(from_environment).unwrap_or_else(|| EMBEDDED_URL.to_owned());
     match &cli.command {
-        Command::DeadLetters(letters) => return dead_letters::run(&output, letters),
-        Command::ReplayDeadLetters(replay) => {
+        ToolCommand::DeadLetters(letters) => return dead_letters::run(&output, letters),
+        ToolCommand::ReplayDeadLetters(replay) => {
             return replay::run(&output, replay, &url, &options.tables, &options.columns);
         }
-        Command::Spool(spool) => return spool::run(&output, spool),
+        ToolCommand::Spool(spool) => return spool::run(&output, spool),
         _ => {}
     }
     let archive = Archive::open(&url, &options.tables, &options.columns)?;
     let mut session = CallSession { archive, output };
     match &cli.command {
-        Command::Calls(options) => calls::run(&mut session, options),
-        Command::Flow(legs) => flow::run(&mut session, legs),
-        Command::Show(legs) => show::run(&mut session, legs),
-        Command::Export(options) => export::run(&mut session, options),
-        Command::Schema(_) | Command::DeadLetters(_) | Command::ReplayDeadLetters(_) | Command::Spool(_) => Ok(()),
+        ToolCommand::Calls(options) => calls::run(&mut session, options),
+        ToolCommand::Flow(legs) => flow::run(&mut session, legs),
+        ToolCommand::Show(legs) => show::run(&mut session, legs),
+        ToolCommand::Export(options) => export::run(&mut session, options),
+        ToolCommand::Schema(_)
+        | ToolCommand::DeadLetters(_)
+        | ToolCommand::ReplayDeadLetters(_)
+        | ToolCommand::Spool(_) => Ok(()),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What every subcommand works with: the archive, the terminal, the clock, and how an answer is given.
 
-use crate::archive::{Archive, ArchiveError, Missing};
+use crate::archive::{Archive, ArchiveError, CallNotFound};
 use crate::message::Message;
 use crate::moment::Clock;
 use crate::terminal::{Terminal, print, printable};
@@ -123,8 +123,8 @@ impl CallSession {
     pub fn find(&mut self, legs: &Legs, whole: bool) -> Result<FoundCall, Error> {
         let call_id = match self.archive.resolve(&legs.call_id)? {
             Ok(call_id) => call_id,
-            Err(Missing::None) => return Err(Error::NoSuchCall(legs.call_id.clone())),
-            Err(Missing::Several(found)) => {
+            Err(CallNotFound::None) => return Err(Error::NoSuchCall(legs.call_id.clone())),
+            Err(CallNotFound::Several(found)) => {
                 return Err(Error::Ambiguous(legs.call_id.clone(), printable(&found.join(" "))));
             }
         };

@@ -1,7 +1,7 @@
 //! `sipcapture spool`: what waits on the disk for databases that were away, without touching it.
 
 use crate::letters::{counted, require_directory, unreadable};
-use crate::listing::{ColumnKind, TextTable};
+use crate::listing::{ListedKind, TextTable};
 use crate::moment::rfc3339;
 use crate::session::{CommandResult, Error, Output};
 use crate::terminal::{Style, printable};
@@ -11,13 +11,13 @@ use sipcapture_core::capture::record;
 use sipcapture_core::module::SPOOL_DIRECTORY;
 use sipcapture_core::queue::spool::dead_letter::list;
 use sipcapture_core::queue::spool::{Contents, LockHolder, inspect, lock_holder};
-use sipcapture_core::writer::spools::{DEAD_LETTERS, Place, all};
+use sipcapture_core::writer::spools::{DEAD_LETTERS, SpoolOnDisk, all};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// Which spool to show.
 #[derive(Args, Clone, Debug)]
-pub struct SpoolOptions {
+pub struct SpoolArguments {
     #[arg(long, value_name = "DIR", help = format!("The server's spool_dir [default: {SPOOL_DIRECTORY}]"))]
     dir: Option<PathBuf>,
 }
@@ -26,13 +26,13 @@ pub struct SpoolOptions {
 struct FoundSpools {
     /// Whether a server uses it, and which, if that can be told.
     user: Option<Option<LockHolder>>,
-    spools: Vec<(Place, Contents)>,
+    spools: Vec<(SpoolOnDisk, Contents)>,
     letter_files: usize,
     letter_bytes: u64,
 }
 
 /// Prints a line for each writer of each database, or their document.
-pub fn run(output: &Output, options: &SpoolOptions) -> CommandResult {
+pub fn run(output: &Output, options: &SpoolArguments) -> CommandResult {
     let directory = options.dir.clone().unwrap_or_else(|| SPOOL_DIRECTORY.into());
     let held = look(&directory)?;
     match output.json {
@@ -103,12 +103,12 @@ fn text(output: &Output, directory: &Path, held: &FoundSpools) -> String {
     let mut lines = Vec::new();
     if !held.spools.is_empty() {
         let mut table = TextTable::new(&[
-            ("DATABASE", ColumnKind::Party),
-            ("WRITER", ColumnKind::Number),
-            ("RECORDS", ColumnKind::Number),
-            ("BYTES", ColumnKind::Number),
-            ("OLDEST", ColumnKind::Fixed),
-            ("NEWEST", ColumnKind::Fixed),
+            ("DATABASE", ListedKind::Party),
+            ("WRITER", ListedKind::Number),
+            ("RECORDS", ListedKind::Number),
+            ("BYTES", ListedKind::Number),
+            ("OLDEST", ListedKind::Fixed),
+            ("NEWEST", ListedKind::Fixed),
         ]);
         for (place, contents) in &held.spools {
             let time =
@@ -126,7 +126,7 @@ fn text(output: &Output, directory: &Path, held: &FoundSpools) -> String {
             );
         }
         table.measure();
-        table.shrink(output.terminal.table_width(), &[(ColumnKind::Party, 12)]);
+        table.shrink(output.terminal.table_width(), &[(ListedKind::Party, 12)]);
         lines.extend(table.lines(&output.terminal));
         lines.push(String::new());
     }

@@ -14,11 +14,11 @@ pub struct Statistic {
     pub description: Cow<'static, CStr>,
     /// Its name where exporters show it, if `name` is none that they take.
     pub exported_name: Option<CString>,
-    value: Value,
+    value: StatisticValue,
 }
 
 #[derive(Debug)]
-enum Value {
+enum StatisticValue {
     Of(&'static counters::Counter),
     /// SIP requests (0) or replies (1) of a mode.
     Mode(usize, usize),
@@ -34,14 +34,14 @@ impl Statistic {
         description: CString,
     ) -> Statistic {
         let (name, description) = (Cow::Owned(name), Cow::Owned(description));
-        Statistic { name, description, exported_name, value: Value::Mode(mode, kind) }
+        Statistic { name, description, exported_name, value: StatisticValue::Mode(mode, kind) }
     }
 
     /// Its value in a reading.
     pub fn value(&self, totals: &Totals) -> u64 {
         match self.value {
-            Value::Of(counter) => counter.value(totals),
-            Value::Mode(mode, kind) => totals.modes[mode][kind],
+            StatisticValue::Of(counter) => counter.value(totals),
+            StatisticValue::Mode(mode, kind) => totals.modes[mode][kind],
         }
     }
 }
@@ -54,7 +54,7 @@ pub(in crate::module) fn of(observer: Observer) -> &'static [Statistic] {
             name: Cow::Borrowed(counter.name),
             description: Cow::Borrowed(description),
             exported_name: None,
-            value: Value::Of(counter),
+            value: StatisticValue::Of(counter),
         });
         statistics.collect()
     })

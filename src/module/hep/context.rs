@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 /// The HEP packet at hand.
 #[derive(Debug, Default)]
 pub struct HepContext {
-    pub(in crate::module) current: Option<Current>,
+    pub(in crate::module) current: Option<PacketAtHand>,
     correlation: Vec<u8>,
     pub(in crate::module) inflated: Inflated,
     pub(in crate::module) address_texts: AddressTexts,
@@ -22,7 +22,7 @@ pub struct HepContext {
 
 /// What is inherited.
 #[derive(Debug)]
-pub(in crate::module) struct Current {
+pub(in crate::module) struct PacketAtHand {
     /// Version of the packet; `None` of a message that came without HEP, and of a packet that cannot be decoded.
     hep_version: Option<u8>,
     pub(in crate::module) time_us: Option<i64>,
@@ -30,7 +30,7 @@ pub(in crate::module) struct Current {
     pub(in crate::module) has_correlation: bool,
     pub(in crate::module) captured: bool,
     /// The packet, while the script is looking at it; its payload is not routed then.
-    pub(in crate::module) asked: Option<Place>,
+    pub(in crate::module) asked: Option<PacketPlace>,
     pub(in crate::module) addresses: Option<Addresses>,
     /// What is counted when the host's parser refuses the message.
     pub(in crate::module) refused: Produced,
@@ -38,14 +38,14 @@ pub(in crate::module) struct Current {
 
 /// Where bytes of the host are: enough to know them again, and nothing to read them by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::module) struct Place {
+pub(in crate::module) struct PacketPlace {
     address: usize,
     length: usize,
 }
 
-impl Place {
-    fn of(bytes: &[u8]) -> Place {
-        Place { address: bytes.as_ptr().addr(), length: bytes.len() }
+impl PacketPlace {
+    fn of(bytes: &[u8]) -> PacketPlace {
+        PacketPlace { address: bytes.as_ptr().addr(), length: bytes.len() }
     }
 }
 
@@ -118,7 +118,7 @@ impl HepContext {
 
     /// Whether `payload` is the packet that the script is looking at, and not a message of its own.
     pub(in crate::module) fn is_asked_about(&self, payload: &[u8]) -> bool {
-        self.current.as_ref().is_some_and(|current| current.asked == Some(Place::of(payload)))
+        self.current.as_ref().is_some_and(|current| current.asked == Some(PacketPlace::of(payload)))
     }
 
     /// Forgets the packet.
@@ -145,13 +145,13 @@ impl HepContext {
         };
         self.keep_correlation(correlation);
         let has_correlation = correlation.is_some();
-        self.current = Some(Current {
+        self.current = Some(PacketAtHand {
             hep_version,
             time_us,
             agent_id,
             has_correlation,
             captured: false,
-            asked: Some(Place::of(packet)),
+            asked: Some(PacketPlace::of(packet)),
             addresses,
             refused: Produced::HepRefused,
         });
@@ -160,7 +160,7 @@ impl HepContext {
     /// Has the host route the payload of `packet`.
     pub(in crate::module) fn route(&mut self, packet: &Packet<'_>) {
         self.keep_correlation(packet.correlation_id);
-        self.current = Some(Current {
+        self.current = Some(PacketAtHand {
             hep_version: Some(packet.version.number()),
             time_us: packet.time_us,
             agent_id: agent_id(packet),
@@ -174,7 +174,7 @@ impl HepContext {
 
     /// Has the host route a message from a raw socket: it has a time of its own, and no agent has sent it.
     pub(in crate::module) fn route_raw(&mut self, time_us: Option<i64>, source: SocketAddr, destination: SocketAddr) {
-        self.current = Some(Current {
+        self.current = Some(PacketAtHand {
             hep_version: None,
             time_us,
             agent_id: None,

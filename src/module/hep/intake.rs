@@ -4,7 +4,7 @@ use crate::capture::{Capture, RowKind, Transport};
 use crate::hep::{self, Packet, Payload, kind};
 use crate::module::engine::capture_queue::{CaptureQueue, now_us};
 use crate::module::engine::state::StateError;
-use crate::module::hep::context::{Addresses, Current, HepContext, Inflated, agent_id};
+use crate::module::hep::context::{Addresses, HepContext, Inflated, PacketAtHand, agent_id};
 use crate::module::hep::settings::HepSettings;
 use crate::module::hep::variable::{self, HepVariable};
 use crate::module::variable::VariableValue;
@@ -109,7 +109,7 @@ impl HepContext {
     /// it went, and what counts it.
     pub fn refused(&self) -> Option<(Addresses, Produced)> {
         match &self.current {
-            Some(Current { captured: false, asked: None, addresses: Some(addresses), refused, .. }) => {
+            Some(PacketAtHand { captured: false, asked: None, addresses: Some(addresses), refused, .. }) => {
                 Some((*addresses, *refused))
             }
             _ => None,

@@ -84,7 +84,7 @@ impl ThreadIdentity {
 }
 
 /// What the kernel tells of a thread.
-struct Found {
+struct ThreadFound {
     /// Clock ticks since boot, cut to [`START_BITS`].
     start: u64,
     /// It runs no more, and waits for its parent.
@@ -93,7 +93,7 @@ struct Found {
 
 /// Asks the kernel for thread `id`; `None` when there is none, or /proc does not show the threads of this process's
 /// namespace.
-fn look_up(id: u64) -> Option<Found> {
+fn look_up(id: u64) -> Option<ThreadFound> {
     let own = std::fs::read_link("/proc/self").ok()?;
     if own.to_str()?.parse() != Ok(std::process::id()) {
         return None;
@@ -103,11 +103,11 @@ fn look_up(id: u64) -> Option<Found> {
 
 /// Reads `/proc/ID/stat`, proc(5): the name in brackets, which may hold anything, then the state as field 3 and the
 /// start as field 22.
-fn parse(stat: &str) -> Option<Found> {
+fn parse(stat: &str) -> Option<ThreadFound> {
     let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
     let is_dead = ["Z", "X", "x"].contains(&fields.next()?);
     let start: u64 = fields.nth(18)?.parse().ok()?;
-    Some(Found { start: start & ((1 << START_BITS) - 1), is_dead })
+    Some(ThreadFound { start: start & ((1 << START_BITS) - 1), is_dead })
 }
 
 /// A number that neither the processes before this one in its line of forks nor its children have. Costs no system call

@@ -1,7 +1,7 @@
 //! Writing: all of a batch, or nothing.
 
 use super::files::SegmentFile;
-use super::frame::{HEADER, Header, MAX_RECORD, encode_record, record_size};
+use super::frame::{HEADER, MAX_RECORD, SegmentHeader, encode_record, record_size};
 use super::segment::{MAGIC, Segment, name};
 use super::{AppendError, Spool, SpoolError, SyncPolicy};
 use std::io;
@@ -9,14 +9,14 @@ use std::ops::Range;
 
 /// The share of a batch that goes into one segment.
 #[derive(Debug)]
-struct Part {
+struct RecordPart {
     /// Whether the segment is begun with it.
     begins: bool,
     records: u64,
     bytes: u64,
 }
 
-fn needed(parts: &[Part]) -> u64 {
+fn needed(parts: &[RecordPart]) -> u64 {
     parts.iter().map(|part| part.bytes).sum()
 }
 
@@ -71,9 +71,9 @@ impl Spool {
     }
 
     /// Splits a batch at the segments' size.
-    fn plan<'a>(&self, records: impl Iterator<Item = &'a [u8]>) -> Result<Vec<Part>, AppendError> {
+    fn plan<'a>(&self, records: impl Iterator<Item = &'a [u8]>) -> Result<Vec<RecordPart>, AppendError> {
         let mut size = self.active.as_ref().and(self.segments.back()).map(|last| last.size);
-        let mut parts: Vec<Part> = Vec::new();
+        let mut parts: Vec<RecordPart> = Vec::new();
         for record in records {
             if record.len() > MAX_RECORD {
                 return Err(AppendError::TooLarge { bytes: record.len() });
@@ -90,7 +90,7 @@ impl Spool {
                 }
                 None => {
                     let header = if begins { HEADER as u64 } else { 0 };
-                    parts.push(Part { begins, records: 1, bytes: header + bytes });
+                    parts.push(RecordPart { begins, records: 1, bytes: header + bytes });
                 }
             }
         }
@@ -118,7 +118,7 @@ impl Spool {
         records: impl Iterator<Item = &'a [u8]>,
         begun: &mut Vec<Begun>,
     ) -> Result<(), SpoolError> {
-        let header = Header::new(id);
+        let header = SegmentHeader::new(id);
         self.buffer.clear();
         header.encode(MAGIC, &mut self.buffer);
         for (id, record) in (id..).zip(records) {

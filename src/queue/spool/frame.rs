@@ -27,7 +27,7 @@ pub(super) type Magic = [u8; 8];
 
 /// The header of one file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Header {
+pub(super) struct SegmentHeader {
     /// Id of the first record.
     pub first: u64,
     /// Starts every check sum of the file.
@@ -48,12 +48,12 @@ pub enum HeaderError {
     Version(u32),
 }
 
-impl Header {
+impl SegmentHeader {
     /// A header for a new file, with a salt that nobody else can know.
-    pub(super) fn new(first: u64) -> Header {
+    pub(super) fn new(first: u64) -> SegmentHeader {
         // The standard library's source of keys for hash maps: the system's random bytes, and never twice the same.
         let salt = std::hash::RandomState::new().build_hasher().finish() as u32;
-        Header { first, salt }
+        SegmentHeader { first, salt }
     }
 
     /// Appends the header's bytes to `out`.
@@ -71,7 +71,7 @@ impl Header {
     }
 
     /// Reads the header at the front of `bytes`; one good copy is enough.
-    pub(super) fn decode(magic: Magic, bytes: &[u8]) -> Result<Header, HeaderError> {
+    pub(super) fn decode(magic: Magic, bytes: &[u8]) -> Result<SegmentHeader, HeaderError> {
         let bytes = bytes.get(..HEADER).ok_or(HeaderError::Short)?;
         let copies = bytes
             .chunks_exact(COPY)
@@ -80,7 +80,7 @@ impl Header {
         for copy in copies {
             match (u32_at(copy, 8), u64_at(copy, 16)) {
                 (VERSION, first) if (1..ID_LIMIT).contains(&first) => {
-                    return Ok(Header { first, salt: u32_at(copy, 12) });
+                    return Ok(SegmentHeader { first, salt: u32_at(copy, 12) });
                 }
                 (VERSION, _) => {}
                 (version, _) => unknown = HeaderError::Version(version),
@@ -90,7 +90,7 @@ impl Header {
     }
 
     /// Reads the header of an open file.
-    pub(super) fn read(magic: Magic, file: &dyn Source) -> io::Result<Result<Header, HeaderError>> {
+    pub(super) fn read(magic: Magic, file: &dyn Source) -> io::Result<Result<SegmentHeader, HeaderError>> {
         let mut bytes = [0; HEADER];
         let mut filled = 0;
         while filled < HEADER {
@@ -99,7 +99,7 @@ impl Header {
                 count => filled += count,
             }
         }
-        Ok(Header::decode(magic, &bytes[..filled]))
+        Ok(SegmentHeader::decode(magic, &bytes[..filled]))
     }
 }
 
@@ -147,7 +147,7 @@ pub(super) struct Found {
 /// bytes are not is stepped over whole. Either way its id is simply not found.
 #[derive(Debug)]
 pub(super) struct Walk {
-    header: Header,
+    header: SegmentHeader,
     /// Where the next record should start.
     offset: u64,
     /// Ids below this have been seen, or were never asked for.
@@ -162,12 +162,12 @@ pub(super) struct Walk {
 
 impl Walk {
     /// A walk over all records of a file with this header.
-    pub(super) fn new(header: Header) -> Walk {
+    pub(super) fn new(header: SegmentHeader) -> Walk {
         Walk::resume(header, HEADER as u64, header.first)
     }
 
     /// A walk from a record's start at `offset`, where ids are `lowest` or more.
-    pub(super) fn resume(header: Header, offset: u64, lowest: u64) -> Walk {
+    pub(super) fn resume(header: SegmentHeader, offset: u64, lowest: u64) -> Walk {
         Walk { header, offset, lowest, window: Vec::new(), window_offset: offset, filled: 0, damaged: 0 }
     }
 

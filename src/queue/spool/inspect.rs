@@ -3,7 +3,7 @@
 //!
 //! For the operator's tool. What it sees may be some appends old when it answers.
 
-use super::frame::{Header, ID_LIMIT, Walk};
+use super::frame::{ID_LIMIT, SegmentHeader, Walk};
 use super::segment::{MAGIC, first_of, name};
 use super::{LockHolder, SpoolError, lock, position};
 use rustix::fs::FlockOperation;
@@ -92,7 +92,7 @@ fn walk(directory: &Path, first: u64, mut look: impl FnMut(u64, &[u8]) -> bool) 
         file => file.map_err(failed("open"))?,
     };
     let size = file.metadata().map_err(failed("read"))?.len();
-    let Ok(header) = Header::read(MAGIC, &file).map_err(failed("read"))? else { return Ok(()) };
+    let Ok(header) = SegmentHeader::read(MAGIC, &file).map_err(failed("read"))? else { return Ok(()) };
     let mut walk = Walk::new(header);
     while let Some(found) = walk.next(&file, size, ID_LIMIT).map_err(failed("read"))? {
         if !look(found.id, walk.bytes(&found)) {

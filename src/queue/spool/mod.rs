@@ -118,7 +118,7 @@ pub use files::OnDisk;
 pub(crate) use files::SYNCS;
 use files::{Files, SegmentFile};
 use position::Position;
-use read::Reader;
+use read::SegmentReader;
 use segment::Segment;
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -168,7 +168,7 @@ pub struct Spool {
     /// The last segment's file; `None` when the next append must begin a new segment.
     active: Option<Box<dyn SegmentFile>>,
     marks: SpoolMarks,
-    reader: Reader,
+    reader: SegmentReader,
     buffer: Vec<u8>,
     /// Since when something in the last segment or in `position` is not known to be on the disk; for `Interval` alone.
     unsynced: Option<Instant>,
@@ -328,7 +328,7 @@ impl Drop for Spool {
 /// Walks through `bytes` as through the file of one segment, handing each good record to `take`: the very walk that
 /// recovers and reads segments. Returns how many damaged places it has stepped over.
 pub fn scan(bytes: &[u8], mut take: impl FnMut(u64, &[u8])) -> Result<u64, HeaderError> {
-    let mut walk = frame::Walk::new(frame::Header::decode(segment::MAGIC, bytes)?);
+    let mut walk = frame::Walk::new(frame::SegmentHeader::decode(segment::MAGIC, bytes)?);
     // Reading from memory cannot fail.
     while let Ok(Some(found)) = walk.next(&bytes, bytes.len() as u64, frame::ID_LIMIT) {
         take(found.id, walk.bytes(&found));

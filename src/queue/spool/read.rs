@@ -18,12 +18,12 @@ const BLOCK: usize = 4096;
 const PLACES: usize = 1024;
 
 /// The place where reads go on.
-pub(super) struct Reader {
+pub(super) struct SegmentReader {
     /// Id of the next record to hand out.
     cursor: u64,
     open: Option<Open>,
     /// Where records start that a call has ended before: [`Spool::rewind`] need not walk through their segment again.
-    places: VecDeque<Place>,
+    places: VecDeque<ReadPosition>,
     /// Reads that have failed one after the other.
     failures: u32,
     /// First id of the last segment that a loss was logged of.
@@ -39,15 +39,15 @@ struct Open {
 }
 
 #[derive(Clone, Copy)]
-struct Place {
+struct ReadPosition {
     id: u64,
     segment: u64,
     offset: u64,
 }
 
-impl Reader {
-    pub(super) fn new(cursor: u64) -> Reader {
-        Reader { cursor, open: None, places: VecDeque::new(), failures: 0, logged: 0 }
+impl SegmentReader {
+    pub(super) fn new(cursor: u64) -> SegmentReader {
+        SegmentReader { cursor, open: None, places: VecDeque::new(), failures: 0, logged: 0 }
     }
 
     /// Forgets what no rewind can ask for any more.
@@ -65,7 +65,7 @@ impl Reader {
 
     fn remember(&mut self) {
         if let Some(open) = self.open.as_ref().filter(|_| self.places.len() < PLACES) {
-            self.places.push_back(Place { id: self.cursor, segment: open.first, offset: open.walk.offset() });
+            self.places.push_back(ReadPosition { id: self.cursor, segment: open.first, offset: open.walk.offset() });
         }
     }
 }
@@ -186,7 +186,7 @@ impl Spool {
         let segment = &self.segments[index];
         let first = segment.first();
         let file = self.files.open(&segment.name())?;
-        let known = |place: &&Place| place.segment == first && place.id <= self.reader.cursor;
+        let known = |place: &&ReadPosition| place.segment == first && place.id <= self.reader.cursor;
         let walk = match self.reader.places.iter().rev().find(known) {
             Some(place) => Walk::resume(segment.header, place.offset, place.id),
             None => Walk::new(segment.header),

@@ -1,10 +1,10 @@
 //! Opening a directory, whatever it holds.
 
 use super::files::{Directory, Files, SegmentFile, Source};
-use super::frame::{HEADER, Header, HeaderError, ID_LIMIT, Walk};
+use super::frame::{HEADER, HeaderError, ID_LIMIT, SegmentHeader, Walk};
 use super::lazy::LazyDirectory;
 use super::position::{self, Firm, Position};
-use super::read::{Patched, Reader};
+use super::read::{Patched, SegmentReader};
 use super::segment::{MAGIC, Segment, first_of};
 use super::{Spool, SpoolError, SpoolMarks, SpoolOptions, SyncPolicy, error, lock};
 use std::collections::VecDeque;
@@ -77,7 +77,7 @@ impl Spool {
             segments,
             active,
             marks,
-            reader: Reader::new(acked),
+            reader: SegmentReader::new(acked),
             buffer: Vec::new(),
             unsynced: None,
             strays: Vec::new(),
@@ -156,7 +156,7 @@ fn open_segment(
         return Ok(None);
     }
     let file = files.open(name).map_err(failed("open"))?;
-    let why = match Header::read(MAGIC, &*file) {
+    let why = match SegmentHeader::read(MAGIC, &*file) {
         Ok(Ok(header)) if header.first == first => return Ok(Some(Segment { header, size, excess: 0 })),
         Ok(Ok(header)) => format!("its header says that it starts at record {}", header.first),
         Ok(Err(HeaderError::Short)) => HeaderError::Short.to_string(),

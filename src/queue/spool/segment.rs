@@ -1,6 +1,6 @@
 //! What a spool remembers of each of its segment files.
 
-use super::frame::{Header, ID_LIMIT, Magic};
+use super::frame::{ID_LIMIT, Magic, SegmentHeader};
 
 /// First bytes of a segment.
 pub(super) const MAGIC: Magic = *b"SIPCSPL\n";
@@ -9,7 +9,7 @@ const SUFFIX: &str = ".segment";
 /// One segment file.
 #[derive(Clone, Debug)]
 pub(super) struct Segment {
-    pub header: Header,
+    pub header: SegmentHeader,
     /// Bytes of header and records.
     pub size: u64,
     /// Bytes behind them that could not be cut off.

@@ -2,9 +2,9 @@
 
 use super::deadline::Deadline;
 use super::destination::Destination;
-use super::encoder::{Encoder, Group};
+use super::encoder::{Encoder, PacketGroup};
 use super::link::{Link, LinkProbe};
-use super::names::Names;
+use super::names::CollectorNames;
 use super::options::CollectorOptions;
 use super::outgoing::{Outgoing, Sent};
 use super::passed::Passed;
@@ -37,7 +37,7 @@ pub struct Collector {
 /// A destination, and what is known and open of it.
 struct Member {
     destination: Destination,
-    names: Names,
+    names: CollectorNames,
     link: Option<Link>,
     /// Nobody listens there, as far as is known. Only over UDP, and where another may stand in for it.
     is_unreachable: bool,
@@ -63,7 +63,7 @@ impl Collector {
         asker: Asker,
     ) -> Collector {
         let target = |destination: Destination| {
-            let names = Names::new(&destination, Arc::clone(&resolver), asker);
+            let names = CollectorNames::new(&destination, Arc::clone(&resolver), asker);
             Member { destination, names, link: None, is_unreachable: false, sent_at: None }
         };
         let targets: Vec<Member> = destinations.into_iter().map(target).collect();
@@ -215,7 +215,7 @@ impl Member {
 }
 
 /// Notes in `sent` what became of `group`; answers why its rest did not go.
-fn settle(group: &Group, passed: Passed, sent: &mut Sent) -> Option<String> {
+fn settle(group: &PacketGroup, passed: Passed, sent: &mut Sent) -> Option<String> {
     // Refused packets count as done up to the first that is still to be sent.
     let end = group.packets.get(passed.whole).copied().unwrap_or(group.end);
     sent.sent = end;

@@ -47,7 +47,7 @@ impl Frames {
 
 /// The encoded form of a few packets that follow one another.
 #[derive(Default)]
-pub(super) struct Group {
+pub(super) struct PacketGroup {
     pub frames: Frames,
     /// Which packet each frame is.
     pub packets: Vec<usize>,
@@ -109,7 +109,7 @@ pub(super) struct Encoder {
     auth_key: Option<Vec<u8>>,
     node_name: Option<Vec<u8>>,
     compressor: Option<Compressor>,
-    pub group: Group,
+    pub group: PacketGroup,
 }
 
 impl Encoder {
@@ -120,7 +120,7 @@ impl Encoder {
             auth_key: options.auth_key.as_ref().map(|key| key.bytes().to_vec()),
             node_name: options.node_name.clone(),
             compressor: options.compress.then(Compressor::new),
-            group: Group::default(),
+            group: PacketGroup::default(),
         }
     }
 
@@ -159,7 +159,7 @@ impl Encoder {
             trailing: 0,
         };
         let options = EncodeOptions { node_name: self.node_name.as_deref(), order: outgoing.order };
-        let Group { frames, packets, refused, .. } = &mut self.group;
+        let PacketGroup { frames, packets, refused, .. } = &mut self.group;
         match hep::encode_with(&packet, version, &options, &mut frames.bytes) {
             Ok(()) => {
                 frames.ends.push(frames.bytes.len());

@@ -3,7 +3,7 @@
 use super::deadline::Deadline;
 use super::destination::{CollectorTransport, Destination};
 use super::encoder::{Ends, Frames};
-use super::names::Names;
+use super::names::CollectorNames;
 use super::passed::Passed;
 use super::setup::Setup;
 use super::stream::Stream;
@@ -36,7 +36,7 @@ impl Link {
     /// The reason for each address.
     pub fn open(
         destination: &Destination,
-        names: &mut Names,
+        names: &mut CollectorNames,
         setup: &Arc<Setup>,
         opening: LinkProbe,
     ) -> Result<Link, String> {
@@ -80,7 +80,7 @@ impl Link {
 
     /// Whether the way still leads to the collector, as far as can be told without sending: a stream is open, and the
     /// address is still one of the destination's.
-    pub fn is_current(&mut self, names: &mut Names) -> bool {
+    pub fn is_current(&mut self, names: &mut CollectorNames) -> bool {
         let peer = self.ends().peer;
         if let Link::Stream(stream) = self
             && let Err(reason) = stream.listen()

@@ -4,7 +4,7 @@
 //! wait for it: they are used until the answer is there, and further when the resolver fails.
 
 use super::destination::{CollectorHost, Destination};
-use super::resolver::{Answer, Asker, Question, Resolver};
+use super::resolver::{Asker, Question, ResolvedAddresses, Resolver};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ const KEPT_AFTER_FAILURE: Duration = Duration::from_secs(5);
 
 /// The addresses of one destination.
 #[derive(Clone)]
-pub(super) struct Names {
+pub(super) struct CollectorNames {
     host: CollectorHost,
     port: u16,
     resolver: Arc<Resolver>,
@@ -29,12 +29,12 @@ pub(super) struct Names {
     asked: Option<Arc<Question>>,
 }
 
-impl Names {
+impl CollectorNames {
     /// Asks nothing yet.
-    pub fn new(destination: &Destination, resolver: Arc<Resolver>, asker: Asker) -> Names {
+    pub fn new(destination: &Destination, resolver: Arc<Resolver>, asker: Asker) -> CollectorNames {
         // No SRV records, also where the URI names no port: the stock module asks for the addresses of the name alone,
         // and the same configuration has to reach the same collector.
-        Names {
+        CollectorNames {
             host: destination.host().clone(),
             port: destination.port(),
             resolver,
@@ -106,7 +106,7 @@ impl Names {
     }
 
     /// An error only when there is no address from before.
-    fn take(&mut self, answer: Answer) -> Result<(), String> {
+    fn take(&mut self, answer: ResolvedAddresses) -> Result<(), String> {
         self.asked = None;
         let reason = match answer {
             Ok(addresses) => {

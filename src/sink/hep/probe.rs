@@ -2,7 +2,7 @@
 
 use super::destination::Destination;
 use super::link::{Link, LinkProbe};
-use super::names::Names;
+use super::names::CollectorNames;
 use super::setup::Setup;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
@@ -25,7 +25,7 @@ pub(super) struct Candidate {
     /// Its number.
     pub at: usize,
     pub destination: Destination,
-    pub names: Names,
+    pub names: CollectorNames,
     /// When it was last sent anything.
     pub sent_at: Option<Instant>,
 }
@@ -35,7 +35,7 @@ pub(super) struct Look {
     /// Which destination a way can be opened to, and the way.
     pub found: Option<(usize, Link)>,
     /// What is known by now of the addresses of those that were looked at, by their numbers.
-    pub names: Vec<(usize, Names)>,
+    pub names: Vec<(usize, CollectorNames)>,
 }
 
 impl Probe {

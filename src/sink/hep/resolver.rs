@@ -28,21 +28,21 @@ pub(super) enum Asker {
 }
 
 /// The addresses of a name, at least one; or why there is none.
-pub(super) type Answer = Result<Vec<SocketAddr>, String>;
+pub(super) type ResolvedAddresses = Result<Vec<SocketAddr>, String>;
 
 /// Asks for the addresses of a host (second argument: the port that they get).
-type LookUp = Box<dyn Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync>;
+type LookUpFunction = Box<dyn Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync>;
 
 /// A resolver, with the questions that it has not answered.
 pub(super) struct Resolver {
-    look_up: LookUp,
+    look_up: LookUpFunction,
     asked: Mutex<HashMap<(String, u16), Arc<Question>>>,
 }
 
 /// A question that is being asked, or has been answered.
 #[derive(Default)]
 pub(super) struct Question {
-    answer: Mutex<Option<Answer>>,
+    answer: Mutex<Option<ResolvedAddresses>>,
     answered: Condvar,
 }
 
@@ -100,12 +100,12 @@ impl Resolver {
 
 impl Question {
     /// The answer, if it has come.
-    pub fn answer(&self) -> Option<Answer> {
+    pub fn answer(&self) -> Option<ResolvedAddresses> {
         self.answer.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Waits for the answer, `limit` at most.
-    pub fn wait(&self, limit: Duration) -> Option<Answer> {
+    pub fn wait(&self, limit: Duration) -> Option<ResolvedAddresses> {
         let answer = self.answer.lock().unwrap_or_else(PoisonError::into_inner);
         let waited = self.answered.wait_timeout_while(answer, limit, |answer| answer.is_none());
         waited.unwrap_or_else(PoisonError::into_inner).0.clone()

@@ -77,7 +77,7 @@ pub trait HostDriver {
 
 /// Drivers that need more than all do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum DriverKind {
     Text,
     Sqlite,
     Other,
@@ -88,7 +88,7 @@ enum Kind {
 pub struct DriverDatabase<D> {
     driver: D,
     scheme: String,
-    kind: Kind,
+    kind: DriverKind,
     abilities: DriverAbilities,
     /// What stands around names in SQL, since the last connection.
     quote: Vec<u8>,
@@ -99,9 +99,9 @@ impl<D: HostDriver> DriverDatabase<D> {
     /// The database at a URL of `scheme`, not connected.
     pub fn new(driver: D, scheme: &str, abilities: DriverAbilities) -> DriverDatabase<D> {
         let kind = match scheme {
-            "text" => Kind::Text,
-            "sqlite" => Kind::Sqlite,
-            _ => Kind::Other,
+            "text" => DriverKind::Text,
+            "sqlite" => DriverKind::Sqlite,
+            _ => DriverKind::Other,
         };
         let (scheme, quote) = (scheme.to_owned(), Vec::new());
         DriverDatabase { driver, scheme, kind, abilities, quote, lack_of_delayed_is_said: false }
@@ -117,7 +117,7 @@ impl<D: HostDriver> DriverDatabase<D> {
                 self.lack_of_delayed_is_said = true;
             }
         }
-        if self.kind == Kind::Text {
+        if self.kind == DriverKind::Text {
             for value in &mut row.values {
                 if let HostValue::BigInt(number) = *value {
                     *value = HostValue::Int(number as i32);
@@ -148,7 +148,7 @@ impl<D: HostDriver> HostDatabase for DriverDatabase<D> {
     fn connect(&mut self) -> bool {
         let Some(quote) = self.driver.connect() else { return false };
         self.quote = quote;
-        if self.kind == Kind::Sqlite && self.abilities.run {
+        if self.kind == DriverKind::Sqlite && self.abilities.run {
             // A driver that refuses it stores rows all the same.
             self.driver.run(unterminated(WAIT_FOR_FILE));
         }
@@ -161,7 +161,7 @@ impl<D: HostDriver> HostDatabase for DriverDatabase<D> {
     }
 
     fn has_table(&mut self, row: &Request<'_>) -> Option<bool> {
-        if self.kind != Kind::Text {
+        if self.kind != DriverKind::Text {
             let look = self.look(row);
             return self.abilities.run.then(|| self.driver.run(unterminated(&look)));
         }

@@ -184,7 +184,7 @@ pub fn send(socket: impl AsFd, number: u64, body: &[u8], flags: SendFlags) -> io
 
 /// What came out of a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Received {
+pub enum FrameReceived {
     /// A part of a body that is not complete, or of none that began here: look again.
     Part,
     /// [`Inbox::body`] is complete, under this number.
@@ -210,24 +210,24 @@ impl Inbox {
         Inbox { packet: vec![0; HEAD + PIECE], number: 0, body: Vec::new(), total: 0 }
     }
 
-    /// The body that [`Received::Whole`] spoke of.
+    /// The body that [`FrameReceived::Whole`] spoke of.
     pub fn body(&self) -> &[u8] {
         &self.body
     }
 
     /// Receives one part.
-    pub fn receive(&mut self, socket: impl AsFd, flags: RecvFlags) -> io::Result<Received> {
+    pub fn receive(&mut self, socket: impl AsFd, flags: RecvFlags) -> io::Result<FrameReceived> {
         let received = rustix::io::retry_on_intr(|| recv(&socket, &mut self.packet[..], flags));
         match received.map(|(length, _)| length) {
-            Ok(0) => Ok(Received::Closed),
+            Ok(0) => Ok(FrameReceived::Closed),
             Ok(length) => Ok(self.add(length)),
-            Err(Errno::AGAIN) => Ok(Received::Nothing),
-            Err(Errno::CONNRESET | Errno::PIPE) => Ok(Received::Closed),
+            Err(Errno::AGAIN) => Ok(FrameReceived::Nothing),
+            Err(Errno::CONNRESET | Errno::PIPE) => Ok(FrameReceived::Closed),
             Err(error) => Err(error.into()),
         }
     }
 
-    fn add(&mut self, length: usize) -> Received {
+    fn add(&mut self, length: usize) -> FrameReceived {
         let mut rest = &self.packet[..length];
         let head = (|| {
             let [version] = take(&mut rest)?;
@@ -236,7 +236,7 @@ impl Inbox {
             let total = u32::from_le_bytes(take(&mut rest)?);
             (version == VERSION && total <= MOST).then_some((number, offset, total as usize))
         })();
-        let Some((number, offset, total)) = head else { return Received::Part };
+        let Some((number, offset, total)) = head else { return FrameReceived::Part };
         if offset == 0 {
             self.body.clear();
             (self.number, self.total) = (number, total);
@@ -244,9 +244,9 @@ impl Inbox {
         if number != self.number || offset != self.body.len() || offset + rest.len() > self.total {
             (self.number, self.total) = (0, 0);
             self.body.clear();
-            return Received::Part;
+            return FrameReceived::Part;
         }
         self.body.extend_from_slice(rest);
-        if self.body.len() == self.total { Received::Whole(number) } else { Received::Part }
+        if self.body.len() == self.total { FrameReceived::Whole(number) } else { FrameReceived::Part }
     }
 }

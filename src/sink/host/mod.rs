@@ -39,7 +39,7 @@ use super::options::SinkOptions;
 use super::write::{Sink, SinkError, Written};
 use crate::table::{Layout, Row};
 pub use driver::{DriverAbilities, DriverDatabase, DriverFault, HostDriver, driver_module};
-use frame::{DriverAnswer, Inbox, Received};
+use frame::{DriverAnswer, FrameReceived, Inbox};
 pub use frame::{HostValue, Request};
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, socketpair};
@@ -94,7 +94,7 @@ impl HostEnd {
     /// Speaks for a process that has ended: what it had not read is thrown away, and who waits for it is told `text`.
     pub fn say_ended(&self, crashed: bool, text: &str) {
         let mut inbox = Inbox::new();
-        while matches!(inbox.receive(self, RecvFlags::DONTWAIT), Ok(Received::Part | Received::Whole(_))) {}
+        while matches!(inbox.receive(self, RecvFlags::DONTWAIT), Ok(FrameReceived::Part | FrameReceived::Whole(_))) {}
         let answer = frame::encode_answer(if crashed { DriverAnswer::Crashed } else { DriverAnswer::Ended }, text);
         // A sink that does not wait has not asked, and one whose socket is full has answers enough to read.
         let _ = frame::send(self, 0, &answer, SendFlags::DONTWAIT);
@@ -141,7 +141,9 @@ impl HostSink {
                 Some(_) => {}
             }
         }
-        while matches!(self.inbox.receive(link, RecvFlags::DONTWAIT), Ok(Received::Part | Received::Whole(_))) {}
+        while matches!(self.inbox.receive(link, RecvFlags::DONTWAIT), Ok(FrameReceived::Part | FrameReceived::Whole(_)))
+        {
+        }
         let number = self.next_number;
         self.next_number += 1;
         self.set_timeout(link, Timeout::Send, self.options.io_timeout)?;
@@ -170,13 +172,13 @@ impl HostSink {
             }
             self.set_timeout(link, Timeout::Recv, left)?;
             match self.inbox.receive(link, RecvFlags::empty()).map_err(|error| self.away(&error.to_string()))? {
-                Received::Whole(answered) if answered == number || answered == 0 => {
+                FrameReceived::Whole(answered) if answered == number || answered == 0 => {
                     if let Some(answer) = frame::decode_answer(self.inbox.body()) {
                         return Ok(Some(answer));
                     }
                 }
-                Received::Whole(_) | Received::Part | Received::Nothing => {}
-                Received::Closed => return Err(self.away("its host database process has ended")),
+                FrameReceived::Whole(_) | FrameReceived::Part | FrameReceived::Nothing => {}
+                FrameReceived::Closed => return Err(self.away("its host database process has ended")),
             }
         }
     }

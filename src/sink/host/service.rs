@@ -1,6 +1,6 @@
 //! The host database process's work: reads requests, has the host's driver insert them, and answers.
 
-use super::frame::{self, DriverAnswer, Inbox, Received, Request};
+use super::frame::{self, DriverAnswer, FrameReceived, Inbox, Request};
 use rustix::net::{RecvFlags, SendFlags};
 use std::os::fd::AsFd;
 
@@ -28,7 +28,7 @@ pub fn serve(socket: impl AsFd, database: &mut dyn HostDatabase) {
     let mut connected = false;
     loop {
         match inbox.receive(&socket, RecvFlags::empty()) {
-            Ok(Received::Whole(number)) => {
+            Ok(FrameReceived::Whole(number)) => {
                 let (outcome, text) = match frame::decode_request(inbox.body()) {
                     Some(request) => {
                         database.working(true);
@@ -43,8 +43,8 @@ pub fn serve(socket: impl AsFd, database: &mut dyn HostDatabase) {
                     break;
                 }
             }
-            Ok(Received::Part | Received::Nothing) => {}
-            Ok(Received::Closed) | Err(_) => break,
+            Ok(FrameReceived::Part | FrameReceived::Nothing) => {}
+            Ok(FrameReceived::Closed) | Err(_) => break,
         }
     }
     if connected {

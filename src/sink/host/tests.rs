@@ -278,7 +278,7 @@ fn write_at_a_death(sink: &mut HostSink, end: &HostEnd, call_id: &str, crashed: 
     thread::scope(|scope| {
         let written = scope.spawn(|| sink.write("t", &layout(), &[row(call_id.as_bytes())]));
         let mut inbox = Inbox::new();
-        while !matches!(inbox.receive(end, RecvFlags::empty()), Ok(Received::Whole(_))) {}
+        while !matches!(inbox.receive(end, RecvFlags::empty()), Ok(FrameReceived::Whole(_))) {}
         end.say_ended(crashed, "it ended by signal 11");
         written.join().unwrap()
     })
@@ -309,7 +309,7 @@ fn what_a_dead_process_had_not_read_is_thrown_away() {
     assert!(matches!(sink.write("t", &layout(), &[row(&long)]), Err(SinkError::Unavailable(_))));
     end.say_ended(false, "gone");
     let outcome = Inbox::new().receive(&end, RecvFlags::DONTWAIT).unwrap();
-    assert_eq!(outcome, Received::Nothing);
+    assert_eq!(outcome, FrameReceived::Nothing);
 }
 
 #[test]

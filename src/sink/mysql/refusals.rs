@@ -19,7 +19,7 @@ const FIRST_PAUSE: Duration = Duration::from_secs(4);
 const MOST_DOUBLINGS: u32 = 8;
 
 /// What servers have answered, by the words for their place.
-pub(super) struct Refusals {
+pub(super) struct MysqlRefusals {
     without_tls: BTreeMap<String, WithoutTls>,
     failures: Vec<Failure>,
 }
@@ -39,14 +39,14 @@ struct Failure {
 }
 
 /// Those of this process.
-pub(super) fn refusals() -> MutexGuard<'static, Refusals> {
-    static REFUSALS: Mutex<Refusals> = Mutex::new(Refusals::new());
+pub(super) fn refusals() -> MutexGuard<'static, MysqlRefusals> {
+    static REFUSALS: Mutex<MysqlRefusals> = Mutex::new(MysqlRefusals::new());
     REFUSALS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Refusals {
-    const fn new() -> Refusals {
-        Refusals { without_tls: BTreeMap::new(), failures: Vec::new() }
+impl MysqlRefusals {
+    const fn new() -> MysqlRefusals {
+        MysqlRefusals { without_tls: BTreeMap::new(), failures: Vec::new() }
     }
 
     /// Notes that the server offers no TLS.
@@ -105,8 +105,9 @@ mod tests {
 
     #[test]
     fn a_server_without_tls_is_asked_again_minutes_after_a_login_and_hours_without_one() {
-        let (mut refusals, now) = (Refusals::new(), Instant::now());
-        let is_spared = |refusals: &Refusals, seconds| refusals.is_without_tls("a", now + Duration::from_secs(seconds));
+        let (mut refusals, now) = (MysqlRefusals::new(), Instant::now());
+        let is_spared =
+            |refusals: &MysqlRefusals, seconds| refusals.is_without_tls("a", now + Duration::from_secs(seconds));
         assert!(!is_spared(&refusals, 0));
         refusals.note_without_tls("a", now);
         assert!(is_spared(&refusals, 601) && !is_spared(&refusals, 6 * 3600));
@@ -119,7 +120,7 @@ mod tests {
 
     #[test]
     fn failures_in_succession_are_apart_ever_longer_until_a_login() {
-        let (mut refusals, mut now) = (Refusals::new(), Instant::now());
+        let (mut refusals, mut now) = (MysqlRefusals::new(), Instant::now());
         let required = settings("ssl-mode=REQUIRED");
         refusals.note_failure("a", &required, "none", now);
         assert_eq!(refusals.pause("a", &required, now), None);

@@ -75,7 +75,7 @@ struct Places {
     beginning: Place,
     nothing: Place,
     /// What the program is for.
-    part: Part,
+    part: FilterPart,
 }
 
 /// Which packets a socket is shown, before its program looks into them.
@@ -93,22 +93,22 @@ pub(super) enum View {
 
 /// Which packets a program passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Part {
+pub(super) enum FilterPart {
     /// What may hold a message, as a whole.
     Read,
     /// What holds none and is to be counted: its beginning.
     Counted,
 }
 
-impl Part {
+impl FilterPart {
     /// Bytes that pass of what may be read.
     fn whole(self) -> u32 {
-        if self == Part::Read { WHOLE } else { NOTHING }
+        if self == FilterPart::Read { WHOLE } else { NOTHING }
     }
 
     /// Bytes that pass of what is counted.
     fn beginning(self) -> u32 {
-        if self == Part::Counted { BEGINNING } else { NOTHING }
+        if self == FilterPart::Counted { BEGINNING } else { NOTHING }
     }
 }
 
@@ -116,7 +116,7 @@ impl Part {
 ///
 /// With ports, later fragments of IPv4 datagrams, which bear none, are for no part; the first of each tells. IPv6
 /// packets with extension headers are read, but for those that have options in front of what is not UDP.
-pub(super) fn program(view: View, ports: Option<PortRange>, part: Part) -> Vec<sock_filter> {
+pub(super) fn program(view: View, ports: Option<PortRange>, part: FilterPart) -> Vec<sock_filter> {
     let mut program = Program::default();
     let [ip4, ip6, pppoe, mpls, at_ports, whole, beginning, nothing] = [(); 8].map(|()| program.place());
     let places = Places { ip4, ip6, pppoe, mpls, ports: at_ports, whole, beginning, nothing, part };

@@ -26,7 +26,7 @@ mod program;
 mod socket;
 
 use crate::packet::{LEADING_TO_IP, PortRange, Start, ether_type};
-use filter::{Part, View};
+use filter::{FilterPart, View};
 use socket::{Socket, Starts};
 use std::io;
 use std::net::IpAddr;
@@ -217,8 +217,8 @@ impl Monitors {
     fn at_interface(index: i32, ports: Option<PortRange>) -> Result<Monitors, OpenError> {
         let mut monitors = Monitors::default();
         for (view, starts) in [(View::Untagged, Starts::AsTold), (View::Tagged, Starts::OfType(ether_type::VLAN))] {
-            monitors.add(view, starts, ports, Part::Read, index)?;
-            monitors.add(view, starts, ports, Part::Counted, index)?;
+            monitors.add(view, starts, ports, FilterPart::Read, index)?;
+            monitors.add(view, starts, ports, FilterPart::Counted, index)?;
         }
         Ok(monitors)
     }
@@ -233,12 +233,12 @@ impl Monitors {
                 }
                 _ => Starts::OfType(ether_type),
             };
-            monitors.add(View::Of(ether_type), starts, ports, Part::Read, index)?;
+            monitors.add(View::Of(ether_type), starts, ports, FilterPart::Read, index)?;
             if ports.is_some() && monitors.filter_error.is_none() {
-                monitors.add(View::Of(ether_type), starts, ports, Part::Counted, index)?;
+                monitors.add(View::Of(ether_type), starts, ports, FilterPart::Counted, index)?;
             }
         }
-        monitors.add(View::Untagged, Starts::AsTold, None, Part::Counted, index)?;
+        monitors.add(View::Untagged, Starts::AsTold, None, FilterPart::Counted, index)?;
         Ok(monitors)
     }
 
@@ -249,7 +249,7 @@ impl Monitors {
         view: View,
         starts: Starts,
         ports: Option<PortRange>,
-        part: Part,
+        part: FilterPart,
         interface: i32,
     ) -> Result<(), OpenError> {
         let (bound_to, is_bound) = match view {
@@ -258,11 +258,11 @@ impl Monitors {
         };
         let mut socket = packet_socket(starts)?;
         let (sockets, error, buffer) = match part {
-            Part::Read => (&mut self.sockets, &mut self.filter_error, RECEIVE_BUFFER),
-            Part::Counted => (&mut self.counting, &mut self.rest_error, SMALL_RECEIVE_BUFFER),
+            FilterPart::Read => (&mut self.sockets, &mut self.filter_error, RECEIVE_BUFFER),
+            FilterPart::Counted => (&mut self.counting, &mut self.rest_error, SMALL_RECEIVE_BUFFER),
         };
         socket.prepare(buffer).map_err(OpenError::Socket)?;
-        if part == Part::Counted {
+        if part == FilterPart::Counted {
             socket.only_count();
         }
         // A socket of one EtherType sees only what comes in.
@@ -273,7 +273,7 @@ impl Monitors {
             && let Err(refused) = socket.attach_filter(&filter::program(view, ports, part))
         {
             *error = Some(refused);
-            if !(is_bound && part == Part::Read) {
+            if !(is_bound && part == FilterPart::Read) {
                 return Ok(());
             }
         }

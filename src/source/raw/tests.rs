@@ -13,10 +13,10 @@ const INCOMING: u8 = libc::PACKET_OTHERHOST;
 ///
 /// It is the same for the sockets of the EtherType and for those of all: no packet is for two sockets, and none that
 /// goes out is for any.
-fn part_of(ether_type: u16, ports: Option<PortRange>, packet: &[u8]) -> Option<(Part, u32)> {
+fn part_of(ether_type: u16, ports: Option<PortRange>, packet: &[u8]) -> Option<(FilterPart, u32)> {
     let views = [View::Of(ether_type), View::Tagged, View::Untagged];
     let [of, tagged, untagged] = views.map(|view| {
-        let passed = [Part::Read, Part::Counted].map(|part| {
+        let passed = [FilterPart::Read, FilterPart::Counted].map(|part| {
             let program = filter::program(view, ports, part);
             if view != View::Of(ether_type) {
                 assert_eq!(run(&program, packet, ether_type, libc::PACKET_OUTGOING), Some(0), "{view:?} {part:?}");
@@ -34,7 +34,7 @@ fn part_of(ether_type: u16, ports: Option<PortRange>, packet: &[u8]) -> Option<(
 
 /// Whether a packet passes to be read.
 fn is_read(ether_type: u16, ports: PortRange, packet: &[u8]) -> bool {
-    matches!(part_of(ether_type, Some(ports), packet), Some((Part::Read, u32::MAX)))
+    matches!(part_of(ether_type, Some(ports), packet), Some((FilterPart::Read, u32::MAX)))
 }
 
 /// Runs a classic BPF program over `packet` with what the kernel knows, EtherType and direction; answers how many bytes
@@ -174,10 +174,10 @@ fn messages_are_read_and_what_certainly_holds_none_is_only_counted() {
         let part = part_of(socket_of(kind.ether_type), Some(SIP), &kind.rest).map(|(part, _)| part);
         match kind.counter {
             "raw_messages" | "raw_ignored_payload" | "raw_fragments" => {
-                assert_eq!(part, Some(Part::Read), "{}", kind.name);
+                assert_eq!(part, Some(FilterPart::Read), "{}", kind.name);
             }
             "raw_ignored_tunnel" | "raw_ignored_protocol" | "raw_ignored_ppp" | "raw_ignored_ether_type" => {
-                assert_eq!(part, Some(Part::Counted), "{}", kind.name)
+                assert_eq!(part, Some(FilterPart::Counted), "{}", kind.name)
             }
             _ => {}
         }
@@ -202,8 +202,8 @@ fn without_ports_all_that_ip_can_be_behind_is_read_and_the_rest_is_counted() {
     for kind in kinds() {
         let number = socket_of(kind.ether_type);
         let expected = match LEADING_TO_IP.contains(&number) {
-            true => (Part::Read, u32::MAX),
-            false => (Part::Counted, filter::BEGINNING),
+            true => (FilterPart::Read, u32::MAX),
+            false => (FilterPart::Counted, filter::BEGINNING),
         };
         assert_eq!(part_of(number, None, &kind.rest), Some(expected), "{}", kind.name);
     }
@@ -212,7 +212,7 @@ fn without_ports_all_that_ip_can_be_behind_is_read_and_the_rest_is_counted() {
 #[test]
 fn no_program_is_longer_than_its_jumps_reach() {
     let views = LEADING_TO_IP.map(View::Of).into_iter().chain([View::Tagged, View::Untagged]);
-    let longest = views.map(|view| filter::program(view, Some(SIP), Part::Read).len()).max();
+    let longest = views.map(|view| filter::program(view, Some(SIP), FilterPart::Read).len()).max();
     assert!(longest < Some(255), "{longest:?}");
 }
 
@@ -237,7 +237,7 @@ proptest! {
         packet[at] = byte;
         packet.truncate(1 + end.index(packet.len()));
         let part = part_of(number, Some(SIP), &packet).map(|(part, _)| part);
-        if part == Some(Part::Counted) {
+        if part == Some(FilterPart::Counted) {
             let read = Datagram::read(Start::EtherType(number), &packet);
             prop_assert!(read.is_err_and(|it| it != NoDatagram::Fragment), "{}: {:?}", kind.name, read);
         }

@@ -106,7 +106,7 @@ pub type Spools = (Spool, Vec<Spool>);
 
 /// What a worker is started with.
 #[derive(Debug)]
-pub struct Start {
+pub struct WorkerStart {
     /// Which it is.
     pub id: SinkWorkerId,
     /// Of a collector that scripts name, or a table that is waited for: where its spool belongs, which is opened when
@@ -163,11 +163,11 @@ impl SinkWorker {
     /// Starts the delivery thread, unless it shares one.
     pub fn start(
         plan: &WriterPlan,
-        start: Start,
+        start: WorkerStart,
         lanes: &Arc<Lanes>,
         results: Sender<Delivered>,
     ) -> io::Result<SinkWorker> {
-        let Start { id, location, spools, away, waits, thread, give_up } = start;
+        let WorkerStart { id, location, spools, away, waits, thread, give_up } = start;
         let (spool, earlier) = spools.map_or((None, Vec::new()), |(own, earlier)| (Some(own), earlier));
         let is_spooled = spool.is_some() || location.as_ref().is_some_and(|location| location.spool.is_some());
         let has_spool = Arc::new(AtomicBool::new(is_spooled));
@@ -223,7 +223,7 @@ impl SinkWorker {
         self.spool.is_some() || self.location.as_ref().is_some_and(|location| location.spool.is_some())
     }
 
-    /// How far its spool is committed, if that is not in shared memory: see [`Start::location`].
+    /// How far its spool is committed, if that is not in shared memory: see [`WorkerStart::location`].
     pub fn own_marks(&self) -> SpoolMarks {
         self.own_marks
     }

@@ -7,7 +7,7 @@ use crate::writer::counters::add;
 use crate::writer::delivered::Delivered;
 use crate::writer::error::WriterError;
 use crate::writer::refusals::Refusals;
-use crate::writer::replay::{Acked, Chunk};
+use crate::writer::replay::{Acked, ReplayChunk};
 use std::time::Instant;
 
 impl SinkWorker {
@@ -24,15 +24,15 @@ impl SinkWorker {
         let below = self.readable_below(committed);
         let Some(spool) = &mut self.spool else { return Ok(Effect::default()) };
         let next = self.replay.next(spool, below, now);
-        self.is_blocked = matches!(next, Chunk::Nothing);
+        self.is_blocked = matches!(next, ReplayChunk::Nothing);
         match next {
-            Chunk::Nothing => Ok(Effect::default()),
-            Chunk::Send(set) => {
+            ReplayChunk::Nothing => Ok(Effect::default()),
+            ReplayChunk::Send(set) => {
                 self.replay_job = Some(self.send(set, true)?);
                 Ok(Effect::default())
             }
             // Nothing of it is left to send.
-            Chunk::Done => Ok(self.finish_replay(refusals)),
+            ReplayChunk::Done => Ok(self.finish_replay(refusals)),
         }
     }
 

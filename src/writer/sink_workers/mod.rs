@@ -18,7 +18,7 @@ use crate::writer::delivery_thread::DeliveryThread;
 use crate::writer::error::WriterError;
 use crate::writer::kind::Destinations;
 use crate::writer::plan::WriterPlan;
-use crate::writer::sink_worker::{SinkWorker, SinkWorkerId, SpoolLocation, Spools, Start};
+use crate::writer::sink_worker::{SinkWorker, SinkWorkerId, SpoolLocation, Spools, WorkerStart};
 use crate::writer::table_waits::TableWaits;
 use crate::writer::{spool_names, spools};
 use crossbeam_channel::Sender;
@@ -158,7 +158,7 @@ impl SinkWorkers {
         let writers = self.lanes.geometry().writers;
         let has_one_thread = plan.sinks[sink].kind.has_one_thread();
         let shared = || self.all.get(&sink).filter(|_| has_one_thread).map(SinkWorker::delivery_thread);
-        let start = Start {
+        let start = WorkerStart {
             id: SinkWorkerId { writer: self.writer, number, sink },
             location: name.map(|name| SpoolLocation { name: name.to_owned(), writers, spool: plan.spool.clone() }),
             spools,

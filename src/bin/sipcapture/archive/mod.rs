@@ -13,7 +13,7 @@ mod text;
 pub use self::recent::{Beginning, CallFilter};
 
 use self::recent::{DateForms, recent_query};
-use self::sql::{ColumnValue, Query};
+use self::sql::{ColumnValue, SqlQuery};
 use self::tables::{CaptureTable, TableColumns, choose_tables};
 use self::text::message_bytes;
 use crate::message::{FIELDS, MESSAGE_FIELD, Message, ROW_FIELD};
@@ -70,7 +70,7 @@ trait Database {
     /// Every table with its columns, by name.
     fn tables(&mut self) -> Result<Vec<TableColumns>, ArchiveError>;
     /// Runs a SELECT.
-    fn select(&mut self, query: &Query) -> Result<Vec<Vec<ColumnValue>>, ArchiveError>;
+    fn select(&mut self, query: &SqlQuery) -> Result<Vec<Vec<ColumnValue>>, ArchiveError>;
 }
 
 /// An open database and its tables of captures.
@@ -146,13 +146,13 @@ impl Archive {
 
     /// The Call-ID itself, when it is there. One that ends in `…`, `...` or `*` may be the beginning of one: it must be
     /// of one only.
-    pub fn resolve(&mut self, call_id: &str) -> Result<Result<String, Missing>, ArchiveError> {
+    pub fn resolve(&mut self, call_id: &str) -> Result<Result<String, CallNotFound>, ArchiveError> {
         if self.exists(call_id)? {
             return Ok(Ok(call_id.to_owned()));
         }
         let beginning =
             ["…", "...", "*"].iter().find_map(|end| call_id.strip_suffix(end)).filter(|text| !text.is_empty());
-        let Some(beginning) = beginning else { return Ok(Err(Missing::None)) };
+        let Some(beginning) = beginning else { return Ok(Err(CallNotFound::None)) };
         let filter = CallFilter {
             call_id: Some(format!("{}*", beginning.trim_end_matches('*'))),
             beginning: Beginning::Any,
@@ -160,15 +160,15 @@ impl Archive {
         };
         let mut found = self.recent(&filter, 6)?;
         Ok(match found.len() {
-            0 => Err(Missing::None),
+            0 => Err(CallNotFound::None),
             1 => Ok(found.remove(0)),
-            _ => Err(Missing::Several(found)),
+            _ => Err(CallNotFound::Several(found)),
         })
     }
 
     fn exists(&mut self, call_id: &str) -> Result<bool, ArchiveError> {
         for table in &self.tables {
-            let mut query = Query::new(self.database.dialect());
+            let mut query = SqlQuery::new(self.database.dialect());
             query.push("SELECT 1 FROM ").table(&table.name).push(" WHERE ");
             query.one_of(table.column("callid").unwrap_or("callid"), &[call_id.to_owned()]).push(" LIMIT 1");
             if !self.database.select(&query)?.is_empty() {
@@ -208,7 +208,7 @@ impl Archive {
         let mut found = BTreeSet::new();
         for table in &self.tables {
             let (Some(column), Some(by)) = (table.column(field), table.column(by)) else { continue };
-            let mut query = Query::new(self.database.dialect());
+            let mut query = SqlQuery::new(self.database.dialect());
             query.push("SELECT DISTINCT ").name(column).push(" FROM ").table(&table.name).push(" WHERE ");
             query.one_of(by, values).push(&format!(" LIMIT {}", MOST_LEGS + 1));
             found.extend(self.database.select(&query)?.iter().map(|row| row[0].text()).filter(|text| !text.is_empty()));
@@ -251,7 +251,7 @@ impl Archive {
     ) -> Result<Vec<Message>, ArchiveError> {
         let table = &self.tables[index];
         let Some(column) = table.column("callid") else { return Ok(Vec::new()) };
-        let mut query = Query::new(self.database.dialect());
+        let mut query = SqlQuery::new(self.database.dialect());
         select_fields(&mut query, table, whole);
         query.push(" FROM ").table(&table.name).push(" WHERE ").one_of(column, call_ids);
         if let Some(column) = table.column("micro_ts").filter(|_| !times.is_empty()) {
@@ -267,7 +267,7 @@ impl Archive {
 
 /// Why no call was found for a Call-ID.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Missing {
+pub enum CallNotFound {
     /// No row has it.
     None,
     /// It is the beginning of all these.
@@ -280,7 +280,7 @@ fn date_forms(database: &mut dyn Database, table: &CaptureTable) -> Result<DateF
         return Ok(DateForms::Text);
     };
     let mut has = |operator: &str| {
-        let mut query = Query::new(SqlDialect::Sqlite);
+        let mut query = SqlQuery::new(SqlDialect::Sqlite);
         query.push("SELECT 1 FROM ").table(&table.name).push(" WHERE ").name(date).push(operator).push(" LIMIT 1");
         Ok::<bool, ArchiveError>(!database.select(&query)?.is_empty())
     };
@@ -292,7 +292,7 @@ fn date_forms(database: &mut dyn Database, table: &CaptureTable) -> Result<DateF
     })
 }
 
-fn select_fields(query: &mut Query, table: &CaptureTable, whole: bool) {
+fn select_fields(query: &mut SqlQuery, table: &CaptureTable, whole: bool) {
     query.push("SELECT ");
     for (index, field) in FIELDS.iter().enumerate() {
         query.push(if index == 0 { "" } else { ", " });

@@ -1,6 +1,6 @@
 //! Reads a MySQL or MariaDB database.
 
-use super::sql::{ColumnValue, Query, QueryParameter};
+use super::sql::{ColumnValue, QueryParameter, SqlQuery};
 use super::tables::TableColumns;
 use super::{ArchiveError, DEADLINES, Database};
 use mysql::consts::ColumnFlags;
@@ -54,7 +54,7 @@ impl Database for Mysql {
         Ok(TableColumns::group(rows))
     }
 
-    fn select(&mut self, query: &Query) -> Result<Vec<Vec<ColumnValue>>, ArchiveError> {
+    fn select(&mut self, query: &SqlQuery) -> Result<Vec<Vec<ColumnValue>>, ArchiveError> {
         let parameters = match query.parameters.is_empty() {
             true => Params::Empty,
             false => Params::Positional(query.parameters.iter().map(to_mysql).collect()),

@@ -1,6 +1,6 @@
 //! Reads a PostgreSQL database.
 
-use super::sql::{ColumnValue, Query, QueryParameter};
+use super::sql::{ColumnValue, QueryParameter, SqlQuery};
 use super::tables::TableColumns;
 use super::{ArchiveError, DEADLINES, Database};
 use sipcapture_core::sink::open_postgres;
@@ -61,7 +61,7 @@ impl Database for Postgres {
         Ok(TableColumns::group(rows.iter().map(|row| (row.get(0), row.get(1)))))
     }
 
-    fn select(&mut self, query: &Query) -> Result<Vec<Vec<ColumnValue>>, ArchiveError> {
+    fn select(&mut self, query: &SqlQuery) -> Result<Vec<Vec<ColumnValue>>, ArchiveError> {
         let parameters: Vec<&(dyn ToSql + Sync)> = query.parameters.iter().map(to_postgres).collect();
         let answer = self.runtime.block_on(self.client.query(&query.sql, &parameters));
         let rows = answer.map_err(|error| ArchiveError::Read(reason(&error)))?;

@@ -1,6 +1,6 @@
 //! The query for the newest calls, with filters and an order that an index serves.
 
-use super::sql::{Query, QueryParameter};
+use super::sql::{QueryParameter, SqlQuery};
 use super::tables::CaptureTable;
 use crate::moment::utc_wall_clock;
 use sipcapture_core::table::SqlDialect;
@@ -65,8 +65,8 @@ pub fn recent_query(
     filter: &CallFilter,
     dates: DateForms,
     rows: usize,
-) -> Query {
-    let mut query = Query::new(dialect);
+) -> SqlQuery {
+    let mut query = SqlQuery::new(dialect);
     let column = |field: &str| table.column(field).map_or_else(|| field.to_owned(), str::to_owned);
     let (call_id, micro_ts, method) = (column("callid"), column("micro_ts"), column("method"));
     query.push("SELECT ").name(&call_id).push(", ").name(&micro_ts).push(" FROM ").table(&table.name).push(" WHERE ");
@@ -105,7 +105,7 @@ pub fn recent_query(
 }
 
 /// Exact bounds on `micro_ts`, and wide ones on `date`, which has an index.
-fn time_bounds(query: &mut Query, table: &CaptureTable, filter: &CallFilter, dates: DateForms) {
+fn time_bounds(query: &mut SqlQuery, table: &CaptureTable, filter: &CallFilter, dates: DateForms) {
     let micro_ts = table.column("micro_ts").unwrap_or("micro_ts");
     if let Some(since) = filter.since {
         query.push(" AND ").name(micro_ts).push(" >= ").value(QueryParameter::Int(since));
@@ -141,7 +141,7 @@ fn time_bounds(query: &mut Query, table: &CaptureTable, filter: &CallFilter, dat
 }
 
 /// Newest rows first, in an order that the table's indexes give without sorting all of it.
-fn newest_first(query: &mut Query, table: &CaptureTable) {
+fn newest_first(query: &mut SqlQuery, table: &CaptureTable) {
     let micro_ts = table.column("micro_ts").unwrap_or("micro_ts");
     query.push(" ORDER BY ");
     match (table.column("date"), query.dialect(), table.column("id")) {

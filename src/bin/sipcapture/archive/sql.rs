@@ -62,7 +62,7 @@ impl ColumnValue {
 
 /// A statement that is being written, with the values of its placeholders.
 #[derive(Debug)]
-pub struct Query {
+pub struct SqlQuery {
     dialect: SqlDialect,
     /// The statement's text so far.
     pub sql: String,
@@ -70,10 +70,10 @@ pub struct Query {
     pub parameters: Vec<QueryParameter>,
 }
 
-impl Query {
+impl SqlQuery {
     /// An empty statement.
-    pub fn new(dialect: SqlDialect) -> Query {
-        Query { dialect, sql: String::new(), parameters: Vec::new() }
+    pub fn new(dialect: SqlDialect) -> SqlQuery {
+        SqlQuery { dialect, sql: String::new(), parameters: Vec::new() }
     }
 
     /// Which SQL this is.
@@ -82,25 +82,25 @@ impl Query {
     }
 
     /// Adds SQL text of ours.
-    pub fn push(&mut self, sql: &str) -> &mut Query {
+    pub fn push(&mut self, sql: &str) -> &mut SqlQuery {
         self.sql.push_str(sql);
         self
     }
 
     /// Adds the quoted name of a column.
-    pub fn name(&mut self, name: &str) -> &mut Query {
+    pub fn name(&mut self, name: &str) -> &mut SqlQuery {
         let quoted = self.dialect.quote(name);
         self.push(&quoted)
     }
 
     /// Adds the quoted name of a table; a dot separates its schema.
-    pub fn table(&mut self, name: &str) -> &mut Query {
+    pub fn table(&mut self, name: &str) -> &mut SqlQuery {
         let quoted = self.dialect.quote_table(name);
         self.push(&quoted)
     }
 
     /// Adds a placeholder and its value.
-    pub fn value(&mut self, value: QueryParameter) -> &mut Query {
+    pub fn value(&mut self, value: QueryParameter) -> &mut SqlQuery {
         let placeholder = match (self.dialect, &value) {
             (SqlDialect::Postgres, QueryParameter::Text(_)) => format!("${}::text", self.parameters.len() + 1),
             (SqlDialect::Postgres, QueryParameter::Int(_)) => format!("${}::bigint", self.parameters.len() + 1),
@@ -112,7 +112,7 @@ impl Query {
     }
 
     /// Adds `column IN (values)`.
-    pub fn one_of<T: Clone + Into<QueryParameter>>(&mut self, column: &str, values: &[T]) -> &mut Query {
+    pub fn one_of<T: Clone + Into<QueryParameter>>(&mut self, column: &str, values: &[T]) -> &mut SqlQuery {
         self.name(column).push(" IN (");
         for (index, value) in values.iter().enumerate() {
             self.push(if index == 0 { "" } else { ", " }).value(value.clone().into());
@@ -121,7 +121,7 @@ impl Query {
     }
 
     /// Adds a comparison of `column` with `pattern`, in which `*` stands for anything.
-    pub fn matches(&mut self, column: &str, pattern: &str) -> &mut Query {
+    pub fn matches(&mut self, column: &str, pattern: &str) -> &mut SqlQuery {
         self.name(column);
         if !pattern.contains('*') {
             return self.push(" = ").value(QueryParameter::Text(pattern.to_owned()));
@@ -136,7 +136,7 @@ impl Query {
     }
 
     /// Adds `column operator bound` for the `date` column, with `bound` as `YYYY-MM-DD HH:MM:SS`.
-    pub fn date_bound(&mut self, column: &str, operator: &str, bound: String) -> &mut Query {
+    pub fn date_bound(&mut self, column: &str, operator: &str, bound: String) -> &mut SqlQuery {
         self.name(column).push(operator).value(QueryParameter::Text(bound));
         self.push(if self.dialect == SqlDialect::Postgres { "::timestamp" } else { "" })
     }
@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn values_travel_beside_the_statement() {
-        let mut query = Query::new(SqlDialect::Postgres);
+        let mut query = SqlQuery::new(SqlDialect::Postgres);
         query.push("SELECT 1 WHERE ").one_of("callid", &["a'b".to_owned(), "c".to_owned()]);
         assert_eq!(query.sql, "SELECT 1 WHERE \"callid\" IN ($1::text, $2::text)");
         assert_eq!(query.parameters, [QueryParameter::Text("a'b".into()), QueryParameter::Text("c".into())]);
@@ -157,7 +157,7 @@ mod tests {
     #[test]
     fn a_star_matches_anything_and_other_wildcards_match_themselves() {
         let written = |dialect, pattern| {
-            let mut query = Query::new(dialect);
+            let mut query = SqlQuery::new(dialect);
             query.matches("from_user", pattern);
             (query.sql, query.parameters)
         };

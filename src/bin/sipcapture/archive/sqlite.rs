@@ -1,7 +1,7 @@
 //! Reads an SQLite file. Opened read-only: the tool never creates a file and never holds a lock that a writer waits
 //! for.
 
-use super::sql::{ColumnValue, Query, QueryParameter};
+use super::sql::{ColumnValue, QueryParameter, SqlQuery};
 use super::tables::TableColumns;
 use super::{ArchiveError, Database};
 use rusqlite::types::ValueRef;
@@ -87,7 +87,7 @@ impl Database for Sqlite {
         names.into_iter().map(|name| self.columns(name)).collect()
     }
 
-    fn select(&mut self, query: &Query) -> Result<Vec<Vec<ColumnValue>>, ArchiveError> {
+    fn select(&mut self, query: &SqlQuery) -> Result<Vec<Vec<ColumnValue>>, ArchiveError> {
         let mut statement = self.connection.prepare(&query.sql).map_err(ArchiveError::read)?;
         let width = statement.column_count();
         let parameters = rusqlite::params_from_iter(query.parameters.iter().map(to_sqlite));

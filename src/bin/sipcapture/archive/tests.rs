@@ -19,7 +19,7 @@ impl Database for Counting {
         self.database.tables()
     }
 
-    fn select(&mut self, query: &Query) -> Result<Vec<Vec<ColumnValue>>, ArchiveError> {
+    fn select(&mut self, query: &SqlQuery) -> Result<Vec<Vec<ColumnValue>>, ArchiveError> {
         let rows = self.database.select(query)?;
         let payloads = rows.iter().filter(|row| row.last() != Some(&ColumnValue::Null)).count();
         self.payloads.set(self.payloads.get() + payloads);

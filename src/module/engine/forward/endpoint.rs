@@ -1,6 +1,6 @@
 //! Where a SIP URI leads, by the rules of the module that sends there. Called by [`super::Forward`] alone.
 
-use super::names::Query;
+use super::names::NameQuery;
 use crate::capture::Transport;
 use crate::sink::hep::{CollectorHost, CollectorTransport, SipUri, UriTransport};
 
@@ -47,9 +47,9 @@ impl ForwardEndpoint {
     }
 
     /// What is to be looked up; `None` where the host is an address.
-    pub fn query(&self) -> Option<Query<'_>> {
+    pub fn query(&self) -> Option<NameQuery<'_>> {
         match &self.host {
-            CollectorHost::Name(name) => Some(Query { name, port: self.port, transport: self.transport }),
+            CollectorHost::Name(name) => Some(NameQuery { name, port: self.port, transport: self.transport }),
             CollectorHost::Address(_) => None,
         }
     }

@@ -17,9 +17,9 @@ const BLOCK_BYTES: usize = 256;
 const BLOCKS: usize = 2 * MOST_HELD_BYTES / BLOCK_BYTES;
 
 /// A block's number, from 1; 0 for none.
-type Link = u16;
+type HeldLink = u16;
 
-const _: () = assert!(BLOCKS < Link::MAX as usize);
+const _: () = assert!(BLOCKS < HeldLink::MAX as usize);
 
 /// What the first block of a message says of it.
 #[derive(Clone, Copy, Debug)]
@@ -28,7 +28,7 @@ struct HeldHead {
     uri_bytes: u32,
     message_bytes: u32,
     /// First block of the message that came next.
-    later: Link,
+    later: HeldLink,
 }
 
 impl HeldHead {
@@ -42,19 +42,19 @@ pub(super) struct HeldMessages {
     /// Bytes of messages and URIs.
     bytes: u32,
     messages: u32,
-    first: Link,
-    last: Link,
+    first: HeldLink,
+    last: HeldLink,
     /// The first of the blocks that were used and are free again.
-    free: Link,
+    free: HeldLink,
     /// Blocks that were used at least once: those behind them are free, too, and cost no memory yet.
-    touched: Link,
-    used_blocks: Link,
-    next: [Link; BLOCKS],
+    touched: HeldLink,
+    used_blocks: HeldLink,
+    next: [HeldLink; BLOCKS],
     heads: [HeldHead; BLOCKS],
     blocks: [[u8; BLOCK_BYTES]; BLOCKS],
 }
 
-fn index(link: Link) -> usize {
+fn index(link: HeldLink) -> usize {
     usize::from(link) - 1
 }
 
@@ -108,7 +108,7 @@ impl HeldMessages {
     }
 
     /// Writes both into a chain of `blocks` free blocks, of which there are so many; answers the first.
-    fn fill(&mut self, uri: &[u8], message: &[u8], blocks: usize) -> Link {
+    fn fill(&mut self, uri: &[u8], message: &[u8], blocks: usize) -> HeldLink {
         let mut parts = [uri, message];
         let first = self.take_block();
         let mut block = first;
@@ -127,7 +127,7 @@ impl HeldMessages {
         first
     }
 
-    fn take_block(&mut self) -> Link {
+    fn take_block(&mut self) -> HeldLink {
         self.used_blocks += 1;
         if self.free == 0 {
             self.touched += 1;
@@ -139,25 +139,25 @@ impl HeldMessages {
     }
 
     /// The message that came next after `message`, 0 for the first; `None` behind the last.
-    pub fn after(&self, message: Link) -> Option<Link> {
+    pub fn after(&self, message: HeldLink) -> Option<HeldLink> {
         let later = if message == 0 { self.first } else { self.heads[index(message)].later };
         (later != 0).then_some(later)
     }
 
     /// Copies the URI of a message into `into`.
-    pub fn read_uri(&self, message: Link, into: &mut Vec<u8>) {
+    pub fn read_uri(&self, message: HeldLink, into: &mut Vec<u8>) {
         self.copy(message, self.heads[index(message)].uri_bytes as usize, into);
     }
 
     /// Copies URI and bytes of a message, one behind the other, into `into`; answers the length of the former.
-    pub fn read(&self, message: Link, into: &mut Vec<u8>) -> usize {
+    pub fn read(&self, message: HeldLink, into: &mut Vec<u8>) -> usize {
         let head = &self.heads[index(message)];
         let uri_bytes = head.uri_bytes as usize;
         self.copy(message, uri_bytes + head.message_bytes as usize, into);
         uri_bytes
     }
 
-    fn copy(&self, message: Link, length: usize, into: &mut Vec<u8>) {
+    fn copy(&self, message: HeldLink, length: usize, into: &mut Vec<u8>) {
         into.clear();
         let mut block = message;
         while block != 0 && into.len() < length {
@@ -168,7 +168,7 @@ impl HeldMessages {
     }
 
     /// Removes the message that came next after `before`, 0 for the first.
-    pub fn remove_after(&mut self, before: Link) {
+    pub fn remove_after(&mut self, before: HeldLink) {
         let Some(message) = self.after(before) else { return };
         let HeldHead { uri_bytes, message_bytes, later } = self.heads[index(message)];
         match before {
@@ -183,7 +183,7 @@ impl HeldMessages {
         self.free_chain(message);
     }
 
-    fn free_chain(&mut self, first: Link) {
+    fn free_chain(&mut self, first: HeldLink) {
         let mut block = first;
         while block != 0 {
             let following = self.next[index(block)];

@@ -111,7 +111,7 @@ pub enum Forwarded {
 
 /// What is known of the host of a URI.
 #[derive(Default)]
-enum Found {
+enum NameFound {
     At(SendTo),
     /// It was looked up, and not found.
     #[default]
@@ -158,11 +158,11 @@ impl State {
     }
 
     /// What is known of a name that is used now.
-    fn found(known: &KnownName, is_served: bool) -> Found {
+    fn found(known: &KnownName, is_served: bool) -> NameFound {
         match known.found() {
-            Some((address, transport)) => Found::At(SendTo { address, transport: or_udp(transport) }),
-            None if known.is_awaited() && is_served => Found::Awaited,
-            None => Found::Nowhere,
+            Some((address, transport)) => NameFound::At(SendTo { address, transport: or_udp(transport) }),
+            None if known.is_awaited() && is_served => NameFound::Awaited,
+            None => NameFound::Nowhere,
         }
     }
 }
@@ -230,9 +230,9 @@ impl<S: SharedState> Forward<S> {
         };
         let found = self.find(&endpoint);
         let is_held = match found {
-            Some(Found::At(to)) => return Forwarded::Send(to),
-            Some(Found::Awaited) if self.rules.holds => self.try_state(|state| state.held.append(uri, message)),
-            Some(Found::Awaited | Found::Nowhere) => Some(false),
+            Some(NameFound::At(to)) => return Forwarded::Send(to),
+            Some(NameFound::Awaited) if self.rules.holds => self.try_state(|state| state.held.append(uri, message)),
+            Some(NameFound::Awaited | NameFound::Nowhere) => Some(false),
             None => None,
         };
         match is_held {
@@ -273,15 +273,15 @@ impl<S: SharedState> Forward<S> {
     }
 
     /// What is known of the host of a URI; `None` when another process has the state.
-    fn find(&mut self, endpoint: &ForwardEndpoint) -> Option<Found> {
+    fn find(&mut self, endpoint: &ForwardEndpoint) -> Option<NameFound> {
         let query = match (&endpoint.host, endpoint.query()) {
             (CollectorHost::Address(ip), _) => {
                 let address = SocketAddr::new(*ip, endpoint.port_or_default());
-                return Some(Found::At(SendTo { address, transport: or_udp(endpoint.transport) }));
+                return Some(NameFound::At(SendTo { address, transport: or_udp(endpoint.transport) }));
             }
             (CollectorHost::Name(_), query) => query,
         };
-        let Some(query) = query else { return Some(Found::Nowhere) };
+        let Some(query) = query else { return Some(NameFound::Nowhere) };
         let is_served = self.expects_names;
         self.try_state(|state| State::found(state.names.use_name(&query, now_ms()), is_served))
     }

@@ -34,7 +34,7 @@ fn transport_of(number: u8) -> Transport {
 
 /// What is looked up: a name, and the port and transport that it is asked for with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Query<'a> {
+pub(super) struct NameQuery<'a> {
     pub name: &'a str,
     /// 0: the answer tells.
     pub port: u16,
@@ -94,7 +94,7 @@ impl KnownName {
         self.name.get(..self.name_length.into()).unwrap_or_default()
     }
 
-    fn is(&self, query: &Query<'_>) -> bool {
+    fn is(&self, query: &NameQuery<'_>) -> bool {
         self.port == query.port && self.transport == number_of(query.transport) && self.name() == query.name.as_bytes()
     }
 
@@ -114,8 +114,8 @@ impl KnownName {
     }
 
     /// What is to be looked up for it.
-    pub fn query(&self) -> Query<'_> {
-        Query {
+    pub fn query(&self) -> NameQuery<'_> {
+        NameQuery {
             name: std::str::from_utf8(self.name()).unwrap_or_default(),
             port: self.port,
             transport: transport_of(self.transport),
@@ -154,14 +154,14 @@ impl NameTable {
 
     /// What is known of a name that is used now, be it nothing yet. One without a place gets that of the name that was
     /// used longest ago, of a name that has been looked up if there is one.
-    pub fn use_name(&mut self, query: &Query<'_>, now_ms: u64) -> &KnownName {
+    pub fn use_name(&mut self, query: &NameQuery<'_>, now_ms: u64) -> &KnownName {
         let index = self.position(query).unwrap_or_else(|| self.claim(self.most_dispensable(), query));
         self.touch(index, now_ms)
     }
 
     /// The same for a name that a message waits for; `None` when it has no place, and could get none but that of
     /// another name that is yet to be looked up.
-    pub fn await_name(&mut self, query: &Query<'_>, now_ms: u64) -> Option<&KnownName> {
+    pub fn await_name(&mut self, query: &NameQuery<'_>, now_ms: u64) -> Option<&KnownName> {
         let index = match self.position(query) {
             Some(index) => index,
             None => {
@@ -203,7 +203,7 @@ impl NameTable {
         };
     }
 
-    fn position(&self, query: &Query<'_>) -> Option<usize> {
+    fn position(&self, query: &NameQuery<'_>) -> Option<usize> {
         self.names.iter().position(|known| known.is(query))
     }
 
@@ -215,7 +215,7 @@ impl NameTable {
         places.map_or(0, |(index, _)| index)
     }
 
-    fn claim(&mut self, index: usize, query: &Query<'_>) -> usize {
+    fn claim(&mut self, index: usize, query: &NameQuery<'_>) -> usize {
         let place = &mut self.names[index];
         *place = KnownName { port: query.port, transport: number_of(query.transport), ..KnownName::FREE };
         // `ForwardEndpoint` has no longer ones; a cut one is not found by its name, and does no harm.

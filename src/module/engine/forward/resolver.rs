@@ -1,8 +1,8 @@
 //! The side of [`Forward`] that one process of the server calls, which looks names up and sends what was held.
 
 use super::endpoint::ForwardEndpoint;
-use super::names::{KnownName, Query};
-use super::{Forward, Found, SendTo, SharedState, State, say_unknown};
+use super::names::{KnownName, NameQuery};
+use super::{Forward, NameFound, SendTo, SharedState, State, say_unknown};
 use crate::capture::Transport;
 use crate::module::engine::state::StateError;
 use crate::queue::lane::now_ms;
@@ -71,8 +71,8 @@ impl<S: SharedState> Forward<S> {
             let (read, uri_length) = &self.round.read;
             let (uri, message) = read.split_at(*uri_length);
             return Ok(match found {
-                Found::At(to) => Work::Send { to, uri, message },
-                Found::Nowhere | Found::Awaited => {
+                NameFound::At(to) => Work::Send { to, uri, message },
+                NameFound::Nowhere | NameFound::Awaited => {
                     say_unknown(&mut self.log, uri);
                     Work::Lost
                 }
@@ -86,7 +86,7 @@ impl<S: SharedState> Forward<S> {
             return Ok(Work::None);
         };
         self.round.name = place + 1;
-        let Query { name, port, transport } = self.round.asked.insert((place, name)).1.query();
+        let NameQuery { name, port, transport } = self.round.asked.insert((place, name)).1.query();
         Ok(Work::LookUp { name, port, transport })
     }
 
@@ -124,7 +124,7 @@ impl<S: SharedState> Forward<S> {
 
     /// Reads the next held message whose name has been looked up, and tells what was found; `None` when there is none,
     /// or the state was cleared meanwhile, as [`Forward::end_held`] finds then.
-    fn find_held(&mut self) -> Option<Found> {
+    fn find_held(&mut self) -> Option<NameFound> {
         let state = self.state.as_ref().filter(|_| self.rules.holds)?;
         let Round { held, read: (read, uri_length), clears, is_sending, .. } = &mut self.round;
         let clears = *clears;
@@ -144,17 +144,17 @@ impl<S: SharedState> Forward<S> {
                 let found = match &query {
                     Some(query) => match state.names.await_name(query, now_ms()) {
                         Some(known) => State::found(known, true),
-                        None => Found::Awaited,
+                        None => NameFound::Awaited,
                     },
                     // Only what has a name is held.
-                    None => Found::Nowhere,
+                    None => NameFound::Nowhere,
                 };
-                if !matches!(found, Found::Awaited) {
+                if !matches!(found, NameFound::Awaited) {
                     *uri_length = state.held.read(message, read);
                 }
                 Some(found)
             })?;
-            if !matches!(found, Found::Awaited) {
+            if !matches!(found, NameFound::Awaited) {
                 *is_sending = true;
                 return Some(found);
             }

@@ -44,9 +44,9 @@ pub enum TraceEndpoint<'a> {
 }
 
 /// An IP address as the host writes it.
-struct Shown(IpAddr, Ipv6Style);
+struct ShownEndpoint(IpAddr, Ipv6Style);
 
-impl fmt::Display for Shown {
+impl fmt::Display for ShownEndpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let IpAddr::V6(address) = self.0 else { return self.0.fmt(f) };
         let segments = address.segments();
@@ -139,7 +139,7 @@ impl<'a> TraceEndpoint<'a> {
             TraceEndpoint::Unknown => None,
             TraceEndpoint::Text(text) => return text,
             TraceEndpoint::Address { transport, address, is_socket } => {
-                let (ip, port) = (Shown(address.ip(), style), address.port());
+                let (ip, port) = (ShownEndpoint(address.ip(), style), address.port());
                 let (transport, _) = name_and_number(transport);
                 if address.is_ipv6() && (brackets || is_socket) {
                     write!(room, "{transport}:[{ip}]:{port}").ok()
@@ -178,7 +178,7 @@ impl<'a> TraceEndpoint<'a> {
         out.clear();
         match *self {
             TraceEndpoint::Address { address, .. } => {
-                let shown = Shown(address.ip(), style);
+                let shown = ShownEndpoint(address.ip(), style);
                 let text = if brackets && address.is_ipv6() { format!("[{shown}]") } else { shown.to_string() };
                 out.extend_from_slice(text.as_bytes());
             }

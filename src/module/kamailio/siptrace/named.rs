@@ -40,7 +40,7 @@ impl<T> Known<T> {
 
 /// A collector.
 #[derive(Clone, Debug)]
-pub struct NamedCollectorSink {
+pub struct ScriptCollector {
     /// Number of its sink.
     pub sink: usize,
     /// Its URI in the one spelling that it has, without user, password and what else is of no use; `None` where
@@ -52,7 +52,7 @@ pub struct NamedCollectorSink {
 #[derive(Clone, Debug, Default)]
 pub struct NamedDestinations {
     /// Packets; `None` where it leaves that to parameters, or there are to be none.
-    pub collector: Option<NamedCollectorSink>,
+    pub collector: Option<ScriptCollector>,
     /// Plain copies, a URI likewise.
     pub copy: Option<Arc<str>>,
 }
@@ -60,7 +60,7 @@ pub struct NamedDestinations {
 /// Destinations that scripts used lately and that were found good.
 #[derive(Debug, Default)]
 pub struct KnownDestinations {
-    collectors: Known<NamedCollectorSink>,
+    collectors: Known<ScriptCollector>,
     copies: Known<Arc<str>>,
 }
 
@@ -70,11 +70,11 @@ impl KnownDestinations {
         &mut self,
         uri: &[u8],
         sink_of: impl FnOnce(&Destination) -> (usize, bool),
-    ) -> Result<NamedCollectorSink, TraceError> {
-        let read = |uri: &str| -> Result<NamedCollectorSink, TraceError> {
+    ) -> Result<ScriptCollector, TraceError> {
+        let read = |uri: &str| -> Result<ScriptCollector, TraceError> {
             let destination = Destination::parse(uri)?;
             let (sink, is_shared) = sink_of(&destination);
-            Ok(NamedCollectorSink { sink, uri: (!is_shared).then(|| destination.to_string().into()) })
+            Ok(ScriptCollector { sink, uri: (!is_shared).then(|| destination.to_string().into()) })
         };
         self.collectors.get_or_read(uri, read).cloned()
     }

@@ -10,16 +10,16 @@ use crate::module::variable::VariableValue;
 pub const ALLOWED: &std::ffi::CStr = c"direction, and src_ or dst_ with addr, host, hostip, port and proto";
 
 /// What can be asked of an end of the message's way, with its name behind `src_` or `dst_`.
-const FIELDS: [(&str, Field); 5] = [
-    ("addr", Field::Whole),
-    ("host", Field::Host),
-    ("hostip", Field::Address),
-    ("port", Field::Port),
-    ("proto", Field::Transport),
+const FIELDS: [(&str, TraceField); 5] = [
+    ("addr", TraceField::Whole),
+    ("host", TraceField::Host),
+    ("hostip", TraceField::Address),
+    ("port", TraceField::Port),
+    ("proto", TraceField::Transport),
 ];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Field {
+enum TraceField {
     /// `proto:ip:port`.
     Whole,
     /// The host, an IPv6 address in brackets.
@@ -67,7 +67,7 @@ impl TraceVariable {
 
     /// Whether it is one of the destination, and which field of that end; `None` for the direction, and for what is no
     /// field.
-    fn field(self) -> Option<(bool, Field)> {
+    fn field(self) -> Option<(bool, TraceField)> {
         let index = self.0.checked_sub(1)? as usize;
         let (_, field) = FIELDS.get(index % FIELDS.len())?;
         (index < 2 * FIELDS.len()).then_some((index >= FIELDS.len(), *field))
@@ -95,18 +95,18 @@ pub fn value<'a>(
     let end = if is_destination { &shown.to } else { &shown.from };
     let text = &mut texts.0[variable.code() as usize - 1];
     match field {
-        Field::Whole => {
+        TraceField::Whole => {
             text.clear();
             let brackets = has_brackets(shown.tracer, shown.is_outgoing);
             text.extend_from_slice(end.text(brackets, style, &mut TextRoom::new()));
             VariableValue::Text(text)
         }
-        Field::Host | Field::Address => {
-            let is_known = end.write_host(field == Field::Host, style, text);
+        TraceField::Host | TraceField::Address => {
+            let is_known = end.write_host(field == TraceField::Host, style, text);
             if is_known { VariableValue::Text(text) } else { VariableValue::Null }
         }
-        Field::Port => end.port().map_or(VariableValue::Null, |port| VariableValue::Number(port.into())),
-        Field::Transport => end.transport().map_or(VariableValue::Null, |transport| {
+        TraceField::Port => end.port().map_or(VariableValue::Null, |port| VariableValue::Number(port.into())),
+        TraceField::Transport => end.transport().map_or(VariableValue::Null, |transport| {
             let (name, number) = name_and_number(transport);
             VariableValue::Both(name.as_bytes(), number.into())
         }),

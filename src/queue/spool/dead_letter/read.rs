@@ -2,7 +2,7 @@
 
 use super::super::error::SpoolError;
 use super::super::files::SegmentFile;
-use super::super::frame::{Header, HeaderError, ID_LIMIT, Walk};
+use super::super::frame::{HeaderError, ID_LIMIT, SegmentHeader, Walk};
 use super::{Entry, EntryError, MAGIC, SUFFIX};
 use std::fs::File;
 use std::io;
@@ -104,7 +104,7 @@ pub struct Entries {
 impl Entries {
     pub(super) fn new(file: Box<dyn SegmentFile>, path: &Path) -> Result<Entries, ReadError> {
         let failed = |error| SpoolError::new("read", path, error);
-        let header = Header::read(MAGIC, &*file).map_err(failed)?;
+        let header = SegmentHeader::read(MAGIC, &*file).map_err(failed)?;
         let header = header.map_err(|why| ReadError::Header { path: path.to_owned(), why })?;
         let size = file.size().map_err(failed)?;
         Ok(Entries {

@@ -2,7 +2,7 @@
 
 use super::super::error::SpoolError;
 use super::super::files::{Directory, Files, SegmentFile};
-use super::super::frame::{HEADER, Header, encode_record};
+use super::super::frame::{HEADER, SegmentHeader, encode_record};
 use super::{Entries, Entry, MAGIC, ReadError};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -67,8 +67,14 @@ impl Taken {
             Err(ReadError::Header { .. }) if self.is_empty()? => return Ok(self.remove()?),
             Err(error) => return Err(error),
         };
-        let mut rest =
-            Rest { taken: &self, file: None, header: Header::new(1), buffer: Vec::new(), written: 0, kept: 0 };
+        let mut rest = LettersLeft {
+            taken: &self,
+            file: None,
+            header: SegmentHeader::new(1),
+            buffer: Vec::new(),
+            written: 0,
+            kept: 0,
+        };
         let mut number = 0;
         while let Some((_, bytes)) = entries.next_record()? {
             // A record that is no entry was not shown and has no number. It stays for whoever can read it.
@@ -103,16 +109,16 @@ impl Taken {
 }
 
 /// The file that takes a taken one's place.
-struct Rest<'a> {
+struct LettersLeft<'a> {
     taken: &'a Taken,
     file: Option<Box<dyn SegmentFile>>,
-    header: Header,
+    header: SegmentHeader,
     buffer: Vec<u8>,
     written: u64,
     kept: usize,
 }
 
-impl Rest<'_> {
+impl LettersLeft<'_> {
     fn name(&self) -> String {
         format!("{}{NEW}", self.taken.name)
     }

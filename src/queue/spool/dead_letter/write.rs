@@ -2,7 +2,7 @@
 
 use super::super::error::{AppendError, SpoolError};
 use super::super::files::{Directory, Files, SegmentFile};
-use super::super::frame::{HEADER, Header, MAX_RECORD, encode_record, record_size};
+use super::super::frame::{HEADER, MAX_RECORD, SegmentHeader, encode_record, record_size};
 use super::{Entry, FILE_BYTES, MAGIC, SUFFIX};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ pub struct DeadLetters {
     files: Box<dyn Files>,
     directory: PathBuf,
     limit_bytes: u64,
-    current: Option<Current>,
+    current: Option<OpenFile>,
     /// Bytes in the directory when it was counted, and appended since.
     counted: u64,
     appended: u64,
@@ -31,10 +31,10 @@ pub struct DeadLetters {
 }
 
 /// The file that letters are appended to.
-struct Current {
+struct OpenFile {
     name: String,
     file: Box<dyn SegmentFile>,
-    header: Header,
+    header: SegmentHeader,
     next: u64,
     size: u64,
 }
@@ -120,7 +120,7 @@ impl DeadLetters {
     }
 
     /// The current file, locked, when the letter fits in and nobody has taken it.
-    fn take_current(&mut self) -> Option<Current> {
+    fn take_current(&mut self) -> Option<OpenFile> {
         let current = self.current.take()?;
         if current.size + self.entry.len() as u64 > FILE_BYTES {
             if let Err(error) = current.file.sync() {
@@ -132,7 +132,7 @@ impl DeadLetters {
         ours.unwrap_or(false).then_some(current)
     }
 
-    fn extend(&mut self, mut current: Current) -> Result<u64, SpoolError> {
+    fn extend(&mut self, mut current: OpenFile) -> Result<u64, SpoolError> {
         self.buffer.clear();
         encode_record(current.header.salt, current.next, &self.entry, &mut self.buffer);
         if let Err(error) = current.file.write_all_at(&self.buffer, current.size) {
@@ -155,7 +155,7 @@ impl DeadLetters {
     /// Begins a file with the letter.
     fn begin(&mut self) -> Result<u64, SpoolError> {
         let (name, file) = self.create()?;
-        let header = Header::new(1);
+        let header = SegmentHeader::new(1);
         self.buffer.clear();
         header.encode(MAGIC, &mut self.buffer);
         encode_record(header.salt, 1, &self.entry, &mut self.buffer);
@@ -167,7 +167,7 @@ impl DeadLetters {
         }
         let size = self.buffer.len() as u64;
         if file.unlock().is_ok() {
-            self.current = Some(Current { name, file, header, next: 2, size });
+            self.current = Some(OpenFile { name, file, header, next: 2, size });
         }
         Ok(size)
     }

@@ -2,7 +2,7 @@
 
 use super::disk::Disk;
 use super::*;
-use crate::queue::spool::frame::{HEADER, Header, MAX_RECORD, RECORD, encode_record, record_size};
+use crate::queue::spool::frame::{HEADER, MAX_RECORD, RECORD, SegmentHeader, encode_record, record_size};
 use proptest::prelude::*;
 
 fn open_on(disk: &Disk) -> Spool {
@@ -18,8 +18,8 @@ fn filled(records: u64) -> Disk {
 }
 
 /// The bytes of a segment file with records from 1 on.
-fn segment_of(records: &[Vec<u8>]) -> (Header, Vec<u8>) {
-    let header = Header::new(1);
+fn segment_of(records: &[Vec<u8>]) -> (SegmentHeader, Vec<u8>) {
+    let header = SegmentHeader::new(1);
     let mut bytes = Vec::new();
     header.encode(segment::MAGIC, &mut bytes);
     (1..).zip(records).for_each(|(id, record)| encode_record(header.salt, id, record, &mut bytes));
@@ -78,7 +78,7 @@ fn a_record_inside_a_broken_record_is_not_taken_for_one() {
     let mut trap = Vec::new();
     for id in 1..5 {
         encode_record(0, id, b"not captured", &mut trap);
-        encode_record(Header::new(1).salt, id, b"not captured", &mut trap);
+        encode_record(SegmentHeader::new(1).salt, id, b"not captured", &mut trap);
     }
     let (_, mut bytes) = segment_of(&[trap, vec![2; 10]]);
     bytes[HEADER] ^= 1;
@@ -141,7 +141,7 @@ fn what_only_looks_like_a_segment_is_set_aside_and_kept() {
     version.splice(..0, newer);
     disk.put("00000000000000000600.segment", &version);
     disk.put("00000000000000000700.segment", &[0; 4096]);
-    assert_eq!(Header::decode(segment::MAGIC, &version), Err(HeaderError::Version(2)));
+    assert_eq!(SegmentHeader::decode(segment::MAGIC, &version), Err(HeaderError::Version(2)));
     for _ in 0..2 {
         let mut spool = open_on(&disk);
         assert_eq!(read_all(&mut spool), (1..21).collect::<Vec<_>>());

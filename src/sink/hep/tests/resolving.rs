@@ -1,7 +1,7 @@
 //! Names of collectors.
 
 use super::super::link::{Link, LinkProbe};
-use super::super::names::Names;
+use super::super::names::CollectorNames;
 use super::super::probe::{Candidate, Probe};
 use super::super::resolver::{Asker, KEPT_PLACES, MOST_QUESTIONS, Resolver};
 use super::super::setup::Setup;
@@ -161,7 +161,7 @@ fn a_resolver_that_hangs_is_waited_for_no_longer_than_a_connection() {
 fn a_resolver_that_hangs_leaves_the_old_addresses_in_use() {
     let (resolver, tell, _) = hanging();
     let address: SocketAddr = "192.0.2.1:5060".parse().unwrap();
-    let mut names = Names::new(&destination("sip:collector.test"), resolver, Asker::Parameter);
+    let mut names = CollectorNames::new(&destination("sip:collector.test"), resolver, Asker::Parameter);
     tell.send(vec![address]).unwrap();
     assert_eq!(names.addresses(super::PATIENCE).unwrap(), [address]);
     names.suspect();
@@ -183,7 +183,7 @@ fn a_collector_that_has_moved_is_followed() {
     {
         let (resolver, tell, _) = hanging();
         let uri = destination(uri);
-        let mut names = Names::new(&uri, resolver, Asker::Parameter);
+        let mut names = CollectorNames::new(&uri, resolver, Asker::Parameter);
         let setup = Arc::new(Setup::new(options(), false));
         tell.send(vec![old]).unwrap();
         let mut link = Link::open(&uri, &mut names, &setup, LinkProbe::Unprobed).unwrap();
@@ -197,7 +197,7 @@ fn a_collector_that_has_moved_is_followed() {
 }
 
 /// One destination that was never used.
-fn candidates(destination: &Destination, names: &Names) -> Vec<Candidate> {
+fn candidates(destination: &Destination, names: &CollectorNames) -> Vec<Candidate> {
     vec![Candidate { at: 0, destination: destination.clone(), names: names.clone(), sent_at: None }]
 }
 
@@ -205,7 +205,7 @@ fn candidates(destination: &Destination, names: &Names) -> Vec<Candidate> {
 fn looks_at_a_collector_whose_resolver_hangs_ask_it_once() {
     let (resolver, _tell, asked) = hanging();
     let uri = destination(TCP);
-    let mut names = Names::new(&uri, resolver, Asker::Parameter);
+    let mut names = CollectorNames::new(&uri, resolver, Asker::Parameter);
     let impatient = CollectorOptions { connect_timeout: Duration::from_millis(10), ..options() };
     let setup = Arc::new(Setup::new(impatient, true));
     let mut probe = Probe::new(Duration::ZERO);
@@ -222,7 +222,7 @@ fn a_look_leaves_what_it_has_learned_of_addresses() {
     let (_listener, address) = listener();
     let zone = Zone::new(Some(vec![address]));
     let uri = destination(TCP);
-    let names = Names::new(&uri, zone.resolver(), Asker::Parameter);
+    let names = CollectorNames::new(&uri, zone.resolver(), Asker::Parameter);
     let setup = Arc::new(Setup::new(options(), true));
     let mut probe = Probe::new(Duration::ZERO);
     let look = eventually(|| probe.look(|| candidates(&uri, &names), false, &setup));
@@ -288,7 +288,7 @@ fn names_that_scripts_make_up_leave_places_to_those_of_parameters() {
 #[test]
 fn a_look_up_that_breaks_off_is_an_answer() {
     let resolver = Resolver::new(|_, _| panic!("a resolver with a fault"));
-    let mut names = Names::new(&destination(TCP), resolver, Asker::Parameter);
+    let mut names = CollectorNames::new(&destination(TCP), resolver, Asker::Parameter);
     let reason = names.addresses(super::PATIENCE).unwrap_err();
     assert!(reason.contains("broke off"), "{reason}");
 }

@@ -1,6 +1,6 @@
 //! How long names are known, and how many.
 
-use super::super::names::{KnownName, MOST_NAMES, NameTable, Query};
+use super::super::names::{KnownName, MOST_NAMES, NameQuery, NameTable};
 use super::{SendTo, udp};
 use crate::capture::Transport;
 
@@ -8,8 +8,8 @@ const SECOND: u64 = 1000;
 /// Some time after the machine has started, ms.
 const START: u64 = 1_000_000;
 
-fn query(name: &str) -> Query<'_> {
-    Query { name, port: 5060, transport: Transport::Udp }
+fn query(name: &str) -> NameQuery<'_> {
+    NameQuery { name, port: 5060, transport: Transport::Udp }
 }
 
 /// The name that is to be looked up, if there is one, and its place.
@@ -95,8 +95,8 @@ fn names_with_another_port_or_transport_are_others() {
     let mut table = NameTable::EMPTY;
     table.use_name(&query("a.example"), START);
     answer(&mut table, Some("192.0.2.1:5060"), START);
-    assert!(table.use_name(&Query { port: 0, ..query("a.example") }, START).is_awaited());
-    assert!(table.use_name(&Query { transport: Transport::UNKNOWN, ..query("a.example") }, START).is_awaited());
+    assert!(table.use_name(&NameQuery { port: 0, ..query("a.example") }, START).is_awaited());
+    assert!(table.use_name(&NameQuery { transport: Transport::UNKNOWN, ..query("a.example") }, START).is_awaited());
     assert!(!table.use_name(&query("a.example"), START).is_awaited());
 }
 
@@ -105,7 +105,7 @@ fn a_transport_is_known_as_it_was_found() {
     use Transport::{Sctp, Tcp, Tls, Udp, Ws, Wss};
     for transport in [Udp, Tcp, Tls, Sctp, Ws, Wss] {
         let mut table = NameTable::EMPTY;
-        let query = Query { name: "a.example", port: 0, transport: Transport::UNKNOWN };
+        let query = NameQuery { name: "a.example", port: 0, transport: Transport::UNKNOWN };
         table.use_name(&query, START);
         let (place, asked) = due(&table, START).expect("it is to be looked up");
         assert_eq!(asked.query(), query);
