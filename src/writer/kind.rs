@@ -17,6 +17,7 @@ use crate::owned_directory::Owner;
 use crate::sink::host::HostLink;
 use crate::sink::url::HostedUrl;
 use crate::table::TableNames;
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -91,12 +92,17 @@ pub trait Delivery: Send {
 
 /// Which spool and which delivery thread the destinations of one sink have: its tables, the collectors that packets
 /// name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Destinations {
     /// All have those of the sink.
     Together,
     /// Each has its own, from its first capture on. They share those of the sink when there are too many.
-    Apart,
+    Apart {
+        /// How the directories of their spools are called: this word, a hyphen and the destination's name. Another
+        /// word for each sink of a module, and the same from one start to the next: what an earlier server has left
+        /// there is this sink's.
+        prefix: Cow<'static, str>,
+    },
     /// They share those of the sink. One that cannot take what is for it, while the sink is there, has its own until it
     /// can.
     ApartWhenBlocked,

@@ -1,15 +1,18 @@
 //! Names of the directories of spools; see [`spools`](super::spools) for what is in them.
 
-/// How directory names of collectors begin that scripts name.
-pub const NAMED: &str = "script-";
 /// How directory names begin of what waits for one table, in the directory of its sink.
 pub const TABLE: &str = "table-";
 /// Longest part of a URL in a directory's name, bytes.
 const NAME_LENGTH: usize = 80;
 
-/// The directory name of the spools of a collector that scripts name.
-pub fn name_of_named(uri: &str) -> String {
-    format!("{NAMED}{}", name_of(uri))
+/// How the directory names begin of the spools of destinations that are apart, of the sink with this `prefix`.
+pub fn beginning_of_apart(prefix: &str) -> String {
+    format!("{prefix}-")
+}
+
+/// The directory name of the spools of one of them.
+pub fn name_of_apart(prefix: &str, destination: &str) -> String {
+    beginning_of_apart(prefix) + &name_of(destination)
 }
 
 /// The directory name of the spools of what waits for `table` of the sink whose spools' directory is called `sink`.

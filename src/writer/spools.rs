@@ -3,8 +3,9 @@
 //! ```text
 //! spool_dir/lock                       held by the server that uses the directory
 //! spool_dir/SINK/WRITER/               the spool of one sink of one writer; SINK is made from the database's URL
-//! spool_dir/SINK/table-NAME/WRITER/    what waits for one of the sink's tables alone, while that is missing, locked or not to be written
-//! spool_dir/script-URI/WRITER/         the same of one collector that scripts name, made when it is first needed; URI is made from its URI
+//! spool_dir/SINK/table-NAME/WRITER/    what waits for one of the sink's tables alone, while that cannot be written
+//! spool_dir/PREFIX-NAME/WRITER/        the same of one destination of a sink whose destinations are apart, made when it
+//!                                      is first needed; PREFIX is the sink's (`script`: collectors that scripts name)
 //! spool_dir/dead-letter/               captures that a database refused
 //! ```
 //!
@@ -12,7 +13,7 @@
 
 use super::kind::Destinations;
 use super::plan::{SpoolPlan, SpoolSync, WriterPlan};
-use super::spool_names::{NAMED, TABLE, name_of};
+use super::spool_names::{TABLE, beginning_of_apart, name_of};
 use crate::queue::spool::{POSITION, Spool, SpoolError, SpoolMarks, SpoolOptions, SyncPolicy};
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -45,10 +46,10 @@ pub fn names(plan: &WriterPlan) -> Vec<String> {
     plan.sinks.iter().map(|sink| unique_name_of(&sink.to_string())).collect()
 }
 
-/// Directory names of the spools of such collectors that writer `writer` of `writers` finds filled, its own or those of
-/// writers that are no more.
-pub fn filled_of_named(spool: &SpoolPlan, writers: (usize, usize)) -> Vec<String> {
-    filled(&spool.directory, NAMED, writers).collect()
+/// Directory names of the spools of destinations that are apart, of the sink with this `prefix`, that writer `writer` of
+/// `writers` finds filled, its own or those of writers that are no more.
+pub fn filled_of_apart(spool: &SpoolPlan, prefix: &str, writers: (usize, usize)) -> Vec<String> {
+    filled(&spool.directory, &beginning_of_apart(prefix), writers).collect()
 }
 
 /// The same of tables of the sink whose spools' directory is called `sink`.
@@ -63,10 +64,6 @@ fn filled(place: &Path, prefix: &str, (writer, writers): (usize, usize)) -> impl
     };
     let found = directories(place).filter(move |place| begins_with(place, prefix) && is_filled(place));
     found.filter_map(|place| Some(place.file_name()?.to_str()?.to_owned()))
-}
-
-fn is_named(place: &Path) -> bool {
-    begins_with(place, NAMED)
 }
 
 fn begins_with(place: &Path, prefix: &str) -> bool {
@@ -130,10 +127,15 @@ pub fn dead_letters(spool: &SpoolPlan) -> PathBuf {
 /// Directories with spools that no sink of `plan` will replay.
 pub fn unclaimed(plan: &WriterPlan, spool: &SpoolPlan) -> Vec<PathBuf> {
     let names = names(plan);
-    let has_named = plan.sinks.iter().any(|sink| sink.kind.destinations() == Destinations::Apart);
+    let beginnings = plan.sinks.iter().filter_map(|sink| match sink.kind.destinations() {
+        Destinations::Apart { prefix } => Some(beginning_of_apart(&prefix)),
+        Destinations::Together | Destinations::ApartWhenBlocked => None,
+    });
+    let beginnings: Vec<String> = beginnings.collect();
+    let is_apart = |place: &Path| beginnings.iter().any(|beginning| begins_with(place, beginning));
     let is_known = |name: &OsStr| name == DEAD_LETTERS || names.iter().any(|known| name == known.as_str());
     let found = directories(&spool.directory)
-        .filter(|path| !(has_named && is_named(path)) && path.file_name().is_some_and(|name| !is_known(name)));
+        .filter(|path| !is_apart(path) && path.file_name().is_some_and(|name| !is_known(name)));
     let is_filled = |place: &Path| directories(place).any(|spool| holds_something(&spool));
     found.filter(|path| is_filled(path) || directories(path).any(|table| is_filled(&table))).collect()
 }

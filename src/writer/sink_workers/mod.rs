@@ -1,11 +1,11 @@
-//! All ways out of a writer: one for each sink, one for each collector that scripts name, made when it first comes, and
-//! one for each table that is waited for, see [`tables`].
+//! All ways out of a writer: one for each sink, one for each destination of those whose destinations are apart (the
+//! collectors that scripts name), made when it first comes, and one for each table that is waited for, see [`tables`].
 //!
-//! Collectors that scripts name share a sink, and so its marks in shared memory; but each has a delivery thread and a
-//! spool of its own, so that none waits for another, and its packets keep their order. What a writer had put into such
-//! a spool and not committed when it was killed is not cut off: it comes twice. When there are [`MOST_NAMED`] of them,
-//! the one that has been idle for longest makes room; where none is idle, further collectors share the worker of the
-//! sink, and the fate of each other: there packets wait for a limited time.
+//! Such destinations share a sink, and so its marks in shared memory; but each has a delivery thread and a spool of its
+//! own, so that none waits for another, and its captures keep their order. What a writer had put into such a spool and
+//! not committed when it was killed is not cut off: it comes twice. When a sink has [`MOST_APART`] of them, the one that
+//! has been idle for longest makes room; where none is idle, further ones share the worker of the sink, and the fate of
+//! each other: there captures wait for a limited time.
 
 mod tables;
 
@@ -17,7 +17,7 @@ use crate::writer::delivered::Delivered;
 use crate::writer::delivery_thread::DeliveryThread;
 use crate::writer::error::WriterError;
 use crate::writer::kind::Destinations;
-use crate::writer::plan::WriterPlan;
+use crate::writer::plan::{SinkPlan, WriterPlan};
 use crate::writer::sink_worker::{SinkWorker, SinkWorkerId, SpoolLocation, Spools, WorkerStart};
 use crate::writer::table_waits::TableWaits;
 use crate::writer::{spool_names, spools};
@@ -29,8 +29,8 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// Most collectors that scripts name and that have a worker of their own.
-const MOST_NAMED: usize = 64;
+/// Most destinations of one sink that have a worker of their own.
+const MOST_APART: usize = 64;
 /// How long one of them must have been idle to make room.
 const IDLE: Duration = Duration::from_secs(10);
 
@@ -57,8 +57,8 @@ pub struct SinkWorkers {
     pub(in crate::writer) waits: Vec<Arc<TableWaits>>,
     /// Numbers of the workers of tables that are waited for, by the names of their spools' directories.
     pub(in crate::writer) tables: HashMap<String, usize>,
-    /// Numbers of the workers of collectors that scripts name, by the names of their spools' directories.
-    named: HashMap<String, usize>,
+    /// Numbers of the workers of destinations that are apart, by the names of their spools' directories.
+    apart: HashMap<String, usize>,
     /// How many of the workers of each sink are away.
     away: Vec<Arc<Mutex<usize>>>,
     /// The worker whose spool's position was last brought to the disk.
@@ -71,8 +71,8 @@ pub struct SinkWorkers {
 }
 
 impl SinkWorkers {
-    /// Opens the spools of writer `writer` and starts the delivery threads, those of collectors that scripts have named
-    /// and of tables included whose spools are not empty.
+    /// Opens the spools of writer `writer` and starts the delivery threads, those of destinations that are apart and of
+    /// tables included whose spools are not empty.
     pub fn start(
         plan: &WriterPlan,
         writer: usize,
@@ -88,7 +88,7 @@ impl SinkWorkers {
             waits: names.iter().map(|name| TableWaits::new(plan.table_wait, name)).collect(),
             names,
             tables: HashMap::new(),
-            named: HashMap::new(),
+            apart: HashMap::new(),
             away: (0..sinks).map(|_| Arc::default()).collect(),
             synced: 0,
             writer,
@@ -118,7 +118,7 @@ impl SinkWorkers {
         let writers = (self.writer, self.lanes.geometry().writers);
         for sink in self.sinks() {
             let (is_table, names) = match plan.sinks[sink].kind.destinations() {
-                Destinations::Apart => (false, spools::filled_of_named(spool, writers)),
+                Destinations::Apart { prefix } => (false, spools::filled_of_apart(spool, &prefix, writers)),
                 Destinations::ApartWhenBlocked => {
                     spools::remove_empty_of_tables(spool, &self.names[sink], writers);
                     (true, spools::filled_of_tables(spool, &self.names[sink], writers))
@@ -135,7 +135,7 @@ impl SinkWorkers {
                         if is_table {
                             self.add_table(sink, name, number);
                         } else {
-                            self.named.insert(name, number);
+                            self.apart.insert(name, number);
                         }
                     }
                     Err(error) => log::error!("what an earlier writer left in its spool stays there: {error}"),
@@ -195,15 +195,16 @@ impl SinkWorkers {
         self.all.values()
     }
 
-    /// Whether what holds up one of them holds up others. That of the sink of collectors that scripts name is none
-    /// while nothing comes there, and those of tables never hold up anything.
+    /// Whether what holds up one of them holds up others. That of a sink whose destinations are apart is none while
+    /// nothing comes there, and those of tables never hold up anything.
     pub fn has_neighbours(&self, plan: &WriterPlan) -> bool {
         let is_used = |(number, worker): &(&usize, &SinkWorker)| {
             if self.tables.values().any(|table| table == *number) {
                 return false;
             }
             let sink = plan.sinks.get(**number);
-            sink.is_none_or(|sink| sink.kind.destinations() != Destinations::Apart) || worker.idle_since().is_none()
+            let is_apart = |sink: &SinkPlan| matches!(sink.kind.destinations(), Destinations::Apart { .. });
+            !sink.is_some_and(is_apart) || worker.idle_since().is_none()
         };
         self.all.iter().filter(is_used).count() > 1
     }
@@ -237,9 +238,9 @@ impl SinkWorkers {
         let mut parts: Vec<Part> = Vec::new();
         for (sink, set) in sets.into_iter().enumerate().filter(|(_, set)| !set.is_empty()) {
             match plan.sinks[sink].kind.destinations() {
-                Destinations::Apart => {
+                Destinations::Apart { prefix } => {
                     for part in set.split() {
-                        let number = self.number_of(plan, sink, &part, now);
+                        let number = self.number_of(plan, (sink, &prefix), &part, now);
                         add_part(&mut parts, Part { worker: number, set: part, is_held: false });
                     }
                 }
@@ -252,44 +253,46 @@ impl SinkWorkers {
         parts
     }
 
-    /// The worker of the collector that the packets of `part` name.
-    fn number_of(&mut self, plan: &WriterPlan, sink: usize, part: &BatchSet, now: Instant) -> usize {
-        let uri = part.batches().first().map_or("", |batch| batch.destination.as_str());
-        let name = spool_names::name_of_named(uri);
-        if let Some(&number) = self.named.get(&name) {
+    /// The worker of the destination that `part` is for, of a sink with this prefix.
+    fn number_of(&mut self, plan: &WriterPlan, (sink, prefix): (usize, &str), part: &BatchSet, now: Instant) -> usize {
+        let destination = part.batches().first().map_or("", |batch| batch.destination.as_str());
+        let name = spool_names::name_of_apart(prefix, destination);
+        if let Some(&number) = self.apart.get(&name) {
             if let Some(worker) = self.all.get_mut(&number) {
                 worker.touch(now);
             }
             return number;
         }
-        // What has come there may be of this collector.
+        // What has come there may be for this destination.
         if self.all.get(&sink).is_some_and(|worker| worker.idle_since().is_none()) {
             return sink;
         }
         self.make(plan, sink, name, now).unwrap_or_else(|error| {
-            log::warn!("{uri} shares a thread with other collectors: {error}");
+            log::warn!("{destination} shares a thread with other destinations: {error}");
             sink
         })
     }
 
-    /// Makes a worker for the collector whose spool's directory is called `name`; that of the sink when there are too
+    /// Makes a worker for the destination whose spool's directory is called `name`; that of the sink when there are too
     /// many.
     fn make(&mut self, plan: &WriterPlan, sink: usize, name: String, now: Instant) -> Result<usize, WriterError> {
-        let idle = self.named.values().filter_map(|number| Some((self.all.get(number)?.idle_since()?, *number)));
+        let of_sink = |number: &usize| Some((*number, self.all.get(number).filter(|worker| worker.sink() == sink)?));
+        let known: Vec<(usize, &SinkWorker)> = self.apart.values().filter_map(of_sink).collect();
+        let idle = known.iter().filter_map(|(number, worker)| Some((worker.idle_since()?, *number)));
         let idle = idle.filter(|(since, _)| now.duration_since(*since) >= IDLE);
-        let number = match self.named.len() {
-            few if few < MOST_NAMED => self.free_number(),
+        let number = match known.len() {
+            few if few < MOST_APART => self.free_number(),
             _ => match idle.min() {
                 Some((_, number)) => number,
                 None => return Ok(sink),
             },
         };
         let worker = self.start_one(plan, (sink, number), Some(&name), None, None)?;
-        self.named.retain(|_, known| *known != number);
+        self.apart.retain(|_, known| *known != number);
         if let Some(idle) = self.all.insert(number, worker) {
             idle.end(now);
         }
-        self.named.insert(name, number);
+        self.apart.insert(name, number);
         Ok(number)
     }
 

@@ -17,7 +17,7 @@ use crate::writer::{spools, tests};
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -33,14 +33,31 @@ struct Memory {
     asked_in_vain: usize,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct MemorySink {
     memory: Arc<Mutex<Memory>>,
+    name: &'static str,
+    destinations: Destinations,
+}
+
+impl MemorySink {
+    fn new() -> MemorySink {
+        MemorySink { memory: Arc::default(), name: "memory", destinations: Destinations::Together }
+    }
+
+    /// One whose destinations are apart.
+    fn apart(name: &'static str) -> MemorySink {
+        MemorySink { name, destinations: Destinations::Apart { prefix: name.into() }, ..MemorySink::new() }
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap()
+    }
 }
 
 impl fmt::Display for MemorySink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("memory")
+        f.write_str(self.name)
     }
 }
 
@@ -55,7 +72,7 @@ impl SinkKind for MemorySink {
     }
 
     fn destinations(&self) -> Destinations {
-        Destinations::Together
+        self.destinations.clone()
     }
 
     fn open(&self, opening: Opening) -> Box<dyn Delivery> {
@@ -101,36 +118,50 @@ impl Delivery for MemoryDelivery {
     }
 }
 
-/// A writer whose only sink is a memory.
+/// A writer whose sinks are memories, one unless a test wants more.
 struct Bench {
     directory: tempfile::TempDir,
-    sink: MemorySink,
+    sinks: Vec<MemorySink>,
     lanes: Arc<Lanes>,
     producer: Producer,
 }
 
 impl Bench {
     fn new() -> Bench {
-        let geometry = Geometry { lanes: 1, writers: 1, sinks: 1, lane_bytes: 1 << 20, wake_bytes: 1 << 18 };
+        Bench::of(vec![MemorySink::new()], tempfile::tempdir().unwrap())
+    }
+
+    fn of(sinks: Vec<MemorySink>, directory: tempfile::TempDir) -> Bench {
+        let count = sinks.len();
+        let geometry = Geometry { lanes: 1, writers: 1, sinks: count, lane_bytes: 1 << 20, wake_bytes: 1 << 18 };
         let lanes = Arc::new(Lanes::map(geometry).unwrap());
         let producer = Producer::attach(&lanes, 0).unwrap();
-        Bench { directory: tempfile::tempdir().unwrap(), sink: MemorySink::default(), lanes, producer }
+        Bench { directory, sinks, lanes, producer }
+    }
+
+    /// The same sinks and spool in another server, after the end of this one.
+    fn next(self) -> Bench {
+        Bench::of(self.sinks, self.directory)
     }
 
     fn plan(&self) -> WriterPlan {
         let directory = self.directory.path().join("spool");
         WriterPlan {
-            sinks: vec![SinkPlan::new(self.sink.clone(), "memory")],
+            sinks: self.sinks.iter().map(|sink| SinkPlan::new(sink.clone(), "memory")).collect(),
             spool: Some(SpoolPlan { directory, limit_bytes: 64 << 20, sync: SpoolSync::Off }),
             ..tests::plan(&self.directory, false)
         }
     }
 
-    /// Pushes messages with these numbers, for the destination `to`.
+    /// Pushes messages with these numbers, for the destination `to` of the first sink.
     fn push(&mut self, numbers: std::ops::Range<usize>, to: &str) {
+        self.push_to(0, numbers, to);
+    }
+
+    fn push_to(&mut self, sink: u8, numbers: std::ops::Range<usize>, to: &str) {
         for number in numbers {
             let (payload, table) = (number.to_string(), Some(to.as_bytes()));
-            let capture = crate::capture::Capture { table, ..tests::capture(payload.as_bytes()) };
+            let capture = crate::capture::Capture { sink, table, ..tests::capture(payload.as_bytes()) };
             self.producer.push(&capture).unwrap();
         }
     }
@@ -154,8 +185,8 @@ impl Bench {
         }
     }
 
-    fn memory(&self) -> std::sync::MutexGuard<'_, Memory> {
-        self.sink.memory.lock().unwrap()
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.sinks[0].memory()
     }
 }
 
@@ -233,8 +264,35 @@ fn what_a_sink_of_ones_own_has_missed_outlives_the_server() {
         bench.until("all wait on the disk", |totals| totals.spooled() == 100);
     });
     bench.memory().is_away = false;
-    let mut next = Bench { directory: bench.directory, sink: bench.sink, ..Bench::new() };
+    let mut next = bench.next();
     next.while_running(|next| next.until("it is empty", |totals| totals.committed(Committed::Stored) == 100));
     assert_eq!(came(&next.memory(), "one"), numbers(0..100));
     assert_eq!(next.lanes.totals().committed(Committed::Recovered), 100);
+}
+
+#[test]
+fn destinations_of_one_name_in_two_sinks_that_keep_them_apart_are_two_also_after_a_restart() {
+    let mut bench =
+        Bench::of(vec![MemorySink::apart("first"), MemorySink::apart("other")], tempfile::tempdir().unwrap());
+    bench.sinks.iter().for_each(|sink| sink.memory().is_away = true);
+    bench.while_running(|bench| {
+        bench.push_to(0, 0..50, "one");
+        bench.push_to(1, 100..150, "one");
+        bench.until("all wait on the disk", |totals| totals.spooled() == 100 && totals.queued() == 0);
+    });
+    bench.sinks.iter().for_each(|sink| sink.memory().is_away = false);
+    let mut next = bench.next();
+    next.while_running(|next| {
+        next.push_to(1, 150..160, "one");
+        next.push_to(0, 50..60, "one");
+        next.until("all are stored", |totals| totals.committed(Committed::Stored) == 120);
+    });
+    let of = |sink: &MemorySink| {
+        let memory = sink.memory();
+        (came(&memory, "one"), memory.captures.len())
+    };
+    assert_eq!(of(&next.sinks[0]), (numbers(0..60), 60));
+    assert_eq!(of(&next.sinks[1]), (numbers(100..160), 60));
+    let totals = next.lanes.totals();
+    assert_eq!((totals.spooled(), totals.dropped(), totals.committed(Committed::DeadLettered)), (0, 0, 0));
 }

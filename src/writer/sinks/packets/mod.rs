@@ -86,7 +86,7 @@ impl SinkKind for NamedCollectorSink {
     }
 
     fn destinations(&self) -> Destinations {
-        Destinations::Apart
+        Destinations::Apart { prefix: "script".into() }
     }
 
     fn open(&self, opening: Opening) -> Box<dyn Delivery> {
