@@ -315,7 +315,8 @@ typedef struct sc_metadata {
 typedef struct sc_message {
     sc_address source;
     sc_address destination;
-    uint8_t transport;         /* 1 UDP, 2 TCP, 3 TLS, 4 SCTP, 5 WS, 6 WSS; others: not known */
+    uint8_t transport;         /* 1 UDP, 2 TCP, 3 TLS, 4 SCTP, 5 WS, 6 WSS; others: as the HEP packet at hand
+                                * has it, or not known */
     sc_bytes payload;          /* the message as received */
     sc_bytes rewritten_uri;    /* the request URI that the script put in place of the first line's; empty for none */
     sc_bytes call_id;          /* the Call-ID as it was before topology hiding masked it; empty for none */

@@ -31,7 +31,7 @@
 //! | `hep/`, `raw/` | HEP packets and raw sockets on their way to a capture, for whichever module takes them |
 //! | `kamailio/` | `sipcapture/` and `siptrace/`, and in `dialect.rs` what they do otherwise than those of other hosts |
 //!
-//! Arrows run downwards only, also between the files of a room; a folder may refer to its own `mod.rs`. `unsafe` lives
+//! Arrows run downwards only, also between the files of a room; what lies in a folder may refer to its `mod.rs`. `unsafe` lives
 //! in [`abi`], in the lane of [`queue`] and in [`source::raw`]; everything else denies it. `doc/architecture.md` goes
 //! the way of a capture, `doc/adding-a-host.md` and `doc/adding-a-sink.md` say what to write for another host or sink.
 

@@ -8,8 +8,10 @@ use crate::sip::Fields;
 pub enum ColumnKind {
     /// A moment, to the second, written as local time.
     Time,
-    /// A signed integer.
+    /// A signed integer of 32 bits.
     Int,
+    /// A signed integer of 64 bits.
+    BigInt,
     /// A short text.
     Text,
     /// The whole message.
@@ -138,13 +140,13 @@ impl Kind for CaptureValue {
                 ColumnKind::Text
             }
             CaptureValue::Message => ColumnKind::Message,
-            CaptureValue::Micros
-            | CaptureValue::MicrosOfSecond
+            // An agent's id has 32 bits and no sign.
+            CaptureValue::Micros | CaptureValue::AgentId => ColumnKind::BigInt,
+            CaptureValue::MicrosOfSecond
             | CaptureValue::SourcePort
             | CaptureValue::DestinationPort
             | CaptureValue::Transport
             | CaptureValue::Family
-            | CaptureValue::AgentId
             | CaptureValue::MessageLength => ColumnKind::Int,
         }
     }

@@ -112,20 +112,19 @@ fn id_column(dialect: SqlDialect) -> &'static str {
 }
 
 fn column_type(dialect: SqlDialect, column: &Column) -> &'static str {
-    use ColumnKind::{Int, Message, Text, Time};
+    use ColumnKind::{BigInt, Int, Message, Text, Time};
     use SqlDialect::{Mysql, Postgres, Sqlite};
-    let wide = column.key == "micro_ts";
     match (dialect, column.kind) {
         (Sqlite, Time) => "DATETIME NOT NULL",
-        (Sqlite, Int) => "INTEGER NOT NULL DEFAULT 0",
+        (Sqlite, Int | BigInt) => "INTEGER NOT NULL DEFAULT 0",
         (Sqlite, Text) => "TEXT NOT NULL DEFAULT ''",
         (Sqlite, Message) => "BLOB NOT NULL",
         (Postgres, Time) => "timestamp NOT NULL",
-        (Postgres, Int) if wide => "bigint NOT NULL DEFAULT 0",
+        (Postgres, BigInt) => "bigint NOT NULL DEFAULT 0",
         (Postgres, Int) => "integer NOT NULL DEFAULT 0",
         (Postgres, Text | Message) => "text COLLATE \"C\" NOT NULL DEFAULT ''",
         (Mysql, Time) => "DATETIME NOT NULL",
-        (Mysql, Int) if wide => "BIGINT NOT NULL DEFAULT 0",
+        (Mysql, BigInt) => "BIGINT NOT NULL DEFAULT 0",
         (Mysql, Int) => "INT NOT NULL DEFAULT 0",
         // MySQL allows a TEXT column no default. MEDIUMTEXT, because an escaped header can be longer than 64 KiB.
         (Mysql, Text) => "MEDIUMTEXT NOT NULL",

@@ -20,7 +20,7 @@ use std::net::IpAddr;
 pub enum Value<'a> {
     /// Microseconds since the Unix epoch, for a [`ColumnKind::Time`](super::ColumnKind::Time) column.
     Time(i64),
-    /// For a [`ColumnKind::Int`](super::ColumnKind::Int) column.
+    /// For a [`ColumnKind::Int`](super::ColumnKind::Int) or [`ColumnKind::BigInt`](super::ColumnKind::BigInt) column.
     Int(i64),
     /// For a [`ColumnKind::Text`](super::ColumnKind::Text) or [`ColumnKind::Message`](super::ColumnKind::Message)
     /// column; arbitrary bytes.
@@ -317,7 +317,8 @@ mod tests {
                 key => Value::Bytes(key.as_bytes()),
             };
             assert_eq!(*value, expected, "{}", column.key);
-            assert_eq!(matches!(value, Value::Int(_)), column.kind == ColumnKind::Int, "{}", column.key);
+            let is_number = matches!(column.kind, ColumnKind::Int | ColumnKind::BigInt);
+            assert_eq!(matches!(value, Value::Int(_)), is_number, "{}", column.key);
         }
     }
 

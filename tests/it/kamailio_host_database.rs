@@ -53,7 +53,7 @@ fn make_text_tables(directory: &Path) {
     let names = ColumnNames::default();
     for (table, layout) in [("sip_capture", sip_layout(&names)), ("rtcp_capture", report_layout(&names))] {
         let kind = |kind| match kind {
-            ColumnKind::Time | ColumnKind::Int => "int",
+            ColumnKind::Time | ColumnKind::Int | ColumnKind::BigInt => "int",
             ColumnKind::Text => "string",
             ColumnKind::Message => "blob",
         };

@@ -95,7 +95,7 @@ fn row<'a>(layout: &Layout, given: &[(&str, Value<'a>)]) -> Row<'a> {
     let row = layout.columns.iter().map(|column| {
         value(column.key).unwrap_or(match column.kind {
             ColumnKind::Time => Value::Time(MOMENT),
-            ColumnKind::Int => Value::Int(0),
+            ColumnKind::Int | ColumnKind::BigInt => Value::Int(0),
             ColumnKind::Text | ColumnKind::Message => Value::Bytes(b""),
         })
     });

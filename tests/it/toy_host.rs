@@ -80,6 +80,14 @@ fn what_a_host_captures_that_was_added_by_the_book_is_stored() {
         assert_eq!((text(row, "method"), text(row, "source_ip")), ("INVITE".into(), "127.0.0.1".into()));
         assert_eq!(text(row, "destination_port"), host.port.to_string());
     }
+    // The columns of its own dialect, and no others.
+    let row = select(file.url(), "SELECT * FROM sip_capture LIMIT 1").expect("rows").remove(0);
+    let mut columns: Vec<&str> = row.keys().map(String::as_str).collect();
+    columns.sort_unstable();
+    let of_dialect =
+        ["agent", "callid", "date", "destination_port", "id", "ip_protocol", "method", "micro_ts", "msg", "source_ip"];
+    assert_eq!(columns, of_dialect);
+    assert_eq!(text(&row, "ip_protocol"), "17");
     assert!(host.end());
 }
 
@@ -89,12 +97,12 @@ fn a_message_in_a_hep_packet_has_the_addresses_and_the_time_of_the_packet() {
     let host = ToyHost::start(&[format!("db_url={}", file.url())]);
     let packet = Packet {
         version: Version::V3,
-        ip_protocol: 17,
+        ip_protocol: 50,
         source: "192.0.2.1:5060".parse().expect("an address"),
         destination: "192.0.2.2:5080".parse().expect("an address"),
         time_us: Some(1_700_000_000_000_001),
         payload_type: 1,
-        agent_id: Some(7),
+        agent_id: Some(u32::MAX),
         correlation_id: None,
         auth_key: None,
         payload: Payload::Plain(b""),
@@ -105,12 +113,14 @@ fn a_message_in_a_hep_packet_has_the_addresses_and_the_time_of_the_packet() {
     hep::encode(&Packet { payload: Payload::Plain(message.as_bytes()), ..packet }, Version::V3, &mut datagram)
         .expect("the packet can be written");
     host.capture(&datagram);
-    let rows = || select(file.url(), "SELECT callid, source_ip, destination_port, micro_ts, node FROM sip_capture");
+    let rows = || select(file.url(), "SELECT * FROM sip_capture");
     within(PATIENCE, "the row is stored", || rows().is_ok_and(|rows| rows.len() == 1));
     let row = rows().expect("rows").remove(0);
     let of = |column| text(&row, column);
     assert_eq!([of("callid"), of("source_ip"), of("destination_port")], ["toy-9", "192.0.2.1", "5080"]);
-    assert_eq!([of("micro_ts"), of("node")], ["1700000000000001", ":7"]);
+    assert_eq!([of("micro_ts"), of("agent")], ["1700000000000001", "4294967295"]);
+    // A transport that the contract has no number for.
+    assert_eq!(of("ip_protocol"), "50");
     assert!(host.end());
 }
 

@@ -14,11 +14,43 @@ use super::hep::context::HepContext;
 use super::hep::intake::Verdict;
 use super::hep::settings::HepSettings;
 use super::{CaptureError, Module, ParameterError, ParameterList, SipMessage};
-use crate::capture::Capture;
+use crate::capture::{Capture, Transport};
 use crate::queue::counters::Observer;
+use crate::table::column::CaptureValue::{self, AgentId, DestinationPort, Message, Micros, SourceIp, Time};
+use crate::table::column::{SipValue, column};
+use crate::table::{
+    AgentIdForm, CorrelationSource, OtherTransports, RowDialect, RowTransports, TransportNumbers, homer5, sip_trace,
+};
 use crate::writer::{SinkPlan, WriterPlan};
 use std::net::IpAddr;
 use std::sync::{Arc, LazyLock};
+
+/// Transports as IP protocol numbers.
+const TRANSPORTS: TransportNumbers = TransportNumbers {
+    known: &[(Transport::Udp, 17), (Transport::Tcp, 6), (Transport::Tls, 22), (Transport::Sctp, 132)],
+    others: OtherTransports::IpProtocol,
+};
+
+/// What its rows hold: of SIP messages fewer columns than most hosts have, in another order and with a number of its
+/// own; of reports and traces, which it has none of, the usual ones.
+const ROWS: RowDialect = RowDialect {
+    sip: &[
+        column("callid", "callid_column", SipValue::CallId),
+        column("method", "method_column", SipValue::Text(|fields| fields.method)),
+        column("date", "date_column", SipValue::Capture(Time)),
+        column("micro_ts", "micro_ts_column", SipValue::Capture(Micros)),
+        column("source_ip", "source_ip_column", SipValue::Capture(SourceIp)),
+        column("destination_port", "destination_port_column", SipValue::Capture(DestinationPort)),
+        column("ip_protocol", "ip_protocol_column", SipValue::Capture(CaptureValue::Transport)),
+        column("agent", "agent_column", SipValue::Capture(AgentId)),
+        column("msg", "msg_column", SipValue::Capture(Message)),
+    ],
+    report: homer5::REPORT,
+    trace: sip_trace::TRACE,
+    transports: RowTransports::all(&TRANSPORTS),
+    agent_id: AgentIdForm::Unsigned,
+    correlation: CorrelationSource::Capture,
+};
 
 /// What this host does otherwise than others.
 static DIALECT: Dialect = Dialect {
@@ -28,7 +60,7 @@ static DIALECT: Dialect = Dialect {
     default_url: "sqlite:////var/lib/toy/sip.db",
     database_parameters: "db_url",
     aliases: &[("database", "db_url")],
-    rows: super::kamailio::rows::ROWS,
+    rows: ROWS,
     stats: &[],
     observer: Observer::Node,
     answers: Answers {

@@ -31,13 +31,9 @@ impl CaptureQueue {
     /// Makes lane `index` this thread's own, and with it this process's. Attaching again to the same lane is no error,
     /// and answers false.
     pub fn attach(&mut self, lanes: &Arc<Lanes>, index: usize) -> Result<bool, StateError> {
-        if let Some(producer) = self.producer.as_mut().filter(|producer| producer.is_own()) {
-            if producer.lane() != index {
-                return Err(StateError::Lane(index));
-            }
-            if producer.adopt() {
-                return Ok(false);
-            }
+        // One inherited over a fork, or whose lane another process has taken over since, counts for nothing.
+        if let Some(producer) = self.producer.as_ref().filter(|producer| producer.is_own() && producer.belongs_here()) {
+            return if producer.lane() == index { Ok(false) } else { Err(StateError::Lane(index)) };
         }
         self.producer = Some(Producer::attach(lanes, index).ok_or(StateError::Lane(index))?);
         Ok(true)
@@ -107,7 +103,7 @@ mod tests {
 
     fn lanes() -> Arc<Lanes> {
         let (lane_bytes, wake_bytes) = (1 << 18, 1 << 16);
-        Arc::new(Lanes::map(Geometry { lanes: 1, writers: 1, sinks: 1, lane_bytes, wake_bytes }).unwrap())
+        Arc::new(Lanes::map(Geometry { lanes: 2, writers: 1, sinks: 1, lane_bytes, wake_bytes }).unwrap())
     }
 
     /// A queue whose thread has ended, and still is the owner of lane 0.
@@ -135,6 +131,19 @@ mod tests {
         owner.count(Produced::CopiesFailed);
         let totals = lanes.totals();
         assert_eq!((totals.produced(Produced::CopiesFailed), totals.captured()), (1, 0));
+        // It may have another one.
+        assert!(matches!(late.attach(&lanes, 0), Err(StateError::Lane(0))));
+        assert!(matches!(late.attach(&lanes, 1), Ok(true)));
+        late.count(Produced::CopiesFailed).unwrap();
+    }
+
+    #[test]
+    fn a_queue_has_one_lane() {
+        let lanes = lanes();
+        let mut queue = CaptureQueue::default();
+        assert!(matches!(queue.attach(&lanes, 0), Ok(true)));
+        assert!(matches!(queue.attach(&lanes, 0), Ok(false)));
+        assert!(matches!(queue.attach(&lanes, 1), Err(StateError::Lane(1))));
     }
 
     #[test]

@@ -98,6 +98,10 @@ impl HepContext {
         self.current.as_ref().and_then(|current| current.time_us)
     }
 
+    pub(in crate::module) fn transport(&self) -> Option<Transport> {
+        self.current.as_ref()?.addresses.map(|addresses| addresses.transport)
+    }
+
     pub(in crate::module) fn hep_version(&self) -> Option<u8> {
         self.current.as_ref().and_then(|current| current.hep_version)
     }

@@ -9,7 +9,8 @@ use crate::module::engine::capture_queue::now_us;
 pub struct Metadata<'a> {
     /// Version of the HEP packet that the message came in, 1 to 3; 0 when it came without.
     pub hep_version: Option<u8>,
-    /// What carried the message, in place of what the host's socket says.
+    /// What carried the message, in place of what the host's socket says; that counts before what the packet at hand
+    /// says.
     pub transport: Option<Transport>,
     /// Capture time, microseconds since the Unix epoch.
     pub time_us: Option<i64>,
@@ -20,12 +21,17 @@ pub struct Metadata<'a> {
 }
 
 impl HepContext {
+    /// What the host's socket says, or, where that says nothing, what the packet at hand does.
+    fn transport_of(&self, told: Transport) -> Transport {
+        if told == Transport::UNKNOWN { self.transport().unwrap_or(told) } else { told }
+    }
+
     /// `capture` with what `given` says, else what the packet at hand says; its time is the present one when neither
     /// has any.
     pub(in crate::module) fn described<'a>(&'a self, given: &Metadata<'a>, capture: Capture<'a>) -> Capture<'a> {
         Capture {
             hep_version: given.hep_version.or(self.hep_version()).filter(|version| *version != 0),
-            transport: given.transport.unwrap_or(capture.transport),
+            transport: given.transport.unwrap_or_else(|| self.transport_of(capture.transport)),
             time_us: given.time_us.or(self.time_us()).unwrap_or_else(now_us),
             agent_id: given.agent_id.or(self.agent_id()),
             correlation_id: given.correlation_id.or(self.correlation_id()),

@@ -4,8 +4,10 @@ use crate::capture::Transport;
 use crate::log_limit::LogLimit;
 use crate::module::engine::capture_queue::CaptureQueue;
 use crate::module::engine::state::StateError;
+use crate::module::engine::used_aliases::UsedAliases;
 use crate::module::hep::context::HepContext;
 use crate::module::hep::intake::HepPacket;
+use crate::module::parameter::{ParameterError, refuse};
 use crate::module::raw::settings::RawSettings;
 use crate::packet::{Datagram, NoDatagram, PortRange};
 use crate::queue::counters::Produced;
@@ -29,15 +31,8 @@ pub enum RawError {
     #[error(transparent)]
     State(#[from] StateError),
     /// The system refuses what a parameter asks for.
-    #[error("parameter {name}: the value {value:?} is not allowed: {why}")]
-    Refused {
-        /// The parameter.
-        name: &'static str,
-        /// Its value.
-        value: String,
-        /// What the system said, and what would be right.
-        why: String,
-    },
+    #[error(transparent)]
+    Refused(#[from] ParameterError),
 }
 
 /// Sockets and buffer of raw capture.
@@ -62,11 +57,11 @@ struct Found {
 
 impl RawInput {
     /// Opens the raw sockets, with the privileges that the server still has; the answer is how many processes must read
-    /// from them, 0 when raw capture is off.
-    pub fn open(&mut self, settings: &RawSettings) -> Result<usize, RawError> {
+    /// from them, 0 when raw capture is off. An error calls a parameter as `aliases` has it.
+    pub fn open(&mut self, settings: &RawSettings, aliases: &UsedAliases) -> Result<usize, RawError> {
         let Ok(Some(capture)) = settings.capture() else { return Ok(0) };
-        let sockets =
-            RawSockets::open(&capture.plan).map_err(|error| refused(settings, &capture.plan.method, error))?;
+        let refused = |error| aliases.named(refused(settings, &capture.plan.method, error));
+        let sockets = RawSockets::open(&capture.plan).map_err(refused)?;
         if let Some(error) = sockets.filter_error() {
             log::warn!(
                 "parameter raw_moni_bpf_on: the kernel does not take the port filter ({error}); ports are filtered here"
@@ -140,7 +135,7 @@ impl RawInput {
     }
 }
 
-fn refused(settings: &RawSettings, method: &Method, error: OpenError) -> RawError {
+fn refused(settings: &RawSettings, method: &Method, error: OpenError) -> ParameterError {
     let switch = match method {
         Method::Monitoring(_) => "raw_moni_capture_on",
         Method::Tunnelled(_) => "raw_ipip_capture_on",
@@ -159,7 +154,7 @@ fn refused(settings: &RawSettings, method: &Method, error: OpenError) -> RawErro
             ("raw_socket_listen", settings.listen.clone(), why)
         }
     };
-    RawError::Refused { name, value, why }
+    refuse(name, value, why)
 }
 
 /// Why a packet is not taken for a message.

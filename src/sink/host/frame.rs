@@ -79,8 +79,7 @@ pub fn encode_request(body: &mut Vec<u8>, delayed: bool, table: &str, layout: &L
         put_name(body, &column.name);
         match *value {
             Value::Time(time_us) => put_number(body, 1, time_us.div_euclid(1_000_000)),
-            // The one column that is wider than the others in every schema of the hosts.
-            Value::Int(number) if column.key == "micro_ts" => put_number(body, 3, number),
+            Value::Int(number) if column.kind == ColumnKind::BigInt => put_number(body, 3, number),
             Value::Int(number) => match i32::try_from(number) {
                 Ok(_) => put_number(body, 2, number),
                 Err(_) => put_number(body, 3, number),

@@ -118,8 +118,8 @@ const LONG: Duration = Duration::from_secs(30);
 const SHORT: Duration = Duration::from_millis(50);
 
 fn layout() -> Layout {
-    use ColumnKind::{Int, Message, Text, Time};
-    let columns = [("date", Time), ("micro_ts", Int), ("source_port", Int), ("callid", Text), ("msg", Message)];
+    use ColumnKind::{BigInt, Int, Message, Text, Time};
+    let columns = [("date", Time), ("micro_ts", BigInt), ("source_port", Int), ("callid", Text), ("msg", Message)];
     let column =
         |(key, kind): (&'static str, ColumnKind)| Column { key, name: format!("my_{key}"), kind, is_optional: false };
     Layout { columns: columns.map(column).to_vec() }

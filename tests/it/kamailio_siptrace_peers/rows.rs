@@ -210,7 +210,7 @@ fn rows_go_through_the_servers_driver_for_sqlite() {
 fn rows_go_through_the_servers_driver_for_text_files() {
     let directory = TempDir::new().expect("a private directory");
     let kind = |kind| match kind {
-        ColumnKind::Time | ColumnKind::Int => "int",
+        ColumnKind::Time | ColumnKind::Int | ColumnKind::BigInt => "int",
         ColumnKind::Text => "string",
         ColumnKind::Message => "blob",
     };

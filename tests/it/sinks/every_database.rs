@@ -47,7 +47,7 @@ fn every_column_is_stored(place: &Place, layout: &Layout, table: &str) {
     let keys: Vec<String> = layout.columns.iter().map(|column| format!("<{}>", column.key)).collect();
     let values = layout.columns.iter().zip(&keys).enumerate().map(|(position, (column, key))| match column.kind {
         ColumnKind::Time => Value::Time(MOMENT),
-        ColumnKind::Int if column.key == "micro_ts" => Value::Int(MOMENT),
+        ColumnKind::BigInt => Value::Int(MOMENT),
         ColumnKind::Int => Value::Int(60_000 + position as i64),
         ColumnKind::Text | ColumnKind::Message => Value::Bytes(key.as_bytes()),
     });
@@ -149,7 +149,7 @@ fn our_own_schema_cuts_nothing_but_what_no_index_holds(place: &Place) {
         .iter()
         .map(|column| match column.kind {
             ColumnKind::Time => Value::Time(MOMENT),
-            ColumnKind::Int => Value::Int(0),
+            ColumnKind::Int | ColumnKind::BigInt => Value::Int(0),
             ColumnKind::Text | ColumnKind::Message => Value::Bytes(&long),
         })
         .collect();

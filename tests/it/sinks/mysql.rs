@@ -50,7 +50,7 @@ fn the_stock_table_takes_every_row_and_cuts_what_is_too_long() {
         .iter()
         .map(|column| match column.kind {
             ColumnKind::Time => Value::Time(MOMENT),
-            ColumnKind::Int => Value::Int(7),
+            ColumnKind::Int | ColumnKind::BigInt => Value::Int(7),
             ColumnKind::Text | ColumnKind::Message => Value::Bytes(long.as_bytes()),
         })
         .collect();

@@ -223,7 +223,7 @@ impl CapturesSip for CaptureNode {
 
     fn open_raw(&mut self) -> Result<usize, RawError> {
         self.pipeline.check_is_checked()?;
-        self.raw.open(&self.settings.raw)
+        self.raw.open(&self.settings.raw, &self.settings.common.aliases)
     }
 
     fn receive_raw(&mut self) -> Result<HepPacket<'_>, StateError> {

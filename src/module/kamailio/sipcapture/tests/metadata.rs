@@ -18,6 +18,10 @@ fn what_the_host_leaves_out_is_as_the_packet_at_hand_has_it() {
         assert_eq!(of_packet, (1_700_000_000_000_001, Some(7), Some(&b"leg-a"[..])));
         assert_eq!((capture.transport, capture.hep_version, capture.custom), (Transport::Udp, Some(3), [None; 3]));
     });
+    // A transport that hosts have no number for is the packet's own.
+    captured(&SipMessage { transport: Transport::UNKNOWN, ..message(SIP) }, |capture| {
+        assert_eq!(capture.transport, Transport::Tls);
+    });
 }
 
 #[test]
