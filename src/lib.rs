@@ -20,6 +20,7 @@
 //! | [`hep`], [`sip`] | codecs: bytes in, borrowed fields out; no I/O, no unsafe, hardly an allocation | nothing |
 //! | [`source`] | raw sockets: captures that do not come over the host's own sockets | packet |
 //! | [`packet`] | frames, datagrams, fragments, tunnels, pcap files | nothing |
+//! | `log_limit`, `owned_directory` | lines at a limited rate; directories given to the server's user | nothing |
 //!
 //! | in [`module`] | what it is for |
 //! |---|---|
@@ -27,13 +28,14 @@
 //! | `list.rs` | the modules of all hosts, a line each |
 //! | `captures_sip.rs`, `sip_message.rs` | what scripts have a module do that captures SIP, and what they hand over |
 //! | `parameter.rs`, `parameter_list.rs` | errors and ranges of parameters, and the lists that hosts ask for |
-//! | `engine/` | what every module has: common settings, pipeline, place of the spool, commands, counters, choice of a table |
+//! | `engine/` | what every module has: settings, pipeline, place of the spool, commands, counters, tables |
 //! | `hep/`, `raw/` | HEP packets and raw sockets on their way to a capture, for whichever module takes them |
-//! | `kamailio/` | `sipcapture/` and `siptrace/`, and in `dialect.rs` what they do otherwise than those of other hosts |
+//! | `kamailio/` | `sipcapture/` and `siptrace/`; `dialect.rs`: what they do otherwise than those of other hosts |
 //!
-//! Arrows run downwards only, also between the files of a room; what lies in a folder may refer to its `mod.rs`. `unsafe` lives
-//! in [`abi`], in the lane of [`queue`] and in [`source::raw`]; everything else denies it. `doc/architecture.md` goes
-//! the way of a capture, `doc/adding-a-host.md` and `doc/adding-a-sink.md` say what to write for another host or sink.
+//! Arrows run downwards only, also between the files of a room; what lies in a folder may refer to its `mod.rs`.
+//! `unsafe` lives in [`abi`], in the lane of [`queue`] and in [`source::raw`]; everything else denies it.
+//! `doc/architecture.md` goes the way of a capture, `doc/adding-a-host.md` and `doc/adding-a-sink.md` say what to write
+//! for another host or sink.
 
 pub mod abi;
 pub mod capture;

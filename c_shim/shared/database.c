@@ -45,13 +45,14 @@ static uint32_t abilities_of(const api_driver *driver)
 
 static sc_database_answer bind_driver(uint32_t sink, sc_bytes module, uint32_t *abilities)
 {
-    database *which = &databases[sink];
+    database *which;
     char name[64];
     sc_database_answer found;
 
     if (sink >= SC_SINKS || module.len >= sizeof(name)) {
         return SC_DATABASE_NO_MODULE;
     }
+    which = &databases[sink];
     memset(which, 0, sizeof(*which));
     memcpy(name, module.ptr, module.len);
     name[module.len] = 0;

@@ -1,4 +1,4 @@
-//! Slices of rows on their way into a sink, halved where the sink refuses them, until the bad rows stand alone.
+//! Rows on their way into a sink, halved where the sink refuses them, until the bad rows stand alone.
 
 use std::collections::VecDeque;
 use std::ops::Range;

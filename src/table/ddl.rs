@@ -6,7 +6,7 @@
 //! | | text | message | date |
 //! |---|---|---|---|
 //! | SQLite | `TEXT`, bytes as they came | `BLOB` | `DATETIME`, stored as text |
-//! | PostgreSQL | `text COLLATE "C"`, escaped (see [`sink::escape`](crate::sink::escape)) | `text` likewise | `timestamp` |
+//! | PostgreSQL | `text COLLATE "C"`, [escaped](crate::sink::escape) | `text` likewise | `timestamp` |
 //! | MySQL, MariaDB | `TEXT` in `utf8mb4_bin`, escaped likewise | `LONGBLOB`, bytes as they came | `DATETIME` |
 //!
 //! Indexes: callid, date, from_user, to_user, correlation_id, traced_user, time_stamp, fromip, as far as the layout has

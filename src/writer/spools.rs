@@ -4,8 +4,8 @@
 //! spool_dir/lock                       held by the server that uses the directory
 //! spool_dir/SINK/WRITER/               the spool of one sink of one writer; SINK is made from the database's URL
 //! spool_dir/SINK/table-NAME/WRITER/    what waits for one of the sink's tables alone, while that cannot be written
-//! spool_dir/PREFIX-NAME/WRITER/        the same of one destination of a sink whose destinations are apart, made when it
-//!                                      is first needed; PREFIX is the sink's (`script`: collectors that scripts name)
+//! spool_dir/PREFIX-NAME/WRITER/        the same of one destination of a sink whose destinations are apart, made when
+//!                                      it is first needed; PREFIX is the sink's (`script`: collectors that scripts name)
 //! spool_dir/dead-letter/               captures that a database refused
 //! ```
 //!
@@ -46,8 +46,8 @@ pub fn names(plan: &WriterPlan) -> Vec<String> {
     plan.sinks.iter().map(|sink| unique_name_of(&sink.to_string())).collect()
 }
 
-/// Directory names of the spools of destinations that are apart, of the sink with this `prefix`, that writer `writer` of
-/// `writers` finds filled, its own or those of writers that are no more.
+/// Directory names of the spools of destinations that are apart, of the sink with this `prefix`, that writer `writer`
+/// of `writers` finds filled, its own or those of writers that are no more.
 pub fn filled_of_apart(spool: &SpoolPlan, prefix: &str, writers: (usize, usize)) -> Vec<String> {
     filled(&spool.directory, &beginning_of_apart(prefix), writers).collect()
 }

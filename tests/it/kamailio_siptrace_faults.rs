@@ -155,7 +155,7 @@ fn a_collector_whose_resolver_hangs_gets_all_of_it_when_the_name_is_known() {
     in_network(|_| {
         let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
         // Port 53 of this network alone: it takes questions, and nobody reads them.
-        let _deaf = UdpSocket::bind((loopback, 53)).expect("the port is free in a new network");
+        let _silent = UdpSocket::bind((loopback, 53)).expect("the port is free in a new network");
         let hosts = Hosts::with_name_server(&[], loopback);
         let collector = Collector::tcp(free_address());
         let uri = format!("sip:late.test:{};transport=tcp", collector.address().port());

@@ -28,3 +28,5 @@ macro_rules! agrees_with_header {
 contract::each_function!(agrees_with_header);
 
 const _: () = assert!(contract::SC_X_HEADERS as usize == crate::sip::x_headers::LIMIT);
+/// A capture's sink is a byte.
+const _: () = assert!(contract::SC_SINKS as usize == u8::MAX as usize + 1);

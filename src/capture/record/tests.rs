@@ -34,11 +34,13 @@ proptest! {
         custom in [(); CUSTOM_FIELDS].map(|()| prop::option::of(bytes(60))), sink: u8, payload in bytes(3000),
         trace in prop::option::of((any::<[u8; 4]>(), [(); 8].map(|()| bytes(60)))), is_packet: bool,
     ) {
-        let trace = trace.as_ref().map(|([out, payload_type, hep_version, headers], [method, status, from, to, from_tag, to_tag, user, sockets])| {
-            let (payload_type, hep_version) = (*payload_type, *hep_version);
-            let (is_outgoing, wants_x_headers) = (*out > 127, *headers > 127);
-            let sockets = Sockets(sockets);
-            Trace { is_outgoing, payload_type, hep_version, wants_x_headers, method, status, from, to, from_tag, to_tag, user, sockets }
+        let trace = trace.as_ref().map(|(numbers, texts)| {
+            let &[out, payload_type, hep_version, headers] = numbers;
+            let [method, status, from, to, from_tag, to_tag, user, sockets] = texts;
+            Trace {
+                is_outgoing: out > 127, payload_type, hep_version, wants_x_headers: headers > 127,
+                method, status, from, to, from_tag, to_tag, user, sockets: Sockets(sockets),
+            }
         });
         let traced = if is_packet { RowKind::Packet } else { RowKind::Trace };
         let capture = Capture {

@@ -8,6 +8,7 @@ pub(in crate::module) mod default_places;
 pub(in crate::module) mod dialect;
 pub(in crate::module) mod forward;
 pub(in crate::module) mod host_refusal;
+pub(in crate::module) mod known_texts;
 pub(in crate::module) mod masked;
 pub(in crate::module) mod modes;
 pub(in crate::module) mod overview;

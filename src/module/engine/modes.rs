@@ -198,30 +198,30 @@ mod tests {
         assert_eq!(crc32fast::hash(b"123456789"), 0xcbf4_3926);
         let mode = mode("m", "sqlite:///x.db", 7, TableSelection::Hash(HashSource::CallId));
         let expected = format!("t{}", 0xcbf4_3926_u32 % 7);
-        let mut turns = TableSelector::of_process(3);
+        let mut selector = TableSelector::of_process(3);
         for call_id in ["123456789", "123456789 x", "123456789\t", "\t 123456789"] {
-            assert_eq!(turns.table(&mode, 1, &message(call_id), None), Some(expected.as_str()), "{call_id:?}");
+            assert_eq!(selector.table(&mode, 1, &message(call_id), None), Some(expected.as_str()), "{call_id:?}");
         }
-        assert_eq!(turns.table(&mode, 1, &message("masked"), Some(b" 123456789\x0bx")), Some(expected.as_str()));
-        assert_eq!(turns.table(&mode, 1, &message(""), None), None);
-        assert_eq!(turns.table(&mode, 1, b"no SIP", None), None);
+        assert_eq!(selector.table(&mode, 1, &message("masked"), Some(b" 123456789\x0bx")), Some(expected.as_str()));
+        assert_eq!(selector.table(&mode, 1, &message(""), None), None);
+        assert_eq!(selector.table(&mode, 1, b"no SIP", None), None);
     }
 
     #[test]
     fn a_hash_of_users_takes_bytes_above_127_as_they_are() {
-        let mut turns = TableSelector::default();
+        let mut selector = TableSelector::default();
         for (source, value) in [(HashSource::FromUser, &b"al"[..]), (HashSource::ToUser, "b\u{e9}".as_bytes())] {
             let mode = mode("m", "sqlite:///x.db", 5, TableSelection::Hash(source));
             let expected = format!("t{}", crc32fast::hash(value) % 5);
-            assert_eq!(turns.table(&mode, 0, &message("x"), Some(b"y")), Some(expected.as_str()));
+            assert_eq!(selector.table(&mode, 0, &message("x"), Some(b"y")), Some(expected.as_str()));
         }
     }
 
     #[test]
     fn turns_go_round_and_start_where_the_process_says() {
         let modes = [5, 3].map(|tables| mode("m", "sqlite:///x.db", tables, TableSelection::RoundRobin));
-        let mut turns = TableSelector::of_process(7);
-        let mut taken = |index: usize| turns.table(&modes[index], index, b"", None).unwrap().to_owned();
+        let mut selector = TableSelector::of_process(7);
+        let mut taken = |index: usize| selector.table(&modes[index], index, b"", None).unwrap().to_owned();
         assert_eq!([(); 5].map(|()| taken(0)), ["t2", "t3", "t4", "t0", "t1"]);
         assert_eq!([(); 4].map(|()| taken(1)), ["t1", "t2", "t0", "t1"]);
         assert_eq!(taken(0), "t2");
@@ -231,10 +231,10 @@ mod tests {
     fn random_tables_are_all_used_about_evenly_in_every_process() {
         let mode = mode("m", "sqlite:///x.db", 4, TableSelection::Random);
         for process in 0..20 {
-            let mut turns = TableSelector::of_process(process);
+            let mut selector = TableSelector::of_process(process);
             let mut used = [0; 4];
             for _ in 0..4000 {
-                let table = turns.table(&mode, 0, b"", None).unwrap();
+                let table = selector.table(&mode, 0, b"", None).unwrap();
                 used[table[1..].parse::<usize>().unwrap()] += 1;
             }
             assert!(used.iter().all(|times| (800..1200).contains(times)), "{used:?} in process {process}");

@@ -42,7 +42,8 @@ macro_rules! option {
 /// Makes [`Produced`], [`Committed`] and [`TABLE`] of lines
 ///
 /// ```text
-/// "name" "description" [in GROUP]: [produced NAME] [committed NAME] [reads VALUE] [, node [field]] [, agent [field] ["description"]];
+/// "name" "description" [in GROUP]: [produced NAME] [committed NAME] [reads VALUE]
+///     [, node [field]] [, agent [field] ["description"]];
 /// ```
 ///
 /// `produced` and `committed` give a counter its place in shared memory; what `reads` answers is shown in place of what

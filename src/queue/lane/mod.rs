@@ -6,12 +6,13 @@
 //!          | lane block × lanes (all 64-byte aligned; all numbers in the machine's order)
 //! header   u32 version | u32 capture switch | deadline and counters of the whole region
 //! lane     u64 owner: start of the owner's thread, clock ticks since boot << 24 | its thread id; 0 for none
-//!          | u64 head: position behind the last published record, a multiple of 8, + number of published records modulo 8
+//!          | u64 head: position behind the last published record, a multiple of 8, + number of published records
+//!          modulo 8
 //!          | u64 pushed: number of published records, or one more while the next one is being published
 //!          | counters (written by the owner) | u64 tail, u64 read (written by the consumer) | data: `lane_bytes`
 //! data     record, record, ...; positions count bytes since the start and never wrap, offset = position % lane_bytes
-//! record   u32 length of the whole record, a multiple of 8 | u32 stamp, ms since the mapping | u32 bytes | the capture's
-//!          byte form | padding
+//! record   u32 length of the whole record, a multiple of 8 | u32 stamp, ms since the mapping | u32 bytes
+//!          | the capture's byte form | padding
 //!          stamp 0xFFFFFFFF: nothing up to the end of the ring
 //! ```
 //!

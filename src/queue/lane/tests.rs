@@ -111,7 +111,8 @@ proptest! {
             let totals = lanes.totals();
             prop_assert_eq!(totals.captured(), pushed + full);
             prop_assert_eq!(totals.committed(Committed::Stored), committed);
-            prop_assert_eq!(totals.captured(), totals.committed(Committed::Stored) + totals.dropped() + totals.queued());
+            let known = totals.committed(Committed::Stored) + totals.dropped() + totals.queued();
+            prop_assert_eq!(totals.captured(), known);
         }
     }
 }

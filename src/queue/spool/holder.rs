@@ -2,9 +2,9 @@
 //! elsewhere.
 //!
 //! ```text
-//! 4711                                                        process id
-//! 0f7a6d3e-2c6b-4b57-9d9d-8a9b1d6f3c21/4026531836             where that number is valid: the machine's boot, and the pid namespace
-//! 8123456                                                     start of the process, clock ticks since the boot
+//! 4711                                               process id
+//! 0f7a6d3e-2c6b-4b57-9d9d-8a9b1d6f3c21/4026531836    where that is valid: the machine's boot, the pid namespace
+//! 8123456                                            start of the process, clock ticks since the boot
 //! ```
 //!
 //! Containers give the same few numbers to their processes, and a network file system is shared by machines. Files of

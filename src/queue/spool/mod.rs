@@ -13,11 +13,11 @@
 //!
 //! # Directory
 //! ```text
-//! lock                            where a DirectoryLock was taken on it: tells the process that uses it (see LockHolder)
+//! lock                            of a DirectoryLock: tells the process that uses the directory (see LockHolder)
 //! position                        how far the records are done with
 //! 00000000000000000001.segment    records from id 1 on
 //! 00000000000000004711.segment    records from id 4711 on: new ones are appended to the last segment
-//! *.unreadable                    named like a segment and yet none: set aside when the spool was opened, never touched again
+//! *.unreadable                    named like a segment and yet none: set aside when the spool was opened and kept
 //! ```
 //!
 //! # On disk (integers little-endian)

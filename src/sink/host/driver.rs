@@ -2,8 +2,8 @@
 //!
 //! | driver | what it does otherwise | what is done about it |
 //! |---|---|---|
-//! | `db_text` | has no integers of 64 bits: it takes the low half, logs an error, and crashes where the column is a text | gets the low half as an integer of 32 bits |
-//! | `db_text` | reads no SQL of the form that asks for no rows | is asked for a value that no row has; its tables are in memory |
+//! | `db_text` | takes the low half of 64 bits, with an error; crashes where a text is wanted | gets the low half |
+//! | `db_text` | reads no SQL that asks for no rows | is asked for a value that no row has; its tables are in memory |
 //! | `db_sqlite` | takes a file that somebody else is writing for a refused row | waits for the file |
 //! | most | have no INSERT DELAYED | get plain inserts, and the log says so once |
 

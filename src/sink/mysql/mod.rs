@@ -381,7 +381,8 @@ fn fault(error: &Error) -> Fault {
         // Waited for a lock for too long, of the table or of a row.
         1205 => Fault::TableLocked(text),
         // Files, disk and memory: cannot write, disk full, out of memory, table full, engine's error, table crashed.
-        3 | 20 | 28 | 126 | 127 | 134 | 144 | 145 | 1021 | 1026 | 1030 | 1034..=1038 | 1041 | 1114 | 1194 | 1195 | 1812 | 1814
+        3 | 20 | 28 | 126 | 127 | 134 | 144 | 145 | 1021 | 1026 | 1030 | 1034..=1038 | 1041 | 1114 | 1194 | 1195 | 1812
+        | 1814
         // Login and connection: too many, access denied, no such database, host blocked, account locked or expired.
         | 1040 | 1042 | 1043 | 1044 | 1045 | 1049 | 1129 | 1130 | 1203 | 1226 | 1251 | 1820 | 1862 | 3118 | 3159 | 4151
         // The server goes or is not ready (1047: a Galera node that is not synchronised), the connection is killed.

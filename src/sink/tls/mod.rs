@@ -96,7 +96,7 @@ impl TlsFault {
 
 /// What the system or a session says of a connection that has broken, in words for an operator.
 pub(super) fn describe_broken(error: &std::io::Error) -> String {
-    // rustls tells of a peer that closes without a farewell, which a page explains to programmers.
+    // rustls tells of a peer that closes without saying so (close_notify), which a page explains to programmers.
     if error.kind() == ErrorKind::UnexpectedEof {
         "the server has cut the connection".to_owned()
     } else {

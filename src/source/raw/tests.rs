@@ -227,7 +227,8 @@ fn what_is_only_counted_waits_while_anything_else_has_a_packet() {
 proptest! {
     #[test]
     fn what_the_filter_drops_is_certainly_not_of_what_is_captured_whatever_byte_is_wrong(
-        which in any::<prop::sample::Index>(), at in any::<prop::sample::Index>(), byte: u8, end in any::<prop::sample::Index>()
+        which in any::<prop::sample::Index>(), at in any::<prop::sample::Index>(), byte: u8,
+        end in any::<prop::sample::Index>()
     ) {
         let kinds = kinds();
         let kind = which.get(&kinds);

@@ -3,9 +3,9 @@
 //!
 //! Such destinations share a sink, and so its marks in shared memory; but each has a delivery thread and a spool of its
 //! own, so that none waits for another, and its captures keep their order. What a writer had put into such a spool and
-//! not committed when it was killed is not cut off: it comes twice. When a sink has [`MOST_APART`] of them, the one that
-//! has been idle for longest makes room; where none is idle, further ones share the worker of the sink, and the fate of
-//! each other: there captures wait for a limited time.
+//! not committed when it was killed is not cut off: it comes twice. When a sink has [`MOST_APART`] of them, the one
+//! that has been idle for longest makes room; where none is idle, further ones share the worker of the sink, and the
+//! fate of each other: there captures wait for a limited time.
 
 mod tables;
 

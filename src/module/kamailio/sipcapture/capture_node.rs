@@ -6,7 +6,8 @@ use crate::module::Module;
 use crate::module::captures_sip::CapturesSip;
 use crate::module::engine::common_settings::CommonSettings;
 use crate::module::engine::dialect::Dialect;
-use crate::module::engine::masked::{self};
+use crate::module::engine::known_texts::KnownTexts;
+use crate::module::engine::masked;
 use crate::module::engine::modes::{Modes, TableSelector};
 use crate::module::engine::pipeline::Pipeline;
 use crate::module::engine::state::StateError;
@@ -23,13 +24,10 @@ use crate::module::sip_message::{CaptureError, SipMessage};
 use crate::module::variable::VariableValue;
 use crate::queue::counters::Produced;
 use crate::sip::{self, FirstLine};
-use crate::table::{self};
+use crate::table;
 use crate::writer::WriterPlan;
 use log::Level;
 use std::net::IpAddr;
-
-/// Table names that the script used lately and that were found good; more than a script has.
-const KNOWN_TABLES: usize = 64;
 
 /// State of one capture node module; every process of the server has its copy, and the lanes in common.
 #[derive(Debug, Default)]
@@ -40,7 +38,8 @@ pub struct CaptureNode {
     selector: TableSelector,
     hep: HepContext,
     raw: RawInput,
-    known_tables: Vec<Vec<u8>>,
+    /// Table names that the script used lately and that were found good.
+    tables: KnownTexts<()>,
     /// What is sent on, without secrets.
     redacted: Vec<u8>,
     table_log: LogLimit,
@@ -84,19 +83,15 @@ impl CaptureNode {
     }
 
     fn check_table(&mut self, table: &[u8]) -> Result<(), CaptureError> {
-        if table.is_empty() || self.known_tables.iter().any(|known| known == table) {
+        if table.is_empty() {
             return Ok(());
         }
-        if let Err(why) = table::name::expand(table, 0) {
+        let checked = self.tables.get_or_read(table, |_| table::name::expand(table, 0).map(drop)).copied();
+        checked.map_err(|why| {
             // Names can be made from traffic: whoever sends it must not fill the log.
             self.table_log.log(Level::Error, format_args!("nothing is captured: {why}"));
-            return Err(CaptureError::Table(why));
-        }
-        if self.known_tables.len() == KNOWN_TABLES {
-            self.known_tables.clear();
-        }
-        self.known_tables.push(table.to_vec());
-        Ok(())
+            CaptureError::Table(why)
+        })
     }
 }
 

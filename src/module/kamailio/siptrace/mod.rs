@@ -27,7 +27,7 @@ pub use variable::{ALLOWED as TRACE_VARIABLES, TraceVariable};
 use self::decision::decide;
 use self::endpoint::{TextRoom, has_brackets};
 use self::message::TraceErrors;
-use self::named::{Known, KnownDestinations, NamedDestinations};
+use self::named::{KnownDestinations, NamedDestinations};
 use self::variable::VariableTexts;
 use crate::capture::{Capture, RowKind, SocketList, Trace, Transport};
 use crate::log_limit::LogLimit;
@@ -35,6 +35,7 @@ use crate::module::Module;
 use crate::module::engine::capture_queue::now_us;
 use crate::module::engine::common_settings::CommonSettings;
 use crate::module::engine::dialect::Dialect;
+use crate::module::engine::known_texts::KnownTexts;
 use crate::module::engine::overview::Overview;
 use crate::module::engine::pipeline::Pipeline;
 use crate::module::engine::state::StateError;
@@ -83,7 +84,7 @@ pub struct TraceAgent {
     settings: TraceSettings,
     pipeline: Pipeline,
     destinations: KnownDestinations,
-    tables: Known<()>,
+    tables: KnownTexts<()>,
     host: HostFacts,
     variable_texts: VariableTexts,
     shortcoming_log: LogLimit,

@@ -1,42 +1,10 @@
-//! What scripts name, destinations and tables, read once and known by its text as long as it is in use. Of
+//! Destinations that scripts name, read once and known by their text as long as they are in use. Of
 //! [`super::TraceAgent`] alone.
 
 use super::TraceError;
+use crate::module::engine::known_texts::KnownTexts;
 use crate::sink::hep::{Destination, named_copy_uri};
 use std::sync::Arc;
-
-/// Texts that are known at a time; a further one starts again.
-const MOST: usize = 64;
-
-/// What texts of scripts were read as.
-#[derive(Debug)]
-pub struct Known<T> {
-    all: Vec<(Vec<u8>, T)>,
-}
-
-impl<T> Default for Known<T> {
-    fn default() -> Known<T> {
-        Known { all: Vec::new() }
-    }
-}
-
-impl<T> Known<T> {
-    /// What `text` was read as, or is now.
-    pub fn get_or_read<E>(&mut self, text: &[u8], read: impl FnOnce(&str) -> Result<T, E>) -> Result<&T, E> {
-        let position = match self.all.iter().position(|(known, _)| known == text) {
-            Some(position) => position,
-            None => {
-                let value = read(&String::from_utf8_lossy(text))?;
-                if self.all.len() == MOST {
-                    self.all.clear();
-                }
-                self.all.push((text.to_vec(), value));
-                self.all.len() - 1
-            }
-        };
-        Ok(&self.all[position].1)
-    }
-}
 
 /// A collector.
 #[derive(Clone, Debug)]
@@ -60,8 +28,8 @@ pub struct NamedDestinations {
 /// Destinations that scripts used lately and that were found good.
 #[derive(Debug, Default)]
 pub struct KnownDestinations {
-    collectors: Known<ScriptCollector>,
-    copies: Known<Arc<str>>,
+    collectors: KnownTexts<ScriptCollector>,
+    copies: KnownTexts<Arc<str>>,
 }
 
 impl KnownDestinations {

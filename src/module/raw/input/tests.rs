@@ -129,7 +129,8 @@ fn a_packet_longer_than_the_buffer_is_told_by_its_beginning_and_else_is_bad() {
 proptest! {
     #[test]
     fn whatever_comes_is_counted_once(
-        which: prop::sample::Index, at: prop::sample::Index, byte: u8, end: prop::sample::Index, noise: Vec<u8>, number: u16
+        which: prop::sample::Index, at: prop::sample::Index, byte: u8, end: prop::sample::Index,
+        noise: Vec<u8>, number: u16
     ) {
         let counted = Counted::new();
         let [ip4, ip6] = packets();

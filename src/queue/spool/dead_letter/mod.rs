@@ -6,8 +6,9 @@
 //! # On disk
 //! ```text
 //! dead-letter/
-//!   00001767225600000000-4711.letters         microseconds since the Unix epoch at which it was begun, and the writer's process id
-//!   00001767225600000000-4711.letters.new     a file that is being written again without the entries that were taken away
+//!   00001767225600000000-4711.letters         when it was begun, microseconds since the Unix epoch, and the writer's
+//!                                             process id
+//!   00001767225600000000-4711.letters.new     the file, written again without the entries that were taken away
 //!
 //! file     as a segment of the spool, see there, with its own magic; ids start at 1
 //! record    0   8  time of the refusal, microseconds since the Unix epoch     (integers little-endian)

@@ -129,7 +129,7 @@ fn a_datagram_collector_whose_port_is_closed_is_left_for_the_next() {
     let mut collector = datagram_collector(&addresses);
     for _ in 0..3 {
         assert_eq!(in_use(&collector), format!("sip:{}", addresses[0]));
-        let sent = collector.send(&[outgoing(b"unheard")]);
+        let sent = collector.send(&[outgoing(b"nobody")]);
         assert_eq!((sent.sent, sent.away, sent.port_unreachable), (1, None, 1));
     }
     // At once, though nothing is left to send.
