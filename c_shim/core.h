@@ -409,6 +409,94 @@ sc_status sc_hep_variable_names(const char **names);
  * into the core; it is valid until the packet ends or the same field is asked for again. */
 sc_status sc_hep_variable_value(sc_core *core, uint32_t variable, sc_bytes packet, sc_variable_value *value);
 
+/* ---- chunks: what scripts do with single chunks of a HEP packet of version 3 that the host has decoded, see
+ * src/module/hep/chunks ----
+ *
+ * None of these functions needs a handle, and nothing is kept. An error is logged, at a limited rate for all of them
+ * together, with the chunk, the value and what would be right. */
+
+/* Bytes of the buffers that values are written to. A buffer must not overlap what else the function is given. */
+#define SC_CHUNK_ROOM 64u
+
+/* What a script does with a chunk. */
+typedef enum sc_chunk_function {
+    SC_CHUNK_SET = 0,   /* chunk, value, type, vendor */
+    SC_CHUNK_GET = 1,   /* chunk, type, variable for the value, variable for the vendor */
+    SC_CHUNK_DELETE = 2 /* chunk */
+} sc_chunk_function;
+
+/* Arguments of such a function. */
+#define SC_CHUNK_ARGUMENTS 4
+
+/* Which is which; empty where the script has left one out. */
+typedef struct sc_chunk_arguments {
+    sc_bytes chunk;  /* name or number */
+    sc_bytes value;
+    sc_bytes value_type;
+    sc_bytes vendor;
+    uint8_t older;   /* not 0: the older order; of SC_CHUNK_GET the third is the variable for the vendor then, and the
+                        fourth that for the value */
+} sc_chunk_arguments;
+
+/* A chunk. */
+typedef struct sc_chunk {
+    uint16_t kind;    /* its type in the packet; of an address that is set, the one of its family */
+    uint16_t field;   /* which of the host's fields has it, by the lowest type that the field is for: 1 to 4, 7 to 12
+                         and 15; 0: it is in the list of all others, where the type alone tells them apart */
+    uint16_t vendor;  /* 0 of a field */
+    uint8_t settable; /* not 0: scripts may set it; they may read and delete all */
+    uint32_t number;  /* of the fields 1 and 7 to 12 what they hold, in host order, and of field 2 the transport, as in
+                         sc_message; else 0 */
+    sc_bytes body;    /* as in a packet; of field 2 the IP protocol number */
+} sc_chunk;
+
+/* Checks the text that is to be argument `index`, from 0, of a call, without the others: it must do in one of the two
+ * orders. For what a script says before there is a message. */
+sc_status sc_chunk_check(sc_chunk_function function, uint32_t index, sc_bytes text);
+
+/* Tells the SC_CHUNK_ARGUMENTS arguments `given` apart, in today's order or in the older one: type, chunk, vendor (or
+ * none), value. `ptr` is null of one that the script has left out, and of a variable that is to be written. The texts
+ * of `arguments` are those of `given`. */
+sc_status sc_chunk_sort(sc_chunk_function function, const sc_bytes *given, sc_chunk_arguments *arguments);
+
+/* The chunk that `text` names; what it holds is not filled. SC_ERR_UNKNOWN_NAME when there is none. */
+sc_status sc_chunk_find(sc_bytes text, sc_chunk *chunk);
+
+/* The chunk as it is to be, of SC_CHUNK_SET. Without a vendor, one of the list has 0 where HEP itself has set its type
+ * (13, 14, 17, 18), and else `own_vendor`, the host's number among the vendors of HEP. The body points into `buffer`,
+ * of SC_CHUNK_ROOM bytes, or to the value given. After an address sc_chunk_one_family must follow. SC_ERR_INVALID_VALUE
+ * also when scripts may not set this one. */
+sc_status sc_chunk_encode(
+    const sc_chunk_arguments *arguments, uint16_t own_vendor, char *buffer, sc_chunk *chunk);
+
+/* Makes source and destination of one family, since a packet has one, and tells its number (chunk 1): IPv4 when both
+ * are, or stand for such; else an IPv4 address becomes the IPv6 address that stands for it. Ports do not change. Length
+ * 0 of one that is absent, which does not change either; the family is 0 when both are. */
+sc_status sc_chunk_one_family(sc_address *source, sc_address *destination, uint8_t *family);
+
+/* What a script reads of a chunk that is there, with `kind`, `number` and `body` filled as in sc_chunk (`body` is not
+ * looked at where `number` counts), as a value of `value_type`, which may be empty and does not matter of a field. A
+ * text points into `buffer`, of SC_CHUNK_ROOM bytes, into the body or into the core. SC_VARIABLE_NULL of a family that
+ * is not known, and of an address without a body. */
+sc_status sc_chunk_decode(const sc_chunk *chunk, sc_bytes value_type, char *buffer, sc_variable_value *value);
+
+/* The packet that carried HEP, as the host's socket has seen it. */
+typedef struct sc_outer_packet {
+    sc_address source; /* length 0: not known */
+    sc_address destination;
+    sc_bytes transport; /* the host's name of it; empty when it is not known */
+} sc_outer_packet;
+
+/* The number of the field of that packet which `name` means: names or numbers of the chunks 1 to 8. SC_ERR_UNKNOWN_NAME
+ * when there is none. */
+sc_status sc_outer_field(sc_bytes name, uint32_t *field);
+
+/* What a script reads of it. A text points into `buffer`, of SC_CHUNK_ROOM bytes, into `packet` or into the core. */
+sc_status sc_outer_value(uint32_t field, const sc_outer_packet *packet, char *buffer, sc_variable_value *value);
+
+/* What a script reads of a HEP packet's version, 1 to 3; SC_VARIABLE_NULL of any other. */
+sc_status sc_hep_version_value(uint32_t version, sc_variable_value *value);
+
 /* ---- raw sockets ---- */
 
 /* Opens the raw sockets that the parameters ask for, once they are checked. `readers` is how many processes must call

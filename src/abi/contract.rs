@@ -14,6 +14,8 @@ pub const SC_GIVEN_TIME: u32 = 4;
 pub const SC_GIVEN_AGENT: u32 = 8;
 pub const SC_GIVEN_CORRELATION: u32 = 16;
 pub const SC_CUSTOM_FIELDS: u32 = 3;
+pub const SC_CHUNK_ROOM: u32 = 64;
+pub const SC_CHUNK_ARGUMENTS: u32 = 4;
 pub const SC_X_HEADERS: u32 = 512;
 pub const SC_COMMANDS: u32 = 8;
 impl sc_status {
@@ -400,6 +402,113 @@ unsafe extern "C" {
         packet: sc_bytes,
         value: *mut sc_variable_value,
     ) -> sc_status;
+}
+impl sc_chunk_function {
+    pub const SC_CHUNK_SET: sc_chunk_function = sc_chunk_function(0);
+    pub const SC_CHUNK_GET: sc_chunk_function = sc_chunk_function(1);
+    pub const SC_CHUNK_DELETE: sc_chunk_function = sc_chunk_function(2);
+}
+#[repr(transparent)]
+#[derive(Debug, Copy, Clone, Hash, PartialEq, Eq)]
+pub struct sc_chunk_function(pub ::std::os::raw::c_uint);
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct sc_chunk_arguments {
+    pub chunk: sc_bytes,
+    pub value: sc_bytes,
+    pub value_type: sc_bytes,
+    pub vendor: sc_bytes,
+    pub older: u8,
+}
+impl Default for sc_chunk_arguments {
+    fn default() -> Self {
+        let mut s = ::std::mem::MaybeUninit::<Self>::uninit();
+        unsafe {
+            ::std::ptr::write_bytes(s.as_mut_ptr(), 0, 1);
+            s.assume_init()
+        }
+    }
+}
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct sc_chunk {
+    pub kind: u16,
+    pub field: u16,
+    pub vendor: u16,
+    pub settable: u8,
+    pub number: u32,
+    pub body: sc_bytes,
+}
+impl Default for sc_chunk {
+    fn default() -> Self {
+        let mut s = ::std::mem::MaybeUninit::<Self>::uninit();
+        unsafe {
+            ::std::ptr::write_bytes(s.as_mut_ptr(), 0, 1);
+            s.assume_init()
+        }
+    }
+}
+unsafe extern "C" {
+    pub fn sc_chunk_check(function: sc_chunk_function, index: u32, text: sc_bytes) -> sc_status;
+}
+unsafe extern "C" {
+    pub fn sc_chunk_sort(
+        function: sc_chunk_function,
+        given: *const sc_bytes,
+        arguments: *mut sc_chunk_arguments,
+    ) -> sc_status;
+}
+unsafe extern "C" {
+    pub fn sc_chunk_find(text: sc_bytes, chunk: *mut sc_chunk) -> sc_status;
+}
+unsafe extern "C" {
+    pub fn sc_chunk_encode(
+        arguments: *const sc_chunk_arguments,
+        own_vendor: u16,
+        buffer: *mut ::std::os::raw::c_char,
+        chunk: *mut sc_chunk,
+    ) -> sc_status;
+}
+unsafe extern "C" {
+    pub fn sc_chunk_one_family(source: *mut sc_address, destination: *mut sc_address, family: *mut u8) -> sc_status;
+}
+unsafe extern "C" {
+    pub fn sc_chunk_decode(
+        chunk: *const sc_chunk,
+        value_type: sc_bytes,
+        buffer: *mut ::std::os::raw::c_char,
+        value: *mut sc_variable_value,
+    ) -> sc_status;
+}
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct sc_outer_packet {
+    pub source: sc_address,
+    pub destination: sc_address,
+    pub transport: sc_bytes,
+}
+impl Default for sc_outer_packet {
+    fn default() -> Self {
+        let mut s = ::std::mem::MaybeUninit::<Self>::uninit();
+        unsafe {
+            ::std::ptr::write_bytes(s.as_mut_ptr(), 0, 1);
+            s.assume_init()
+        }
+    }
+}
+unsafe extern "C" {
+    pub fn sc_outer_field(name: sc_bytes, field: *mut u32) -> sc_status;
+}
+unsafe extern "C" {
+    pub fn sc_outer_value(
+        field: u32,
+        packet: *const sc_outer_packet,
+        buffer: *mut ::std::os::raw::c_char,
+        value: *mut sc_variable_value,
+    ) -> sc_status;
+}
+unsafe extern "C" {
+    pub fn sc_hep_version_value(version: u32, value: *mut sc_variable_value) -> sc_status;
 }
 unsafe extern "C" {
     pub fn sc_raw_open(core: *mut sc_core, readers: *mut u32) -> sc_status;
@@ -836,6 +945,15 @@ macro_rules! each_function {
             sc_hep_variable,
             sc_hep_variable_names,
             sc_hep_variable_value,
+            sc_chunk_check,
+            sc_chunk_sort,
+            sc_chunk_find,
+            sc_chunk_encode,
+            sc_chunk_one_family,
+            sc_chunk_decode,
+            sc_outer_field,
+            sc_outer_value,
+            sc_hep_version_value,
             sc_raw_open,
             sc_raw_receive,
             sc_trace_setup,

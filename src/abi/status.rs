@@ -1,8 +1,10 @@
 //! What an error of the core is to the host: its [`sc_status`], and a line in the log where the caller needs one.
 
 use super::contract::sc_status;
-use crate::module::{CaptureError, MapError, ParameterError, RawError, SetError, StateError, TraceError};
+use crate::log_limit::SharedLogLimit;
+use crate::module::{CaptureError, ChunkError, MapError, ParameterError, RawError, SetError, StateError, TraceError};
 use crate::queue::lane::PushError;
+use std::sync::LazyLock;
 
 impl From<ParameterError> for sc_status {
     fn from(error: ParameterError) -> sc_status {
@@ -87,6 +89,18 @@ impl From<TraceError> for sc_status {
             TraceError::Destination(_) | TraceError::NoCallId | TraceError::NoText => sc_status::SC_ERR_INVALID_VALUE,
             TraceError::Table(_) => sc_status::SC_ERR_NO_TABLE,
             TraceError::NoXHeaders | TraceError::XHeaders => sc_status::SC_ERR_REFUSED,
+        }
+    }
+}
+
+/// Logged at a limited rate for the whole process: scripts make such a mistake with each message.
+impl From<ChunkError<'_>> for sc_status {
+    fn from(error: ChunkError<'_>) -> sc_status {
+        static LIMIT: LazyLock<SharedLogLimit> = LazyLock::new(SharedLogLimit::default);
+        LIMIT.log(log::Level::Error, format_args!("{error}"));
+        match error {
+            ChunkError::Unknown(_) | ChunkError::NotOuter(_) => sc_status::SC_ERR_UNKNOWN_NAME,
+            _ => sc_status::SC_ERR_INVALID_VALUE,
         }
     }
 }

@@ -37,7 +37,8 @@ impl Pair {
     }
 }
 
-fn as_v6(address: IpAddr) -> Ipv6Addr {
+/// An address as one of IPv6: an IPv4 one as an IPv4-mapped one.
+pub(crate) fn as_v6(address: IpAddr) -> Ipv6Addr {
     match address {
         IpAddr::V4(v4) => v4.to_ipv6_mapped(),
         IpAddr::V6(v6) => v6,

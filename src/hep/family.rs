@@ -2,7 +2,7 @@
 
 /// Which addresses a family number stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Family {
+pub enum Family {
     /// Four bytes an address.
     V4,
     /// Sixteen bytes an address.
@@ -10,12 +10,12 @@ pub(super) enum Family {
 }
 
 /// The number that we write for IPv4: the same everywhere.
-pub(super) const IPV4: u8 = 2;
+pub(crate) const IPV4: u8 = 2;
 /// The number that we write for IPv6: that of Linux, which the specification names.
-pub(super) const IPV6: u8 = 10;
+pub(crate) const IPV6: u8 = 10;
 
 /// The family that has this number on some system.
-pub(super) fn family_of(number: u8) -> Option<Family> {
+pub(crate) fn family_of(number: u8) -> Option<Family> {
     match number {
         IPV4 => Some(Family::V4),
         // Linux; Windows and .NET; NetBSD and OpenBSD; Solaris; FreeBSD; macOS.

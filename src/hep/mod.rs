@@ -22,7 +22,7 @@ mod chunk;
 mod detect;
 mod encode;
 mod error;
-mod family;
+pub(crate) mod family;
 mod inflate;
 #[cfg(test)]
 mod tests;
@@ -34,8 +34,10 @@ use std::net::SocketAddr;
 
 pub use chunk::{CHUNK_HEADER_LENGTH, Chunk, Chunks, HEADER_LENGTH, kind};
 pub use detect::{looks_like_hep, version_of};
+pub(crate) use encode::as_v6;
 pub use encode::{ChunkOrder, EncodeOptions, encode, encode_with};
 pub use error::{DecodeError, EncodeError};
+pub(crate) use family::{Family, family_of};
 pub use inflate::{INFLATED_LIMIT, InflateError, inflate};
 
 /// Payload type of SIP (HEP chunk 0x000b).

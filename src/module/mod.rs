@@ -39,6 +39,11 @@ pub use engine::pipeline::{HostedSink, Pipeline};
 pub use engine::state::{MapError, Pause, StateError};
 pub use engine::statistics::Statistic;
 pub use hep::access::{AllowList, AuthKey};
+pub use hep::chunks::{
+    ChunkArguments, ChunkContent, ChunkError, ChunkForm, ChunkFunction, ChunkId, EncodedChunk, OuterField, OuterPacket,
+    ROOM as CHUNK_ROOM, check_argument as check_chunk_argument, decode as decode_chunk, encode as encode_chunk,
+    one_family, version_value as hep_version_value,
+};
 pub use hep::intake::{HepPacket, Verdict};
 pub use hep::metadata::Metadata;
 pub use hep::variable::{ALLOWED as HEP_VARIABLES, HepVariable};

@@ -1,6 +1,7 @@
 //! The functions of `c_shim/core.h`, by subject. Each is documented there; here stands only how it is met.
 
 mod capture;
+mod chunks;
 mod command;
 mod core;
 mod forward;
@@ -10,6 +11,7 @@ mod trace_script;
 
 use super::contract;
 pub use capture::*;
+pub use chunks::*;
 pub use command::*;
 pub use core::*;
 pub use forward::*;
