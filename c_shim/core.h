@@ -7,7 +7,8 @@
  *
  * Order of calls (one handle a module):
  *
- *   sc_parameter_at, sc_parameter_meant, sc_command_at          at any time, without a handle
+ *   sc_parameter_at, sc_parameter_meant, sc_command_at,
+ *   sc_chunk_*, sc_outer_*                                      at any time, without a handle
  *   sc_core_new                                                 configuration, main process
  *   -> sc_core_set_text, sc_core_set_number                     any number
  *   -> sc_core_check

@@ -147,6 +147,12 @@ int main(void)
     what_the_host_refuses_is_said_by_the_core(core);
     parameters_are_listed_for_every_module();
     commands_are_listed_for_every_module();
+    every_null_of_a_chunk_is_refused();
+    a_chunk_that_will_not_do_is_said_to_be_wrong();
+    chunks_are_set_as_scripts_say();
+    addresses_of_a_packet_are_of_one_family();
+    chunks_are_read_as_scripts_say();
+    the_outer_packet_has_fields_of_its_own();
     of_all_names_of_a_parameter_the_last_value_counts();
     kept_values_reach_the_core_in_the_order_of_the_list();
     snprintf(mode, sizeof(mode), "other=>table_name=a|b;mt_mode=hash;db_url=%s;", url);

@@ -66,6 +66,15 @@ void what_the_host_refuses_is_said_by_the_core(sc_core *core);
 void a_database_that_nobody_serves_stops_the_start(void);
 void secrets_are_not_redacted(void);
 
+/* ---- chunks.c ---- */
+
+void every_null_of_a_chunk_is_refused(void);
+void a_chunk_that_will_not_do_is_said_to_be_wrong(void);
+void chunks_are_set_as_scripts_say(void);
+void addresses_of_a_packet_are_of_one_family(void);
+void chunks_are_read_as_scripts_say(void);
+void the_outer_packet_has_fields_of_its_own(void);
+
 /* ---- shared.c ---- */
 
 void kept_values_reach_the_core_in_the_order_of_the_list(void);
