@@ -9,6 +9,7 @@
 mod messages;
 
 use sipcapture_core::hep::{ChunkOrder, Chunks, Packet, Payload, Version, decode, encode, looks_like_hep};
+use sipcapture_core::module::{CHUNK_ROOM, ChunkArguments, ChunkFunction, decode_chunk, encode_chunk};
 use sipcapture_core::packet::{Datagram, Start, udp_frame};
 use sipcapture_core::sink::hep::{Collector, CollectorOptions, Destination, Origin, Outgoing};
 use sipcapture_core::sip::{HeaderNames, Masks, extract};
@@ -133,6 +134,25 @@ fn sending_many_packets_to_a_collector_allocates_no_more_than_sending_one() {
         let for_one = allocations(|| collector.send(&packets[..1]));
         assert!(for_one <= 1, "{for_one} for a call");
         assert_eq!(allocations(|| collector.send(&packets)), for_one);
+    }
+}
+
+#[test]
+fn setting_and_reading_single_chunks_allocates_nothing() {
+    let (mut stored, mut buffer) = ([0; CHUNK_ROOM], [0; CHUNK_ROOM]);
+    for given in [
+        [&b"src_ip"[..], b"2001:db8::1", b"", b""],
+        [b"proto_type", b"sip", b"", b""],
+        [b"payload", b"OPTIONS", b"", b""],
+        [b"uint16", b"31", b"0", b"258"],
+        [b"31", b"258", b"uint8", b""],
+    ] {
+        let act = || {
+            let arguments = ChunkArguments::of(ChunkFunction::Set, given.map(Some));
+            let encoded = encode_chunk(&arguments, 3, &mut stored).ok()?;
+            decode_chunk(encoded.id, arguments.value_type, encoded.content, &mut buffer).ok().map(|_| ())
+        };
+        assert_eq!(allocations(act), 0, "{given:?}");
     }
 }
 

@@ -102,8 +102,9 @@ fn an_error_calls_a_chunk_by_name_and_number() {
 fn an_unknown_chunk_is_named_with_all_that_there_are() {
     assert_eq!(
         ChunkId::parse(b"call\nid").expect_err("no chunk").to_string(),
-        "there is no chunk \"call\\nid\": proto_family, proto_id, src_ip, dst_ip, src_port, dst_port, timestamp, timestamp_us, \
-         proto_type, captagent_id, payload, and a number from 1 to 65535, decimal or as 0x and hexadecimal digits, are allowed"
+        "there is no chunk \"call\\nid\": proto_family, proto_id, src_ip, dst_ip, src_port, dst_port, timestamp, \
+         timestamp_us, proto_type, captagent_id, payload, and a number from 1 to 65535, decimal or as 0x and \
+         hexadecimal digits, are allowed"
     );
     let long = "x".repeat(70);
     let text = ChunkError::Unknown(long.as_bytes()).to_string();

@@ -76,7 +76,7 @@ fn an_argument_alone_must_do_in_one_of_the_orders() {
     }
     assert_eq!(
         check_argument(Set, 2, b"uint64").expect_err("no type").to_string(),
-        "there is no type \"uint64\" of a chunk: uint8, uint16, uint32, inet4-addr, inet6-addr, utf8-string and octet-string \
-         are allowed"
+        "there is no type \"uint64\" of a chunk: uint8, uint16, uint32, inet4-addr, inet6-addr, utf8-string and \
+         octet-string are allowed"
     );
 }

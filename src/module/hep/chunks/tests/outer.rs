@@ -58,8 +58,8 @@ fn chunks_that_no_outer_packet_has_are_no_fields() {
         assert_eq!(
             OuterField::parse(name.as_bytes()).expect_err("no field").to_string(),
             format!(
-                "there is no field \"{name}\" of the packet that carried HEP: proto_family, proto_id, src_ip, dst_ip, src_port, \
-                 dst_port, and their chunks' numbers, 1 to 8, are allowed"
+                "there is no field \"{name}\" of the packet that carried HEP: proto_family, proto_id, src_ip, \
+                 dst_ip, src_port, dst_port, and their chunks' numbers, 1 to 8, are allowed"
             )
         );
     }

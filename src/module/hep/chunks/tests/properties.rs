@@ -27,7 +27,11 @@ fn text() -> impl Strategy<Value = Vec<u8>> {
 
 proptest! {
     #[test]
-    fn no_text_makes_it_panic(texts in prop::array::uniform4(prop::option::of(text())), own_vendor: u16, index in 0..6usize) {
+    fn no_text_makes_it_panic(
+        texts in prop::array::uniform4(prop::option::of(text())),
+        own_vendor: u16,
+        index in 0..6usize,
+    ) {
         let given = texts.each_ref().map(Option::as_deref);
         for function in FUNCTIONS {
             let sorted = ChunkArguments::of(function, given);
@@ -80,15 +84,19 @@ proptest! {
 
     /// A number that a script sets is the number that it reads, or is refused because it does not fit.
     #[test]
-    fn a_number_survives_or_is_refused(value: u64, shift in 0..64u32, size in prop::sample::select(&[1usize, 2, 4][..])) {
+    fn a_number_survives_or_is_refused(
+        value: u64,
+        shift in 0..64u32,
+        size in prop::sample::select(&[1usize, 2, 4][..]),
+    ) {
         let (value, value_type) = (value >> shift, format!("uint{}", 8 * size));
         let text = value.to_string();
         let (mut stored, mut buffer) = ([0; ROOM], [0; ROOM]);
         match encode(&arguments("31", text.as_bytes(), &value_type, ""), 3, &mut stored) {
             Ok(encoded) => {
                 prop_assert_eq!(encoded.body.len(), size);
-                let value = decode(encoded.id, value_type.as_bytes(), encoded.content, &mut buffer).expect("its own type");
-                prop_assert_eq!(shown(value), format!("\"{text}\" {text}"));
+                let read = decode(encoded.id, value_type.as_bytes(), encoded.content, &mut buffer);
+                prop_assert_eq!(shown(read.expect("its own type")), format!("\"{text}\" {text}"));
             }
             Err(_) => prop_assert!(value > u64::from(u32::MAX >> (32 - 8 * size))),
         }
@@ -128,12 +136,15 @@ proptest! {
             packet.extend(encoded.body);
             let chunks: Vec<_> = Chunks::new(&packet).expect("a packet").map(|chunk| chunk.expect("a chunk")).collect();
             prop_assert_eq!(chunks.len(), 1);
-            prop_assert_eq!((chunks[0].vendor, chunks[0].kind, chunks[0].body), (encoded.vendor, encoded.id.number(), encoded.body));
+            prop_assert_eq!((chunks[0].vendor, chunks[0].kind), (encoded.vendor, encoded.id.number()));
+            prop_assert_eq!(chunks[0].body, encoded.body);
         }
     }
 
     #[test]
-    fn one_family_is_enough_for_both_and_asking_again_changes_nothing(ends in prop::array::uniform2(any::<Option<std::net::IpAddr>>())) {
+    fn one_family_is_enough_for_both_and_asking_again_changes_nothing(
+        ends in prop::array::uniform2(any::<Option<std::net::IpAddr>>()),
+    ) {
         let (addresses, family) = one_family(ends);
         prop_assert_eq!(one_family(addresses), (addresses, family));
         for (given, address) in ends.into_iter().zip(addresses) {

@@ -118,7 +118,8 @@ fn a_chunk_of_another_size_than_its_type_is_an_error() {
             assert_eq!(
                 read("18", value_type, Bytes(&vec![1; length])),
                 format!(
-                    "chunk 18: its {length} bytes are no {value_type}, which has {size}: utf8-string and octet-string read any"
+                    "chunk 18: its {length} bytes are no {value_type}, which has {size}: utf8-string and octet-string \
+                     read any"
                 )
             );
         }

@@ -94,8 +94,8 @@ fn payload_types_have_names_and_numbers() {
         assert_eq!(
             set("proto_type", text, "", ""),
             Err(format!(
-                "chunk proto_type (11): the value \"{text}\" is not allowed: sip, xmpp, sdp, rtp, rtcp, mgcp, megaco, m2ua, m3ua, \
-                 iax, h322, h321, and a number from 0 to 255, are"
+                "chunk proto_type (11): the value \"{text}\" is not allowed: sip, xmpp, sdp, rtp, rtcp, \
+                 mgcp, megaco, m2ua, m3ua, iax, h322, h321, and a number from 0 to 255, are"
             ))
         );
     }
@@ -219,8 +219,8 @@ fn the_vendor_is_what_is_given_else_that_of_hep_or_of_the_host() {
         assert_eq!(
             vendor("31", text),
             Err(format!(
-                "chunk 31: the vendor \"{text}\" is not allowed: a number from 0 to 65535, decimal or as 0x and hexadecimal \
-                 digits, is"
+                "chunk 31: the vendor \"{text}\" is not allowed: a number from 0 to 65535, decimal or as 0x and \
+                 hexadecimal digits, is"
             ))
         );
     }
