@@ -11,7 +11,7 @@ mod messages;
 use sipcapture_core::hep::{ChunkOrder, Chunks, Packet, Payload, Version, decode, encode, looks_like_hep};
 use sipcapture_core::module::{CHUNK_ROOM, ChunkArguments, ChunkFunction, decode_chunk, encode_chunk};
 use sipcapture_core::packet::{Datagram, Start, udp_frame};
-use sipcapture_core::sink::hep::{Collector, CollectorOptions, Destination, Origin, Outgoing};
+use sipcapture_core::sink::hep::{Collector, CollectorOptions, Destination, Origin, Outgoing, OutgoingMessage};
 use sipcapture_core::sip::{HeaderNames, Masks, extract};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -115,7 +115,7 @@ fn sending_many_packets_to_a_collector_allocates_no_more_than_sending_one() {
     let message = messages::invite();
     let receiver = UdpSocket::bind("127.0.0.1:0").expect("a free port");
     let uri = format!("sip:{}", receiver.local_addr().expect("its port"));
-    let packet = Outgoing {
+    let packet = Outgoing::Message(OutgoingMessage {
         from: Origin::Address("192.0.2.1:5060".parse().expect("an address")),
         to: Some("198.51.100.2:5070".parse().expect("an address")),
         ip_protocol: 17,
@@ -125,7 +125,7 @@ fn sending_many_packets_to_a_collector_allocates_no_more_than_sending_one() {
         order: ChunkOrder::Message,
         correlation_id: Some(b"leg-a"),
         payload: &message,
-    };
+    });
     for compress in [false, true] {
         let options = CollectorOptions { version: Version::V3, compress, ..CollectorOptions::default() };
         let mut collector = Collector::new(vec![Destination::parse(&uri).expect("a SIP URI")], options);

@@ -58,6 +58,7 @@ fn reads_back(packet: &Packet<'_>, version: Version) {
                 EncodeError::TimeOutOfRange(_) => version != Version::V1,
                 EncodeError::CompressedNeedsV3 => matches!(packet.payload, Payload::Compressed(_)),
                 EncodeError::TypeNeedsV3(number) => number != 1 && version != Version::V3,
+                EncodeError::ChunkNeedsV3(_) | EncodeError::NotBegun => false,
             };
             assert!(allowed, "{error}");
             return;

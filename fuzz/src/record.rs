@@ -52,7 +52,7 @@ fn becomes_a_row(capture: &Capture<'_>) {
             fill_report(&mut row, &KAMAILIO_ROWS, capture, &text, node);
             report_layout(&names)
         }
-        RowKind::Trace | RowKind::Packet => {
+        RowKind::Trace | RowKind::Packet | RowKind::Relayed => {
             fill_trace(&mut row, &KAMAILIO_ROWS, capture, &text, node);
             trace_layout(&TraceColumnNames::default())
         }

@@ -26,8 +26,10 @@ pub enum RowKind {
     Report(u8),
     /// That of a traced message.
     Trace,
-    /// No row: a HEP packet to a collector.
+    /// No row: a HEP packet to a collector, which is made of the capture there.
     Packet,
+    /// No row: the payload is a whole HEP packet, for a collector as it is.
+    Relayed,
 }
 
 /// One observed message. Byte fields borrow from the datagram, the host's message buffer or a lane.
@@ -57,8 +59,8 @@ pub struct Capture<'a> {
     pub custom: [Option<&'a [u8]>; CUSTOM_FIELDS],
     /// Number of the sink that it is bound for, in the order of the writer's plan.
     pub sink: u8,
-    /// Table name before expansion; `None` for the plan's first. Of a packet, the SIP URI of a collector that the
-    /// script named.
+    /// Table name before expansion; `None` for the plan's first. Of a packet, whole or not, the SIP URI of a collector
+    /// that the script named.
     pub table: Option<&'a [u8]>,
     /// What a capture agent adds; present when `kind` is [`RowKind::Trace`] or [`RowKind::Packet`].
     pub trace: Option<Trace<'a>>,

@@ -1,35 +1,36 @@
-//! Writes HEP packets, byte for byte in the order of Kamailio's stock `siptrace` module.
+//! Writes HEP packets at once, byte for byte in the order of Kamailio's stock `siptrace` module. Who has a packet in
+//! pieces writes it with [`PacketBuilder`](super::PacketBuilder).
 
-use super::chunk::{CHUNK_HEADER_LENGTH, HEADER_LENGTH, kind};
+use super::chunk::{CHUNK_HEADER_LENGTH, Chunk, HEADER_LENGTH, kind};
 use super::{EncodeError, PAYLOAD_SIP, Packet, Payload, Version, family, v1v2};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// The IP protocol that `hlog` names: UDP.
 const LOG_IP_PROTOCOL: u8 = 17;
 
 /// Two addresses of one family.
-enum Pair {
+pub(super) enum Pair {
     V4(Ipv4Addr, Ipv4Addr),
     V6(Ipv6Addr, Ipv6Addr),
 }
 
 impl Pair {
     /// The IPv4 side of a mixed pair is written as an IPv4-mapped IPv6 address, so that such a message is sent too.
-    fn of(packet: &Packet<'_>) -> Pair {
-        match (packet.source.ip(), packet.destination.ip()) {
+    pub fn of(source: SocketAddr, destination: SocketAddr) -> Pair {
+        match (source.ip(), destination.ip()) {
             (IpAddr::V4(source), IpAddr::V4(destination)) => Pair::V4(source, destination),
             (source, destination) => Pair::V6(as_v6(source), as_v6(destination)),
         }
     }
 
-    fn address_length(&self) -> usize {
+    pub fn address_length(&self) -> usize {
         match self {
             Pair::V4(..) => 4,
             Pair::V6(..) => 16,
         }
     }
 
-    fn family(&self) -> u8 {
+    pub fn family(&self) -> u8 {
         match self {
             Pair::V4(..) => family::IPV4,
             Pair::V6(..) => family::IPV6,
@@ -93,7 +94,7 @@ pub fn encode_with(
     options: &EncodeOptions<'_>,
     out: &mut Vec<u8>,
 ) -> Result<(), EncodeError> {
-    let pair = Pair::of(packet);
+    let pair = Pair::of(packet.source, packet.destination);
     match version {
         Version::V3 => encode_v3(packet, &pair, options, out),
         Version::V1 | Version::V2 => encode_v1v2(packet, &pair, version, out),
@@ -107,7 +108,7 @@ fn encode_v3(
     out: &mut Vec<u8>,
 ) -> Result<(), EncodeError> {
     let is_log = options.order == ChunkOrder::Log;
-    let time = seconds_and_microseconds(packet)?;
+    let time = packet.time_us.map(seconds_and_microseconds).transpose()?;
     let node_name = options.node_name.filter(|name| !name.is_empty());
     let correlation_id = match packet.correlation_id.unwrap_or_default() {
         [] if !is_log => None,
@@ -157,6 +158,18 @@ fn encode_v3(
 fn put_addresses(packet: &Packet<'_>, pair: &Pair, is_log: bool, out: &mut Vec<u8>) {
     put(out, kind::FAMILY, &[pair.family()]);
     put(out, kind::IP_PROTOCOL, &[if is_log { LOG_IP_PROTOCOL } else { packet.ip_protocol }]);
+    put_pair(pair, out);
+    if is_log {
+        put(out, kind::DESTINATION_PORT, &packet.destination.port().to_be_bytes());
+    }
+    put(out, kind::SOURCE_PORT, &packet.source.port().to_be_bytes());
+    if !is_log {
+        put(out, kind::DESTINATION_PORT, &packet.destination.port().to_be_bytes());
+    }
+}
+
+/// Appends the chunks of two addresses.
+pub(super) fn put_pair(pair: &Pair, out: &mut Vec<u8>) {
     match pair {
         Pair::V4(source, destination) => {
             put(out, kind::SOURCE_IP4, &source.octets());
@@ -167,22 +180,20 @@ fn put_addresses(packet: &Packet<'_>, pair: &Pair, is_log: bool, out: &mut Vec<u
             put(out, kind::DESTINATION_IP6, &destination.octets());
         }
     }
-    if is_log {
-        put(out, kind::DESTINATION_PORT, &packet.destination.port().to_be_bytes());
-    }
-    put(out, kind::SOURCE_PORT, &packet.source.port().to_be_bytes());
-    if !is_log {
-        put(out, kind::DESTINATION_PORT, &packet.destination.port().to_be_bytes());
-    }
 }
 
-/// Appends a generic chunk. The body fits its length field, since the whole packet fits its own.
-fn put(out: &mut Vec<u8>, kind: u16, body: &[u8]) {
-    let length = (CHUNK_HEADER_LENGTH + body.len()) as u16;
-    out.extend_from_slice(&[0, 0]);
-    out.extend_from_slice(&kind.to_be_bytes());
-    out.extend_from_slice(&length.to_be_bytes());
-    out.extend_from_slice(body);
+/// Appends a generic chunk, as [`put_chunk`] does.
+pub(super) fn put(out: &mut Vec<u8>, kind: u16, body: &[u8]) {
+    put_chunk(out, &Chunk { vendor: 0, kind, body });
+}
+
+/// Appends a chunk. The body fits its length field, since the whole packet fits its own.
+pub(super) fn put_chunk(out: &mut Vec<u8>, chunk: &Chunk<'_>) {
+    let length = (CHUNK_HEADER_LENGTH + chunk.body.len()) as u16;
+    for field in [chunk.vendor, chunk.kind, length] {
+        out.extend_from_slice(&field.to_be_bytes());
+    }
+    out.extend_from_slice(chunk.body);
 }
 
 fn encode_v1v2(packet: &Packet<'_>, pair: &Pair, version: Version, out: &mut Vec<u8>) -> Result<(), EncodeError> {
@@ -190,17 +201,36 @@ fn encode_v1v2(packet: &Packet<'_>, pair: &Pair, version: Version, out: &mut Vec
     if packet.payload_type != PAYLOAD_SIP {
         return Err(EncodeError::TypeNeedsV3(packet.payload_type));
     }
-    let time = if version == Version::V2 { seconds_and_microseconds(packet)? } else { None };
-    let header_length = v1v2::FIXED_LENGTH + 2 * pair.address_length();
-    let total = header_length + if version == Version::V2 { v1v2::TIME_LENGTH } else { 0 } + payload.len();
+    let time = match (version, packet.time_us) {
+        (Version::V2, Some(time_us)) => Some(seconds_and_microseconds(time_us)?),
+        _ => None,
+    };
+    let total = fixed_length(version, pair) + payload.len();
     if total > usize::from(u16::MAX) {
         return Err(EncodeError::TooLong(total));
     }
 
     out.reserve(total);
-    out.extend_from_slice(&[version.number(), header_length as u8, pair.family(), packet.ip_protocol]);
-    out.extend_from_slice(&packet.source.port().to_be_bytes());
-    out.extend_from_slice(&packet.destination.port().to_be_bytes());
+    let ports = [packet.source.port(), packet.destination.port()];
+    put_fixed(version, packet.ip_protocol, ports, pair, out);
+    if version == Version::V2 {
+        put_time(time.unwrap_or((0, 0)), packet.agent_id.unwrap_or(0), out);
+    }
+    out.extend_from_slice(payload);
+    Ok(())
+}
+
+/// Bytes of versions 1 and 2 in front of the payload.
+fn fixed_length(version: Version, pair: &Pair) -> usize {
+    let time_length = if version == Version::V2 { v1v2::TIME_LENGTH } else { 0 };
+    v1v2::FIXED_LENGTH + 2 * pair.address_length() + time_length
+}
+
+/// Appends what versions 1 and 2 begin with; `ports` are those of source and destination.
+pub(super) fn put_fixed(version: Version, ip_protocol: u8, ports: [u16; 2], pair: &Pair, out: &mut Vec<u8>) {
+    let header_length = v1v2::FIXED_LENGTH + 2 * pair.address_length();
+    out.extend_from_slice(&[version.number(), header_length as u8, pair.family(), ip_protocol]);
+    ports.iter().for_each(|port| out.extend_from_slice(&port.to_be_bytes()));
     match pair {
         Pair::V4(source, destination) => {
             out.extend_from_slice(&source.octets());
@@ -211,19 +241,18 @@ fn encode_v1v2(packet: &Packet<'_>, pair: &Pair, version: Version, out: &mut Vec
             out.extend_from_slice(&destination.octets());
         }
     }
-    if version == Version::V2 {
-        let (seconds, microseconds) = time.unwrap_or((0, 0));
-        out.extend_from_slice(&seconds.to_le_bytes());
-        out.extend_from_slice(&microseconds.to_le_bytes());
-        out.extend_from_slice(&(packet.agent_id.unwrap_or(0) as u16).to_le_bytes());
-        out.extend_from_slice(&[0, 0]);
-    }
-    out.extend_from_slice(payload);
-    Ok(())
 }
 
-fn seconds_and_microseconds(packet: &Packet<'_>) -> Result<Option<(u32, u32)>, EncodeError> {
-    let Some(time_us) = packet.time_us else { return Ok(None) };
+/// Appends what version 2 has behind the addresses: the time in seconds and microseconds, and the low 16 bits of the
+/// capture agent.
+pub(super) fn put_time((seconds, microseconds): (u32, u32), agent_id: u32, out: &mut Vec<u8>) {
+    out.extend_from_slice(&seconds.to_le_bytes());
+    out.extend_from_slice(&microseconds.to_le_bytes());
+    out.extend_from_slice(&(agent_id as u16).to_le_bytes());
+    out.extend_from_slice(&[0, 0]);
+}
+
+pub(super) fn seconds_and_microseconds(time_us: i64) -> Result<(u32, u32), EncodeError> {
     let seconds = u32::try_from(time_us.div_euclid(1_000_000)).map_err(|_| EncodeError::TimeOutOfRange(time_us))?;
-    Ok(Some((seconds, time_us.rem_euclid(1_000_000) as u32)))
+    Ok((seconds, time_us.rem_euclid(1_000_000) as u32))
 }

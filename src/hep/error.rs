@@ -112,6 +112,12 @@ pub enum EncodeError {
     /// Versions 1 and 2 carry SIP alone.
     #[error("payload type {0} needs HEP version 3, the others carry SIP (1) alone")]
     TypeNeedsV3(u8),
+    /// Versions 1 and 2 have no chunks.
+    #[error("chunk {0:#06x} needs HEP version 3")]
+    ChunkNeedsV3(u16),
+    /// A packet that is written in pieces was not begun, or could not be written so far.
+    #[error("no HEP packet is begun")]
+    NotBegun,
     /// The seconds do not fit into the 32 bits that HEP has for them.
     #[error("capture time {0} us, where HEP reaches from 1970 to 2106")]
     TimeOutOfRange(i64),

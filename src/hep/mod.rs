@@ -2,8 +2,8 @@
 //! into bytes.
 //!
 //! The sources that receive HEP call [`looks_like_hep`] and [`decode`], the writer [`inflate`], and whatever sends HEP
-//! [`encode`] or [`encode_with`]. There is no state and no I/O. Only [`inflate`] and the growth of the caller's `Vec`
-//! allocate. No input makes any of it panic.
+//! [`encode`], [`encode_with`] or a [`PacketBuilder`]. There is no I/O. Only [`inflate`] and the growth of the `Vec` that
+//! is written to allocate. No input makes any of it panic.
 //!
 //! ```text
 //! version 3, all numbers big endian
@@ -18,6 +18,7 @@
 //! ```
 //! The form of versions 1 and 2 is described at the top of `v1v2.rs`, the rules of version 3 at the top of `v3.rs`.
 
+mod builder;
 mod chunk;
 mod detect;
 mod encode;
@@ -32,6 +33,7 @@ mod v3;
 use std::fmt;
 use std::net::SocketAddr;
 
+pub use builder::{PacketBuilder, PacketHead};
 pub use chunk::{CHUNK_HEADER_LENGTH, Chunk, Chunks, HEADER_LENGTH, kind};
 pub use detect::{looks_like_hep, version_of};
 pub(crate) use encode::as_v6;
@@ -55,6 +57,16 @@ pub enum Version {
 }
 
 impl Version {
+    /// The version with this number, 1, 2 or 3.
+    pub fn from_number(number: u8) -> Option<Version> {
+        match number {
+            1 => Some(Version::V1),
+            2 => Some(Version::V2),
+            3 => Some(Version::V3),
+            _ => None,
+        }
+    }
+
     /// 1, 2 or 3.
     pub fn number(self) -> u8 {
         match self {

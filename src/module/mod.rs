@@ -36,6 +36,7 @@ pub use engine::masked::Unmaskable;
 pub use engine::modes::{Mode, Modes, TableSelection};
 pub use engine::overview::Overview;
 pub use engine::pipeline::{HostedSink, Pipeline};
+pub use engine::relay::{Relay, RelayError};
 pub use engine::state::{MapError, Pause, StateError};
 pub use engine::statistics::Statistic;
 pub use hep::access::{AllowList, AuthKey};

@@ -23,7 +23,7 @@ pub fn make_row<'a>(
         let mut row = Row::new();
         match capture.kind {
             RowKind::Report(_) => fill_report(&mut row, dialect, capture, text, node),
-            RowKind::Trace | RowKind::Packet => fill_trace(&mut row, dialect, capture, text, node),
+            RowKind::Trace | RowKind::Packet | RowKind::Relayed => fill_trace(&mut row, dialect, capture, text, node),
             RowKind::Sip => {
                 let fields = sip::extract(capture.payload, capture.rewritten_uri, headers);
                 fill_sip(&mut row, dialect, capture, &fields, text, node);

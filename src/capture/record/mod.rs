@@ -3,7 +3,7 @@
 //! ```text
 //! offset size  field                          (integers little-endian)
 //!  0     1     version, 2
-//!  1     1     row kind: 0 SIP, 1 report, 2 trace, 3 packet
+//!  1     1     row kind: 0 SIP, 1 report, 2 trace, 3 packet, 4 whole HEP packet; builds that know no 4 refuse it
 //!  2     2     flags: 1 agent id, 2 correlation id, 4 rewritten URI, 8 table, 16 IPv6 source, 32 IPv6 destination,
 //!               64 Call-ID, 128 custom field 1, 256 custom field 2, 512 custom field 3
 //!  4     1     type column of a report
@@ -113,6 +113,7 @@ pub fn encode(capture: &Capture<'_>, out: &mut [u8]) {
         RowKind::Report(number) => (1, number),
         RowKind::Trace => (2, 0),
         RowKind::Packet => (3, 0),
+        RowKind::Relayed => (4, 0),
     };
     let (transport, ip_protocol) = numbers_of(capture.transport);
     let trace_len = capture.trace.as_ref().map_or(0, Trace::encoded_len);
@@ -171,7 +172,7 @@ pub struct Head<'a> {
     pub time_us: i64,
     /// Which row it becomes.
     pub kind: RowKind,
-    /// Table name before expansion; of a packet, the SIP URI of a collector that the script named.
+    /// Table name before expansion; of a packet, whole or not, the SIP URI of a collector that the script named.
     pub table: Option<&'a [u8]>,
 }
 
@@ -274,6 +275,7 @@ fn row_kind(number: u8, report_type: u8) -> Result<RowKind, RecordError> {
         1 => Ok(RowKind::Report(report_type)),
         2 => Ok(RowKind::Trace),
         3 => Ok(RowKind::Packet),
+        4 => Ok(RowKind::Relayed),
         other => Err(RecordError::Kind(other)),
     }
 }
@@ -282,7 +284,7 @@ fn row_kind(number: u8, report_type: u8) -> Result<RowKind, RecordError> {
 fn trace_of(kind: RowKind, bytes: &[u8]) -> Result<Option<Trace<'_>>, RecordError> {
     match kind {
         RowKind::Trace | RowKind::Packet => Trace::decode(bytes).map(Some).ok_or(RecordError::Trace),
-        RowKind::Sip | RowKind::Report(_) => Ok(None),
+        RowKind::Sip | RowKind::Report(_) | RowKind::Relayed => Ok(None),
     }
 }
 

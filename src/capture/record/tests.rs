@@ -32,7 +32,7 @@ proptest! {
         correlation in prop::option::of(bytes(300)), uri in prop::option::of(bytes(300)),
         table in prop::option::of(bytes(130)), call_id in prop::option::of(bytes(300)),
         custom in [(); CUSTOM_FIELDS].map(|()| prop::option::of(bytes(60))), sink: u8, payload in bytes(3000),
-        trace in prop::option::of((any::<[u8; 4]>(), [(); 8].map(|()| bytes(60)))), is_packet: bool,
+        trace in prop::option::of((any::<[u8; 4]>(), [(); 8].map(|()| bytes(60)))), is_packet: bool, is_whole: bool,
     ) {
         let trace = trace.as_ref().map(|(numbers, texts)| {
             let &[out, payload_type, hep_version, headers] = numbers;
@@ -42,10 +42,11 @@ proptest! {
                 method, status, from, to, from_tag, to_tag, user, sockets: Sockets(sockets),
             }
         });
+        let untraced = if is_whole { RowKind::Relayed } else { RowKind::Sip };
         let traced = if is_packet { RowKind::Packet } else { RowKind::Trace };
         let capture = Capture {
             time_us, source, destination, transport, hep_version,
-            kind: trace.map_or(report.map_or(RowKind::Sip, RowKind::Report), |_| traced), trace, agent_id,
+            kind: trace.map_or(report.map_or(untraced, RowKind::Report), |_| traced), trace, agent_id,
             correlation_id: correlation.as_deref(), rewritten_uri: uri.as_deref(), table: table.as_deref(),
             call_id: call_id.as_deref(), custom: custom.each_ref().map(Option::as_deref), sink, payload: &payload,
         };
@@ -133,6 +134,15 @@ fn a_version_that_is_not_known_is_named() {
         assert_eq!(decode(&record), Err(RecordError::Version(version)));
         assert_eq!(head(&record), Err(RecordError::Version(version)));
     }
-    let record = [&VERSION_1[..3], &[4], &VERSION_1[4..]].concat();
-    assert_eq!(decode(&record), Err(RecordError::Kind(4)));
+}
+
+#[test]
+fn a_kind_that_is_not_known_is_named() {
+    // So a build that knows less refuses what it would misread.
+    let endpoint: SocketAddr = "127.0.0.1:5060".parse().unwrap();
+    let record = encoded(&Capture::sip(0, endpoint, endpoint, Transport::Udp, b""));
+    for (record, at) in [(VERSION_1, 3), (&record, 1)] {
+        let record = [&record[..at], &[5], &record[at + 1..]].concat();
+        assert_eq!((decode(&record), head(&record)), (Err(RecordError::Kind(5)), Err(RecordError::Kind(5))));
+    }
 }

@@ -1,5 +1,6 @@
 //! Tests of the codec, and the packets that they share.
 
+mod builder;
 mod encode_options;
 mod inflating;
 mod properties;

@@ -2,7 +2,7 @@
 
 use crate::capture::Capture;
 use crate::log_limit::LogLimit;
-use crate::module::engine::masked;
+use crate::module::engine::masked::{self, Unmaskable};
 use crate::module::engine::state::StateError;
 use crate::queue::counters::Produced;
 use crate::queue::lane::{Lanes, NotQueued, Producer, PushError};
@@ -53,32 +53,38 @@ impl CaptureQueue {
     /// Queues `capture`, a message or a HEP packet, with its secrets masked. Says at a limited rate that captures are
     /// dropped, and hands the answer on.
     pub fn push(&mut self, capture: &Capture<'_>) -> Result<Result<(), PushError>, StateError> {
-        self.push_masked(capture, |masks, bytes, out| {
-            if masked::write(masks, bytes, out).is_err() {
-                // A script may store a packet as it is; of one that nobody can read nothing is known but its length.
-                out.resize(bytes.len(), b'x');
-            }
-        })
+        if !self.masks.is_empty() && masked::write(&self.masks, capture.payload, &mut self.masked).is_err() {
+            // A script may store a packet as it is; of one that nobody can read nothing is known but its length.
+            self.masked.resize(capture.payload.len(), b'x');
+        }
+        self.push_masked(capture)
     }
 
     /// The same of a text that a script has made up.
     pub fn push_text(&mut self, capture: &Capture<'_>) -> Result<Result<(), PushError>, StateError> {
-        self.push_masked(capture, masked::write_text)
+        if !self.masks.is_empty() {
+            masked::write_text(&self.masks, capture.payload, &mut self.masked);
+        }
+        self.push_masked(capture)
     }
 
-    fn push_masked(
-        &mut self,
-        capture: &Capture<'_>,
-        write: impl FnOnce(&Masks, &[u8], &mut Vec<u8>),
-    ) -> Result<Result<(), PushError>, StateError> {
+    /// The same of a HEP packet that others will read: where secrets are masked, one in which nobody can find them is
+    /// refused.
+    pub fn push_packet<E>(&mut self, capture: &Capture<'_>) -> Result<(), E>
+    where
+        E: From<Unmaskable> + From<PushError> + From<StateError>,
+    {
+        if !self.masks.is_empty() {
+            masked::write_packet(&self.masks, capture.payload, &mut self.masked)?;
+        }
+        Ok(self.push_masked(capture)??)
+    }
+
+    /// Pushes `capture`, whose secrets are masked in `self.masked` where there are masks.
+    fn push_masked(&mut self, capture: &Capture<'_>) -> Result<Result<(), PushError>, StateError> {
         let producer = self.producer.as_mut().ok_or(StateError::NotAttached)?;
-        let pushed = if self.masks.is_empty() {
-            producer.push(capture)
-        } else {
-            write(&self.masks, capture.payload, &mut self.masked);
-            producer.push(&Capture { payload: &self.masked, ..*capture })
-        };
-        match pushed {
+        let payload = if self.masks.is_empty() { capture.payload } else { &self.masked };
+        match producer.push(&Capture { payload, ..*capture }) {
             Ok(()) => Ok(Ok(())),
             Err(NotQueued::NotOwner) => Err(StateError::NotAttached),
             Err(NotQueued::Dropped(error)) => {

@@ -29,14 +29,19 @@ pub enum Unmaskable {
 /// # Errors
 /// A packet that cannot be read is refused: nobody knows what is in it. `out` is empty then.
 pub(in crate::module) fn write(masks: &Masks, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Unmaskable> {
+    if hep::version_of(bytes).is_some() && hep::looks_like_hep(bytes) {
+        return write_packet(masks, bytes, out);
+    }
+    write_text(masks, bytes, out);
+    Ok(())
+}
+
+/// The same of what is known to be a HEP packet, whatever it looks like.
+pub(in crate::module) fn write_packet(masks: &Masks, packet: &[u8], out: &mut Vec<u8>) -> Result<(), Unmaskable> {
     out.clear();
-    let written = match hep::version_of(bytes).filter(|_| hep::looks_like_hep(bytes)) {
-        None => {
-            write_text(masks, bytes, out);
-            Ok(())
-        }
-        Some(Version::V3) => write_chunks(masks, bytes, out),
-        Some(Version::V1 | Version::V2) => write_fixed(masks, bytes, out),
+    let written = match hep::version_of(packet) {
+        Some(Version::V3) => write_chunks(masks, packet, out),
+        Some(Version::V1 | Version::V2) | None => write_fixed(masks, packet, out),
     };
     if written.is_err() {
         out.clear();

@@ -1,5 +1,5 @@
 //! What every module has: the way to the sinks, the settings that go with it, the place of the spool, commands,
-//! counters, the choice of a table, and what the host sends to SIP URIs.
+//! counters, the choice of a table, what the host sends to SIP URIs, and HEP packets that are passed on.
 
 pub(in crate::module) mod capture_queue;
 pub(in crate::module) mod commands;
@@ -13,6 +13,7 @@ pub(in crate::module) mod masked;
 pub(in crate::module) mod modes;
 pub(in crate::module) mod overview;
 pub(in crate::module) mod pipeline;
+pub(in crate::module) mod relay;
 pub(in crate::module) mod spool_directory;
 pub(in crate::module) mod state;
 pub(in crate::module) mod statistics;

@@ -1,14 +1,18 @@
 //! Where a collector listens: the SIP URIs that the stock module takes for `duplicate_uri`. A port that is not named is
-//! 5060, as there, over TLS too; `sips:`, which the stock module sends in clear, is TLS here, on port 5061.
+//! 5060, as there, over TLS too; `sips:`, which the stock module sends in clear, is TLS here, on port 5061. Where whole
+//! HEP packets are passed on, it is HEP's own port.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 use thiserror::Error;
 
-const DEFAULT_PORT: u16 = 5060;
-/// The same of `sips:`.
-const DEFAULT_SECURE_PORT: u16 = 5061;
+/// The ports of URIs that name none: of `sip:`, of `sips:`.
+type DefaultPorts = [u16; 2];
+/// SIP's.
+const SIP_PORTS: DefaultPorts = [5060, 5061];
+/// HEP's, over whatever transport.
+const HEP_PORTS: DefaultPorts = [9060, 9060];
 /// Longest name that DNS has.
 const LONGEST_NAME: usize = 253;
 
@@ -137,7 +141,19 @@ impl Destination {
     /// # Errors
     /// [`DestinationError`], whose text shows the URI without its user part, which may hold a password.
     pub fn parse(uri: &str) -> Result<Destination, DestinationError> {
-        let (host, port, transport) = parse_place(uri, "udp, tcp or tls", |way| match way {
+        Destination::parse_with(uri, SIP_PORTS)
+    }
+
+    /// The same for whom a port that is not named is HEP's, 9060, also of `sips:`.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn parse_hep(uri: &str) -> Result<Destination, DestinationError> {
+        Destination::parse_with(uri, HEP_PORTS)
+    }
+
+    fn parse_with(uri: &str, ports: DefaultPorts) -> Result<Destination, DestinationError> {
+        let (host, port, transport) = parse_place(uri, ports, "udp, tcp or tls", |way| match way {
             UriTransport::By(transport) => Some(transport),
             _ => None,
         })?;
@@ -189,7 +205,7 @@ impl fmt::Display for Destination {
 /// As there.
 pub fn copy_uri(uri: &str) -> Result<String, DestinationError> {
     let is_taken = |way: &UriTransport| !matches!(way, UriTransport::Ws | UriTransport::Wss);
-    let (host, port, way) = parse_place(uri, "udp, tcp, tls or sctp", |way| Some(way).filter(is_taken))?;
+    let (host, port, way) = parse_place(uri, SIP_PORTS, "udp, tcp, tls or sctp", |way| Some(way).filter(is_taken))?;
     Ok(format!("sip:{host}:{port};transport={way}"))
 }
 
@@ -199,20 +215,21 @@ pub fn copy_uri(uri: &str) -> Result<String, DestinationError> {
 /// # Errors
 /// As there.
 pub fn named_copy_uri(uri: &str) -> Result<String, DestinationError> {
-    let (host, port, way) = parse_place(uri, "udp, tcp, tls, sctp, ws or wss", Some)?;
+    let (host, port, way) = parse_place(uri, SIP_PORTS, "udp, tcp, tls, sctp, ws or wss", Some)?;
     Ok(format!("sip:{host}:{port};transport={way}"))
 }
 
 /// Host, port and transport of a URI, the last as `fit` takes it; `transports` is what an error says of what it takes.
 fn parse_place<T>(
     uri: &str,
+    [plain_port, secure_port]: DefaultPorts,
     transports: &'static str,
     fit: impl Fn(UriTransport) -> Option<T>,
 ) -> Result<(CollectorHost, u16, T), DestinationError> {
     let uri = SipUri::parse(uri)?;
     let port = match uri.port {
-        None if uri.is_secure => DEFAULT_SECURE_PORT,
-        None => DEFAULT_PORT,
+        None if uri.is_secure => secure_port,
+        None => plain_port,
         Some(port) => read_port(port)
             .ok_or_else(|| DestinationError::Port { uri: without_user(uri.text), port: port.to_owned() })?,
     };

@@ -3,7 +3,7 @@
 use super::address::parse_address;
 use super::destination::CollectorTransport;
 use super::options::CollectorOptions;
-use super::outgoing::{Origin, Outgoing};
+use super::outgoing::{Origin, Outgoing, OutgoingMessage};
 use crate::capture::Transport;
 use crate::hep::{self, EncodeError, EncodeOptions, Packet, Payload, Version};
 use flate2::{Compress, Compression, FlushCompress, Status};
@@ -140,6 +140,24 @@ impl Encoder {
     }
 
     fn encode_one(&mut self, outgoing: &Outgoing<'_>, at: usize, ends: Ends) {
+        let encoded = match outgoing {
+            Outgoing::Message(message) => self.encode_message(message, ends),
+            Outgoing::Packet(packet) => {
+                self.group.frames.bytes.extend_from_slice(packet);
+                Ok(())
+            }
+        };
+        let PacketGroup { frames, packets, refused, .. } = &mut self.group;
+        match encoded {
+            Ok(()) => {
+                frames.ends.push(frames.bytes.len());
+                packets.push(at);
+            }
+            Err(error) => refused.push((at, error)),
+        }
+    }
+
+    fn encode_message(&mut self, outgoing: &OutgoingMessage<'_>, ends: Ends) -> Result<(), EncodeError> {
         let version = outgoing.version_override.unwrap_or(self.version);
         let compressed = match &mut self.compressor {
             Some(compressor) if version == Version::V3 => compressor.compress(outgoing.payload),
@@ -159,14 +177,7 @@ impl Encoder {
             trailing: 0,
         };
         let options = EncodeOptions { node_name: self.node_name.as_deref(), order: outgoing.order };
-        let PacketGroup { frames, packets, refused, .. } = &mut self.group;
-        match hep::encode_with(&packet, version, &options, &mut frames.bytes) {
-            Ok(()) => {
-                frames.ends.push(frames.bytes.len());
-                packets.push(at);
-            }
-            Err(error) => refused.push((at, error)),
-        }
+        hep::encode_with(&packet, version, &options, &mut self.group.frames.bytes)
     }
 }
 

@@ -50,4 +50,4 @@ pub use collector::Collector;
 pub(crate) use destination::{CollectorHost, SipUri, UriTransport, without_user};
 pub use destination::{CollectorTransport, Destination, DestinationError, copy_uri, named_copy_uri};
 pub use options::{CollectorOptions, Secret, TlsOptions};
-pub use outgoing::{Origin, Outgoing, Sent};
+pub use outgoing::{Origin, Outgoing, OutgoingMessage, Sent};

@@ -19,7 +19,23 @@ pub enum Origin<'a> {
 
 /// A packet that is to go to a collector.
 #[derive(Clone, Copy, Debug)]
-pub struct Outgoing<'a> {
+pub enum Outgoing<'a> {
+    /// A message, of which the collector's options make a packet.
+    Message(OutgoingMessage<'a>),
+    /// A whole packet, which leaves byte for byte as it is, whatever the collector's options. Over a stream it must
+    /// tell its own length, as version 3 does.
+    Packet(&'a [u8]),
+}
+
+impl<'a> From<OutgoingMessage<'a>> for Outgoing<'a> {
+    fn from(message: OutgoingMessage<'a>) -> Outgoing<'a> {
+        Outgoing::Message(message)
+    }
+}
+
+/// A message that becomes a packet.
+#[derive(Clone, Copy, Debug)]
+pub struct OutgoingMessage<'a> {
     /// Where the message came from.
     pub from: Origin<'a>,
     /// Where it went to. `None`: the collector, as log entries have it.

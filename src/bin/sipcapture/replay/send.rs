@@ -77,7 +77,7 @@ impl Sender {
                 fates[number] = LetterResult::Unreadable;
                 continue;
             };
-            if capture.kind == RowKind::Packet {
+            if matches!(capture.kind, RowKind::Packet | RowKind::Relayed) {
                 fates[number] = LetterResult::Refused("it is a packet for a collector, and no row".into());
                 continue;
             }

@@ -222,12 +222,9 @@ impl TraceSettings {
                 self.host.set_mode(value);
             }
             "hep_version" => {
-                self.hep.version = match value {
-                    1 => Version::V1,
-                    2 => Version::V2,
-                    3 => Version::V3,
-                    _ => return Err(refuse(name, value.to_string(), "1, 2 and 3 are allowed")),
-                };
+                let version = u8::try_from(value).ok().and_then(Version::from_number);
+                let refuse = || refuse(name, value.to_string(), "1, 2 and 3 are allowed");
+                self.hep.version = version.ok_or_else(refuse)?;
             }
             "hep_capture_id" => {
                 // The host's numbers have 32 bits and a sign: of one from 2147483648 on it hands over what is negative.

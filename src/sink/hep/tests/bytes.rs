@@ -1,7 +1,7 @@
 //! What goes out, byte for byte.
 
-use super::super::{Collector, CollectorOptions, Origin, Outgoing, Secret};
-use super::{all, destination, next_datagram, numbered, options, outgoing, payload_of, udp_receiver};
+use super::super::{Collector, CollectorOptions, Origin, Outgoing, OutgoingMessage, Secret};
+use super::{all, destination, message, next_datagram, numbered, options, outgoing, payload_of, udp_receiver};
 use crate::capture::{SocketList, Transport};
 use crate::hep::{ChunkOrder, Payload, Version, decode, inflate};
 use std::net::UdpSocket;
@@ -15,9 +15,9 @@ fn receiver_and_collector(options: CollectorOptions) -> (UdpSocket, Collector) {
 }
 
 /// The datagram that a collector with `options` makes of `packet`.
-fn sent(options: CollectorOptions, packet: Outgoing<'_>) -> Vec<u8> {
+fn sent<'a>(options: CollectorOptions, packet: impl Into<Outgoing<'a>>) -> Vec<u8> {
     let (receiver, mut collector) = receiver_and_collector(options);
-    assert_eq!(collector.send(&[packet]), all(1));
+    assert_eq!(collector.send(&[packet.into()]), all(1));
     next_datagram(&receiver)
 }
 
@@ -25,8 +25,8 @@ fn secretive() -> CollectorOptions {
     CollectorOptions { auth_key: Some(Secret::new("key")), ..options() }
 }
 
-fn over_ip6(packet: Outgoing<'_>) -> Outgoing<'_> {
-    Outgoing {
+fn over_ip6(packet: OutgoingMessage<'_>) -> OutgoingMessage<'_> {
+    OutgoingMessage {
         from: Origin::Address("[2001:db8::1]:5060".parse().unwrap()),
         to: Some("[2001:db8::2]:5061".parse().unwrap()),
         ip_protocol: 22,
@@ -45,7 +45,7 @@ fn version_1() {
     let expected: [&[u8]; 3] = [&[1, 16, 2, 17, 0x13, 0xc4, 0x13, 0xce], &[192, 0, 2, 1, 198, 51, 100, 2], SIP];
     assert_eq!(sent(version_1(), outgoing(SIP)), expected.concat());
     let expected: [&[u8]; 3] = [&[1, 40, 10, 22, 0x13, 0xc4, 0x13, 0xc5], &IP6_PAIR, SIP];
-    assert_eq!(sent(version_1(), over_ip6(outgoing(SIP))), expected.concat());
+    assert_eq!(sent(version_1(), over_ip6(message(SIP))), expected.concat());
 }
 
 #[test]
@@ -56,12 +56,12 @@ fn version_2() {
     let expected: [&[u8]; 4] = [&[2, 16, 2, 17, 0x13, 0xc4, 0x13, 0xce], &[192, 0, 2, 1, 198, 51, 100, 2], &time, SIP];
     assert_eq!(sent(version_2(), outgoing(SIP)), expected.concat());
     let expected: [&[u8]; 4] = [&[2, 40, 10, 22, 0x13, 0xc4, 0x13, 0xc5], &IP6_PAIR, &time, SIP];
-    assert_eq!(sent(version_2(), over_ip6(outgoing(SIP))), expected.concat());
+    assert_eq!(sent(version_2(), over_ip6(message(SIP))), expected.concat());
 }
 
 #[test]
 fn version_3() {
-    let packet = Outgoing { correlation_id: Some(b"leg-a"), ..outgoing(SIP) };
+    let packet = OutgoingMessage { correlation_id: Some(b"leg-a"), ..message(SIP) };
     let expected: [&[u8]; 15] = [
         b"HEP3\0\x9e",
         &[0, 0, 0, 1, 0, 7, 2],
@@ -101,7 +101,7 @@ fn version_3_over_ip6_with_nothing_optional() {
         &[0, 0, 0, 15, 0, 6 + SIP.len() as u8],
         SIP,
     ];
-    let packet = Outgoing { correlation_id: Some(b""), ..over_ip6(outgoing(SIP)) };
+    let packet = OutgoingMessage { correlation_id: Some(b""), ..over_ip6(message(SIP)) };
     assert_eq!(sent(options(), packet), expected.concat());
 }
 
@@ -111,7 +111,7 @@ fn a_log_entry_goes_between_the_two_ends_of_the_way_to_the_collector() {
     let mut sockets = SocketList::new();
     sockets.push(Transport::Tcp, "192.0.2.7:5070".parse().unwrap());
     sockets.push(Transport::Udp, "[::1]:5071".parse().unwrap());
-    let entry = Outgoing {
+    let entry = OutgoingMessage {
         // Neither of the transport and the family of the way.
         from: Origin::Sockets(sockets.get()),
         to: None,
@@ -119,9 +119,9 @@ fn a_log_entry_goes_between_the_two_ends_of_the_way_to_the_collector() {
         version_override: Some(Version::V3),
         order: ChunkOrder::Log,
         correlation_id: Some(b"a84b4c76e66710"),
-        ..outgoing(b"hello")
+        ..message(b"hello")
     };
-    assert_eq!(collector.send(&[entry]), all(1));
+    assert_eq!(collector.send(&[entry.into()]), all(1));
     let mut datagram = vec![0; 2000];
     let (length, from) = receiver.recv_from(&mut datagram).unwrap();
     let (from_port, to_port) = (from.port().to_be_bytes(), receiver.local_addr().unwrap().port().to_be_bytes());
@@ -164,7 +164,7 @@ fn a_log_entry_comes_from_the_hosts_socket_of_the_collectors_transport_and_famil
         (Origin::Sockets(any.get()), "0.0.0.0:5074"),
         (Origin::SocketTexts("any:0.0.0.0:5074"), "0.0.0.0:5074"),
     ] {
-        let entry = Outgoing { from, to: None, ..outgoing(b"hello") };
+        let entry = OutgoingMessage { from, to: None, ..message(b"hello") };
         let datagram = sent(options(), entry);
         assert_eq!(decode(&datagram).unwrap().source, source.parse().unwrap());
     }
@@ -172,8 +172,8 @@ fn a_log_entry_comes_from_the_hosts_socket_of_the_collectors_transport_and_famil
     let mut collector =
         Collector::new(vec![destination(&format!("sip:{}", receiver.local_addr().unwrap()))], options());
     for from in all_of {
-        let entry = Outgoing { from, to: None, ..outgoing(b"hello") };
-        assert_eq!(collector.send(&[entry]), all(1));
+        let entry = OutgoingMessage { from, to: None, ..message(b"hello") };
+        assert_eq!(collector.send(&[entry.into()]), all(1));
         assert_eq!(decode(&next_datagram(&receiver)).unwrap().source, "[2001:db8::7]:5071".parse().unwrap());
     }
 }
@@ -231,12 +231,12 @@ fn what_has_no_form_is_refused_and_its_neighbours_go_on() {
     let (receiver, mut collector) = receiver_and_collector(options());
     let too_long = vec![b'x'; 65_600];
     let packets = [
-        Outgoing { time_us: -1, ..outgoing(SIP) },
+        OutgoingMessage { time_us: -1, ..message(SIP) }.into(),
         outgoing(b"first"),
         outgoing(&too_long),
-        Outgoing { version_override: Some(Version::V2), payload_type: 100, ..outgoing(SIP) },
+        OutgoingMessage { version_override: Some(Version::V2), payload_type: 100, ..message(SIP) }.into(),
         outgoing(b"second"),
-        Outgoing { correlation_id: Some(&too_long), ..outgoing(SIP) },
+        OutgoingMessage { correlation_id: Some(&too_long), ..message(SIP) }.into(),
     ];
     let sent = collector.send(&packets);
     assert_eq!((sent.sent, sent.away), (6, None));
@@ -245,6 +245,19 @@ fn what_has_no_form_is_refused_and_its_neighbours_go_on() {
     assert!(reasons[0].contains("-1") && reasons[1].contains("65535") && reasons[2].contains("100"), "{reasons:?}");
     assert_eq!(payload_of(&next_datagram(&receiver)), b"first");
     assert_eq!(payload_of(&next_datagram(&receiver)), b"second");
+}
+
+#[test]
+fn a_whole_packet_leaves_as_it_is_whatever_the_options_and_beside_others() {
+    let options = CollectorOptions { compress: true, node_name: Some(b"proxy-1".to_vec()), ..secretive() };
+    let (receiver, mut collector) = receiver_and_collector(options);
+    let odd = b"HEP3\0\x10\0\x03\x03\xe7\0\x0aodd\xff";
+    let first = b"\x01\x10\x02\x11\x13\xc4\x13\xce\xc0\0\x02\x01\xc0\0\x02\x02OPTIONS";
+    let packets = [Outgoing::Packet(first), outgoing(SIP), Outgoing::Packet(odd)];
+    assert_eq!(collector.send(&packets), all(3));
+    assert_eq!(next_datagram(&receiver), first);
+    assert_eq!(payload_of(&next_datagram(&receiver)), SIP);
+    assert_eq!(next_datagram(&receiver), odd);
 }
 
 #[test]

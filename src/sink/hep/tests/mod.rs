@@ -8,7 +8,7 @@ mod streams;
 mod tls;
 mod uris;
 
-use super::{Collector, CollectorOptions, Destination, Origin, Outgoing, Sent};
+use super::{Collector, CollectorOptions, Destination, Origin, Outgoing, OutgoingMessage, Sent};
 use crate::hep::{ChunkOrder, Packet, Payload, Version, decode};
 use rustix::net::{AddressFamily, SocketType};
 use std::io::{ErrorKind, Read};
@@ -46,7 +46,12 @@ fn tcp_uri(address: SocketAddr) -> String {
 
 /// A SIP packet over UDP, between the addresses of the specification's examples.
 fn outgoing(payload: &[u8]) -> Outgoing<'_> {
-    Outgoing {
+    message(payload).into()
+}
+
+/// The same before it is a packet.
+fn message(payload: &[u8]) -> OutgoingMessage<'_> {
+    OutgoingMessage {
         from: Origin::Address("192.0.2.1:5060".parse().unwrap()),
         to: Some("198.51.100.2:5070".parse().unwrap()),
         ip_protocol: 17,

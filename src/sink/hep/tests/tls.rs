@@ -1,7 +1,7 @@
 //! Collectors over TLS.
 
 use super::super::resolver::{Asker, Resolver};
-use super::super::{Collector, CollectorOptions, TlsOptions};
+use super::super::{Collector, CollectorOptions, Outgoing, TlsOptions};
 use super::{
     accept, all, destination, listener, numbered, options, outgoing, packets, read_payloads, read_to_end, send_rest,
 };
@@ -110,6 +110,25 @@ fn packets_arrive_at_a_collector_whose_certificate_is_right() {
             assert!(heard == payloads, "{version:?}: {} heard", heard.len());
         }
     }
+}
+
+#[test]
+fn whole_packets_leave_over_tls_as_they_are() {
+    let authority = Authority::new();
+    let server = authority.server("127.0.0.1", &[&TLS13]);
+    let options = CollectorOptions { tls: trusting(&authority.file()), ..options() };
+    let packets = [&b"HEP3\0\x10\0\x03\x03\xe7\0\x0aodd\xff"[..], b"EEP1\0\x06"];
+    let heard = thread::scope(|scope| {
+        let heard = scope.spawn(|| {
+            let mut bytes = vec![0; packets.concat().len()];
+            server.accept().read_exact(&mut bytes).unwrap();
+            bytes
+        });
+        let uri = destination(&format!("sip:{};transport=tls", server.address));
+        assert_eq!(Collector::new(vec![uri], options).send(&packets.map(Outgoing::Packet)), all(2));
+        heard.join().unwrap()
+    });
+    assert_eq!(heard, packets.concat());
 }
 
 #[test]

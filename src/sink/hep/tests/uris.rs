@@ -41,6 +41,22 @@ fn a_port_that_is_named_is_the_same_as_one_that_is_not() {
 }
 
 #[test]
+fn where_packets_are_passed_on_a_port_that_is_not_named_is_heps() {
+    for (uri, shown) in [
+        ("sip:c.example", "sip:c.example:9060"),
+        ("sip:c.example:5060", "sip:c.example:5060"),
+        ("sip:c.example;transport=tcp", "sip:c.example:9060;transport=tcp"),
+        ("sips:c.example", "sip:c.example:9060;transport=tls"),
+        ("sips:c.example:5061", "sip:c.example:5061;transport=tls"),
+    ] {
+        let destination = Destination::parse_hep(uri).unwrap();
+        assert_eq!(destination.to_string(), shown);
+        assert_eq!(Destination::parse(shown), Ok(destination), "the writer reads it as it was meant");
+    }
+    assert_eq!(Destination::parse_hep("tel:1"), Destination::parse("tel:1"));
+}
+
+#[test]
 fn copies_alone_go_over_sctp() {
     let uri = "sip:c.example;transport=SCTP";
     assert_eq!(copy_uri(uri).as_deref(), Ok("sip:c.example:5060;transport=sctp"));

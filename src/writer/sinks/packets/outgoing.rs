@@ -1,9 +1,9 @@
 //! From records to packets.
 
 use crate::capture::record::{self, RecordError};
-use crate::capture::{Capture, Trace};
+use crate::capture::{Capture, RowKind, Trace};
 use crate::hep::{ChunkOrder, Version};
-use crate::sink::hep::{Origin, Outgoing, parse_endpoints};
+use crate::sink::hep::{Origin, Outgoing, OutgoingMessage, parse_endpoints};
 use crate::sip;
 use crate::sip::x_headers::{self, XHeaders};
 use std::borrow::Cow;
@@ -12,7 +12,15 @@ use std::borrow::Cow;
 const LOG: u8 = 100;
 
 /// A packet before it is encoded, or why there is none.
-pub(super) type Prepared<'a> = Result<(Capture<'a>, Trace<'a>, Cow<'a, [u8]>), PrepareError>;
+pub(super) type Prepared<'a> = Result<Unencoded<'a>, PrepareError>;
+
+/// What a packet is made of.
+pub(super) enum Unencoded<'a> {
+    /// A message: its capture, what a capture agent adds, and what the packet is to carry.
+    Message(Capture<'a>, Trace<'a>, Cow<'a, [u8]>),
+    /// A whole packet.
+    Packet(&'a [u8]),
+}
 
 /// Why there is no packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,6 +36,9 @@ pub(super) enum PrepareError {
 /// The packet of one record; its correlation id is its own, or else that of the first of `headers` that is there.
 pub(super) fn prepare<'a>(bytes: &'a [u8], headers: &[Vec<u8>]) -> Prepared<'a> {
     let mut capture = record::decode(bytes)?;
+    if capture.kind == RowKind::Relayed {
+        return Ok(Unencoded::Packet(capture.payload));
+    }
     let trace = capture.trace.ok_or(RecordError::Trace)?;
     capture.correlation_id = correlation_of(&capture, &trace, headers);
     let payload = if trace.wants_x_headers {
@@ -45,7 +56,7 @@ pub(super) fn prepare<'a>(bytes: &'a [u8], headers: &[Vec<u8>]) -> Prepared<'a> 
     } else {
         Cow::Borrowed(capture.payload)
     };
-    Ok((capture, trace, payload))
+    Ok(Unencoded::Message(capture, trace, payload))
 }
 
 /// The id that a packet has, or else the first of these headers gives: of a message, up to where the header is folded.
@@ -58,9 +69,11 @@ fn correlation_of<'a>(capture: &Capture<'a>, trace: &Trace<'_>, headers: &[Vec<u
 }
 
 /// What goes out for a capture; the reason when nothing can.
-pub(super) fn outgoing_of<'a>(
-    (capture, trace, payload): &'a (Capture<'a>, Trace<'a>, Cow<'a, [u8]>),
-) -> Result<Outgoing<'a>, String> {
+pub(super) fn outgoing_of<'a>(unencoded: &'a Unencoded<'a>) -> Result<Outgoing<'a>, String> {
+    let (capture, trace, payload) = match unencoded {
+        Unencoded::Message(capture, trace, payload) => (capture, trace, payload),
+        Unencoded::Packet(packet) => return Ok(Outgoing::Packet(packet)),
+    };
     let is_log = trace.payload_type == LOG;
     let text = |bytes: &'a [u8]| std::str::from_utf8(bytes).map_err(|error| error.to_string());
     let (ip_protocol, from, to) = if is_log {
@@ -72,7 +85,7 @@ pub(super) fn outgoing_of<'a>(
         let (protocol, from, to) = parse_endpoints(from, to).map_err(|error| error.to_string())?;
         (protocol, Origin::Address(from), Some(to))
     };
-    Ok(Outgoing {
+    let message = OutgoingMessage {
         from,
         to,
         ip_protocol,
@@ -82,7 +95,8 @@ pub(super) fn outgoing_of<'a>(
         order: if is_log { ChunkOrder::Log } else { ChunkOrder::Message },
         correlation_id: capture.correlation_id,
         payload,
-    })
+    };
+    Ok(message.into())
 }
 
 #[cfg(test)]

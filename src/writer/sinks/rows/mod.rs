@@ -47,7 +47,7 @@ impl RowFormat {
         match kind {
             RowKind::Sip => &self.sip,
             RowKind::Report(_) => &self.report,
-            RowKind::Trace | RowKind::Packet => &self.trace,
+            RowKind::Trace | RowKind::Packet | RowKind::Relayed => &self.trace,
         }
     }
 }
@@ -57,7 +57,7 @@ pub fn form(kind: RowKind) -> u8 {
     match kind {
         RowKind::Sip => 0,
         RowKind::Report(_) => 1,
-        RowKind::Trace | RowKind::Packet => 2,
+        RowKind::Trace | RowKind::Packet | RowKind::Relayed => 2,
     }
 }
 
