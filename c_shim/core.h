@@ -21,6 +21,7 @@
  *   -> sc_core_finish -> sc_core_free                           main process, after its children have ended
  *
  *   sc_trace_bind                                               before sc_core_check
+ *   sc_packet_begin -> sc_packet_add -> sc_packet_finish        any number, from any process, at any time
  *   sc_capture_setup, sc_trace_setup, sc_core_refuse,
  *   sc_counter_at, sc_counter_exported, sc_counter_not_exported at any time, of what is set by then
  *   sc_forward_open                                             before the first fork
@@ -497,6 +498,41 @@ sc_status sc_outer_value(uint32_t field, const sc_outer_packet *packet, char *bu
 
 /* What a script reads of a HEP packet's version, 1 to 3; SC_VARIABLE_NULL of any other. */
 sc_status sc_hep_version_value(uint32_t version, sc_variable_value *value);
+
+/* ---- HEP packets that are passed on ---- */
+
+/* Queues `packet`, one whole HEP packet of any version, for the collector at the SIP URI `uri`: udp, tcp or tls, port
+ * 9060 where it names none; sips is TLS. The packet arrives there byte for byte, whatever its chunks, but for secrets
+ * that the parameters mask and mask_body have masked and for what stands behind its own length; as soon as the
+ * collector is there. Never waits. SC_ERR_INVALID_VALUE, counted, and logged at a limited rate, when the URI is none of
+ * a collector, asks for TCP or TLS for a packet of version 1 or 2, or `packet` is no HEP packet, or one that cannot be
+ * read while secrets are masked. SC_ERR_QUEUE_FULL is counted too. A module that relays nothing answers
+ * SC_ERR_WRONG_STATE. */
+sc_status sc_hep_relay(sc_core *core, sc_bytes uri, sc_bytes packet);
+
+/* What stands in front of all else in a HEP packet. */
+typedef struct sc_hep_head {
+    uint8_t version;        /* 1 to 3 */
+    uint8_t ip_protocol;    /* what carried the message, as an IP protocol number: 6 TCP, 17 UDP, 22 TLS, 132 SCTP */
+    uint8_t payload_type;   /* 1 SIP; not in versions 1 and 2 */
+    sc_address source;      /* of the captured message */
+    sc_address destination; /* an IPv4 address beside one of IPv6 is written as an IPv4-mapped one */
+    int64_t time_us;        /* capture time, microseconds since the Unix epoch; 0 for none. Not in version 1 */
+    uint32_t agent;         /* id of the capture agent, of which version 2 has the low 16 bits, and version 1 none */
+} sc_hep_head;
+
+/* Writes a HEP packet in pieces, for a host that keeps nothing but what it has decoded: its head, then any number of
+ * further chunks (version 3 alone; a correlation id is one), then its payload. Version 3 has the chunks of the head in
+ * the order 1, 2, 7, 8, 9, 10, 11, 12, 3, 4 (or 5, 6), the further ones in the order in which they come, and the payload
+ * last, as chunk 16 when `compressed` is not 0, else as 15. `packet` points into the core, until the next
+ * sc_packet_begin.
+ *
+ * SC_ERR_TOO_LARGE beyond 65535 bytes, SC_ERR_INVALID_VALUE when the version has no place for a chunk or a compressed
+ * payload, or the time is none that HEP can say; both are logged at a limited rate, and nothing is left of the packet:
+ * SC_ERR_WRONG_STATE until the next begins. */
+sc_status sc_packet_begin(sc_core *core, const sc_hep_head *head);
+sc_status sc_packet_add(sc_core *core, uint16_t vendor, uint16_t kind, sc_bytes body);
+sc_status sc_packet_finish(sc_core *core, sc_bytes payload, uint8_t compressed, sc_bytes *packet);
 
 /* ---- raw sockets ---- */
 

@@ -511,6 +511,29 @@ unsafe extern "C" {
     pub fn sc_hep_version_value(version: u32, value: *mut sc_variable_value) -> sc_status;
 }
 unsafe extern "C" {
+    pub fn sc_hep_relay(core: *mut sc_core, uri: sc_bytes, packet: sc_bytes) -> sc_status;
+}
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone)]
+pub struct sc_hep_head {
+    pub version: u8,
+    pub ip_protocol: u8,
+    pub payload_type: u8,
+    pub source: sc_address,
+    pub destination: sc_address,
+    pub time_us: i64,
+    pub agent: u32,
+}
+unsafe extern "C" {
+    pub fn sc_packet_begin(core: *mut sc_core, head: *const sc_hep_head) -> sc_status;
+}
+unsafe extern "C" {
+    pub fn sc_packet_add(core: *mut sc_core, vendor: u16, kind: u16, body: sc_bytes) -> sc_status;
+}
+unsafe extern "C" {
+    pub fn sc_packet_finish(core: *mut sc_core, payload: sc_bytes, compressed: u8, packet: *mut sc_bytes) -> sc_status;
+}
+unsafe extern "C" {
     pub fn sc_raw_open(core: *mut sc_core, readers: *mut u32) -> sc_status;
 }
 unsafe extern "C" {
@@ -954,6 +977,10 @@ macro_rules! each_function {
             sc_outer_field,
             sc_outer_value,
             sc_hep_version_value,
+            sc_hep_relay,
+            sc_packet_begin,
+            sc_packet_add,
+            sc_packet_finish,
             sc_raw_open,
             sc_raw_receive,
             sc_trace_setup,

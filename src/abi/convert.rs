@@ -2,10 +2,11 @@
 
 use super::contract::{
     SC_GIVEN_AGENT, SC_GIVEN_CORRELATION, SC_GIVEN_HEP_VERSION, SC_GIVEN_IP_PROTOCOL, SC_GIVEN_TIME, sc_address,
-    sc_bytes, sc_endpoint, sc_hep_packet, sc_message, sc_metadata, sc_status, sc_trace, sc_tracer, sc_variable_kind,
-    sc_variable_value,
+    sc_bytes, sc_endpoint, sc_hep_head, sc_hep_packet, sc_message, sc_metadata, sc_status, sc_trace, sc_tracer,
+    sc_variable_kind, sc_variable_value,
 };
 use crate::capture::{CUSTOM_FIELDS, Transport};
+use crate::hep::{PacketHead, Version};
 use crate::module::{HepPacket, Metadata, SipMessage, TraceEndpoint, TracedMessage, Tracer, VariableValue};
 use std::ffi::{CStr, c_char};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -102,6 +103,19 @@ pub(super) fn to_address(address: SocketAddr) -> sc_address {
         }
     };
     sc_address { length, ip, port: address.port() }
+}
+
+/// The head of a packet of the contract.
+pub(super) fn packet_head(head: &sc_hep_head) -> Result<PacketHead, sc_status> {
+    Ok(PacketHead {
+        version: Version::from_number(head.version).ok_or(sc_status::SC_ERR_INVALID_VALUE)?,
+        source: address(&head.source)?,
+        destination: address(&head.destination)?,
+        ip_protocol: head.ip_protocol,
+        payload_type: head.payload_type,
+        time_us: head.time_us,
+        agent_id: head.agent,
+    })
 }
 
 /// Every transport that the contract numbers.

@@ -7,7 +7,8 @@ use super::host_drivers::HostDrivers;
 use super::register::{InUse, Register};
 use super::shared::SharedForwardState;
 use crate::module::{
-    AnyModule, CaptureNode, CapturesSip, Copies, Dialect, Forward, HostedSink, Module, Overview, Pipeline, TraceAgent,
+    AnyModule, CaptureNode, CapturesSip, Copies, Dialect, Forward, HostedSink, Module, Overview, PacketWriter,
+    Pipeline, TraceAgent,
 };
 use crate::queue::counters::Observer;
 use crate::queue::lane::Lanes;
@@ -22,6 +23,8 @@ pub(super) struct Core {
     pub forward: Forward<SharedForwardState>,
     /// The copies that the last traced message asked of the host, and what the contract's struct points to.
     pub copies: (Copies, Vec<sc_bytes>),
+    /// The HEP packet that is handed over in pieces.
+    pub packet: PacketWriter,
     /// User and group that the server will run as.
     pub owner: (Option<u32>, Option<u32>),
     /// After how long the host kills what has not ended.

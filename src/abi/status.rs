@@ -1,8 +1,11 @@
 //! What an error of the core is to the host: its [`sc_status`], and a line in the log where the caller needs one.
 
 use super::contract::sc_status;
+use crate::hep::EncodeError;
 use crate::log_limit::SharedLogLimit;
-use crate::module::{CaptureError, ChunkError, MapError, ParameterError, RawError, SetError, StateError, TraceError};
+use crate::module::{
+    CaptureError, ChunkError, MapError, ParameterError, RawError, RelayError, SetError, StateError, TraceError,
+};
 use crate::queue::lane::PushError;
 use std::sync::LazyLock;
 
@@ -73,6 +76,33 @@ impl From<CaptureError> for sc_status {
                 sc_status::SC_ERR_INVALID_VALUE
             }
             CaptureError::Malformed | CaptureError::NoHashSource => sc_status::SC_ERR_REFUSED,
+        }
+    }
+}
+
+impl From<RelayError> for sc_status {
+    fn from(error: RelayError) -> sc_status {
+        match error {
+            RelayError::Push(PushError::Full) => sc_status::SC_ERR_QUEUE_FULL,
+            RelayError::Push(PushError::TooLarge) => sc_status::SC_ERR_TOO_LARGE,
+            RelayError::State(error) => error.into(),
+            RelayError::Destination(_)
+            | RelayError::Stream { .. }
+            | RelayError::Packet(_)
+            | RelayError::Unmaskable(_) => sc_status::SC_ERR_INVALID_VALUE,
+        }
+    }
+}
+
+impl From<EncodeError> for sc_status {
+    fn from(error: EncodeError) -> sc_status {
+        match error {
+            EncodeError::TooLong(_) => sc_status::SC_ERR_TOO_LARGE,
+            EncodeError::NotBegun => sc_status::SC_ERR_WRONG_STATE,
+            EncodeError::CompressedNeedsV3
+            | EncodeError::TypeNeedsV3(_)
+            | EncodeError::ChunkNeedsV3(_)
+            | EncodeError::TimeOutOfRange(_) => sc_status::SC_ERR_INVALID_VALUE,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What scripts have modules do that capture SIP.
 
+use crate::module::engine::relay::RelayError;
 use crate::module::engine::state::StateError;
 use crate::module::hep::intake::{HepPacket, Verdict};
 use crate::module::hep::variable::HepVariable;
@@ -60,6 +61,14 @@ pub trait CapturesSip {
     /// default mode's tables, in that mode's database.
     fn end_hep(&mut self, refused: Option<&[u8]>) -> Result<(), CaptureError> {
         let _ = refused;
+        Err(StateError::OtherModule.into())
+    }
+
+    /// Queues `packet`, a whole HEP packet, for the collector at the SIP URI `uri`, see [`Relay::relay`]. Never waits.
+    ///
+    /// [`Relay::relay`]: crate::module::Relay::relay
+    fn relay(&mut self, uri: &[u8], packet: &[u8]) -> Result<(), RelayError> {
+        let _ = (uri, packet);
         Err(StateError::OtherModule.into())
     }
 

@@ -47,6 +47,7 @@ pub use hep::chunks::{
 };
 pub use hep::intake::{HepPacket, Verdict};
 pub use hep::metadata::Metadata;
+pub use hep::packet_writer::PacketWriter;
 pub use hep::variable::{ALLOWED as HEP_VARIABLES, HepVariable};
 pub use host_facts::{HostFacts, Ipv6Style};
 pub use kamailio::rows::ROWS as KAMAILIO_ROWS;

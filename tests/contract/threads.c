@@ -68,6 +68,7 @@ void *call_what_is_the_owners(void *argument)
     sc_hep_packet packet;
     sc_variable_value field;
     sc_capture_needs needs;
+    sc_hep_head head = { 0 };
     sc_bytes text = broken;
     uint32_t number = 77;
     uint64_t value = 77;
@@ -92,6 +93,10 @@ void *call_what_is_the_owners(void *argument)
     CHECK(sc_hep_variable_value(core, 0, nothing, &field) == SC_ERR_WRONG_THREAD);
     CHECK(sc_capture_setup(core, &needs) == SC_ERR_WRONG_THREAD);
     CHECK(sc_core_refuse(core, "nonsip_hook", nothing, SC_REFUSAL_NO_ROUTE) == SC_ERR_WRONG_THREAD);
+    CHECK(sc_hep_relay(core, nothing, nothing) == SC_ERR_WRONG_THREAD);
+    CHECK(sc_packet_begin(core, &head) == SC_ERR_WRONG_THREAD
+          && sc_packet_add(core, 0, 17, nothing) == SC_ERR_WRONG_THREAD
+          && sc_packet_finish(core, nothing, 0, &text) == SC_ERR_WRONG_THREAD);
     CHECK(sc_raw_open(core, &number) == SC_ERR_WRONG_THREAD && sc_raw_receive(core, &packet) == SC_ERR_WRONG_THREAD);
     CHECK(number == 77 && verdict == SC_HEP_DONE && text.ptr == NULL && text.len == 5);
     /* These are everybody's. */

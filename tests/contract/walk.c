@@ -141,6 +141,8 @@ int main(void)
     }
     snprintf(url, sizeof(url), "sqlite:///%s/new/capture.db", directory);
     every_null_is_refused(core);
+    pieces_of_packets_are_checked(core);
+    packets_are_written_in_pieces(core);
     a_database_that_nobody_serves_stops_the_start();
     secrets_are_not_redacted();
     versions_and_names_are_checked(core);
@@ -159,6 +161,7 @@ int main(void)
     order_is_kept(core, url, mode);
     a_forked_process_needs_a_lane_of_its_own(core);
     captures_are_queued(core);
+    who_relays_nothing_says_so(core);
     CHECK(elsewhere(call_what_is_the_owners, core));
     numbers_add_up(core, 0, 7);
     CHECK(sc_core_finish(core) == SC_OK);

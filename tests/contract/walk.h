@@ -92,6 +92,12 @@ void modes_are_counted_apart(sc_core *core);
 void pages_of_exporters_get_names_that_they_take(sc_core *core);
 void the_end_is_final(sc_core *core);
 
+/* ---- relay.c ---- */
+
+void pieces_of_packets_are_checked(sc_core *core);
+void packets_are_written_in_pieces(sc_core *core);
+void who_relays_nothing_says_so(sc_core *core);
+
 /* ---- agent.c ---- */
 
 void a_capture_agent_is_a_module_of_its_own(sc_core *node, const char *directory);

@@ -167,3 +167,23 @@ fn a_host_that_asks_for_the_names_of_parameters_is_told_the_aliases_too() {
     let place = lines.iter().position(|line| *line == "db_url text").expect("it has a database");
     assert_eq!(lines[place + 1], "database text");
 }
+
+#[test]
+fn a_packet_that_is_passed_on_arrives_at_a_collector_as_it_came_in() {
+    let collector = UdpSocket::bind("127.0.0.1:0").expect("a port");
+    collector.set_read_timeout(Some(PATIENCE)).expect("a socket takes a time limit");
+    let file = SqliteFile::new();
+    let relay = format!("relay=sip:{}", collector.local_addr().expect("its port"));
+    let host = ToyHost::start(&[format!("db_url={}", file.url()), relay]);
+    // A chunk of a vendor that nobody knows, behind the payload.
+    let odd = b"HEP3\0\x18\0\0\0\x0f\0\x08hi\x03\xe7\0\x01\0\x0aodd\xff";
+    let message = invite(1);
+    let fixed = [&[1, 16, 2, 17, 0x13, 0xc4, 0x13, 0xc5, 192, 0, 2, 1, 192, 0, 2, 2], message.as_bytes()].concat();
+    for packet in [&odd[..], &fixed] {
+        host.capture(packet);
+        let mut datagram = [0; 2000];
+        let length = collector.recv(&mut datagram).expect("the packet arrives");
+        assert_eq!(&datagram[..length], packet);
+    }
+    assert!(host.end());
+}

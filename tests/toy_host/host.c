@@ -5,7 +5,8 @@
  *   toy_host [PARAMETER=TEXT...]
  *   toy_host --parameters            names what it takes, a parameter a line
  *
- * Says its port once it listens, answers every datagram with an empty one once it is queued, and ends on SIGTERM. A
+ * A HEP packet goes on to the collector of relay=URI too, which is the host's own parameter. Says its port once it
+ * listens, answers every datagram with an empty one once it is queued, and ends on SIGTERM. A
  * parameter that will not do stops the start.
  */
 #include <arpa/inet.h>
@@ -19,6 +20,7 @@
 #include "core.h"
 
 static sc_core *core;
+static sc_bytes relay_uri;
 
 static void write_log(sc_log_level level, const char *text, size_t length)
 {
@@ -49,7 +51,9 @@ static int set_parameters(int count, char **parameters)
         }
         *value++ = 0;
         sc_bytes text = { value, strlen(value) };
-        if (sc_core_set_text(core, parameters[i], text) != SC_OK) {
+        if (strcmp(parameters[i], "relay") == 0) {
+            relay_uri = text;
+        } else if (sc_core_set_text(core, parameters[i], text) != SC_OK) {
             return -1;
         }
     }
@@ -77,6 +81,9 @@ static sc_status take(sc_bytes datagram, const sc_address *sender, const sc_addr
     sc_hep_packet packet;
 
     sc_status status = sc_hep_receive(core, datagram, sender, &verdict, &packet);
+    if (status == SC_OK && verdict != SC_HEP_PASS && relay_uri.len > 0) {
+        status = sc_hep_relay(core, relay_uri, datagram);
+    }
     if (status != SC_OK || verdict == SC_HEP_DONE) {
         return status;
     }

@@ -1,5 +1,5 @@
-//! The module of the toy host, which has what a module must have and nothing else: it captures the SIP messages that it
-//! is handed.
+//! The module of the toy host, which has what a module must have and little else: it captures the SIP messages that it
+//! is handed, and passes HEP packets on.
 //!
 //! The host itself is `host.c` beside this file. Both are an example to begin from; doc/adding-a-host.md goes through
 //! them.
@@ -9,6 +9,7 @@ use super::engine::common_settings::{self, CommonSettings};
 use super::engine::dialect::{Answers, Dialect};
 use super::engine::forward::{ForwardRules, LookUp};
 use super::engine::pipeline::Pipeline;
+use super::engine::relay::{Relay, RelayError};
 use super::engine::state::StateError;
 use super::hep::context::HepContext;
 use super::hep::intake::Verdict;
@@ -16,6 +17,7 @@ use super::hep::settings::HepSettings;
 use super::{CaptureError, Module, ParameterError, ParameterList, SipMessage};
 use crate::capture::{Capture, Transport};
 use crate::queue::counters::Observer;
+use crate::sink::hep::CollectorOptions;
 use crate::table::column::CaptureValue::{self, AgentId, DestinationPort, Message, Micros, SourceIp, Time};
 use crate::table::column::{SipValue, column};
 use crate::table::{
@@ -76,6 +78,9 @@ static DIALECT: Dialect = Dialect {
     forward: ForwardRules { look_up: LookUp::ByAddress, holds: false },
 };
 
+/// The sink of packets that are passed on, in the order of the plan.
+const RELAY_SINK: u8 = 1;
+
 /// Every parameter.
 pub static PARAMETERS: LazyLock<ParameterList> =
     LazyLock::new(|| ParameterList::new().texts(common_settings::TEXTS).numbers(common_settings::NUMBERS));
@@ -86,11 +91,17 @@ pub struct ToyModule {
     common: CommonSettings,
     pipeline: Pipeline,
     hep: HepContext,
+    relay: Relay,
 }
 
 impl Default for ToyModule {
     fn default() -> ToyModule {
-        ToyModule { common: CommonSettings::new(&DIALECT), pipeline: Pipeline::default(), hep: HepContext::default() }
+        ToyModule {
+            common: CommonSettings::new(&DIALECT),
+            pipeline: Pipeline::default(),
+            hep: HepContext::default(),
+            relay: Relay::default(),
+        }
     }
 }
 
@@ -115,6 +126,10 @@ impl CapturesSip for ToyModule {
     fn end_hep(&mut self, _: Option<&[u8]>) -> Result<(), CaptureError> {
         self.hep.end();
         Ok(())
+    }
+
+    fn relay(&mut self, uri: &[u8], packet: &[u8]) -> Result<(), RelayError> {
+        self.relay.relay(&mut self.pipeline.queue, RELAY_SINK, uri, packet)
     }
 }
 
@@ -154,7 +169,8 @@ impl Module for ToyModule {
     fn plan(&self) -> WriterPlan {
         let format = Arc::new(self.common.row_format("sip_capture"));
         let sink = self.common.database_sink(&self.common.db_url, false, &format);
-        self.common.plan(vec![SinkPlan::new(sink, "db_url")])
+        let relay = Relay::sink(CollectorOptions::default(), "relay");
+        self.common.plan(vec![SinkPlan::new(sink, "db_url"), relay])
     }
 
     fn is_on_at_start(&self) -> bool {

@@ -39,7 +39,8 @@ pub unsafe extern "C" fn sc_core_new(host: *const sc_host, module: *const c_char
         let owner = (id(host.user), id(host.group));
         let forward = Forward::new(module.life().dialect().forward);
         let drivers = HostDrivers::new(host);
-        let core = Core { module, forward, copies: Default::default(), owner, kill_timeout, drivers };
+        let (copies, packet) = Default::default();
+        let core = Core { module, forward, copies, packet, owner, kill_timeout, drivers };
         *out = register(core);
         Ok(())
     })

@@ -6,6 +6,7 @@ mod command;
 mod core;
 mod forward;
 mod hep;
+mod relay;
 mod trace;
 mod trace_script;
 
@@ -16,6 +17,7 @@ pub use command::*;
 pub use core::*;
 pub use forward::*;
 pub use hep::*;
+pub use relay::*;
 pub use trace::*;
 pub use trace_script::*;
 

@@ -82,6 +82,8 @@ enum LetterContent {
     Sip { method: String, status: Option<String> },
     /// A report with this type.
     Report(u8),
+    /// A whole HEP packet, for a collector.
+    Packet,
     /// Bytes that are no capture.
     Unreadable,
 }
@@ -126,6 +128,10 @@ impl Letter {
             letter.call_id.clone_from(&letter.correlation_id);
             return letter;
         }
+        if capture.kind == RowKind::Relayed {
+            letter.kind = LetterContent::Packet;
+            return letter;
+        }
         let fields = sip::extract(capture.payload, None, &HeaderNames::default());
         letter.call_id = text(capture.call_id.unwrap_or(fields.callid));
         letter.kind = match fields.first_line {
@@ -153,6 +159,7 @@ impl Letter {
             LetterContent::Report(3) => "RTCP".into(),
             LetterContent::Report(5) => "log".into(),
             LetterContent::Report(number) => format!("report {number}"),
+            LetterContent::Packet => "HEP packet".into(),
             LetterContent::Unreadable => "unreadable".into(),
         }
     }
@@ -162,6 +169,7 @@ impl Letter {
         let (kind, method, status, report_type) = match &self.kind {
             LetterContent::Sip { method, status } => ("sip", Some(method), status.as_ref(), None),
             LetterContent::Report(number) => ("report", None, None, Some(number)),
+            LetterContent::Packet => ("packet", None, None, None),
             LetterContent::Unreadable => ("unreadable", None, None, None),
         };
         json!({
@@ -245,6 +253,9 @@ mod tests {
         assert_eq!((report.what().as_str(), report.call_id.as_str()), ("log", "two"));
         let unmasked = Capture { call_id: Some(b"real"), ..capture(b"BYE sip:a@b SIP/2.0\r\nCall-ID: masked\r\n\r\n") };
         assert_eq!(Letter::of(&entry(&unmasked)).call_id, "real");
+        let packet = Capture { kind: RowKind::Relayed, table: Some(b"sip:c.example"), ..capture(b"HEP3\0\x06") };
+        let packet = Letter::of(&entry(&packet));
+        assert_eq!((packet.what().as_str(), &packet.to_json()["kind"]), ("HEP packet", &json!("packet")));
         let broken = Letter::of(&Entry { capture: b"no capture".into(), ..entry(&capture(b"")) });
         assert_eq!((broken.what().as_str(), broken.is_readable()), ("unreadable", false));
         assert_eq!(broken.to_json()["micro_ts"], Value::Null);
