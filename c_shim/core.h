@@ -523,8 +523,8 @@ typedef struct sc_hep_head {
 
 /* Writes a HEP packet in pieces, for a host that keeps nothing but what it has decoded: its head, then any number of
  * further chunks (version 3 alone; a correlation id is one), then its payload. Version 3 has the chunks of the head in
- * the order 1, 2, 7, 8, 9, 10, 11, 12, 3, 4 (or 5, 6), the further ones in the order in which they come, and the payload
- * last, as chunk 16 when `compressed` is not 0, else as 15. `packet` points into the core, until the next
+ * the order 1, 2, 7, 8, 9, 10, 11, 12, 3, 4 (or 5, 6), the further ones in the order in which they come, and last the
+ * payload, as chunk 16 when `compressed` is not 0, else as 15. `packet` points into the core, until the next
  * sc_packet_begin.
  *
  * SC_ERR_TOO_LARGE beyond 65535 bytes, SC_ERR_INVALID_VALUE when the version has no place for a chunk or a compressed

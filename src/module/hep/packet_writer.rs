@@ -71,10 +71,10 @@ mod tests {
         for _ in 0..3 {
             writer.begin(&head).unwrap();
             writer.add(&Chunk { vendor: 3, kind: 999, body: &[0; 65_000] }).unwrap();
-            assert_eq!(writer.finish(Payload::Plain(&[0; 1000])), Err(EncodeError::TooLong(66_098)));
+            assert_eq!(writer.finish(Payload::Plain(&[0; 1000])), Err(EncodeError::TooLong(66_105)));
             assert_eq!(writer.finish(Payload::Plain(b"")), Err(EncodeError::NotBegun));
         }
-        let line = "a HEP packet cannot be written: a HEP packet of 66098 bytes, where 65535 is the most (0 more since \
+        let line = "a HEP packet cannot be written: a HEP packet of 66105 bytes, where 65535 is the most (0 more since \
                     the last such line)";
         assert_eq!(logged::lines(), [(Level::Error, line.to_owned())]);
     }

@@ -15,11 +15,12 @@ const LOG: u8 = 100;
 pub(super) type Prepared<'a> = Result<Unencoded<'a>, PrepareError>;
 
 /// What a packet is made of.
-pub(super) enum Unencoded<'a> {
-    /// A message: its capture, what a capture agent adds, and what the packet is to carry.
-    Message(Capture<'a>, Trace<'a>, Cow<'a, [u8]>),
-    /// A whole packet.
-    Packet(&'a [u8]),
+pub(super) struct Unencoded<'a> {
+    capture: Capture<'a>,
+    /// What a capture agent adds; `None` for a whole packet.
+    trace: Option<Trace<'a>>,
+    /// The message, or the packet.
+    payload: Cow<'a, [u8]>,
 }
 
 /// Why there is no packet.
@@ -37,7 +38,7 @@ pub(super) enum PrepareError {
 pub(super) fn prepare<'a>(bytes: &'a [u8], headers: &[Vec<u8>]) -> Prepared<'a> {
     let mut capture = record::decode(bytes)?;
     if capture.kind == RowKind::Relayed {
-        return Ok(Unencoded::Packet(capture.payload));
+        return Ok(Unencoded { capture, trace: None, payload: Cow::Borrowed(capture.payload) });
     }
     let trace = capture.trace.ok_or(RecordError::Trace)?;
     capture.correlation_id = correlation_of(&capture, &trace, headers);
@@ -56,7 +57,7 @@ pub(super) fn prepare<'a>(bytes: &'a [u8], headers: &[Vec<u8>]) -> Prepared<'a> 
     } else {
         Cow::Borrowed(capture.payload)
     };
-    Ok(Unencoded::Message(capture, trace, payload))
+    Ok(Unencoded { capture, trace: Some(trace), payload })
 }
 
 /// The id that a packet has, or else the first of these headers gives: of a message, up to where the header is folded.
@@ -70,10 +71,8 @@ fn correlation_of<'a>(capture: &Capture<'a>, trace: &Trace<'_>, headers: &[Vec<u
 
 /// What goes out for a capture; the reason when nothing can.
 pub(super) fn outgoing_of<'a>(unencoded: &'a Unencoded<'a>) -> Result<Outgoing<'a>, String> {
-    let (capture, trace, payload) = match unencoded {
-        Unencoded::Message(capture, trace, payload) => (capture, trace, payload),
-        Unencoded::Packet(packet) => return Ok(Outgoing::Packet(packet)),
-    };
+    let Unencoded { capture, trace, payload } = unencoded;
+    let Some(trace) = trace else { return Ok(Outgoing::Packet(payload)) };
     let is_log = trace.payload_type == LOG;
     let text = |bytes: &'a [u8]| std::str::from_utf8(bytes).map_err(|error| error.to_string());
     let (ip_protocol, from, to) = if is_log {
