@@ -31,6 +31,8 @@ mod recovered;
 mod refusals;
 mod replay;
 mod run;
+#[cfg(test)]
+pub(crate) mod running;
 mod sink_worker;
 mod sink_workers;
 pub mod sinks;

@@ -70,12 +70,6 @@ impl Bench {
         named.map(|entry| entry.path()).collect()
     }
 
-    fn assert_balance(&self) {
-        let totals = self.lanes.totals();
-        let known = totals.committed(Committed::Stored) + totals.spooled() + totals.queued() + totals.dropped();
-        assert_eq!(totals.captured(), known + totals.committed(Committed::DeadLettered), "{totals:?}");
-    }
-
     pub fn plan(&self) -> WriterPlan {
         let collectors = CollectorPlan {
             options: CollectorOptions { version: Version::V3, capture_id: 7, ..CollectorOptions::default() },
@@ -119,23 +113,12 @@ impl Bench {
     }
 
     pub fn while_running(&mut self, act: impl FnOnce(&mut Bench)) {
-        let stop = Arc::new(AtomicBool::new(false));
-        let consumer = Consumer::take(&self.lanes, 0).unwrap().unwrap();
-        let (plan, stopped) = (self.plan(), Arc::clone(&stop));
-        let writer = thread::spawn(move || Writer::start(consumer, 0, plan, stopped).unwrap().run(&mut || {}).unwrap());
-        act(self);
-        stop.store(true, Ordering::Relaxed);
-        self.lanes.wake(0);
-        writer.join().unwrap();
+        let lanes = Arc::clone(&self.lanes);
+        running::while_running(&lanes, self.plan(), || act(self));
     }
 
     pub fn until(&self, sentence: &str, condition: impl Fn(&Totals) -> bool) {
-        let deadline = Instant::now() + Duration::from_secs(30);
-        while !condition(&self.lanes.totals()) {
-            assert!(Instant::now() < deadline, "not in time: {sentence}: {:?}", self.lanes.totals());
-            thread::sleep(Duration::from_millis(5));
-        }
-        self.assert_balance();
+        running::until(&self.lanes, sentence, condition);
     }
 }
 
@@ -431,7 +414,7 @@ fn a_writer_that_dies_at_any_turn_sends_all_packets_and_the_counters_add_up() {
             let consumer = Consumer::take(&bench.lanes, 0).unwrap().unwrap();
             let writer = Writer::start(consumer, 0, bench.plan(), Arc::default()).unwrap();
             die_at_turn(writer, fatal_turn);
-            bench.assert_balance();
+            running::assert_balance(&bench.lanes);
         }
         bench.while_running(|bench| {
             bench.until("all is sent", |totals| totals.queued() == 0 && totals.spooled() == 0);

@@ -3,7 +3,7 @@
 
 use crate::capture::record::{self, Head};
 use crate::queue::counters::{Committed, Totals};
-use crate::queue::lane::{Consumer, Geometry, Lanes, Producer};
+use crate::queue::lane::{Geometry, Lanes, Producer};
 use crate::queue::spool::dead_letter::{Entry, list, read_file};
 use crate::table::TableNames;
 use crate::writer::batch::{Batch, BatchKey};
@@ -12,14 +12,12 @@ use crate::writer::delivered::{BatchOutcome, Refused};
 use crate::writer::health::Health;
 use crate::writer::kind::{Delivery, Destinations, Opening, SinkKind};
 use crate::writer::plan::{SinkPlan, SpoolPlan, SpoolSync, WriterPlan};
-use crate::writer::run::{Ending, Writer};
-use crate::writer::{spools, tests};
+use crate::writer::run::Ending;
+use crate::writer::{running, spools, tests};
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::thread;
-use std::time::{Duration, Instant};
 
 /// What the sink has, and how it behaves.
 #[derive(Debug, Default)]
@@ -167,22 +165,12 @@ impl Bench {
     }
 
     fn while_running(&mut self, act: impl FnOnce(&mut Bench)) {
-        let stop = Arc::new(AtomicBool::new(false));
-        let consumer = Consumer::take(&self.lanes, 0).unwrap().unwrap();
-        let (plan, stopped) = (self.plan(), Arc::clone(&stop));
-        let writer = thread::spawn(move || Writer::start(consumer, 0, plan, stopped).unwrap().run(&mut || {}).unwrap());
-        act(self);
-        stop.store(true, Ordering::Relaxed);
-        self.lanes.wake(0);
-        assert_eq!(writer.join().unwrap(), Ending::Drained);
+        let lanes = Arc::clone(&self.lanes);
+        assert_eq!(running::while_running(&lanes, self.plan(), || act(self)), Ending::Drained);
     }
 
     fn until(&self, sentence: &str, condition: impl Fn(&Totals) -> bool) {
-        let deadline = Instant::now() + Duration::from_secs(30);
-        while !condition(&self.lanes.totals()) {
-            assert!(Instant::now() < deadline, "not in time: {sentence}: {:?}", self.lanes.totals());
-            thread::sleep(Duration::from_millis(5));
-        }
+        running::until(&self.lanes, sentence, condition);
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {

@@ -6,12 +6,10 @@ use crate::logged;
 use crate::queue::counters::{Committed, Totals};
 use crate::queue::lane::{Consumer, Geometry, Lanes};
 use crate::sip::Masks;
-use crate::writer::{SpoolPlan, SpoolSync, Writer, WriterPlan};
+use crate::writer::{SpoolPlan, SpoolSync, WriterPlan, running};
 use std::io::Read;
 use std::net::{TcpListener, UdpSocket};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Long enough for anything that is to happen; reached only when a test fails.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
@@ -60,26 +58,13 @@ impl Bench {
     }
 
     fn while_running(&mut self, act: impl FnOnce(&mut Bench)) {
-        let stop = Arc::new(AtomicBool::new(false));
-        let consumer = Consumer::take(&self.lanes, 0).unwrap().unwrap();
-        let (plan, stopped) = (self.plan(), Arc::clone(&stop));
-        let writer = thread::spawn(move || Writer::start(consumer, 0, plan, stopped).unwrap().run(&mut || {}).unwrap());
-        act(self);
-        stop.store(true, Ordering::Relaxed);
-        self.lanes.wake(0);
-        writer.join().unwrap();
+        let lanes = Arc::clone(&self.lanes);
+        running::while_running(&lanes, self.plan(), || act(self));
     }
 
     /// Waits until the counters are as `condition` has it; they add up meanwhile.
     fn until(&self, sentence: &str, condition: impl Fn(&Totals) -> bool) {
-        let deadline = Instant::now() + LONGEST_WAIT;
-        while !condition(&self.lanes.totals()) {
-            assert!(Instant::now() < deadline, "not in time: {sentence}: {:?}", self.lanes.totals());
-            thread::sleep(Duration::from_millis(5));
-        }
-        let totals = self.lanes.totals();
-        let known = totals.committed(Committed::Stored) + totals.spooled() + totals.queued() + totals.dropped();
-        assert_eq!(totals.captured(), known + totals.committed(Committed::DeadLettered), "{totals:?}");
+        running::until(&self.lanes, sentence, condition);
     }
 
     /// Bad HEP packets, messages that were refused, captures.
