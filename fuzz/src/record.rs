@@ -61,7 +61,7 @@ fn becomes_a_row(capture: &Capture<'_>) {
     for (value, column) in row.iter().zip(&layout.columns) {
         let fits = match value {
             Value::Time(_) => column.kind == ColumnKind::Time,
-            Value::Int(_) => column.kind == ColumnKind::Int,
+            Value::Int(_) => matches!(column.kind, ColumnKind::Int | ColumnKind::BigInt),
             Value::Bytes(_) => matches!(column.kind, ColumnKind::Text | ColumnKind::Message),
         };
         assert!(fits, "{} gets {value:?}", column.key);
