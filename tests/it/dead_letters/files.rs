@@ -171,6 +171,21 @@ fn what_no_row_can_be_made_of_stays_and_is_counted() {
 }
 
 #[test]
+fn a_whole_packet_for_a_collector_is_shown_as_one_and_becomes_no_row() {
+    let file = SqliteFile::new();
+    let uri = "sip:192.0.2.9:9060";
+    let packet = Capture { kind: RowKind::Relayed, table: Some(uri.as_bytes()), ..record_of(b"HEP3\0\x06") };
+    let spool = spool(&[letter("collectors named by the script", uri, encoded(&packet))]);
+    let listed = document(spool.path(), &["dead-letters"]);
+    assert_eq!((&listed["letters"][0]["kind"], &listed["letters"][0]["table"]), (&"packet".into(), &uri.into()));
+    let arguments = ["replay-dead-letters", "--all-sinks", "--db", file.url(), "--create-tables", "--json"];
+    let replayed = tool(spool.path(), &arguments);
+    let told: serde_json::Value = serde_json::from_str(&replayed.out).expect("one JSON document");
+    assert_eq!((&told["stored"], &told["refused"]), (&0.into(), &1.into()), "{told:#}");
+    assert_eq!(told["refusals"][0]["reason"], "it is a packet for a collector, and no row");
+}
+
+#[test]
 fn a_damaged_letter_costs_itself_alone() {
     let file = SqliteFile::new();
     let letters: Vec<Entry<'_>> = (1..=5).map(|number| letter(file.url(), "sip_capture", sip(number))).collect();
