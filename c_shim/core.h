@@ -66,7 +66,7 @@ extern "C" {
 #endif
 
 /* Raised by every change of this file that an older shim would not survive. */
-#define SC_CONTRACT_VERSION 5u
+#define SC_CONTRACT_VERSION 6u
 
 /* What a call came to. Numbers are never reused. */
 typedef enum sc_status {
@@ -162,7 +162,11 @@ typedef struct sc_host {
     sc_ipv6_style ipv6_style;
     int64_t user;          /* user id that the server will run as after its start, or -1 for the present one */
     int64_t group;         /* group id likewise */
-    uint32_t kill_timeout; /* seconds after which the host kills processes that have not ended, or 0 when it does not */
+    /* Seconds from the moment at which the host is told to end until it kills what has not ended; 0 when it kills
+     * nothing. The parameter shutdown_timeout is cut to what each leaves. */
+    uint32_t children_kill_timeout; /* of its children, which call sc_writer_supervise */
+    uint32_t main_kill_timeout;     /* of its main process, which calls sc_core_finish once they have ended: the same
+                                       number where one time is for all */
     /* Writes one line, `text` of `len` bytes without a line end, to the host's log. Called only from threads that have
      * called the core, several at once where several do, or from the main thread of a writer process. */
     void (*log)(sc_log_level level, const char *text, size_t len);
@@ -262,8 +266,9 @@ sc_status sc_core_attach(sc_core *core, uint32_t producer);
  * SIGTERM, or when the parent of this process is gone. */
 sc_status sc_writer_supervise(sc_core *core, uint32_t writer);
 
-/* Stores what the writers left in the lanes, within the parameter shutdown_timeout, and logs how many messages are
- * still held for names, and lost. Call it once the host's children have ended. */
+/* Stores what the writers left in the lanes, until the parameter shutdown_timeout has passed since the server was told
+ * to end, and logs how many messages are still held for names, and lost. Call it once the host's children have ended.
+ */
 sc_status sc_core_finish(sc_core *core);
 
 /* ---- pseudo-variables ---- */

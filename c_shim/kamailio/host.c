@@ -41,9 +41,10 @@ static sc_ipv6_style ipv6_style(void)
 
 int host_make_core(const char *module)
 {
+    uint32_t kill_timeout = ser_kill_timeout > 0 ? ser_kill_timeout : 0; /* one alarm for all */
     sc_host host = { .contract_version = SC_CONTRACT_VERSION, .release = VERSIONVAL, .ipv6_style = ipv6_style(),
             .user = uid > 0 ? uid : -1, .group = gid > 0 ? gid : -1,
-            .kill_timeout = ser_kill_timeout > 0 ? ser_kill_timeout : 0, .log = host_log };
+            .children_kill_timeout = kill_timeout, .main_kill_timeout = kill_timeout, .log = host_log };
 
     database_offer(&host);
     if (sc_core_new(&host, module, &core) != SC_OK) {

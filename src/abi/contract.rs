@@ -1,6 +1,6 @@
 //! Made from `c_shim/core.h` by `make bindings`; not to be edited.
 
-pub const SC_CONTRACT_VERSION: u32 = 5;
+pub const SC_CONTRACT_VERSION: u32 = 6;
 pub const SC_DRIVER_INSERT: u32 = 1;
 pub const SC_DRIVER_INSERT_DELAYED: u32 = 2;
 pub const SC_DRIVER_RUN: u32 = 4;
@@ -131,7 +131,8 @@ pub struct sc_host {
     pub ipv6_style: sc_ipv6_style,
     pub user: i64,
     pub group: i64,
-    pub kill_timeout: u32,
+    pub children_kill_timeout: u32,
+    pub main_kill_timeout: u32,
     pub log: ::std::option::Option<
         unsafe extern "C" fn(level: sc_log_level, text: *const ::std::os::raw::c_char, len: usize),
     >,

@@ -7,14 +7,13 @@ use super::host_drivers::HostDrivers;
 use super::register::{InUse, Register};
 use super::shared::SharedForwardState;
 use crate::module::{
-    AnyModule, CaptureNode, CapturesSip, Copies, Dialect, Forward, HostedSink, Module, Overview, PacketWriter,
+    AnyModule, CaptureNode, CapturesSip, Copies, Dialect, Forward, HostedSink, KillLimits, Module, Overview, PacketWriter,
     Pipeline, TraceAgent,
 };
 use crate::queue::counters::Observer;
 use crate::queue::lane::Lanes;
 use crate::writer::WriterPlan;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// What the thread that a handle belongs to works with.
 pub(super) struct Core {
@@ -28,7 +27,7 @@ pub(super) struct Core {
     /// User and group that the server will run as.
     pub owner: (Option<u32>, Option<u32>),
     /// After how long the host kills what has not ended.
-    pub kill_timeout: Option<Duration>,
+    pub kill_limits: KillLimits,
     /// The host's own database drivers.
     pub drivers: HostDrivers,
 }

@@ -29,7 +29,7 @@ pub(super) fn supervise(core: &mut Core, lanes: &Lanes, writer: usize) {
     while !ending {
         let (started, finished) = (Instant::now(), lanes.finished_by(writer));
         (ending, is_owed) = match start_writer(core, lanes, writer) {
-            Ok(child) => watch(child, core, lanes, &mut databases),
+            Ok(child) => watch(child, core, lanes, server, &mut databases),
             Err(error) => {
                 log::error!("the writer process cannot be started, trying again: {error}");
                 (false, true)
@@ -44,12 +44,12 @@ pub(super) fn supervise(core: &mut Core, lanes: &Lanes, writer: usize) {
     }
     // What a dead writer leaves is the main process's to store. When that is dead too, nobody else is left.
     if is_owed && process::parent_id() != server {
-        lanes.begin_shutdown(core.plan().shutdown_timeout);
+        lanes.begin_shutdown(time_to_end(core, server));
         match start_writer(core, lanes, writer) {
             Ok(child) => {
                 // It waits for the writer: this process lets no signal through before it has its handlers.
                 process::send_signal(child, libc::SIGTERM);
-                watch(child, core, lanes, &mut databases);
+                watch(child, core, lanes, server, &mut databases);
             }
             Err(error) => log::error!("the last writer process cannot be started: {error}"),
         }
@@ -57,15 +57,22 @@ pub(super) fn supervise(core: &mut Core, lanes: &Lanes, writer: usize) {
     databases.end();
 }
 
+/// How long a writer may take that ends with `server`: nobody kills one whose server has gone, and nobody stores what
+/// it leaves.
+fn time_to_end(core: &Core, server: i32) -> Duration {
+    let timeout = core.module().common().shutdown_timeout;
+    if process::parent_id() == server { timeout.writers() } else { timeout.main_process() }
+}
+
 /// Waits for the writer to end. Answers whether the server ends, and whether the writer failed.
-fn watch(child: i32, core: &Core, lanes: &Lanes, databases: &mut HostProcesses) -> (bool, bool) {
+fn watch(child: i32, core: &Core, lanes: &Lanes, server: i32, databases: &mut HostProcesses) -> (bool, bool) {
     let mut ending = false;
     loop {
         databases.tend();
         match process::next_signal(databases.idle_time()) {
             Some(libc::SIGTERM) => {
                 ending = true;
-                lanes.begin_shutdown(core.plan().shutdown_timeout);
+                lanes.begin_shutdown(time_to_end(core, server));
                 process::send_signal(child, libc::SIGTERM);
             }
             Some(libc::SIGCHLD) | None => {
@@ -117,7 +124,7 @@ fn be_writer(core: &mut Core, lanes: &Lanes, writer: usize, supervisor: i32) -> 
     process::close_others(core.pipeline().kept_open());
     process::set_name(c"sipcapture");
     let give_up = Instant::now() + Duration::from_secs(5);
-    let shutdown_timeout = core.plan().shutdown_timeout;
+    let shutdown_timeout = core.module().common().shutdown_timeout.main_process();
     let mut on_turn = || {
         host_log::flush();
         // A server does not survive its supervisor: nobody else may be left to store what still comes.

@@ -37,6 +37,7 @@ pub use engine::modes::{Mode, Modes, TableSelection};
 pub use engine::overview::Overview;
 pub use engine::pipeline::{HostedSink, Pipeline};
 pub use engine::relay::{Relay, RelayError};
+pub use engine::shutdown_timeout::{KillLimits, ShutdownTimeout};
 pub use engine::state::{MapError, Pause, StateError};
 pub use engine::statistics::Statistic;
 pub use hep::access::{AllowList, AuthKey};
@@ -72,7 +73,6 @@ pub use variable::VariableValue;
 use crate::writer::WriterPlan;
 use engine::overview::ModesAndStatistics;
 use engine::{pipeline, spool_directory};
-use std::time::Duration;
 
 /// The life of a module, from its parameters to its counters.
 ///
@@ -161,15 +161,13 @@ pub trait Module {
     }
 
     /// Checks the parameters together, and makes what they name: files and directories, owned by `owner` (user and
-    /// group that the server will run as), so that what cannot be written stops the start. `kill_timeout` is the time
-    /// after which the host kills what has not ended: `shutdown_timeout` is kept below it.
+    /// group that the server will run as), so that what cannot be written stops the start. `shutdown_timeout` is kept
+    /// below the `limits` after which the host kills what has not ended.
     ///
     /// # Errors
     /// Parameters that do not go together, or name what cannot be used.
-    fn check(&mut self, owner: Owner, kill_timeout: Option<Duration>) -> Result<(), ParameterError> {
-        if let Some(kill_timeout) = kill_timeout {
-            self.common_mut().end_before(kill_timeout);
-        }
+    fn check(&mut self, owner: Owner, limits: KillLimits) -> Result<(), ParameterError> {
+        self.common_mut().end_before(limits);
         self.check_module().map_err(|error| self.common().aliases.named(error))?;
         let plan = self.plan();
         pipeline::prepare_sinks(&plan, owner)?;

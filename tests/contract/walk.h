@@ -5,6 +5,8 @@
 #ifndef SIPCAPTURE_WALK_H
 #define SIPCAPTURE_WALK_H
 
+#include <sys/types.h>
+
 #include "../../c_shim/core.h"
 
 extern int passed;
@@ -101,6 +103,33 @@ void who_relays_nothing_says_so(sc_core *core);
 /* ---- agent.c ---- */
 
 void a_capture_agent_is_a_module_of_its_own(sc_core *node, const char *directory);
+
+/* ---- driver.c ---- */
+
+/* What the driver of the walk has been asked for, and whether it answers. */
+typedef struct driver_memory {
+    volatile int holds_back;
+    volatile int asked;      /* to insert a row */
+    volatile int rows;
+    volatile int64_t time_us; /* of the last row */
+    volatile int reached;     /* for whoever waits for another process */
+} driver_memory;
+extern driver_memory *driver;
+
+/* A capture node of `other`, not checked yet, whose rows go to that driver; nothing is spooled. */
+sc_core *core_with_driver(sc_host other);
+void end_core(sc_core *core);
+
+/* A process that supervises the writer. */
+pid_t supervised(sc_core *core);
+
+void capture_one(sc_core *core);
+void until(volatile int *memory);
+
+/* ---- ends.c ---- */
+
+void the_main_process_has_its_own_time_to_store_what_the_writers_leave(void);
+void a_writer_whose_server_is_killed_has_the_main_processs_time(void);
 
 /* ---- threads.c ---- */
 

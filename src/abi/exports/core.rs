@@ -7,7 +7,7 @@ use crate::abi::handle::{Core, attaching, end, register, with_core};
 use crate::abi::host_database::HostProcesses;
 use crate::abi::host_drivers::HostDrivers;
 use crate::abi::{host_log, process, supervise};
-use crate::module::{AnyModule, Forward, HostFacts, HostRefusal, Ipv6Style, ParameterKind, StateError};
+use crate::module::{AnyModule, Forward, HostFacts, HostRefusal, Ipv6Style, KillLimits, ParameterKind, StateError};
 use std::ffi::c_char;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,12 +35,14 @@ pub unsafe extern "C" fn sc_core_new(host: *const sc_host, module: *const c_char
         });
         host_log::install(host);
         let id = |id: i64| u32::try_from(id).ok();
-        let kill_timeout = (host.kill_timeout > 0).then(|| Duration::from_secs(u64::from(host.kill_timeout)));
+        let limit = |seconds: u32| (seconds > 0).then(|| Duration::from_secs(seconds.into()));
+        let kill_limits =
+            KillLimits { children: limit(host.children_kill_timeout), main_process: limit(host.main_kill_timeout) };
         let owner = (id(host.user), id(host.group));
         let forward = Forward::new(module.life().dialect().forward);
         let drivers = HostDrivers::new(host);
         let (copies, packet) = Default::default();
-        let core = Core { module, forward, copies, packet, owner, kill_timeout, drivers };
+        let core = Core { module, forward, copies, packet, owner, kill_limits, drivers };
         *out = register(core);
         Ok(())
     })
@@ -165,8 +167,8 @@ pub unsafe extern "C" fn sc_core_check(core: *mut sc_core) -> sc_status {
         for sink in core.hosted_sinks() {
             core.drivers.bind(&sink)?;
         }
-        let (owner, kill_timeout) = (core.owner, core.kill_timeout);
-        Ok(core.module_mut().check(owner, kill_timeout)?)
+        let (owner, kill_limits) = (core.owner, core.kill_limits);
+        Ok(core.module_mut().check(owner, kill_limits)?)
     })
 }
 
@@ -231,8 +233,8 @@ pub unsafe extern "C" fn sc_core_finish(core: *mut sc_core) -> sc_status {
         let is_needed = core.lanes().is_some_and(|lanes| lanes.totals().queued() > 0);
         let databases = is_needed.then(|| HostProcesses::start_once(core));
         let finished = process::without_signals(|| {
-            let plan = core.plan();
-            core.pipeline_mut().finish(&plan, &mut host_log::flush)
+            let (plan, timeout) = (core.plan(), core.module().common().shutdown_timeout.main_process());
+            core.pipeline_mut().finish(&plan, timeout, &mut host_log::flush)
         });
         if let Some(databases) = databases {
             databases.end();

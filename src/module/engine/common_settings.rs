@@ -1,6 +1,7 @@
 //! The parameters that every module has: the way from the workers to the sinks, and what bounds it.
 
 use crate::module::engine::dialect::Dialect;
+use crate::module::engine::shutdown_timeout::{KillLimits, ShutdownTimeout};
 use crate::module::engine::used_aliases::UsedAliases;
 use crate::module::parameter::{ParameterError, URLS, ranged, refuse};
 use crate::sink::url::Driver;
@@ -39,8 +40,6 @@ const TABLE_WAIT: Duration = Duration::from_secs(10);
 const SPOOLED_TABLE_WAIT: Duration = Duration::from_secs(300);
 /// Most headers that a parameter may list.
 const MOST_HEADERS: usize = 16;
-/// Time that giving up on a database takes beyond `shutdown_timeout`, and some for the host.
-const GIVING_UP: Duration = Duration::from_secs(4);
 
 /// These parameters, as set so far.
 #[derive(Clone, Debug)]
@@ -74,8 +73,8 @@ pub struct CommonSettings {
     pub flush_interval: Duration,
     /// `create_tables`; unset: only in the embedded database.
     pub create_tables: Option<bool>,
-    /// `shutdown_timeout`.
-    pub shutdown_timeout: Duration,
+    /// `shutdown_timeout`, and what the host leaves of it.
+    pub shutdown_timeout: ShutdownTimeout,
     /// `mask` and `mask_body`.
     pub masks: Masks,
 }
@@ -99,7 +98,7 @@ impl CommonSettings {
             batch_size: 500,
             flush_interval: Duration::from_millis(100),
             create_tables: None,
-            shutdown_timeout: Duration::from_secs(10),
+            shutdown_timeout: ShutdownTimeout::default(),
             masks: Masks::default(),
         }
     }
@@ -156,7 +155,7 @@ impl CommonSettings {
             "flush_interval" => ranged(name, value, 1..=60_000, "1 to 60000 milliseconds are allowed")
                 .map(|value| self.flush_interval = Duration::from_millis(value as u64)),
             "shutdown_timeout" => ranged(name, value, 0..=300, "0 to 300 seconds are allowed")
-                .map(|value| self.shutdown_timeout = seconds(value)),
+                .map(|value| self.shutdown_timeout.set(seconds(value))),
             _ => return None,
         };
         Some(set)
@@ -203,7 +202,7 @@ impl CommonSettings {
             sinks,
             batch_size: self.batch_size,
             flush_interval: self.flush_interval,
-            shutdown_timeout: self.shutdown_timeout,
+            shutdown_timeout: self.shutdown_timeout.writers(),
             table_wait: self.table_wait(),
             insert_retries: self.insert_retries,
             insert_retry_timeout: self.insert_retry_timeout,
@@ -243,21 +242,9 @@ impl CommonSettings {
         if self.spool().is_some() { SPOOLED_TABLE_WAIT } else { TABLE_WAIT }
     }
 
-    /// Keeps `shutdown_timeout` far enough below the time after which the host kills what has not ended: its own part,
-    /// and the few seconds that giving up takes, come on top.
-    pub fn end_before(&mut self, kill_timeout: Duration) {
-        let most = kill_timeout.saturating_sub(GIVING_UP).max(kill_timeout / 2).as_secs();
-        let most = Duration::from_secs(most);
-        if self.shutdown_timeout > most {
-            log::warn!(
-                "parameter {}: {} s are cut to {} s, because the server kills its processes {} s after it is told to end",
-                self.aliases.name("shutdown_timeout"),
-                self.shutdown_timeout.as_secs(),
-                most.as_secs(),
-                kill_timeout.as_secs()
-            );
-            self.shutdown_timeout = most;
-        }
+    /// Keeps `shutdown_timeout` far enough below the times after which the host kills what has not ended.
+    pub fn end_before(&mut self, limits: KillLimits) {
+        self.shutdown_timeout.end_before(limits, self.aliases.name("shutdown_timeout"));
     }
 }
 

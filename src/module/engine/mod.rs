@@ -14,6 +14,7 @@ pub(in crate::module) mod modes;
 pub(in crate::module) mod overview;
 pub(in crate::module) mod pipeline;
 pub(in crate::module) mod relay;
+pub(in crate::module) mod shutdown_timeout;
 pub(in crate::module) mod spool_directory;
 pub(in crate::module) mod state;
 pub(in crate::module) mod statistics;

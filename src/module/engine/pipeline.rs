@@ -152,11 +152,16 @@ impl Pipeline {
         lanes.into_iter().flatten().chain(self.spool.kept_open()).chain(links)
     }
 
-    /// Stores what is left in the lanes when all other processes have ended; what cannot be stored in the shutdown's
-    /// time is counted and said.
-    pub fn finish(&mut self, plan: &WriterPlan, flush_log: &mut dyn FnMut()) -> Result<(), WriterError> {
+    /// Stores what is left in the lanes when all other processes have ended; what cannot be stored within `timeout` of
+    /// the moment at which the server was told to end is counted and said.
+    pub fn finish(
+        &mut self,
+        plan: &WriterPlan,
+        timeout: Duration,
+        flush_log: &mut dyn FnMut(),
+    ) -> Result<(), WriterError> {
         let Some(lanes) = self.lanes().cloned() else { return Ok(()) };
-        lanes.begin_shutdown(plan.shutdown_timeout);
+        lanes.begin_shutdown(timeout);
         let mut answer = Ok(());
         for index in 0..lanes.geometry().writers {
             // A writer that is still busy has its own deadline; a killed one lets its lock go at once.

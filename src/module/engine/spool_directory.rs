@@ -95,7 +95,7 @@ impl SpoolDirectory {
         directory: &Path,
         pause: Pause<'_>,
     ) -> Result<Result<DirectoryLock, String>, MapError> {
-        let longest_wait = common.shutdown_timeout + LETTING_GO;
+        let longest_wait = common.shutdown_timeout.longest() + LETTING_GO;
         let (started, mut is_said, mut is_ended) = (Instant::now(), false, false);
         let taken = DirectoryLock::take(directory, |held| {
             let is_own = matches!(held, LockError::Held { holder: Some(holder), .. } if holder.is_this_process());

@@ -26,7 +26,7 @@ impl UsedAliases {
 
 #[cfg(test)]
 mod tests {
-    use crate::module::{AnyModule, Owner, SetError};
+    use crate::module::{AnyModule, KillLimits, Owner, SetError};
 
     /// Whose dialect has `database` for `db_url`.
     const MODULE: &str = "toy/capture";
@@ -58,7 +58,7 @@ mod tests {
             for name in names {
                 module.set_text(name, b"sqlite:////proc/nosuch/sip.db").unwrap();
             }
-            let error = module.check(NOBODY, None).unwrap_err().to_string();
+            let error = module.check(NOBODY, KillLimits::default()).unwrap_err().to_string();
             let name = names.last().unwrap();
             assert!(error.starts_with(&format!("parameter {name}: the SQLite file /proc/nosuch/")), "{error}");
         }

@@ -15,7 +15,7 @@ pub(super) const ERROR_TEXT: usize = 192;
 pub(super) const SAMPLES: usize = 16;
 
 /// Version of the layout, raised by every change of it.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 
 /// Sizes of a region.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +37,10 @@ pub(super) struct Header {
     /// [`VERSION`].
     pub version: AtomicU32,
     pub capture_on: AtomicU32,
-    /// Milliseconds on the monotonic clock by which everything must be stored; 0 while the server runs.
-    pub shutdown_deadline: AtomicU64,
+    /// Milliseconds on the monotonic clock at which the server was told to end; 0 while it runs.
+    pub shutdown_began: AtomicU64,
+    /// Milliseconds from then on in which everything must be stored.
+    pub shutdown_time: AtomicU64,
     pub writer_restarts: AtomicU64,
     /// Messages of processes that have no lane to count them in.
     pub without_lane: AtomicU64,
@@ -217,19 +219,24 @@ impl Lanes {
         self.header().capture_on.store(u32::from(on), Ordering::Relaxed);
     }
 
-    /// Sets the moment by which everything must be stored, `timeout` from now, unless a process already has. For the
-    /// end of the server alone: nobody takes it back.
+    /// Says that the server ends, and that everything must be stored within `timeout` of the first time that this is
+    /// said. The longest one counts: the main process may have longer than its children. For the end of the server
+    /// alone: nobody takes it back.
     pub fn begin_shutdown(&self, timeout: Duration) {
-        let deadline = now_ms().saturating_add(timeout.as_millis() as u64).max(1);
-        let cell = &self.header().shutdown_deadline;
-        let _ = cell.compare_exchange(0, deadline, Ordering::Relaxed, Ordering::Relaxed);
+        let header = self.header();
+        // Before the moment: whoever sees that one sees a time too.
+        header.shutdown_time.fetch_max(timeout.as_millis() as u64, Ordering::Relaxed);
+        let _ = header.shutdown_began.compare_exchange(0, now_ms().max(1), Ordering::Release, Ordering::Relaxed);
     }
 
-    /// Time left until the deadline of [`Lanes::begin_shutdown`]; `None` while the server runs.
+    /// Time left of that of [`Lanes::begin_shutdown`]; `None` while the server runs.
     pub fn shutdown_left(&self) -> Option<Duration> {
-        match self.header().shutdown_deadline.load(Ordering::Relaxed) {
+        match self.header().shutdown_began.load(Ordering::Acquire) {
             0 => None,
-            deadline => Some(Duration::from_millis(deadline.saturating_sub(now_ms()))),
+            began => {
+                let deadline = began.saturating_add(self.header().shutdown_time.load(Ordering::Relaxed));
+                Some(Duration::from_millis(deadline.saturating_sub(now_ms())))
+            }
         }
     }
 

@@ -2,9 +2,9 @@
 //! first fork.
 //!
 //! ```text
-//! region   version 1: header | writer block × writers | sink block × writers × sinks | progress × 2 × lanes
+//! region   version 2: header | writer block × writers | sink block × writers × sinks | progress × 2 × lanes
 //!          | lane block × lanes (all 64-byte aligned; all numbers in the machine's order)
-//! header   u32 version | u32 capture switch | deadline and counters of the whole region
+//! header   u32 version | u32 capture switch | end of the server and counters of the whole region
 //! lane     u64 owner: start of the owner's thread, clock ticks since boot << 24 | its thread id; 0 for none
 //!          | u64 head: position behind the last published record, a multiple of 8, + number of published records
 //!          modulo 8

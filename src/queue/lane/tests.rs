@@ -8,6 +8,7 @@ use crate::queue::counters::{COMMITTED, Committed, Produced};
 use proptest::prelude::*;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 const LANE: usize = 1 << 18;
@@ -254,6 +255,20 @@ fn a_push_wakes_an_idle_consumer() {
     std::thread::sleep(Duration::from_millis(20));
     producer.push(&capture(b"x")).unwrap();
     woken.join().unwrap();
+}
+
+#[test]
+fn the_longest_time_of_an_end_counts_and_from_its_first_moment() {
+    let lanes = lanes(1, 1);
+    assert_eq!(lanes.shutdown_left(), None);
+    lanes.begin_shutdown(Duration::ZERO);
+    assert_eq!(lanes.shutdown_left(), Some(Duration::ZERO));
+    let began = lanes.header().shutdown_began.load(Ordering::Relaxed);
+    lanes.begin_shutdown(Duration::from_secs(600));
+    lanes.begin_shutdown(Duration::from_secs(1));
+    let left = lanes.shutdown_left().unwrap();
+    assert!(left > Duration::from_secs(1) && left <= Duration::from_secs(600), "{left:?}");
+    assert_eq!(lanes.header().shutdown_began.load(Ordering::Relaxed), began);
 }
 
 #[test]

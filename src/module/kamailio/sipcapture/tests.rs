@@ -28,7 +28,7 @@ fn node(set: impl FnOnce(&mut CaptureSettings)) -> CaptureNode {
     settings.set_number("hep_capture_on", 1).unwrap();
     settings.set_number("queue_size", 1).unwrap();
     set(settings);
-    node.check((None, None), None).unwrap();
+    node.check((None, None), KillLimits::default()).unwrap();
     node.map_lanes(1, &mut |_| false).unwrap();
     node.attach(0).unwrap();
     node
@@ -152,8 +152,11 @@ fn the_shutdowns_time_ends_before_the_host_kills() {
     let left = |set: i64, kill: u64| {
         let mut settings = CaptureSettings::default();
         settings.set_number("shutdown_timeout", set).unwrap();
-        settings.common.end_before(Duration::from_secs(kill));
-        settings.common.shutdown_timeout.as_secs()
+        let limit = Some(Duration::from_secs(kill));
+        settings.common.end_before(KillLimits { children: limit, main_process: limit });
+        let plan = settings.common.plan(Vec::new());
+        assert_eq!(plan.shutdown_timeout, settings.common.shutdown_timeout.main_process());
+        plan.shutdown_timeout.as_secs()
     };
     assert_eq!((left(10, 60), left(57, 60), left(58, 60), left(300, 60)), (10, 56, 56, 56));
     assert_eq!((left(10, 10), left(10, 4), left(10, 1), left(0, 60)), (6, 2, 0, 0));
@@ -175,7 +178,7 @@ fn an_empty_db_url_means_the_embedded_database_which_makes_its_tables() {
 fn an_sqlite_file_that_cannot_be_written_is_an_error_that_names_it() {
     let mut node = CaptureNode::default();
     node.settings_mut().unwrap().set_text("db_url", b"sqlite:////proc/nosuch/capture.db").unwrap();
-    let error = node.check((None, None), None).unwrap_err().to_string();
+    let error = node.check((None, None), KillLimits::default()).unwrap_err().to_string();
     assert!(error.contains("db_url") && error.contains("/proc/nosuch/capture.db"), "{error}");
 }
 

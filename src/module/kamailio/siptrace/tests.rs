@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::capture::record;
+use crate::module::KillLimits;
 use crate::module::host_facts::Ipv6Style;
 use crate::queue::counters::Totals;
 use crate::queue::lane::Consumer;
@@ -25,7 +26,7 @@ impl Bench {
         for (name, number) in numbers {
             settings.set_number(name, *number).unwrap();
         }
-        agent.check((None, None), None).unwrap();
+        agent.check((None, None), KillLimits::default()).unwrap();
         agent.map_lanes(1, &mut |_| false).unwrap();
         agent.pipeline_mut().attach(0).unwrap();
         let consumer = Consumer::take(agent.pipeline().lanes().unwrap(), 0).unwrap().unwrap();
@@ -590,7 +591,7 @@ fn a_start_without_the_certificates_that_it_needs_is_refused() {
         [("tls_verify", verify), ("trace_to_database", 0)]
             .iter()
             .for_each(|(name, n)| settings.set_number(name, *n).unwrap());
-        agent.check((None, None), None).map_err(|error| error.to_string())
+        agent.check((None, None), KillLimits::default()).map_err(|error| error.to_string())
     };
     for ca in [&missing, &empty] {
         // Scripts may name collectors over TLS.

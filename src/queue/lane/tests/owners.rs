@@ -32,7 +32,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 /// Takes lane 0 as soon as the kernel has forgotten the owner: a thread is joined a moment before.
-fn take_over(lanes: &Arc<Lanes>) -> Producer {
+pub(super) fn take_over(lanes: &Arc<Lanes>) -> Producer {
     loop {
         if let Some(producer) = Producer::attach(lanes, 0) {
             return producer;
@@ -207,7 +207,7 @@ fn whose_lane_was_taken_over_cannot_push_any_more() {
 }
 
 /// Runs `body` in a forked process, which ends with status 0 when it answers true.
-fn fork(body: impl FnOnce() -> bool) -> i32 {
+pub(super) fn fork(body: impl FnOnce() -> bool) -> i32 {
     // SAFETY: the child allocates, which glibc prepares for at a fork, takes no lock of another thread's and leaves by
     // `_exit`.
     match unsafe { libc::fork() } {
@@ -224,12 +224,12 @@ fn fork(body: impl FnOnce() -> bool) -> i32 {
 }
 
 /// Kills a child, which stays in the kernel's table until it is asked after.
-fn kill(id: i32) {
+pub(super) fn kill(id: i32) {
     // SAFETY: the child is this test's own, and touches no memory of this process.
     assert_eq!(unsafe { libc::kill(id, libc::SIGKILL) }, 0);
 }
 
-fn status_of(id: i32) -> i32 {
+pub(super) fn status_of(id: i32) -> i32 {
     let mut status = -1;
     // SAFETY: `status` is valid for writes.
     assert_eq!(unsafe { libc::waitpid(id, &mut status, 0) }, id);
@@ -351,5 +351,5 @@ fn a_producer_may_be_sent_to_another_thread_and_not_be_shared_with_one() {
 fn a_region_of_another_version_is_not_read() {
     let lanes = lanes(1, 1);
     lanes.header().version.fetch_add(1, Ordering::Relaxed);
-    assert_eq!(Consumer::take(&lanes, 0).unwrap_err().to_string(), "lanes of version 2 cannot be read, only 1");
+    assert_eq!(Consumer::take(&lanes, 0).unwrap_err().to_string(), "lanes of version 3 cannot be read, only 2");
 }
