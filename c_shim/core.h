@@ -387,6 +387,7 @@ typedef struct sc_hep_packet {
     uint8_t transport; /* as in sc_message */
     sc_address source; /* of the captured message */
     sc_address destination;
+    int64_t time_us;   /* capture time, microseconds since the Unix epoch; 0: a HEP packet that says none */
     sc_bytes payload;    /* points into the datagram, or into the core when the packet was compressed; valid until
                             sc_hep_end */
 } sc_hep_packet;
@@ -546,7 +547,11 @@ sc_status sc_packet_finish(sc_core *core, sc_bytes payload, uint8_t compressed, 
 sc_status sc_raw_open(sc_core *core, uint32_t *readers);
 
 /* Waits, for as long as it takes, for a message from the raw sockets; signals do not end it. Captures made until
- * sc_hep_end, which must follow, get the message's time. The payload is terminated by a 0 byte that is not counted. */
+ * sc_hep_end, which must follow, get the message's time. The payload is terminated by a 0 byte that is not counted.
+ *
+ * A host that has another process route the message copies `packet` and its payload, ends it at once (sc_hep_end with
+ * nothing refused), and hands the copy over. That process captures it by sc_capture_sip with the copy's addresses,
+ * transport and payload, and its time_us in sc_metadata (SC_GIVEN_TIME): the row is the same. */
 sc_status sc_raw_receive(sc_core *core, sc_hep_packet *packet);
 
 /* ---- traces: handles of "kamailio/siptrace" ---- */

@@ -359,6 +359,7 @@ pub struct sc_hep_packet {
     pub transport: u8,
     pub source: sc_address,
     pub destination: sc_address,
+    pub time_us: i64,
     pub payload: sc_bytes,
 }
 impl Default for sc_hep_packet {

@@ -143,6 +143,7 @@ pub(super) fn to_packet(packet: &HepPacket<'_>) -> sc_hep_packet {
         transport: number_of(packet.transport),
         source: to_address(packet.source),
         destination: to_address(packet.destination),
+        time_us: packet.time_us.unwrap_or(0),
         payload: to_bytes(packet.payload),
     }
 }

@@ -134,6 +134,7 @@ void captures_are_queued(sc_core *core)
     CHECK(sc_hep_receive(core, hep, &sender, &verdict, &packet) == SC_OK && verdict == SC_HEP_ROUTE);
     CHECK(packet.version == 1 && packet.transport == 1 && packet.source.length == 4 && packet.source.port == 5060);
     CHECK(packet.destination.ip[3] == 2 && packet.destination.port == 5061);
+    CHECK(packet.time_us == 0); /* this version has none */
     CHECK(packet.payload.ptr == datagram + 16 && packet.payload.len == sizeof(INVITE) - 1);
     CHECK(sc_hep_accept(core, hep, &verdict, &packet) == SC_ERR_WRONG_STATE); /* the script was not asked */
     CHECK(sc_hep_variable(bytes("src_port"), &variable) == SC_OK);

@@ -175,6 +175,7 @@ int main(void)
     a_callback_calls_only_what_any_thread_may();
     the_main_process_has_its_own_time_to_store_what_the_writers_leave();
     a_writer_whose_server_is_killed_has_the_main_processs_time();
+    a_raw_message_that_is_handed_over_keeps_its_time();
     the_end_is_final(core);
     snprintf(command_line, sizeof(command_line), "rm -r %s", directory);
     CHECK(system(command_line) == 0);

@@ -131,6 +131,10 @@ void until(volatile int *memory);
 void the_main_process_has_its_own_time_to_store_what_the_writers_leave(void);
 void a_writer_whose_server_is_killed_has_the_main_processs_time(void);
 
+/* ---- raw.c ---- */
+
+void a_raw_message_that_is_handed_over_keeps_its_time(void);
+
 /* ---- threads.c ---- */
 
 /* Whether `body` says so, run by another thread. */

@@ -37,6 +37,8 @@ pub struct HepPacket<'a> {
     pub source: SocketAddr,
     /// Where it went to.
     pub destination: SocketAddr,
+    /// Capture time, microseconds since the Unix epoch; `None` of a HEP packet that says none.
+    pub time_us: Option<i64>,
     /// The message.
     pub payload: &'a [u8],
 }
@@ -198,6 +200,7 @@ impl HepContext {
             transport: Transport::from_ip_protocol(packet.ip_protocol),
             source: packet.source,
             destination: packet.destination,
+            time_us: packet.time_us,
             payload,
         }))
     }

@@ -2,7 +2,7 @@
 
 use crate::capture::Transport;
 use crate::log_limit::LogLimit;
-use crate::module::engine::capture_queue::CaptureQueue;
+use crate::module::engine::capture_queue::{CaptureQueue, now_us};
 use crate::module::engine::state::StateError;
 use crate::module::engine::used_aliases::UsedAliases;
 use crate::module::hep::context::HepContext;
@@ -80,7 +80,8 @@ impl RawInput {
         Ok(settings.children)
     }
 
-    /// Waits for the next message. It is the one at hand in `context` until [`HepContext::end`], which must follow.
+    /// Waits for the next message. It is the one at hand in `context` until [`HepContext::end`], which must follow. What
+    /// is answered holds all that a capture of it needs, so that another process can make one.
     pub fn receive(&mut self, queue: &CaptureQueue, context: &mut HepContext) -> Result<HepPacket<'_>, StateError> {
         context.end();
         let found = loop {
@@ -94,6 +95,8 @@ impl RawInput {
             transport: Transport::Udp,
             source: found.source,
             destination: found.destination,
+            // Whoever it is handed to has only a later time.
+            time_us: Some(found.time_us.unwrap_or_else(now_us)),
             payload: &self.buffer[found.start..found.end],
         })
     }

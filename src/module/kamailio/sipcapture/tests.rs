@@ -188,6 +188,7 @@ fn captures_made_while_a_packet_is_routed_inherit_from_it_and_no_later_one_does(
     let bytes = datagram(&packet(1, Payload::Plain(SIP)));
     let verdict = node.receive_hep(&bytes, SENDER).unwrap();
     let Verdict::Route(inner) = verdict else { panic!("{verdict:?}") };
+    assert_eq!(inner.time_us, Some(1_700_000_000_000_001));
     assert_eq!((inner.version, inner.transport, inner.payload), (3, Transport::Tls, SIP));
     node.capture_sip(&message(SIP), b"", 0).unwrap();
     node.end_hep(None).unwrap();
