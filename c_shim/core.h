@@ -13,9 +13,11 @@
  *   -> sc_core_set_text, sc_core_set_number                     any number
  *   -> sc_core_check
  *   -> sc_raw_open                                              as long as the server may open raw sockets
+ *   -> sc_wait_open                                             where processes wait for what they have queued
  *   -> sc_core_map_lanes                                        last call before the first fork
  *   -> sc_core_attach                                           first call in each forked process, but see below
  *   -> sc_capture_*, sc_hep_*, sc_trace_send                    any number, from any attached process
+ *   -> sc_wait_*                                                any number, from any attached process
  *   -> sc_writer_supervise                                      in the processes that sc_core_writers asked for
  *   -> sc_raw_receive, sc_hep_end                               in the attached processes that sc_raw_open asked for
  *   -> sc_core_finish -> sc_core_free                           main process, after its children have ended
@@ -259,7 +261,7 @@ sc_status sc_core_map_lanes(sc_core *core, uint32_t producers);
 
 /* Makes lane `producer` (0 to producers - 1) this process's own, and the thread that calls the handle's owner. A lane
  * whose owner, a thread of whatever process, still runs is not given to another: SC_ERR_WRONG_STATE. One whose owner
- * has ended is, with what it had queued. */
+ * has ended is, with what it had queued; that the owner has waited for it is forgotten. */
 sc_status sc_core_attach(sc_core *core, uint32_t producer);
 
 /* Runs writer number `writer` in a child of this process and restarts it when it dies. Returns when the server ends: on
@@ -369,6 +371,46 @@ sc_status sc_capture_report(
 /* The whole number of `value` (text of a decimal fraction) times `factor` (text of a whole number), both read as far as
  * they are numbers; what does not fit is the nearest that does, and 0 becomes -1. */
 sc_status sc_float2int(sc_bytes value, sc_bytes factor, int32_t *out);
+
+/* ---- waiting until what was queued has left the queue ----
+ *
+ * A process that has queued captures may wait, without a thread of its own and without being blocked, until they are
+ * stored, spooled, dead-lettered, or given up and counted:
+ *
+ *   sc_capture_sip ...                  what is waited for
+ *   sc_wait_position                    keeps the place behind it
+ *   sc_wait_begin                       unless it waits already
+ *   sc_wait_passed                      it may have left the queue by now
+ *   the host sleeps until the descriptor of sc_wait_descriptor is readable (poll, epoll: level-triggered)
+ *   sc_wait_clear                       so that it is readable no more
+ *   -> sc_wait_passed                   for each place that is kept
+ *   sc_wait_end                         when none is left
+ *
+ * Places are passed in the order in which they were kept. No wake-up is lost, whatever happens to a writer: when one
+ * dies, the next one goes on. The descriptor may become readable though nothing that is waited for has passed, and once
+ * more after sc_wait_end. */
+
+/* Has sc_core_map_lanes make a descriptor for each lane, which stays open in every process. Before it. */
+sc_status sc_wait_open(sc_core *core);
+
+/* The descriptor of this process's lane: an eventfd of the core's, to be polled for reading and nothing else, and the
+ * same as long as the handle. This function and those below answer SC_ERR_WRONG_STATE in a process that is not
+ * attached, and where sc_wait_open was not called. */
+sc_status sc_wait_descriptor(sc_core *core, int32_t *descriptor);
+
+/* The place behind the last capture that this process has queued. A capture that was refused has none. */
+sc_status sc_wait_position(sc_core *core, uint64_t *position);
+
+/* Says that this process waits, so that the descriptor becomes readable; and that it does so no more. Either changes
+ * nothing when it is said twice. */
+sc_status sc_wait_begin(sc_core *core);
+sc_status sc_wait_end(sc_core *core);
+
+/* Makes the descriptor unreadable until more has left the queue. */
+sc_status sc_wait_clear(sc_core *core);
+
+/* Whether all that was queued up to `position` has left the queue, 0 or 1. */
+sc_status sc_wait_passed(sc_core *core, uint64_t position, uint8_t *passed);
 
 /* ---- HEP ---- */
 

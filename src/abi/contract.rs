@@ -343,6 +343,27 @@ unsafe extern "C" {
 unsafe extern "C" {
     pub fn sc_float2int(value: sc_bytes, factor: sc_bytes, out: *mut i32) -> sc_status;
 }
+unsafe extern "C" {
+    pub fn sc_wait_open(core: *mut sc_core) -> sc_status;
+}
+unsafe extern "C" {
+    pub fn sc_wait_descriptor(core: *mut sc_core, descriptor: *mut i32) -> sc_status;
+}
+unsafe extern "C" {
+    pub fn sc_wait_position(core: *mut sc_core, position: *mut u64) -> sc_status;
+}
+unsafe extern "C" {
+    pub fn sc_wait_begin(core: *mut sc_core) -> sc_status;
+}
+unsafe extern "C" {
+    pub fn sc_wait_end(core: *mut sc_core) -> sc_status;
+}
+unsafe extern "C" {
+    pub fn sc_wait_clear(core: *mut sc_core) -> sc_status;
+}
+unsafe extern "C" {
+    pub fn sc_wait_passed(core: *mut sc_core, position: u64, passed: *mut u8) -> sc_status;
+}
 impl sc_hep_verdict {
     pub const SC_HEP_PASS: sc_hep_verdict = sc_hep_verdict(0);
     pub const SC_HEP_ROUTE: sc_hep_verdict = sc_hep_verdict(1);
@@ -964,6 +985,13 @@ macro_rules! each_function {
             sc_capture_sip,
             sc_capture_report,
             sc_float2int,
+            sc_wait_open,
+            sc_wait_descriptor,
+            sc_wait_position,
+            sc_wait_begin,
+            sc_wait_end,
+            sc_wait_clear,
+            sc_wait_passed,
             sc_hep_receive,
             sc_hep_accept,
             sc_hep_end,

@@ -18,6 +18,7 @@ void every_null_is_refused(sc_core *core)
     uint32_t number = 77;
     int32_t product = 77;
     uint64_t value = 77;
+    uint8_t is_passed = 77;
     const char *name = NULL;
     sc_bytes text = broken;
 
@@ -84,6 +85,14 @@ void every_null_is_refused(sc_core *core)
     CHECK(sc_raw_receive(NULL, &packet) == SC_ERR_NULL_POINTER);
     CHECK(sc_raw_receive(core, NULL) == SC_ERR_NULL_POINTER);
     CHECK(sc_hep_end(core, broken) == SC_ERR_NULL_POINTER);
+    CHECK(sc_wait_open(NULL) == SC_ERR_NULL_POINTER && sc_wait_begin(NULL) == SC_ERR_NULL_POINTER);
+    CHECK(sc_wait_end(NULL) == SC_ERR_NULL_POINTER && sc_wait_clear(NULL) == SC_ERR_NULL_POINTER);
+    CHECK(sc_wait_descriptor(NULL, &product) == SC_ERR_NULL_POINTER
+          && sc_wait_descriptor(core, NULL) == SC_ERR_NULL_POINTER);
+    CHECK(sc_wait_position(NULL, &value) == SC_ERR_NULL_POINTER && sc_wait_position(core, NULL) == SC_ERR_NULL_POINTER);
+    CHECK(sc_wait_passed(NULL, 0, &is_passed) == SC_ERR_NULL_POINTER
+          && sc_wait_passed(core, 0, NULL) == SC_ERR_NULL_POINTER);
+    CHECK(is_passed == 77 && product == 77);
     CHECK(sc_command(NULL, "sipcapture.stats", nothing, &reply) == SC_ERR_NULL_POINTER);
     CHECK(sc_command(core, NULL, nothing, &reply) == SC_ERR_NULL_POINTER);
     CHECK(sc_command(core, "sipcapture.stats", nothing, NULL) == SC_ERR_NULL_POINTER);

@@ -72,6 +72,8 @@ void *call_what_is_the_owners(void *argument)
     sc_bytes text = broken;
     uint32_t number = 77;
     uint64_t value = 77;
+    int32_t descriptor = 77;
+    uint8_t is_passed = 77;
     const char *name = NULL, *description = NULL;
 
     CHECK(sc_core_set_number(core, "capture_on", 1) == SC_ERR_WRONG_THREAD);
@@ -98,6 +100,11 @@ void *call_what_is_the_owners(void *argument)
           && sc_packet_add(core, 0, 17, nothing) == SC_ERR_WRONG_THREAD
           && sc_packet_finish(core, nothing, 0, &text) == SC_ERR_WRONG_THREAD);
     CHECK(sc_raw_open(core, &number) == SC_ERR_WRONG_THREAD && sc_raw_receive(core, &packet) == SC_ERR_WRONG_THREAD);
+    CHECK(sc_wait_open(core) == SC_ERR_WRONG_THREAD && sc_wait_descriptor(core, &descriptor) == SC_ERR_WRONG_THREAD);
+    CHECK(sc_wait_begin(core) == SC_ERR_WRONG_THREAD && sc_wait_end(core) == SC_ERR_WRONG_THREAD);
+    CHECK(sc_wait_clear(core) == SC_ERR_WRONG_THREAD && sc_wait_position(core, &value) == SC_ERR_WRONG_THREAD);
+    CHECK(sc_wait_passed(core, 0, &is_passed) == SC_ERR_WRONG_THREAD);
+    CHECK(value == 77 && is_passed == 77 && descriptor == 77);
     CHECK(number == 77 && verdict == SC_HEP_DONE && text.ptr == NULL && text.len == 5);
     /* These are everybody's. */
     CHECK(strcmp(command(core, "sipcapture.status", "check"), "Enabled;") == 0);

@@ -173,6 +173,7 @@ int main(void)
     a_capture_agent_is_a_module_of_its_own(core, directory);
     a_handle_has_one_owner_and_many_readers(directory);
     a_callback_calls_only_what_any_thread_may();
+    who_waits_is_told_when_its_captures_have_left_the_queue();
     the_main_process_has_its_own_time_to_store_what_the_writers_leave();
     a_writer_whose_server_is_killed_has_the_main_processs_time();
     a_raw_message_that_is_handed_over_keeps_its_time();

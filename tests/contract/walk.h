@@ -126,6 +126,10 @@ pid_t supervised(sc_core *core);
 void capture_one(sc_core *core);
 void until(volatile int *memory);
 
+/* ---- waits.c ---- */
+
+void who_waits_is_told_when_its_captures_have_left_the_queue(void);
+
 /* ---- ends.c ---- */
 
 void the_main_process_has_its_own_time_to_store_what_the_writers_leave(void);

@@ -9,6 +9,7 @@ mod hep;
 mod relay;
 mod trace;
 mod trace_script;
+mod wait;
 
 use super::contract;
 pub use capture::*;
@@ -20,6 +21,7 @@ pub use hep::*;
 pub use relay::*;
 pub use trace::*;
 pub use trace_script::*;
+pub use wait::*;
 
 /// Compile-time proof that the bindings and the core agree; that the bindings are those of the header a test shows.
 /// Each function of the header has the type of the one that is exported here.

@@ -9,7 +9,7 @@ use crate::module::engine::state::{MapError, Pause, StateError};
 use crate::module::parameter::{ParameterError, refuse};
 use crate::owned_directory::Owner;
 use crate::queue::counters::Committed;
-use crate::queue::lane::{Consumer, Geometry, Lanes};
+use crate::queue::lane::{CommitWait, Consumer, Geometry, Lanes};
 use crate::sink::DatabaseUrl;
 use crate::sink::host::{DriverFault, HostLink, driver_module};
 use crate::sink::url::HostedUrl;
@@ -51,6 +51,8 @@ pub struct Pipeline {
     pub(in crate::module) spool: SpoolDirectory,
     overview: Arc<Overview>,
     host_links: Vec<(usize, Arc<HostLink>)>,
+    /// Whether processes wait for what they have queued.
+    has_waits: bool,
     /// Where this process puts its captures.
     pub(in crate::module) queue: CaptureQueue,
 }
@@ -106,10 +108,25 @@ impl Pipeline {
             wake_bytes: (common.batch_size * 600).min(common.lane_bytes / 4),
         };
         let lanes = Lanes::map(geometry)?;
+        let lanes = if self.has_waits { lanes.with_waits()? } else { lanes };
         lanes.set_capture_on(is_on);
         self.queue.mask(common.masks.clone());
         self.overview.note_lanes(Arc::new(lanes));
         Ok(())
+    }
+
+    /// Has the lanes that are to be mapped made for processes that wait for what they have queued.
+    pub fn open_waits(&mut self) -> Result<(), StateError> {
+        if self.lanes().is_some() {
+            return Err(StateError::Mapped);
+        }
+        self.has_waits = true;
+        Ok(())
+    }
+
+    /// What this process waits with for what it has queued.
+    pub fn commit_wait(&self) -> Result<CommitWait<'_>, StateError> {
+        self.queue.producer()?.commit_wait().ok_or(StateError::NoWaits)
     }
 
     /// Makes lane `index` this process's own. Attaching again to the same lane is no error.

@@ -24,6 +24,9 @@ pub enum StateError {
     /// Each process needs a lane of its own first.
     #[error("this process is not attached to a lane")]
     NotAttached,
+    /// Lanes were mapped for processes that never wait.
+    #[error("the lanes were not mapped for processes that wait")]
+    NoWaits,
     /// A HEP packet is to be gone on with that the script was not asked about, or another one.
     #[error("no such HEP packet is at hand")]
     NotAsked,

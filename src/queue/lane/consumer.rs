@@ -71,6 +71,8 @@ impl Consumer {
             Read { lane, position, records: progress.records.load(Ordering::Relaxed) }
         };
         let reads: Vec<Read> = own.map(read).collect();
+        // It may as well have died before it woke those who wait for what it had committed.
+        lanes.wake_waiting(reads.iter().map(|read| read.lane));
         let marks = (0..lanes.geometry().sinks).map(|sink| {
             let marks = &lanes.sink(writer, sink).marks[active];
             SpoolMarks { next: marks.next.load(Ordering::Relaxed), acked: marks.acked.load(Ordering::Relaxed) }
@@ -178,6 +180,8 @@ impl Consumer {
         for read in &progress.0 {
             self.lanes.lane(read.lane).consumer.tail.store(read.position, Ordering::Release);
         }
+        let both = self.committed.0.iter().zip(&progress.0);
+        self.lanes.wake_waiting(both.filter(|(old, new)| old.position != new.position).map(|(_, new)| new.lane));
         self.committed.0.clone_from(&progress.0);
     }
 

@@ -1,6 +1,7 @@
 //! The mapped region: its geometry, its blocks as typed references, and the locks that make consumers unique.
 
 use crate::queue::counters::{COMMITTED, MODES, PRODUCED};
+use rustix::event::{EventfdFlags, eventfd};
 use rustix::fs::{FlockOperation, MemfdFlags};
 use rustix::mm::{MapFlags, ProtFlags};
 use std::io;
@@ -142,6 +143,9 @@ pub(super) struct LaneConsumerSide {
     pub tail: AtomicU64,
     /// How far the consumer has read ahead of what it has committed; only tells producers whether waking is worth it.
     pub read: AtomicU64,
+    /// 1 while the lane's owner waits for `tail`, else 0. Written by the owner, and here because the consumer looks at
+    /// it right after it has moved `tail`.
+    pub waiting: AtomicU32,
 }
 
 #[repr(C)]
@@ -164,6 +168,8 @@ pub struct Lanes {
     locks: Vec<OwnedFd>,
     /// Consumers alive in this process: file locks do not tell threads apart.
     consumers: Vec<AtomicBool>,
+    /// One for each lane, see [`CommitWait`](super::CommitWait); none when nobody is to wait.
+    wakes: Vec<OwnedFd>,
 }
 
 // SAFETY:
@@ -194,9 +200,17 @@ impl Lanes {
         let base = unsafe { rustix::mm::mmap_anonymous(std::ptr::null_mut(), region_bytes(geometry), prot, flags)? };
         let base = NonNull::new(base.cast::<u8>()).ok_or(io::ErrorKind::OutOfMemory)?;
         let consumers = (0..geometry.writers).map(|_| AtomicBool::new(false)).collect();
-        let lanes = Lanes { base, geometry, locks, consumers };
+        let lanes = Lanes { base, geometry, locks, consumers, wakes: Vec::new() };
         lanes.header().version.store(VERSION, Ordering::Release);
         Ok(lanes)
+    }
+
+    /// The same lanes, whose owners can wait for what they have pushed ([`Producer::commit_wait`](super::Producer)).
+    /// Costs a file descriptor a lane, in this process and in every later child.
+    pub fn with_waits(mut self) -> io::Result<Lanes> {
+        let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
+        self.wakes = (0..self.geometry.lanes).map(|_| eventfd(0, flags)).collect::<Result<_, _>>()?;
+        Ok(self)
     }
 
     /// The sizes that it was mapped with.
@@ -254,7 +268,12 @@ impl Lanes {
 
     /// File descriptors that must stay open in a writer process.
     pub fn kept_open(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        self.locks.iter().map(AsFd::as_fd)
+        self.locks.iter().chain(&self.wakes).map(AsFd::as_fd)
+    }
+
+    /// What wakes the owner of `lane`; `None` when nobody is to wait.
+    pub(super) fn wake_of(&self, lane: usize) -> Option<BorrowedFd<'_>> {
+        self.wakes.get(lane).map(AsFd::as_fd)
     }
 
     /// Locks writer `writer` for this process; false when another process, or another thread of this one, holds it.

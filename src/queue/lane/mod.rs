@@ -9,7 +9,8 @@
 //!          | u64 head: position behind the last published record, a multiple of 8, + number of published records
 //!          modulo 8
 //!          | u64 pushed: number of published records, or one more while the next one is being published
-//!          | counters (written by the owner) | u64 tail, u64 read (written by the consumer) | data: `lane_bytes`
+//!          | counters (written by the owner) | u64 tail, u64 read (written by the consumer)
+//!          | u32 waiting: 1 while the owner waits for the tail | data: `lane_bytes`
 //! data     record, record, ...; positions count bytes since the start and never wrap, offset = position % lane_bytes
 //! record   u32 length of the whole record, a multiple of 8 | u32 stamp, ms since the mapping | u32 bytes
 //!          | the capture's byte form | padding
@@ -33,6 +34,8 @@
 //!   which the producer reads, move.
 //! * Waking: the consumer says how it sleeps (idle: wake on any record; gathering: wake once a lane holds enough for a
 //!   batch); a producer that finds it asleep wakes it with one futex call.
+//! * Waiting: a record has left the lane, stored, spooled or given up, when `tail` has passed it. An owner that waits
+//!   says so, and the consumer wakes it by the lane's eventfd when it has moved `tail`: see [`CommitWait`].
 
 // The ring is shared between processes, which the language has no safe words for.
 #![allow(unsafe_code)]
@@ -44,6 +47,7 @@ mod readings;
 #[cfg(test)]
 mod tests;
 mod thread;
+mod wait;
 
 pub use consumer::{Consumer, Progress, Rest, Wait, split_record};
 pub(crate) use memory::now_ms;
@@ -52,3 +56,4 @@ pub use producer::{NotQueued, Producer, PushError};
 pub use readings::SinkState;
 pub use thread::ThreadIdentity;
 pub(crate) use thread::process_tag;
+pub use wait::CommitWait;

@@ -91,6 +91,7 @@ impl Producer {
         let (position, records) = block.producer.published();
         // It may have counted a record and died before it published it.
         block.producer.pushed.store(records, Ordering::Relaxed);
+        lanes.forget_wait(lane);
         let tail = block.consumer.tail.load(Ordering::Acquire);
         let (lanes, thread, process) = (Arc::clone(lanes), Cell::new(thread), process_tag());
         Some(Producer { lanes, lane, thread, process, position, records, tail })

@@ -1,6 +1,7 @@
 //! The ring against a small model, and the rules of the module's comment one by one.
 
 mod owners;
+mod waits;
 
 use super::*;
 use crate::capture::{Capture, Transport, record};

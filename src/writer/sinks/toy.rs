@@ -1,9 +1,11 @@
 //! A sink that keeps captures in memory, written as `doc/adding-a-sink.md` says: nothing else in the writer knows of
 //! it.
 
+mod waits;
+
 use crate::capture::record::{self, Head};
 use crate::queue::counters::{Committed, Totals};
-use crate::queue::lane::{Geometry, Lanes, Producer};
+use crate::queue::lane::{Consumer, Geometry, Lanes, Producer};
 use crate::queue::spool::dead_letter::{Entry, list, read_file};
 use crate::table::TableNames;
 use crate::writer::batch::{Batch, BatchKey};
@@ -12,11 +14,11 @@ use crate::writer::delivered::{BatchOutcome, Refused};
 use crate::writer::health::Health;
 use crate::writer::kind::{Delivery, Destinations, Opening, SinkKind};
 use crate::writer::plan::{SinkPlan, SpoolPlan, SpoolSync, WriterPlan};
-use crate::writer::run::Ending;
+use crate::writer::run::{Ending, Writer};
 use crate::writer::{running, spools, tests};
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 /// What the sink has, and how it behaves.
@@ -34,13 +36,20 @@ struct Memory {
 #[derive(Clone, Debug)]
 struct MemorySink {
     memory: Arc<Mutex<Memory>>,
+    /// How often it was asked, also while somebody else holds the memory.
+    asked: Arc<AtomicUsize>,
     name: &'static str,
     destinations: Destinations,
 }
 
 impl MemorySink {
     fn new() -> MemorySink {
-        MemorySink { memory: Arc::default(), name: "memory", destinations: Destinations::Together }
+        MemorySink {
+            memory: Arc::default(),
+            asked: Arc::default(),
+            name: "memory",
+            destinations: Destinations::Together,
+        }
     }
 
     /// One whose destinations are apart.
@@ -75,12 +84,12 @@ impl SinkKind for MemorySink {
 
     fn open(&self, opening: Opening) -> Box<dyn Delivery> {
         let health = Health::new(opening.place, "the memory");
-        Box::new(MemoryDelivery { memory: Arc::clone(&self.memory), health, give_up: opening.give_up })
+        Box::new(MemoryDelivery { sink: self.clone(), health, give_up: opening.give_up })
     }
 }
 
 struct MemoryDelivery {
-    memory: Arc<Mutex<Memory>>,
+    sink: MemorySink,
     health: Health,
     give_up: Arc<AtomicBool>,
 }
@@ -91,7 +100,8 @@ impl Delivery for MemoryDelivery {
     }
 
     fn deliver(&mut self, batch: &Batch) -> BatchOutcome {
-        let mut memory = self.memory.lock().unwrap();
+        self.sink.asked.fetch_add(1, Ordering::Relaxed);
+        let mut memory = self.sink.memory();
         let mut outcome = BatchOutcome::default();
         if memory.is_away {
             memory.asked_in_vain += 1;
@@ -122,6 +132,7 @@ struct Bench {
     sinks: Vec<MemorySink>,
     lanes: Arc<Lanes>,
     producer: Producer,
+    has_spool: bool,
 }
 
 impl Bench {
@@ -132,9 +143,9 @@ impl Bench {
     fn of(sinks: Vec<MemorySink>, directory: tempfile::TempDir) -> Bench {
         let count = sinks.len();
         let geometry = Geometry { lanes: 1, writers: 1, sinks: count, lane_bytes: 1 << 20, wake_bytes: 1 << 18 };
-        let lanes = Arc::new(Lanes::map(geometry).unwrap());
+        let lanes = Arc::new(Lanes::map(geometry).unwrap().with_waits().unwrap());
         let producer = Producer::attach(&lanes, 0).unwrap();
-        Bench { directory, sinks, lanes, producer }
+        Bench { directory, sinks, lanes, producer, has_spool: true }
     }
 
     /// The same sinks and spool in another server, after the end of this one.
@@ -146,7 +157,7 @@ impl Bench {
         let directory = self.directory.path().join("spool");
         WriterPlan {
             sinks: self.sinks.iter().map(|sink| SinkPlan::new(sink.clone(), "memory")).collect(),
-            spool: Some(SpoolPlan { directory, limit_bytes: 64 << 20, sync: SpoolSync::Off }),
+            spool: self.has_spool.then_some(SpoolPlan { directory, limit_bytes: 64 << 20, sync: SpoolSync::Off }),
             ..tests::plan(&self.directory, false)
         }
     }
@@ -162,6 +173,13 @@ impl Bench {
             let capture = crate::capture::Capture { sink, table, ..tests::capture(payload.as_bytes()) };
             self.producer.push(&capture).unwrap();
         }
+    }
+
+    /// A writer, not running yet, that ends when the answer beside it is set.
+    fn writer(&self) -> (Writer, Arc<AtomicBool>) {
+        let stop = Arc::new(AtomicBool::new(false));
+        let consumer = Consumer::take(&self.lanes, 0).unwrap().unwrap();
+        (Writer::start(consumer, 0, self.plan(), Arc::clone(&stop)).unwrap(), stop)
     }
 
     fn while_running(&mut self, act: impl FnOnce(&mut Bench)) {
