@@ -35,7 +35,11 @@ fn filled(fields: &Fields<'_>) -> usize {
 
 fn sip(criterion: &mut Criterion) {
     let invite = messages::invite();
-    let names = HeaderNames { callid_aleg: vec![b"X-CID".to_vec()], custom: [Some(b"Subject".to_vec()), None, None] };
+    let names = HeaderNames {
+        callid_aleg: vec![b"X-CID".to_vec()],
+        custom: [Some(b"Subject".to_vec()), None, None],
+        ..HeaderNames::default()
+    };
     assert_eq!(filled(&extract(&invite, None, &names)), 20);
 
     let mut group = criterion.benchmark_group("sip");

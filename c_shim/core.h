@@ -8,7 +8,7 @@
  * Order of calls (one handle a module):
  *
  *   sc_parameter_at, sc_parameter_meant, sc_command_at,
- *   sc_chunk_*, sc_outer_*                                      at any time, without a handle
+ *   sc_command_in_module, sc_chunk_*, sc_outer_*                at any time, without a handle
  *   sc_core_new                                                 configuration, main process
  *   -> sc_core_set_text, sc_core_set_number                     any number
  *   -> sc_core_check
@@ -217,7 +217,8 @@ sc_status sc_parameter_at(const char *module, uint32_t index, const char **name,
  * is handed on under the name that the configuration has. */
 sc_status sc_parameter_meant(const char *module, uint32_t index, uint32_t *meant);
 
-/* Makes the state of module `module`; known are "kamailio/sipcapture" and "kamailio/siptrace". A function that the
+/* Makes the state of module `module`; known are "kamailio/sipcapture", "kamailio/siptrace" and "opensips/sipcapture". A
+ * function that the
  * handle's module does not have answers SC_ERR_WRONG_STATE. */
 sc_status sc_core_new(const sc_host *host, const char *module, sc_core **out);
 
@@ -225,7 +226,9 @@ sc_status sc_core_new(const sc_host *host, const char *module, sc_core **out);
  * while the owner is in a call. */
 sc_status sc_core_free(sc_core *core);
 
-/* Sets a parameter. An unknown name, a wrong type or a value that is not allowed is logged with what would be right. */
+/* Sets a parameter. An unknown name, a wrong type or a value that is not allowed is logged with what would be right.
+ * "opensips/sipcapture" takes two that sc_parameter_at does not list, since they are parameters of others: the text
+ * db_default_url, the core's, for a configuration without db_url, and the number homer5_on, that of proto_hep. */
 sc_status sc_core_set_text(sc_core *core, const char *name, sc_bytes value);
 sc_status sc_core_set_number(sc_core *core, const char *name, int64_t value);
 
@@ -304,6 +307,8 @@ typedef struct sc_address {
 #define SC_GIVEN_TIME 4u
 #define SC_GIVEN_AGENT 8u
 #define SC_GIVEN_CORRELATION 16u
+#define SC_GIVEN_PAYLOAD_TYPE 32u
+#define SC_GIVEN_COLLECTOR 64u
 
 /* What a caller knows of a message beyond the message itself. A field that is absent is as the HEP packet at hand has
  * it, if there is one. */
@@ -315,6 +320,9 @@ typedef struct sc_metadata {
     int64_t time_us;      /* capture time, microseconds since the Unix epoch */
     uint32_t agent;       /* id of the capture agent (HEP chunk 0x000c) */
     sc_bytes correlation; /* correlation id; empty: the message has none, whatever the packet at hand says */
+    int32_t payload_type; /* what the payload is (HEP chunk 0x000b), 1 for SIP; of a report, the type that it is to have:
+                             0 to 255 */
+    sc_address collector; /* the address that the HEP packet came to */
 } sc_metadata;
 
 /* Custom fields that a message can bring values for. */
@@ -339,6 +347,10 @@ typedef struct sc_message {
 typedef struct sc_capture_needs {
     uint8_t asks_script;  /* not 0: what is no SIP is for the script to look at first (parameter nonsip_hook) */
     uint8_t unmasks;      /* not 0: Call-IDs that topology hiding has masked are unmasked (parameter topoh_unmask) */
+    uint8_t takes_hep;    /* not 0: HEP packets are taken (parameter hep_capture_on) */
+    uint16_t correlation_chunk; /* type of the chunk that holds the correlation id */
+    sc_bytes hep_route;   /* the route that looks at HEP packets (parameter hep_route); empty: none is named. Valid as
+                             long as the handle */
 } sc_capture_needs;
 
 /* Tells it. */
@@ -362,9 +374,10 @@ sc_status sc_message_redacted(sc_core *core, sc_bytes payload, sc_bytes *out);
  * `mode`. Never waits. */
 sc_status sc_capture_sip(sc_core *core, const sc_message *message, sc_bytes table, uint32_t mode);
 
-/* Queues a report of 12 columns for `table` (empty: report_capture), with `correlation` and `body`; an empty
- * correlation means that of the HEP packet at hand, an empty body the whole message. Never waits. The metadata's HEP
- * version does not matter: it tells reports that came in HEP by themselves. */
+/* Queues a report for `table` (empty: report_capture, or what the parameter rtcp_table_name says), with `correlation`
+ * and `body`; an empty correlation means that of the HEP packet at hand, an empty body the whole message. Never waits.
+ * The metadata's HEP version does not matter for its columns: it tells reports that came in HEP by themselves.
+ * SC_ERR_INVALID_VALUE, logged at a limited rate, when its type is none. */
 sc_status sc_capture_report(
     sc_core *core, const sc_message *message, sc_bytes table, sc_bytes correlation, sc_bytes body);
 
@@ -439,6 +452,20 @@ typedef struct sc_hep_packet {
  * correlation id. */
 sc_status sc_hep_receive(sc_core *core, sc_bytes datagram, const sc_address *sender, sc_hep_verdict *verdict,
         sc_hep_packet *packet);
+
+/* A packet that the host itself has decoded. */
+typedef struct sc_hep_decoded {
+    sc_message message; /* what is inside, with all that the packet says of it in its metadata; the payload is inflated.
+                           HEP version 0: a message of a raw socket, which another process has read */
+    sc_address sender;  /* who has sent the packet */
+    sc_bytes auth_key;  /* its key (HEP chunk 0x000e); empty for none */
+} sc_hep_decoded;
+
+/* Takes such a packet. SC_HEP_ROUTE: the host routes its message. SC_HEP_NEEDS_SCRIPT: the route runs that
+ * sc_capture_needs.hep_route names. sc_hep_end must follow both; captures made until then get what the packet says, as
+ * far as their own metadata do not. SC_HEP_DONE: it is captured, or counted. SC_HEP_PASS: no HEP is taken. For modules
+ * whose host decodes HEP; SC_ERR_WRONG_STATE from others. */
+sc_status sc_hep_take(sc_core *core, const sc_hep_decoded *packet, sc_hep_verdict *verdict);
 
 /* Goes on with the datagram of SC_HEP_NEEDS_SCRIPT; the verdict is SC_HEP_ROUTE or SC_HEP_DONE. */
 sc_status sc_hep_accept(sc_core *core, sc_bytes datagram, sc_hep_verdict *verdict, sc_hep_packet *packet);
@@ -859,7 +886,8 @@ sc_status sc_forward_not_found(sc_core *core);
 typedef struct sc_reply {
     void *context;
     void (*text)(void *context, sc_bytes text);                   /* the whole answer is one text */
-    void (*fault)(void *context, int code, sc_bytes text);        /* the command failed */
+    void (*fault)(void *context, int code, sc_bytes text, sc_bytes detail); /* the command failed: what is wrong, and,
+                                                                               unless empty, what would be right */
     void (*open)(void *context, sc_bytes name);                   /* begins a group of fields; the first has no name */
     void (*close)(void *context);                                 /* ends it */
     void (*number)(void *context, sc_bytes name, uint64_t value); /* a field */
@@ -875,7 +903,12 @@ typedef struct sc_reply {
 sc_status sc_command_at(
     const char *module, uint32_t index, const char **name, const char **description, uint8_t *takes_argument);
 
-/* Runs command `name` with its argument, empty for none. SC_OK also when the answer is a fault. */
+/* How operators call command number `index` behind the module's name and a separator, on servers that put these before
+ * it: terminated and static. SC_ERR_UNKNOWN_NAME when it is called as sc_command_at says. */
+sc_status sc_command_in_module(const char *module, uint32_t index, const char **name);
+
+/* Runs command `name`, by either of its names, with its argument, empty for none. SC_OK also when the answer is a
+ * fault. */
 sc_status sc_command(sc_core *core, const char *name, sc_bytes argument, const sc_reply *reply);
 
 /* Counter number `index`, from 0: its name and description, terminated and valid as long as the handle.

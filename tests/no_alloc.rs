@@ -201,6 +201,7 @@ fn extracting_header_fields_allocates_nothing() {
     let names = HeaderNames {
         callid_aleg: vec![b"X-CID".to_vec()],
         custom: [Some(b"Subject".to_vec()), Some(b"Max-Forwards".to_vec()), None],
+        ..HeaderNames::default()
     };
     assert_eq!(allocations(|| extract(&message, Some(b"sip:carol@example.com"), &names)), 0);
     let fields = extract(&message, None, &names);

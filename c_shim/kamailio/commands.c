@@ -24,9 +24,11 @@ static void build_text(void *to, sc_bytes text)
     caller->rpc->rpl_printf(caller->context, "%.*s", (int)text.len, text.ptr);
 }
 
-static void build_fault(void *to, int code, sc_bytes text)
+/* Its text says what would be right, too. */
+static void build_fault(void *to, int code, sc_bytes text, sc_bytes detail)
 {
     call *caller = to;
+    (void)detail;
     caller->rpc->fault(caller->context, code, "%.*s", (int)text.len, text.ptr);
 }
 

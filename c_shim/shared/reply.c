@@ -46,10 +46,10 @@ static void on_text(void *to, sc_bytes text)
     answer->builder->text(answer->context, text);
 }
 
-static void on_fault(void *to, int code, sc_bytes text)
+static void on_fault(void *to, int code, sc_bytes text, sc_bytes detail)
 {
     reply *answer = to;
-    answer->builder->fault(answer->context, code, text);
+    answer->builder->fault(answer->context, code, text, detail);
 }
 
 static void on_open(void *to, sc_bytes name)
@@ -107,7 +107,7 @@ void reply_to_command(sc_core *core, const char *name, sc_bytes argument, const 
     static const char fault[] = "Internal error";
 
     if (sc_command(core, name, argument, &functions) != SC_OK) {
-        builder->fault(context, 500, (sc_bytes){ fault, sizeof(fault) - 1 });
+        builder->fault(context, 500, (sc_bytes){ fault, sizeof(fault) - 1 }, (sc_bytes){ NULL, 0 });
     }
     free(answer.name);
 }

@@ -10,7 +10,8 @@
  * last as long as the call. A group is whatever the host has for an object with fields. */
 typedef struct reply_builder {
     void (*text)(void *context, sc_bytes text);            /* the whole answer is one text */
-    void (*fault)(void *context, int code, sc_bytes text); /* the command failed */
+    /* The command failed: what is wrong, and, unless empty, what would be right. */
+    void (*fault)(void *context, int code, sc_bytes text, sc_bytes detail);
     /* Begins the group `name` in `outer`; the outermost has neither. NULL when there is no memory: its fields are left
      * out. */
     void *(*group)(void *context, void *outer, const char *name);

@@ -12,6 +12,7 @@ pub fn run(bytes: &[u8]) {
     let names = HeaderNames {
         callid_aleg: vec![b"X-CID".to_vec(), b"P-Leg".to_vec()],
         custom: [Some(b"Mac".to_vec()), Some(b"Via".to_vec()), None],
+        ..HeaderNames::default()
     };
     let fields = extract(bytes, None, &names);
     assert_eq!(fields.first_line, first_line_kind(bytes));

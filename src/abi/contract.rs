@@ -13,6 +13,8 @@ pub const SC_GIVEN_IP_PROTOCOL: u32 = 2;
 pub const SC_GIVEN_TIME: u32 = 4;
 pub const SC_GIVEN_AGENT: u32 = 8;
 pub const SC_GIVEN_CORRELATION: u32 = 16;
+pub const SC_GIVEN_PAYLOAD_TYPE: u32 = 32;
+pub const SC_GIVEN_COLLECTOR: u32 = 64;
 pub const SC_CUSTOM_FIELDS: u32 = 3;
 pub const SC_CHUNK_ROOM: u32 = 64;
 pub const SC_CHUNK_ARGUMENTS: u32 = 4;
@@ -279,6 +281,8 @@ pub struct sc_metadata {
     pub time_us: i64,
     pub agent: u32,
     pub correlation: sc_bytes,
+    pub payload_type: i32,
+    pub collector: sc_address,
 }
 impl Default for sc_metadata {
     fn default() -> Self {
@@ -311,10 +315,22 @@ impl Default for sc_message {
     }
 }
 #[repr(C)]
-#[derive(Debug, Default, Copy, Clone)]
+#[derive(Debug, Copy, Clone)]
 pub struct sc_capture_needs {
     pub asks_script: u8,
     pub unmasks: u8,
+    pub takes_hep: u8,
+    pub correlation_chunk: u16,
+    pub hep_route: sc_bytes,
+}
+impl Default for sc_capture_needs {
+    fn default() -> Self {
+        let mut s = ::std::mem::MaybeUninit::<Self>::uninit();
+        unsafe {
+            ::std::ptr::write_bytes(s.as_mut_ptr(), 0, 1);
+            s.assume_init()
+        }
+    }
 }
 unsafe extern "C" {
     pub fn sc_capture_setup(core: *mut sc_core, needs: *mut sc_capture_needs) -> sc_status;
@@ -400,6 +416,25 @@ unsafe extern "C" {
         verdict: *mut sc_hep_verdict,
         packet: *mut sc_hep_packet,
     ) -> sc_status;
+}
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct sc_hep_decoded {
+    pub message: sc_message,
+    pub sender: sc_address,
+    pub auth_key: sc_bytes,
+}
+impl Default for sc_hep_decoded {
+    fn default() -> Self {
+        let mut s = ::std::mem::MaybeUninit::<Self>::uninit();
+        unsafe {
+            ::std::ptr::write_bytes(s.as_mut_ptr(), 0, 1);
+            s.assume_init()
+        }
+    }
+}
+unsafe extern "C" {
+    pub fn sc_hep_take(core: *mut sc_core, packet: *const sc_hep_decoded, verdict: *mut sc_hep_verdict) -> sc_status;
 }
 unsafe extern "C" {
     pub fn sc_hep_accept(
@@ -902,7 +937,12 @@ pub struct sc_reply {
     pub context: *mut ::std::os::raw::c_void,
     pub text: ::std::option::Option<unsafe extern "C" fn(context: *mut ::std::os::raw::c_void, text: sc_bytes)>,
     pub fault: ::std::option::Option<
-        unsafe extern "C" fn(context: *mut ::std::os::raw::c_void, code: ::std::os::raw::c_int, text: sc_bytes),
+        unsafe extern "C" fn(
+            context: *mut ::std::os::raw::c_void,
+            code: ::std::os::raw::c_int,
+            text: sc_bytes,
+            detail: sc_bytes,
+        ),
     >,
     pub open: ::std::option::Option<unsafe extern "C" fn(context: *mut ::std::os::raw::c_void, name: sc_bytes)>,
     pub close: ::std::option::Option<unsafe extern "C" fn(context: *mut ::std::os::raw::c_void)>,
@@ -928,6 +968,13 @@ unsafe extern "C" {
         name: *mut *const ::std::os::raw::c_char,
         description: *mut *const ::std::os::raw::c_char,
         takes_argument: *mut u8,
+    ) -> sc_status;
+}
+unsafe extern "C" {
+    pub fn sc_command_in_module(
+        module: *const ::std::os::raw::c_char,
+        index: u32,
+        name: *mut *const ::std::os::raw::c_char,
     ) -> sc_status;
 }
 unsafe extern "C" {
@@ -993,6 +1040,7 @@ macro_rules! each_function {
             sc_wait_clear,
             sc_wait_passed,
             sc_hep_receive,
+            sc_hep_take,
             sc_hep_accept,
             sc_hep_end,
             sc_hep_variable,
@@ -1035,6 +1083,7 @@ macro_rules! each_function {
             sc_forward_found,
             sc_forward_not_found,
             sc_command_at,
+            sc_command_in_module,
             sc_command,
             sc_counter_at,
             sc_counter_exported,

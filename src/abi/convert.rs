@@ -1,13 +1,13 @@
 //! Pointers and structs of the contract, as Rust types and back. Null is always checked.
 
 use super::contract::{
-    SC_GIVEN_AGENT, SC_GIVEN_CORRELATION, SC_GIVEN_HEP_VERSION, SC_GIVEN_IP_PROTOCOL, SC_GIVEN_TIME, sc_address,
-    sc_bytes, sc_endpoint, sc_hep_head, sc_hep_packet, sc_message, sc_metadata, sc_status, sc_trace, sc_tracer,
-    sc_variable_kind, sc_variable_value,
+    SC_GIVEN_AGENT, SC_GIVEN_COLLECTOR, SC_GIVEN_CORRELATION, SC_GIVEN_HEP_VERSION, SC_GIVEN_IP_PROTOCOL,
+    SC_GIVEN_PAYLOAD_TYPE, SC_GIVEN_TIME, sc_address, sc_bytes, sc_endpoint, sc_hep_decoded, sc_hep_head,
+    sc_hep_packet, sc_message, sc_metadata, sc_status, sc_trace, sc_tracer, sc_variable_kind, sc_variable_value,
 };
 use crate::capture::{CUSTOM_FIELDS, Transport};
 use crate::hep::{PacketHead, Version};
-use crate::module::{HepPacket, Metadata, SipMessage, TraceEndpoint, TracedMessage, Tracer, VariableValue};
+use crate::module::{DecodedHep, HepPacket, Metadata, SipMessage, TraceEndpoint, TracedMessage, Tracer, VariableValue};
 use std::ffi::{CStr, c_char};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -205,6 +205,22 @@ unsafe fn metadata<'a>(metadata: &sc_metadata) -> Result<Metadata<'a>, sc_status
         time_us: is_given(SC_GIVEN_TIME).then_some(metadata.time_us),
         agent_id: is_given(SC_GIVEN_AGENT).then_some(metadata.agent),
         correlation_id,
+        payload_type: is_given(SC_GIVEN_PAYLOAD_TYPE).then_some(metadata.payload_type),
+        collector: is_given(SC_GIVEN_COLLECTOR).then(|| address(&metadata.collector)).transpose()?.map(|at| at.ip()),
+    })
+}
+
+/// A packet that the host has decoded.
+///
+/// # Safety
+/// Its bytes must be as for [`bytes`].
+pub(super) unsafe fn decoded<'a>(packet: &sc_hep_decoded) -> Result<DecodedHep<'a>, sc_status> {
+    Ok(DecodedHep {
+        // SAFETY: the caller vouches for both.
+        message: unsafe { message(&packet.message)? },
+        sender: address(&packet.sender)?.ip(),
+        // SAFETY: as above.
+        auth_key: unsafe { bytes(packet.auth_key)? },
     })
 }
 

@@ -7,8 +7,8 @@ use super::host_drivers::HostDrivers;
 use super::register::{InUse, Register};
 use super::shared::SharedForwardState;
 use crate::module::{
-    AnyModule, CaptureNode, CapturesSip, Copies, Dialect, Forward, HostedSink, KillLimits, Module, Overview, PacketWriter,
-    Pipeline, TraceAgent,
+    AnyModule, CapturesSip, Copies, Dialect, Forward, HostedSink, KillLimits, Module, Overview, PacketWriter, Pipeline,
+    TraceAgent,
 };
 use crate::queue::counters::Observer;
 use crate::queue::lane::Lanes;
@@ -46,11 +46,6 @@ impl Core {
     /// The module as one that captures SIP; an error when it does not.
     pub fn captures_sip(&mut self) -> Result<&mut dyn CapturesSip, sc_status> {
         self.module.captures_sip().ok_or(sc_status::SC_ERR_WRONG_STATE)
-    }
-
-    /// The capture node; an error when the handle belongs to another module.
-    pub fn node(&mut self) -> Result<&mut CaptureNode, sc_status> {
-        if let AnyModule::Sipcapture(node) = &mut self.module { Ok(node) } else { Err(sc_status::SC_ERR_WRONG_STATE) }
     }
 
     /// The capture agent; an error when the handle belongs to another module.

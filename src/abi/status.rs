@@ -72,9 +72,11 @@ impl From<CaptureError> for sc_status {
             CaptureError::Push(PushError::Full) => sc_status::SC_ERR_QUEUE_FULL,
             CaptureError::Push(PushError::TooLarge) => sc_status::SC_ERR_TOO_LARGE,
             CaptureError::State(error) => error.into(),
-            CaptureError::Table(_) | CaptureError::Mode(_) | CaptureError::NoSip | CaptureError::Unmaskable(_) => {
-                sc_status::SC_ERR_INVALID_VALUE
-            }
+            CaptureError::Table(_)
+            | CaptureError::Mode(_)
+            | CaptureError::NoSip
+            | CaptureError::ReportType(_)
+            | CaptureError::Unmaskable(_) => sc_status::SC_ERR_INVALID_VALUE,
             CaptureError::Malformed | CaptureError::NoHashSource => sc_status::SC_ERR_REFUSED,
         }
     }

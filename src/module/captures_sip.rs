@@ -2,12 +2,28 @@
 
 use crate::module::engine::relay::RelayError;
 use crate::module::engine::state::StateError;
+use crate::module::hep::decoded::DecodedHep;
 use crate::module::hep::intake::{HepPacket, Verdict};
 use crate::module::hep::variable::HepVariable;
 use crate::module::raw::input::RawError;
 use crate::module::sip_message::{CaptureError, SipMessage};
 use crate::module::variable::VariableValue;
 use std::net::IpAddr;
+
+/// What the parameters ask of the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CaptureNeeds<'a> {
+    /// What is no SIP is for the script to look at first.
+    pub asks_script: bool,
+    /// Call-IDs that topology hiding has masked are unmasked.
+    pub unmasks: bool,
+    /// HEP packets are taken.
+    pub takes_hep: bool,
+    /// Type of the chunk that holds the correlation id.
+    pub correlation_chunk: u16,
+    /// The route that looks at HEP packets; empty when none is named.
+    pub hep_route: &'a [u8],
+}
 
 /// A module that captures SIP messages. What one does not offer has a body here: an error, or nothing.
 pub trait CapturesSip {
@@ -18,12 +34,17 @@ pub trait CapturesSip {
         Err(StateError::OtherModule)
     }
 
+    /// What the parameters ask of the host.
+    fn needs(&self) -> Result<CaptureNeeds<'_>, StateError> {
+        Err(StateError::OtherModule)
+    }
+
     /// Queues a SIP message for `table` (empty for one of the mode's) in the database of mode `mode`
     /// ([`CapturesSip::find_mode`], 0 for the default one). Never waits.
     fn capture_sip(&mut self, message: &SipMessage<'_>, table: &[u8], mode: usize) -> Result<(), CaptureError>;
 
-    /// Queues a report for `table` (empty: `report_capture`): 12 columns with `correlation` (empty: that of the HEP
-    /// packet at hand) and `body` (empty: the whole message). Never waits.
+    /// Queues a report for `table` (empty: the module's own for them) with `correlation` (empty: that of the HEP packet
+    /// at hand) and `body` (empty: the whole message). Never waits.
     fn capture_report(
         &mut self,
         message: &SipMessage<'_>,
@@ -50,15 +71,22 @@ pub trait CapturesSip {
         Err(StateError::OtherModule)
     }
 
+    /// Takes a packet that the host has decoded, or a message that another process has read from a raw socket. After
+    /// [`Verdict::NeedsScript`] and [`Verdict::Route`], [`CapturesSip::end_hep`] must follow.
+    fn take_hep<'a>(&mut self, packet: &DecodedHep<'a>) -> Result<Verdict<'a>, StateError> {
+        let _ = packet;
+        Err(StateError::OtherModule)
+    }
+
     /// Goes on with the packet that the script has looked at.
     fn accept_hep<'a>(&'a mut self, datagram: &'a [u8]) -> Result<Verdict<'a>, StateError> {
         let _ = datagram;
         Err(StateError::OtherModule)
     }
 
-    /// Ends the packet that [`CapturesSip::receive_hep`] began. With `refused`, the host's parser refused this payload
-    /// before any route ran; unless something captured it all the same, it is queued for `bad_table`, or one of the
-    /// default mode's tables, in that mode's database.
+    /// Ends the packet that [`CapturesSip::receive_hep`] or [`CapturesSip::take_hep`] began. With `refused`, the host's
+    /// parser refused this payload before any route ran; unless something captured it all the same, it is queued for
+    /// `bad_table`, or one of the default mode's tables, in that mode's database.
     fn end_hep(&mut self, refused: Option<&[u8]>) -> Result<(), CaptureError> {
         let _ = refused;
         Err(StateError::OtherModule.into())

@@ -3,6 +3,7 @@
 use super::captures_sip::CapturesSip;
 use super::kamailio::sipcapture::capture_node::CaptureNode;
 use super::kamailio::siptrace::TraceAgent;
+use super::opensips;
 #[cfg(any(test, feature = "toy-host"))]
 use super::toy::ToyModule;
 use super::{Dialect, Module, ParameterList};
@@ -80,6 +81,8 @@ macro_rules! modules {
 modules! {
     Sipcapture "kamailio/sipcapture" CaptureNode, super::SIPCAPTURE_PARAMETERS;
     Siptrace "kamailio/siptrace" TraceAgent, super::SIPTRACE_PARAMETERS;
+    OpensipsSipcapture "opensips/sipcapture" opensips::sipcapture::capture_node::CaptureNode,
+        opensips::sipcapture::parameters::PARAMETERS;
     #[cfg(any(test, feature = "toy-host"))]
     Toy "toy/capture" ToyModule, super::toy::PARAMETERS;
 }
@@ -90,6 +93,7 @@ impl AnyModule {
         match self {
             AnyModule::Sipcapture(node) => Some(&mut **node),
             AnyModule::Siptrace(_) => None,
+            AnyModule::OpensipsSipcapture(node) => Some(&mut **node),
             #[cfg(any(test, feature = "toy-host"))]
             AnyModule::Toy(module) => Some(&mut **module),
         }

@@ -12,17 +12,21 @@ mod hep;
 mod host_facts;
 mod kamailio;
 mod list;
+mod node;
+mod opensips;
 pub mod parameter;
 mod parameter_list;
 mod raw;
 mod sip_message;
+#[cfg(test)]
+mod testing;
 #[cfg(any(test, feature = "toy-host"))]
 #[path = "../../tests/toy_host/module.rs"]
 mod toy;
 mod variable;
 
 pub use crate::owned_directory::Owner;
-pub use captures_sip::CapturesSip;
+pub use captures_sip::{CaptureNeeds, CapturesSip};
 pub use engine::commands::Reply;
 pub use engine::common_settings::CommonSettings;
 pub use engine::default_places::{EMBEDDED_URL, SPOOL_DIRECTORY};
@@ -46,6 +50,7 @@ pub use hep::chunks::{
     ROOM as CHUNK_ROOM, check_argument as check_chunk_argument, decode as decode_chunk, encode as encode_chunk,
     one_family, version_value as hep_version_value,
 };
+pub use hep::decoded::DecodedHep;
 pub use hep::intake::{HepPacket, Verdict};
 pub use hep::metadata::Metadata;
 pub use hep::packet_writer::PacketWriter;
@@ -63,6 +68,9 @@ pub use kamailio::siptrace::{
     TracedMessage, Tracer, conclude,
 };
 pub use list::AnyModule;
+pub use opensips::rows::{ROWS as OPENSIPS_ROWS, ROWS_HOMER6 as OPENSIPS_ROWS_HOMER6};
+pub use opensips::sipcapture::capture_node::CaptureNode as OpensipsCaptureNode;
+pub use opensips::sipcapture::settings::CaptureSettings as OpensipsCaptureSettings;
 pub use parameter::ParameterError;
 pub use parameter_list::{Parameter, ParameterKind, ParameterList};
 pub use raw::input::RawError;

@@ -55,7 +55,7 @@ pub enum CaptureError {
     Off,
     /// The script's table name will not do.
     #[error(transparent)]
-    Table(NameError),
+    Table(#[from] NameError),
     /// There is no such mode.
     #[error("there is no capture mode number {0}")]
     Mode(usize),
@@ -68,6 +68,9 @@ pub enum CaptureError {
     /// The HEP packet that the script looks at holds no SIP message.
     #[error("the HEP packet holds no SIP message")]
     NoSip,
+    /// No report has this type.
+    #[error("the type {0} of a report is not allowed: 0 to 255 are")]
+    ReportType(i32),
     /// It is a HEP packet whose secrets nobody can find.
     #[error(transparent)]
     Unmaskable(#[from] Unmaskable),

@@ -12,6 +12,8 @@
 //! postgres://user@/var/run/postgresql/database    its Unix socket in this directory
 //! ```
 //!
+//! Where a host's own parser reads these parts otherwise, [`UrlForms`] says how.
+//!
 //! Any other scheme (`text://`, `unixodbc://`, `cassandra://`, ...), and every one with [`Driver::Host`], is left to
 //! the host's own driver, which reads the URL itself.
 //!
@@ -108,6 +110,27 @@ pub enum DatabaseUrl {
     Host(HostedUrl),
 }
 
+/// What hosts write otherwise than each other in URLs of databases that our own drivers serve.
+#[derive(Clone, Copy, Debug)]
+pub struct UrlForms {
+    /// Whether the path of SQLite is absolute, however many slashes begin it.
+    pub sqlite_is_absolute: bool,
+    /// Whether the first `@` ends the login, so that none can stand in a password, in place of the last one that has a
+    /// `/` behind it.
+    pub first_at_ends_login: bool,
+    /// Whether a host `unix(PATH)` is a Unix socket.
+    pub has_unix_hosts: bool,
+    /// Keys behind the `?` that are the host's own, and are ignored with a warning as unknown ones are, also when they
+    /// sound like keys of TLS.
+    pub ignored_keys: &'static [&'static str],
+}
+
+impl UrlForms {
+    /// The forms of the [module's description](self), which [`DatabaseUrl`] is shown in.
+    pub const PLAIN: UrlForms =
+        UrlForms { sqlite_is_absolute: false, first_at_ends_login: false, has_unix_hosts: false, ignored_keys: &[] };
+}
+
 /// The schemes that drivers of our own serve.
 const OWN_SCHEMES: [&str; 4] = ["sqlite", "mysql", "postgres", "postgresql"];
 
@@ -133,6 +156,10 @@ impl UrlError {
 impl DatabaseUrl {
     /// Reads a database URL; see the forms in the [module's description](self).
     pub fn parse(url: &str) -> Result<DatabaseUrl, UrlError> {
+        DatabaseUrl::parse_own(url, &UrlForms::PLAIN)
+    }
+
+    fn parse_own(url: &str, forms: &UrlForms) -> Result<DatabaseUrl, UrlError> {
         let refuse = |fault: UrlFault| match fault {
             UrlFault::Form(fault) => UrlError::of_form(redact(url), fault),
             UrlFault::Parameter(fault) => UrlError { url: redact(url), fault },
@@ -145,17 +172,17 @@ impl DatabaseUrl {
             return if is_path { parse_hosted(url) } else { Err("it has no \"scheme://\"") }.map_err(refuse_foreign);
         };
         match scheme {
-            "sqlite" => parse_sqlite(rest).map_err(|fault| refuse(fault.into())),
-            "mysql" => parse_mysql(rest).map(DatabaseUrl::Mysql).map_err(refuse),
-            "postgres" | "postgresql" => parse_postgres(rest).map(DatabaseUrl::Postgres).map_err(refuse),
+            "sqlite" => parse_sqlite(rest, forms).map_err(|fault| refuse(fault.into())),
+            "mysql" => parse_mysql(rest, forms).map(DatabaseUrl::Mysql).map_err(refuse),
+            "postgres" | "postgresql" => parse_postgres(rest, forms).map(DatabaseUrl::Postgres).map_err(refuse),
             _ => parse_hosted(url).map_err(refuse_foreign),
         }
     }
 
-    /// As [`DatabaseUrl::parse`], for `driver`.
-    pub fn parse_for(url: &str, driver: Driver) -> Result<DatabaseUrl, UrlError> {
+    /// As [`DatabaseUrl::parse`], for `driver` and in the `forms` of a host.
+    pub fn parse_for(url: &str, driver: Driver, forms: &UrlForms) -> Result<DatabaseUrl, UrlError> {
         match driver {
-            Driver::Auto => DatabaseUrl::parse(url),
+            Driver::Auto => DatabaseUrl::parse_own(url, forms),
             Driver::Host => parse_hosted(url.trim()).map_err(|fault| UrlError::of_form(redact_foreign(url), fault)),
         }
     }
@@ -196,17 +223,18 @@ fn parse_hosted(url: &str) -> Result<DatabaseUrl, &'static str> {
     Ok(DatabaseUrl::Host(HostedUrl { scheme: scheme.to_owned(), url: Password::new(url.to_owned()) }))
 }
 
-fn parse_sqlite(rest: &str) -> Result<DatabaseUrl, &'static str> {
-    let path = rest.strip_prefix('/').ok_or("a host makes no sense; an absolute path needs four slashes")?;
-    let path = path.split('?').next().unwrap_or(path);
-    if path.is_empty() {
-        return Err("it names no file");
-    }
-    Ok(DatabaseUrl::Sqlite(PathBuf::from(path)))
+fn parse_sqlite(rest: &str, forms: &UrlForms) -> Result<DatabaseUrl, &'static str> {
+    let path = rest.split('?').next().unwrap_or(rest);
+    let path = match path.trim_start_matches('/') {
+        "" => return Err("it names no file"),
+        path if forms.sqlite_is_absolute => Path::new("/").join(path),
+        _ => path.strip_prefix('/').ok_or("a host makes no sense; an absolute path needs four slashes")?.into(),
+    };
+    Ok(DatabaseUrl::Sqlite(path))
 }
 
-fn parse_mysql(rest: &str) -> Result<Server, UrlFault> {
-    let server = parse_server(rest, tls::mysql::key_of)?;
+fn parse_mysql(rest: &str, forms: &UrlForms) -> Result<Server, UrlFault> {
+    let server = parse_server(rest, forms, tls::mysql::key_of)?;
     // What option files add is seen when the URL is checked.
     if server.option_group.is_none() {
         tls::mysql::MysqlSettings::resolve(&server.parameters).map_err(UrlFault::Parameter)?;
@@ -214,8 +242,8 @@ fn parse_mysql(rest: &str) -> Result<Server, UrlFault> {
     Ok(server)
 }
 
-fn parse_postgres(rest: &str) -> Result<Server, UrlFault> {
-    let server = parse_server(rest, tls::libpq::key_of)?;
+fn parse_postgres(rest: &str, forms: &UrlForms) -> Result<Server, UrlFault> {
+    let server = parse_server(rest, forms, tls::libpq::key_of)?;
     if server.option_group.is_some() {
         return Err("its host is no IPv6 address".into());
     }
@@ -223,19 +251,32 @@ fn parse_postgres(rest: &str) -> Result<Server, UrlFault> {
     Ok(server)
 }
 
-fn parse_server(rest: &str, key_of: impl Fn(&str) -> Option<&'static str>) -> Result<Server, &'static str> {
-    let (login, place) = split_login(rest);
+fn parse_server(
+    rest: &str,
+    forms: &UrlForms,
+    key_of: impl Fn(&str) -> Option<&'static str>,
+) -> Result<Server, &'static str> {
+    let (login, place) = split_login(rest, forms);
     let (user, password) = match login.split_once(':') {
         Some((user, password)) => (user, Some(Password::new(password.to_owned()))),
         None => (login, None),
     };
     let (place, query) = place.split_once('?').unwrap_or((place, ""));
+    // Most likely the rest of a password: taken for a host or a database, it would be shown.
+    if forms.first_at_ends_login && place.contains('@') {
+        return Err("its first @ ends the login, and another follows; no @ can stand in a password");
+    }
+    let (place, socket) = if forms.has_unix_hosts { split_socket(place)? } else { (place, None) };
     let (host, database) = split_database(place).ok_or("it names no database")?;
     if database.is_empty() {
         return Err("it names no database");
     }
     let (host, port) = split_port(host)?;
-    let (option_group, host) = parse_host(host);
+    let (option_group, host) = match socket {
+        Some(path) if host.is_empty() => (None, ServerHost::Socket(PathBuf::from(path))),
+        Some(_) => return Err("its host has something behind unix(...)"),
+        None => parse_host(host),
+    };
     match &host {
         // Most likely a login whose `@` was forgotten: taken for a name it would be looked up, and logged, as one.
         ServerHost::Name(name) if name.contains(':') && name.parse::<std::net::Ipv6Addr>().is_err() => {
@@ -244,20 +285,28 @@ fn parse_server(rest: &str, key_of: impl Fn(&str) -> Option<&'static str>) -> Re
         _ => {}
     }
     let (user, database) = (user.to_owned(), database.to_owned());
-    let parameters = Parameters::parse(query, key_of);
+    let parameters = Parameters::parse(query, key_of).ignoring(forms.ignored_keys);
     Ok(Server { user, password, option_group, host, port, database, parameters })
 }
 
-/// Splits off the login: what stands before the last `@` that still has a `/` behind it. A slash before the first `@`
-/// and no colon before that slash means that there is no login.
-fn split_login(rest: &str) -> (&str, &str) {
-    let end = rest.match_indices('@').map(|(position, _)| position).rfind(|&at| rest[at..].contains('/'));
+/// Splits off the login: what stands before the last `@`, or the first one, that still has a `/` behind it. A slash
+/// before the first `@` and no colon before that slash means that there is no login.
+fn split_login<'a>(rest: &'a str, forms: &UrlForms) -> (&'a str, &'a str) {
+    let mut ends = rest.match_indices('@').map(|(at, _)| at).filter(|&at| rest[at..].contains('/'));
+    let end = if forms.first_at_ends_login { ends.next() } else { ends.last() };
     let Some(end) = end else { return ("", rest) };
     let first_slash = rest.find('/').unwrap_or(rest.len());
     if first_slash < end && !rest[..first_slash].contains([':', '@']) {
         return ("", rest);
     }
     (&rest[..end], &rest[end + 1..])
+}
+
+/// What follows the host `unix(PATH)`, and that path; all and `None` when the host is another.
+fn split_socket(place: &str) -> Result<(&str, Option<&str>), &'static str> {
+    let Some(socket) = place.strip_prefix("unix(") else { return Ok((place, None)) };
+    let (path, behind) = socket.split_once(')').ok_or("its unix( is not closed")?;
+    if path.starts_with('/') { Ok((behind, Some(path))) } else { Err("its unix(...) holds no path that begins with /") }
 }
 
 /// Splits host and port from the database. A host that is a path has slashes of its own.
@@ -434,6 +483,96 @@ mod tests {
         }
     }
 
+    /// Every part otherwise than in the plain forms.
+    const OTHER: UrlForms = UrlForms {
+        sqlite_is_absolute: true,
+        first_at_ends_login: true,
+        has_unix_hosts: true,
+        ignored_keys: &["tls_domain"],
+    };
+
+    fn other(url: &str) -> Result<DatabaseUrl, UrlError> {
+        DatabaseUrl::parse_for(url, Driver::Auto, &OTHER)
+    }
+
+    fn other_server(url: &str) -> Server {
+        match other(url) {
+            Ok(DatabaseUrl::Mysql(server) | DatabaseUrl::Postgres(server)) => server,
+            other => panic!("{url}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn where_paths_of_sqlite_are_absolute_any_number_of_slashes_begins_them() {
+        for url in ["sqlite:///var/x.db", "sqlite:////var/x.db", "sqlite://var/x.db", "sqlite:///var/x.db?cache=shared"]
+        {
+            let parsed = other(url).unwrap();
+            assert_eq!(parsed, DatabaseUrl::Sqlite("/var/x.db".into()), "{url}");
+            // What is shown means the same to both.
+            assert_eq!(DatabaseUrl::parse(&parsed.to_string()), Ok(parsed), "{url}");
+        }
+        for url in ["sqlite://", "sqlite:///", "sqlite:////?x"] {
+            assert!(other(url).is_err(), "{url}");
+        }
+    }
+
+    #[test]
+    fn where_the_first_at_sign_ends_a_login_a_password_holds_all_but_that() {
+        for (url, user, password, host, database) in [
+            ("mysql://u:p@h/d", "u", Some("p"), "h", "d"),
+            ("mysql://u:p:/?x@h/d", "u", Some("p:/?x"), "h", "d"),
+            ("postgres://u@h/d?application_name=a@b", "u", None, "h", "d"),
+            ("mysql://h/d", "", None, "h", "d"),
+        ] {
+            let parsed = other_server(url);
+            assert_eq!(
+                (parsed.user.as_str(), parsed.password.as_ref().map(Password::expose)),
+                (user, password),
+                "{url}"
+            );
+            assert_eq!((parsed.host, parsed.database.as_str()), (ServerHost::Name(host.to_owned()), database), "{url}");
+        }
+        for url in ["mysql://u:ge@heim@h/d", "mysql://u:p@h/d@heim/x", "postgres://u:@heim@/d"] {
+            let error = other(url).unwrap_err().to_string();
+            assert!(error.contains("its first @ ends the login") && !error.contains("heim@"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_host_in_unix_and_brackets_is_a_socket_where_hosts_write_it_so() {
+        let parsed = other_server("mysql://u:geheim@unix(/run/mysqld/mysqld.sock)/d");
+        assert_eq!(parsed.host, ServerHost::Socket("/run/mysqld/mysqld.sock".into()));
+        let url = DatabaseUrl::Mysql(parsed.clone());
+        assert_eq!(url.to_string(), "mysql://u:xxxx@/run/mysqld/mysqld.sock/d");
+        assert!(!format!("{url:?}").contains("geheim"));
+        assert_eq!((parsed.database.as_str(), parsed.port), ("d", None));
+        assert_eq!(other_server("mysql://u@h/d").host, ServerHost::Name("h".to_owned()));
+        for url in [
+            "mysql://u:geheim@unix(/run/x.sock/d",
+            "mysql://u:geheim@unix(x.sock)/d",
+            "mysql://u:geheim@unix(/run/x.sock)h/d",
+            "mysql://u:geheim@unix(/run/x.sock)",
+        ] {
+            let error = other(url).unwrap_err().to_string();
+            assert!(error.contains("unix(") || error.contains("no database"), "{error}");
+            assert!(!error.contains("geheim"), "{error}");
+        }
+        assert_eq!(server("mysql://u@unix(x)/d").host, ServerHost::Name("unix(x)".to_owned()));
+    }
+
+    #[test]
+    fn a_key_of_the_hosts_own_is_ignored_with_the_warning_of_unknown_ones() {
+        for scheme in ["mysql", "postgres"] {
+            let url = format!("{scheme}://u:p@h/d?tls_domain=geheim");
+            assert_eq!(other_server(&url).parameters.unknown(), ["tls_domain"]);
+            assert!(!format!("{:?}", other(&url)).contains("geheim"));
+            for refused in [DatabaseUrl::parse(&url), other(&format!("{scheme}://u:p@h/d?tls_domains=geheim"))] {
+                let error = refused.unwrap_err().to_string();
+                assert!(error.contains("tls_domain") && !error.contains("geheim"), "{error}");
+            }
+        }
+    }
+
     #[test]
     fn an_at_sign_in_the_query_is_percent_encoded() {
         let parsed = server("postgres://u:p@h/d?sslmode=disable&sslrootcert=/etc/a%40b/ca.pem");
@@ -507,7 +646,7 @@ mod tests {
 
     #[test]
     fn other_schemes_and_all_that_are_forced_are_left_to_the_host() {
-        let hosted = |url, driver| match DatabaseUrl::parse_for(url, driver) {
+        let hosted = |url, driver| match DatabaseUrl::parse_for(url, driver, &UrlForms::PLAIN) {
             Ok(DatabaseUrl::Host(hosted)) => hosted,
             other => panic!("{url}: {other:?}"),
         };
@@ -528,7 +667,7 @@ mod tests {
             assert_eq!(hosted(url, Driver::Host).url.expose(), url);
         }
         for url in ["", "mysql", "my-sql://u:geheim@h/d", ":x", "te xt://x", "text://\0"] {
-            let error = DatabaseUrl::parse_for(url, Driver::Host).unwrap_err().to_string();
+            let error = DatabaseUrl::parse_for(url, Driver::Host, &UrlForms::PLAIN).unwrap_err().to_string();
             assert!(!error.contains("geheim"), "{error}");
         }
     }
@@ -547,7 +686,7 @@ mod tests {
             ("unixodbc:///DSN=x;PWD=geheim", "unixodbc:///DSN=..."),
             ("perlvdb:geheim", "perlvdb:..."),
         ] {
-            let parsed = DatabaseUrl::parse_for(url, Driver::Host).unwrap();
+            let parsed = DatabaseUrl::parse_for(url, Driver::Host, &UrlForms::PLAIN).unwrap();
             assert_eq!(parsed.to_string(), shown);
             assert!(!format!("{parsed:?}").contains("heim"), "{parsed:?}");
         }

@@ -5,22 +5,13 @@ use super::identity::Identity;
 use super::name_addr::{self, Comma, NameAddr};
 use super::scan::{HeaderCursor, trim_end};
 use super::uri::Uri;
-use super::{Fields, FirstLine, HeaderNames, contact, digest, lenient, originator, uri, via};
-
-/// RTP statistics headers, the preferred one first.
-const RTP_STATS: [&[u8]; 7] = [
-    b"X-RTP-Stat-Add",
-    b"X-RTP-Stat-T38",
-    b"X-RTP-Stat",
-    b"P-RTP-Stat",
-    b"X-Siemens-RTP-stats",
-    b"X-NG-RTP-STATS",
-    b"RTP-RxStat",
-];
+use super::{Fields, FirstLine, HeaderNames, IdentityHeaders, contact, digest, lenient, originator, uri, via};
 
 /// Headers seen so far. A body is `Some` once its header has come, also when it is empty.
 #[derive(Default)]
 struct SeenHeaders<'a> {
+    /// Which identities are looked at.
+    identity_headers: IdentityHeaders,
     via: bool,
     from: bool,
     to: bool,
@@ -48,7 +39,7 @@ struct SeenHeaders<'a> {
 
 /// Reads the headers of `message` from offset `at` into `fields`.
 pub(super) fn headers<'a>(message: &'a [u8], at: usize, names: &HeaderNames, fields: &mut Fields<'a>) {
-    let mut seen = SeenHeaders::default();
+    let mut seen = SeenHeaders { identity_headers: names.identity, ..SeenHeaders::default() };
     let mut cursor = HeaderCursor::new(message, at);
     while let Some(first) = cursor.peek() {
         if first == b'\r' || first == b'\n' {
@@ -147,7 +138,7 @@ impl<'a> SeenHeaders<'a> {
             KnownHeader::PAssertedIdentity => self.asserted.read(body),
             KnownHeader::PPreferredIdentity => self.preferred.read_of_two(body),
             KnownHeader::RemotePartyId => {
-                if self.remote_party_body.is_none() {
+                if self.remote_party_body.is_none() && self.identity_headers == IdentityHeaders::All {
                     self.remote_party_body = Some(body);
                     self.remote_party = name_addr::parse(&mut HeaderCursor::new(raw, 0), Comma::Ordinary);
                 }
@@ -165,7 +156,7 @@ impl<'a> SeenHeaders<'a> {
                 (fields.originator_ip, fields.originator_port) = originator::parse(body);
             }
             Some(b'X' | b'P' | b'R') => {
-                let rank = RTP_STATS.iter().position(|wanted| is_named(name, wanted));
+                let rank = names.rtp_stat.iter().position(|wanted| is_named(name, wanted));
                 keep_best(&mut self.rtp_stat_rank, rank, &mut fields.rtp_stat, body);
             }
             _ => {}

@@ -34,13 +34,51 @@ pub use hash_source::{HashSource, hash_source};
 pub use lookup::{header, via_branches};
 pub use mask::Masks;
 
-/// Header names that the operator chooses.
-#[derive(Clone, Debug, Default)]
+/// RTP statistics headers, the preferred one first.
+const RTP_STATS: &[&[u8]] = &[
+    b"X-RTP-Stat-Add",
+    b"X-RTP-Stat-T38",
+    b"X-RTP-Stat",
+    b"P-RTP-Stat",
+    b"X-Siemens-RTP-stats",
+    b"X-NG-RTP-STATS",
+    b"RTP-RxStat",
+];
+
+/// Which headers tell the identity of the sender, the preferred one first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IdentityHeaders {
+    /// P-Asserted-Identity, P-Preferred-Identity and Remote-Party-ID. This is the default.
+    #[default]
+    All,
+    /// The first two alone.
+    WithoutRemotePartyId,
+}
+
+/// The headers to look at where hosts or operators choose them.
+#[derive(Clone, Debug)]
 pub struct HeaderNames {
+    /// Headers that fill `pid_user`.
+    pub identity: IdentityHeaders,
+    /// Headers of which the first present one fills `rtp_stat`, in order of preference. Their names begin with X, P or
+    /// R.
+    pub rtp_stat: &'static [&'static [u8]],
     /// Headers of which the first present one fills `callid_aleg`, in order of preference.
     pub callid_aleg: Vec<Vec<u8>>,
     /// Headers of `custom_field1` to `custom_field3`; `None` leaves the field empty.
     pub custom: [Option<Vec<u8>>; 3],
+}
+
+impl Default for HeaderNames {
+    /// No header of an operator's choice, and every one that Kamailio's module looks at.
+    fn default() -> HeaderNames {
+        HeaderNames {
+            identity: IdentityHeaders::default(),
+            rtp_stat: RTP_STATS,
+            callid_aleg: Vec::new(),
+            custom: [None, None, None],
+        }
+    }
 }
 
 /// What the first line is; the numbers are those of the `type` column.
@@ -87,7 +125,8 @@ pub struct Fields<'a> {
     pub to_domain: &'a [u8],
     /// To tag, the last if there are several.
     pub to_tag: &'a [u8],
-    /// User of P-Asserted-Identity, else P-Preferred-Identity, else Remote-Party-ID.
+    /// User of P-Asserted-Identity, else P-Preferred-Identity, else, unless [`HeaderNames`] says otherwise,
+    /// Remote-Party-ID.
     pub pid_user: &'a [u8],
     /// User of the contact: the last one in the first Contact header; `*` for a star.
     pub contact_user: &'a [u8],

@@ -7,6 +7,7 @@ fn names() -> HeaderNames {
     HeaderNames {
         callid_aleg: vec![b"X-CID".to_vec(), b"X-Leg".to_vec()],
         custom: [Some(b"Mac".to_vec()), None, Some(b"Port".to_vec())],
+        ..HeaderNames::default()
     }
 }
 

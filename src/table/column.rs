@@ -41,6 +41,48 @@ pub const fn optional_column<V: Copy>(key: &'static str, parameter: &'static str
     ColumnSpec { key, parameter, is_optional: true, value }
 }
 
+/// `columns` with `column` in place of the one that has its key.
+pub const fn with_column<V: Copy, const N: usize>(
+    mut columns: [ColumnSpec<V>; N],
+    column: ColumnSpec<V>,
+) -> [ColumnSpec<V>; N] {
+    columns[position(&columns, column.key)] = column;
+    columns
+}
+
+/// `columns` with `column` behind the others, and without the one that has its key.
+pub const fn with_last_column<V: Copy, const N: usize>(
+    mut columns: [ColumnSpec<V>; N],
+    column: ColumnSpec<V>,
+) -> [ColumnSpec<V>; N] {
+    let mut at = position(&columns, column.key);
+    while at + 1 < N {
+        columns[at] = columns[at + 1];
+        at += 1;
+    }
+    columns[N - 1] = column;
+    columns
+}
+
+const fn position<V>(columns: &[ColumnSpec<V>], key: &str) -> usize {
+    let mut at = 0;
+    while at < columns.len() {
+        if is_same(columns[at].key.as_bytes(), key.as_bytes()) {
+            return at;
+        }
+        at += 1;
+    }
+    panic!("no column has this key")
+}
+
+const fn is_same(one: &[u8], other: &[u8]) -> bool {
+    let mut at = 0;
+    while at < one.len() && at < other.len() && one[at] == other[at] {
+        at += 1;
+    }
+    at == one.len() && at == other.len()
+}
+
 /// What every capture has, whatever its row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CaptureValue {

@@ -15,19 +15,29 @@ pub struct RowDialect {
     pub trace: &'static [ColumnSpec<TraceValue>],
     /// Numbers of transports.
     pub transports: RowTransports,
-    /// How the capture agent's id is written behind the node's name.
+    /// How the capture agent's id is written.
     pub agent_id: AgentIdForm,
     /// Where the correlation id of a SIP message comes from.
     pub correlation: CorrelationSource,
 }
 
-/// How a capture agent's id is written behind the capture node's name and a colon.
+/// How a capture agent's id is written: behind the capture node's name and a colon, and in a column of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AgentIdForm {
     /// As it is: 0 to 4,294,967,295.
     Unsigned,
     /// As a signed number of 32 bits: an id from 2,147,483,648 on is negative.
     Signed,
+}
+
+impl AgentIdForm {
+    /// The number that stands for `agent_id`.
+    pub fn number(self, agent_id: u32) -> i64 {
+        match self {
+            AgentIdForm::Unsigned => agent_id.into(),
+            AgentIdForm::Signed => agent_id.cast_signed().into(),
+        }
+    }
 }
 
 /// Where the correlation id of a SIP message comes from.
@@ -89,6 +99,19 @@ pub enum OtherTransports {
 }
 
 impl TransportNumbers {
+    /// As the cores of SIP servers number what they listen on. Nothing else has a number.
+    pub const OF_SERVERS: TransportNumbers = TransportNumbers {
+        known: &[
+            (Transport::Udp, 1),
+            (Transport::Tcp, 2),
+            (Transport::Tls, 3),
+            (Transport::Sctp, 4),
+            (Transport::Ws, 5),
+            (Transport::Wss, 6),
+        ],
+        others: OtherTransports::Zero,
+    };
+
     /// The number of `transport`.
     pub fn number(&self, transport: Transport) -> u8 {
         match (self.known.iter().find(|(known, _)| *known == transport), self.others, transport) {

@@ -7,9 +7,12 @@ use super::column::{ColumnSpec, ReportValue, SipValue, column};
 
 /// The 44 columns of a SIP message, in the order of the stock module's INSERT. `auth` is never filled, as the stock
 /// module has it.
-pub const SIP: &[ColumnSpec<SipValue>] = {
+pub const SIP: &[ColumnSpec<SipValue>] = &SIP_COLUMNS;
+
+/// The same, for dialects that have most of them.
+pub const SIP_COLUMNS: [ColumnSpec<SipValue>; 44] = {
     use SipValue::{CallId, Capture, CorrelationId, Custom, Empty, Number, Text};
-    &[
+    [
         column("date", "date_column", Capture(Time)),
         column("micro_ts", "micro_ts_column", Capture(Micros)),
         column("method", "method_column", Text(|f| f.method)),
@@ -58,9 +61,12 @@ pub const SIP: &[ColumnSpec<SipValue>] = {
 };
 
 /// The 12 columns of a report (`rtcp_capture`, `report_capture`, `logs_capture`).
-pub const REPORT: &[ColumnSpec<ReportValue>] = {
+pub const REPORT: &[ColumnSpec<ReportValue>] = &REPORT_COLUMNS;
+
+/// The same, for dialects that have most of them.
+pub const REPORT_COLUMNS: [ColumnSpec<ReportValue>; 12] = {
     use ReportValue::{Capture, CorrelationId, Type};
-    &[
+    [
         column("date", "date_column", Capture(Time)),
         column("micro_ts", "micro_ts_column", Capture(Micros)),
         column("correlation_id", "correlation_column", CorrelationId),

@@ -9,7 +9,7 @@
 //! ```
 
 use super::column::{CaptureValue, ReportValue, SipValue, TraceValue};
-use super::dialect::{AgentIdForm, CorrelationSource, RowDialect};
+use super::dialect::{CorrelationSource, RowDialect};
 use crate::capture::{Capture, RowKind};
 use crate::sip::Fields;
 use std::fmt::{self, Write};
@@ -82,17 +82,9 @@ impl RowText {
         write_ip(&mut text.destination_ip, capture.destination.ip());
         if let Some(agent_id) = capture.agent_id {
             text.node.push(capture_node);
-            text.write_agent(dialect.agent_id, agent_id);
+            write!(text.node, ":{}", dialect.agent_id.number(agent_id)).expect("a short text takes any write");
         }
         text
-    }
-
-    fn write_agent(&mut self, form: AgentIdForm, agent_id: u32) {
-        let written = match form {
-            AgentIdForm::Unsigned => write!(self.node, ":{agent_id}"),
-            AgentIdForm::Signed => write!(self.node, ":{}", agent_id.cast_signed()),
-        };
-        written.expect("a short text takes any write");
     }
 
     fn node<'a>(&'a self, capture: &Capture<'_>, capture_node: &'a [u8]) -> &'a [u8] {
@@ -150,7 +142,7 @@ impl<'a> Common<'_, 'a> {
             CaptureValue::Family => Int(family(capture.source.ip())),
             CaptureValue::Node => Bytes(text.node(capture, capture_node)),
             CaptureValue::NodeName => Bytes(capture_node),
-            CaptureValue::AgentId => Int(capture.agent_id.unwrap_or(0).into()),
+            CaptureValue::AgentId => Int(dialect.agent_id.number(capture.agent_id.unwrap_or(0))),
             CaptureValue::Message => Bytes(capture.payload),
             CaptureValue::MessageLength => Int(capture.payload.len() as i64),
         }

@@ -107,9 +107,9 @@ static void build_text(void *context, sc_bytes text)
     hear("", text);
 }
 
-static void build_fault(void *context, int code, sc_bytes text)
+static void build_fault(void *context, int code, sc_bytes text, sc_bytes detail)
 {
-    CHECK(context == &made && code == 500);
+    CHECK(context == &made && code == 500 && detail.len == 0);
     hear("fault ", text);
 }
 

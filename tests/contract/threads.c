@@ -17,11 +17,12 @@ static void drop_bytes(void *context, sc_bytes text)
     (void)text;
 }
 
-static void drop_fault(void *context, int code, sc_bytes text)
+static void drop_fault(void *context, int code, sc_bytes text, sc_bytes detail)
 {
     (void)context;
     (void)code;
     (void)text;
+    (void)detail;
 }
 
 static void count_close(void *context)

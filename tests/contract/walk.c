@@ -67,11 +67,14 @@ static void on_text(void *context, sc_bytes text)
     hear("", text);
 }
 
-static void on_fault(void *context, int code, sc_bytes text)
+static void on_fault(void *context, int code, sc_bytes text, sc_bytes detail)
 {
     (void)context;
     (void)code;
     hear("fault ", text);
+    if (detail.len > 0) {
+        hear("", detail);
+    }
 }
 
 static void on_open(void *context, sc_bytes name)

@@ -6,7 +6,7 @@
 
 use super::captures_sip::CapturesSip;
 use super::engine::common_settings::{self, CommonSettings};
-use super::engine::dialect::{Answers, Dialect};
+use super::engine::dialect::{Dialect, Fault};
 use super::engine::forward::{ForwardRules, LookUp};
 use super::engine::pipeline::Pipeline;
 use super::engine::relay::{Relay, RelayError};
@@ -18,6 +18,7 @@ use super::{CaptureError, Module, ParameterError, ParameterList, SipMessage};
 use crate::capture::{Capture, Transport};
 use crate::queue::counters::Observer;
 use crate::sink::hep::CollectorOptions;
+use crate::sink::url::UrlForms;
 use crate::table::column::CaptureValue::{self, AgentId, DestinationPort, Message, Micros, SourceIp, Time};
 use crate::table::column::{SipValue, column};
 use crate::table::{
@@ -60,19 +61,13 @@ static DIALECT: Dialect = Dialect {
     commands: &[],
     spool_name: "toy-spool",
     default_url: "sqlite:////var/lib/toy/sip.db",
+    url_forms: UrlForms::PLAIN,
     database_parameters: "db_url",
     aliases: &[("database", "db_url")],
     rows: ROWS,
     stats: &[],
     observer: Observer::Node,
-    answers: Answers {
-        not_ready: (503, "not yet"),
-        status_lacks_argument: (400, "on, off or check?"),
-        status_argument: (400, "on, off or check"),
-        switch_argument: (400, "on or off"),
-        status: ["asleep", "awake"],
-        switch: ["off", "on"],
-    },
+    not_ready: Fault::new(503, "not yet"),
     not_exported: None,
     refusal: |_, _, _| None,
     forward: ForwardRules { look_up: LookUp::ByAddress, holds: false },

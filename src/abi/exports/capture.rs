@@ -15,8 +15,14 @@ pub unsafe extern "C" fn sc_capture_setup(core: *mut sc_core, needs: *mut sc_cap
     with_core(core, |core| {
         // SAFETY: the contract's caller vouches for it.
         let out = unsafe { output(needs)? };
-        let settings = core.node()?.settings();
-        *out = sc_capture_needs { asks_script: settings.hep.asks_script.into(), unmasks: settings.topoh_unmask.into() };
+        let needs = core.captures_sip()?.needs()?;
+        *out = sc_capture_needs {
+            asks_script: needs.asks_script.into(),
+            unmasks: needs.unmasks.into(),
+            takes_hep: needs.takes_hep.into(),
+            correlation_chunk: needs.correlation_chunk,
+            hep_route: to_bytes(needs.hep_route),
+        };
         Ok(())
     })
 }

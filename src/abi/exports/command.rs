@@ -32,6 +32,26 @@ pub unsafe extern "C" fn sc_command_at(
     })
 }
 
+/// A command's name behind that of its module.
+///
+/// # Safety
+/// Pointers as the contract says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sc_command_in_module(
+    module: *const c_char,
+    index: u32,
+    name: *mut *const c_char,
+) -> sc_status {
+    guard(|| {
+        // SAFETY: the contract's caller vouches for both.
+        let (module, name) = unsafe { (text(module)?, output(name)?) };
+        let commands = AnyModule::dialect(module).ok_or(sc_status::SC_ERR_UNKNOWN_NAME)?.commands;
+        let command = commands.get(index as usize).ok_or(sc_status::SC_ERR_UNKNOWN_NAME)?;
+        *name = command.name_in_module.ok_or(sc_status::SC_ERR_UNKNOWN_NAME)?.as_ptr();
+        Ok(())
+    })
+}
+
 /// Runs a command.
 ///
 /// # Safety
@@ -128,7 +148,7 @@ pub unsafe extern "C" fn sc_counter_value(core: *mut sc_core, index: u32, value:
 struct HostReply {
     context: *mut std::ffi::c_void,
     text: unsafe extern "C" fn(*mut std::ffi::c_void, sc_bytes),
-    fault: unsafe extern "C" fn(*mut std::ffi::c_void, c_int, sc_bytes),
+    fault: unsafe extern "C" fn(*mut std::ffi::c_void, c_int, sc_bytes, sc_bytes),
     open: unsafe extern "C" fn(*mut std::ffi::c_void, sc_bytes),
     close: unsafe extern "C" fn(*mut std::ffi::c_void),
     number: unsafe extern "C" fn(*mut std::ffi::c_void, sc_bytes, u64),
@@ -156,9 +176,9 @@ impl Reply for HostReply {
         unsafe { (self.text)(self.context, to_bytes(text.as_bytes())) }
     }
 
-    fn fault(&mut self, code: i32, text: &str) {
+    fn fault(&mut self, code: i32, text: &str, detail: &str) {
         // SAFETY: see above.
-        unsafe { (self.fault)(self.context, code, to_bytes(text.as_bytes())) }
+        unsafe { (self.fault)(self.context, code, to_bytes(text.as_bytes()), to_bytes(detail.as_bytes())) }
     }
 
     fn open(&mut self, name: &str) {

@@ -1,9 +1,9 @@
 //! HEP packets, and what scripts ask of them.
 
 use crate::abi::contract::{
-    sc_address, sc_bytes, sc_core, sc_hep_packet, sc_hep_verdict, sc_status, sc_variable_value,
+    sc_address, sc_bytes, sc_core, sc_hep_decoded, sc_hep_packet, sc_hep_verdict, sc_status, sc_variable_value,
 };
-use crate::abi::convert::{address, bytes, output, reference, to_packet, to_variable};
+use crate::abi::convert::{address, bytes, decoded, output, reference, to_packet, to_variable};
 use crate::abi::guard::guard;
 use crate::abi::handle::with_core;
 use crate::module::{HEP_VARIABLES, HepVariable, Verdict};
@@ -11,15 +11,19 @@ use std::ffi::c_char;
 
 /// Writes a verdict to where the host wants it.
 fn answer(verdict: Verdict<'_>, to: &mut sc_hep_verdict, out: &mut sc_hep_packet) {
-    *to = match verdict {
+    *to = number_of(&verdict);
+    if let Verdict::Route(packet) = verdict {
+        *out = to_packet(&packet);
+    }
+}
+
+fn number_of(verdict: &Verdict<'_>) -> sc_hep_verdict {
+    match verdict {
         Verdict::Pass => sc_hep_verdict::SC_HEP_PASS,
         Verdict::NeedsScript => sc_hep_verdict::SC_HEP_NEEDS_SCRIPT,
         Verdict::Done => sc_hep_verdict::SC_HEP_DONE,
-        Verdict::Route(packet) => {
-            *out = to_packet(&packet);
-            sc_hep_verdict::SC_HEP_ROUTE
-        }
-    };
+        Verdict::Route(_) => sc_hep_verdict::SC_HEP_ROUTE,
+    }
 }
 
 /// Looks at a datagram.
@@ -39,6 +43,24 @@ pub unsafe extern "C" fn sc_hep_receive(
         let (datagram, sender, verdict, out) =
             unsafe { (bytes(datagram)?, address(reference(sender)?)?, output(verdict)?, output(packet)?) };
         answer(core.captures_sip()?.receive_hep(datagram, sender.ip())?, verdict, out);
+        Ok(())
+    })
+}
+
+/// Takes a packet that the host has decoded.
+///
+/// # Safety
+/// Pointers as the contract says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sc_hep_take(
+    core: *mut sc_core,
+    packet: *const sc_hep_decoded,
+    verdict: *mut sc_hep_verdict,
+) -> sc_status {
+    with_core(core, |core| {
+        // SAFETY: the contract's caller vouches for both, and the bytes in the struct.
+        let (packet, verdict) = unsafe { (decoded(reference(packet)?)?, output(verdict)?) };
+        *verdict = number_of(&core.captures_sip()?.take_hep(&packet)?);
         Ok(())
     })
 }

@@ -1,16 +1,17 @@
 //! Commands that an operator sends to the running server, and their answers.
 
-use crate::module::engine::dialect::{CommandAction, Dialect};
+use crate::module::engine::dialect::{Command, CommandAction, Dialect, Fault, StatusAnswers, SwitchAnswers};
 use crate::module::engine::overview::Overview;
 use crate::queue::counters::{self, Group, Observer, Totals};
 use crate::queue::lane::Lanes;
+use std::ffi::CStr;
 
 /// How an answer reaches the host.
 pub trait Reply {
     /// The whole answer is one text.
     fn text(&mut self, text: &str);
-    /// The command failed.
-    fn fault(&mut self, code: i32, text: &str);
+    /// The command failed: what is wrong, and, unless it is empty, what would be right.
+    fn fault(&mut self, code: i32, text: &str, detail: &str);
     /// Begins a group of fields; the outermost has no name.
     fn open(&mut self, name: &str);
     /// Ends it.
@@ -22,17 +23,19 @@ pub trait Reply {
 }
 
 impl Overview {
-    /// Runs the command `name` of a module of `dialect` with `argument` (empty for none); false when there is no such
-    /// command.
+    /// Runs the command `name` of a module of `dialect`, by either of its names, with `argument` (empty for none); false
+    /// when there is no such command.
     pub fn command(&self, dialect: &Dialect, name: &str, argument: &[u8], reply: &mut dyn Reply) -> bool {
         let mut commands = dialect.commands.iter();
-        let Some(command) = commands.find(|command| command.name.to_bytes() == name.as_bytes()) else { return false };
+        let is_name = |known: &CStr| known.to_bytes() == name.as_bytes();
+        let is_it = |command: &&Command| is_name(command.name) || command.name_in_module.is_some_and(is_name);
+        let Some(command) = commands.find(is_it) else { return false };
         let Some(lanes) = self.lanes() else {
-            fault(reply, dialect.answers.not_ready);
+            fault(reply, dialect.not_ready);
             return true;
         };
         match command.action {
-            CommandAction::Status => status(dialect, lanes, argument, reply),
+            CommandAction::Status(answers) => status(answers, lanes, argument, reply),
             CommandAction::Stats => {
                 let totals = lanes.totals();
                 reply.open("");
@@ -43,14 +46,18 @@ impl Overview {
                 sinks(self.sinks(), lanes, reply);
                 reply.close();
             }
-            CommandAction::Switch => switch(dialect, lanes, argument, reply),
+            CommandAction::Switch(answers) => switch(answers, lanes, argument, reply),
         }
         true
     }
 }
 
-fn fault(reply: &mut dyn Reply, (code, text): (i32, &str)) {
-    reply.fault(code, text);
+fn fault(reply: &mut dyn Reply, Fault { code, text, detail }: Fault) {
+    reply.fault(code, text, detail);
+}
+
+fn position(lanes: &Lanes) -> &'static str {
+    if lanes.capture_on() { "on" } else { "off" }
 }
 
 /// Answers the fields of `groups` in the table of counters, which are in one object, or at the top.
@@ -68,9 +75,9 @@ fn fields(observer: Observer, groups: &[Group], totals: &Totals, reply: &mut dyn
 }
 
 /// `MODULE.status on|off|check`: words are recognised by their beginning, as in the stock modules.
-fn status(dialect: &Dialect, lanes: &Lanes, argument: &[u8], reply: &mut dyn Reply) {
+fn status(answers: &StatusAnswers, lanes: &Lanes, argument: &[u8], reply: &mut dyn Reply) {
     if argument.is_empty() {
-        return fault(reply, dialect.answers.status_lacks_argument);
+        return fault(reply, answers.lacks_argument);
     }
     let begins = |word: &str| argument.get(..word.len()).is_some_and(|a| a.eq_ignore_ascii_case(word.as_bytes()));
     if begins("on") {
@@ -78,27 +85,35 @@ fn status(dialect: &Dialect, lanes: &Lanes, argument: &[u8], reply: &mut dyn Rep
     } else if begins("off") {
         lanes.set_capture_on(false);
     } else if !begins("check") {
-        return fault(reply, dialect.answers.status_argument);
+        return fault(reply, answers.bad_argument);
     }
-    reply.text(dialect.answers.status[usize::from(lanes.capture_on())]);
+    reply.text(answers.shown[usize::from(lanes.capture_on())]);
 }
 
 /// `sip_capture [on|off]`, `sip_trace [on|off]`: without an argument the answer is the switch's position.
-fn switch(dialect: &Dialect, lanes: &Lanes, argument: &[u8], reply: &mut dyn Reply) {
+fn switch(answers: &SwitchAnswers, lanes: &Lanes, argument: &[u8], reply: &mut dyn Reply) {
     if argument.eq_ignore_ascii_case(b"on") {
         lanes.set_capture_on(true);
     } else if argument.eq_ignore_ascii_case(b"off") {
         lanes.set_capture_on(false);
     } else if !argument.is_empty() {
-        return fault(reply, dialect.answers.switch_argument);
+        return fault(reply, answers.bad_argument);
     }
-    reply.text(dialect.answers.switch[usize::from(lanes.capture_on())]);
+    match (answers.turned, answers.field) {
+        (Some(turned), _) if !argument.is_empty() => reply.text(turned),
+        (_, None) => reply.text(position(lanes)),
+        (_, Some(field)) => {
+            reply.open("");
+            reply.word(field, position(lanes));
+            reply.close();
+        }
+    }
 }
 
 /// The switch, and what became of all captures.
 fn balance(dialect: &Dialect, lanes: &Lanes, totals: &Totals, reply: &mut dyn Reply) {
     let (captured_rate, stored_rate) = lanes.rates();
-    reply.word(dialect.activity, if lanes.capture_on() { "on" } else { "off" });
+    reply.word(dialect.activity, position(lanes));
     for group in [Group::Balance, Group::Dropped, Group::Underway] {
         fields(dialect.observer, &[group], totals, reply);
     }

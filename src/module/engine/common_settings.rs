@@ -48,6 +48,8 @@ pub struct CommonSettings {
     pub db_url: DatabaseUrl,
     /// `db_driver`, for the URLs that are set after it.
     pub db_driver: Driver,
+    /// The parameter that has named it.
+    pub database_parameter: &'static str,
     /// Whether a URL was set, after which `db_driver` comes too late.
     driver_is_used: bool,
     dialect: &'static Dialect,
@@ -85,6 +87,7 @@ impl CommonSettings {
         CommonSettings {
             db_url: DatabaseUrl::parse(dialect.default_url).expect("the default URL is well formed"),
             db_driver: Driver::Auto,
+            database_parameter: "db_url",
             driver_is_used: false,
             dialect,
             aliases: UsedAliases::default(),
@@ -117,6 +120,7 @@ impl CommonSettings {
             "db_url" => match self.database(name, text) {
                 Ok(url) => {
                     self.db_url = url;
+                    self.database_parameter = "db_url";
                     self.driver_is_used = true;
                 }
                 Err(error) => return Some(Err(error)),
@@ -175,6 +179,15 @@ impl CommonSettings {
         Ok(())
     }
 
+    /// Takes `text` of parameter `name`, the host's own database, for a configuration that names none.
+    pub fn set_host_database(&mut self, name: &'static str, text: &str) -> Result<(), ParameterError> {
+        if !self.driver_is_used {
+            self.db_url = self.database(name, text)?;
+            self.database_parameter = name;
+        }
+        Ok(())
+    }
+
     /// Notes that a parameter of the module's own has named a database.
     pub fn note_database(&mut self) {
         self.driver_is_used = true;
@@ -183,7 +196,7 @@ impl CommonSettings {
     /// The database that parameter `name` means with `text`, empty for the default one.
     pub fn database(&self, name: &str, text: &str) -> Result<DatabaseUrl, ParameterError> {
         let url = if text.is_empty() { self.dialect.default_url } else { text };
-        DatabaseUrl::parse_for(url, self.db_driver).map_err(|error| ParameterError::Value {
+        DatabaseUrl::parse_for(url, self.db_driver, &self.dialect.url_forms).map_err(|error| ParameterError::Value {
             name: name.to_owned(),
             allowed: format!("{}; {URLS}", error.fault),
             value: error.url,

@@ -3,6 +3,7 @@
 use crate::module::engine::forward::ForwardRules;
 use crate::module::engine::host_refusal::RefusalText;
 use crate::queue::counters::{Group, Observer};
+use crate::sink::url::UrlForms;
 use crate::table::RowDialect;
 use std::ffi::CStr;
 
@@ -17,6 +18,8 @@ pub struct Dialect {
     pub spool_name: &'static str,
     /// The database of an empty `db_url`.
     pub default_url: &'static str,
+    /// What it writes otherwise than others in URLs of databases.
+    pub url_forms: UrlForms,
     /// The parameters that name databases, which `db_driver` must come before.
     pub database_parameters: &'static str,
     /// Other names of parameters, each with the one that it stands for.
@@ -27,8 +30,8 @@ pub struct Dialect {
     pub stats: &'static [&'static [Group]],
     /// Which counters it shows, and how it describes them.
     pub observer: Observer,
-    /// What commands answer.
-    pub answers: Answers,
+    /// The fault that every command answers before there are lanes.
+    pub not_ready: Fault,
     /// What is said when an exporter cannot be given the names that it takes; `None` where it takes all.
     pub not_exported: Option<&'static str>,
     /// What is said when the host cannot do what a parameter asks.
@@ -42,6 +45,8 @@ pub struct Dialect {
 pub struct Command {
     /// How operators call it.
     pub name: &'static CStr,
+    /// How they call it behind the module's name, on servers that put that before it.
+    pub name_in_module: Option<&'static CStr>,
     /// What it does.
     pub action: CommandAction,
     /// Whether it takes an argument.
@@ -50,32 +55,55 @@ pub struct Command {
     pub description: &'static CStr,
 }
 
-/// What a command does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a command does, and what it answers.
+#[derive(Clone, Copy, Debug)]
 pub enum CommandAction {
     /// Turns the switch, or shows it: `on`, `off` or `check`.
-    Status,
+    Status(&'static StatusAnswers),
     /// Shows the switch, or turns it: `on` or `off`.
-    Switch,
+    Switch(&'static SwitchAnswers),
     /// Shows all figures.
     Stats,
 }
 
-/// What commands answer where there are no figures. Faults have a code.
+/// What a command answers that has failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Its number.
+    pub code: i32,
+    /// What is wrong.
+    pub text: &'static str,
+    /// What would be right, where the host says that apart; else empty.
+    pub detail: &'static str,
+}
+
+impl Fault {
+    /// A fault that says all in one text.
+    pub const fn new(code: i32, text: &'static str) -> Fault {
+        Fault { code, text, detail: "" }
+    }
+}
+
+/// What [`CommandAction::Status`] answers.
 #[derive(Debug)]
-pub struct Answers {
-    /// To every command before there are lanes.
-    pub not_ready: (i32, &'static str),
-    /// To `status` without an argument.
-    pub status_lacks_argument: (i32, &'static str),
-    /// To `status` with an argument that it does not know.
-    pub status_argument: (i32, &'static str),
-    /// To the switch's command with an argument that it does not know.
-    pub switch_argument: (i32, &'static str),
-    /// The switch as `status` shows it: off and on.
-    pub status: [&'static str; 2],
-    /// The switch as its own command shows it: off and on.
-    pub switch: [&'static str; 2],
+pub struct StatusAnswers {
+    /// Without an argument.
+    pub lacks_argument: Fault,
+    /// With an argument that is not known.
+    pub bad_argument: Fault,
+    /// The switch: off and on.
+    pub shown: [&'static str; 2],
+}
+
+/// What [`CommandAction::Switch`] answers.
+#[derive(Debug)]
+pub struct SwitchAnswers {
+    /// With an argument that is not known.
+    pub bad_argument: Fault,
+    /// The field that shows the switch; `None` where the answer is its position alone.
+    pub field: Option<&'static str>,
+    /// What is answered once the switch is turned; `None` for its position.
+    pub turned: Option<&'static str>,
 }
 
 impl Dialect {

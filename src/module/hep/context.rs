@@ -3,7 +3,7 @@
 //! The packet itself stays where the host has it, and is not copied: whoever asks for a field of it hands it in again.
 
 use crate::capture::Transport;
-use crate::hep::{self, InflateError, Packet, kind};
+use crate::hep::{self, InflateError, Packet, Version, kind};
 use crate::log_limit::LogLimit;
 use crate::module::hep::variable::{self, AddressTexts};
 use crate::queue::counters::Produced;
@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 #[derive(Debug, Default)]
 pub struct HepContext {
     pub(in crate::module) current: Option<PacketAtHand>,
+    pub(in crate::module) agent_ids: AgentIds,
     correlation: Vec<u8>,
     pub(in crate::module) inflated: Inflated,
     pub(in crate::module) address_texts: AddressTexts,
@@ -20,11 +21,37 @@ pub struct HepContext {
     pub(in crate::module) access_log: LogLimit,
 }
 
+/// Which captures have the id of their capture agent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AgentIds {
+    /// Those whose packet has a time of its own. This is the default.
+    #[default]
+    WithTime,
+    /// All of HEP version 2 and 3.
+    OfPackets,
+}
+
+impl AgentIds {
+    /// The id of the agent of `packet`, 0 when it has none, as dashboards know it; `None` when none is told.
+    pub(in crate::module) fn of(self, packet: &Packet<'_>) -> Option<u32> {
+        let agent_id = packet.agent_id.unwrap_or(0);
+        match self {
+            AgentIds::WithTime => packet.time_us.map(|_| agent_id),
+            AgentIds::OfPackets => (packet.version != Version::V1).then_some(agent_id),
+        }
+    }
+
+    /// That of an agent that has told no id, in a packet of this version.
+    pub(in crate::module) fn of_silent_agent(self, hep_version: u8) -> Option<u32> {
+        (self == AgentIds::OfPackets && hep_version > 1).then_some(0)
+    }
+}
+
 /// What is inherited.
 #[derive(Debug)]
 pub(in crate::module) struct PacketAtHand {
     /// Version of the packet; `None` of a message that came without HEP, and of a packet that cannot be decoded.
-    hep_version: Option<u8>,
+    pub(in crate::module) hep_version: Option<u8>,
     pub(in crate::module) time_us: Option<i64>,
     pub(in crate::module) agent_id: Option<u32>,
     pub(in crate::module) has_correlation: bool,
@@ -94,6 +121,11 @@ impl Inflated {
 }
 
 impl HepContext {
+    /// No packet at hand, in a module with these captures.
+    pub(in crate::module) fn new(agent_ids: AgentIds) -> HepContext {
+        HepContext { agent_ids, ..HepContext::default() }
+    }
+
     pub(in crate::module) fn time_us(&self) -> Option<i64> {
         self.current.as_ref().and_then(|current| current.time_us)
     }
@@ -137,7 +169,13 @@ impl HepContext {
         let (hep_version, time_us, agent_id, correlation, addresses) = match hep::decode(packet) {
             Ok(decoded) => {
                 let version = Some(decoded.version.number());
-                (version, decoded.time_us, agent_id(&decoded), decoded.correlation_id, Some(Addresses::of(&decoded)))
+                (
+                    version,
+                    decoded.time_us,
+                    self.agent_ids.of(&decoded),
+                    decoded.correlation_id,
+                    Some(Addresses::of(&decoded)),
+                )
             }
             Err(_) => {
                 let seconds = number(kind::SECONDS).filter(|seconds| *seconds != 0);
@@ -167,7 +205,7 @@ impl HepContext {
         self.current = Some(PacketAtHand {
             hep_version: Some(packet.version.number()),
             time_us: packet.time_us,
-            agent_id: agent_id(packet),
+            agent_id: self.agent_ids.of(packet),
             has_correlation: packet.correlation_id.is_some(),
             captured: self.current.as_ref().is_some_and(|asked| asked.captured),
             asked: None,
@@ -190,21 +228,16 @@ impl HepContext {
         });
     }
 
-    fn keep_correlation(&mut self, id: Option<&[u8]>) {
+    pub(in crate::module) fn keep_correlation(&mut self, id: Option<&[u8]>) {
         self.correlation.clear();
         self.correlation.extend_from_slice(id.unwrap_or_default());
     }
 }
 
-/// The agent that the node column names: with a packet's own time, 0 when it has none, as dashboards know it.
-pub(in crate::module) fn agent_id(packet: &Packet<'_>) -> Option<u32> {
-    packet.time_us.map(|_| packet.agent_id.unwrap_or(0))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hep::{Payload, Version};
+    use crate::hep::Payload;
 
     #[test]
     fn no_packet_is_copied_whether_it_is_routed_or_the_script_looks_at_it_first() {
@@ -232,7 +265,8 @@ mod tests {
         context.route(&packet);
         assert!(!context.is_asked_about(&datagram));
         // Every field stands here, so that whoever adds one that could hold a packet has to look at this test.
-        let HepContext { current, correlation, inflated, address_texts: _, bad_log: _, access_log: _ } = &context;
+        let HepContext { current, agent_ids: _, correlation, inflated, address_texts: _, bad_log: _, access_log: _ } =
+            &context;
         assert!(current.is_some());
         assert_eq!((correlation.as_slice(), inflated.bytes.capacity()), (&b"leg-a"[..], 0));
     }

@@ -4,7 +4,8 @@ use crate::capture::{Capture, RowKind, Transport};
 use crate::hep::{self, Packet, Payload, kind};
 use crate::module::engine::capture_queue::{CaptureQueue, now_us};
 use crate::module::engine::state::StateError;
-use crate::module::hep::context::{Addresses, HepContext, Inflated, PacketAtHand, agent_id};
+use crate::module::hep::access::AuthKey;
+use crate::module::hep::context::{Addresses, HepContext, Inflated, PacketAtHand};
 use crate::module::hep::settings::HepSettings;
 use crate::module::hep::variable::{self, HepVariable};
 use crate::module::variable::VariableValue;
@@ -89,7 +90,7 @@ impl HepContext {
             return Ok(Verdict::Pass);
         }
         queue.count(Produced::HepPackets)?;
-        if self.is_refused(settings, queue, datagram, sender)? {
+        if self.is_refused(settings, queue, sender, |key| key.opens(datagram))? {
             return Ok(Verdict::Done);
         }
         if settings.asks_script {
@@ -145,16 +146,18 @@ impl HepContext {
         sip::hash_source(message, HashSource::CallId)
     }
 
-    fn is_refused(
+    /// Whether a packet of `sender` is not to be taken, which is counted and said; `bears` answers whether it has the
+    /// key.
+    pub(in crate::module) fn is_refused(
         &mut self,
         settings: &HepSettings,
         queue: &CaptureQueue,
-        datagram: &[u8],
         sender: IpAddr,
+        bears: impl FnOnce(&AuthKey) -> bool,
     ) -> Result<bool, StateError> {
         let (counter, why) = if !settings.allow.admits(sender) {
             (Produced::HepNotAllowed, "the parameter hep_allow does not name this sender")
-        } else if !settings.auth_key.opens(datagram) {
+        } else if !bears(&settings.auth_key) {
             (Produced::HepUnauthorised, "it does not bear the key of the parameter hep_auth_key")
         } else {
             return Ok(false);
@@ -227,7 +230,7 @@ impl HepContext {
         let capture = Capture {
             kind: RowKind::Report(report_type),
             hep_version: Some(packet.version.number()),
-            agent_id: agent_id(packet),
+            agent_id: self.agent_ids.of(packet),
             correlation_id: packet.correlation_id,
             table: Some(table),
             ..Capture::sip(time_us, packet.source, packet.destination, transport, payload)
@@ -238,7 +241,12 @@ impl HepContext {
         Ok(Verdict::Done)
     }
 
-    fn count_bad(&mut self, queue: &CaptureQueue, error: &dyn std::fmt::Display) -> Verdict<'static> {
+    /// Counts the packet at hand as one that cannot be used, and ends it.
+    pub(in crate::module) fn count_bad(
+        &mut self,
+        queue: &CaptureQueue,
+        error: &dyn std::fmt::Display,
+    ) -> Verdict<'static> {
         // Without a lane there is nothing to count in, and the caller has been told.
         let _ = queue.count(Produced::HepBad);
         self.bad_log.log(Level::Warn, format_args!("bad HEP packet: {error}"));

@@ -5,6 +5,7 @@
 pub(in crate::module) mod access;
 pub(in crate::module) mod chunks;
 pub(in crate::module) mod context;
+pub(in crate::module) mod decoded;
 pub(in crate::module) mod intake;
 pub(in crate::module) mod metadata;
 pub(in crate::module) mod packet_writer;

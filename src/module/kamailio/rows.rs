@@ -5,19 +5,6 @@ use crate::table::{
     AgentIdForm, CorrelationSource, OtherTransports, RowDialect, RowTransports, TransportNumbers, homer5, sip_trace,
 };
 
-/// Kamailio's core numbers transports so, and its modules store these numbers.
-const TRANSPORTS: TransportNumbers = TransportNumbers {
-    known: &[
-        (Transport::Udp, 1),
-        (Transport::Tcp, 2),
-        (Transport::Tls, 3),
-        (Transport::Sctp, 4),
-        (Transport::Ws, 5),
-        (Transport::Wss, 6),
-    ],
-    others: OtherTransports::Zero,
-};
-
 /// Reports that come in HEP packets know two.
 const OF_HEP_REPORTS: TransportNumbers =
     TransportNumbers { known: &[(Transport::Udp, 1), (Transport::Tcp, 2)], others: OtherTransports::Zero };
@@ -27,7 +14,7 @@ pub const ROWS: RowDialect = RowDialect {
     sip: homer5::SIP,
     report: homer5::REPORT,
     trace: sip_trace::TRACE,
-    transports: RowTransports { hep_report: &OF_HEP_REPORTS, ..RowTransports::all(&TRANSPORTS) },
+    transports: RowTransports { hep_report: &OF_HEP_REPORTS, ..RowTransports::all(&TransportNumbers::OF_SERVERS) },
     agent_id: AgentIdForm::Unsigned,
     correlation: CorrelationSource::CaptureOrCallId,
 };

@@ -12,6 +12,8 @@ pub struct Parameters {
     values: BTreeMap<&'static str, Given>,
     /// Keys that no driver of ours reads. Their values are not kept: they may be secrets.
     unknown: Vec<String>,
+    /// Keys of the host's own.
+    ignored: &'static [&'static str],
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +40,11 @@ impl Parameters {
         parameters
     }
 
+    /// The same, where `keys` are the host's own, which no driver of ours reads.
+    pub(in crate::sink) fn ignoring(self, keys: &'static [&'static str]) -> Parameters {
+        Parameters { ignored: keys, ..self }
+    }
+
     /// What `key` was given; nothing when it is empty.
     pub(in crate::sink) fn get(&self, key: &str) -> Option<&str> {
         self.values.get(key).map(|value| value.text.as_str()).filter(|text| !text.is_empty())
@@ -54,7 +61,7 @@ impl Parameters {
     /// Refuses names that are none of `keys` and can only have been meant to make a connection safer.
     pub(in crate::sink) fn refuse_misspelt(&self, keys: &[&str]) -> Result<(), String> {
         let plain = |name: &str| name.to_ascii_lowercase().replace(['-', '_'], "");
-        for name in &self.unknown {
+        for name in self.unknown.iter().filter(|name| !self.ignored.contains(&name.as_str())) {
             let plain_name = plain(name);
             if let Some(key) = keys.iter().find(|key| plain(key) == plain_name) {
                 return Err(format!("{name} is no key of this database; {key} is meant"));

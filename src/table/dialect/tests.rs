@@ -12,17 +12,7 @@ use crate::table::{
     trace_layout,
 };
 
-const CORE: TransportNumbers = TransportNumbers {
-    known: &[
-        (Transport::Udp, 1),
-        (Transport::Tcp, 2),
-        (Transport::Tls, 3),
-        (Transport::Sctp, 4),
-        (Transport::Ws, 5),
-        (Transport::Wss, 6),
-    ],
-    others: OtherTransports::Zero,
-};
+const CORE: TransportNumbers = TransportNumbers::OF_SERVERS;
 const HEADER: TransportNumbers = TransportNumbers {
     known: &[(Transport::Udp, 17), (Transport::Tcp, 6), (Transport::Tls, 22), (Transport::Sctp, 132)],
     others: OtherTransports::IpProtocol,
@@ -135,7 +125,7 @@ fn a_report_of_a_second_dialect_has_columns_of_its_own_and_values_that_came_with
     let capture = Capture {
         kind: RowKind::Report(32),
         hep_version: Some(3),
-        agent_id: Some(7),
+        agent_id: Some(u32::MAX),
         correlation_id: Some(b"id"),
         custom,
         ..capture(Transport::Udp)
@@ -160,7 +150,7 @@ fn a_report_of_a_second_dialect_has_columns_of_its_own_and_values_that_came_with
         Value::Int(7),
         Value::Bytes(b"id"),
         Value::Bytes(b"192.0.2.9"),
-        Value::Int(7),
+        Value::Int(-1),
         Value::Bytes(b""),
     ];
     assert_eq!(row, expected);

@@ -1,12 +1,12 @@
 //! The capture node: what stands behind `sip_capture()`, from configuration to shutdown.
 
 use crate::capture::{Capture, RowKind};
+use crate::hep::kind;
 use crate::log_limit::LogLimit;
 use crate::module::Module;
-use crate::module::captures_sip::CapturesSip;
+use crate::module::captures_sip::{CaptureNeeds, CapturesSip};
 use crate::module::engine::common_settings::CommonSettings;
 use crate::module::engine::dialect::Dialect;
-use crate::module::engine::known_texts::KnownTexts;
 use crate::module::engine::masked;
 use crate::module::engine::modes::{Modes, TableSelector};
 use crate::module::engine::pipeline::Pipeline;
@@ -18,13 +18,14 @@ use crate::module::hep::variable::HepVariable;
 use crate::module::kamailio::dialect::SIPCAPTURE;
 use crate::module::kamailio::sipcapture::mode_counters;
 use crate::module::kamailio::sipcapture::settings::CaptureSettings;
+use crate::module::node::queueing::{queue_report, queue_sip, refused_message};
+use crate::module::node::script_tables::ScriptTables;
 use crate::module::parameter::ParameterError;
 use crate::module::raw::input::{RawError, RawInput};
 use crate::module::sip_message::{CaptureError, SipMessage};
 use crate::module::variable::VariableValue;
 use crate::queue::counters::Produced;
-use crate::sip::{self, FirstLine};
-use crate::table;
+use crate::sip;
 use crate::writer::WriterPlan;
 use log::Level;
 use std::net::IpAddr;
@@ -38,11 +39,9 @@ pub struct CaptureNode {
     selector: TableSelector,
     hep: HepContext,
     raw: RawInput,
-    /// Table names that the script used lately and that were found good.
-    tables: KnownTexts<()>,
+    tables: ScriptTables,
     /// What is sent on, without secrets.
     redacted: Vec<u8>,
-    table_log: LogLimit,
     mode_log: LogLimit,
 }
 
@@ -59,10 +58,9 @@ impl CaptureNode {
     }
 
     fn capture_refused(&mut self, payload: &[u8]) -> Result<(), CaptureError> {
-        let Some((addresses, counter)) = self.hep.refused() else { return Ok(()) };
-        self.pipeline.queue.count(counter)?;
-        let table = self.settings.bad_table.clone().unwrap_or_default();
-        self.capture_sip(&SipMessage::of(addresses, payload), table.as_bytes(), 0)
+        let Some(message) = refused_message(&self.pipeline.queue, &self.hep, payload)? else { return Ok(()) };
+        let table = self.settings.node.bad_table.clone().unwrap_or_default();
+        self.capture_sip(&message, table.as_bytes(), 0)
     }
 
     /// Queues the SIP message inside the packet that the script is looking at, with what the host says of it in
@@ -81,21 +79,19 @@ impl CaptureNode {
         self.hep.inflated = inflated;
         answer
     }
-
-    fn check_table(&mut self, table: &[u8]) -> Result<(), CaptureError> {
-        if table.is_empty() {
-            return Ok(());
-        }
-        let checked = self.tables.get_or_read(table, |_| table::name::expand(table, 0).map(drop)).copied();
-        checked.map_err(|why| {
-            // Names can be made from traffic: whoever sends it must not fill the log.
-            self.table_log.log(Level::Error, format_args!("nothing is captured: {why}"));
-            CaptureError::Table(why)
-        })
-    }
 }
 
 impl CapturesSip for CaptureNode {
+    fn needs(&self) -> Result<CaptureNeeds<'_>, StateError> {
+        Ok(CaptureNeeds {
+            asks_script: self.settings.hep.asks_script,
+            unmasks: self.settings.topoh_unmask,
+            takes_hep: self.settings.hep.capture_on,
+            correlation_chunk: kind::CORRELATION_ID,
+            hep_route: b"",
+        })
+    }
+
     fn find_mode(&mut self, name: &[u8]) -> Result<Option<usize>, StateError> {
         self.pipeline.check_is_checked()?;
         let found = self.modes.find(name);
@@ -117,10 +113,10 @@ impl CapturesSip for CaptureNode {
         if !self.pipeline.mapped()?.capture_on() {
             return Err(CaptureError::Off);
         }
-        self.check_table(table)?;
+        self.tables.check(table)?;
         let producer = self.pipeline.queue.producer()?;
         if !self.settings.captures_malformed
-            && sip::extract(message.payload, message.rewritten_uri, &self.settings.headers).malformed
+            && sip::extract(message.payload, message.rewritten_uri, &self.settings.node.headers).malformed
         {
             producer.count(Produced::RefusedMalformed);
             return Err(CaptureError::Malformed);
@@ -135,22 +131,8 @@ impl CapturesSip for CaptureNode {
         } else {
             table
         };
-        let capture = Capture {
-            rewritten_uri: message.rewritten_uri,
-            call_id: message.call_id,
-            custom: message.custom,
-            sink: chosen.sink,
-            table: Some(table),
-            ..Capture::sip(0, message.source, message.destination, message.transport, message.payload)
-        };
-        let capture = self.hep.described(&message.metadata, capture);
-        let pushed = self.pipeline.queue.push(&capture)?;
-        if pushed.is_ok() {
-            let is_reply = sip::first_line_kind(message.payload) == FirstLine::Reply;
-            self.pipeline.queue.producer()?.count_sip(mode, is_reply);
-        }
-        self.hep.note_capture();
-        Ok(pushed?)
+        let (queue, sink) = (&mut self.pipeline.queue, chosen.sink);
+        queue_sip(queue, &mut self.hep, message, mode, sink, table)
     }
 
     fn capture_report(
@@ -163,7 +145,7 @@ impl CapturesSip for CaptureNode {
         if !self.pipeline.mapped()?.capture_on() {
             return Err(CaptureError::Off);
         }
-        self.check_table(table)?;
+        self.tables.check(table)?;
         // Scripts for old versions name the function itself where they mean no body.
         let payload = if b"report_capture".starts_with(body) { message.payload } else { body };
         let capture = Capture {
@@ -172,13 +154,7 @@ impl CapturesSip for CaptureNode {
             table: Some(if table.is_empty() { b"report_capture" } else { table }),
             ..Capture::sip(0, message.source, message.destination, message.transport, payload)
         };
-        let mut capture = self.hep.described(&message.metadata, capture);
-        // A version tells a report that came in HEP by itself.
-        capture.hep_version = None;
-        if !correlation.is_empty() {
-            capture.correlation_id = Some(correlation);
-        }
-        Ok(self.pipeline.queue.push(&capture)??)
+        queue_report(&mut self.pipeline.queue, &self.hep, &message.metadata, correlation, capture)
     }
 
     fn redacted<'a>(&'a mut self, bytes: &'a [u8]) -> Result<&'a [u8], CaptureError> {
@@ -266,7 +242,7 @@ impl Module for CaptureNode {
     }
 
     fn is_on_at_start(&self) -> bool {
-        self.settings.capture_on
+        self.settings.node.capture_on
     }
 
     fn modes_and_counters(&self) -> (Vec<String>, Vec<Statistic>) {

@@ -5,6 +5,7 @@
 //! at the end and empty items of a list; parameters come in any order, the last of several counts.
 
 use crate::module::engine::modes::{Mode, TableSelection};
+use crate::module::kamailio::dialect::SIPCAPTURE;
 use crate::sink::DatabaseUrl;
 use crate::sink::url::Driver;
 use crate::sip::HashSource;
@@ -31,7 +32,7 @@ pub(in crate::module) fn parse(text: &str, driver: Driver) -> Result<Mode, Strin
         match parameter {
             "db_url" | "table_name" | "mt_mode" | "hash_source" if value.is_empty() => {}
             "db_url" => {
-                let parsed = DatabaseUrl::parse_for(value, driver);
+                let parsed = DatabaseUrl::parse_for(value, driver, &SIPCAPTURE.url_forms);
                 url = Some(parsed.map_err(|error| format!("db_url {:?}: {}", error.url, error.fault))?);
             }
             "table_name" => tables = Some(table_list(value)?),

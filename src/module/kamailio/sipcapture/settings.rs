@@ -7,12 +7,12 @@ use crate::module::kamailio::dialect::SIPCAPTURE;
 use crate::module::kamailio::sipcapture::mode_counters::ModeStatistics;
 use crate::module::kamailio::sipcapture::mode_text;
 use crate::module::kamailio::sipcapture::parameters::PARAMETERS;
-use crate::module::parameter::{ParameterError, refuse, set_column, utf8};
+use crate::module::node::settings::NodeSettings;
+use crate::module::parameter::{ParameterError, refuse, utf8};
 use crate::module::raw::settings::RawSettings;
 use crate::queue::counters::MODES;
 use crate::sink::url::redact;
 use crate::sip::{HashSource, HeaderNames};
-use crate::table::{self, ColumnNames};
 use crate::writer::sinks::rows::{RowFormat, RowSink};
 use crate::writer::{SinkPlan, WriterPlan};
 use std::iter;
@@ -23,10 +23,10 @@ use std::sync::Arc;
 pub struct CaptureSettings {
     /// What every module has.
     pub common: CommonSettings,
+    /// What every capture node has.
+    pub node: NodeSettings,
     /// `table_name`: strftime templates, at least one.
     pub tables: Vec<String>,
-    /// `bad_table`: the strftime template for SIP that the host's parser refuses; one of `tables` when it is not set.
-    pub bad_table: Option<String>,
     /// `mt_mode`.
     pub mt_mode: TableSelection,
     /// `hash_source`.
@@ -37,18 +37,10 @@ pub struct CaptureSettings {
     pub mode_statistics: ModeStatistics,
     /// `capture_bad_msgs`: false only when it was set to 0.
     pub captures_malformed: bool,
-    /// `capture_on`: the switch at start.
-    pub capture_on: bool,
     /// `hep_capture_on`, `nonsip_hook`, `hep_allow`, `hep_auth_key`.
     pub hep: HepSettings,
     /// `topoh_unmask`: Call-IDs that topology hiding has masked are unmasked.
     pub topoh_unmask: bool,
-    /// `capture_node`.
-    pub capture_node: String,
-    /// The `*_column` parameters.
-    pub columns: ColumnNames,
-    /// `callid_aleg_header`, `custom_field1_header` to `custom_field3_header`.
-    pub headers: HeaderNames,
     /// `db_insert_mode`: 1 asks for INSERT DELAYED, all else for plain inserts.
     pub insert_delayed: bool,
     /// `raw_*` and `promiscuous_on`.
@@ -59,22 +51,22 @@ impl Default for CaptureSettings {
     fn default() -> CaptureSettings {
         CaptureSettings {
             common: CommonSettings::new(&SIPCAPTURE),
+            node: NodeSettings::new(
+                &SIPCAPTURE.rows,
+                HeaderNames {
+                    callid_aleg: vec![b"X-CID".to_vec()],
+                    custom: [Some(b"Mac".to_vec()), Some(b"IP".to_vec()), Some(b"Port".to_vec())],
+                    ..HeaderNames::default()
+                },
+            ),
             tables: vec!["sip_capture".to_owned()],
-            bad_table: None,
             mt_mode: TableSelection::Random,
             hash_source: HashSource::CallId,
             named_modes: Vec::new(),
             mode_statistics: ModeStatistics::default(),
             captures_malformed: true,
-            capture_on: false,
             hep: HepSettings::default(),
             topoh_unmask: false,
-            capture_node: "homer01".to_owned(),
-            columns: ColumnNames::of(&SIPCAPTURE.rows),
-            headers: HeaderNames {
-                callid_aleg: vec![b"X-CID".to_vec()],
-                custom: [Some(b"Mac".to_vec()), Some(b"IP".to_vec()), Some(b"Port".to_vec())],
-            },
             insert_delayed: false,
             raw: RawSettings::default(),
         }
@@ -94,10 +86,6 @@ impl CaptureSettings {
             "table_name" => {
                 self.tables = mode_text::table_list(text).map_err(|error| refuse(name, text, error))?;
             }
-            "bad_table" => {
-                table::name::expand(value, 0).map_err(|error| refuse(name, text, error))?;
-                self.bad_table = Some(text.to_owned());
-            }
             "mt_mode" => {
                 let choice = mode_text::mt_mode(text, HashSource::default());
                 self.mt_mode = choice.ok_or_else(|| refuse(name, text, mode_text::MT_MODES))?;
@@ -112,26 +100,20 @@ impl CaptureSettings {
                 self.mode_statistics = names.ok_or_else(|| refuse(name, text, ModeStatistics::ALLOWED))?;
             }
             "table_time_sufix" => log::info!("parameter table_time_sufix has no meaning and is ignored"),
-            "capture_node" => {
-                if text.len() > 99 || text.contains('\0') {
-                    return Err(refuse(name, text, "at most 99 bytes are allowed"));
-                }
-                self.capture_node = text.to_owned();
-            }
             "callid_aleg_header" => {
                 let names = text.split(';').map(str::trim).filter(|name| !name.is_empty());
-                self.headers.callid_aleg = names.map(|name| name.as_bytes().to_vec()).collect();
-                if self.headers.callid_aleg.len() > 16 {
+                self.node.headers.callid_aleg = names.map(|name| name.as_bytes().to_vec()).collect();
+                if self.node.headers.callid_aleg.len() > 16 {
                     return Err(refuse(name, text, "at most 16 header names, separated by ;, are allowed"));
                 }
             }
-            "custom_field1_header" => self.headers.custom[0] = header_name(text),
-            "custom_field2_header" => self.headers.custom[1] = header_name(text),
-            "custom_field3_header" => self.headers.custom[2] = header_name(text),
-            _ if name.ends_with("_column") => set_column(name, text, |name, text| self.columns.set(name, text))?,
+            "custom_field1_header" => self.node.headers.custom[0] = header_name(text),
+            "custom_field2_header" => self.node.headers.custom[1] = header_name(text),
+            "custom_field3_header" => self.node.headers.custom[2] = header_name(text),
             _ => match self
-                .hep
+                .node
                 .set_text(name, text)
+                .or_else(|| self.hep.set_text(name, text))
                 .or_else(|| self.raw.set_text(name, text))
                 .or_else(|| self.common.set_text(name, text))
             {
@@ -147,13 +129,13 @@ impl CaptureSettings {
         PARAMETERS.expect_number(name)?;
         match name {
             // Switches of the stock module: what starts there starts here.
-            "capture_on" => self.capture_on = value != 0,
             "topoh_unmask" => self.topoh_unmask = value == 1,
             "capture_bad_msgs" => self.captures_malformed = value != 0,
             "db_insert_mode" => self.insert_delayed = value == 1,
             _ => match self
-                .hep
+                .node
                 .set_number(name, value)
+                .or_else(|| self.hep.set_number(name, value))
                 .or_else(|| self.raw.set_number(name, value))
                 .or_else(|| self.common.set_number(name, value))
             {
@@ -177,13 +159,7 @@ impl CaptureSettings {
 
     /// How captures become rows.
     pub fn row_format(&self) -> RowFormat {
-        RowFormat {
-            node: self.capture_node.clone(),
-            headers: self.headers.clone(),
-            sip: table::sip_layout(&self.columns),
-            report: table::report_layout(&self.columns),
-            ..self.common.row_format(&self.tables[0])
-        }
+        self.node.row_format(&self.common, &self.tables[0])
     }
 
     /// The databases that get rows, in the order of the writer's sinks.

@@ -9,8 +9,8 @@ use crate::capture::{Capture, RowKind, Transport, record};
 use crate::hep::{self, Packet, Payload, Version};
 use crate::module::hep::context::Addresses;
 use crate::module::kamailio::dialect::SIPCAPTURE;
+use crate::module::testing::{make_ready, queued, totals};
 use crate::module::*;
-use crate::queue::counters::Totals;
 use crate::queue::lane::Consumer;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -28,24 +28,8 @@ fn node(set: impl FnOnce(&mut CaptureSettings)) -> CaptureNode {
     settings.set_number("hep_capture_on", 1).unwrap();
     settings.set_number("queue_size", 1).unwrap();
     set(settings);
-    node.check((None, None), KillLimits::default()).unwrap();
-    node.map_lanes(1, &mut |_| false).unwrap();
-    node.attach(0).unwrap();
+    make_ready(&mut node);
     node
-}
-
-fn queued(node: &CaptureNode) -> Vec<Vec<u8>> {
-    let mut records = Vec::new();
-    let mut consumer = Consumer::take(node.pipeline().lanes().unwrap(), 0).unwrap().unwrap();
-    consumer.read(|bytes, _| {
-        records.push(bytes.to_vec());
-        true
-    });
-    records
-}
-
-fn totals(node: &CaptureNode) -> Totals {
-    node.pipeline().lanes().unwrap().totals()
 }
 
 fn packet(payload_type: u8, payload: Payload<'_>) -> Packet<'_> {
@@ -137,7 +121,7 @@ fn numbers_that_the_stock_module_takes_start_as_they_are() {
             settings.set_number(name, value).unwrap();
         }
         let switches =
-            [settings.capture_on, settings.hep.capture_on, settings.hep.asks_script, settings.captures_malformed];
+            [settings.node.capture_on, settings.hep.capture_on, settings.hep.asks_script, settings.captures_malformed];
         assert_eq!(switches, [on; 4], "{value}");
     }
     for (value, delayed) in [(0, false), (1, true), (2, false), (3, false), (-1, false)] {

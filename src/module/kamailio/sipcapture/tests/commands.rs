@@ -1,56 +1,14 @@
 //! Answers to commands, without a host.
 
 use super::*;
-use crate::module::engine::commands::Reply;
+use crate::module::testing::Answer;
 use crate::queue::counters::{COMMITTED, Cell, Observer, Produced, TABLE};
-use std::collections::BTreeMap;
 
 /// The counters of producers that a capture node shows.
 fn produced() -> Vec<Produced> {
     let shown = TABLE.iter().filter(|counter| counter.description(Observer::Node).is_some());
     let cells = shown.filter_map(|counter| counter.cell);
     cells.filter_map(|cell| if let Cell::Produced(counter) = cell { Some(counter) } else { None }).collect()
-}
-
-/// An answer: each field by its path, `group.field`.
-#[derive(Default)]
-struct Answer {
-    groups: Vec<String>,
-    numbers: BTreeMap<String, u64>,
-    words: BTreeMap<String, String>,
-}
-
-impl Answer {
-    fn path(&self, name: &str) -> String {
-        let groups = self.groups.iter().filter(|group| !group.is_empty());
-        groups.map(String::as_str).chain([name]).collect::<Vec<_>>().join(".")
-    }
-}
-
-impl Reply for Answer {
-    fn text(&mut self, text: &str) {
-        panic!("a text is answered: {text}");
-    }
-
-    fn fault(&mut self, code: i32, text: &str) {
-        panic!("{code} {text}");
-    }
-
-    fn open(&mut self, name: &str) {
-        self.groups.push(name.to_owned());
-    }
-
-    fn close(&mut self) {
-        self.groups.pop().expect("a group is open");
-    }
-
-    fn number(&mut self, name: &str, value: u64) {
-        assert_eq!(self.numbers.insert(self.path(name), value), None, "{name} is answered twice");
-    }
-
-    fn word(&mut self, name: &str, text: &str) {
-        self.words.insert(self.path(name), text.to_owned());
-    }
 }
 
 /// Where `sipcapture.stats` has the counter `name` of the statistics.

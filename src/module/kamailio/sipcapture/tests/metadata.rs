@@ -32,6 +32,7 @@ fn what_the_host_says_takes_the_place_of_what_the_packet_at_hand_says() {
         time_us: Some(5),
         agent_id: Some(u32::MAX),
         correlation_id: Some(b"told"),
+        ..Metadata::default()
     };
     let custom = [Some(&b"one"[..]), None, Some(&b""[..])];
     captured(&SipMessage { metadata, custom, ..message(SIP) }, |capture| {
