@@ -8,6 +8,7 @@ use super::contract::{
 use crate::capture::{CUSTOM_FIELDS, Transport};
 use crate::hep::{PacketHead, Version};
 use crate::module::{DecodedHep, HepPacket, Metadata, SipMessage, TraceEndpoint, TracedMessage, Tracer, VariableValue};
+use crate::table::TransportNumbers;
 use std::ffi::{CStr, c_char};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -118,22 +119,15 @@ pub(super) fn packet_head(head: &sc_hep_head) -> Result<PacketHead, sc_status> {
     })
 }
 
-/// Every transport that the contract numbers.
-const TRANSPORTS: [(Transport, u8); 6] = [
-    (Transport::Udp, 1),
-    (Transport::Tcp, 2),
-    (Transport::Tls, 3),
-    (Transport::Sctp, 4),
-    (Transport::Ws, 5),
-    (Transport::Wss, 6),
-];
+/// The numbers that the contract has for transports.
+const TRANSPORTS: TransportNumbers = TransportNumbers::OF_SERVERS;
 
 pub(super) fn number_of(transport: Transport) -> u8 {
-    TRANSPORTS.iter().find(|(known, _)| *known == transport).map_or(0, |(_, number)| *number)
+    TRANSPORTS.number(transport)
 }
 
 pub(super) fn transport_of(number: u8) -> Transport {
-    TRANSPORTS.iter().find(|(_, known)| *known == number).map_or(Transport::UNKNOWN, |(transport, _)| *transport)
+    TRANSPORTS.transport(number)
 }
 
 /// A packet as the contract carries it.

@@ -6,6 +6,44 @@
 //! the host's shim calls in each of them, from the parameters to the end; what only one of them can do is a method of
 //! its own.
 
+/// What a module of `$dialect` says of itself that has its parameters in `settings`, with those of every module in
+/// `common` there, and its way to the sinks in `pipeline`.
+macro_rules! of_settings_and_pipeline {
+    ($dialect:expr) => {
+        fn dialect(&self) -> &'static Dialect {
+            &$dialect
+        }
+
+        fn common(&self) -> &CommonSettings {
+            &self.settings.common
+        }
+
+        fn common_mut(&mut self) -> &mut CommonSettings {
+            &mut self.settings.common
+        }
+
+        fn pipeline(&self) -> &Pipeline {
+            &self.pipeline
+        }
+
+        fn pipeline_mut(&mut self) -> &mut Pipeline {
+            &mut self.pipeline
+        }
+
+        fn set_module_text(&mut self, name: &str, value: &[u8]) -> Result<(), ParameterError> {
+            self.settings.set_text(name, value)
+        }
+
+        fn set_module_number(&mut self, name: &str, value: i64) -> Result<(), ParameterError> {
+            self.settings.set_number(name, value)
+        }
+
+        fn plan(&self) -> WriterPlan {
+            self.settings.plan()
+        }
+    };
+}
+
 mod captures_sip;
 mod engine;
 mod hep;

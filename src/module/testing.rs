@@ -1,7 +1,7 @@
 //! What tests of modules share: a module that is ready, what it has queued and counted, and what it answers.
 
 use super::engine::commands::Reply;
-use super::{KillLimits, Module};
+use super::{AnyModule, KillLimits, Module, ParameterError, ParameterKind, SetError};
 use crate::queue::counters::Totals;
 use crate::queue::lane::Consumer;
 use std::collections::BTreeMap;
@@ -11,6 +11,20 @@ pub(in crate::module) fn make_ready(module: &mut dyn Module) {
     module.check((None, None), KillLimits::default()).unwrap();
     module.map_lanes(1, &mut |_| false).unwrap();
     module.attach(0).unwrap();
+}
+
+/// Sets every parameter that the module called `module` lists, as it is listed: it must know each.
+pub(in crate::module) fn set_each_listed_parameter(module: &str) {
+    let listed = AnyModule::parameters(module).unwrap();
+    assert!(listed.iter().count() > 0);
+    for parameter in listed.iter() {
+        let (mut fresh, name) = (AnyModule::named(module).unwrap(), parameter.name.to_str().unwrap());
+        let set = match parameter.kind {
+            ParameterKind::Number => fresh.life_mut().set_number(name, 1),
+            ParameterKind::Text | ParameterKind::Texts => fresh.life_mut().set_text(name, b"x"),
+        };
+        assert!(!matches!(set, Err(SetError::Parameter(ParameterError::Unknown(..)))), "{name}");
+    }
 }
 
 /// What was put into its lane.

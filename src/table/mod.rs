@@ -7,6 +7,7 @@ pub mod column;
 pub mod ddl;
 mod dialect;
 pub mod homer5;
+pub mod homer6;
 pub mod layout;
 mod make_row;
 pub mod name;

@@ -169,7 +169,7 @@ static int lists(const char *module, const char *wanted, sc_parameter_kind kind)
 
 void parameters_are_listed_for_every_module(void)
 {
-    static const char *modules[] = { "kamailio/sipcapture", "kamailio/siptrace" };
+    static const char *modules[] = { "kamailio/sipcapture", "kamailio/siptrace", "opensips/sipcapture" };
     const char *name = NULL;
     sc_parameter_kind kind = 0;
     uint32_t meant = SC_PARAMETERS;
@@ -178,7 +178,7 @@ void parameters_are_listed_for_every_module(void)
     CHECK(sc_parameter_at(modules[0], 0, NULL, &kind) == SC_ERR_NULL_POINTER);
     CHECK(sc_parameter_at(modules[0], 0, &name, NULL) == SC_ERR_NULL_POINTER);
     CHECK(sc_parameter_at("kamailio/nosuch", 0, &name, &kind) == SC_ERR_UNKNOWN_NAME);
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 3; i++) {
         CHECK(sc_parameter_at(modules[i], SC_PARAMETERS, &name, &kind) == SC_ERR_UNKNOWN_NAME);
     }
     CHECK(name == NULL && kind == 0);
@@ -197,14 +197,17 @@ void parameters_are_listed_for_every_module(void)
               && sc_parameter_at(modules[1], meant, &set, &kind) == SC_OK);
         CHECK(strcmp(set, strcmp(name, "force_send_sock") == 0 ? "send_sock_addr" : name) == 0);
     }
+    CHECK(lists(modules[2], "promiscious_on", SC_PARAMETER_NUMBER)
+          && lists(modules[2], "promiscuous_on", SC_PARAMETER_NUMBER));
     CHECK(lists(modules[0], "type_column", SC_PARAMETER_TEXT)
           && lists(modules[1], "direction_column", SC_PARAMETER_TEXT));
 }
 
 void commands_are_listed_for_every_module(void)
 {
-    static const char *modules[] = { "kamailio/sipcapture", "kamailio/siptrace" };
-    static const char *switches[] = { "sip_capture", "sip_trace" };
+    static const char *modules[] = { "kamailio/sipcapture", "kamailio/siptrace", "opensips/sipcapture" };
+    static const char *switches[] = { "sip_capture", "sip_trace", "sip_capture" };
+    static const uint32_t counts[] = { 3, 3, 2 };
     const char *name = NULL;
     const char *description = NULL;
     uint8_t takes_argument = 77;
@@ -215,7 +218,7 @@ void commands_are_listed_for_every_module(void)
     CHECK(sc_command_at(modules[0], 0, &name, &description, NULL) == SC_ERR_NULL_POINTER);
     CHECK(sc_command_at("kamailio/nosuch", 0, &name, &description, &takes_argument) == SC_ERR_UNKNOWN_NAME);
     CHECK(name == NULL && description == NULL && takes_argument == 77);
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 3; i++) {
         sc_core *core = NULL;
         uint32_t count = 0;
         int switches_found = 0;
@@ -229,7 +232,7 @@ void commands_are_listed_for_every_module(void)
             switches_found += strcmp(name, switches[i]) == 0 && takes_argument;
             count++;
         }
-        CHECK(count == 3 && count <= SC_COMMANDS && switches_found == 1);
+        CHECK(count == counts[i] && count <= SC_COMMANDS && switches_found == 1);
         CHECK(sc_core_free(core) == SC_OK);
     }
 }
@@ -237,9 +240,10 @@ void commands_are_listed_for_every_module(void)
 /* What only the host can find out, in the core's words. */
 void what_the_host_refuses_is_said_by_the_core(sc_core *core)
 {
-    sc_capture_needs needs = { 77, 77 };
+    sc_capture_needs needs = { .asks_script = 77, .unmasks = 77, .takes_hep = 77 };
 
     CHECK(sc_capture_setup(core, &needs) == SC_OK && needs.asks_script == 0 && needs.unmasks == 0);
+    CHECK(needs.takes_hep == 0 && needs.correlation_chunk == 17 && needs.hep_route.len == 0);
     CHECK(sc_core_refuse(core, "event_callback", bytes("on_hep"), SC_REFUSAL_NO_ENGINE) == SC_OK);
     CHECK(strstr(last_log, "event_callback") != NULL && strstr(last_log, "\"on_hep\"") != NULL
           && strstr(last_log, "cfgengine") != NULL);

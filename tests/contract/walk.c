@@ -174,6 +174,7 @@ int main(void)
     answers_are_built_of_what_the_host_has(core);
     answers_that_are_built_at_once_have_names_of_their_own(core);
     a_capture_agent_is_a_module_of_its_own(core, directory);
+    a_host_that_decodes_hep_has_a_node_of_its_own(core, directory);
     a_handle_has_one_owner_and_many_readers(directory);
     a_callback_calls_only_what_any_thread_may();
     who_waits_is_told_when_its_captures_have_left_the_queue();

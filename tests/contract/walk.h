@@ -139,6 +139,10 @@ void a_writer_whose_server_is_killed_has_the_main_processs_time(void);
 
 void a_raw_message_that_is_handed_over_keeps_its_time(void);
 
+/* ---- decoded.c ---- */
+
+void a_host_that_decodes_hep_has_a_node_of_its_own(sc_core *other, const char *directory);
+
 /* ---- threads.c ---- */
 
 /* Whether `body` says so, run by another thread. */

@@ -1,15 +1,10 @@
 //! OpenSIPS' rows: columns of its own among those of Homer 5, and reports of two kinds.
 
 use crate::capture::Transport;
-use crate::table::column::CaptureValue::{
-    AgentId, DestinationIp, DestinationPort, Family, Message, MessageLength, MicrosOfSecond, NodeName, SourceIp,
-    SourcePort, Time,
-};
-use crate::table::column::{
-    CaptureValue, ColumnSpec, ReportValue, SipValue, column, optional_column, with_column, with_last_column,
-};
+use crate::table::column::{ColumnSpec, ReportValue, SipValue, column, optional_column, with_column, with_last_column};
 use crate::table::{
-    AgentIdForm, CorrelationSource, OtherTransports, RowDialect, RowTransports, TransportNumbers, homer5, sip_trace,
+    AgentIdForm, CorrelationSource, OtherTransports, RowDialect, RowTransports, TransportNumbers, homer5, homer6,
+    sip_trace,
 };
 
 /// The 43 columns of a SIP message, in the order of the stock module's INSERT, and `diversion` behind them, which the
@@ -32,37 +27,6 @@ const SIP: [ColumnSpec<SipValue>; 44] = {
 /// The 12 columns of a report.
 const REPORT: [ColumnSpec<ReportValue>; 12] =
     with_column(homer5::REPORT_COLUMNS, column("correlation_id", "", ReportValue::CorrelationId));
-
-/// The 17 columns of a report while `proto_hep` speaks to Homer 6.
-const REPORT_HOMER6: &[ColumnSpec<ReportValue>] = {
-    use ReportValue::{Capture, CorrelationId, Custom, Type};
-    &[
-        column("tss", "", Capture(Time)),
-        column("tsu", "", Capture(MicrosOfSecond)),
-        column("transaction_id", "", Custom(TRANSACTION_ID)),
-        column("source_ip", "", Capture(SourceIp)),
-        column("source_port", "", Capture(SourcePort)),
-        column("destination_ip", "", Capture(DestinationIp)),
-        column("destination_port", "", Capture(DestinationPort)),
-        column("proto", "", Capture(CaptureValue::Transport)),
-        column("family", "", Capture(Family)),
-        column("type", "", Type),
-        column("node", "", Capture(NodeName)),
-        column("data", "", Capture(Message)),
-        column("payload_len", "", Capture(MessageLength)),
-        column("correlation_id", "", CorrelationId),
-        column("capture_ip", "", Custom(CAPTURE_IP)),
-        column("capt_id", "", Capture(AgentId)),
-        column("event", "", Custom(EVENT)),
-    ]
-};
-
-/// The values that come with a report of 17 columns: the id that the script has given,
-pub(super) const TRANSACTION_ID: usize = 0;
-/// the address that the HEP packet came to,
-pub(super) const CAPTURE_IP: usize = 1;
-/// and the event that its payload tells.
-pub(super) const EVENT: usize = 2;
 
 /// The `proto` byte of HEP 1 and 2, as it is.
 const OF_HEADERS: TransportNumbers = TransportNumbers { known: IP_PROTOCOLS, others: OtherTransports::IpProtocol };
@@ -92,7 +56,7 @@ pub const ROWS: RowDialect = RowDialect {
 };
 
 /// The same while `proto_hep` speaks to Homer 6.
-pub const ROWS_HOMER6: RowDialect = RowDialect { report: REPORT_HOMER6, ..ROWS };
+pub const ROWS_HOMER6: RowDialect = RowDialect { report: homer6::REPORT, ..ROWS };
 
 #[cfg(test)]
 mod tests {
@@ -146,21 +110,6 @@ mod tests {
         "custom_field1",
         "custom_field2",
         "custom_field3",
-    ];
-
-    const REPORT_COLUMNS: [&str; 12] = [
-        "date",
-        "micro_ts",
-        "correlation_id",
-        "source_ip",
-        "source_port",
-        "destination_ip",
-        "destination_port",
-        "proto",
-        "family",
-        "type",
-        "node",
-        "msg",
     ];
 
     fn capture(transport: Transport) -> Capture<'static> {
@@ -239,7 +188,8 @@ mod tests {
         let mut names = ColumnNames::of(&ROWS);
         assert!(names.set("date_column", "d"));
         let layout = report_layout(&names);
-        assert_eq!(layout.columns.iter().map(|column| column.key).collect::<Vec<_>>(), REPORT_COLUMNS);
+        let keys = homer5::REPORT.iter().map(|column| column.key);
+        assert!(layout.columns.iter().map(|column| column.key).eq(keys));
         assert_eq!((layout.name_of("date"), layout.name_of("correlation_id")), (Some("d"), Some("correlation_id")));
     }
 

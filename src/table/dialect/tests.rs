@@ -2,14 +2,11 @@
 
 use super::*;
 use crate::sip::{Fields, FirstLine};
-use crate::table::column::CaptureValue::{
-    AgentId, DestinationIp, DestinationPort, Family, Message, MessageLength, MicrosOfSecond, Node, NodeName, SourceIp,
-    SourcePort, Time,
-};
+use crate::table::column::CaptureValue::{Message, Node, Time};
 use crate::table::column::{CaptureValue, column, optional_column};
 use crate::table::{
-    ColumnNames, Row, RowText, TraceColumnNames, Value, fill_report, fill_sip, report_layout, sip_layout, sip_trace,
-    trace_layout,
+    ColumnNames, Row, RowText, TraceColumnNames, Value, fill_report, fill_sip, homer6, report_layout, sip_layout,
+    sip_trace, trace_layout,
 };
 
 const CORE: TransportNumbers = TransportNumbers::OF_SERVERS;
@@ -48,28 +45,7 @@ const SECOND: RowDialect = RowDialect {
             optional_column("diversion", "diversion_column", Text(|fields| fields.diversion)),
         ]
     },
-    report: {
-        use ReportValue::{Capture, CorrelationId, Custom, Type};
-        &[
-            column("tss", "", Capture(Time)),
-            column("tsu", "", Capture(MicrosOfSecond)),
-            column("transaction_id", "", Custom(0)),
-            column("source_ip", "", Capture(SourceIp)),
-            column("source_port", "", Capture(SourcePort)),
-            column("destination_ip", "", Capture(DestinationIp)),
-            column("destination_port", "", Capture(DestinationPort)),
-            column("proto", "", Capture(CaptureValue::Transport)),
-            column("family", "", Capture(Family)),
-            column("type", "", Type),
-            column("node", "", Capture(NodeName)),
-            column("data", "", Capture(Message)),
-            column("payload_len", "", Capture(MessageLength)),
-            column("correlation_id", "", CorrelationId),
-            column("capture_ip", "", Custom(1)),
-            column("capt_id", "", Capture(AgentId)),
-            column("event", "", Custom(2)),
-        ]
-    },
+    report: homer6::REPORT,
     trace: sip_trace::TRACE,
     transports: RowTransports { plain: &CORE, hep: [&HEADER, &HEADER, &CHUNK], report: &CORE, hep_report: &CORE },
     agent_id: AgentIdForm::Signed,

@@ -198,40 +198,10 @@ impl CapturesSip for CaptureNode {
 }
 
 impl Module for CaptureNode {
-    fn dialect(&self) -> &'static Dialect {
-        &SIPCAPTURE
-    }
-
-    fn common(&self) -> &CommonSettings {
-        &self.settings.common
-    }
-
-    fn common_mut(&mut self) -> &mut CommonSettings {
-        &mut self.settings.common
-    }
-
-    fn pipeline(&self) -> &Pipeline {
-        &self.pipeline
-    }
-
-    fn pipeline_mut(&mut self) -> &mut Pipeline {
-        &mut self.pipeline
-    }
-
-    fn set_module_text(&mut self, name: &str, value: &[u8]) -> Result<(), ParameterError> {
-        self.settings.set_text(name, value)
-    }
-
-    fn set_module_number(&mut self, name: &str, value: i64) -> Result<(), ParameterError> {
-        self.settings.set_number(name, value)
-    }
+    of_settings_and_pipeline!(SIPCAPTURE);
 
     fn check_module(&mut self) -> Result<(), ParameterError> {
         self.settings.check()
-    }
-
-    fn plan(&self) -> WriterPlan {
-        self.settings.plan()
     }
 
     fn is_on_at_start(&self) -> bool {

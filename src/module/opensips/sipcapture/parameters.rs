@@ -31,19 +31,12 @@ mod tests {
     use super::super::settings::CaptureSettings;
     use super::*;
     use crate::module::AnyModule;
-    use crate::module::parameter::ParameterError;
     use crate::module::parameter_list::ParameterKind;
+    use crate::module::testing::set_each_listed_parameter;
 
     #[test]
     fn every_listed_parameter_can_be_set_as_it_is_listed() {
-        for parameter in PARAMETERS.iter() {
-            let name = parameter.name.to_str().unwrap();
-            let set = match parameter.kind {
-                ParameterKind::Number => CaptureSettings::default().set_number(name, 1),
-                ParameterKind::Text | ParameterKind::Texts => CaptureSettings::default().set_text(name, b"x"),
-            };
-            assert!(!matches!(set, Err(ParameterError::Unknown(..))), "{name}");
-        }
+        set_each_listed_parameter("opensips/sipcapture");
     }
 
     /// The specification's list: texts and numbers.

@@ -3,8 +3,8 @@
 use crate::capture::CUSTOM_FIELDS;
 use crate::hep;
 use crate::module::hep::metadata::Metadata;
-use crate::module::opensips::rows::{CAPTURE_IP, EVENT, TRANSACTION_ID};
 use crate::module::sip_message::CaptureError;
+use crate::table::homer6::{CAPTURE_IP, EVENT, TRANSACTION_ID};
 use serde_json::Value;
 
 /// The longest payload that is looked into for its event, bytes: what a datagram can hold.
