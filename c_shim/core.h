@@ -227,8 +227,9 @@ sc_status sc_core_new(const sc_host *host, const char *module, sc_core **out);
 sc_status sc_core_free(sc_core *core);
 
 /* Sets a parameter. An unknown name, a wrong type or a value that is not allowed is logged with what would be right.
- * "opensips/sipcapture" takes two that sc_parameter_at does not list, since they are parameters of others: the text
- * db_default_url, the core's, for a configuration without db_url, and the number homer5_on, that of proto_hep. */
+ * "opensips/sipcapture" takes two that sc_parameter_at does not list, since they are parameters of others, behind those
+ * that it does: the text db_default_url, the core's, for a configuration without db_url, and the number homer5_on, that
+ * of proto_hep. */
 sc_status sc_core_set_text(sc_core *core, const char *name, sc_bytes value);
 sc_status sc_core_set_number(sc_core *core, const char *name, int64_t value);
 

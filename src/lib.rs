@@ -30,7 +30,9 @@
 //! | `parameter.rs`, `parameter_list.rs` | errors and ranges of parameters, and the lists that hosts ask for |
 //! | `engine/` | what every module has: settings, pipeline, place of the spool, commands, counters, tables |
 //! | `hep/`, `raw/` | HEP packets and raw sockets on their way to a capture, for whichever module takes them |
+//! | `node/` | what capture nodes of all hosts share: parameters, scripts' tables, the way into the queue |
 //! | `kamailio/` | `sipcapture/` and `siptrace/`; `dialect.rs`: what they do otherwise than those of other hosts |
+//! | `opensips/` | `sipcapture/`, and likewise |
 //!
 //! Arrows run downwards only, also between the files of a room; what lies in a folder may refer to its `mod.rs`.
 //! `unsafe` lives in [`abi`], in the lane of [`queue`] and in [`source::raw`]; everything else denies it.

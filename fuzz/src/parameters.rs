@@ -1,6 +1,6 @@
 //! Module parameters, database URLs and table names, as an operator may write them.
 
-use sipcapture_core::module::{CaptureSettings, ParameterError, TraceSettings};
+use sipcapture_core::module::{CaptureSettings, OpensipsCaptureSettings, ParameterError, TraceSettings};
 use sipcapture_core::sink::DatabaseUrl;
 use sipcapture_core::sink::escape::{TextWidth, escape, unescape};
 use sipcapture_core::table::name::{self, MAX_LENGTH, TableNames};
@@ -17,6 +17,7 @@ pub fn run(bytes: &[u8]) {
     every_mode_has_a_table(&settings, &plan);
     assert!(settings.common.lane_bytes >= 1 << 20 && (1..=16).contains(&settings.common.writers));
     traces(bytes);
+    captures_elsewhere(bytes);
 
     expands_to_a_table_name(bytes);
     assert_eq!(unescape(&escape(bytes, TextWidth::POSTGRES)), bytes);
@@ -52,6 +53,18 @@ fn traces(bytes: &[u8]) {
         let sink = settings.sink_of(collector).unwrap_or(settings.named_sink());
         let uris = plan.sinks[sink].to_string();
         assert!(sink == settings.named_sink() || uris.split(", ").any(|uri| uri == collector.to_string()), "{uris}");
+    }
+}
+
+/// Whatever the capture node of another host accepts makes a plan with one database and tables for it.
+fn captures_elsewhere(bytes: &[u8]) {
+    let mut settings = OpensipsCaptureSettings::default();
+    set_all(bytes, |name, value, number| {
+        [settings.set_text(name, value), number.map_or(Ok(()), |number| settings.set_number(name, number))]
+    });
+    assert_eq!(settings.plan().sinks.len(), 1);
+    for table in [&settings.table, &settings.report_table] {
+        assert!(name::expand(table.as_bytes(), 0).is_ok(), "{table} was accepted");
     }
 }
 
@@ -103,6 +116,14 @@ fn shows_no_password(text: &str) {
         if let Err(error) = CaptureSettings::default().set_text(name, value.as_bytes()) {
             assert!(!error.to_string().contains(PASSWORD), "{error}");
         }
+    }
+    for scheme in ["mysql", "postgres"] {
+        let mut settings = OpensipsCaptureSettings::default();
+        let shown = match settings.set_text("db_url", format!("{scheme}://u:{PASSWORD}{text}").as_bytes()) {
+            Ok(()) => format!("{} {:?}", settings.common.db_url, settings.common.db_url),
+            Err(error) => format!("{error} {error:?}"),
+        };
+        assert!(!shown.contains(PASSWORD), "{shown}");
     }
     for scheme in ["mysql", "postgres", "postgresql", "sqlite", "oracle"] {
         let shown = match DatabaseUrl::parse(&format!("{scheme}://u:{PASSWORD}{text}")) {

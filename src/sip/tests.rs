@@ -145,6 +145,28 @@ fn the_preferred_statistics_header_counts_wherever_it_stands() {
 }
 
 #[test]
+fn a_host_decides_which_headers_name_the_sender_and_the_statistics() {
+    let names = HeaderNames {
+        identity: IdentityHeaders::WithoutRemotePartyId,
+        rtp_stat: &[b"P-RTP-Stat", b"X-RTP-Stat"],
+        ..names()
+    };
+    let fields = |headers: &str| {
+        let message = with(headers);
+        let fields = extract(message.as_bytes(), None, &names);
+        (text(fields.pid_user).to_owned(), text(fields.rtp_stat).to_owned())
+    };
+    let remote = "Remote-Party-ID: <sip:rpid@x>\r\n";
+    let preferred = "P-Preferred-Identity: <sip:ppi@x>\r\n";
+    let found = |pid: &str, stat: &str| (pid.to_owned(), stat.to_owned());
+    assert_eq!(fields(&format!("{remote}X-RTP-Stat-Add: 1\r\n")), found("", ""));
+    assert_eq!(fields(&format!("{remote}{preferred}X-RTP-Stat: 3\r\nP-RTP-Stat: 4\r\n")), found("ppi", "4"));
+    // Nor does it count where another one cannot be read.
+    assert_eq!(fields(&format!("{remote}P-Asserted-Identity: <broken\r\n")), found("", ""));
+    assert_eq!(fields(&format!("{remote}P-Asserted-Identity: <broken\r\n{preferred}")), found("ppi", ""));
+}
+
+#[test]
 fn a_header_looked_up_by_name_needs_its_first_letter_in_the_names_case() {
     let message = with("reason: a\r\nx-oip: 192.0.2.1\r\nmac: 1\r\nx-cid: 2\r\nx-rtp-stat: 3\r\n");
     let fields = extract(message.as_bytes(), None, &names());

@@ -182,7 +182,7 @@ impl Kind for CaptureValue {
                 ColumnKind::Text
             }
             CaptureValue::Message => ColumnKind::Message,
-            // An agent's id has 32 bits and no sign.
+            // An agent's id has 32 bits, and only some dialects give it a sign.
             CaptureValue::Micros | CaptureValue::AgentId => ColumnKind::BigInt,
             CaptureValue::MicrosOfSecond
             | CaptureValue::SourcePort

@@ -240,6 +240,37 @@ mod tests {
     use crate::hep::Payload;
 
     #[test]
+    fn an_agents_id_comes_with_a_packets_time_or_with_every_packet_that_has_room_for_one() {
+        let address = SocketAddr::from(([192, 0, 2, 1], 5060));
+        let packet = |version, time_us, agent_id| Packet {
+            version,
+            source: address,
+            destination: address,
+            ip_protocol: 17,
+            payload_type: hep::PAYLOAD_SIP,
+            time_us,
+            agent_id,
+            correlation_id: None,
+            auth_key: None,
+            payload: Payload::Plain(b""),
+            trailing: 0,
+        };
+        for (version, time_us, agent_id, with_time, of_packets) in [
+            (Version::V1, None, None, None, None),
+            (Version::V2, Some(1), Some(7), Some(7), Some(7)),
+            (Version::V2, None, Some(7), None, Some(7)),
+            (Version::V3, Some(1), None, Some(0), Some(0)),
+            (Version::V3, None, None, None, Some(0)),
+        ] {
+            let packet = packet(version, time_us, agent_id);
+            assert_eq!(AgentIds::WithTime.of(&packet), with_time, "{packet:?}");
+            assert_eq!(AgentIds::OfPackets.of(&packet), of_packets, "{packet:?}");
+        }
+        let silent = |agents: AgentIds| [1, 2, 3].map(|version| agents.of_silent_agent(version));
+        assert_eq!((silent(AgentIds::WithTime), silent(AgentIds::OfPackets)), ([None; 3], [None, Some(0), Some(0)]));
+    }
+
+    #[test]
     fn no_packet_is_copied_whether_it_is_routed_or_the_script_looks_at_it_first() {
         let payload = [b'x'; 60_000];
         let address = SocketAddr::from(([192, 0, 2, 1], 5060));

@@ -131,7 +131,8 @@ impl CapturesSip for CaptureNode {
             None => ([None; CUSTOM_FIELDS], correlation),
         };
         let table = if table.is_empty() { self.settings.report_table.as_bytes() } else { table };
-        let given = Metadata { transport: given.transport.map(of_server), ..given };
+        let transport = given.transport.unwrap_or_else(|| self.hep.transport_of(message.transport));
+        let given = Metadata { transport: Some(of_server(transport)), ..given };
         let report = Capture {
             kind: RowKind::Report(report_type),
             custom,
