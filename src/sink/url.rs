@@ -262,14 +262,14 @@ fn parse_server(
         None => (login, None),
     };
     let (place, query) = place.split_once('?').unwrap_or((place, ""));
-    // Most likely the rest of a password: taken for a host or a database, it would be shown.
-    if forms.first_at_ends_login && place.contains('@') {
-        return Err("its first @ ends the login, and another follows; no @ can stand in a password");
-    }
     let (place, socket) = if forms.has_unix_hosts { split_socket(place)? } else { (place, None) };
     let (host, database) = split_database(place).ok_or("it names no database")?;
     if database.is_empty() {
         return Err("it names no database");
+    }
+    // Most likely the rest of a password: taken for a host or a database, it would be shown.
+    if forms.first_at_ends_login && (host.contains('@') || database.contains('@')) {
+        return Err("its first @ ends the login, and another follows; no @ can stand in a password");
     }
     let (host, port) = split_port(host)?;
     let (option_group, host) = match socket {
@@ -552,6 +552,7 @@ mod tests {
             "mysql://u:geheim@unix(x.sock)/d",
             "mysql://u:geheim@unix(/run/x.sock)h/d",
             "mysql://u:geheim@unix(/run/x.sock)",
+            "mysql://u:geheim@h",
         ] {
             let error = other(url).unwrap_err().to_string();
             assert!(error.contains("unix(") || error.contains("no database"), "{error}");
