@@ -293,7 +293,7 @@ fn parse_server(
 /// before the first `@` and no colon before that slash means that there is no login.
 fn split_login<'a>(rest: &'a str, forms: &UrlForms) -> (&'a str, &'a str) {
     let mut ends = rest.match_indices('@').map(|(at, _)| at).filter(|&at| rest[at..].contains('/'));
-    let end = if forms.first_at_ends_login { ends.next() } else { ends.last() };
+    let end = if forms.first_at_ends_login { ends.next() } else { ends.next_back() };
     let Some(end) = end else { return ("", rest) };
     let first_slash = rest.find('/').unwrap_or(rest.len());
     if first_slash < end && !rest[..first_slash].contains([':', '@']) {

@@ -107,6 +107,31 @@ static void answers_are_objects_texts_and_faults_with_a_detail(sc_core *core)
     CHECK(strstr(command(core, "stats", ""), "captured") != NULL);
 }
 
+/* Reports have other columns while the host speaks to Homer 6, in a table of their own. */
+static void reports_for_homer_6_are_stored(const char *directory)
+{
+    sc_message report = message();
+    sc_core *core = NULL;
+    char url[300];
+
+    CHECK(sc_core_new(&host, MODULE, &core) == SC_OK && sc_core_set_number(core, "homer5_on", 0) == SC_OK);
+    snprintf(url, sizeof(url), "sqlite:///%s/decoded/homer6.db", directory);
+    CHECK(sc_core_set_text(core, "db_url", bytes(url)) == SC_OK && sc_core_set_text(core, "spool_dir", nothing) == SC_OK);
+    CHECK(sc_core_set_text(core, "rtcp_table_name", bytes("ops_report_capture")) == SC_OK);
+    CHECK(sc_core_set_number(core, "capture_on", 1) == SC_OK && sc_core_check(core) == SC_OK);
+    CHECK(sc_core_map_lanes(core, 1) == SC_OK && sc_core_attach(core, 0) == SC_OK);
+    report.payload = bytes("{\"Event\":\"Answered\"}");
+    report.metadata.given = SC_GIVEN_HEP_VERSION | SC_GIVEN_COLLECTOR | SC_GIVEN_AGENT;
+    report.metadata.hep_version = 3;
+    report.metadata.collector = sender;
+    report.metadata.agent = 0xffffffffu;
+    CHECK(sc_capture_report(core, &report, nothing, bytes("leg"), nothing) == SC_OK);
+    report.payload = bytes("no JSON");
+    CHECK(sc_capture_report(core, &report, nothing, bytes("leg"), nothing) == SC_OK);
+    CHECK(sc_core_finish(core) == SC_OK && counter_of(core, "stored") == 2);
+    CHECK(sc_core_free(core) == SC_OK);
+}
+
 void a_host_that_decodes_hep_has_a_node_of_its_own(sc_core *other, const char *directory)
 {
     sc_hep_decoded packet = { .message = message(), .sender = sender };
@@ -129,4 +154,5 @@ void a_host_that_decodes_hep_has_a_node_of_its_own(sc_core *other, const char *d
     answers_are_objects_texts_and_faults_with_a_detail(core);
     CHECK(sc_core_finish(core) == SC_OK && counter_of(core, "stored") == 3);
     CHECK(sc_core_free(core) == SC_OK && sc_hep_take(core, &packet, &verdict) == SC_ERR_UNKNOWN_HANDLE);
+    reports_for_homer_6_are_stored(directory);
 }

@@ -106,6 +106,11 @@ impl CapturesSip for CaptureNode {
             return Err(CaptureError::Mode(mode));
         }
         self.tables.check(table)?;
+        if message.payload.is_empty() {
+            // A script can delete the payload of a packet before it captures.
+            self.pipeline.queue.count(Produced::HepBad)?;
+            return Err(CaptureError::NoSip);
+        }
         let table = if table.is_empty() { self.settings.table.as_bytes() } else { table };
         let message = SipMessage { metadata: timed(message.metadata), ..*message };
         queue_sip(&mut self.pipeline.queue, &mut self.hep, &message, mode, 0, table)

@@ -95,8 +95,8 @@ fn a_payload_that_is_no_sip_by_its_looks_or_empty_harms_nobody() {
     }
     let mut node = node(route("my_hep"));
     assert_eq!(take(&mut node, in_hep(b"")), Verdict::NeedsScript);
-    node.capture_sip(&in_hep(b""), b"", 0).unwrap();
-    only(&node, |capture| assert_eq!(capture.payload, b""));
+    assert!(matches!(node.capture_sip(&in_hep(b""), b"", 0), Err(CaptureError::NoSip)));
+    assert_eq!((queued(&node).len(), produced(&node, &[Produced::HepBad])), (0, vec![1]));
 }
 
 #[test]
