@@ -321,8 +321,8 @@ typedef struct sc_metadata {
     int64_t time_us;      /* capture time, microseconds since the Unix epoch */
     uint32_t agent;       /* id of the capture agent (HEP chunk 0x000c) */
     sc_bytes correlation; /* correlation id; empty: the message has none, whatever the packet at hand says */
-    int32_t payload_type; /* what the payload is (HEP chunk 0x000b), 1 for SIP; of a report, the type that it is to have:
-                             0 to 255 */
+    int32_t payload_type; /* what the payload is (HEP chunk 0x000b), 1 for SIP; of a report, the type that it is to
+                             have: 0 to 255 */
     sc_address collector; /* the address that the HEP packet came to */
 } sc_metadata;
 

@@ -12,7 +12,7 @@ use sipcapture_core::hep::{ChunkOrder, Chunks, Packet, Payload, Version, decode,
 use sipcapture_core::module::{CHUNK_ROOM, ChunkArguments, ChunkFunction, decode_chunk, encode_chunk};
 use sipcapture_core::packet::{Datagram, Start, udp_frame};
 use sipcapture_core::sink::hep::{Collector, CollectorOptions, Destination, Origin, Outgoing, OutgoingMessage};
-use sipcapture_core::sip::{HeaderNames, Masks, extract};
+use sipcapture_core::sip::{HeaderNames, IdentityHeaders, Masks, extract};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::hint::black_box;
@@ -204,6 +204,12 @@ fn extracting_header_fields_allocates_nothing() {
         ..HeaderNames::default()
     };
     assert_eq!(allocations(|| extract(&message, Some(b"sip:carol@example.com"), &names)), 0);
+    let fewer = HeaderNames {
+        identity: IdentityHeaders::WithoutRemotePartyId,
+        rtp_stat: &[b"X-RTP-Stat"],
+        ..HeaderNames::default()
+    };
+    assert_eq!(allocations(|| extract(&message, None, &fewer)), 0);
     let fields = extract(&message, None, &names);
     assert_eq!(fields.callid, b"3848276298220188511@atlanta.example.com");
     assert_eq!(fields.custom[1], b"69");

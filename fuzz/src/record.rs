@@ -3,11 +3,11 @@
 use super::lies_in;
 use sipcapture_core::capture::record::{MAX_PAYLOAD, decode, encode, encoded_len};
 use sipcapture_core::capture::{Capture, RowKind};
-use sipcapture_core::module::KAMAILIO_ROWS;
+use sipcapture_core::module::{KAMAILIO_ROWS, OPENSIPS_ROWS, OPENSIPS_ROWS_HOMER6};
 use sipcapture_core::sip::{HeaderNames, extract};
 use sipcapture_core::table::{
-    ColumnKind, ColumnNames, RowText, TraceColumnNames, Value, fill_report, fill_sip, fill_trace, report_layout,
-    sip_layout, trace_layout,
+    ColumnKind, ColumnNames, RowDialect, RowText, TraceColumnNames, Value, fill_report, fill_sip, fill_trace,
+    report_layout, sip_layout, trace_layout,
 };
 
 /// Bytes by which the head of a record has grown since version 1.
@@ -22,7 +22,9 @@ pub fn run(bytes: &[u8]) {
         let parts = [trace.method, trace.status, trace.from, trace.to, trace.from_tag, trace.to_tag, trace.user];
         assert!(parts.into_iter().all(|part| lies_in(part, bytes)));
     }
-    becomes_a_row(&capture);
+    for rows in [&KAMAILIO_ROWS, &OPENSIPS_ROWS, &OPENSIPS_ROWS_HOMER6] {
+        becomes_a_row(rows, &capture);
+    }
     let Ok(length) = encoded_len(&capture) else {
         assert!(capture.payload.len() > MAX_PAYLOAD);
         return;
@@ -37,24 +39,24 @@ pub fn run(bytes: &[u8]) {
 }
 
 /// Each column gets a value of its own kind, whatever the capture holds.
-fn becomes_a_row(capture: &Capture<'_>) {
+fn becomes_a_row(rows: &RowDialect, capture: &Capture<'_>) {
     let node = b"node";
-    let text = RowText::new(&KAMAILIO_ROWS, capture, node);
+    let text = RowText::new(rows, capture, node);
     let mut row = Vec::new();
-    let names = ColumnNames::default();
+    let names = ColumnNames::of(rows);
     let layout = match capture.kind {
         RowKind::Sip => {
             let fields = extract(capture.payload, capture.rewritten_uri, &HeaderNames::default());
-            fill_sip(&mut row, &KAMAILIO_ROWS, capture, &fields, &text, node);
+            fill_sip(&mut row, rows, capture, &fields, &text, node);
             sip_layout(&names)
         }
         RowKind::Report(_) => {
-            fill_report(&mut row, &KAMAILIO_ROWS, capture, &text, node);
+            fill_report(&mut row, rows, capture, &text, node);
             report_layout(&names)
         }
         RowKind::Trace | RowKind::Packet | RowKind::Relayed => {
-            fill_trace(&mut row, &KAMAILIO_ROWS, capture, &text, node);
-            trace_layout(&TraceColumnNames::default())
+            fill_trace(&mut row, rows, capture, &text, node);
+            trace_layout(&TraceColumnNames::of(rows))
         }
     };
     assert_eq!(row.len(), layout.columns.len());

@@ -116,7 +116,8 @@ static void reports_for_homer_6_are_stored(const char *directory)
 
     CHECK(sc_core_new(&host, MODULE, &core) == SC_OK && sc_core_set_number(core, "homer5_on", 0) == SC_OK);
     snprintf(url, sizeof(url), "sqlite:///%s/decoded/homer6.db", directory);
-    CHECK(sc_core_set_text(core, "db_url", bytes(url)) == SC_OK && sc_core_set_text(core, "spool_dir", nothing) == SC_OK);
+    CHECK(sc_core_set_text(core, "db_url", bytes(url)) == SC_OK
+          && sc_core_set_text(core, "spool_dir", nothing) == SC_OK);
     CHECK(sc_core_set_text(core, "rtcp_table_name", bytes("ops_report_capture")) == SC_OK);
     CHECK(sc_core_set_number(core, "capture_on", 1) == SC_OK && sc_core_check(core) == SC_OK);
     CHECK(sc_core_map_lanes(core, 1) == SC_OK && sc_core_attach(core, 0) == SC_OK);

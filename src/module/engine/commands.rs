@@ -23,8 +23,8 @@ pub trait Reply {
 }
 
 impl Overview {
-    /// Runs the command `name` of a module of `dialect`, by either of its names, with `argument` (empty for none); false
-    /// when there is no such command.
+    /// Runs the command `name` of a module of `dialect`, by either of its names, with `argument` (empty for none);
+    /// false when there is no such command.
     pub fn command(&self, dialect: &Dialect, name: &str, argument: &[u8], reply: &mut dyn Reply) -> bool {
         let mut commands = dialect.commands.iter();
         let is_name = |known: &CStr| known.to_bytes() == name.as_bytes();

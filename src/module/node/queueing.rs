@@ -8,8 +8,8 @@ use crate::module::hep::metadata::Metadata;
 use crate::module::sip_message::{CaptureError, SipMessage};
 use crate::sip::{self, FirstLine};
 
-/// Queues `message` for `table`, a strftime template, in the database number `sink`, described by what its caller and the
-/// packet at hand say. Capture mode number `mode`, 0 for the default one, counts it.
+/// Queues `message` for `table`, a strftime template, in the database number `sink`, described by what its caller and
+/// the packet at hand say. Capture mode number `mode`, 0 for the default one, counts it.
 pub fn queue_sip(
     queue: &mut CaptureQueue,
     hep: &mut HepContext,

@@ -124,7 +124,8 @@ impl CaptureSettings {
     pub fn check(&self) -> Result<(), ParameterError> {
         if self.sets_async_queries {
             log::info!(
-                "parameter max_async_queries limits nothing: rows are always written behind the SIP workers, batch_size at a time"
+                "parameter max_async_queries limits nothing: rows are always written behind the SIP workers, batch_size \
+                 at a time"
             );
         }
         self.raw.capture().map(drop)
