@@ -311,8 +311,8 @@ typedef struct sc_address {
 #define SC_GIVEN_PAYLOAD_TYPE 32u
 #define SC_GIVEN_COLLECTOR 64u
 
-/* What a caller knows of a message beyond the message itself. A field that is absent is as the HEP packet at hand has
- * it, if there is one. */
+/* What a caller knows of a message beyond the message itself. A field that is absent is as the HEP packet at hand of
+ * sc_hep_receive has it, if there is one. */
 typedef struct sc_metadata {
     uint32_t given;       /* the SC_GIVEN_ bits of the fields that count; the others are absent. 0: all are */
     uint8_t hep_version;  /* version of the HEP packet that the message came in: 1 to 3; 0: it came without */
@@ -463,9 +463,9 @@ typedef struct sc_hep_decoded {
 } sc_hep_decoded;
 
 /* Takes such a packet. SC_HEP_ROUTE: the host routes its message. SC_HEP_NEEDS_SCRIPT: the route runs that
- * sc_capture_needs.hep_route names. sc_hep_end must follow both; captures made until then get what the packet says, as
- * far as their own metadata do not. SC_HEP_DONE: it is captured, or counted. SC_HEP_PASS: no HEP is taken. For modules
- * whose host decodes HEP; SC_ERR_WRONG_STATE from others. */
+ * sc_capture_needs.hep_route names. sc_hep_end must follow both, or the next packet. SC_HEP_DONE: it is captured, or
+ * counted. SC_HEP_PASS: no HEP is taken. For modules whose host decodes HEP, SC_ERR_WRONG_STATE from others: theirs take
+ * what a capture is to have from its sc_metadata alone, and from the packet only when the host's parser refuses it. */
 sc_status sc_hep_take(sc_core *core, const sc_hep_decoded *packet, sc_hep_verdict *verdict);
 
 /* Goes on with the datagram of SC_HEP_NEEDS_SCRIPT; the verdict is SC_HEP_ROUTE or SC_HEP_DONE. */

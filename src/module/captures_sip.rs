@@ -72,7 +72,7 @@ pub trait CapturesSip {
     }
 
     /// Takes a packet that the host has decoded, or a message that another process has read from a raw socket. After
-    /// [`Verdict::NeedsScript`] and [`Verdict::Route`], [`CapturesSip::end_hep`] must follow.
+    /// [`Verdict::NeedsScript`] and [`Verdict::Route`], [`CapturesSip::end_hep`] must follow, or the next packet.
     fn take_hep<'a>(&mut self, packet: &DecodedHep<'a>) -> Result<Verdict<'a>, StateError> {
         let _ = packet;
         Err(StateError::OtherModule)

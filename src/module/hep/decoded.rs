@@ -1,5 +1,5 @@
 //! HEP packets that the host itself has decoded, and messages that another process has read from a raw socket: which
-//! are taken, and what captures made meanwhile inherit.
+//! are taken, and what is kept of them for when the host's parser refuses what is inside.
 
 use crate::module::engine::capture_queue::CaptureQueue;
 use crate::module::engine::state::StateError;

@@ -27,7 +27,7 @@ pub struct Metadata<'a> {
 
 impl HepContext {
     /// What the host's socket says, or, where that says nothing, what the packet at hand does.
-    pub(in crate::module) fn transport_of(&self, told: Transport) -> Transport {
+    fn transport_of(&self, told: Transport) -> Transport {
         if told == Transport::UNKNOWN { self.transport().unwrap_or(told) } else { told }
     }
 

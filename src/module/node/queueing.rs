@@ -12,7 +12,7 @@ use crate::sip::{self, FirstLine};
 /// the packet at hand say. Capture mode number `mode`, 0 for the default one, counts it.
 pub fn queue_sip(
     queue: &mut CaptureQueue,
-    hep: &mut HepContext,
+    hep: &HepContext,
     message: &SipMessage<'_>,
     mode: usize,
     sink: u8,
@@ -32,7 +32,6 @@ pub fn queue_sip(
         let is_reply = sip::first_line_kind(message.payload) == FirstLine::Reply;
         queue.producer()?.count_sip(mode, is_reply);
     }
-    hep.note_capture();
     Ok(pushed?)
 }
 

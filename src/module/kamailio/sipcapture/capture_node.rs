@@ -131,8 +131,9 @@ impl CapturesSip for CaptureNode {
         } else {
             table
         };
-        let (queue, sink) = (&mut self.pipeline.queue, chosen.sink);
-        queue_sip(queue, &mut self.hep, message, mode, sink, table)
+        let queued = queue_sip(&mut self.pipeline.queue, &self.hep, message, mode, chosen.sink, table);
+        self.hep.note_capture();
+        queued
     }
 
     fn capture_report(

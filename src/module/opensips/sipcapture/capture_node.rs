@@ -35,7 +35,11 @@ const HOMER6_CORRELATION: u16 = 101;
 pub struct CaptureNode {
     settings: CaptureSettings,
     pipeline: Pipeline,
+    /// The packet that [`CapturesSip::take_hep`] began.
     hep: HepContext,
+    /// None at all: what a packet says comes with each call, as the script has changed it, and nobody tells when the
+    /// server is done with a message that it routes.
+    no_packet: HepContext,
     raw: RawInput,
     tables: ScriptTables,
     report_log: LogLimit,
@@ -47,6 +51,7 @@ impl Default for CaptureNode {
             settings: CaptureSettings::default(),
             pipeline: Pipeline::default(),
             hep: HepContext::new(AgentIds::OfPackets),
+            no_packet: HepContext::new(AgentIds::OfPackets),
             raw: RawInput::default(),
             tables: ScriptTables::default(),
             report_log: LogLimit::default(),
@@ -68,8 +73,11 @@ impl CaptureNode {
 
     fn capture_refused(&mut self, payload: &[u8]) -> Result<(), CaptureError> {
         let Some(message) = refused_message(&self.pipeline.queue, &self.hep, payload)? else { return Ok(()) };
-        let table = self.settings.node.bad_table.clone().unwrap_or_default();
-        self.capture_sip(&message, table.as_bytes(), 0)
+        self.check_is_on()?;
+        let table = self.settings.node.bad_table.as_ref().unwrap_or(&self.settings.table).as_bytes();
+        let queued = queue_sip(&mut self.pipeline.queue, &self.hep, &message, 0, 0, table);
+        self.hep.note_capture();
+        queued
     }
 
     fn check_is_on(&self) -> Result<(), CaptureError> {
@@ -113,7 +121,9 @@ impl CapturesSip for CaptureNode {
         }
         let table = if table.is_empty() { self.settings.table.as_bytes() } else { table };
         let message = SipMessage { metadata: timed(message.metadata), ..*message };
-        queue_sip(&mut self.pipeline.queue, &mut self.hep, &message, mode, 0, table)
+        let queued = queue_sip(&mut self.pipeline.queue, &self.no_packet, &message, mode, 0, table);
+        self.hep.note_capture();
+        queued
     }
 
     fn capture_report(
@@ -136,15 +146,14 @@ impl CapturesSip for CaptureNode {
             None => ([None; CUSTOM_FIELDS], correlation),
         };
         let table = if table.is_empty() { self.settings.report_table.as_bytes() } else { table };
-        let transport = given.transport.unwrap_or_else(|| self.hep.transport_of(message.transport));
-        let given = Metadata { transport: Some(of_server(transport)), ..given };
+        let given = Metadata { transport: given.transport.map(of_server), ..given };
         let report = Capture {
             kind: RowKind::Report(report_type),
             custom,
             table: Some(table),
             ..Capture::sip(0, message.source, message.destination, message.transport, payload)
         };
-        queue_report(&mut self.pipeline.queue, &self.hep, &given, correlation, report)
+        queue_report(&mut self.pipeline.queue, &self.no_packet, &given, correlation, report)
     }
 
     fn take_hep<'a>(&mut self, packet: &DecodedHep<'a>) -> Result<Verdict<'a>, StateError> {

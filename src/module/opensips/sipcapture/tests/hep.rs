@@ -50,18 +50,33 @@ fn with_the_route_none_a_switch_that_is_off_is_no_news() {
 }
 
 #[test]
-fn with_the_route_sip_the_message_is_routed_and_what_is_captured_meanwhile_is_as_the_packet_says() {
+fn with_the_route_sip_the_message_is_routed_and_no_later_one_inherits_from_the_packet() {
     let mut node = node(route("sip"));
     let Verdict::Route(inside) = take(&mut node, in_hep(SIP)) else { panic!("SIP is routed") };
     assert_eq!((inside.version, inside.transport, inside.payload), (3, Transport::Tls, SIP));
+    node.capture_sip(&in_hep(SIP), b"", 0).unwrap();
+    // Nobody has told that the server is done with that message.
     node.capture_sip(&plain(SIP), b"", 0).unwrap();
-    node.end_hep(None).unwrap();
-    node.capture_sip(&plain(SIP), b"", 0).unwrap();
+    node.capture_report(&plain(SIP), b"", b"", b"").unwrap();
     let records = queued(&node);
     let captures: Vec<Capture<'_>> = records.iter().map(|bytes| record::decode(bytes).unwrap()).collect();
-    let facts = |capture: &Capture<'_>| (capture.agent_id, capture.hep_version);
-    assert_eq!(captures.iter().map(facts).collect::<Vec<_>>(), [(Some(7), Some(3)), (None, None)]);
-    assert_eq!((captures[0].correlation_id, captures[1].correlation_id), (Some(&b"leg-a"[..]), None));
+    assert_eq!((captures.len(), captures[0].agent_id, captures[0].hep_version), (3, Some(7), Some(3)));
+    for capture in &captures[1..] {
+        assert_eq!((capture.agent_id, capture.hep_version, capture.correlation_id), (None, None, None));
+        assert!(capture.time_us > captures[0].time_us && capture.transport == Transport::Udp);
+    }
+}
+
+#[test]
+fn a_packet_ends_the_one_before_it() {
+    let mut node = node(route("sip"));
+    take(&mut node, in_hep(SIP));
+    let metadata = Metadata { hep_version: Some(2), agent_id: Some(8), ..Metadata::default() };
+    take(&mut node, SipMessage { metadata, ..plain(NOT_SIP) });
+    node.end_hep(Some(NOT_SIP)).unwrap();
+    only(&node, |capture| {
+        assert_eq!((capture.agent_id, capture.hep_version, capture.correlation_id), (Some(8), Some(2), None));
+    });
 }
 
 #[test]
