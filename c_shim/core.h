@@ -464,8 +464,9 @@ typedef struct sc_hep_decoded {
 
 /* Takes such a packet. SC_HEP_ROUTE: the host routes its message. SC_HEP_NEEDS_SCRIPT: the route runs that
  * sc_capture_needs.hep_route names. sc_hep_end must follow both, or the next packet. SC_HEP_DONE: it is captured, or
- * counted. SC_HEP_PASS: no HEP is taken. For modules whose host decodes HEP, SC_ERR_WRONG_STATE from others: theirs take
- * what a capture is to have from its sc_metadata alone, and from the packet only when the host's parser refuses it. */
+ * counted. SC_HEP_PASS: no HEP is taken. For modules whose host decodes HEP; SC_ERR_WRONG_STATE from others. Their
+ * captures have what their own sc_metadata says and nothing else, and what the packet says only when the host's parser
+ * refuses it. */
 sc_status sc_hep_take(sc_core *core, const sc_hep_decoded *packet, sc_hep_verdict *verdict);
 
 /* Goes on with the datagram of SC_HEP_NEEDS_SCRIPT; the verdict is SC_HEP_ROUTE or SC_HEP_DONE. */

@@ -56,13 +56,13 @@ fn traces(bytes: &[u8]) {
     }
 }
 
-/// Whatever the capture node of another host accepts makes a plan with one database and tables for it.
+/// Whatever the capture node of another host accepts makes a plan with a database, tables for it, and collectors.
 fn captures_elsewhere(bytes: &[u8]) {
     let mut settings = OpensipsCaptureSettings::default();
     set_all(bytes, |name, value, number| {
         [settings.set_text(name, value), number.map_or(Ok(()), |number| settings.set_number(name, number))]
     });
-    assert_eq!(settings.plan().sinks.len(), 1);
+    assert_eq!(settings.plan().sinks.len(), 2);
     for table in [&settings.table, &settings.report_table] {
         assert!(name::expand(table.as_bytes(), 0).is_ok(), "{table} was accepted");
     }

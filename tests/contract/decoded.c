@@ -153,6 +153,8 @@ void a_host_that_decodes_hep_has_a_node_of_its_own(sc_core *other, const char *d
     CHECK(sc_core_map_lanes(core, 1) == SC_OK && sc_core_attach(core, 0) == SC_OK);
     packets_are_taken(core);
     answers_are_objects_texts_and_faults_with_a_detail(core);
+    CHECK(sc_hep_relay(core, bytes("tel:1"), bytes("HEP3")) == SC_ERR_INVALID_VALUE);
+    CHECK(strstr(last_log, "tel:1") != NULL);
     CHECK(sc_core_finish(core) == SC_OK && counter_of(core, "stored") == 3);
     CHECK(sc_core_free(core) == SC_OK && sc_hep_take(core, &packet, &verdict) == SC_ERR_UNKNOWN_HANDLE);
     reports_for_homer_6_are_stored(directory);

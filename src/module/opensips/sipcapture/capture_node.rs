@@ -1,7 +1,7 @@
 //! The capture node: what stands behind `sip_capture()` and `report_capture()`, from configuration to shutdown.
 
 use super::report::{Homer6Texts, type_of};
-use super::settings::{CaptureSettings, HepRoute};
+use super::settings::{CaptureSettings, DATABASE_SINK, HepRoute, RELAY_SINK};
 use crate::capture::{CUSTOM_FIELDS, Capture, RowKind, Transport};
 use crate::hep::{PAYLOAD_SIP, kind};
 use crate::log_limit::LogLimit;
@@ -11,6 +11,7 @@ use crate::module::engine::capture_queue::now_us;
 use crate::module::engine::common_settings::CommonSettings;
 use crate::module::engine::dialect::Dialect;
 use crate::module::engine::pipeline::Pipeline;
+use crate::module::engine::relay::{Relay, RelayError};
 use crate::module::engine::state::StateError;
 use crate::module::hep::context::{AgentIds, HepContext};
 use crate::module::hep::decoded::DecodedHep;
@@ -42,6 +43,7 @@ pub struct CaptureNode {
     no_packet: HepContext,
     raw: RawInput,
     tables: ScriptTables,
+    relay: Relay,
     report_log: LogLimit,
 }
 
@@ -54,6 +56,7 @@ impl Default for CaptureNode {
             no_packet: HepContext::new(AgentIds::OfPackets),
             raw: RawInput::default(),
             tables: ScriptTables::default(),
+            relay: Relay::default(),
             report_log: LogLimit::default(),
         }
     }
@@ -75,7 +78,7 @@ impl CaptureNode {
         let Some(message) = refused_message(&self.pipeline.queue, &self.hep, payload)? else { return Ok(()) };
         self.check_is_on()?;
         let table = self.settings.node.bad_table.as_ref().unwrap_or(&self.settings.table).as_bytes();
-        let queued = queue_sip(&mut self.pipeline.queue, &self.hep, &message, 0, 0, table);
+        let queued = queue_sip(&mut self.pipeline.queue, &self.hep, &message, 0, DATABASE_SINK, table);
         self.hep.note_capture();
         queued
     }
@@ -121,7 +124,7 @@ impl CapturesSip for CaptureNode {
         }
         let table = if table.is_empty() { self.settings.table.as_bytes() } else { table };
         let message = SipMessage { metadata: timed(message.metadata), ..*message };
-        let queued = queue_sip(&mut self.pipeline.queue, &self.no_packet, &message, mode, 0, table);
+        let queued = queue_sip(&mut self.pipeline.queue, &self.no_packet, &message, mode, DATABASE_SINK, table);
         self.hep.note_capture();
         queued
     }
@@ -200,6 +203,10 @@ impl CapturesSip for CaptureNode {
         let answer = refused.map_or(Ok(()), |payload| self.capture_refused(payload));
         self.hep.end();
         answer
+    }
+
+    fn relay(&mut self, uri: &[u8], packet: &[u8]) -> Result<(), RelayError> {
+        self.relay.relay(&mut self.pipeline.queue, RELAY_SINK, uri, packet)
     }
 
     fn open_raw(&mut self) -> Result<usize, RawError> {

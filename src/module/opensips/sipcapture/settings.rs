@@ -2,17 +2,24 @@
 
 use super::parameters::{DB_DEFAULT_URL, HOMER5_ON, PARAMETERS};
 use crate::module::engine::common_settings::CommonSettings;
+use crate::module::engine::relay::Relay;
 use crate::module::hep::settings::HepSettings;
 use crate::module::node::settings::{NodeSettings, table_name};
 use crate::module::opensips::dialect::SIPCAPTURE;
 use crate::module::opensips::rows::{ROWS, ROWS_HOMER6};
 use crate::module::parameter::{ParameterError, refuse, utf8};
 use crate::module::raw::settings::RawSettings;
+use crate::sink::hep::CollectorOptions;
 use crate::sip::{HeaderNames, IdentityHeaders};
 use crate::table::{ColumnNames, report_layout};
 use crate::writer::sinks::rows::RowFormat;
 use crate::writer::{SinkPlan, WriterPlan};
 use std::sync::Arc;
+
+/// The database among the sinks of the plan,
+pub(super) const DATABASE_SINK: u8 = 0;
+/// and the collectors that scripts relay to.
+pub(super) const RELAY_SINK: u8 = 1;
 
 /// The headers that the stock module looks at for `rtp_stat`, the preferred one first.
 const RTP_STATS: &[&[u8]] = &[b"X-RTP-Stat", b"P-RTP-Stat"];
@@ -124,8 +131,8 @@ impl CaptureSettings {
     pub fn check(&self) -> Result<(), ParameterError> {
         if self.sets_async_queries {
             log::info!(
-                "parameter max_async_queries limits nothing: rows are always written behind the SIP workers, batch_size \
-                 at a time"
+                "parameter max_async_queries limits nothing: rows are always written behind the SIP workers, \
+                 batch_size at a time"
             );
         }
         self.raw.capture().map(drop)
@@ -143,7 +150,8 @@ impl CaptureSettings {
     /// What these parameters ask of a writer.
     pub fn plan(&self) -> WriterPlan {
         let sink = self.common.database_sink(&self.common.db_url, false, &Arc::new(self.row_format()));
-        self.common.plan(vec![SinkPlan::new(sink, self.common.database_parameter)])
+        let relay = Relay::sink(CollectorOptions::default(), "hep_relay()");
+        self.common.plan(vec![SinkPlan::new(sink, self.common.database_parameter), relay])
     }
 }
 

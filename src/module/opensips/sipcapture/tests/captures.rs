@@ -217,3 +217,17 @@ fn a_plain_row_has_the_numbers_of_the_server() {
         (Value::Int(6), Value::Bytes(b"homer01"))
     );
 }
+
+#[test]
+fn a_packet_that_is_relayed_is_bound_for_its_collector_and_no_row() {
+    let mut node = node(|settings| settings.set_number("capture_on", 0).unwrap());
+    let packet = [&b"HEP3\0\x0e\0\0\0\x0f\0\x08"[..], b"ab"].concat();
+    node.relay(b"sip:192.0.2.9", &packet).unwrap();
+    let sinks = node.plan().sinks.len();
+    only(&node, |capture| {
+        assert_eq!((capture.kind, capture.payload), (RowKind::Relayed, &packet[..]));
+        assert!(usize::from(capture.sink) < sinks && capture.sink != 0);
+        assert!(capture.table.unwrap().starts_with(b"sip:192.0.2.9:9060"));
+    });
+    assert!(node.relay(b"tel:1", &packet).is_err() && node.relay(b"sip:192.0.2.9", b"no HEP").is_err());
+}
