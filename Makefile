@@ -9,7 +9,8 @@
 #   FAULT_SECONDS         how long each fault of `make faults` lasts (default: 60)
 #   SOAK_SECONDS          how long `make soak` lasts (default: 3600)
 #   HEP_DISSECTOR         the hep.lua that the makers of HEP publish for Wireshark, for a test with it
-#   OPENSIPS_SRC, FREESWITCH_PREFIX   trees of the other hosts, for their tests
+#   OPENSIPS_SRC          the configured source tree of the OpenSIPS that will load the module
+#   FREESWITCH_PREFIX     FreeSWITCH, for its tests
 
 KAMAILIO ?= kamailio
 PREFIX ?= /usr/local
@@ -28,7 +29,7 @@ MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup setup-build setup-demo announce core kamailio tool demo contract bindings test faults soak fuzz fresh sanitize bench install uninstall clean
+.PHONY: help setup setup-build setup-demo announce core kamailio opensips tool demo contract bindings test faults soak fuzz fresh sanitize bench install uninstall clean
 
 help:  ## what can be asked for
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -48,6 +49,10 @@ core: setup-build
 kamailio: core  ## build/kamailio/sipcapture.so and siptrace.so, for the Kamailio that is installed
 	@scripts/build-kamailio.sh sipcapture $(TARGET_DIR)/release/libsipcapture_core.a
 	@scripts/build-kamailio.sh siptrace $(TARGET_DIR)/release/libsipcapture_core.a
+
+opensips: core  ## build/opensips/sipcapture.so, for the OpenSIPS whose configured tree is OPENSIPS_SRC
+	@[ -n "$(OPENSIPS_SRC)" ] || { echo "make opensips OPENSIPS_SRC=DIR: DIR is the configured source tree of the server that will load the module" >&2; exit 1; }
+	@scripts/build-opensips.sh sipcapture $(TARGET_DIR)/release/libsipcapture_core.a $(OPENSIPS_SRC)
 
 tool: setup-build  ## build/sipcapture, the operator's tool
 	cargo build --release --locked --bin sipcapture

@@ -1,0 +1,57 @@
+/* How values of this host become the core's: see convert.h. */
+#include <string.h>
+
+#include "convert.h"
+
+sc_address to_address(const struct ip_addr *ip, unsigned short port)
+{
+    sc_address address = { 0 };
+    address.length = ip->len <= sizeof(address.ip) ? ip->len : 0;
+    memcpy(address.ip, ip->u.addr, address.length);
+    address.port = port;
+    return address;
+}
+
+sc_bytes to_bytes(const str *text)
+{
+    sc_bytes bytes = { NULL, 0 };
+    if (text != NULL && text->s != NULL && text->len > 0) {
+        bytes.ptr = text->s;
+        bytes.len = text->len;
+    }
+    return bytes;
+}
+
+uint8_t to_transport(int proto)
+{
+    switch (proto) {
+        case PROTO_UDP:
+            return 1;
+        case PROTO_TCP:
+            return 2;
+        case PROTO_TLS:
+            return 3;
+        case PROTO_SCTP:
+            return 4;
+        case PROTO_WS:
+            return 5;
+        case PROTO_WSS:
+            return 6;
+        default:
+            return 0;
+    }
+}
+
+sc_message to_message(struct sip_msg *msg)
+{
+    sc_message message = { 0 };
+
+    message.source = to_address(&msg->rcv.src_ip, msg->rcv.src_port);
+    message.destination = to_address(&msg->rcv.dst_ip, msg->rcv.dst_port);
+    message.transport = to_transport(msg->rcv.proto);
+    message.payload = (sc_bytes){ msg->buf, msg->len };
+    if (msg->first_line.type == SIP_REQUEST) {
+        message.rewritten_uri = to_bytes(&msg->new_uri);
+    }
+    return message;
+}
