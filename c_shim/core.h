@@ -218,8 +218,7 @@ sc_status sc_parameter_at(const char *module, uint32_t index, const char **name,
 sc_status sc_parameter_meant(const char *module, uint32_t index, uint32_t *meant);
 
 /* Makes the state of module `module`; known are "kamailio/sipcapture", "kamailio/siptrace" and "opensips/sipcapture". A
- * function that the
- * handle's module does not have answers SC_ERR_WRONG_STATE. */
+ * function that the handle's module does not have answers SC_ERR_WRONG_STATE. */
 sc_status sc_core_new(const sc_host *host, const char *module, sc_core **out);
 
 /* Frees the handle and unmaps its lanes in this process, once no other thread is in a call with it. SC_ERR_WRONG_THREAD
@@ -666,9 +665,9 @@ typedef struct sc_trace {
     sc_bytes table;          /* empty: parameter table */
     const sc_bytes *users;   /* whom it is traced for, beside everybody; may be null when there is none */
     uint32_t user_count;
-    const sc_endpoint
-        *sockets; /* of a line of hlog(): the host's sockets that it could leave from; one of the collector's transport
-                   * and family counts, or one of any transport for every collector. May be null when there is none */
+    /* Of a line of hlog(): the host's sockets that it could leave from; one of the collector's transport and family
+     * counts, or one of any transport for every collector. May be null when there is none. */
+    const sc_endpoint *sockets;
     uint32_t socket_count;
     int64_t time_us; /* microseconds since the Unix epoch; 0: now */
 } sc_trace;
@@ -687,8 +686,8 @@ typedef struct sc_trace_needs {
                                 asked for */
     uint8_t stateless_acks;  /* ACKs to stateless replies are traced (trace_sl_acks) */
     uint8_t dialog_acks;     /* and ACKs of dialogs (trace_dialog_ack) */
-    uint8_t
-        dialog_spirals; /* requests that pass the server twice make a dialog traced each time (trace_dialog_spiral) */
+    uint8_t dialog_spirals;  /* requests that pass the server twice make a dialog traced each time
+                                (trace_dialog_spiral) */
     uint32_t transaction_flags; /* bits of a message's flags that make sip_trace() without a type trace the transaction
                                    (trace_flag) */
     uint8_t traces_traffic;     /* all that the host's core receives and sends is traced (trace_mode) */

@@ -8,31 +8,12 @@
 
 const str nothing = { NULL, 0 };
 
-sc_address to_address(const struct ip_addr *ip, unsigned short port)
-{
-    sc_address address = { 0 };
-    address.length = ip->len <= sizeof(address.ip) ? ip->len : 0;
-    memcpy(address.ip, ip->u.addr, address.length);
-    address.port = port;
-    return address;
-}
-
 void from_address(const sc_address *address, struct ip_addr *ip)
 {
     memset(ip, 0, sizeof(*ip));
     ip->af = address->length == 4 ? AF_INET : AF_INET6;
     ip->len = address->length;
     memcpy(ip->u.addr, address->ip, address->length);
-}
-
-sc_bytes to_bytes(const str *text)
-{
-    sc_bytes bytes = { NULL, 0 };
-    if (text != NULL && text->s != NULL && text->len > 0) {
-        bytes.ptr = text->s;
-        bytes.len = text->len;
-    }
-    return bytes;
 }
 
 sc_message to_message(struct sip_msg *msg)

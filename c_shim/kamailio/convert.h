@@ -5,21 +5,19 @@
 #ifndef SIPCAPTURE_KAMAILIO_CONVERT_H
 #define SIPCAPTURE_KAMAILIO_CONVERT_H
 
+#include "core/dprint.h"
 #include "core/ip_addr.h"
 #include "core/parser/msg_parser.h"
 #include "core/str.h"
 
 #include "../core.h"
+#include "../shared/ser.h"
 
 /* The empty text. */
 extern const str nothing;
 
-/* An address and a port; those of an address of no known family have the length 0. */
-sc_address to_address(const struct ip_addr *ip, unsigned short port);
+/* The address of the contract as this host has it, without its port. */
 void from_address(const sc_address *address, struct ip_addr *ip);
-
-/* The bytes of `text`; none when it is NULL or empty. */
-sc_bytes to_bytes(const str *text);
 
 /* The message at hand as the script sees it, without an unmasked Call-ID. */
 sc_message to_message(struct sip_msg *msg);

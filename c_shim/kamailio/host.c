@@ -4,27 +4,10 @@
 #include "core/globals.h"
 
 #include "../shared/database.h"
+#include "convert.h"
 #include "host.h"
 
 sc_core *core = NULL;
-
-static void host_log(sc_log_level level, const char *text, size_t len)
-{
-    switch (level) {
-        case SC_LOG_ERROR:
-            LM_ERR("%.*s\n", (int)len, text);
-            break;
-        case SC_LOG_WARNING:
-            LM_WARN("%.*s\n", (int)len, text);
-            break;
-        case SC_LOG_INFO:
-            LM_INFO("%.*s\n", (int)len, text);
-            break;
-        default:
-            LM_DBG("%.*s\n", (int)len, text);
-            break;
-    }
-}
 
 /* How ip_addr2a() writes addresses (ipv6_hex_style). */
 static sc_ipv6_style ipv6_style(void)
@@ -44,7 +27,7 @@ int host_make_core(const char *module)
     uint32_t kill_timeout = ser_kill_timeout > 0 ? ser_kill_timeout : 0; /* one alarm for all */
     sc_host host = { .contract_version = SC_CONTRACT_VERSION, .release = VERSIONVAL, .ipv6_style = ipv6_style(),
             .user = uid > 0 ? uid : -1, .group = gid > 0 ? gid : -1,
-            .children_kill_timeout = kill_timeout, .main_kill_timeout = kill_timeout, .log = host_log };
+            .children_kill_timeout = kill_timeout, .main_kill_timeout = kill_timeout, .log = ser_log };
 
     database_offer(&host);
     if (sc_core_new(&host, module, &core) != SC_OK) {

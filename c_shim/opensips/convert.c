@@ -1,26 +1,5 @@
 /* How values of this host become the core's: see convert.h. */
-#include <string.h>
-
 #include "convert.h"
-
-sc_address to_address(const struct ip_addr *ip, unsigned short port)
-{
-    sc_address address = { 0 };
-    address.length = ip->len <= sizeof(address.ip) ? ip->len : 0;
-    memcpy(address.ip, ip->u.addr, address.length);
-    address.port = port;
-    return address;
-}
-
-sc_bytes to_bytes(const str *text)
-{
-    sc_bytes bytes = { NULL, 0 };
-    if (text != NULL && text->s != NULL && text->len > 0) {
-        bytes.ptr = text->s;
-        bytes.len = text->len;
-    }
-    return bytes;
-}
 
 uint8_t to_transport(int proto)
 {

@@ -5,6 +5,7 @@
 #include "statistics.h"
 #include "ut.h"
 
+#include "convert.h"
 #include "host.h"
 
 /* Seconds that the host's main process has from its end's beginning; that of its children is GRACEFUL_SHUTDOWN_TIMEOUT.
@@ -13,29 +14,11 @@
 
 sc_core *core = NULL;
 
-static void host_log(sc_log_level level, const char *text, size_t len)
-{
-    switch (level) {
-        case SC_LOG_ERROR:
-            LM_ERR("%.*s\n", (int)len, text);
-            break;
-        case SC_LOG_WARNING:
-            LM_WARN("%.*s\n", (int)len, text);
-            break;
-        case SC_LOG_INFO:
-            LM_INFO("%.*s\n", (int)len, text);
-            break;
-        default:
-            LM_DBG("%.*s\n", (int)len, text);
-            break;
-    }
-}
-
 int host_make_core(const char *module)
 {
     int owner = -1, owner_group = -1;
     sc_host host = { .contract_version = SC_CONTRACT_VERSION,
-        .children_kill_timeout = GRACEFUL_SHUTDOWN_TIMEOUT, .main_kill_timeout = MAIN_KILL_TIMEOUT, .log = host_log };
+        .children_kill_timeout = GRACEFUL_SHUTDOWN_TIMEOUT, .main_kill_timeout = MAIN_KILL_TIMEOUT, .log = ser_log };
 
     if ((user != NULL && user2uid(&owner, &owner_group, user) < 0)
             || (group != NULL && group2gid(&owner_group, group) < 0)) {
