@@ -5,7 +5,8 @@
 
 use super::ChunkError;
 use super::name::ChunkId;
-use super::value_type::{ChunkType, read_vendor};
+use super::read::read_vendor;
+use super::value_type::ChunkType;
 
 /// What a script does with a chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

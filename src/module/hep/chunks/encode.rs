@@ -2,13 +2,11 @@
 
 use super::arguments::ChunkArguments;
 use super::name::ChunkId;
-use super::value_type::{ChunkType, vendor};
-use super::{ChunkContent, ChunkError, ROOM, protocols, unsigned};
-use crate::hep::{CHUNK_HEADER_LENGTH, HEADER_LENGTH, kind};
+use super::read::vendor;
+use super::value_type::ChunkType;
+use super::{ChunkContent, ChunkError, MOST_BODY, ROOM, protocols, unsigned};
+use crate::hep::kind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-
-/// Bytes that a chunk can hold: a packet with no other.
-pub(super) const MOST_BODY: usize = u16::MAX as usize - HEADER_LENGTH - CHUNK_HEADER_LENGTH;
 
 const TRANSPORTS: &str = "udp, tcp, tls, sctp, ws and wss are";
 const ADDRESSES: &str = "an IPv4 or IPv6 address is";

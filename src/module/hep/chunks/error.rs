@@ -1,6 +1,6 @@
 //! Why something cannot be done with a chunk, in the texts that the log gets.
 
-use super::encode::MOST_BODY;
+use super::MOST_BODY;
 use super::name::ChunkId;
 use super::value_type::ChunkType;
 use crate::hep::kind;
@@ -17,27 +17,27 @@ pub enum ChunkError<'a> {
         "there is no chunk {}: proto_family, proto_id, src_ip, dst_ip, src_port, dst_port, timestamp, timestamp_us, \
          proto_type, captagent_id, payload, and a number from 1 to 65535, decimal or as 0x and hexadecimal digits, are \
          allowed",
-        Shown(.0)
+        ShownText(.0)
     )]
     Unknown(&'a [u8]),
     /// No type is called so.
     #[error(
         "there is no type {} of a chunk: uint8, uint16, uint32, inet4-addr, inet6-addr, utf8-string and octet-string \
          are allowed",
-        Shown(.0)
+        ShownText(.0)
     )]
     Type(&'a [u8]),
     /// The text is no vendor.
     #[error(
         "{0}: the vendor {shown} is not allowed: a number from 0 to 65535, decimal or as 0x and hexadecimal digits, is",
-        shown = Shown(.1)
+        shown = ShownText(.1)
     )]
     Vendor(ChunkId, &'a [u8]),
     /// Scripts do not set this one.
     #[error("{0} cannot be set: {why}", why = why_not(*.0))]
     NotSet(ChunkId),
     /// The value does not fit the chunk or its type.
-    #[error("{id}: the value {shown} is not allowed: {allowed}", shown = Value(*.id, .value))]
+    #[error("{id}: the value {shown} is not allowed: {allowed}", shown = ShownValue(*.id, .value))]
     Value {
         /// The chunk.
         id: ChunkId,
@@ -62,7 +62,7 @@ pub enum ChunkError<'a> {
     #[error(
         "there is no field {} of the packet that carried HEP: proto_family, proto_id, src_ip, dst_ip, src_port, \
          dst_port, and their chunks' numbers, 1 to 8, are allowed",
-        Shown(.0)
+        ShownText(.0)
     )]
     NotOuter(&'a [u8]),
 }
@@ -91,9 +91,9 @@ fn why_not(id: ChunkId) -> &'static str {
 }
 
 /// A text in quotes, of which the beginning will do.
-struct Shown<'a>(&'a [u8]);
+struct ShownText<'a>(&'a [u8]);
 
-impl fmt::Display for Shown<'_> {
+impl fmt::Display for ShownText<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (shown, rest) = self.0.split_at(self.0.len().min(SHOWN));
         write!(f, "\"{}\"", shown.escape_ascii())?;
@@ -102,10 +102,10 @@ impl fmt::Display for Shown<'_> {
 }
 
 /// The value of a chunk, unless it is the key that nobody may see.
-struct Value<'a>(ChunkId, &'a [u8]);
+struct ShownValue<'a>(ChunkId, &'a [u8]);
 
-impl fmt::Display for Value<'_> {
+impl fmt::Display for ShownValue<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.number() == kind::AUTH_KEY { f.write_str("(not shown)") } else { Shown(self.1).fmt(f) }
+        if self.0.number() == kind::AUTH_KEY { f.write_str("(not shown)") } else { ShownText(self.1).fmt(f) }
     }
 }

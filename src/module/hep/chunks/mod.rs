@@ -28,6 +28,7 @@ mod error;
 mod name;
 mod outer;
 mod protocols;
+mod read;
 #[cfg(test)]
 mod tests;
 mod value_type;
@@ -41,11 +42,15 @@ pub use name::{ChunkForm, ChunkId};
 pub use outer::{OuterField, OuterPacket, version_value};
 
 use crate::capture::Transport;
+use crate::hep::{CHUNK_HEADER_LENGTH, HEADER_LENGTH};
 use std::fmt::Arguments;
 use std::io::Write as _;
 
 /// Bytes of the buffer that numbers and addresses are written to, as texts and as bytes of a packet.
 pub const ROOM: usize = 64;
+
+/// Most bytes of a body: those of a packet with that chunk alone.
+const MOST_BODY: usize = u16::MAX as usize - HEADER_LENGTH - CHUNK_HEADER_LENGTH;
 
 /// What a chunk holds, in the form that [`ChunkId::form`] says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

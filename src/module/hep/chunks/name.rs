@@ -1,6 +1,6 @@
 //! By which names and numbers scripts call chunks, and where a host keeps each.
 
-use super::{ChunkError, decimal_or_hexadecimal};
+use super::decimal_or_hexadecimal;
 use crate::hep::kind;
 use std::fmt;
 
@@ -43,17 +43,13 @@ impl ChunkId {
         (number > 0).then_some(ChunkId(number))
     }
 
-    /// The chunk that `text` names, or has the number of: decimal, or `0x` and hexadecimal digits.
-    ///
-    /// # Errors
-    /// [`ChunkError::Unknown`].
-    pub fn parse(text: &[u8]) -> Result<ChunkId, ChunkError<'_>> {
-        let id = match text.first() {
+    /// The chunk that `text` names, or has the number of: decimal, or `0x` and hexadecimal digits; `None` for none.
+    pub(super) fn of_text(text: &[u8]) -> Option<ChunkId> {
+        match text.first() {
             Some(b'0'..=b'9') => decimal_or_hexadecimal(text, u16::MAX.into())
                 .and_then(|number| ChunkId::from_number(number.try_into().ok()?)),
             _ => named(text),
-        };
-        id.ok_or(ChunkError::Unknown(text))
+        }
     }
 
     /// Its number: the chunk's type in the packet.

@@ -1,8 +1,5 @@
-//! The types that a script may give a chunk which has no form of its own, and the vendors of chunks.
+//! The types that a script may give a chunk which has no form of its own.
 
-use super::name::ChunkId;
-use super::{ChunkError, decimal_or_hexadecimal};
-use crate::hep::kind;
 use std::fmt;
 
 /// How a script writes and reads a chunk of the list.
@@ -35,19 +32,8 @@ const TYPES: [(&str, ChunkType); 7] = [
     ("octet-string", ChunkType::Octets),
 ];
 
-/// Chunks beyond those that have fields whose types HEP itself has set: their vendor is its own, 0.
-const OF_HEP: [u16; 4] = [kind::KEEP_ALIVE, kind::AUTH_KEY, kind::CORRELATION_ID, kind::VLAN_ID];
-
 impl ChunkType {
-    /// The type that `text` names, in whatever case; the default for an empty one.
-    pub fn parse(text: &[u8]) -> Result<ChunkType, ChunkError<'_>> {
-        match text {
-            b"" => Ok(ChunkType::default()),
-            _ => ChunkType::named(text).ok_or(ChunkError::Type(text)),
-        }
-    }
-
-    /// The type that `text` names; no chunk has such a name.
+    /// The type that `text` names, in whatever case; no chunk has such a name.
     pub fn named(text: &[u8]) -> Option<ChunkType> {
         TYPES.iter().find(|(name, _)| text.eq_ignore_ascii_case(name.as_bytes())).map(|(_, known)| *known)
     }
@@ -69,20 +55,4 @@ impl fmt::Display for ChunkType {
         let name = TYPES.iter().find(|(_, known)| known == self);
         f.write_str(name.map_or("", |(name, _)| name))
     }
-}
-
-/// The vendor that `text` is the number of. For an empty text that of `id`: 0 for the chunks of HEP itself, and
-/// `own_vendor`, the host's own, for all others.
-pub(super) fn vendor<'a>(id: ChunkId, text: &'a [u8], own_vendor: u16) -> Result<u16, ChunkError<'a>> {
-    let given = match text {
-        b"" if id.field() != 0 || OF_HEP.contains(&id.number()) => Some(0),
-        b"" => Some(own_vendor),
-        _ => read_vendor(text),
-    };
-    given.ok_or(ChunkError::Vendor(id, text))
-}
-
-/// The vendor that `text` is the number of.
-pub(super) fn read_vendor(text: &[u8]) -> Option<u16> {
-    decimal_or_hexadecimal(text, u16::MAX.into())?.try_into().ok()
 }
