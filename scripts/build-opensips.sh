@@ -37,6 +37,7 @@ has() {
 }
 has in_parent pt.h HOST_HAS_POST_FORK
 has MI_EXPORT_ALIASES mi/mi.h HOST_HAS_MI_ALIASES
+has payload_chunk_free modules/proto_hep/hep.h HOST_HAS_PAYLOAD_CHUNK_FREE
 
 cat >"$out/exports.map" <<'MAP'
 {

@@ -21,6 +21,13 @@ uint8_t to_transport(int proto)
     }
 }
 
+int from_transport(uint32_t transport)
+{
+    static const int protos[] = { PROTO_NONE, PROTO_UDP, PROTO_TCP, PROTO_TLS, PROTO_SCTP, PROTO_WS, PROTO_WSS };
+
+    return transport < sizeof(protos) / sizeof(protos[0]) ? protos[transport] : PROTO_NONE;
+}
+
 sc_message to_message(struct sip_msg *msg)
 {
     sc_message message = { 0 };

@@ -16,6 +16,9 @@
 /* The transport `proto` as the contract numbers it; 0 for one that it has no number for. */
 uint8_t to_transport(int proto);
 
+/* The host's number of a transport of the contract; that of none for any other. */
+int from_transport(uint32_t transport);
+
 /* The message at hand as the script sees it. */
 sc_message to_message(struct sip_msg *msg);
 

@@ -1,4 +1,5 @@
-/* What scripts call: sip_capture() and report_capture(). */
+/* What scripts call. */
+#include "context.h"
 #include "route.h"
 
 #include "../convert.h"
@@ -7,10 +8,10 @@
 
 #define ANY_ROUTE (REQUEST_ROUTE | FAILURE_ROUTE | ONREPLY_ROUTE | BRANCH_ROUTE | LOCAL_ROUTE)
 #define OPTIONAL_TEXT { CMD_PARAM_STR | CMD_PARAM_OPT, 0, 0 }
+#define OPTIONAL_VARIABLE { CMD_PARAM_VAR | CMD_PARAM_OPT, 0, 0 }
 #define NO_MORE { 0, 0, 0 }
 
-/* A text that the script has given, be it empty; nothing where it has given none. */
-static sc_bytes given(const str *text)
+sc_bytes given(const str *text)
 {
     if (text == NULL) {
         return (sc_bytes){ NULL, 0 };
@@ -40,10 +41,58 @@ static int w_report_capture(struct sip_msg *msg, str *correlation, str *table, i
     return sc_capture_report(core, &message, to_bytes(table), to_bytes(correlation), whole) == SC_OK ? 1 : -1;
 }
 
+static int w_hep_relay(struct sip_msg *msg)
+{
+    return relay_packet(msg);
+}
+
+static int w_hep_resume_sip(struct sip_msg *msg)
+{
+    return hep_resume(msg);
+}
+
+/* ---- what a script says before there is a message ---- */
+
+/* A text of the script itself stops the start, or refuses the script that is loaded anew. One that is made for a
+ * message is judged by the function, which the server's log need not tell of each time. */
+static int check(sc_chunk_function function, uint32_t index, void **text)
+{
+    if (current_processing_ctx != NULL) {
+        return 0;
+    }
+    return sc_chunk_check(function, index, given(*text)) == SC_OK ? 0 : -1;
+}
+
+/* The host does not say which argument it asks about. */
+#define CHECK(function, index) \
+    static int check_##function##_##index(void **text) \
+    { \
+        return check(SC_CHUNK_##function, index, text); \
+    }
+
+CHECK(SET, 0)
+CHECK(SET, 1)
+CHECK(SET, 2)
+CHECK(SET, 3)
+CHECK(GET, 0)
+CHECK(GET, 1)
+CHECK(DELETE, 0)
+
 const cmd_export_t functions[] = {
     { "sip_capture", (cmd_function)(void (*)(void))w_sip_capture,
         { OPTIONAL_TEXT, OPTIONAL_TEXT, OPTIONAL_TEXT, OPTIONAL_TEXT, NO_MORE }, ANY_ROUTE },
     { "report_capture", (cmd_function)(void (*)(void))w_report_capture,
         { { CMD_PARAM_STR, 0, 0 }, OPTIONAL_TEXT, { CMD_PARAM_INT | CMD_PARAM_OPT, 0, 0 }, NO_MORE }, ANY_ROUTE },
+    { "hep_set", (cmd_function)(void (*)(void))chunk_set,
+        { { CMD_PARAM_STR, check_SET_0, 0 }, { CMD_PARAM_STR, check_SET_1, 0 },
+            { CMD_PARAM_STR | CMD_PARAM_OPT, check_SET_2, 0 }, { CMD_PARAM_STR | CMD_PARAM_OPT, check_SET_3, 0 },
+            NO_MORE }, ANY_ROUTE },
+    { "hep_get", (cmd_function)(void (*)(void))chunk_get,
+        { { CMD_PARAM_STR, check_GET_0, 0 }, { CMD_PARAM_STR | CMD_PARAM_OPT, check_GET_1, 0 }, OPTIONAL_VARIABLE,
+            OPTIONAL_VARIABLE, NO_MORE }, ANY_ROUTE },
+    { "hep_del", (cmd_function)(void (*)(void))chunk_delete, { { CMD_PARAM_STR, check_DELETE_0, 0 }, NO_MORE },
+        ANY_ROUTE },
+    { "hep_relay", (cmd_function)(void (*)(void))w_hep_relay, { NO_MORE }, ANY_ROUTE },
+    { "hep_resume_sip", (cmd_function)(void (*)(void))w_hep_resume_sip, { NO_MORE }, REQUEST_ROUTE },
     { 0, 0, { NO_MORE }, 0 }
 };

@@ -108,6 +108,7 @@ static int mod_init(void)
         return -1;
     }
     processes[0].no = writers;
+    relay_prepare();
     if (!host_register_counters(counter_group) || !hep_listen(&needs)) {
         return -1;
     }
@@ -143,7 +144,7 @@ const struct module_exports exports = {
     parameters,
     NULL,            /* statistics are registered at start */
     commands,
-    NULL,            /* no pseudo-variables */
+    variables,
     NULL,            /* no transformations */
     processes,
     NULL,            /* nothing before mod_init */

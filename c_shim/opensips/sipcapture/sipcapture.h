@@ -5,6 +5,7 @@
 #define SIPCAPTURE_OPENSIPS_SIPCAPTURE_H
 
 #include "parser/msg_parser.h"
+#include "pvar.h"
 #include "sr_module.h"
 
 #include "../../core.h"
@@ -22,7 +23,41 @@ int hep_route_stays(void);
 /* The message that a script captures: the one at hand, or that of the HEP packet that `msg` came in or stands for. */
 sc_message hep_message(struct sip_msg *msg);
 
+struct hep_context;
+
+/* The packet that `msg` came in or stands for, as proto_hep has decoded it; NULL when there is none. */
+struct hep_context *hep_packet(const struct sip_msg *msg);
+
+/* Has the payload of the packet routed once the route that looks at HEP packets ends, which the answer, 0, does; -1 in
+ * any other route, and when it is said again. */
+int hep_resume(const struct sip_msg *msg);
+
+/* ---- chunks.c: each answers a script, 1 or -1. What a script has left out is NULL. ---- */
+
+int chunk_set(struct sip_msg *msg, str *first, str *second, str *third, str *fourth);
+int chunk_get(struct sip_msg *msg, str *first, str *second, pv_spec_t *third, pv_spec_t *fourth);
+int chunk_delete(struct sip_msg *msg, str *name);
+
+/* ---- relay.c ---- */
+
+/* Queues the packet at hand for the next hop of `msg`; 1 or -1. */
+int relay_packet(struct sip_msg *msg);
+
+/* Looks up whether proto_hep inflates payloads. */
+void relay_prepare(void);
+
+/* ---- variables.c ---- */
+
+/* The pseudo-variables as the host is told of them. */
+extern const pv_export_t variables[];
+
+/* What the core answers, as the host has it. */
+pv_value_t variable_answer(const sc_variable_value *value);
+
 /* ---- functions.c ---- */
+
+/* A text that the script has given, be it empty; nothing where it has given none. */
+sc_bytes given(const str *text);
 
 extern const cmd_export_t functions[];
 
