@@ -38,6 +38,7 @@ has() {
 has in_parent pt.h HOST_HAS_POST_FORK
 has MI_EXPORT_ALIASES mi/mi.h HOST_HAS_MI_ALIASES
 has payload_chunk_free modules/proto_hep/hep.h HOST_HAS_PAYLOAD_CHUNK_FREE
+has sip_msg_cloner modules/tm/async.c HOST_SUSPENDS_REPLIES
 
 cat >"$out/exports.map" <<'MAP'
 {

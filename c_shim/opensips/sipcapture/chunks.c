@@ -298,23 +298,21 @@ int chunk_get(struct sip_msg *msg, str *first, str *second, pv_spec_t *third, pv
     sc_chunk_arguments arguments;
     sc_chunk chunk;
     char buffer[SC_CHUNK_ROOM];
-    int is_there, is_written;
+    int is_read, is_written;
 
     if (packet == NULL || (third == NULL && fourth == NULL)
             || sc_chunk_sort(SC_CHUNK_GET, texts, &arguments) != SC_OK
             || sc_chunk_find(arguments.chunk, &chunk) != SC_OK) {
         return -1;
     }
-    is_there = read_chunk(packet, &chunk);
-    if (is_there) {
-        if (sc_chunk_decode(&chunk, arguments.value_type, buffer, &value) != SC_OK) {
-            return -1;
-        }
+    is_read = read_chunk(packet, &chunk);
+    if (is_read) {
+        is_read = sc_chunk_decode(&chunk, arguments.value_type, buffer, &value) == SC_OK;
         vendor = (sc_variable_value){ .kind = SC_VARIABLE_NUMBER, .number = chunk.vendor };
     }
     is_written = write_variable(msg, arguments.older ? fourth : third, variable_answer(&value));
     is_written &= write_variable(msg, arguments.older ? third : fourth, variable_answer(&vendor));
-    return is_there && is_written ? 1 : -1;
+    return is_read && is_written ? 1 : -1;
 }
 
 /* ---- hep_del() ---- */

@@ -10,6 +10,8 @@
 #define OPTIONAL_TEXT { CMD_PARAM_STR | CMD_PARAM_OPT, 0, 0 }
 #define OPTIONAL_VARIABLE { CMD_PARAM_VAR | CMD_PARAM_OPT, 0, 0 }
 #define NO_MORE { 0, 0, 0 }
+#define CAPTURE_ARGUMENTS { OPTIONAL_TEXT, OPTIONAL_TEXT, OPTIONAL_TEXT, OPTIONAL_TEXT, NO_MORE }
+#define REPORT_ARGUMENTS { { CMD_PARAM_STR, 0, 0 }, OPTIONAL_TEXT, { CMD_PARAM_INT | CMD_PARAM_OPT, 0, 0 }, NO_MORE }
 
 sc_bytes given(const str *text)
 {
@@ -51,6 +53,17 @@ static int w_hep_resume_sip(struct sip_msg *msg)
     return hep_resume(msg);
 }
 
+static int w_async_sip_capture(
+    struct sip_msg *msg, async_ctx *context, str *table, str *field1, str *field2, str *field3)
+{
+    return wait_for_queued(msg, context, w_sip_capture(msg, table, field1, field2, field3));
+}
+
+static int w_async_report_capture(struct sip_msg *msg, async_ctx *context, str *correlation, str *table, int *type)
+{
+    return wait_for_queued(msg, context, w_report_capture(msg, correlation, table, type));
+}
+
 /* ---- what a script says before there is a message ---- */
 
 /* A text of the script itself stops the start, or refuses the script that is loaded anew. One that is made for a
@@ -79,10 +92,8 @@ CHECK(GET, 1)
 CHECK(DELETE, 0)
 
 const cmd_export_t functions[] = {
-    { "sip_capture", (cmd_function)(void (*)(void))w_sip_capture,
-        { OPTIONAL_TEXT, OPTIONAL_TEXT, OPTIONAL_TEXT, OPTIONAL_TEXT, NO_MORE }, ANY_ROUTE },
-    { "report_capture", (cmd_function)(void (*)(void))w_report_capture,
-        { { CMD_PARAM_STR, 0, 0 }, OPTIONAL_TEXT, { CMD_PARAM_INT | CMD_PARAM_OPT, 0, 0 }, NO_MORE }, ANY_ROUTE },
+    { "sip_capture", (cmd_function)(void (*)(void))w_sip_capture, CAPTURE_ARGUMENTS, ANY_ROUTE },
+    { "report_capture", (cmd_function)(void (*)(void))w_report_capture, REPORT_ARGUMENTS, ANY_ROUTE },
     { "hep_set", (cmd_function)(void (*)(void))chunk_set,
         { { CMD_PARAM_STR, check_SET_0, 0 }, { CMD_PARAM_STR, check_SET_1, 0 },
             { CMD_PARAM_STR | CMD_PARAM_OPT, check_SET_2, 0 }, { CMD_PARAM_STR | CMD_PARAM_OPT, check_SET_3, 0 },
@@ -95,4 +106,10 @@ const cmd_export_t functions[] = {
     { "hep_relay", (cmd_function)(void (*)(void))w_hep_relay, { NO_MORE }, ANY_ROUTE },
     { "hep_resume_sip", (cmd_function)(void (*)(void))w_hep_resume_sip, { NO_MORE }, REQUEST_ROUTE },
     { 0, 0, { NO_MORE }, 0 }
+};
+
+const acmd_export_t async_functions[] = {
+    { "sip_capture", (acmd_function)(void (*)(void))w_async_sip_capture, CAPTURE_ARGUMENTS },
+    { "report_capture", (acmd_function)(void (*)(void))w_async_report_capture, REPORT_ARGUMENTS },
+    { 0, 0, { NO_MORE } }
 };

@@ -104,7 +104,8 @@ static int mod_init(void)
     uint32_t writers = 0;
 
     if (!host_make_core(core_module) || !parameters_hand_on(core) || !hand_on_others() || sc_core_check(core) != SC_OK
-            || sc_capture_setup(core, &needs) != SC_OK || sc_core_writers(core, &writers) != SC_OK) {
+            || sc_capture_setup(core, &needs) != SC_OK || sc_core_writers(core, &writers) != SC_OK
+            || sc_wait_open(core) != SC_OK) {
         return -1;
     }
     processes[0].no = writers;
@@ -140,7 +141,7 @@ const struct module_exports exports = {
     name_everything, /* called once it is */
     &dependencies,
     functions,
-    NULL,            /* no functions that suspend the script */
+    async_functions,
     parameters,
     NULL,            /* statistics are registered at start */
     commands,

@@ -4,6 +4,7 @@
 #ifndef SIPCAPTURE_OPENSIPS_SIPCAPTURE_H
 #define SIPCAPTURE_OPENSIPS_SIPCAPTURE_H
 
+#include "async.h"
 #include "parser/msg_parser.h"
 #include "pvar.h"
 #include "sr_module.h"
@@ -54,7 +55,16 @@ extern const pv_export_t variables[];
 /* What the core answers, as the host has it. */
 pv_value_t variable_answer(const sc_variable_value *value);
 
+/* ---- waits.c ---- */
+
+/* Ends a function of async(): has the host suspend `msg` until what was queued last has left the queue. `answer` is that
+ * of the function without async(), and what this one answers; the message goes on at once when it is -1, when there is
+ * nothing to wait for, and where the host cannot suspend it. */
+int wait_for_queued(const struct sip_msg *msg, async_ctx *context, int answer);
+
 /* ---- functions.c ---- */
+
+extern const acmd_export_t async_functions[];
 
 /* A text that the script has given, be it empty; nothing where it has given none. */
 sc_bytes given(const str *text);
