@@ -57,6 +57,10 @@ pv_value_t variable_answer(const sc_variable_value *value);
 
 /* ---- waits.c ---- */
 
+/* Whether the script suspends messages, for which each lane gets a descriptor. A script that is loaded anew and does so
+ * only then goes on without waiting. */
+int wait_is_asked_for(void);
+
 /* Ends a function of async(): has the host suspend `msg` until what was queued last has left the queue. `answer` is that
  * of the function without async(), and what this one answers; the message goes on at once when it is -1, when there is
  * nothing to wait for, and where the host cannot suspend it. */

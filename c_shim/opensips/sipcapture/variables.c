@@ -7,6 +7,7 @@
 #include "socket_info.h"
 
 #include "../convert.h"
+#include "../host.h"
 #include "packet.h"
 #include "sipcapture.h"
 
@@ -53,9 +54,10 @@ static int read_name(pv_spec_p variable, const str *name)
         return 0;
     }
     if (sc_outer_field(to_bytes(name), &field) != SC_OK) {
-        LM_ERR("$hep_net(%.*s): there is no such field; allowed are proto_family, proto_id, src_ip, dst_ip, src_port"
-               " and dst_port, and their numbers\n",
-            name != NULL ? name->len : 0, name != NULL ? name->s : "");
+        if (core == NULL && name != NULL) { /* then the core has no log yet */
+            LM_ERR("$hep_net(%.*s): there is no such field; allowed are proto_family, proto_id, src_ip, dst_ip,"
+                   " src_port and dst_port, and their numbers\n", name->len, name->s);
+        }
         return -1;
     }
     variable->pvp.pvn.type = PV_NAME_INTSTR;

@@ -180,6 +180,16 @@ static int begin(wait *one)
     return 1;
 }
 
+int wait_is_asked_for(void)
+{
+    for (const acmd_export_t *function = async_functions; function->name != NULL; function++) {
+        if (is_script_async_func_used(function->name, -1)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 int wait_for_queued(const struct sip_msg *msg, async_ctx *context, int answer)
 {
     wait *one = free_wait();
