@@ -1,5 +1,6 @@
 /* What scripts call. */
 #include "context.h"
+#include "dprint.h"
 #include "route.h"
 
 #include "../convert.h"
@@ -8,7 +9,7 @@
 
 #define ANY_ROUTE (REQUEST_ROUTE | FAILURE_ROUTE | ONREPLY_ROUTE | BRANCH_ROUTE | LOCAL_ROUTE)
 #define OPTIONAL_TEXT { CMD_PARAM_STR | CMD_PARAM_OPT, 0, 0 }
-#define OPTIONAL_VARIABLE { CMD_PARAM_VAR | CMD_PARAM_OPT, 0, 0 }
+#define OPTIONAL_VARIABLE { CMD_PARAM_VAR | CMD_PARAM_OPT, check_variable, 0 }
 #define NO_MORE { 0, 0, 0 }
 #define CAPTURE_ARGUMENTS { OPTIONAL_TEXT, OPTIONAL_TEXT, OPTIONAL_TEXT, OPTIONAL_TEXT, NO_MORE }
 #define REPORT_ARGUMENTS { { CMD_PARAM_STR, 0, 0 }, OPTIONAL_TEXT, { CMD_PARAM_INT | CMD_PARAM_OPT, 0, 0 }, NO_MORE }
@@ -90,6 +91,15 @@ CHECK(SET, 3)
 CHECK(GET, 0)
 CHECK(GET, 1)
 CHECK(DELETE, 0)
+
+/* Tells of a variable that hep_get() could not write: it answers -1 each time. */
+static int check_variable(void **variable)
+{
+    if (*variable != NULL && !pv_is_w((pv_spec_t *)*variable)) {
+        LM_WARN("hep_get(): a variable that it is given for a value or a vendor cannot be written\n");
+    }
+    return 0;
+}
 
 const cmd_export_t functions[] = {
     { "sip_capture", (cmd_function)(void (*)(void))w_sip_capture, CAPTURE_ARGUMENTS, ANY_ROUTE },

@@ -163,6 +163,11 @@ int hep_listen(const sc_capture_needs *needs)
     return 1;
 }
 
+int hep_is_looked_at(void)
+{
+    return is_looked_at;
+}
+
 int hep_resume(const struct sip_msg *msg)
 {
     struct hep_context *packet = hep_packet(msg);

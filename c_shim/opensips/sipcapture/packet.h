@@ -23,10 +23,21 @@ sc_bytes packet_body(const hep_chunk_t *chunk, const void *data);
 /* Whether a packet of version 3 has its addresses where those of IPv4 are. */
 int packet_is_ip4(const struct hepv3 *packet);
 
+/* ---- fields.c: the fields of version 3. `chunk` is one of those that have a field. ---- */
+
+/* Sets it; 0 when that cannot be. */
+int field_set(struct hepv3 *packet, const sc_chunk *chunk);
+
+/* Fills what `chunk` holds; 0 when it is not there. */
+int field_read(struct hepv3 *packet, sc_chunk *chunk);
+
+/* Takes it out of the packet; 0 when that cannot be. */
+int field_delete(struct hepv3 *packet, const sc_chunk *chunk);
+
 /* ---- payload.c: payloads that scripts have set, for which proto_hep has no memory ---- */
 
-/* Gives the packet another payload; an empty one of type 0 when it is deleted. 0 when there is no memory. What it had
- * stays valid as long as the packet. */
+/* Gives the packet another payload; an empty one of type 0 when it is deleted. 0, which is logged, when there is no
+ * memory. What it had stays valid as long as the packet. */
 int payload_set(struct hepv3 *packet, uint16_t type, sc_bytes body);
 
 /* Frees those of packets that have ended. */

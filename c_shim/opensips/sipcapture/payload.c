@@ -1,6 +1,7 @@
 /* Payloads that scripts have set: see packet.h. */
 #include <string.h>
 
+#include "dprint.h"
 #include "mem/mem.h"
 
 #include "packet.h"
@@ -51,6 +52,7 @@ int payload_set(struct hepv3 *packet, uint16_t type, sc_bytes body)
     char *data = body.len > 0 ? copy_of(body) : no_payload;
 
     if (data == NULL) {
+        LM_ERR("no memory for the payload of a HEP packet\n");
         return 0;
     }
 #ifdef HOST_HAS_PAYLOAD_CHUNK_FREE

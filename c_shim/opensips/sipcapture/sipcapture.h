@@ -29,6 +29,9 @@ struct hep_context;
 /* The packet that `msg` came in or stands for, as proto_hep has decoded it; NULL when there is none. */
 struct hep_context *hep_packet(const struct sip_msg *msg);
 
+/* Whether the route that looks at HEP packets is running. */
+int hep_is_looked_at(void);
+
 /* Has the payload of the packet routed once the route that looks at HEP packets ends, which the answer, 0, does; -1 in
  * any other route, and when it is said again. */
 int hep_resume(const struct sip_msg *msg);

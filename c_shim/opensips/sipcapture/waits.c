@@ -152,6 +152,9 @@ static int may_suspend(const struct sip_msg *msg)
     if (msg->first_line.type == SIP_REQUEST && msg->first_line.u.request.method_value == METHOD_ACK) {
         return 0;
     }
+    if (hep_is_looked_at()) {
+        return 0; /* proto_hep frees the packet, and its context, when that route ends */
+    }
 #ifdef HOST_SUSPENDS_REPLIES
     if (route_type == ONREPLY_ROUTE) {
         return 1;
