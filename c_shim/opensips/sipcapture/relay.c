@@ -6,7 +6,7 @@
 #include "packet.h"
 #include "sipcapture.h"
 
-/* Whether proto_hep inflates payloads, which then still have the type of compressed ones. */
+/* Whether proto_hep inflates payloads, which keep the type of compressed ones. */
 static int is_inflated = 0;
 
 void relay_prepare(void)
@@ -29,10 +29,26 @@ static int write_chunks(const struct hep_context *packet)
     return 1;
 }
 
-static int is_compressed(const struct hep_context *packet)
+/* Whether `payload` begins as zlib's streams do, or gzip's: that proto_hep could not inflate it, since a message begins
+ * otherwise. */
+static int is_deflated(sc_bytes payload)
 {
-    return packet->h.version == 3 && !is_inflated
-        && packet->h.u.hepv3.payload_chunk.chunk.type_id == HEP_COMPRESSED_PAYLOAD;
+    const unsigned char *bytes = (const unsigned char *)payload.ptr;
+
+    return payload.len > 2
+        && ((bytes[0] == 0x1f && bytes[1] == 0x8b) || ((bytes[0] & 15) == 8 && (bytes[0] * 256 + bytes[1]) % 31 == 0));
+}
+
+static int is_compressed(const struct hep_context *packet, sc_bytes payload)
+{
+    return packet->h.version == 3 && packet->h.u.hepv3.payload_chunk.chunk.type_id == HEP_COMPRESSED_PAYLOAD
+        && (!is_inflated || is_deflated(payload));
+}
+
+/* Where the script sends `msg`. A reply has no request URI. */
+static sc_bytes next_hop(struct sip_msg *msg)
+{
+    return to_bytes(msg->first_line.type == SIP_REQUEST ? GET_NEXT_HOP(msg) : &msg->dst_uri);
 }
 
 int relay_packet(struct sip_msg *msg)
@@ -42,7 +58,7 @@ int relay_packet(struct sip_msg *msg)
     sc_hep_head head = { 0 };
     sc_bytes whole;
 
-    if (packet == NULL || msg->first_line.type != SIP_REQUEST) {
+    if (packet == NULL) {
         return -1;
     }
     packet_describe(&message, packet);
@@ -50,8 +66,8 @@ int relay_packet(struct sip_msg *msg)
         .payload_type = message.metadata.payload_type, .source = message.source,
         .destination = message.destination, .time_us = message.metadata.time_us, .agent = message.metadata.agent };
     if (sc_packet_begin(core, &head) != SC_OK || !write_chunks(packet)
-            || sc_packet_finish(core, message.payload, is_compressed(packet), &whole) != SC_OK) {
+            || sc_packet_finish(core, message.payload, is_compressed(packet, message.payload), &whole) != SC_OK) {
         return -1;
     }
-    return sc_hep_relay(core, to_bytes(GET_NEXT_HOP(msg)), whole) == SC_OK ? 1 : -1;
+    return sc_hep_relay(core, next_hop(msg), whole) == SC_OK ? 1 : -1;
 }
