@@ -64,9 +64,9 @@ pv_value_t variable_answer(const sc_variable_value *value);
  * only then goes on without waiting. */
 int wait_is_asked_for(void);
 
-/* Ends a function of async(): has the host suspend `msg` until what was queued last has left the queue. `answer` is that
- * of the function without async(), and what this one answers; the message goes on at once when it is -1, when there is
- * nothing to wait for, and where the host cannot suspend it. */
+/* Ends a function of async(): has the host suspend `msg` until what was queued last has left the queue. `answer` is
+ * that of the function without async(), and what this one answers. The message goes on at once when it is -1, when
+ * there is nothing to wait for, and where the host cannot suspend it. */
 int wait_for_queued(const struct sip_msg *msg, async_ctx *context, int answer);
 
 /* ---- functions.c ---- */
