@@ -105,7 +105,7 @@ static int mod_init(void)
 
     if (!host_make_core(core_module) || !parameters_hand_on(core) || !hand_on_others() || sc_core_check(core) != SC_OK
             || sc_capture_setup(core, &needs) != SC_OK || sc_core_writers(core, &writers) != SC_OK
-            || (wait_is_asked_for() && sc_wait_open(core) != SC_OK)) {
+            || !wait_prepare()) {
         return -1;
     }
     processes[0].no = writers;

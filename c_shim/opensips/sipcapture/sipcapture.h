@@ -60,9 +60,9 @@ pv_value_t variable_answer(const sc_variable_value *value);
 
 /* ---- waits.c ---- */
 
-/* Whether the script suspends messages, for which each lane gets a descriptor. A script that is loaded anew and does so
- * only then goes on without waiting. */
-int wait_is_asked_for(void);
+/* Gives each lane a descriptor when the script suspends messages, before the lanes are mapped; 0 when that fails. With a
+ * script that is loaded anew and is the first to do so messages go on without waiting. */
+int wait_prepare(void);
 
 /* Ends a function of async(): has the host suspend `msg` until what was queued last has left the queue. `answer` is
  * that of the function without async(), and what this one answers. The message goes on at once when it is -1, when

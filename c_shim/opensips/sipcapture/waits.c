@@ -35,6 +35,9 @@ typedef struct wait {
     wait_state state;
 } wait;
 
+/* Whether the lanes have descriptors. */
+static int is_open = 0;
+
 static wait waits[MOST_WAITS];
 /* The queued ones, in the order of their positions. */
 static wait *first = NULL;
@@ -183,21 +186,24 @@ static int begin(wait *one)
     return 1;
 }
 
-int wait_is_asked_for(void)
+int wait_prepare(void)
 {
-    for (const acmd_export_t *function = async_functions; function->name != NULL; function++) {
+    for (const acmd_export_t *function = async_functions; function->name != NULL && !is_open; function++) {
         if (is_script_async_func_used(function->name, -1)) {
-            return 1;
+            if (sc_wait_open(core) != SC_OK) {
+                return 0;
+            }
+            is_open = 1;
         }
     }
-    return 0;
+    return 1;
 }
 
 int wait_for_queued(const struct sip_msg *msg, async_ctx *context, int answer)
 {
     wait *one = free_wait();
 
-    if (answer < 0 || !may_suspend(msg) || !begin(one)) {
+    if (answer < 0 || !is_open || !may_suspend(msg) || !begin(one)) {
         async_status = ASYNC_SYNC;
         return answer;
     }
