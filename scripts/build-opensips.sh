@@ -31,9 +31,9 @@ env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS -u CFLAGS -u LDFLAGS \
     make -s -C "$tree" -f "$root/scripts/opensips-flags.mk" OUT="$out/flags" >/dev/null
 [ -s "$out/flags" ] || fail "the makefiles of $tree tell no flags"
 
-# has WORD FILE FLAG: adds FLAG where a header has WORD.
+# has WORD FILE FLAG: adds FLAG where a header, or what else the tree has of its modules, has WORD.
 has() {
-    ! grep -q "$1" "$tree/$2" || printf ' -D%s' "$3" >>"$out/flags"
+    ! grep -qs "$1" "$tree/$2" || printf ' -D%s' "$3" >>"$out/flags"
 }
 has in_parent pt.h HOST_HAS_POST_FORK
 has MI_EXPORT_ALIASES mi/mi.h HOST_HAS_MI_ALIASES

@@ -60,8 +60,8 @@ pv_value_t variable_answer(const sc_variable_value *value);
 
 /* ---- waits.c ---- */
 
-/* Gives each lane a descriptor when the script suspends messages, before the lanes are mapped; 0 when that fails. With a
- * script that is loaded anew and is the first to do so messages go on without waiting. */
+/* Gives each lane a descriptor when the script suspends messages, before the lanes are mapped; 0 when that fails. With
+ * a script that is loaded anew and is the first to do so messages go on without waiting. */
 int wait_prepare(void);
 
 /* Ends a function of async(): has the host suspend `msg` until what was queued last has left the queue. `answer` is
