@@ -21,6 +21,8 @@ static struct script_route_ref *route = NULL;
 static struct hep_context *at_hand = NULL;
 /* Whether the core has been told of it, and not yet of its end. */
 static int is_begun = 0;
+/* What the host is about to parse of it. Other messages may come before the next packet. */
+static const char *routed_payload = NULL;
 /* Whether the route that looks at HEP packets is running. */
 static int is_looked_at = 0;
 
@@ -46,6 +48,8 @@ sc_message hep_message(struct sip_msg *msg)
     if (packet != NULL) {
         packet_describe(&message, packet);
         message.rewritten_uri = uri;
+    } else {
+        raw_describe(&message);
     }
     return message;
 }
@@ -80,6 +84,16 @@ static int run_route(void)
     return 0;
 }
 
+/* Leaves the packet's message, as a script may have changed it, to the host's routes. */
+static int leave_to_routes(const struct hep_context *packet)
+{
+    sc_message message = { 0 };
+
+    packet_describe(&message, packet);
+    routed_payload = message.payload.ptr;
+    return 0;
+}
+
 static int on_packet(void)
 {
     struct hep_context *packet = context_get_ptr(CONTEXT_GLOBAL, current_processing_ctx, context_index);
@@ -104,7 +118,7 @@ static int on_packet(void)
             return 0;
         case SC_HEP_ROUTE:
             is_begun = 1;
-            return 0;
+            return leave_to_routes(packet);
         case SC_HEP_NEEDS_SCRIPT:
             is_begun = 1;
             packet->resume_with_sip = 0;
@@ -113,7 +127,7 @@ static int on_packet(void)
                 return HEP_SCRIPT_SKIP;
             }
             if (packet->resume_with_sip) {
-                return 0;
+                return leave_to_routes(packet);
             }
             end_packet(nothing);
             return HEP_SCRIPT_SKIP;
@@ -126,7 +140,7 @@ static int on_packet(void)
 static int on_refused(struct sip_msg *msg, void *unused)
 {
     (void)unused;
-    if (is_begun) {
+    if (!raw_capture_refused() && is_begun && msg->buf == routed_payload) {
         end_packet((sc_bytes){ msg->buf, msg->len });
     }
     return 1;
@@ -138,6 +152,10 @@ int hep_listen(const sc_capture_needs *needs)
     proto_hep_api_t api;
     load_hep_f load;
 
+    if (register_script_cb(on_refused, PARSE_ERR_CB, 0) != 0) {
+        LM_ERR("the host does not show what its parser refuses\n");
+        return 0;
+    }
     if (!needs->takes_hep) {
         return 1;
     }
@@ -156,7 +174,7 @@ int hep_listen(const sc_capture_needs *needs)
             return 0;
         }
     }
-    if (api.register_hep_cb(on_packet) < 0 || register_script_cb(on_refused, PARSE_ERR_CB, 0) != 0) {
+    if (api.register_hep_cb(on_packet) < 0) {
         LM_ERR("the host does not show what comes in\n");
         return 0;
     }

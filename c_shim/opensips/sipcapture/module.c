@@ -39,6 +39,7 @@ static void be_writer(int number)
 
 static proc_export_t processes[] = {
     { "sipcapture writer", 0, 0, be_writer, 0, 0 },
+    { "RAW receiver", 0, 0, raw_read, 0, PROC_FLAG_INITCHILD },
     { 0, 0, 0, 0, 0, 0 }
 };
 
@@ -101,14 +102,15 @@ static int map_before_processes(void)
 static int mod_init(void)
 {
     sc_capture_needs needs;
-    uint32_t writers = 0;
+    uint32_t writers = 0, raw_readers = 0;
 
     if (!host_make_core(core_module) || !parameters_hand_on(core) || !hand_on_others() || sc_core_check(core) != SC_OK
             || sc_capture_setup(core, &needs) != SC_OK || sc_core_writers(core, &writers) != SC_OK
-            || !wait_prepare()) {
+            || sc_raw_open(core, &raw_readers) != SC_OK || !wait_prepare()) {
         return -1;
     }
     processes[0].no = writers;
+    processes[1].no = raw_readers;
     relay_prepare();
     if (!host_register_counters(counter_group) || !hep_listen(&needs)) {
         return -1;

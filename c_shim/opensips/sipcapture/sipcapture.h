@@ -69,6 +69,17 @@ int wait_prepare(void);
  * there is nothing to wait for, and where the host cannot suspend it. */
 int wait_for_queued(const struct sip_msg *msg, async_ctx *context, int answer);
 
+/* ---- raw.c ---- */
+
+/* Reads raw sockets, and has workers route what comes; never returns. */
+void raw_read(int number);
+
+/* Adds to `message`, which this worker is routing, the time at which a raw socket had it; nothing of any other. */
+void raw_describe(sc_message *message);
+
+/* Captures the message of a raw socket at hand, which the host's parser has refused; 0 when there is none. */
+int raw_capture_refused(void);
+
 /* ---- functions.c ---- */
 
 extern const acmd_export_t async_functions[];
