@@ -5,13 +5,18 @@ use super::identity::Identity;
 use super::name_addr::{self, Comma, NameAddr};
 use super::scan::{HeaderCursor, trim_end};
 use super::uri::Uri;
-use super::{Fields, FirstLine, HeaderNames, IdentityHeaders, contact, digest, lenient, originator, uri, via};
+use super::{
+    ContactChoice, Fields, FirstLine, HeaderNames, IdentityHeaders, NameCase, contact, digest, lenient, originator,
+    uri, via,
+};
 
 /// Headers seen so far. A body is `Some` once its header has come, also when it is empty.
 #[derive(Default)]
 struct SeenHeaders<'a> {
     /// Which identities are looked at.
     identity_headers: IdentityHeaders,
+    /// Which contact counts.
+    contact_choice: ContactChoice,
     via: bool,
     from: bool,
     to: bool,
@@ -39,7 +44,8 @@ struct SeenHeaders<'a> {
 
 /// Reads the headers of `message` from offset `at` into `fields`.
 pub(super) fn headers<'a>(message: &'a [u8], at: usize, names: &HeaderNames, fields: &mut Fields<'a>) {
-    let mut seen = SeenHeaders { identity_headers: names.identity, ..SeenHeaders::default() };
+    let mut seen =
+        SeenHeaders { identity_headers: names.identity, contact_choice: names.contact, ..SeenHeaders::default() };
     let mut cursor = HeaderCursor::new(message, at);
     while let Some(first) = cursor.peek() {
         if first == b'\r' || first == b'\n' {
@@ -127,7 +133,7 @@ impl<'a> SeenHeaders<'a> {
             KnownHeader::RetryAfter => fields.malformed |= !headers::is_retry_after(body),
             KnownHeader::Contact => {
                 if first(&mut self.contact) {
-                    read_contact(body, fields);
+                    read_contact(body, self.contact_choice, fields);
                 }
             }
             KnownHeader::ContentType => keep_first(&mut self.content_type, &mut fields.content_type, body),
@@ -150,21 +156,23 @@ impl<'a> SeenHeaders<'a> {
 
     /// Reads a header that is looked for by its name.
     fn keep_named(&mut self, name: &'a [u8], body: &'a [u8], names: &HeaderNames, fields: &mut Fields<'a>) {
-        match name.first() {
-            Some(b'R') if is_named(name, b"Reason") => keep_first(&mut self.reason, &mut fields.reason, body),
-            Some(b'X') if is_named(name, b"X-OIP") && first(&mut self.originator) => {
+        let any_case = names.case == NameCase::Any;
+        let is_named = |wanted: &[u8]| is_named(name, wanted) || any_case && name.eq_ignore_ascii_case(wanted);
+        match name.first().map(|first| if any_case { first.to_ascii_uppercase() } else { *first }) {
+            Some(b'R') if is_named(b"Reason") => keep_first(&mut self.reason, &mut fields.reason, body),
+            Some(b'X') if is_named(b"X-OIP") && first(&mut self.originator) => {
                 (fields.originator_ip, fields.originator_port) = originator::parse(body);
             }
             Some(b'X' | b'P' | b'R') => {
-                let rank = names.rtp_stat.iter().position(|wanted| is_named(name, wanted));
+                let rank = names.rtp_stat.iter().position(|wanted| is_named(wanted));
                 keep_best(&mut self.rtp_stat_rank, rank, &mut fields.rtp_stat, body);
             }
             _ => {}
         }
-        let rank = names.callid_aleg.iter().position(|wanted| is_named(name, wanted));
+        let rank = names.callid_aleg.iter().position(|wanted| is_named(wanted));
         keep_best(&mut self.aleg_rank, rank, &mut fields.callid_aleg, body);
         for (index, wanted) in names.custom.iter().enumerate() {
-            if wanted.as_ref().is_some_and(|wanted| is_named(name, wanted)) {
+            if wanted.as_ref().is_some_and(|wanted| is_named(wanted)) {
                 keep_first(&mut self.custom[index], &mut fields.custom[index], body);
             }
         }
@@ -258,8 +266,8 @@ fn party<'a>(address: Option<NameAddr<'a>>, body: &'a [u8], malformed: &mut bool
     (uri.user, uri.host, tag.or_else(|| plain.map(|plain| plain.tag())).unwrap_or_default())
 }
 
-fn read_contact<'a>(body: &'a [u8], fields: &mut Fields<'a>) {
-    let uri = match contact::parse(body) {
+fn read_contact<'a>(body: &'a [u8], choice: ContactChoice, fields: &mut Fields<'a>) {
+    let uri = match contact::parse(body, choice) {
         Some(contact::Contact::Star) => {
             fields.contact_user = b"*";
             return;

@@ -1,5 +1,6 @@
 //! The Contact header: which of its contacts counts, and its URI.
 
+use super::ContactChoice;
 use super::scan::{Class, find, is_blank, trim, trim_end, trim_start};
 
 const NAME_END: Class = Class::space_and(b",;=");
@@ -10,13 +11,14 @@ const VALUE_END: Class = Class::space_and(b",;");
 pub(super) enum Contact<'a> {
     /// `*`: every contact, in a REGISTER.
     Star,
-    /// URI of the header's last contact: the one that the stock module stores.
+    /// URI of the contact that counts.
     Uri(&'a [u8]),
 }
 
 /// Reads a Contact header's body; `None` when any of its contacts breaks the grammar.
-pub(super) fn parse(body: &[u8]) -> Option<Contact<'_>> {
+pub(super) fn parse(body: &[u8], choice: ContactChoice) -> Option<Contact<'_>> {
     let mut rest = trim_start(body);
+    let mut first = None;
     if rest.starts_with(b"*") {
         return Some(Contact::Star);
     }
@@ -31,8 +33,9 @@ pub(super) fn parse(body: &[u8]) -> Option<Contact<'_>> {
             Some(behind) => params(behind)?,
             None => behind,
         };
+        let first = *first.get_or_insert(uri);
         if rest.is_empty() {
-            return Some(Contact::Uri(uri));
+            return Some(Contact::Uri(if choice == ContactChoice::First { first } else { uri }));
         }
         // A comma, or the stray angle bracket that ends parameters as well.
         rest = trim_start(&rest[1..]);
@@ -123,7 +126,7 @@ mod tests {
 
     #[track_caller]
     fn reads(body: &str, uri: &str) {
-        assert_eq!(parse(body.as_bytes()), Some(Contact::Uri(uri.as_bytes())), "{body}");
+        assert_eq!(parse(body.as_bytes(), ContactChoice::Last), Some(Contact::Uri(uri.as_bytes())), "{body}");
     }
 
     #[test]
@@ -138,14 +141,25 @@ mod tests {
 
     #[test]
     fn a_star_is_a_star() {
-        assert_eq!(parse(b"*"), Some(Contact::Star));
-        assert_eq!(parse(b" \r\n *;expires=0"), Some(Contact::Star));
+        for choice in [ContactChoice::Last, ContactChoice::First] {
+            assert_eq!(parse(b"*", choice), Some(Contact::Star));
+            assert_eq!(parse(b" \r\n *;expires=0", choice), Some(Contact::Star));
+        }
     }
 
     #[test]
     fn the_last_of_several_contacts_in_one_header_counts() {
         reads("<sip:a@b>;q=1, \"C, D\" <sip:c@d>", "sip:c@d");
         reads("sip:a@b,\r\n sip:c@d;q=0.1", "sip:c@d");
+    }
+
+    #[test]
+    fn the_first_of_several_contacts_counts_where_a_host_asks_for_it() {
+        let first = |body: &'static str| parse(body.as_bytes(), ContactChoice::First);
+        assert_eq!(first("<sip:a@b>;q=1, \"C, D\" <sip:c@d>"), Some(Contact::Uri(b"sip:a@b")));
+        assert_eq!(first("sip:a@b,\r\n sip:c@d;q=0.1, sip:e@f"), Some(Contact::Uri(b"sip:a@b")));
+        assert_eq!(first("sip:a@b"), Some(Contact::Uri(b"sip:a@b")));
+        assert_eq!(first("sip:a@b, <sip:c@d"), None);
     }
 
     #[test]
@@ -171,7 +185,7 @@ mod tests {
             "<<sip:a@b>>",
             "\"A <sip:a@b>",
         ] {
-            assert_eq!(parse(body.as_bytes()), None, "{body}");
+            assert_eq!(parse(body.as_bytes(), ContactChoice::Last), None, "{body}");
         }
     }
 }

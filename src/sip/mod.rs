@@ -8,7 +8,8 @@
 //! Values equal those of Kamailio's sipcapture module, with its peculiarities: the *last* contact of the *first*
 //! Contact header counts, of several tags the last, and a header that is looked up by its name (Reason, X-OIP, the
 //! statistics and the operator's own) must be written with the first letter in the case of the name looked for. Where
-//! that module's parser refuses an address, [`lenient`] reads what is beyond doubt.
+//! that module's parser refuses an address, [`lenient`] reads what is beyond doubt. What other hosts' modules do otherwise
+//! is in [`HeaderNames`].
 
 mod collect;
 mod contact;
@@ -55,11 +56,35 @@ pub enum IdentityHeaders {
     WithoutRemotePartyId,
 }
 
+/// Which contact of the first Contact header counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ContactChoice {
+    /// The last one. This is the default.
+    #[default]
+    Last,
+    /// The first one.
+    First,
+}
+
+/// How the names of Reason, X-OIP and of the headers that hosts or operators choose are compared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NameCase {
+    /// The first letter exactly, the others in any case. This is the default.
+    #[default]
+    FirstLetterExact,
+    /// All letters in any case.
+    Any,
+}
+
 /// The headers to look at where hosts or operators choose them.
 #[derive(Clone, Debug)]
 pub struct HeaderNames {
     /// Headers that fill `pid_user`.
     pub identity: IdentityHeaders,
+    /// The contact that fills `contact_user`, `contact_ip` and `contact_port`.
+    pub contact: ContactChoice,
+    /// How the names of these headers are compared.
+    pub case: NameCase,
     /// Headers of which the first present one fills `rtp_stat`, in order of preference. Their names begin with X, P or
     /// R.
     pub rtp_stat: &'static [&'static [u8]],
@@ -74,6 +99,8 @@ impl Default for HeaderNames {
     fn default() -> HeaderNames {
         HeaderNames {
             identity: IdentityHeaders::default(),
+            contact: ContactChoice::default(),
+            case: NameCase::default(),
             rtp_stat: RTP_STATS,
             callid_aleg: Vec::new(),
             custom: [None, None, None],
@@ -128,7 +155,7 @@ pub struct Fields<'a> {
     /// User of P-Asserted-Identity, else P-Preferred-Identity, else, unless [`HeaderNames`] says otherwise,
     /// Remote-Party-ID.
     pub pid_user: &'a [u8],
-    /// User of the contact: the last one in the first Contact header; `*` for a star.
+    /// User of the contact: the last one in the first Contact header, or the first ([`ContactChoice`]); `*` for a star.
     pub contact_user: &'a [u8],
     /// Host of that contact, an IPv6 address in its brackets.
     pub contact_ip: &'a [u8],

@@ -178,6 +178,19 @@ fn a_header_looked_up_by_name_needs_its_first_letter_in_the_names_case() {
 }
 
 #[test]
+fn a_host_decides_about_the_case_of_names_and_which_contact_counts() {
+    let message = with(
+        "reason: a\r\nx-oip: 192.0.2.1\r\nmac: 1\r\nx-cid: 2\r\nx-rtp-stat: 3\r\n\
+         Contact: <sip:one@192.0.2.7>, <sip:two@192.0.2.8:5080>\r\n",
+    );
+    let names = HeaderNames { case: NameCase::Any, contact: ContactChoice::First, ..names() };
+    let fields = extract(message.as_bytes(), None, &names);
+    let named = [fields.reason, fields.originator_ip, fields.custom[0], fields.callid_aleg, fields.rtp_stat];
+    assert_eq!(named.map(text), ["a", "192.0.2.1", "1", "2", "3"]);
+    assert_eq!((text(fields.contact_user), text(fields.contact_ip), fields.contact_port), ("one", "192.0.2.7", 0));
+}
+
+#[test]
 fn folds_stay_in_a_body() {
     let message = with("Subject: x\r\nUser-Agent:\r\n a\r\n\tb \r\n");
     assert_eq!(text(extract(message.as_bytes(), None, &names()).user_agent), "a\r\n\tb ");

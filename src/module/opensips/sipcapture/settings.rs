@@ -10,7 +10,7 @@ use crate::module::opensips::rows::{ROWS, ROWS_HOMER6};
 use crate::module::parameter::{ParameterError, refuse, utf8};
 use crate::module::raw::settings::RawSettings;
 use crate::sink::hep::CollectorOptions;
-use crate::sip::{HeaderNames, IdentityHeaders};
+use crate::sip::{ContactChoice, HeaderNames, IdentityHeaders, NameCase};
 use crate::table::{ColumnNames, report_layout};
 use crate::writer::sinks::rows::RowFormat;
 use crate::writer::{SinkPlan, WriterPlan};
@@ -63,6 +63,8 @@ impl Default for CaptureSettings {
     fn default() -> CaptureSettings {
         let headers = HeaderNames {
             identity: IdentityHeaders::WithoutRemotePartyId,
+            contact: ContactChoice::First,
+            case: NameCase::Any,
             rtp_stat: RTP_STATS,
             callid_aleg: vec![b"X-CID".to_vec()],
             custom: [None, None, None],
