@@ -4,7 +4,7 @@
 #   scripts/test.sh
 #
 # A step without tests of its own (format, lints, a build) counts as one. The tests find what was built by environment:
-# SIPCAPTURE_KAMAILIO_MODULE is the path of the module. Logs are kept in build/test/.
+# SIPCAPTURE_KAMAILIO_MODULE and SIPCAPTURE_OPENSIPS_MODULE are paths of modules. Logs are kept in build/test/.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
@@ -53,10 +53,17 @@ skip() {
 }
 
 export SIPCAPTURE_KAMAILIO_MODULE=$PWD/build/kamailio/sipcapture.so
+# Where the tests look too.
+export OPENSIPS_SRC=${OPENSIPS_SRC:-/opt/opensips/src}
 
 step format cargo fmt --check
 step lints cargo clippy --locked --all-targets -- -D warnings
 step kamailio make kamailio
+# Warnings of the shim are errors there.
+if [ -f "$OPENSIPS_SRC/Makefile.conf" ]; then
+    export SIPCAPTURE_OPENSIPS_MODULE=$PWD/build/opensips/sipcapture.so
+    step opensips make opensips
+fi
 step tool make tool
 step setup scripts/test-setup.sh
 step build scripts/test-build.sh
@@ -70,11 +77,7 @@ if [ -f "${HEP_DISSECTOR:-}" ]; then
 else
     skip "no HEP_DISSECTOR (the published hep.lua for Wireshark)"
 fi
-if [ -d "${OPENSIPS_SRC:-}" ]; then
-    skip "no module for OpenSIPS yet"
-else
-    skip "no OpenSIPS tree"
-fi
+[ -f "$OPENSIPS_SRC/Makefile.conf" ] || skip "no OpenSIPS (OPENSIPS_SRC names its configured and built tree)"
 if [ -d "${FREESWITCH_PREFIX:-}" ]; then
     skip "no module for FreeSWITCH yet"
 else

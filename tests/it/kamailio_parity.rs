@@ -1,7 +1,7 @@
 //! Against the stock module, row for row: the same HEP packets go to the distribution's `sipcapture.so` and to ours,
 //! each with a database of its own, and every column of every row is the same but for a written list of differences.
 
-mod clock;
+pub mod clock;
 mod differences;
 mod host_drivers;
 mod quotes;

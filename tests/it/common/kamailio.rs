@@ -79,6 +79,16 @@ pub enum Param {
     Number(i64),
 }
 
+impl Param {
+    /// As a configuration has it.
+    pub fn literal(&self) -> String {
+        match self {
+            Param::Text(text) => format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")),
+            Param::Number(number) => number.to_string(),
+        }
+    }
+}
+
 impl From<&str> for Param {
     fn from(text: &str) -> Param {
         Param::Text(text.to_owned())
@@ -276,11 +286,7 @@ impl ConfigBuilder {
         }
         let _ = writeln!(text, "modparam(\"ctl\", \"binrpc\", \"unix:{}\")", command_socket(directory).display());
         for (module, name, value) in &self.params {
-            let value = match value {
-                Param::Text(text) => format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")),
-                Param::Number(number) => number.to_string(),
-            };
-            let _ = writeln!(text, "modparam(\"{module}\", \"{name}\", {value})");
+            let _ = writeln!(text, "modparam(\"{module}\", \"{name}\", {})", value.literal());
         }
         for name in REPLACED {
             let spools = self.params.iter().any(|(module, known, _)| module == name && known == "spool_dir");
@@ -511,9 +517,7 @@ impl Kamailio {
 
     /// All processes of the server's group that run (zombies are no longer running).
     pub fn group(&self) -> Vec<i32> {
-        let entries = fs::read_dir("/proc").expect("/proc is there").flatten();
-        let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-        pids.filter(|pid| process_group(*pid) == Some(self.pid())).collect()
+        processes_of_group(self.pid())
     }
 
     /// Process id of the main process, which is also the id of the group.
@@ -559,16 +563,25 @@ impl Kamailio {
 impl Drop for Kamailio {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            let log = self.log();
-            let start = log.len().saturating_sub(4000);
-            eprintln!("--- end of the server's log\n{}", String::from_utf8_lossy(&log.as_bytes()[start..]));
+            show_end(&self.log());
         }
-        if let Some(group) = Pid::from_raw(self.pid()) {
-            // Nobody is left to be killed when the server has been stopped.
-            let _ = kill_process_group(group, Signal::KILL);
-        }
-        let _ = self.child.wait();
+        end_group(&mut self.child);
     }
+}
+
+/// Shows the end of a server's log.
+pub fn show_end(log: &str) {
+    let start = log.len().saturating_sub(4000);
+    eprintln!("--- end of the server's log\n{}", String::from_utf8_lossy(&log.as_bytes()[start..]));
+}
+
+/// Kills a server and all processes of its group.
+pub fn end_group(server: &mut Child) {
+    if let Some(group) = Pid::from_raw(server.id().cast_signed()) {
+        // Nobody is left to be killed when the server has been stopped.
+        let _ = kill_process_group(group, Signal::KILL);
+    }
+    let _ = server.wait();
 }
 
 /// Datagrams that the kernel has thrown away because the buffer of the UDP socket at this port was full.
@@ -588,6 +601,13 @@ pub fn drops_of(address: SocketAddr) -> u64 {
 pub fn signal(pid: i32, signal: Signal) {
     let pid = Pid::from_raw(pid).expect("a process id");
     kill_process(pid, signal).unwrap_or_else(|error| panic!("{signal:?} to {pid:?}: {error}"));
+}
+
+/// All processes of a group that run (zombies are no longer running).
+pub fn processes_of_group(group: i32) -> Vec<i32> {
+    let entries = fs::read_dir("/proc").expect("/proc is there").flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    pids.filter(|pid| process_group(*pid) == Some(group)).collect()
 }
 
 /// The group of a running process; `None` when it has gone or is a zombie.

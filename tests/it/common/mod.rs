@@ -12,6 +12,7 @@ pub mod http;
 pub mod kamailio;
 pub mod memory;
 pub mod network;
+pub mod opensips;
 pub mod outgoing;
 pub mod pcap;
 pub mod ports;
