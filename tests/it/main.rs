@@ -39,6 +39,7 @@ mod kamailio_writer;
 mod opensips_commands;
 mod opensips_config;
 mod opensips_faults;
+mod opensips_functions;
 mod opensips_hep;
 mod opensips_parity;
 mod opensips_reports;
