@@ -406,8 +406,8 @@ sc_status sc_float2int(sc_bytes value, sc_bytes factor, int32_t *out);
 /* Has sc_core_map_lanes make a descriptor for each lane, which stays open in every process. Before it. */
 sc_status sc_wait_open(sc_core *core);
 
-/* The descriptor of this process's lane: an eventfd of the core's, to be polled for reading and nothing else, and the
- * same as long as the handle. This function and those below answer SC_ERR_WRONG_STATE in a process that is not
+/* The descriptor of this process's lane: an eventfd of the core's, to be polled for reading, and written to by a process
+ * that wants to be woken; the same as long as the handle. This function and those below answer SC_ERR_WRONG_STATE in a process that is not
  * attached, and where sc_wait_open was not called. */
 sc_status sc_wait_descriptor(sc_core *core, int32_t *descriptor);
 

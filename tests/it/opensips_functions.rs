@@ -48,7 +48,9 @@ fn what_a_script_sets_in_a_packet_is_read_back_and_stored() {
         hep_get("0x0bb8", "uint32", $var(number), $var(vendor));
         hep_get("17", "utf8-string", $var(leg));
         xlog("READ $var(ip) $var(number) $var(vendor) $var(leg) $HEPVERSION $hep_net(proto_id)\n");
-        if (!hep_del("0x0bb8") || hep_get("0x0bb8", "uint32", $var(number)) || hep_del("0x0bb8")) xlog("WRONG 6\n");
+        if (!hep_del("0x0bb8") || hep_get("0x0bb8", "uint32", $avp(gone)) || hep_del("0x0bb8")) xlog("WRONG 6\n");
+        $avp(gone) = "there";
+        if (hep_get("0x0bb8", "uint32", $avp(gone)) || $avp(gone) != NULL) xlog("WRONG 7 $avp(gone)\n");
         sip_capture("sip_capture", "one", , "three");
     "#;
     let mut server = looking(&file, look).start();
@@ -126,7 +128,7 @@ fn a_packet_whose_payload_is_deleted_or_replaced_is_what_the_script_made_of_it()
 }
 
 #[test]
-fn a_relayed_packet_arrives_byte_for_byte() {
+fn a_relayed_packet_arrives_as_it_came() {
     if is_missing() {
         return;
     }
@@ -199,7 +201,7 @@ fn messages_of_raw_sockets_are_routed_by_workers_and_stored_with_their_time() {
     let file = SqliteFile::new();
     let node = ConfigBuilder::capture_node(Module::Ours, file.url()).param("hep_capture_on", 0);
     let node = node.param("raw_moni_capture_on", 1).param("raw_interface", "lo").param("raw_sock_children", 2);
-    let node = node.param("raw_socket_listen", format!("127.0.0.1:{port}").as_str());
+    let node = node.param("raw_socket_listen", format!("127.0.0.1:{port}").as_str()).param("bad_table", "refused");
     let mut server = node.start();
     let sender = UdpSocket::bind("127.0.0.1:0").expect("a port");
     let before = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a clock").as_micros();
@@ -209,15 +211,39 @@ fn messages_of_raw_sockets_are_routed_by_workers_and_stored_with_their_time() {
     // The server's parser refuses this one.
     sender.send_to(b"OPTIONS sip:x SIP/2.0\r\nCall-ID: raw-refused\r\n\r\n", ("127.0.0.1", port)).expect("it leaves");
     within(PATIENCE, "all are stored", || server.statistic("stored") == 21);
-    let rows = select(file.url(), "SELECT * FROM sip_capture").expect("rows");
-    for row in &rows {
+    let of = |table| select(file.url(), &format!("SELECT * FROM {table}")).expect("rows");
+    let (rows, refused) = (of("sip_capture"), of("refused"));
+    assert_eq!((rows.len(), refused.len(), server.statistic("raw_refused")), (20, 1, 1));
+    assert_eq!(text(&refused[0], "callid"), "raw-refused");
+    for row in rows.iter().chain(&refused) {
         let time: u128 = text(row, "micro_ts").parse().expect("a number");
         assert!((before..before + 60_000_000).contains(&time), "{time}");
         assert_eq!([text(row, "proto"), text(row, "destination_port")], ["1".to_owned(), port.to_string()]);
         assert_eq!(text(row, "source_port"), sender.local_addr().expect("an address").port().to_string());
     }
-    let of_workers = server.processes().iter().filter(|(_, name)| name == "RAW receiver").count();
-    assert_eq!((of_workers, rows.iter().filter(|row| text(row, "callid") == "raw-refused").count()), (2, 1));
+    let readers = server.processes().iter().filter(|(_, name)| name == "RAW receiver").count();
+    assert_eq!(readers, 2);
     server.assert_serving();
     assert!(server.stop().success());
+}
+
+#[test]
+fn a_script_without_the_route_that_looks_at_packets_is_refused() {
+    if is_missing() {
+        return;
+    }
+    let file = SqliteFile::new();
+    let mut server = looking(&file, "sip_capture();").start();
+    let config = server.directory().join("opensips.cfg");
+    let text = std::fs::read_to_string(&config).expect("the configuration is there");
+    std::fs::write(&config, text.replace("route[look]", "route[other]")).expect("it is written");
+    let answer = server.mi("reload_routes", "").expect("an answer");
+    assert!(answer.contains("error"), "{answer}");
+    assert!(server.log().contains("parameter hep_route: route[look] is not there"), "{}", server.log());
+    std::fs::write(&config, text.replace("sip_capture();", "sip_capture(); xlog(\"NEW\\n\");")).expect("it is written");
+    assert_eq!(server.result("reload_routes", ""), "OK");
+    HepSender::to(server.hep_address()).send(&invite(1).v3());
+    wait_for(&server, "NEW", 1);
+    within(PATIENCE, "the message is stored", || server.statistic("stored") == 1);
+    server.assert_serving();
 }

@@ -110,7 +110,9 @@ int chunk_set(struct sip_msg *msg, str *first, str *second, str *third, str *fou
 /* Writes a variable that the script has named; 0 when it cannot be written. */
 static int write_variable(struct sip_msg *msg, pv_spec_t *variable, pv_value_t value)
 {
-    return variable == NULL || (pv_is_w(variable) && pv_set_value(msg, variable, EQ_T, &value) == 0);
+    pv_value_t *written = (value.flags & PV_VAL_NULL) != 0 ? NULL : &value; /* as the host knows null */
+
+    return variable == NULL || (pv_is_w(variable) && pv_set_value(msg, variable, EQ_T, written) == 0);
 }
 
 int chunk_get(struct sip_msg *msg, str *first, str *second, pv_spec_t *third, pv_spec_t *fourth)

@@ -84,12 +84,17 @@ static int run_route(void)
     return 0;
 }
 
-/* Leaves the packet's message, as a script may have changed it, to the host's routes. */
+/* Leaves the packet's message, as a script may have changed it, to the host's routes. One without a byte is for none:
+ * proto_hep would take its length for a very large one. */
 static int leave_to_routes(const struct hep_context *packet)
 {
     sc_message message = { 0 };
 
     packet_describe(&message, packet);
+    if (message.payload.len == 0) {
+        end_packet(nothing);
+        return HEP_SCRIPT_SKIP;
+    }
     routed_payload = message.payload.ptr;
     return 0;
 }
@@ -140,7 +145,7 @@ static int on_packet(void)
 static int on_refused(struct sip_msg *msg, void *unused)
 {
     (void)unused;
-    if (!raw_capture_refused() && is_begun && msg->buf == routed_payload) {
+    if (!raw_end((sc_bytes){ msg->buf, msg->len }) && is_begun && msg->buf == routed_payload) {
         end_packet((sc_bytes){ msg->buf, msg->len });
     }
     return 1;
@@ -199,5 +204,12 @@ int hep_resume(const struct sip_msg *msg)
 
 int hep_route_stays(void)
 {
-    return route == NULL || ref_script_route_is_valid(route);
+    sc_bytes name;
+
+    if (route == NULL || get_script_route_ID_by_name_str(&route->name, sroutes->request, RT_NO) != -1) {
+        return 1;
+    }
+    name = to_bytes(&route->name);
+    sc_core_refuse(core, "hep_route", name, SC_REFUSAL_NO_ROUTE);
+    return 0;
 }

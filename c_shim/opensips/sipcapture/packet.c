@@ -107,8 +107,10 @@ static void add_chunks(sc_message *message, const struct hep_context *whole)
         message->source = address_of(AF_INET6, &ip6->src_ip6.data, fields->src_port.data);
         message->destination = address_of(AF_INET6, &ip6->dst_ip6.data, fields->dst_port.data);
     }
-    given->given |= SC_GIVEN_IP_PROTOCOL | SC_GIVEN_TIME | SC_GIVEN_AGENT | SC_GIVEN_CORRELATION
-        | SC_GIVEN_PAYLOAD_TYPE;
+    given->given |= SC_GIVEN_IP_PROTOCOL | SC_GIVEN_TIME | SC_GIVEN_AGENT | SC_GIVEN_CORRELATION;
+    if (fields->proto_t.chunk.type_id == HEP_PROTO_TYPE) {
+        given->given |= SC_GIVEN_PAYLOAD_TYPE;
+    }
     given->ip_protocol = ip_protocol_of(fields->ip_proto.data);
     given->time_us = (int64_t)fields->time_sec.data * 1000000 + fields->time_usec.data;
     given->agent = fields->capt_id.data;

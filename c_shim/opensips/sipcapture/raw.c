@@ -35,27 +35,47 @@ static void from_address(const sc_address *address, struct ip_addr *ip)
     memcpy(ip->u.addr, address->ip, address->length);
 }
 
+/* A message as the core is told of it. */
+static sc_message message_of(const sc_address *source, const sc_address *destination, int64_t time_us, sc_bytes bytes)
+{
+    sc_message message = { .source = *source, .destination = *destination, .payload = bytes };
+
+    message.transport = to_transport(PROTO_UDP);
+    message.metadata.given = SC_GIVEN_HEP_VERSION | SC_GIVEN_TIME; /* version 0: none */
+    message.metadata.time_us = time_us;
+    return message;
+}
+
+static sc_message described(const raw_message *raw)
+{
+    return message_of(&raw->source, &raw->destination, raw->time_us, (sc_bytes){ raw->bytes, raw->length });
+}
+
 /* Runs in a worker. */
 static void route_message(int sender, void *handed)
 {
-    raw_message *message = handed;
+    raw_message *raw = handed;
+    sc_hep_decoded decoded = { .message = described(raw), .sender = raw->source };
+    sc_hep_verdict verdict = SC_HEP_DONE;
     struct receive_info info;
 
     (void)sender;
     memset(&info, 0, sizeof(info));
     info.proto = PROTO_UDP;
-    from_address(&message->source, &info.src_ip);
-    from_address(&message->destination, &info.dst_ip);
-    info.src_port = message->source.port;
-    info.dst_port = message->destination.port;
+    from_address(&raw->source, &info.src_ip);
+    from_address(&raw->destination, &info.dst_ip);
+    info.src_port = raw->source.port;
+    info.dst_port = raw->destination.port;
     init_su(&info.src_su, &info.src_ip, info.src_port);
-    at_hand = message;
-    receive_msg(message->bytes, message->length, &info, NULL, 0);
-    at_hand = NULL;
-    shm_free(message);
+    if (sc_hep_take(core, &decoded, &verdict) == SC_OK && verdict == SC_HEP_ROUTE) {
+        at_hand = raw;
+        receive_msg(raw->bytes, raw->length, &info, NULL, 0);
+        raw_end(nothing);
+    }
+    shm_free(raw);
 }
 
-/* Hands the packet to a worker; 0 when no worker can take it. */
+/* Hands the packet to a worker; 0 when none takes it. */
 static int hand_over(const sc_hep_packet *packet)
 {
     raw_message *message = shm_malloc(sizeof(*message) + packet->payload.len + 1);
@@ -79,6 +99,7 @@ static int hand_over(const sc_hep_packet *packet)
 void raw_read(int number)
 {
     sc_hep_packet packet;
+    sc_message unrouted;
 
     (void)number;
     for (;;) {
@@ -86,31 +107,27 @@ void raw_read(int number)
             sleep(1); /* logged; the server would end with this process */
             continue;
         }
-        /* What no worker takes is captured here, without a route. */
-        sc_hep_end(core, hand_over(&packet) ? nothing : packet.payload);
+        if (!hand_over(&packet)) { /* it is captured all the same */
+            unrouted = message_of(&packet.source, &packet.destination, packet.time_us, packet.payload);
+            sc_capture_sip(core, &unrouted, nothing, 0);
+        }
+        sc_hep_end(core, nothing);
     }
 }
 
 void raw_describe(sc_message *message)
 {
     if (at_hand != NULL) {
-        message->metadata.given |= SC_GIVEN_TIME;
-        message->metadata.time_us = at_hand->time_us;
+        message->metadata = described(at_hand).metadata;
     }
 }
 
-int raw_capture_refused(void)
+int raw_end(sc_bytes refused)
 {
-    sc_message message = { 0 };
-
     if (at_hand == NULL) {
         return 0;
     }
-    message.source = at_hand->source;
-    message.destination = at_hand->destination;
-    message.transport = to_transport(PROTO_UDP);
-    message.payload = (sc_bytes){ at_hand->bytes, at_hand->length };
-    raw_describe(&message);
-    sc_capture_sip(core, &message, nothing, 0);
+    at_hand = NULL;
+    sc_hep_end(core, refused);
     return 1;
 }

@@ -17,8 +17,8 @@
  * cannot be done, which is logged. */
 int hep_listen(const sc_capture_needs *needs);
 
-/* Whether the route that looks at HEP packets is in the script that is to take the place of the one at hand; 1 where
- * there is none to look for. */
+/* Whether the route that looks at HEP packets is in the script that is to take the place of the one at hand, and is
+ * the host's by now; 1 where there is none to look for. */
 int hep_route_stays(void);
 
 /* The message that a script captures: the one at hand, or that of the HEP packet that `msg` came in or stands for. */
@@ -77,8 +77,9 @@ void raw_read(int number);
 /* Adds to `message`, which this worker is routing, the time at which a raw socket had it; nothing of any other. */
 void raw_describe(sc_message *message);
 
-/* Captures the message of a raw socket at hand, which the host's parser has refused; 0 when there is none. */
-int raw_capture_refused(void);
+/* Ends the message of a raw socket at hand; `refused` is what the host's parser has refused, and nothing else. 0 when
+ * there is none. */
+int raw_end(sc_bytes refused);
 
 /* ---- functions.c ---- */
 

@@ -15,7 +15,8 @@
 #include "../host.h"
 #include "sipcapture.h"
 
-/* Messages that a process has suspended at once; any more go on without waiting. */
+/* Messages that a process has suspended at once; any more go on without waiting. One that the host has no memory to
+ * suspend keeps its place, and its descriptor, for good: nobody tells of it. */
 #define MOST_WAITS 200
 
 #ifndef ASYNC_SET_RESUME_F
@@ -54,6 +55,17 @@ static void ring(wait *one)
     one->state = WAIT_RUNG;
     if (write(one->descriptor, &once, sizeof(once)) != sizeof(once)) {
         LM_ERR("a message that waits for its row cannot be resumed\n");
+    }
+}
+
+/* Has on_lane called, which alone takes the lane from the reactor: the host would close the descriptor of one that is
+ * taken while it goes through events. */
+static void end_watch_of_nobody(void)
+{
+    static const uint64_t once = 1;
+
+    if (first == NULL && watched >= 0 && write(watched, &once, sizeof(once)) != sizeof(once)) {
+        LM_ERR("a lane stays watched though nobody waits\n");
     }
 }
 
@@ -129,6 +141,7 @@ static void end(wait *one)
     }
     one->state = WAIT_FREE;
     async_status = ASYNC_DONE_CLOSE_FD;
+    end_watch_of_nobody();
 }
 
 /* Called by the host to resume a message, or at once where it could not be suspended. */
@@ -171,12 +184,15 @@ static int begin(wait *one)
 {
     uint8_t passed = 1;
 
-    if (one == NULL || sc_wait_position(core, &one->position) != SC_OK || !watch_lane()
-            || sc_wait_passed(core, one->position, &passed) != SC_OK || passed) {
+    if (one == NULL || sc_wait_position(core, &one->position) != SC_OK || !watch_lane()) {
         return 0;
     }
-    one->descriptor = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    one->descriptor = -1;
+    if (sc_wait_passed(core, one->position, &passed) == SC_OK && !passed) {
+        one->descriptor = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    }
     if (one->descriptor < 0) {
+        end_watch_of_nobody();
         return 0;
     }
     one->state = WAIT_QUEUED;

@@ -272,6 +272,11 @@ impl OpenSips {
         self.hep
     }
 
+    /// Its private directory, where its configuration is `opensips.cfg`.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
     /// Everything that the server has logged.
     pub fn log(&self) -> String {
         let bytes = fs::read(self.directory.path().join("log")).expect("the log is readable");
