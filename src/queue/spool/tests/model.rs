@@ -224,6 +224,10 @@ impl Bench {
         self.reopen(None);
         let found = self.spool.marks();
         assert_eq!(found.acked, self.model.marks.acked);
+        if self.model.wild {
+            // A segment of before the cut that was held back by one which is lost now.
+            self.model.marks.next = self.model.marks.next.max(found.next);
+        }
         self.go_back(found.next);
     }
 
