@@ -2,9 +2,9 @@
 //! read, its payload.
 //!
 //! Version 3 gets its chunks in this order: family, IP protocol, source and destination port, seconds, microseconds,
-//! payload type, capture agent, source and destination address, further chunks in the order in which they come, payload.
-//! So a correlation id, which is a chunk among these, is there before the payload is. It is the order in which OpenSIPS
-//! writes.
+//! payload type, capture agent, source and destination address, further chunks in the order in which they come,
+//! payload. So a correlation id, which is a chunk among these, is there before the payload is. It is the order in which
+//! OpenSIPS writes.
 
 use super::chunk::{CHUNK_HEADER_LENGTH, Chunk, HEADER_LENGTH, kind};
 use super::encode::{Pair, put, put_chunk, put_fixed, put_pair, put_time, seconds_and_microseconds};

@@ -2,8 +2,8 @@
 //! into bytes.
 //!
 //! The sources that receive HEP call [`looks_like_hep`] and [`decode`], the writer [`inflate`], and whatever sends HEP
-//! [`encode`], [`encode_with`] or a [`PacketBuilder`]. There is no I/O. Only [`inflate`] and the growth of the `Vec` that
-//! is written to allocate. No input makes any of it panic.
+//! [`encode`], [`encode_with`] or a [`PacketBuilder`]. There is no I/O. Only [`inflate`] and the growth of the `Vec`
+//! that is written to allocate. No input makes any of it panic.
 //!
 //! ```text
 //! version 3, all numbers big endian

@@ -8,8 +8,8 @@
 //! Values equal those of Kamailio's sipcapture module, with its peculiarities: the *last* contact of the *first*
 //! Contact header counts, of several tags the last, and a header that is looked up by its name (Reason, X-OIP, the
 //! statistics and the operator's own) must be written with the first letter in the case of the name looked for. Where
-//! that module's parser refuses an address, [`lenient`] reads what is beyond doubt. What other hosts' modules do otherwise
-//! is in [`HeaderNames`].
+//! that module's parser refuses an address, [`lenient`] reads what is beyond doubt. What other hosts' modules do
+//! otherwise is in [`HeaderNames`].
 
 mod collect;
 mod contact;

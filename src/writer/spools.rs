@@ -5,7 +5,7 @@
 //! spool_dir/SINK/WRITER/               the spool of one sink of one writer; SINK is made from the database's URL
 //! spool_dir/SINK/table-NAME/WRITER/    what waits for one of the sink's tables alone, while that cannot be written
 //! spool_dir/PREFIX-NAME/WRITER/        the same of one destination of a sink whose destinations are apart, made when
-//!                                      it is first needed; PREFIX is the sink's (`script`: collectors that scripts name)
+//!                                      it is first needed; PREFIX is the sink's (`script`: collectors of scripts)
 //! spool_dir/dead-letter/               captures that a database refused
 //! ```
 //!

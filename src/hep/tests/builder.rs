@@ -135,12 +135,15 @@ proptest! {
     #[test]
     fn what_is_written_in_pieces_reads_as_what_was_given(
         (source, destination) in ends(), (ip_protocol, payload_type) in any::<(u8, u8)>(), agent_id: u32,
-        time_us in 1_000_000..4_294_967_296_000_000i64, is_compressed: bool, payload in prop::collection::vec(any::<u8>(), 0..300),
+        time_us in 1_000_000..4_294_967_296_000_000i64, is_compressed: bool,
+        payload in prop::collection::vec(any::<u8>(), 0..300),
         further in prop::collection::vec((any::<u16>(), 18u16.., prop::collection::vec(any::<u8>(), 0..40)), 0..10),
         correlation_id in prop::collection::vec(any::<u8>(), 1..40),
     ) {
-        let head = PacketHead { version: Version::V3, source, destination, ip_protocol, payload_type, time_us, agent_id };
-        let mut chunks: Vec<Chunk<'_>> = further.iter().map(|(vendor, kind, body)| Chunk { vendor: *vendor, kind: *kind, body }).collect();
+        let version = Version::V3;
+        let head = PacketHead { version, source, destination, ip_protocol, payload_type, time_us, agent_id };
+        let further = further.iter().map(|(vendor, kind, body)| Chunk { vendor: *vendor, kind: *kind, body });
+        let mut chunks: Vec<Chunk<'_>> = further.collect();
         chunks.push(Chunk { vendor: 0, kind: 17, body: &correlation_id });
         let payload = if is_compressed { Payload::Compressed(&payload) } else { Payload::Plain(&payload) };
         let bytes = built(&head, &chunks, payload).unwrap();
@@ -158,14 +161,16 @@ proptest! {
 
     #[test]
     fn whatever_fits_65535_bytes_is_written_and_nothing_else_is(
-        (source, destination) in ends(), version in 1u8..=3, chunk_bytes in prop::option::of(0usize..66_000), excess in -20isize..20,
+        (source, destination) in ends(), version in 1u8..=3,
+        chunk_bytes in prop::option::of(0usize..66_000), excess in -20isize..20,
         has_chunk: bool,
     ) {
         let version = Version::from_number(version).unwrap();
         let head = PacketHead { source, destination, ..head_of(&full(), version) };
         let room = vec![0; 70_000];
         let chunk_bytes = chunk_bytes.filter(|_| has_chunk && version == Version::V3);
-        let chunks: Vec<Chunk<'_>> = chunk_bytes.iter().map(|length| Chunk { vendor: 3, kind: 999, body: &room[..*length] }).collect();
+        let chunks = chunk_bytes.iter().map(|length| Chunk { vendor: 3, kind: 999, body: &room[..*length] });
+        let chunks: Vec<Chunk<'_>> = chunks.collect();
         let bare = built(&head, &[], Payload::Plain(b"")).unwrap().len() + chunk_bytes.map_or(0, |length| 6 + length);
         let length = (65_535 - bare as isize + excess).max(0) as usize;
         let total = bare + length;

@@ -76,8 +76,8 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// The sink of all collectors that scripts name. `options` say how they are connected to, over TLS with which trust;
-    /// what these say of packets is for those that are made here. `parameter` is what errors call it.
+    /// The sink of all collectors that scripts name. `options` say how they are connected to, over TLS with which
+    /// trust; what these say of packets is for those that are made here. `parameter` is what errors call it.
     pub fn sink(options: CollectorOptions, parameter: &'static str) -> SinkPlan {
         let collectors = CollectorPlan { options, correlation_headers: Vec::new() };
         SinkPlan::new(NamedCollectorSink { collectors }, parameter)
@@ -89,8 +89,8 @@ impl Relay {
     ///
     /// # Errors
     /// [`RelayError`], which is logged at a limited rate. A full lane is counted as for any capture, a packet that
-    /// cannot be read or masked as a bad HEP packet, the rest with the messages that were refused for where they were to
-    /// go.
+    /// cannot be read or masked as a bad HEP packet, the rest with the messages that were refused for where they were
+    /// to go.
     pub fn relay(&mut self, queue: &mut CaptureQueue, sink: u8, uri: &[u8], packet: &[u8]) -> Result<(), RelayError> {
         self.try_relay(queue, sink, uri, packet).inspect_err(|error| self.note(queue, error))
     }

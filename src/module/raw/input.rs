@@ -80,8 +80,8 @@ impl RawInput {
         Ok(settings.children)
     }
 
-    /// Waits for the next message. It is the one at hand in `context` until [`HepContext::end`], which must follow. What
-    /// is answered holds all that a capture of it needs, so that another process can make one.
+    /// Waits for the next message. It is the one at hand in `context` until [`HepContext::end`], which must follow.
+    /// What is answered holds all that a capture of it needs, so that another process can make one.
     pub fn receive(&mut self, queue: &CaptureQueue, context: &mut HepContext) -> Result<HepPacket<'_>, StateError> {
         context.end();
         let found = loop {
